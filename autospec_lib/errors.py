@@ -1,0 +1,32 @@
+"""What can go wrong, by whose fault it is. Every message is one line: where, what, what is allowed, the way out."""
+
+from __future__ import annotations
+
+
+class AutoSpecError(Exception):
+    """A fault with one or more one-line messages for the user.
+
+    Parameters
+    ----------
+    faults : str
+        One message each.
+    """
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__(*faults)
+        self.faults = faults
+
+    def __str__(self) -> str:
+        return '\n'.join(self.faults)
+
+
+class ParameterError(AutoSpecError):
+    """``param.py`` cannot be used; nothing was started."""
+
+
+class InputError(AutoSpecError):
+    """The catalogue, the cube, an image or ``default.sex`` cannot be used; nothing was started."""
+
+
+class SourceError(AutoSpecError):
+    """This one source cannot be extracted; the others are not touched."""

@@ -1,0 +1,58 @@
+"""Every key that AutoSpec writes to a file, built here and nowhere else."""
+
+from __future__ import annotations
+
+WHITE = 'MUSE_WHITE'
+CUBE = 'MUSE'
+SKY = 'MUSE_SKY'
+TOTAL = 'MUSE_TOT'
+XCOR = 'CROSS_CORRELATION'
+MASK_SKY = 'MASK_SKY'
+CONTSUB = '_CONTSUB'
+SKYSUB = '_SKYSUB'
+
+
+def image_tag(filename: str) -> str:
+    """The tag of an image file: its name without folder and ``.fits``, in capitals."""
+    name = filename.replace('\\', '/').rsplit('/', 1)[-1]
+    for ending in ('.gz', '.fz', '.fits', '.fit'):
+        if name.lower().endswith(ending):
+            name = name[: -len(ending)]
+    return name.upper()
+
+
+def segmap(tag: str) -> str:
+    """The key of the segmentation map of an image, or of the user's map, with this tag."""
+    return f'SEG_{tag}'
+
+
+def object_mask(kind: str) -> str:
+    """The key of the object mask; ``kind`` is 'UNION' or 'INTER'."""
+    return f'MASK_{kind}'
+
+
+def aperture(radius: float) -> str:
+    """The key of the sum in a circle; ``radius`` in arcsec."""
+    return f'MUSE_APER_{radius:.1f}'
+
+
+def aperture_mask(radius: float, side: str) -> str:
+    """The key of an aperture reference's mask; ``side`` is 'OBJ' (inside) or 'SKY' (outside)."""
+    return f'MASK_APER_{radius:.1f}_{side}'
+
+
+def aperture_radius(ref: str) -> float | None:
+    """The radius in arcsec that a reference names, or None where it names an image or nothing."""
+    try:
+        radius = float(ref)
+    except ValueError:
+        return None
+    return radius if 0 < radius < float('inf') else None
+
+
+def reference_tag(ref: str) -> str:
+    """The tag that a reference as the user writes it ('', a radius, an image's name) stands for."""
+    if not ref.strip():
+        return WHITE
+    radius = aperture_radius(ref)
+    return image_tag(ref.strip()) if radius is None else aperture(radius)
