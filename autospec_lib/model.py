@@ -84,9 +84,9 @@ class Measured:
 class Products:
     """What was made for one target, each dictionary in the order in which it is written.
 
-    ``reference`` is the key (in ``spectra``) of the spectrum the cross-correlation started from. ``segmaps``
-    holds the user's maps first, then the computed ones. ``notes`` are the fall-backs and warnings, one line each. ``facts`` are header cards:
-    keyword -> (value, comment).
+    ``reference`` is the key (in ``spectra``) of the spectrum the cross-correlation started from. ``segmaps`` holds the
+    user's maps first, then the computed ones. ``notes`` are the fall-backs and warnings, one line each. ``facts`` are
+    header cards: keyword -> (value, comment).
     """
 
     reference: str
