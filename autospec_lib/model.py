@@ -42,12 +42,8 @@ class Grid:
     sky: Mapping[str, Any]
     spectral: Mapping[str, Any]
     unit: str = ''
+    variance_unit: str = ''
     wave_unit: str = 'Angstrom'
-
-    @property
-    def variance_unit(self) -> str:
-        """The unit squared, in a form that FITS readers parse."""
-        return f'({self.unit})**2' if self.unit else ''
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,8 @@ class Stamp:
     """Everything that was cut out around one target.
 
     ``data`` and ``variance`` are (nl, ny, nx); ``bad`` has their shape; ``wave`` is (nl,) in ``grid.wave_unit``;
-    ``images`` (NaN where there is no value) and ``segmaps`` are (ny, nx), by tag; ``centre`` is the catalogue position
+    ``images`` (weights), ``detection`` (the same images as they are segmented, NaN where there is no value) and
+    ``segmaps`` (the user's) are (ny, nx), by tag; ``centre`` is the catalogue position
     (y, x) in the stamp's pixels; ``pixel`` the pixel's size (y, x) in arcsec.
     """
 
@@ -68,6 +65,7 @@ class Stamp:
     pixel: tuple[float, float]
     grid: Grid
     images: Mapping[str, FloatArray] = field(default_factory=dict)
+    detection: Mapping[str, FloatArray] = field(default_factory=dict)
     segmaps: Mapping[str, IntArray] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

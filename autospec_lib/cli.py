@@ -1,0 +1,268 @@
+"""The command line: options, order of the work, the loop over the sources, and every word on the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autospec_lib import __version__
+from autospec_lib.errors import AutoSpecError, InputError
+
+if TYPE_CHECKING:
+    from autospec_lib.model import Target
+    from autospec_lib.report import Log, Report
+    from autospec_lib.runner import Job
+
+EXIT_FAILED, EXIT_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 1, 2, 3, 130
+
+DESCRIPTION = """\
+Extract a spectrum for every source of a catalogue from an integral-field datacube.
+
+The working folder holds param.py (what to do), a catalogue, a cube and, if you like, images and segmentation maps.
+For every source you get OUTPUT/Source_<ID>.fits (an MPDAF Source file) and plots in OUTPUT/images/<ID>/."""
+
+EPILOG = """\
+a first run:
+  AutoSpec --demo            extract 8 real sources of Abell 478 and say what to look at
+  AutoSpec --init my_field   write param.py and catalog.txt into my_field; edit both
+  AutoSpec --check my_field  find every fault and say what a run would do and need
+  AutoSpec my_field          run
+
+exit codes: 0 every source done; 1 at least one source failed (named in the summary); 2 parameters, catalogue or
+cube at fault, nothing was started; 3 a bug (traceback in the log); 130 interrupted, finished sources are kept.
+The README explains every parameter: param.py itself has one line about each."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run AutoSpec as from the shell.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments without the program's name; by default those of the shell.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    options = _parser().parse_args(argv)
+    folder = Path(options.folder)
+    try:
+        return _action(options)(folder, options)
+    except AutoSpecError as error:
+        for fault in error.faults:
+            print(fault, file=sys.stderr)
+        return EXIT_INPUT
+    except KeyboardInterrupt:
+        print('interrupted; nothing was extracted', file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except Exception:
+        return _bug(folder)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='AutoSpec',
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add('folder', nargs='?', default='.', metavar='FOLDER', help='the working folder (default: here)')
+    does = parser.add_mutually_exclusive_group()
+    does.add_argument(
+        '--init', action='store_true', help='write templates of param.py and catalog.txt; keep what is there'
+    )
+    does.add_argument(
+        '--check', action='store_true', help='validate everything, say what a run would do, extract nothing'
+    )
+    does.add_argument(
+        '--demo',
+        nargs='?',
+        const='',
+        metavar='DIR',
+        help='make a demo folder (default: autospec_demo) from the real MUSE cube inside mpdaf and run on it; '
+        "'--demo sim [DIR]': a simulated field with known spectra",
+    )
+    add('--id', nargs='+', type=int, metavar='ID', help='extract only the sources with these IDs')
+    add('--skip-bad-rows', action='store_true', help='leave out catalogue rows that cannot be read, and log them')
+    talk = parser.add_mutually_exclusive_group()
+    talk.add_argument('-q', '--quiet', action='store_true', help='print errors only')
+    talk.add_argument('-v', '--verbose', action='store_true', help='print a line for every source')
+    add('--version', action='version', version=f'AutoSpec {__version__}')
+    return parser
+
+
+def _action(options: argparse.Namespace) -> Callable[[Path, argparse.Namespace], int]:
+    if options.demo is not None:
+        return _demo
+    if options.init:
+        return _init
+    return _check if options.check else _run
+
+
+def _init(folder: Path, options: argparse.Namespace) -> int:
+    """Write the templates that are not there yet."""
+    from autospec_lib import catalog, params
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in (('param.py', params.template()), ('catalog.txt', catalog.template())):
+            try:
+                with (folder / name).open('x', encoding='utf-8') as file:
+                    file.write(text)
+                print(f'{folder / name}: written; edit it')
+            except FileExistsError:
+                print(f'{folder / name}: is there already; kept as it is')
+    except OSError as error:
+        raise InputError(f'{folder}: {error.strerror}; choose a folder that can be written') from error
+    return 0
+
+
+def _check(folder: Path, options: argparse.Namespace) -> int:
+    """Say what a run would do."""
+    from autospec_lib import forecast
+
+    job, targets, warned = _prepare(folder, options, write_defaults=False)
+    _warn(warned)
+    for line in forecast.describe(job, targets):
+        print(line)
+    return 0
+
+
+def _demo(folder: Path, options: argparse.Namespace) -> int:
+    """Make a demo folder and run on it."""
+    from autospec_lib import demo
+
+    simulated = options.demo == 'sim'
+    given = options.folder if options.folder != '.' else ('' if simulated else options.demo)
+    folder = Path(given or ('autospec_sim' if simulated else 'autospec_demo'))
+    try:
+        (demo.make_simulated if simulated else demo.make_abell)(folder)
+    except OSError as error:
+        raise InputError(f'{folder}: {error.strerror}; name another folder after --demo') from error
+    code = _run(folder, options)
+    if not options.quiet:
+        print(demo.what_to_look_at(folder, simulated))
+    return code
+
+
+def _prepare(
+    folder: Path, options: argparse.Namespace, write_defaults: bool = True
+) -> tuple[Job, list[Target], list[str]]:
+    """Read and check everything that can be checked before the first source; the third value are warnings."""
+    from autospec_lib import params
+
+    parameters, warned = params.load(folder / 'param.py')
+    # From here on numpy and more are needed; a fault in param.py has been told without waiting for them.
+    from autospec_lib import catalog, cube, sexconfig
+    from autospec_lib.runner import Job
+
+    rows, skipped = catalog.load(
+        folder / parameters.catalog, parameters.mode, parameters.size, parameters.ref, options.skip_bad_rows
+    )
+    wanted = _selected(rows, options.id, parameters.catalog)
+    if write_defaults:
+        sexconfig.install_defaults(folder)
+    sex, ignored = sexconfig.load(folder)
+    job = Job(folder, parameters, sex, cube.open_all(parameters, folder))
+    return job, wanted, [*warned, *skipped, *ignored]
+
+
+def _selected(targets: list[Target], wanted: list[int] | None, catalogue: str) -> list[Target]:
+    if wanted is None:
+        return targets
+    known = {target.id for target in targets}
+    unknown = [str(ident) for ident in wanted if ident not in known]
+    if unknown:
+        raise InputError(f'--id {" ".join(unknown)}: not in {catalogue}; its IDs run from {min(known)} to {max(known)}')
+    return [target for target in targets if target.id in set(wanted)]
+
+
+def _warn(lines: list[str]) -> None:
+    for line in lines:
+        print(f'warning: {line}', file=sys.stderr)
+
+
+def _run(folder: Path, options: argparse.Namespace) -> int:
+    """Extract every source."""
+    job, targets, warned = _prepare(folder, options)
+    _warn(warned)
+    from autospec_lib.report import Log, Report
+
+    report = Report(len(targets))
+    try:
+        (folder / job.params.output).mkdir(parents=True, exist_ok=True)
+        log = Log(folder)
+    except OSError as error:
+        raise InputError(f'{folder}: {error.strerror}; logs/ and {job.params.output}/ must be writable') from error
+    with log:
+        _write_header(log, job, options, warned)
+        code = _loop(job, targets, report, log, options)
+        log.write(f'# {report.summary}')
+    if not options.quiet or code:
+        print(report.summary, file=sys.stderr if code else sys.stdout)
+    return code
+
+
+def _write_header(log: Log, job: Job, options: argparse.Namespace, warned: list[str]) -> None:
+    from autospec_lib import params
+
+    names = dict.fromkeys((job.params.datacube, job.params.catalog, *job.params.img, *job.params.seg, 'default.sex'))
+    inputs = [job.folder / name for name in names]
+    command = shlex.join(['AutoSpec', *(sys.argv[1:])])
+    log.header(command, job.folder.resolve(), params.describe(job.params), inputs)
+    for line in warned:
+        log.write(f'# warning: {line}')
+
+
+def _loop(job: Job, targets: list[Target], report: Report, log: Log, options: argparse.Namespace) -> int:
+    """Report every source as it is done; the exit code."""
+    from tqdm import tqdm
+
+    from autospec_lib.runner import outcomes
+
+    # None = tqdm stays silent where there is no terminal.
+    bar = tqdm(total=len(targets), unit='source', leave=False, disable=True if options.quiet else None)
+    with bar:
+        try:
+            for outcome in outcomes(job, targets):
+                report.add(outcome)
+                log.outcome(outcome)
+                bar.set_postfix_str(f'ID {outcome.ident}')
+                bar.update()
+                if options.verbose or outcome.error is not None:
+                    bar.write(outcome.line, file=sys.stderr if outcome.error else sys.stdout)
+        except KeyboardInterrupt:
+            log.write('# interrupted')
+            return EXIT_INTERRUPTED
+        except (OSError, AutoSpecError) as error:
+            log.write(f'# stopped: {error}')
+            bar.write(f'stopped: {error}', file=sys.stderr)
+            return EXIT_FAILED
+    if report.bugs:
+        print(f'{report.bugs} of these are bugs in AutoSpec; please report them with {log.path}', file=sys.stderr)
+        return EXIT_BUG
+    return report.exit_code
+
+
+def _bug(folder: Path) -> int:
+    """A fault of ours: the traceback goes to the log, the screen says where."""
+    from autospec_lib.report import Log
+
+    trace = traceback.format_exc()
+    try:
+        with Log(folder) as log:
+            log.bug(trace)
+        where = f'the traceback is in {log.path}'
+    except OSError:
+        where = trace
+    print(f'AutoSpec {__version__} has a bug: {trace.splitlines()[-1]}; please report it: {where}', file=sys.stderr)
+    return EXIT_BUG

@@ -1,0 +1,109 @@
+"""One three-dimensional array in a FITS file, read box by box so that the cube is never loaded whole."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autospec_lib.errors import InputError
+
+if TYPE_CHECKING:
+    from astropy.io import fits
+
+COMPRESSED = ('.gz', '.bz2', '.z', '.zip', '.xz')
+
+
+@dataclass(frozen=True)
+class Layer:
+    """An array (nl, ny, nx) on disk, or in memory (``values``) where the file is compressed.
+
+    ``offset`` is the array's first byte in the file; stored numbers become values by ``zero + scale * number``, and
+    the number ``blank`` stands for no value.
+    """
+
+    path: Path
+    name: str
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    offset: int
+    scale: float = 1.0
+    zero: float = 0.0
+    blank: int | None = None
+    values: NDArray[Any] | None = None
+
+    def read(self, ys: slice, xs: slice) -> NDArray[np.float64]:
+        """All wavelengths of a box, shape (nl, ys, xs), NaN for no value.
+
+        Raises
+        ------
+        InputError
+            If the file is no longer there, or no longer as long as it was.
+        """
+        if self.values is not None:
+            return self._scaled(self.values[:, ys, xs])
+        try:
+            return self._scaled(self._read_rows(ys, xs))
+        except OSError as error:
+            raise InputError(
+                f'{self.path.name}: cannot be read any more: {error}; put it back and run again'
+            ) from error
+
+    def _read_rows(self, ys: slice, xs: slice) -> NDArray[Any]:
+        # One read per wavelength plane beats a memory map: no page of the rest of the plane stays resident, and a
+        # file that shrinks meanwhile is a short read here, where in a memory map it would kill the process.
+        nl, ny, nx = self.shape
+        rows = np.empty((ys.stop - ys.start, nx), self.dtype)
+        box = np.empty((nl, rows.shape[0], xs.stop - xs.start), np.float64 if self.dtype.kind == 'f' else self.dtype)
+        window, buffer = rows[:, xs], rows.reshape(-1).view(np.uint8).data
+        position = self.offset + ys.start * nx * self.dtype.itemsize
+        with self.path.open('rb', buffering=0) as file:
+            for plane in box:
+                file.seek(position)
+                if file.readinto(buffer) != rows.nbytes:
+                    raise OSError(f'it ends before extension {self.name} does')
+                plane[...] = window
+                position += ny * nx * self.dtype.itemsize
+        return box
+
+    def _scaled(self, numbers: NDArray[Any]) -> NDArray[np.float64]:
+        values = np.asarray(numbers, np.float64)
+        if self.scale != 1 or self.zero != 0:
+            values = self.zero + self.scale * values
+        if self.blank is not None:
+            values = np.where(numbers == self.blank, np.nan, values)
+        return values
+
+
+def open_layer(path: Path, hdu: fits.ImageHDU) -> Layer:
+    """Find where an extension's array lies in its file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    hdu : astropy.io.fits HDU
+        Of that file, opened with ``do_not_scale_image_data=True``; three-dimensional.
+
+    Raises
+    ------
+    InputError
+        If the file is shorter than its header says.
+    """
+    header = hdu.header
+    shape = tuple(int(n) for n in hdu.shape)
+    kind = {8: 'u1', 16: '>i2', 32: '>i4', 64: '>i8', -32: '>f4', -64: '>f8'}[header['BITPIX']]
+    dtype = np.dtype(kind)
+    blank = header.get('BLANK') if dtype.kind in 'iu' else None
+    scaling = (float(header.get('BSCALE', 1.0)), float(header.get('BZERO', 0.0)), blank)
+    if type(hdu).__name__ == 'CompImageHDU' or path.suffix.lower() in COMPRESSED:
+        return Layer(path, hdu.name, shape, dtype, 0, *scaling, values=np.asarray(hdu.data))  # type: ignore[arg-type]
+    offset = int(hdu.fileinfo()['datLoc'])
+    missing = offset + math.prod(shape) * dtype.itemsize - path.stat().st_size
+    if missing > 0:
+        raise InputError(f'{path.name}: truncated: {missing} bytes of extension {hdu.name} are missing; copy it again')
+    return Layer(path, hdu.name, shape, dtype, offset, *scaling)  # type: ignore[arg-type]

@@ -1,0 +1,228 @@
+"""The order of the method for one source: stamp in, products out. No files, no plots, no printing.
+
+The steps are those of Griffiths & Conselice (2018, ApJ 869, 68): white light, segmentation, masks, sky, sums and
+weighted spectra, continuum, cross-correlation, and spectra weighted by its maps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from autospec_lib import continuum, extract, geometry, masks, names, segment, sexconfig, xcor
+from autospec_lib.errors import SourceError
+from autospec_lib.extract import Spaxels
+from autospec_lib.model import BoolArray, FloatArray, IntArray, Measured, Products, Stamp
+from autospec_lib.params import Params
+
+FALLBACK_RADIUS = 1.0  # arcsec; the object mask where nothing was detected and APER is empty
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The masks of one source (ny, nx): ``named`` are written, ``target`` and ``xcor`` are what spectra come from."""
+
+    named: dict[str, BoolArray]
+    sky: BoolArray
+    target: BoolArray
+    xcor: BoolArray
+
+
+def process(stamp: Stamp, params: Params, sex: sexconfig.Settings) -> Products:
+    """Everything AutoSpec makes of one source.
+
+    Parameters
+    ----------
+    stamp : Stamp
+        What was cut out around the target.
+    params : Params
+        The run's parameters.
+    sex : sexconfig.Settings
+        How to segment images.
+
+    Returns
+    -------
+    Products
+
+    Raises
+    ------
+    SourceError
+        If the stamp holds no usable voxel, or no spectrum can be extracted from it.
+    """
+    if stamp.bad.all():
+        raise SourceError('no usable voxel in its subcube: every value is NaN, masked or outside the field')
+    notes = list(stamp.notes)
+    spaxels = Spaxels.from_cube(stamp.data, stamp.variance, stamp.bad)
+    images = {names.WHITE: _as_image(extract.white_light(spaxels), stamp)}
+    images.update({tag: Measured(image) for tag, image in stamp.images.items()})
+    segmaps = _segmentation_maps(stamp, images[names.WHITE].data, sex)
+    tag, radius = _reference(stamp, params, notes)
+    regions = _regions(stamp, segmaps, params, notes)
+    if radius is not None:
+        regions = _with_aperture(regions, stamp, radius)
+    spectra, suffix = _first_spectra(stamp, spaxels, images, regions, params, notes)
+    if tag + suffix not in spectra or not np.isfinite(spectra[tag + suffix].data).any():
+        raise SourceError(f'no reference spectrum: {tag} has no usable value in the object mask')
+    products = Products(
+        reference=tag + suffix,
+        spectra=spectra,
+        images=images,
+        segmaps=segmaps,
+        masks=regions.named,
+        maps={},
+        cubes={names.CUBE: _cube(stamp)} if params.out_sub else {},
+        notes=tuple(notes),
+        facts={'REFSPEC': (tag + suffix, 'reference spectrum')},
+    )
+    return _with_cross_correlation(products, stamp, spaxels, regions, params) if params.xcor else products
+
+
+def _as_image(values: Measured, stamp: Stamp) -> Measured:
+    shape = stamp.data.shape[1:]
+    return Measured(values.data.reshape(shape), None if values.variance is None else values.variance.reshape(shape))
+
+
+def _cube(stamp: Stamp) -> Measured:
+    variance = None if stamp.variance is None else np.where(stamp.bad, np.nan, stamp.variance)
+    return Measured(np.where(stamp.bad, np.nan, stamp.data), variance)
+
+
+def _segmentation_maps(stamp: Stamp, white: FloatArray, sex: sexconfig.Settings) -> dict[str, IntArray]:
+    """The user's maps, then one map per image."""
+    scale = float(np.sqrt(stamp.pixel[0] * stamp.pixel[1]))
+    images = {names.WHITE: white, **stamp.detection}
+    computed = {names.segmap(tag): segment.segment(image, sex, scale) for tag, image in images.items()}
+    return {names.segmap(tag): segmap for tag, segmap in stamp.segmaps.items()} | computed
+
+
+def _reference(stamp: Stamp, params: Params, notes: list[str]) -> tuple[str, float | None]:
+    """The reference's tag and, for an aperture, its radius; white light where the source names none that is there."""
+    tag = names.reference_tag(stamp.target.ref)
+    apertures = {names.aperture(radius): radius for radius in params.aper}
+    if tag == names.WHITE or tag in stamp.images or tag in apertures:
+        return tag, apertures.get(tag)
+    notes.append(f'reference {stamp.target.ref!r} is neither in IMG nor in APER: white light used')
+    return names.WHITE, None
+
+
+def _regions(stamp: Stamp, segmaps: dict[str, IntArray], params: Params, notes: list[str]) -> Regions:
+    """Sky and object masks from all maps, or from the user's alone, with the fall-backs for an empty object mask."""
+    user = {names.segmap(tag) for tag in stamp.segmaps}
+    used = [segmap for key, segmap in segmaps.items() if params.use_imgs or key in user]
+    union, inter = masks.object_masks(used, stamp.centre)
+    wanted = names.object_mask(params.obj_mask)
+    named = {
+        names.MASK_SKY: masks.sky(used),
+        names.object_mask('UNION'): union,
+        names.object_mask('INTER'): inter,
+    }
+    target = named[wanted]
+    if not target.any() and union.any():
+        target = union
+        notes.append(f'{wanted} is empty: {names.object_mask("UNION")} used')
+    if not target.any():
+        radius = params.aper[0] if params.aper else FALLBACK_RADIUS
+        target = _circle(stamp, stamp.centre, radius)
+        notes.append(f'no detection: a circle of radius {radius:g} arcsec is the object mask')
+    return Regions(named, named[names.MASK_SKY], target, target)
+
+
+def _with_aperture(regions: Regions, stamp: Stamp, radius: float) -> Regions:
+    """Cross-correlation spectra come from inside the circle when the reference is an aperture."""
+    inside = _circle(stamp, stamp.centre, radius)
+    named = {names.aperture_mask(radius, 'SKY'): ~inside, names.aperture_mask(radius, 'OBJ'): inside}
+    return replace(regions, named=regions.named | named, xcor=inside)
+
+
+def _circle(stamp: Stamp, centre: tuple[float, float], radius: float) -> BoolArray:
+    """The inside of a circle; ``radius`` in arcsec."""
+    _, ny, nx = stamp.data.shape
+    return geometry.circle((ny, nx), centre, radius, stamp.pixel)
+
+
+def _first_spectra(
+    stamp: Stamp,
+    spaxels: Spaxels,
+    images: dict[str, Measured],
+    regions: Regions,
+    params: Params,
+    notes: list[str],
+) -> tuple[dict[str, Measured], str]:
+    """Sky, sums and weighted spectra inside the object mask, and the suffix of their keys."""
+    spectra: dict[str, Measured] = {}
+    suffix = ''
+    target = spaxels.select(regions.target.ravel())
+    sky = _sky(spaxels, regions, notes) if params.sky_sub else None
+    if sky is not None:
+        spectra[names.SKY] = sky
+        suffix = names.SKYSUB
+        target = target.minus(sky)
+    centres = {radius: geometry.snap(stamp.centre, radius, stamp.pixel) for radius in params.aper}
+    circles = {names.aperture(radius): _circle(stamp, centre, radius) for radius, centre in centres.items()}
+    summed = {names.TOTAL: regions.target} | circles
+    inside = np.array([mask[regions.target] for mask in summed.values()])
+    for key, spectrum in zip(summed, extract.sums(target, inside), strict=True):
+        spectra[key + suffix] = spectrum
+    weights = {key: image.data for key, image in images.items()}
+    return spectra | _weighted(target, weights, regions.target, suffix, notes), suffix
+
+
+def _sky(spaxels: Spaxels, regions: Regions, notes: list[str]) -> Measured | None:
+    """The mean sky, or None where no pixel is free of objects or none of them is usable."""
+    sky = extract.means(spaxels, regions.sky.reshape(1, -1))[0]
+    if np.isfinite(sky.data).any():
+        return sky
+    notes.append('no usable sky pixel: spectra are not sky-subtracted')
+    return None
+
+
+def _weighted(
+    target: Spaxels, weights: dict[str, FloatArray], mask: BoolArray, suffix: str, notes: list[str]
+) -> dict[str, Measured]:
+    """One optimally weighted spectrum per weight image (ny, nx); ``target`` holds the mask's spaxels."""
+    profiles = {}
+    for key, weight in weights.items():
+        found = extract.profile(weight[mask], np.ones(mask.sum(), bool))
+        if found is not None:
+            profiles[key + suffix] = found
+        elif np.isfinite(weight[mask]).any():
+            profiles[key + suffix] = np.full(mask.sum(), 1 / mask.sum())
+            notes.append(f'{key} is flat in the object mask: equal weights used')
+        else:
+            notes.append(f'{key} has no value in the object mask: no spectrum weighted by it')
+    if not profiles:
+        return {}
+    return dict(zip(profiles, extract.weighted(target, np.array(list(profiles.values()))), strict=True))
+
+
+def _with_cross_correlation(
+    products: Products, stamp: Stamp, spaxels: Spaxels, regions: Regions, params: Params
+) -> Products:
+    """Add the maps against the reference, with and without continuum, and the spectra weighted by them."""
+    notes = list(products.notes)
+    reference = products.spectra[products.reference]
+    spectra = dict(products.spectra)
+    cubes = dict(products.cubes)
+    suffix = names.SKYSUB if names.SKY in spectra else ''
+    maps = {names.XCOR: xcor.cross_correlate(reference.data, spaxels)}
+    if params.cont_sub:
+        polynomials = continuum.basis(stamp.wave, params.cont_poly)
+        flat = reference.data - continuum.fit(reference.data, reference.variance, polynomials)
+        key = products.reference.removesuffix(suffix) + names.CONTSUB + suffix
+        spectra[key] = Measured(flat, reference.variance)
+        maps[names.XCOR + names.CONTSUB] = xcor.cross_correlate(flat, spaxels, polynomials)
+        if params.out_sub:
+            cubes[names.CUBE + names.CONTSUB] = _continuum_subtracted(stamp, spaxels, polynomials)
+    images = {key: _as_image(values, stamp) for key, values in maps.items()}
+    target = spaxels.select(regions.xcor.ravel())
+    if names.SKY in spectra:
+        target = target.minus(spectra[names.SKY])
+    weights = {key: image.data for key, image in images.items()}
+    spectra |= _weighted(target, weights, regions.xcor, suffix, notes)
+    return replace(products, spectra=spectra, maps=images, cubes=cubes, notes=tuple(notes))
+
+
+def _continuum_subtracted(stamp: Stamp, spaxels: Spaxels, polynomials: FloatArray) -> Measured:
+    data = continuum.subtract(spaxels.data, polynomials).reshape(stamp.data.shape)
+    return Measured(np.where(stamp.bad, np.nan, data), _cube(stamp).variance)

@@ -1,0 +1,90 @@
+"""Stamps cut out of a cube: degrees, arcsec, headers and files end here, what leaves is arrays in pixels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from autospec_lib import geometry
+from autospec_lib.cube import OpenCube
+from autospec_lib.errors import SourceError
+from autospec_lib.model import BoolArray, FloatArray, Stamp, Target
+
+
+def locate(cube: OpenCube, target: Target) -> tuple[float, float]:
+    """The target's position (y, x) in the cube's pixels.
+
+    Raises
+    ------
+    SourceError
+        If it lies outside the cube.
+    """
+    x, y = (float(v) for v in cube.wcs.all_world2pix(target.ra, target.dec, 0))
+    outside = [max(-0.5 - p, p - n + 0.5, 0.0) for p, n in zip((y, x), cube.data.shape[1:], strict=True)]
+    distance = float(np.hypot(outside[0] * cube.pixel[0], outside[1] * cube.pixel[1]))
+    if distance == 0:
+        return y, x
+    # The far side of the sky has no pixel position at all.
+    how_far = f'{distance:.1f} arcsec' if np.isfinite(distance) else 'far'
+    raise SourceError(f'{how_far} outside the cube; skipped')
+
+
+def cut(cube: OpenCube, target: Target) -> Stamp:
+    """Cut out everything around one target, padded with bad voxels beyond the field's edge.
+
+    Raises
+    ------
+    SourceError
+        If the position lies outside the cube.
+    InputError
+        If the cube's file cannot be read any more.
+    """
+    y, x = locate(cube, target)
+    ny, nx = cube.data.shape[1:]
+    box = geometry.box_around((y, x), target.size, cube.pixel)
+    inner = (
+        slice(max(box[0].start, 0), min(box[0].stop, ny)),
+        slice(max(box[1].start, 0), min(box[1].stop, nx)),
+    )
+    origin = (box[0].start, box[1].start)
+    pad = [(i.start - s.start, s.stop - i.stop) for i, s in zip(inner, box, strict=True)]
+
+    def padded(values: Any, fill: float) -> Any:
+        return np.pad(values, [(0, 0)] * (values.ndim - 2) + pad, constant_values=fill) if np.any(pad) else values
+
+    data, variance, bad = _read(cube, *inner)
+    sky = dict(cube.grid.sky)
+    sky['CRPIX1'], sky['CRPIX2'] = sky.get('CRPIX1', 0.0) - origin[1], sky.get('CRPIX2', 0.0) - origin[0]
+    return Stamp(
+        target=target,
+        data=padded(data, 0.0),
+        variance=None if variance is None else padded(variance, 0.0),
+        bad=padded(bad, True),
+        wave=cube.wave,
+        centre=(y - origin[0], x - origin[1]),
+        pixel=cube.pixel,
+        grid=replace(cube.grid, sky=sky),
+        images={tag: padded(image.data[inner], np.nan) for tag, image in cube.images.items()},
+        detection={tag: padded(image.on_grid(inner), np.nan) for tag, image in cube.images.items()},
+        segmaps={tag: padded(segmap[inner], 0) for tag, segmap in cube.segmaps.items()},
+    )
+
+
+def _read(cube: OpenCube, ys: slice, xs: slice) -> tuple[FloatArray, FloatArray | None, BoolArray]:
+    """Data, variance and bad voxels of a box: not finite, flagged, or without a positive finite variance."""
+    data = cube.data.read(ys, xs)
+    bad = ~np.isfinite(data)
+    if cube.quality is not None:
+        bad |= cube.quality.read(ys, xs) != 0
+    if cube.noise is None:
+        return data, None, bad
+    noise = cube.noise.read(ys, xs)
+    with np.errstate(divide='ignore', invalid='ignore', over='ignore'):
+        if 'inverse' in cube.noise_kind:
+            noise = 1 / noise
+        if 'sigma' in cube.noise_kind:
+            noise = np.where(noise > 0, noise**2, np.nan)
+    bad |= ~(np.isfinite(noise) & (noise > 0))
+    return data, noise, bad

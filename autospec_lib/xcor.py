@@ -1,0 +1,48 @@
+"""Cross-correlation maps: how much every spaxel looks like a reference spectrum."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autospec_lib.extract import Spaxels
+from autospec_lib.model import FloatArray, Measured
+
+
+def cross_correlate(reference: FloatArray, spaxels: Spaxels, polynomials: FloatArray | None = None) -> Measured:
+    """Zero-lag cross-correlation of a reference spectrum with every spaxel (Griffiths & Conselice 2018, ApJ 869, 68).
+
+    map = sum over wavelength of reference * spaxel, variance sum(reference^2 v), over usable voxels.
+
+    Parameters
+    ----------
+    reference : array, shape (nl,)
+        Channels that are not finite have no say.
+    spaxels : Spaxels
+        (nl, n), not sky-subtracted.
+    polynomials : array, shape (nl, degree + 1), optional
+        Orthonormal columns q (`continuum.basis`): every spaxel s first loses its continuum q (q^T s).
+
+    Returns
+    -------
+    Measured
+        (n,), NaN where a spaxel has no usable voxel.
+    """
+    ref = np.where(np.isfinite(reference), reference, 0.0)
+    row = ref if polynomials is None else ref - polynomials @ (polynomials.T @ ref)
+    # ref . (s - q q^T s) = (ref - q q^T ref) . s: the continuum-subtracted cube is never made.
+    data = row @ spaxels.data
+    variance = None if spaxels.variance is None else ref**2 @ spaxels.variance
+    if spaxels.bad is None:
+        return Measured(data, variance)
+    if polynomials is not None:
+        data = data + _continuum_in_bad_voxels(ref, spaxels, polynomials)
+    empty = spaxels.bad.all(axis=0)
+    return Measured(np.where(empty, np.nan, data), None if variance is None else np.where(empty, np.nan, variance))
+
+
+def _continuum_in_bad_voxels(ref: FloatArray, spaxels: Spaxels, polynomials: FloatArray) -> FloatArray:
+    """What `cross_correlate` has subtracted for the continuum in voxels that must not count."""
+    assert spaxels.bad is not None
+    touched = spaxels.bad.any(axis=1)
+    continuum = polynomials[touched] @ (polynomials.T @ spaxels.data)
+    return np.asarray(ref[touched] @ (continuum * spaxels.bad[touched]))
