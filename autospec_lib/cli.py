@@ -7,11 +7,12 @@ import shlex
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autospec_lib import __version__
-from autospec_lib.errors import AutoSpecError, InputError
+from autospec_lib.errors import AutoSpecError, InputError, OutputError
 
 if TYPE_CHECKING:
     from autospec_lib.model import Target
@@ -62,6 +63,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print('interrupted; nothing was extracted', file=sys.stderr)
         return EXIT_INTERRUPTED
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith('autospec_lib'):
+            return _bug(folder)
+        print(
+            f'the Python package {error.name} is not installed; install AutoSpec with: pip install .', file=sys.stderr
+        )
+        return EXIT_INPUT
     except Exception:
         return _bug(folder)
 
@@ -93,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add('--id', nargs='+', type=int, metavar='ID', help='extract only the sources with these IDs')
     add('--skip-bad-rows', action='store_true', help='leave out catalogue rows that cannot be read, and log them')
+    add('--resume', action='store_true', help='keep the sources that an earlier run completed with the same settings')
     talk = parser.add_mutually_exclusive_group()
     talk.add_argument('-q', '--quiet', action='store_true', help='print errors only')
     talk.add_argument('-v', '--verbose', action='store_true', help='print a line for every source')
@@ -162,7 +171,7 @@ def _prepare(
 
     parameters, warned = params.load(folder / 'param.py')
     # From here on numpy and more are needed; a fault in param.py has been told without waiting for them.
-    from autospec_lib import catalog, cube, sexconfig
+    from autospec_lib import catalog, cube, resume, sexconfig
     from autospec_lib.runner import Job
 
     rows, skipped = catalog.load(
@@ -172,8 +181,10 @@ def _prepare(
     if write_defaults:
         sexconfig.install_defaults(folder)
     sex, ignored = sexconfig.load(folder)
-    job = Job(folder, parameters, sex, cube.open_all(parameters, folder))
-    return job, wanted, [*warned, *skipped, *ignored]
+    opened = cube.open_all(parameters, folder)
+    fingerprint = resume.run_fingerprint(folder, parameters, sex)
+    job = Job(folder, parameters, sex, opened, fingerprint, options.resume)
+    return job, wanted, [*warned, *skipped, *ignored, *opened.notes]
 
 
 def _selected(targets: list[Target], wanted: list[int] | None, catalogue: str) -> list[Target]:
@@ -206,7 +217,8 @@ def _run(folder: Path, options: argparse.Namespace) -> int:
     with log:
         _write_header(log, job, options, warned)
         code = _loop(job, targets, report, log, options)
-        log.write(f'# {report.summary}')
+        with suppress(OutputError):
+            log.write(f'# {report.summary}')
     if not options.quiet or code:
         print(report.summary, file=sys.stderr if code else sys.stdout)
     return code
@@ -243,9 +255,10 @@ def _loop(job: Job, targets: list[Target], report: Report, log: Log, options: ar
         except KeyboardInterrupt:
             log.write('# interrupted')
             return EXIT_INTERRUPTED
-        except (OSError, AutoSpecError) as error:
-            log.write(f'# stopped: {error}')
+        except AutoSpecError as error:
             bar.write(f'stopped: {error}', file=sys.stderr)
+            with suppress(OutputError):  # the log may be what cannot be written
+                log.write(f'# stopped: {error}')
             return EXIT_FAILED
     if report.bugs:
         print(f'{report.bugs} of these are bugs in AutoSpec; please report them with {log.path}', file=sys.stderr)

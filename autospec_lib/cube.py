@@ -57,6 +57,27 @@ class OpenCube:
     segmaps: Mapping[str, IntArray] = field(default_factory=dict)
 
     @property
+    def notes(self) -> list[str]:
+        """What the user should know of this cube, one line each."""
+        name = self.data.path.name
+        notes = []
+        if self.noise is None:
+            notes.append(f'{name}: no variance: weights are those of equal noise, and no errors are written')
+        elif self.noise_kind != 'variance':
+            notes.append(f'{name}: {self.noise.name} holds {self.noise_kind}; converted to variance')
+        if not self.grid.unit:
+            notes.append(f'{name}: no unit (BUNIT); spectra have none either')
+        loaded = sum(layer.values.nbytes for layer in self.layers if layer.values is not None)
+        if loaded:
+            notes.append(f'{name}: compressed; {loaded / 1e6:.0f} MB of memory hold it; decompress it to need less')
+        return notes
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The arrays that are there."""
+        return [layer for layer in (self.data, self.noise, self.quality) if layer is not None]
+
+    @property
     def pixel(self) -> tuple[float, float]:
         """A pixel's size (y, x) in arcsec."""
         x, y = proj_plane_pixel_scales(self.wcs)

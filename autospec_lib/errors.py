@@ -30,3 +30,7 @@ class InputError(AutoSpecError):
 
 class SourceError(AutoSpecError):
     """This one source cannot be extracted; the others are not touched."""
+
+
+class OutputError(AutoSpecError):
+    """Output cannot be written (full disk, read-only folder); the run stops, what is complete is kept."""

@@ -11,7 +11,6 @@ from autospec_lib import geometry, names, stamps
 from autospec_lib.errors import SourceError
 from autospec_lib.model import Target
 from autospec_lib.runner import Job
-from autospec_lib.write import source_path
 
 BASE_MEMORY = 250e6  # Python with numpy, astropy, mpdaf and matplotlib
 BYTES_PER_VOXEL = 40  # data and variance in double precision, flags, and one copy of the data
@@ -21,7 +20,7 @@ PLOTS = 0.7e6  # four JPGs of one source
 
 def describe(job: Job, targets: Sequence[Target]) -> Iterator[str]:
     """Lines about the cube, the sources, their references, and the memory and disk a run needs."""
-    cube, params = job.cube, job.params
+    cube = job.cube
     yield from _cube(job)
     spaxels = []
     for target in targets:
@@ -30,11 +29,10 @@ def describe(job: Job, targets: Sequence[Target]) -> Iterator[str]:
         note = _reference(job, target) + _trouble(job, target)
         yield f'source {target.id}: {height} x {width} spaxels, reference {note}'
     nl = len(cube.wave)
-    layers = [layer for layer in (cube.data, cube.noise, cube.quality) if layer is not None]
-    loaded = sum(layer.values.nbytes for layer in layers if layer.values is not None)
+    loaded = sum(layer.values.nbytes for layer in cube.layers if layer.values is not None)
     memory = BASE_MEMORY + BYTES_PER_VOXEL * nl * max(spaxels) + loaded
     disk = sum(_file_size(job, nl, number) for number in spaxels)
-    there = sum(source_path(job.folder, params, target.id).exists() for target in targets)
+    there = sum(job.path(target).exists() for target in targets)
     yield f'memory: about {memory / 1e6:.0f} MB'
     yield f'disk: about {disk / 1e6:.0f} MB, {shutil.disk_usage(job.folder).free / 1e6:.0f} MB are free'
     yield f'{len(targets)} sources would be extracted' + (f'; {there} files there would be replaced' if there else '')

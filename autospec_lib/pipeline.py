@@ -51,7 +51,7 @@ def process(stamp: Stamp, params: Params, sex: sexconfig.Settings) -> Products:
         If the stamp holds no usable voxel, or no spectrum can be extracted from it.
     """
     if stamp.bad.all():
-        raise SourceError('no usable voxel in its subcube: every value is NaN, masked or outside the field')
+        raise SourceError('no usable voxel in its subcube: every value or variance is NaN, masked or outside the field')
     notes = list(stamp.notes)
     spaxels = Spaxels.from_cube(stamp.data, stamp.variance, stamp.bad)
     images = {names.WHITE: _as_image(extract.white_light(spaxels), stamp)}

@@ -12,23 +12,30 @@ from types import TracebackType
 from typing import TextIO
 
 from autospec_lib import __version__
+from autospec_lib.errors import OutputError
 
 PACKAGES = ('numpy', 'astropy', 'mpdaf', 'sep', 'matplotlib', 'scipy')
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one source; ``error`` is None where its file was written, ``trace`` that of a bug."""
+    """What became of one source; ``error`` is None where its file is there, ``trace`` that of a bug.
+
+    ``kept`` is True where an earlier run wrote the file.
+    """
 
     ident: int
     seconds: float
     notes: tuple[str, ...] = ()
     error: str | None = None
     trace: str | None = None
+    kept: bool = False
 
     @property
     def line(self) -> str:
         """What the log says of it, as v1.1.2 did."""
+        if self.kept:
+            return f'{self.ident}: Kept, complete since an earlier run'
         if self.error is None:
             return f'{self.ident}: Extracted Successfully in {self.seconds:.2f}s'
         return f'{self.ident}: Error, {self.error}'
@@ -60,6 +67,9 @@ class Report:
     def summary(self) -> str:
         """One line for the terminal and the log."""
         parts = [f'{len(self.done)} of {self.total} sources extracted']
+        kept = sum(outcome.kept for outcome in self.done)
+        if kept:
+            parts[0] += f', {kept} of them by an earlier run'
         if self.failed:
             parts.append(f'{len(self.failed)} failed ({_idents(self.failed)})')
         noted = [outcome for outcome in self.done if outcome.notes]
@@ -128,9 +138,18 @@ class Log:
             self.write(f'# {line}')
 
     def write(self, line: str) -> None:
-        """Add a line."""
-        self._file.write(line + '\n')
-        self._file.flush()
+        """Add a line.
+
+        Raises
+        ------
+        OutputError
+            If the disk is full or gone.
+        """
+        try:
+            self._file.write(line + '\n')
+            self._file.flush()
+        except OSError as error:
+            raise OutputError(f'{self.path}: {error.strerror}; mend that and go on with: AutoSpec --resume') from error
 
 
 def _new_file(stem: Path) -> tuple[Path, TextIO]:
@@ -146,4 +165,5 @@ def _new_file(stem: Path) -> tuple[Path, TextIO]:
 
 def versions() -> str:
     """The versions of the packages that shape the result; without importing them."""
-    return ', '.join(f'{name} {metadata.version(name)}' for name in PACKAGES)
+    found = {dist.name: dist.version for dist in metadata.distributions() if dist.name in PACKAGES}
+    return ', '.join(f'{name} {found.get(name, "missing")}' for name in PACKAGES)

@@ -12,6 +12,8 @@ from autospec_lib.cube import OpenCube
 from autospec_lib.errors import SourceError
 from autospec_lib.model import BoolArray, FloatArray, Stamp, Target
 
+SMALLEST = 3  # spaxels; below this there is hardly a neighbour to segment or a sky to measure
+
 
 def locate(cube: OpenCube, target: Target) -> tuple[float, float]:
     """The target's position (y, x) in the cube's pixels.
@@ -43,7 +45,7 @@ def cut(cube: OpenCube, target: Target) -> Stamp:
     """
     y, x = locate(cube, target)
     ny, nx = cube.data.shape[1:]
-    box = geometry.box_around((y, x), target.size, cube.pixel)
+    box, notes = _box(cube, target, (y, x))
     inner = (
         slice(max(box[0].start, 0), min(box[0].stop, ny)),
         slice(max(box[1].start, 0), min(box[1].stop, nx)),
@@ -69,7 +71,21 @@ def cut(cube: OpenCube, target: Target) -> Stamp:
         images={tag: padded(image.data[inner], np.nan) for tag, image in cube.images.items()},
         detection={tag: padded(image.on_grid(inner), np.nan) for tag, image in cube.images.items()},
         segmaps={tag: padded(segmap[inner], 0) for tag, segmap in cube.segmaps.items()},
+        notes=notes,
     )
+
+
+def _box(cube: OpenCube, target: Target, centre: tuple[float, float]) -> tuple[tuple[slice, slice], tuple[str, ...]]:
+    """The box to cut out, and what is odd about its size."""
+    ny, nx = cube.data.shape[1:]
+    box = geometry.box_around(centre, target.size, cube.pixel)
+    height, width = (s.stop - s.start for s in box)
+    if height >= 2 * ny and width >= 2 * nx:
+        # It holds the whole cube wherever the source lies; padding beyond would only cost memory.
+        return (slice(0, ny), slice(0, nx)), (f'SIZE = {target.size:g} is larger than the cube: all of it is used',)
+    if min(height, width) < SMALLEST:
+        return box, (f'SIZE = {target.size:g} gives a subcube of only {height} x {width} spaxels',)
+    return box, ()
 
 
 def _read(cube: OpenCube, ys: slice, xs: slice) -> tuple[FloatArray, FloatArray | None, BoolArray]:

@@ -19,11 +19,6 @@ from autospec_lib.params import Params
 FORMAT = '0.6'  # of MPDAF's Source files
 
 
-def source_path(folder: Path, params: Params, ident: int) -> Path:
-    """Where a source's file belongs."""
-    return folder / params.output / f'{params.pre_out}{ident}.fits'
-
-
 def write_source(path: Path, products: Products, stamp: Stamp, params: Params) -> None:
     """Write one source's file under a temporary name, flush it to disk and rename it.
 
@@ -46,6 +41,8 @@ def write_source(path: Path, products: Products, stamp: Stamp, params: Params) -
     hdus = fits.HDUList(
         [fits.PrimaryHDU(header=_primary(products, stamp, params)), *_extensions(products, stamp, params)]
     )
+    for torn in path.parent.glob(f'.{path.name}.*.tmp'):  # of a run that was killed
+        torn.unlink(missing_ok=True)
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
         with temporary.open('wb') as file:

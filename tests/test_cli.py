@@ -107,6 +107,15 @@ def test_a_bug_before_the_loop_exits_3_and_says_where(folder, capsys, monkeypatc
     assert 'ZeroDivisionError' in log_of(folder)
 
 
+def test_a_missing_package_is_named_with_the_way_out(folder):
+    code = (
+        f'import sys; sys.modules["sep"] = None; from autospec_lib.cli import main; sys.exit(main([{str(folder)!r}]))'
+    )
+    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr == 'the Python package sep is not installed; install AutoSpec with: pip install .\n'
+
+
 def test_a_failed_plot_is_a_note_not_a_lost_source(folder, capsys, monkeypatch):
     from autospec_lib import plots
 
@@ -130,7 +139,10 @@ def test_a_full_disk_stops_the_run_with_one_line(folder, capsys, monkeypatch):
 
     monkeypatch.setattr(write.os, 'fsync', full)
     assert main([str(folder)]) == 1
-    assert 'stopped: [Errno 28] No space left on device' in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert 'stopped: ' in said
+    assert 'Source_1.fits: No space left on device; mend that and go on with: AutoSpec --resume' in said
+    assert '0 of 2 sources extracted; 2 not reached' in said
     assert not list((folder / 'output').iterdir())
 
 

@@ -1,0 +1,128 @@
+"""Parameters that are sound alone and wrong together, or wrong for the folder that they are used in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Container, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from autospec_lib import names
+from autospec_lib.checks import near
+
+if TYPE_CHECKING:
+    from autospec_lib.params import Params
+
+# The parameters at play, the first of which tells the line, and what is wrong.
+Finding: TypeAlias = tuple[tuple[str, ...], str]
+
+_TAKEN = (names.WHITE, names.SKY, names.TOTAL)
+_TAKEN_STARTS = (names.XCOR, names.aperture(0).removesuffix('0.0'), names.segmap(''), names.object_mask(''))
+_TAKEN_ENDS = (names.SKYSUB, names.CONTSUB)
+
+
+def faults(params: Params, folder: Path) -> Iterator[Finding]:
+    """What no run can go on with; relative file names start at ``folder``."""
+    yield from _apertures(params)
+    yield from _maps(params)
+    for name, files in (('IMG', params.img), ('SEG', params.seg)):
+        yield from _tags(name, files)
+    yield from _taken_tags(params)
+    yield from _missing(params, folder)
+    yield from _output(folder / params.output, params.output)
+
+
+def cautions(params: Params, written: Container[str]) -> Iterator[Finding]:
+    """What a run can go on with, but the user may not have meant; ``written`` are the names that ``param.py`` sets."""
+    if params.mode == 'param':
+        yield from _reference(params)
+    if 'CONT_SUB' in written and params.cont_sub and not params.xcor:
+        yield ('CONT_SUB',), 'CONT_SUB = True has no effect without XCOR; set XCOR = True, or CONT_SUB = False'
+
+
+def _apertures(params: Params) -> Iterator[Finding]:
+    first: dict[str, float] = {}
+    for radius in params.aper:
+        key = names.aperture(radius)
+        if key in first:
+            yield ('APER',), f'APER: {first[key]} and {radius} would both be written as {key}; keep one of them'
+        first.setdefault(key, radius)
+        if params.mode == 'param' and radius > params.size / 2:
+            allowed = f'expected at most {params.size / 2} arcsec, or a larger SIZE'
+            yield ('APER', 'SIZE', 'MODE'), f'APER = {radius} is larger than half of SIZE = {params.size}; {allowed}'
+
+
+def _maps(params: Params) -> Iterator[Finding]:
+    if not params.use_imgs and not params.seg:
+        yield (
+            ('USE_IMGS', 'SEG'),
+            'USE_IMGS = False without SEG leaves no map to make masks from; name a map in SEG, or set USE_IMGS = True',
+        )
+
+
+def _tags(name: str, files: tuple[str, ...]) -> Iterator[Finding]:
+    first: dict[str, str] = {}
+    for file in files:
+        tag = names.image_tag(file)
+        if not tag.strip() or not tag.isascii():
+            yield (name,), f'{name} = {file!r} has the tag {tag!r}, which FITS cannot hold; rename the file in ASCII'
+        elif tag in first:
+            yield (name,), f'{name}: {first[tag]!r} and {file!r} have the same tag, {tag}; rename one of the files'
+        first.setdefault(tag, file)
+
+
+def _taken_tags(params: Params) -> Iterator[Finding]:
+    """Tags that something else in the results is called."""
+    images = {names.image_tag(file) for file in params.img}
+    for file in params.img:
+        tag = names.image_tag(file)
+        if tag in _TAKEN or tag.startswith(_TAKEN_STARTS) or tag.endswith(_TAKEN_ENDS):
+            yield ('IMG',), f'IMG = {file!r} has the tag {tag}, which is a name that AutoSpec writes; rename the file'
+    for file in params.seg:
+        tag = names.image_tag(file)
+        if tag in images | {names.WHITE}:
+            problem = f'would be written as {names.segmap(tag)}, as the map made from the image {tag} is'
+            yield ('SEG', 'IMG'), f'SEG = {file!r} {problem}; rename the file'
+
+
+def _missing(params: Params, folder: Path) -> Iterator[Finding]:
+    inputs = {'DATACUBE': (params.datacube,), 'CATALOG': (params.catalog,), 'IMG': params.img, 'SEG': params.seg}
+    for name, files in inputs.items():
+        for file in files:
+            path = folder / file
+            if os.path.isdir(path):
+                yield (name,), f'{name} = {file!r} is a folder; expected a file'
+            elif not os.path.isfile(path):
+                yield (
+                    (name,),
+                    f'{name} = {file!r} was not found in {path.parent}{near(path.name, _listing(path.parent))}',
+                )
+
+
+def _listing(folder: Path) -> list[str]:
+    try:
+        return [name for name in os.listdir(folder) if name.isprintable()]
+    except OSError:
+        return []
+
+
+def _output(path: Path, written: str) -> Iterator[Finding]:
+    existing = next(parent for parent in (path, *path.parents) if os.path.exists(parent))
+    if not os.path.isdir(existing):
+        yield ('OUTPUT',), f'OUTPUT = {written!r} cannot be made: {existing} is a file; name another folder'
+    elif not os.access(existing, os.W_OK | os.X_OK):
+        yield ('OUTPUT',), f'OUTPUT = {written!r} cannot be written: no permission in {existing}; name another folder'
+
+
+def _reference(params: Params) -> Iterator[Finding]:
+    images = [names.image_tag(file) for file in params.img]
+    known = {names.WHITE, *images, *map(names.aperture, params.aper)}
+    if names.reference_tag(params.ref) in known:
+        return
+    allowed = ', '.join(["''", *map(repr, images), *map(str, params.aper)])
+    hint = near(params.ref, images) if names.aperture_radius(params.ref) is None else '; add it to APER'
+    yield (
+        ('REF', 'IMG', 'APER'),
+        f'REF = {params.ref!r} is neither an image of IMG nor a radius of APER, so white light is used; '
+        f'expected one of {allowed}{hint}',
+    )

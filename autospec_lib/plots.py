@@ -1,0 +1,199 @@
+"""Pictures of one source: products -> matplotlib figures -> JPG files.
+
+Neither pyplot nor the user's matplotlib settings are touched, and the user's settings do not touch the pictures: a
+``matplotlibrc`` with, say, ``text.usetex`` would otherwise stumble over the underscores in the keys.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import AsinhNorm, Colormap, ListedColormap, Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from autospec_lib import names, plot_spectra
+from autospec_lib.masks import nearest_label
+from autospec_lib.model import BoolArray, FloatArray, IntArray, Products, Stamp
+
+DPI = 120
+PANEL = 2.1  # inches, the longer side of an image panel
+NO_VALUE = '#8c8c8c'
+MASK_COLOURS = ListedColormap(['#23263a', '#f2d98b'])
+# Background, the central object, then the others in turn.
+LABEL_COLOURS = ListedColormap(
+    ['#14161f', '#ffd23f', '#4c9be8', '#e4572e', '#57b894', '#b07cc6', '#e88fb4', '#8f7a5e', '#7fd1e0', '#a3b552']
+)
+STYLE = {
+    'font.size': 8,
+    'axes.linewidth': 0.6,
+    'axes.titlesize': 8,
+    'axes.titlepad': 3,
+    'xtick.labelsize': 7,
+    'ytick.labelsize': 7,
+    'xtick.major.size': 2.5,
+    'ytick.major.size': 2.5,
+    'xtick.major.width': 0.6,
+    'ytick.major.width': 0.6,
+}
+
+
+class _Panel(NamedTuple):
+    """One image and how ``imshow`` is to show it."""
+
+    title: str
+    values: NDArray[Any]
+    look: dict[str, Any]
+
+
+Rows: TypeAlias = Sequence[Sequence[_Panel | None]]
+
+
+def render(products: Products, stamp: Stamp, cmap: str) -> dict[str, Figure]:
+    """Draw the pictures of one source.
+
+    Parameters
+    ----------
+    products : Products
+        What was made for the source.
+    stamp : Stamp
+        Where it was cut out; gives the axes their units.
+    cmap : str
+        Name of a matplotlib colour map for images and cross-correlation maps.
+
+    Returns
+    -------
+    dict of str to Figure
+        'IMAGES': the images in a row, below each its segmentation map, then the user's maps; 'MASKS'; 'SPECTRA': the
+        reference above the cross-correlation spectra; 'XCOR': the cross-correlation maps. A picture with nothing to
+        show is left out.
+
+    Raises
+    ------
+    ValueError
+        If matplotlib has no such colour map.
+    """
+    colours = matplotlib.colormaps.get_cmap(cmap).with_extremes(bad=NO_VALUE)
+    with matplotlib.rc_context(_style()):
+        sheets: dict[str, Rows] = {
+            'IMAGES': _image_rows(products, stamp, colours),
+            'MASKS': [[_mask_panel(key, mask) for key, mask in products.masks.items()]],
+            'XCOR': [[_Panel(key, m.data, _stretch(m.data, colours)) for key, m in products.maps.items()]],
+        }
+        figures = {key: _sheet(rows, stamp) for key, rows in sheets.items() if any(rows)}
+        figures['SPECTRA'] = plot_spectra.figure(products, stamp)
+    return {key: figures[key] for key in ('IMAGES', 'MASKS', 'SPECTRA', 'XCOR') if key in figures}
+
+
+def _style() -> Any:
+    """matplotlib's defaults under ours, whatever the user's matplotlibrc says."""
+    return {**matplotlib.rcParamsDefault, **STYLE}
+
+
+def save(figures: Mapping[str, Figure], folder: Path, ident: int) -> list[Path]:
+    """Write each figure as ``<folder>/<ident>_<KEY>.jpg``, which appears only when it is complete.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written; nothing torn is left.
+    """
+    written = []
+    for key, figure in figures.items():
+        path = folder / f'{ident}_{key}.jpg'
+        for torn in folder.glob(f'.{path.name}.*.tmp'):  # of a run that was killed
+            torn.unlink(missing_ok=True)
+        temporary = folder / f'.{path.name}.{os.getpid()}.tmp'
+        try:
+            with matplotlib.rc_context(_style()):
+                FigureCanvasAgg(figure)
+                figure.savefig(temporary, format='jpg', dpi=DPI, pil_kwargs={'quality': 90})
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        written.append(path)
+    return written
+
+
+def _image_rows(products: Products, stamp: Stamp, colours: Colormap) -> Rows:
+    """Images, below each its segmentation map, then what maps remain, in as many columns."""
+    tags = list(products.images)
+    own = [names.segmap(tag) for tag in tags]
+    images: list[_Panel | None] = [_Panel(tag, m.data, _stretch(m.data, colours)) for tag, m in products.images.items()]
+    below = [_label_panel(key, products.segmaps[key], stamp) if key in products.segmaps else None for key in own]
+    rest = [_label_panel(key, segmap, stamp) for key, segmap in products.segmaps.items() if key not in own]
+    return [images, below, *(rest[k : k + len(tags)] for k in range(0, len(rest), len(tags)))]
+
+
+def _stretch(values: FloatArray, colours: Colormap) -> dict[str, Any]:
+    """From just below the background to just below the peak; asinh, so that faint outskirts and the core both show."""
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return {'norm': Normalize(0, 1), 'cmap': colours}
+    low, middle, high = np.percentile(finite, [1, 50, 99.7])
+    noise = 1.4826 * np.median(np.abs(finite - middle))
+    width = max(3 * noise, 0.05 * (high - low))
+    if not high > low or not width > 0:
+        return {'norm': Normalize(low - 1, high + 1), 'cmap': colours}
+    return {'norm': AsinhNorm(linear_width=width, vmin=low, vmax=high), 'cmap': colours}
+
+
+def _label_panel(key: str, segmap: IntArray, stamp: Stamp) -> _Panel:
+    """A colour for each label, the background dark, the central object's colour always the same."""
+    central, _ = nearest_label(segmap, stamp.centre)
+    labels = np.unique(segmap[(segmap > 0) & (segmap != central)])
+    others = LABEL_COLOURS.N - 2
+    shown = np.where(segmap > 0, 2 + np.searchsorted(labels, segmap) % others, 0)
+    shown = np.where((segmap == central) & (segmap > 0), 1, shown)
+    return _Panel(key, shown, {'norm': Normalize(-0.5, LABEL_COLOURS.N - 0.5), 'cmap': LABEL_COLOURS})
+
+
+def _mask_panel(key: str, mask: BoolArray) -> _Panel:
+    return _Panel(key, mask.astype(int), {'norm': Normalize(0, 1), 'cmap': MASK_COLOURS})
+
+
+def _sheet(rows: Rows, stamp: Stamp) -> Figure:
+    """Panels in rows; axes in arcsec from the source, labelled at the left and at the bottom only."""
+    ny, nx = stamp.data.shape[1:]
+    height, width = ny * stamp.pixel[0], nx * stamp.pixel[1]
+    scale = PANEL / max(height, width)
+    size = np.array([width, height]) * scale
+    columns = max(len(row) for row in rows)
+    gap, left, bottom = np.array([0.15, 0.3]), 0.55, 0.5  # inches
+    total = (left + columns * (size[0] + gap[0]), bottom + len(rows) * (size[1] + gap[1]))
+    figure = Figure(figsize=total, dpi=DPI)
+    for i, row in enumerate(rows):
+        for j, panel in enumerate(row):
+            if panel is None:
+                continue
+            corner = left + j * (size[0] + gap[0]), total[1] - (i + 1) * (size[1] + gap[1])
+            box = (corner[0] / total[0], corner[1] / total[1], size[0] / total[0], size[1] / total[1])
+            axes = figure.add_axes(box)
+            _show(axes, panel, stamp)
+            lowest = i == len(rows) - 1 or j >= len(rows[i + 1])
+            axes.tick_params(labelbottom=lowest, labelleft=j == 0)
+            axes.set_xlabel('Δx [arcsec]' if lowest else '')
+            axes.set_ylabel('Δy [arcsec]' if j == 0 else '')
+    return figure
+
+
+def _show(axes: Axes, panel: _Panel, stamp: Stamp) -> None:
+    """One panel with the source marked by four ticks that leave its core free."""
+    (ny, nx), (y, x), (dy, dx) = panel.values.shape, stamp.centre, stamp.pixel
+    extent = ((-0.5 - x) * dx, (nx - 0.5 - x) * dx, (-0.5 - y) * dy, (ny - 0.5 - y) * dy)
+    axes.imshow(panel.values, origin='lower', extent=extent, interpolation='nearest', **panel.look)
+    inner, outer = 0.1 * min(ny * dy, nx * dx), 0.17 * min(ny * dy, nx * dx)
+    for sign in (-1, 1):
+        for xs, ys in (((sign * inner, sign * outer), (0, 0)), ((0, 0), (sign * inner, sign * outer))):
+            axes.plot(xs, ys, color='white', linewidth=2.2)
+            axes.plot(xs, ys, color='#d62828', linewidth=1.1)
+    axes.set_xlim(extent[:2])
+    axes.set_ylim(extent[2:])
+    axes.set_title(panel.title)

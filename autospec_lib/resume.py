@@ -1,0 +1,69 @@
+"""Which sources an earlier run has completed with the same parameters, inputs and version."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from astropy.io import fits
+
+from autospec_lib import __version__
+from autospec_lib.model import Target
+from autospec_lib.params import Params
+
+if TYPE_CHECKING:
+    from autospec_lib.runner import Job
+
+CARD = 'FPRINT'
+# What changes where results go, or how many at a time, but not what they are.
+IRRELEVANT = {'output', 'pre_out', 'catalog', 'mode', 'size', 'ref', 'plots', 'cmap', 'warnings'}
+
+
+def run_fingerprint(folder: Path, params: Params, sex: Any) -> str:
+    """What all sources of a run share: version, parameters, segmentation settings, and the inputs' size and date.
+
+    Parameters
+    ----------
+    folder : Path
+        The working folder.
+    params : Params
+        Those that do not shape a source's file have no say.
+    sex : sexconfig.Settings
+        The segmentation settings.
+    """
+    digest = hashlib.sha256(__version__.encode())
+    for field in dataclasses.fields(params):
+        if field.name not in IRRELEVANT:
+            digest.update(f'{field.name}={getattr(params, field.name)!r};'.encode())
+    for field in dataclasses.fields(sex):
+        value = getattr(sex, field.name)
+        digest.update(f'{field.name}='.encode())
+        digest.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
+    for name in (params.datacube, *params.img, *params.seg):
+        status = (folder / name).stat()
+        digest.update(f'{name}:{status.st_size}:{status.st_mtime_ns};'.encode())
+    return digest.hexdigest()
+
+
+def fingerprint(job: Job, target: Target) -> str:
+    """The run's fingerprint and the target's row of the catalogue, in 32 hexadecimal digits."""
+    return hashlib.sha256(f'{job.fingerprint}{dataclasses.astuple(target)!r}'.encode()).hexdigest()[:32]
+
+
+def is_complete(job: Job, target: Target) -> bool:
+    """Whether a source's file is there with the same fingerprint, and its plots if they are wanted."""
+    try:
+        if fits.getval(job.path(target), CARD) != fingerprint(job, target):
+            return False
+    except (OSError, KeyError, ValueError):
+        return False
+    return not job.params.plots or all(path.exists() for path in _plots(job, target))
+
+
+def _plots(job: Job, target: Target) -> Iterator[Path]:
+    keys = ('IMAGES', 'MASKS', 'SPECTRA', *(('XCOR',) if job.params.xcor else ()))
+    return (job.plot_folder(target) / f'{target.id}_{key}.jpg' for key in keys)

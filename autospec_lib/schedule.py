@@ -1,0 +1,84 @@
+"""Where sources are extracted: in this process, in several of this machine, or on a Dask cluster.
+
+Each way calls the same `runner.attempt` and hands back every source's outcome once, in the order in which they are done.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+
+from autospec_lib.model import Target
+from autospec_lib.report import Outcome
+from autospec_lib.runner import Job, attempt
+
+DIED = 'its process died (out of memory, or killed)'
+
+
+def serial(job: Job, targets: Sequence[Target]) -> Iterator[Outcome]:
+    """One source after the other in this process."""
+    for target in targets:
+        yield attempt(job, target)
+
+
+def processes(job: Job, targets: Sequence[Target], cores: int) -> Iterator[Outcome]:
+    """Several sources at a time in processes of this machine.
+
+    A process that dies takes the whole pool with it (so `concurrent.futures`), but not the sources: those that were
+    under way are tried again one by one, so that only the one that kills its process again is lost.
+
+    Parameters
+    ----------
+    job : Job
+        What all sources share.
+    targets : sequence of Target
+        The sources.
+    cores : int
+        How many processes; 0 = one for each core.
+    """
+    waiting = list(reversed(targets))
+    while waiting:
+        suspects = yield from _pool(job, waiting, cores or os.cpu_count() or 1)
+        for target in suspects:
+            again = yield from _pool(job, [target], 1)
+            for lost in again:
+                yield Outcome(lost.id, 0.0, error=DIED)
+
+
+def _pool(job: Job, waiting: list[Target], cores: int) -> Generator[Outcome, None, list[Target]]:
+    """Work off ``waiting`` from its end; return the targets that were under way when a process died."""
+    # fork shares the open cube and its aligned images with the children at no cost; elsewhere it is not safe.
+    context = multiprocessing.get_context('fork' if sys.platform == 'linux' else 'spawn')
+    running: dict[Future[Outcome], Target] = {}
+    with ProcessPoolExecutor(min(cores, len(waiting)), context, _ignore_interrupt) as pool:
+        try:
+            while waiting or running:
+                while waiting and len(running) < 2 * cores:
+                    target = waiting.pop()
+                    running[pool.submit(attempt, job, target)] = target
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    outcome = future.result()
+                    del running[future]
+                    yield outcome
+        except BrokenProcessPool:
+            pass
+        except GeneratorExit:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+        except BaseException:
+            # What is under way is finished, so that it is reported and no file is half-written; the rest is dropped.
+            pool.shutdown(wait=True, cancel_futures=True)
+            yield from (future.result() for future in running if not future.cancelled() and not future.exception())
+            raise
+    return list(running.values())
+
+
+def _ignore_interrupt() -> None:
+    """Ctrl-C reaches every process of the terminal; only the one that reports shall act on it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

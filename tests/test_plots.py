@@ -1,0 +1,204 @@
+"""Figures by their structure: axes, titles, arrays, limits; and what saving leaves on disk."""
+
+import subprocess
+import sys
+
+import matplotlib
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from autospec_lib import plot_spectra, plots
+from autospec_lib.model import Grid, Measured, Products, Stamp, Target
+
+NL, NY, NX = 400, 21, 25
+WAVE = 4750 + 1.25 * np.arange(NL)
+
+
+@pytest.fixture
+def stamp():
+    cube = np.zeros((2, NY, NX))
+    grid = Grid({}, {}, '10**-20 erg Angstrom-1 s-1 cm-2')
+    return Stamp(Target(7, 0.0, 0.0, 5.0), cube, None, cube > 0, WAVE, (10.3, 12.6), (0.2, 0.3), grid)
+
+
+def spectrum(seed=1, variance=True):
+    rng = np.random.default_rng(seed)
+    return Measured(100 + 10 * rng.normal(size=NL), np.full(NL, 100.0) if variance else None)
+
+
+def image(seed=1):
+    return Measured(np.random.default_rng(seed).normal(size=(NY, NX)))
+
+
+@pytest.fixture
+def products():
+    labels = np.zeros((NY, NX), np.int32)
+    labels[8:13, 10:15], labels[0:3, 0:3], labels[18:20, 18:22] = 300, 1, 2
+    spectra = {key: spectrum() for key in ('MUSE_SKY', 'HST_SKYSUB', 'CROSS_CORRELATION_SKYSUB')}
+    return Products(
+        reference='HST_SKYSUB',
+        spectra=spectra,
+        images={'MUSE_WHITE': image(1), 'HST': image(2)},
+        segmaps=dict.fromkeys(('SEG_A', 'SEG_B', 'SEG_C', 'SEG_MUSE_WHITE', 'SEG_HST'), labels),
+        masks={'MASK_SKY': labels == 0, 'MASK_UNION': labels == 300},
+        maps={'CROSS_CORRELATION': image(3)},
+        cubes={},
+        notes=('a fall-back',),
+    )
+
+
+def titles(figure):
+    return [axes.get_title() or axes.get_title('left') for axes in figure.axes]
+
+
+def test_panels_and_their_order(products, stamp):
+    figures = plots.render(products, stamp, 'viridis')
+    assert list(figures) == ['IMAGES', 'MASKS', 'SPECTRA', 'XCOR']
+    assert titles(figures['IMAGES']) == ['MUSE_WHITE', 'HST', 'SEG_MUSE_WHITE', 'SEG_HST', 'SEG_A', 'SEG_B', 'SEG_C']
+    assert titles(figures['MASKS']) == ['MASK_SKY', 'MASK_UNION']
+    assert titles(figures['SPECTRA']) == ['HST_SKYSUB', 'CROSS_CORRELATION_SKYSUB']
+    assert titles(figures['XCOR']) == ['CROSS_CORRELATION']
+    assert 'a fall-back' in [text.get_text() for text in figures['SPECTRA'].texts]
+
+
+def test_pictures_with_nothing_to_show_are_left_out(products, stamp):
+    bare = Products('HST_SKYSUB', products.spectra, products.images, {}, {}, {}, {})
+    assert list(plots.render(bare, stamp, 'viridis')) == ['IMAGES', 'SPECTRA']
+
+
+def test_the_source_is_at_the_origin_and_axes_are_in_arcsec(products, stamp):
+    for axes in plots.render(products, stamp, 'viridis')['XCOR'].axes:
+        left, right, low, high = axes.images[0].get_extent()
+        assert_allclose((right - left, high - low), (NX * 0.3, NY * 0.2))
+        assert_allclose((left + (12.6 + 0.5) * 0.3, low + (10.3 + 0.5) * 0.2), (0, 0), atol=1e-12)
+        assert axes.get_xlabel() == 'Δx [arcsec]'
+
+
+def test_images_show_their_values_in_the_colour_map_with_nan_grey(products, stamp):
+    products.images['HST'].data[3, 4] = np.nan
+    axes = plots.render(products, stamp, 'cubehelix')['IMAGES'].axes[1]
+    shown = axes.images[0].get_array()
+    assert_allclose(shown.filled(np.nan), products.images['HST'].data)
+    assert axes.images[0].cmap.name == 'cubehelix'
+    assert matplotlib.colors.to_hex(axes.images[0].cmap.get_bad()) == plots.NO_VALUE
+
+
+def test_every_label_has_its_colour_and_the_central_one_always_the_same(products, stamp):
+    shown = plots.render(products, stamp, 'viridis')['IMAGES'].axes[2].images[0].get_array()
+    labels = products.segmaps['SEG_HST']
+    assert set(shown[labels == 0].tolist()) == {0}
+    assert set(shown[labels == 300].tolist()) == {1}
+    others = [set(shown[labels == label].tolist()) for label in (1, 2)]
+    assert all(len(other) == 1 and not other & {0, 1} for other in others)
+    assert others[0] != others[1]
+
+
+@pytest.mark.parametrize('values', [np.full((NY, NX), np.nan), np.zeros((NY, NX)), np.full((NY, NX), 1e30)])
+def test_images_without_contrast_or_value_are_drawn(products, stamp, values, tmp_path):
+    products.images['HST'] = Measured(values)
+    plots.save(plots.render(products, stamp, 'viridis'), tmp_path, 7)
+
+
+def test_one_hot_channel_does_not_flatten_a_spectrum_and_a_line_stays_inside():
+    quiet = spectrum().data
+    hot = quiet.copy()
+    hot[100] = 1e6
+    assert_allclose(plot_spectra.limits(hot), plot_spectra.limits(quiet), rtol=0.3)
+    line = quiet.copy()
+    line[200:205] += 200
+    assert plot_spectra.limits(line)[1] > line[200:205].max()
+
+
+def test_limits_hold_nearly_all_of_the_noise_and_zero():
+    low, high = plot_spectra.limits(spectrum().data)
+    inside = (spectrum().data > low) & (spectrum().data < high)
+    assert inside.mean() > 0.99
+    assert low <= 0 < high
+
+
+@pytest.mark.parametrize('values', [np.full(NL, np.nan), np.zeros(NL), np.array([3.0]), np.array([1.0, 2.0])])
+def test_limits_of_degenerate_spectra_are_finite_and_ordered(values):
+    low, high = plot_spectra.limits(values)
+    assert np.isfinite((low, high)).all()
+    assert low < high
+
+
+def test_sky_lines_are_where_the_variance_stands_out():
+    variance = np.linspace(1, 2, NL)
+    variance[[50, 51, 300]] *= 20
+    variance[70] = np.nan
+    assert plot_spectra.sky_lines(variance).nonzero()[0].tolist() == [50, 51, 300]
+
+
+def test_a_sky_line_has_no_say_in_the_limits(products, stamp):
+    noisy = Measured(spectrum().data.copy(), np.full(NL, 100.0))
+    quiet = plots.render(products, stamp, 'viridis')['SPECTRA'].axes[0].get_ylim()
+    noisy.data[50:55] += 1e4
+    noisy.variance[50:55] = 1e6
+    products.spectra['HST_SKYSUB'] = noisy
+    assert_allclose(plots.render(products, stamp, 'viridis')['SPECTRA'].axes[0].get_ylim(), quiet, rtol=0.2)
+
+
+@pytest.mark.parametrize('variance', [True, False])
+def test_spectra_with_gaps_and_without_variance_are_drawn(products, stamp, variance, tmp_path):
+    products.spectra['HST_SKYSUB'] = spectrum(variance=variance)
+    products.spectra['HST_SKYSUB'].data[100:200] = np.nan
+    plots.save(plots.render(products, stamp, 'viridis'), tmp_path, 7)
+
+
+@pytest.mark.parametrize(
+    ('unit', 'text'),
+    [
+        ('10**-20 erg Angstrom-1 s-1 cm-2', '$10^{-20}$ erg Å$^{-1}$ s$^{-1}$ cm$^{-2}$'),
+        ('10**(-20)*erg/s/cm**2/Angstrom', '$10^{-20}$ erg/s/cm$^{2}$/Å'),
+        ('MJy sr-1', 'MJy sr$^{-1}$'),
+        ('counts/s', 'counts/s'),
+        ('Angstrom', 'Å'),
+    ],
+)
+def test_units_are_readable(unit, text):
+    assert plot_spectra.unit_text(unit) == text
+
+
+@pytest.mark.parametrize('shape', [(3, 3), (1, 1), (40, 3)])
+def test_odd_stamps(products, stamp, shape, tmp_path):
+    small = Measured(np.arange(float(np.prod(shape))).reshape(shape))
+    cube = np.zeros((1, *shape))
+    grid = stamp.grid
+    odd = Stamp(stamp.target, cube, None, cube > 0, WAVE[:1], (0.0, 0.0), (0.2, 0.2), grid)
+    one = Products('A', {'A': Measured(np.ones(1), np.ones(1))}, {'MUSE_WHITE': small}, {}, {}, {}, {})
+    assert len(plots.save(plots.render(one, odd, 'viridis'), tmp_path, 7)) == 2
+
+
+def test_saved_files_are_jpegs_and_nothing_else_is_left(products, stamp, tmp_path):
+    (tmp_path / '.7_XCOR.jpg.123.tmp').write_bytes(b'torn')
+    paths = plots.save(plots.render(products, stamp, 'viridis'), tmp_path, 7)
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+    assert [path.name for path in paths] == ['7_IMAGES.jpg', '7_MASKS.jpg', '7_SPECTRA.jpg', '7_XCOR.jpg']
+    assert all(path.read_bytes()[:3] == b'\xff\xd8\xff' for path in paths)
+
+
+def test_a_failed_save_leaves_nothing(products, stamp, tmp_path):
+    figures = plots.render(products, stamp, 'viridis')
+    with pytest.raises(OSError, match='No such file'):
+        plots.save(figures, tmp_path / 'gone', 7)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_colour_map_is_a_value_error(products, stamp):
+    with pytest.raises(ValueError, match='viridiss'):
+        plots.render(products, stamp, 'viridiss')
+
+
+def test_settings_and_pyplot_are_left_alone(products, stamp, tmp_path):
+    before = dict(matplotlib.rcParams)
+    with matplotlib.rc_context({'font.size': 30, 'axes.facecolor': 'red'}):
+        figures = plots.render(products, stamp, 'viridis')
+        assert matplotlib.rcParams['font.size'] == 30
+    assert figures['XCOR'].axes[0].get_facecolor() == (1, 1, 1, 1)
+    plots.save(figures, tmp_path, 7)
+    assert dict(matplotlib.rcParams) == before
+    code = "import sys; from autospec_lib import plots; print('matplotlib.pyplot' in sys.modules)"
+    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert result.stdout == 'False\n'
