@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import shlex
 import sys
 import traceback
@@ -178,6 +179,8 @@ def _prepare(
         folder / parameters.catalog, parameters.mode, parameters.size, parameters.ref, options.skip_bad_rows
     )
     wanted = _selected(rows, options.id, parameters.catalog)
+    # MPDAF warns through its logger of what is right here, such as an image that is larger than the cube.
+    logging.getLogger('mpdaf').setLevel(logging.WARNING if parameters.warnings else logging.ERROR)
     if write_defaults:
         sexconfig.install_defaults(folder)
     sex, ignored = sexconfig.load(folder)

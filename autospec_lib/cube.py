@@ -17,7 +17,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 from autospec_lib import images, names
 from autospec_lib.errors import InputError
 from autospec_lib.images import AlignedImage
-from autospec_lib.layers import Layer, open_layer
+from autospec_lib.layers import Layer, open_layer, readable
 from autospec_lib.model import FloatArray, Grid, IntArray
 
 if TYPE_CHECKING:
@@ -99,19 +99,14 @@ def open_cube(path: Path, extensions: tuple[int | str, ...] = ()) -> OpenCube:
     InputError
         If there is no such cube in the file, or its coordinates cannot be used.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        try:
-            with fits.open(path, do_not_scale_image_data=True) as hdus:
-                data, noise, quality = _choose(path, hdus, extensions)
-                kind = noise_kind(noise.header, hdus[0].header, data.header) if noise is not None else ''
-                wcs, wave, grid = _coordinates(path, data)
-                header = data.header.copy()
-                layers = [None if hdu is None else open_layer(path, hdu) for hdu in (data, noise, quality)]
-        except FileNotFoundError:
-            raise InputError(f'{path.name}: not found in {path.parent}; set DATACUBE') from None
-        except (OSError, ValueError, TypeError) as error:
-            raise InputError(f'{path.name}: not a readable FITS cube: {error}') from error
+    if not path.exists():
+        raise InputError(f'{path.name}: not found in {path.parent}; set DATACUBE')
+    with readable(path, 'not a readable FITS cube'), fits.open(path, do_not_scale_image_data=True) as hdus:
+        data, noise, quality = _choose(path, hdus, extensions)
+        kind = noise_kind(noise.header, hdus[0].header, data.header) if noise is not None else ''
+        wcs, wave, grid = _coordinates(path, data)
+        header = data.header.copy()
+        layers = [None if hdu is None else open_layer(path, hdu) for hdu in (data, noise, quality)]
     assert layers[0] is not None
     return OpenCube(layers[0], layers[1], kind, layers[2], header, wcs, wave, grid)
 
@@ -177,11 +172,9 @@ def _coordinates(path: Path, hdu: Any) -> tuple[WCS, FloatArray, Grid]:
                 'sky on axes 1 and 2: transpose the cube'
             )
     wave, cards, wave_unit = _wavelengths(path, header, types[2], hdu.shape[0])
-    try:
+    with readable(path, 'its WCS cannot be read'):
         wcs = WCS(header).celestial
         invertible = wcs.naxis != 2 or np.linalg.cond(wcs.pixel_scale_matrix) < 1e8
-    except Exception as error:
-        raise InputError(f'{path.name}: its WCS cannot be read: {error}') from error
     if wcs.naxis != 2:
         raise InputError(f'{path.name}: no celestial WCS in {hdu.name} (CTYPE1 = {types[0]!r}); expected RA and Dec')
     if not invertible:

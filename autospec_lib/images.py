@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from autospec_lib.errors import InputError
+from autospec_lib.layers import readable
 from autospec_lib.model import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -54,22 +54,14 @@ def open_image(path: Path) -> fits.ImageHDU:
     InputError
         If there is none.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        try:
-            with fits.open(path) as hdus:
-                flat = [hdu for hdu in hdus if hdu.is_image and len(hdu.shape) == 2]
-                flat.sort(key=lambda hdu: hdu.name not in ('DATA', 'SCI'))
-                chosen = flat[0].copy() if flat else None
-                chosen = chosen and fits.ImageHDU(np.array(chosen.data), chosen.header)
-        except (OSError, ValueError, TypeError) as error:
-            raise InputError(f'{path.name}: not a readable FITS file: {error}') from error
-        if chosen is None:
-            raise InputError(f'{path.name}: no two-dimensional image in it; IMG and SEG take FITS images')
-        try:
-            celestial = WCS(chosen.header).has_celestial
-        except Exception as error:
-            raise InputError(f'{path.name}: its WCS cannot be read: {error}') from error
+    with readable(path), fits.open(path) as hdus:
+        flat = [hdu for hdu in hdus if hdu.is_image and len(hdu.shape) == 2]
+        flat.sort(key=lambda hdu: hdu.name not in ('DATA', 'SCI'))
+        chosen = fits.ImageHDU(np.array(flat[0].data), flat[0].header) if flat else None
+    if chosen is None:
+        raise InputError(f'{path.name}: no two-dimensional image in it; IMG and SEG take FITS images')
+    with readable(path, 'its WCS cannot be read'):
+        celestial = WCS(chosen.header).has_celestial
     if not celestial:
         raise InputError(f'{path.name}: no celestial WCS (CTYPE1, CTYPE2); it cannot be placed on the cube')
     return chosen
@@ -94,8 +86,7 @@ def align(path: Path, cube_header: fits.Header, shape: tuple[int, int]) -> Align
     """
     hdu = open_image(path)
     data = np.asarray(hdu.data, float)
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
+    with readable(path, 'does not overlap the cube, or cannot be aligned with it'):
         if hdu.shape == shape and _same_grid(WCS(hdu.header).celestial, WCS(cube_header).celestial, shape):
             return AlignedImage(data)
         from mpdaf.obj import WCS as MpdafWCS  # noqa: N811
@@ -103,12 +94,7 @@ def align(path: Path, cube_header: fits.Header, shape: tuple[int, int]) -> Align
 
         grid = MpdafWCS(cube_header, shape=shape)
         image = Image(wcs=MpdafWCS(hdu.header, shape=hdu.shape), data=data, copy=False)
-        try:
-            aligned = image.align_with_image(Image(wcs=grid, data=np.zeros(shape), copy=False))
-        except Exception as error:  # MPDAF has no error of its own for this
-            raise InputError(
-                f'{path.name}: does not overlap the cube, or cannot be aligned with it ({error})'
-            ) from error
+        aligned = image.align_with_image(Image(wcs=grid, data=np.zeros(shape), copy=False))
     return AlignedImage(aligned.data.filled(np.nan), aligned, grid)
 
 
@@ -132,8 +118,7 @@ def nearest_map(path: Path, cube_wcs: WCS, shape: tuple[int, int]) -> IntArray:
     if (values < 0).any() or (values != np.round(values)).any() or (values > np.iinfo(np.int32).max).any():
         raise InputError(f'{path.name}: not a segmentation map: labels are whole numbers from 0 (no object) up')
     y, x = np.indices(shape)
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
+    with readable(path, 'its WCS cannot be used'):
         own = WCS(hdu.header).celestial
         world = cube_wcs.all_pix2world(np.column_stack([x.ravel(), y.ravel()]), 0)
         there = own.all_world2pix(world, 0, quiet=True)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autospec_lib.errors import InputError
+from autospec_lib.errors import AutoSpecError, InputError
 
 if TYPE_CHECKING:
     from astropy.io import fits
@@ -77,6 +80,23 @@ class Layer:
         if self.blank is not None:
             values = np.where(numbers == self.blank, np.nan, values)
         return values
+
+
+@contextmanager
+def readable(path: Path, what: str = 'not a readable FITS file') -> Iterator[None]:
+    """Turn whatever astropy, wcslib or MPDAF raise on a damaged file into an `InputError` of one line.
+
+    There is no end to the kinds: VerifyError, KeyError, TypeError, MemoryError, SingularMatrixError, ...
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        try:
+            yield
+        except AutoSpecError:
+            raise
+        except Exception as error:
+            reason = ' '.join(str(error).split())
+            raise InputError(f'{path.name}: {what} ({type(error).__name__}: {reason[:200]})') from error
 
 
 def open_layer(path: Path, hdu: fits.ImageHDU) -> Layer:

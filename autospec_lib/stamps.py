@@ -23,7 +23,10 @@ def locate(cube: OpenCube, target: Target) -> tuple[float, float]:
     SourceError
         If it lies outside the cube.
     """
-    x, y = (float(v) for v in cube.wcs.all_world2pix(target.ra, target.dec, 0))
+    try:
+        x, y = (float(v) for v in cube.wcs.all_world2pix(target.ra, target.dec, 0))
+    except Exception as error:  # wcslib and its wrapper have many kinds
+        raise SourceError(f'no pixel for this position: {" ".join(str(error).split())}') from error
     outside = [max(-0.5 - p, p - n + 0.5, 0.0) for p, n in zip((y, x), cube.data.shape[1:], strict=True)]
     distance = float(np.hypot(outside[0] * cube.pixel[0], outside[1] * cube.pixel[1]))
     if distance == 0:

@@ -171,7 +171,8 @@ class TestCatalogue:
         text = mutate(text, changes)
         targets, _, _ = load_catalogue(folder, text, mode, skip_bad_rows)
         first, *rows = re.split('[\r\n]', text)
-        if first == header:  # another header may well put the columns elsewhere
+        # Another header may well put the columns elsewhere, and 3:5:25 is no number here.
+        if first == header and not re.search(r'\d[:hd]\d', text, re.IGNORECASE):
             found = {self.first_three(row) for row in rows}
             assert {(target.id, target.ra, target.dec) for target in targets or ()} <= found
 

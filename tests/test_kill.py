@@ -1,0 +1,92 @@
+"""The real command, killed at random moments and resumed: no torn file ever, and in the end the same folder.
+
+A few kills run with the suite; for an hour: ``AUTOSPEC_KILL=3600 pytest -s tests/test_kill.py``.
+"""
+
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from astropy.io import fits
+from conftest import DEC, PIXEL, RA
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = 5
+
+
+def start(folder, *options):
+    """Start AutoSpec on a folder."""
+    command = [sys.executable, '-c', 'import sys; from autospec_lib.cli import main; sys.exit(main())']
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    return subprocess.Popen(
+        [*command, str(folder), *options], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def contents(output):
+    """What is under each final name: a digest of the file, of FITS files without the date of their making."""
+    found = {}
+    for path in sorted(output.rglob('*')):
+        if path.is_dir() or path.name.endswith('.tmp'):
+            continue
+        digest = hashlib.sha256()
+        if path.suffix == '.fits':
+            with fits.open(path) as hdus:
+                hdus[0].header['DATE'] = ''
+                for hdu in hdus:
+                    digest.update(hdu.header.tostring().encode())
+                    digest.update(b'' if hdu.data is None else hdu.data.tobytes())
+        else:
+            digest.update(path.read_bytes())
+        found[str(path.relative_to(output))] = digest.hexdigest()
+    return found
+
+
+def kill_and_resume(folder, whole, longest, rng):
+    """Kill and resume until a run ends by itself; how often it was killed."""
+    for kills in range(1000):
+        process = start(folder, '--resume')
+        try:
+            process.wait(timeout=rng.uniform(0, longest))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+        said, _ = process.communicate()
+        there = contents(folder / 'output') if (folder / 'output').exists() else {}
+        torn = [name for name, digest in there.items() if whole[name] != digest]
+        assert not torn, f'torn after {kills} kills: {torn}'
+        if process.returncode == 0:
+            return kills
+        assert process.returncode == -signal.SIGKILL, said
+    raise AssertionError('never done')
+
+
+@pytest.mark.skipif(not hasattr(signal, 'SIGKILL'), reason='needs SIGKILL')
+@pytest.mark.filterwarnings('ignore')
+def test_a_killed_run_leaves_complete_files_and_resumes_to_the_same_folder(folder):
+    rows = [f'{n} {RA - n * PIXEL / 3600:.7f} {DEC:.7f}\n' for n in range(SOURCES)]
+    (folder / 'catalog.txt').write_text(''.join(rows))
+    with (folder / 'param.py').open('a') as file:
+        file.write('PLOTS = True\n')
+    began = time.monotonic()
+    assert start(folder).wait() == 0
+    longest = 1.2 * (time.monotonic() - began)
+    whole = contents(folder / 'output')
+    assert len(whole) == 5 * SOURCES
+    rng = random.Random(int(time.time()))
+    end = time.monotonic() + float(os.environ.get('AUTOSPEC_KILL', '0'))
+    rounds = kills = 0
+    while rounds == 0 or time.monotonic() < end:
+        shutil.rmtree(folder / 'output')
+        shutil.rmtree(folder / 'logs')
+        kills += kill_and_resume(folder, whole, longest, rng)
+        rounds += 1
+        assert contents(folder / 'output') == whole
+        assert not list((folder / 'output').rglob('.*'))
+    sys.stdout.write(f'{rounds} runs, killed {kills} times\n')
