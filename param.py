@@ -45,5 +45,6 @@ ORIG_FROMV  = ''               # FROM_V: its version
 ORIG_CUBE   = ''               # CUBE: the name of the cube
 ORIGN_CUBEV = ''               # CUBE_V: its version
 
-# --- Messages ---
+# --- Run ---
+CORES       = 1                # how many sources at a time; 0: one on each core
 WARNINGS    = False            # show the warnings of astropy and MPDAF

@@ -80,7 +80,7 @@ def positive(value: Any) -> float:
     return result
 
 
-def degree(value: Any) -> int:
+def whole(value: Any) -> int:
     """A whole number from 0."""
     result = number(value)
     if result < 0:
@@ -185,7 +185,8 @@ def _extension(value: Any) -> int | str:
 
 SWITCH = Kind(switch, 'True or False')
 LENGTH = Kind(positive, 'a number of arcsec above 0, e.g. 5')
-DEGREE = Kind(degree, 'a whole number from 0, e.g. 5')
+DEGREE = Kind(whole, 'a whole number from 0, e.g. 5')
+CORES = Kind(whole, 'a number of processes, e.g. 2, or 0 for one on each core')
 FILE = Kind(name, "the name of a file, e.g. 'datacube.fits'")
 FOLDER = Kind(name, "the name of a folder, e.g. 'output'")
 PREFIX = Kind(prefix, "text, e.g. 'Source_'")

@@ -4,40 +4,25 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import shlex
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autospec_lib import __version__
 from autospec_lib.errors import AutoSpecError, InputError, OutputError
+from autospec_lib.options import parser
 
 if TYPE_CHECKING:
     from autospec_lib.model import Target
-    from autospec_lib.report import Log, Report
+    from autospec_lib.report import Log, Outcome, Report
     from autospec_lib.runner import Job
 
 EXIT_FAILED, EXIT_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 1, 2, 3, 130
-
-DESCRIPTION = """\
-Extract a spectrum for every source of a catalogue from an integral-field datacube.
-
-The working folder holds param.py (what to do), a catalogue, a cube and, if you like, images and segmentation maps.
-For every source you get OUTPUT/Source_<ID>.fits (an MPDAF Source file) and plots in OUTPUT/images/<ID>/."""
-
-EPILOG = """\
-a first run:
-  AutoSpec --demo            extract 8 real sources of Abell 478 and say what to look at
-  AutoSpec --init my_field   write param.py and catalog.txt into my_field; edit both
-  AutoSpec --check my_field  find every fault and say what a run would do and need
-  AutoSpec my_field          run
-
-exit codes: 0 every source done; 1 at least one source failed (named in the summary); 2 parameters, catalogue or
-cube at fault, nothing was started; 3 a bug (traceback in the log); 130 interrupted, finished sources are kept.
-The README explains every parameter: param.py itself has one line about each."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
-    options = _parser().parse_args(argv)
+    options = parser().parse_args(argv)
     folder = Path(options.folder)
     try:
         return _action(options)(folder, options)
@@ -73,41 +58,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_INPUT
     except Exception:
         return _bug(folder)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='AutoSpec',
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    add = parser.add_argument
-    add('folder', nargs='?', default='.', metavar='FOLDER', help='the working folder (default: here)')
-    does = parser.add_mutually_exclusive_group()
-    does.add_argument(
-        '--init', action='store_true', help='write templates of param.py and catalog.txt; keep what is there'
-    )
-    does.add_argument(
-        '--check', action='store_true', help='validate everything, say what a run would do, extract nothing'
-    )
-    does.add_argument(
-        '--demo',
-        nargs='?',
-        const='',
-        metavar='DIR',
-        help='make a demo folder (default: autospec_demo) from the real MUSE cube inside mpdaf and run on it; '
-        "'--demo sim [DIR]': a simulated field with known spectra",
-    )
-    add('--id', nargs='+', type=int, metavar='ID', help='extract only the sources with these IDs')
-    add('--skip-bad-rows', action='store_true', help='leave out catalogue rows that cannot be read, and log them')
-    add('--resume', action='store_true', help='keep the sources that an earlier run completed with the same settings')
-    talk = parser.add_mutually_exclusive_group()
-    talk.add_argument('-q', '--quiet', action='store_true', help='print errors only')
-    talk.add_argument('-v', '--verbose', action='store_true', help='print a line for every source')
-    add('--version', action='version', version=f'AutoSpec {__version__}')
-    return parser
 
 
 def _action(options: argparse.Namespace) -> Callable[[Path, argparse.Namespace], int]:
@@ -171,7 +121,10 @@ def _prepare(
     from autospec_lib import params
 
     parameters, warned = params.load(folder / 'param.py')
-    # From here on numpy and more are needed; a fault in param.py has been told without waiting for them.
+    # From here on numpy and more are needed; a fault in param.py has been told without waiting for them. Linear
+    # algebra in one thread adds up in one order, so that results do not depend on how many cores there are.
+    for library in ('OPENBLAS', 'MKL', 'OMP', 'VECLIB'):
+        os.environ.setdefault(f'{library}_NUM_THREADS', '1')
     from autospec_lib import catalog, cube, resume, sexconfig
     from autospec_lib.runner import Job
 
@@ -242,13 +195,11 @@ def _loop(job: Job, targets: list[Target], report: Report, log: Log, options: ar
     """Report every source as it is done; the exit code."""
     from tqdm import tqdm
 
-    from autospec_lib.runner import outcomes
-
     # None = tqdm stays silent where there is no terminal.
     bar = tqdm(total=len(targets), unit='source', leave=False, disable=True if options.quiet else None)
     with bar:
         try:
-            for outcome in outcomes(job, targets):
+            for outcome in _outcomes(job, targets, options):
                 report.add(outcome)
                 log.outcome(outcome)
                 bar.set_postfix_str(f'ID {outcome.ident}')
@@ -267,6 +218,15 @@ def _loop(job: Job, targets: list[Target], report: Report, log: Log, options: ar
         print(f'{report.bugs} of these are bugs in AutoSpec; please report them with {log.path}', file=sys.stderr)
         return EXIT_BUG
     return report.exit_code
+
+
+def _outcomes(job: Job, targets: list[Target], options: argparse.Namespace) -> Iterator[Outcome]:
+    from autospec_lib import schedule
+
+    if options.scheduler:
+        return schedule.cluster(job, targets, options.scheduler)
+    cores = job.params.cores if options.cores is None else options.cores
+    return schedule.serial(job, targets) if cores == 1 else schedule.processes(job, targets, cores)
 
 
 def _bug(folder: Path) -> int:

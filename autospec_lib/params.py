@@ -97,7 +97,8 @@ class Params:
     orig_cube: str = _parameter('', checks.CARD, 'Header', 'CUBE: the name of the cube')
     orign_cubev: str = _parameter('', checks.CARD, 'Header', 'CUBE_V: its version', alias='ORIG_CUBEV')
 
-    warnings: bool = _parameter(False, checks.SWITCH, 'Messages', 'show the warnings of astropy and MPDAF')
+    cores: int = _parameter(1, checks.CORES, 'Run', 'how many sources at a time; 0: one on each core')
+    warnings: bool = _parameter(False, checks.SWITCH, 'Run', 'show the warnings of astropy and MPDAF')
 
 
 _FIELDS = dataclasses.fields(Params)

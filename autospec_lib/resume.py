@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 CARD = 'FPRINT'
 # What changes where results go, or how many at a time, but not what they are.
-IRRELEVANT = {'output', 'pre_out', 'catalog', 'mode', 'size', 'ref', 'plots', 'cmap', 'warnings'}
+IRRELEVANT = {'output', 'pre_out', 'catalog', 'mode', 'size', 'ref', 'plots', 'cmap', 'cores', 'warnings'}
 
 
 def run_fingerprint(folder: Path, params: Params, sex: Any) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,12 +34,6 @@ class Job:
     def plot_folder(self, target: Target) -> Path:
         """Where a source's plots belong."""
         return self.folder / self.params.output / 'images' / str(target.id)
-
-
-def outcomes(job: Job, targets: Sequence[Target]) -> Iterator[Outcome]:
-    """What becomes of each target, as it is done; what stops all of them (see `extract`) is raised."""
-    for target in targets:
-        yield attempt(job, target)
 
 
 def attempt(job: Job, target: Target) -> Outcome:

@@ -1,6 +1,6 @@
 """Where sources are extracted: in this process, in several of this machine, or on a Dask cluster.
 
-Each way calls the same `runner.attempt` and hands back every source's outcome once, in the order in which they are done.
+Each way calls the same `runner.attempt` and hands back every source's outcome once, as it is done.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ import sys
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 
+from autospec_lib.errors import InputError
 from autospec_lib.model import Target
 from autospec_lib.report import Outcome
 from autospec_lib.runner import Job, attempt
 
+CONNECT = 10  # seconds to wait for a scheduler
 DIED = 'its process died (out of memory, or killed)'
 
 
@@ -77,6 +80,48 @@ def _pool(job: Job, waiting: list[Target], cores: int) -> Generator[Outcome, Non
             yield from (future.result() for future in running if not future.cancelled() and not future.exception())
             raise
     return list(running.values())
+
+
+def cluster(job: Job, targets: Sequence[Target], address: str) -> Iterator[Outcome]:
+    """Sources on the workers of a Dask scheduler, which have AutoSpec installed and see the same folder.
+
+    A source whose worker dies is given to another one by the scheduler, which gives up after a few workers.
+
+    Parameters
+    ----------
+    job : Job
+        What all sources share.
+    targets : sequence of Target
+        The sources.
+    address : str
+        Of the scheduler, e.g. 'tcp://10.0.0.1:8786'.
+
+    Raises
+    ------
+    InputError
+        If there is no such scheduler, or Dask is not installed.
+    """
+    try:
+        from distributed import Client, KilledWorker, as_completed
+    except ModuleNotFoundError as error:
+        raise InputError("--scheduler needs Dask; install it with: pip install 'autospec[dask]'") from error
+    try:
+        client = Client(address, timeout=CONNECT, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise InputError(
+            f'--scheduler {address}: no scheduler answers there; start one with: dask scheduler'
+        ) from error
+    with client:
+        shared = client.scatter(replace(job, folder=job.folder.resolve()), broadcast=True)
+        futures = {client.submit(attempt, shared, target, pure=False): target for target in targets}
+        try:
+            for future in as_completed(futures):
+                try:
+                    yield future.result()
+                except KilledWorker:
+                    yield Outcome(futures[future].id, 0.0, error=DIED)
+        finally:
+            client.cancel([future for future in futures if not future.done()])
 
 
 def _ignore_interrupt() -> None:

@@ -1,0 +1,203 @@
+"""Processes and a real Dask cluster: the same files, every source once, and a death that costs one source at most."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from conftest import DEC, PIXEL, RA
+
+from autospec_lib import runner, schedule
+from autospec_lib.cli import main
+from autospec_lib.errors import InputError
+from autospec_lib.model import Target
+from autospec_lib.report import Outcome
+
+ROOT = Path(__file__).resolve().parent.parent
+# Forking a process whose numerical libraries have threads is deprecated from Python 3.12 on, and safe here: none runs.
+pytestmark = pytest.mark.filterwarnings('ignore::DeprecationWarning')
+
+
+@pytest.fixture
+def many(folder):
+    """The working folder with eight sources, one of them outside."""
+    rows = [f'{n} {RA - (n if n < 7 else 400) * PIXEL / 3600:.7f} {DEC:.7f}\n' for n in range(8)]
+    (folder / 'catalog.txt').write_text(''.join(rows))
+    return folder
+
+
+def arrays(output):
+    """Every array of every file."""
+    found = {}
+    for path in sorted(output.glob('*.fits')):
+        with fits.open(path) as hdus:
+            found |= {(path.name, hdu.name): np.array(hdu.data) for hdu in hdus[1:]}
+    return found
+
+
+@pytest.mark.parametrize('cores', ['2', '0'])
+def test_processes_give_the_same_files_as_one(many, capsys, cores):
+    assert main([str(many)]) == 1
+    expected = arrays(many / 'output')
+    for path in (many / 'output').iterdir():
+        path.unlink()
+    capsys.readouterr()
+    assert main([str(many), '--cores', cores]) == 1
+    assert '7 of 8 sources extracted; 1 failed (7)' in capsys.readouterr().err
+    got = arrays(many / 'output')
+    assert got.keys() == expected.keys()
+    for key, array in expected.items():
+        np.testing.assert_array_equal(got[key], array)
+
+
+def test_cores_of_param_py(many):
+    with (many / 'param.py').open('a') as file:
+        file.write('CORES = 2\n')
+    assert main([str(many), '-q']) == 1
+    assert len(list((many / 'output').iterdir())) == 7
+
+
+def targets(number):
+    return [Target(n, 0.0, 0.0, 1.0) for n in range(number)]
+
+
+def dying(job, target):
+    """Stands in for an extraction: source 0 kills its process the first time, source 3 always."""
+    if target.id == 3 or (target.id == 0 and not (job / 'tried').exists()):
+        (job / 'tried').write_text('')
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.01)
+    return Outcome(target.id, 0.0)
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='the stand-in reaches the workers by fork')
+def test_a_dying_process_loses_one_source_at_most(tmp_path, monkeypatch):
+    monkeypatch.setattr(schedule, 'attempt', dying)
+    done = list(schedule.processes(tmp_path, targets(9), 2))
+    assert sorted(outcome.ident for outcome in done) == list(range(9))
+    assert [(outcome.ident, outcome.error) for outcome in done if outcome.error] == [(3, schedule.DIED)]
+
+
+def failing(job, target):
+    if target.id == 2:
+        raise InputError('the cube is gone')
+    return Outcome(target.id, 0.0)
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='the stand-in reaches the workers by fork')
+def test_what_stops_all_sources_stops_the_processes_and_is_raised(tmp_path, monkeypatch):
+    monkeypatch.setattr(schedule, 'attempt', failing)
+    done = []
+    with pytest.raises(InputError, match='the cube is gone'):
+        done.extend(schedule.processes(tmp_path, targets(50), 2))
+    assert len(done) < 50
+
+
+def test_ctrl_c_with_processes_keeps_complete_files_and_exits_130(many):
+    rows = [f'{n} {RA:.7f} {DEC:.7f}\n' for n in range(300)]
+    (many / 'catalog.txt').write_text(''.join(rows))
+    command = [sys.executable, '-c', 'import sys; from autospec_lib.cli import main; sys.exit(main())']
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    process = subprocess.Popen(
+        [*command, str(many), '--cores', '2'],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    output = many / 'output'
+    while not (output.exists() and len(list(output.glob('Source_*.fits'))) > 3):
+        time.sleep(0.02)
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert 'of 300 sources extracted' in said
+    assert 'Traceback' not in said
+    assert not list(output.rglob('.*'))
+    for path in output.glob('*.fits'):
+        with fits.open(path) as hdus:
+            assert hdus[-1].name == 'IMA_CROSS_CORRELATION_CONTSUB_STAT'
+
+
+def start(*command, **options):
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    return subprocess.Popen([sys.executable, '-m', *command], env=environment, stderr=subprocess.DEVNULL, **options)
+
+
+@pytest.fixture
+def dask(tmp_path):
+    """A scheduler and two workers of one process each, on this machine: (address, workers)."""
+    pytest.importorskip('distributed')
+    file = tmp_path / 'scheduler.json'
+    where = ('--host', '127.0.0.1')
+    running = [
+        start('distributed.cli.dask_scheduler', *where, '--port', '0', '--no-dashboard', '--scheduler-file', file)
+    ]
+    while not file.exists():
+        time.sleep(0.05)
+        assert running[0].poll() is None
+    worker = (
+        'distributed.cli.dask_worker',
+        '--scheduler-file',
+        file,
+        '--nthreads',
+        '1',
+        '--no-dashboard',
+        '--no-nanny',
+    )
+    running += [start(*worker, '--local-directory', tmp_path / f'worker{n}') for n in range(2)]
+    address = json.loads(file.read_text())['address']
+    yield address, running[1:]
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.filterwarnings('ignore')
+def test_a_cluster_that_loses_a_worker_does_every_source_once(many, dask):
+    address, workers = dask
+    rows = [f'{n} {RA - n % 6 * PIXEL / 3600:.7f} {DEC:.7f}\n' for n in range(60)]
+    (many / 'catalog.txt').write_text(''.join(rows))
+    command = [sys.executable, '-c', 'import sys; from autospec_lib.cli import main; sys.exit(main())']
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    process = subprocess.Popen(
+        [*command, str(many), '--scheduler', address], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    output = many / 'output'
+    while not (output.exists() and len(list(output.glob('Source_*.fits'))) > 5):
+        time.sleep(0.02)
+        assert process.poll() is None
+    workers[0].kill()
+    said, _ = process.communicate(timeout=100)
+    assert process.returncode == 0
+    assert said == '60 of 60 sources extracted\n'
+    (log,) = (many / 'logs').glob('*.log')
+    done = [line.split(':')[0] for line in log.read_text().splitlines() if 'Extracted Successfully' in line]
+    assert sorted(map(int, done)) == list(range(60))
+    assert len(list(output.iterdir())) == 60
+
+
+@pytest.mark.filterwarnings('ignore')
+def test_no_scheduler_is_said_in_one_line(many, capsys, monkeypatch):
+    pytest.importorskip('distributed')
+    monkeypatch.setattr(schedule, 'CONNECT', 0.3)
+    assert main([str(many), '--scheduler', 'tcp://127.0.0.1:1']) == 1
+    assert 'no scheduler answers there' in capsys.readouterr().err
+
+
+def test_without_dask_the_way_out_is_named(many, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'distributed', None)
+    assert main([str(many), '--scheduler', 'tcp://127.0.0.1:1']) == 1
+    assert "pip install 'autospec[dask]'" in capsys.readouterr().err
+
+
+def test_the_runner_is_what_every_way_calls():
+    assert schedule.attempt is runner.attempt
