@@ -51,13 +51,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
     except ModuleNotFoundError as error:
         if str(error.name).startswith('autospec_lib'):
-            return _bug(folder)
+            return _bug(folder, error)
         print(
             f'the Python package {error.name} is not installed; install AutoSpec with: pip install .', file=sys.stderr
         )
         return EXIT_INPUT
-    except Exception:
-        return _bug(folder)
+    except Exception as error:
+        return _bug(folder, error)
 
 
 def _action(options: argparse.Namespace) -> Callable[[Path, argparse.Namespace], int]:
@@ -229,7 +229,7 @@ def _outcomes(job: Job, targets: list[Target], options: argparse.Namespace) -> I
     return schedule.serial(job, targets) if cores == 1 else schedule.processes(job, targets, cores)
 
 
-def _bug(folder: Path) -> int:
+def _bug(folder: Path, error: Exception) -> int:
     """A fault of ours: the traceback goes to the log, the screen says where."""
     from autospec_lib.report import Log
 
@@ -238,7 +238,8 @@ def _bug(folder: Path) -> int:
         with Log(folder) as log:
             log.bug(trace)
         where = f'the traceback is in {log.path}'
-    except OSError:
+    except (OSError, AutoSpecError):
         where = trace
-    print(f'AutoSpec {__version__} has a bug: {trace.splitlines()[-1]}; please report it: {where}', file=sys.stderr)
+    what = f'{type(error).__name__}: {" ".join(str(error).split())}'
+    print(f'AutoSpec {__version__} has a bug: {what}; please report it: {where}', file=sys.stderr)
     return EXIT_BUG

@@ -115,7 +115,7 @@ def cluster(job: Job, targets: Sequence[Target], address: str) -> Iterator[Outco
         shared = client.scatter(replace(job, folder=job.folder.resolve()), broadcast=True)
         futures = {client.submit(attempt, shared, target, pure=False): target for target in targets}
         try:
-            for future in as_completed(futures):
+            for future in as_completed(futures, loop=client.loop):
                 try:
                     yield future.result()
                 except KilledWorker:

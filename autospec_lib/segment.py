@@ -2,7 +2,9 @@
 
 ``sep`` does the background, the detection and the de-blending. Done here is what it does not have (DETECT_MAXAREA,
 filters that are not normalised) and what it does in another sense: CLEAN, which in SExtractor gives the pixels of a
-spurious object to the object on whose wing it sits, and in ``sep`` drops them.
+spurious object to the object on whose wing it sits, and in ``sep`` drops them. What in SExtractor's maps is a defect is
+not imitated: new numbers that are mistaken for old ones, draws that depend on earlier images, and objects that are
+written out before CLEAN has seen those of the last row.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from autospec_lib.errors import SourceError
 from autospec_lib.model import BoolArray, FloatArray, IntArray
 from autospec_lib.sexconfig import Settings
 
-# SExtractor's stand-in for "no value": so low that nothing is detected wherever the filter reaches such a pixel.
+# SExtractor's stand-in for "no value": so low that nothing is detected where a (positive) filter reaches such a pixel.
 _NONE = np.float32(-1e30)
 # How far CLEAN looks around an object, in units of the sum of the two objects' semi-major axes.
 _REACH = 10.0
@@ -34,7 +36,7 @@ def segment(image: FloatArray, settings: Settings, pixel_scale: float = 1.0) -> 
     Parameters
     ----------
     image : (ny, nx) array
-        In any unit; NaN where there is no value. Nothing is detected there, nor as far as the filter reaches.
+        In any unit; NaN where there is no value. Nothing is detected there, nor as far as a positive filter reaches.
     settings : Settings
         How to segment, from `sexconfig.load`.
     pixel_scale : float
@@ -69,12 +71,12 @@ def segment(image: FloatArray, settings: Settings, pixel_scale: float = 1.0) -> 
 def _subtract_background(
     image: FloatArray, known: BoolArray, settings: Settings
 ) -> tuple[NDArray[np.float32], np.float32]:
-    """The image less its background, `_NONE` where it is not known, and the noise (sigma) of the whole image."""
+    """The image less its background, about `_NONE` where it is not known, and the noise (sigma) of the whole image."""
     data = np.ascontiguousarray(np.where(known, image, _NONE), np.float32)
     (width, height), (columns, rows) = settings.back_size, settings.back_filtersize
     mesh = sep.Background(data, bw=width, bh=height, fw=columns, fh=rows, fthresh=settings.back_filtthresh)
     background = mesh.back() if settings.back_type == 'AUTO' else np.float32(settings.back_value)
-    return np.where(known, data - background, _NONE), np.float32(mesh.globalrms)
+    return data - background, np.float32(mesh.globalrms)
 
 
 @np.errstate(over='ignore')

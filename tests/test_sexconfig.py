@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from autospec_lib import sexconfig, sexkeys
 from autospec_lib.errors import InputError
 
+patient = settings(deadline=None)
 PYRAMID = [[1, 2, 1], [2, 4, 2], [1, 2, 1]]
 MPDAF = Path(importlib.util.find_spec('mpdaf').origin).parent / 'sdetect' / 'sea_data'
 
@@ -332,13 +333,13 @@ def mutated(original):
     return edits.map(lambda some: ' '.join([dict(some).get(at, part) for at, part in enumerate(parts)]).encode())
 
 
-@settings(max_examples=150, deadline=None)
+@patient
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
 def test_any_content_gives_settings_or_one_line_messages(content):
     only_settings_or_one_line_messages(content)
 
 
-@settings(max_examples=150, deadline=None)
+@patient
 @given(
     st.lists(st.tuples(st.sampled_from(sorted(sexkeys.RULES)), st.text(max_size=12)), min_size=1, max_size=6),
     st.sampled_from([' ', '\t', '=', ', ']),
@@ -347,7 +348,25 @@ def test_any_value_of_a_real_key_gives_settings_or_one_line_messages(entries, se
     only_settings_or_one_line_messages('\n'.join(f'{key}{separator}{text}' for key, text in entries).encode())
 
 
-@settings(max_examples=150, deadline=None)
+@patient
+@given(st.integers(), st.floats(), st.integers(-10, 100))
+def test_a_number_is_taken_exactly_or_not_at_all(minarea, threshold, nthresh):
+    with tempfile.TemporaryDirectory() as name:
+        lines = f'DETECT_MINAREA {minarea}\nDETECT_THRESH {threshold!r}\nDEBLEND_NTHRESH {nthresh}\n'
+        (Path(name) / 'default.sex').write_text(lines)
+        found, messages = None, ()
+        try:
+            found, _ = sexconfig.load(Path(name))
+        except InputError as error:
+            messages = error.faults
+    right = [1 <= minarea <= 1_000_000, 0 < threshold <= 1e30, 1 <= nthresh <= 64]
+    wrong = [f'default.sex, line {number}' for number, is_right in enumerate(right, 1) if not is_right]
+    assert [message.partition(':')[0] for message in messages] == wrong
+    if not wrong:
+        assert (found.detect_minarea, found.detect_thresh, found.deblend_nthresh) == (minarea, (threshold,), nthresh)
+
+
+@patient
 @given(mutated((MPDAF / 'default.sex').read_text()), mutated((MPDAF / 'gauss_5.0_9x9.conv').read_text()))
 def test_mutated_real_files_give_settings_or_one_line_messages(content, filter_content):
     only_settings_or_one_line_messages(content, filter_content)
