@@ -17,7 +17,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 from autospec_lib import images, names
 from autospec_lib.errors import InputError
 from autospec_lib.images import AlignedImage
-from autospec_lib.layers import Layer, open_layer, readable
+from autospec_lib.layers import Layer, open_fits, open_layer, readable
 from autospec_lib.model import FloatArray, Grid, IntArray
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def open_cube(path: Path, extensions: tuple[int | str, ...] = ()) -> OpenCube:
     """
     if not path.exists():
         raise InputError(f'{path.name}: not found in {path.parent}; set DATACUBE')
-    with readable(path, 'not a readable FITS cube'), fits.open(path, do_not_scale_image_data=True) as hdus:
+    with open_fits(path, 'not a readable FITS cube') as hdus:
         data, noise, quality = _choose(path, hdus, extensions)
         kind = noise_kind(noise.header, hdus[0].header, data.header) if noise is not None else ''
         wcs, wave, grid = _coordinates(path, data)

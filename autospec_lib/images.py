@@ -12,7 +12,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from autospec_lib.errors import InputError
-from autospec_lib.layers import readable
+from autospec_lib.layers import open_fits, readable
 from autospec_lib.model import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def open_image(path: Path) -> fits.ImageHDU:
     InputError
         If there is none.
     """
-    with readable(path), fits.open(path) as hdus:
+    with open_fits(path, 'not a readable FITS file', scaled=True) as hdus:
         flat = [hdu for hdu in hdus if hdu.is_image and len(hdu.shape) == 2]
         flat.sort(key=lambda hdu: hdu.name not in ('DATA', 'SCI'))
         chosen = fits.ImageHDU(np.array(flat[0].data), flat[0].header) if flat else None

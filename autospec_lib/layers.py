@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from astropy.io import fits
 from numpy.typing import NDArray
 
 from autospec_lib.errors import AutoSpecError, InputError
 
-if TYPE_CHECKING:
-    from astropy.io import fits
-
 COMPRESSED = ('.gz', '.bz2', '.z', '.zip', '.xz')
+MOST_AXES = 999
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,32 @@ def readable(path: Path, what: str = 'not a readable FITS file') -> Iterator[Non
         except Exception as error:
             reason = ' '.join(str(error).split())
             raise InputError(f'{path.name}: {what} ({type(error).__name__}: {reason[:200]})') from error
+
+
+@contextmanager
+def open_fits(path: Path, what: str, scaled: bool = False) -> Iterator[fits.HDUList]:
+    """Open a FITS file; whatever is wrong with it is an `InputError` (see `readable`).
+
+    Numbers are as stored, unless ``scaled`` asks for BSCALE and BZERO to be applied.
+    """
+    with readable(path, what):
+        if path.suffix.lower() not in COMPRESSED:
+            _check_axes(path)
+        with fits.open(path, do_not_scale_image_data=not scaled) as hdus:
+            yield hdus
+
+
+def _check_axes(path: Path) -> None:
+    """Refuse more axes than FITS allows: astropy would make a list of all of them, be it a thousand million."""
+    with path.open('rb') as file:
+        while True:
+            try:
+                header = fits.Header.fromfile(file)
+            except EOFError:
+                return
+            if not 0 <= header.get('NAXIS', 0) <= MOST_AXES:
+                raise InputError(f'{path.name}: not a readable FITS file: NAXIS = {header["NAXIS"]}; copy it again')
+            file.seek(header.data_size_padded, os.SEEK_CUR)
 
 
 def open_layer(path: Path, hdu: fits.ImageHDU) -> Layer:

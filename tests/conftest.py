@@ -1,5 +1,10 @@
 """Small working folders whose answers are done in the head."""
 
+import os
+
+for library in ('OPENBLAS', 'MKL', 'OMP'):  # as the command does, and before numpy is there
+    os.environ.setdefault(f'{library}_NUM_THREADS', '1')
+
 import numpy as np
 import pytest
 from astropy.io import fits

@@ -269,6 +269,14 @@ def test_files_that_are_no_cube(tmp_path, path):
         cube.open_cube(path)
 
 
+def test_a_header_with_too_many_axes_is_refused_at_once(path):
+    raw = path.read_bytes()
+    card = b'NAXIS   =                    3'
+    path.write_bytes(raw.replace(card, b'NAXIS   =           1000000000', 1))
+    with pytest.raises(InputError, match='NAXIS = 1000000000; copy it again'):
+        cube.open_cube(path)
+
+
 def test_a_cube_that_shrinks_or_vanishes_during_the_run_is_an_input_error(path):
     opened = cube.open_cube(path)
     whole = path.read_bytes()

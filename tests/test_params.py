@@ -77,7 +77,7 @@ class TestTemplate:
         texts = {'mode': 'param', 'ref': '', 'obj_mask': 'INTER', 'output': 'output', 'pre_out': 'Source_'}
         texts |= {'datacube': 'datacube.fits', 'catalog': 'catalog.txt', 'cmap': 'viridis'}
         texts |= dict.fromkeys(('orig_from', 'orig_fromv', 'orig_cube', 'orign_cubev'), '')
-        others = {'size': 5.0, 'cont_poly': 5} | dict.fromkeys(('data_ext', 'aper', 'img', 'seg'), ())
+        others = {'size': 5.0, 'cont_poly': 5, 'cores': 1} | dict.fromkeys(('data_ext', 'aper', 'img', 'seg'), ())
         on = ('use_imgs', 'xcor', 'cont_sub', 'sky_sub', 'plots')
         on += ('out_img', 'out_seg', 'out_mask', 'out_xcor', 'out_spec')
         switches = dict.fromkeys(on, True) | {'out_sub': False, 'warnings': False}

@@ -1,0 +1,113 @@
+"""The true noise of a spectrum, measured where there is no source.
+
+Resampling a cube correlates neighbouring voxels, and a variance propagated as if they were independent is too small
+for every sum over spaxels. The remedy (issued with many MUSE catalogues; e.g. Bacon et al. 2017, A&A 608, A1, sect.
+3.1.5) is to take the same sum where the sky is empty and to look how much it scatters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from autospec_lib.model import BoolArray, FloatArray
+
+# Weights below this share of the largest do not shape the noise.
+_FOOTPRINT = 0.05
+# This much of the summed squared weights must fall on blank spaxels for a placement to count.
+_INSIDE = 0.9
+_FEWEST = 8
+_MOST = 60
+# Channels over which the factor is smoothed, and over which a placement's own continuum is taken off.
+_WINDOW = 301
+
+
+@dataclass(frozen=True)
+class NoiseFactor:
+    """What to multiply the variance of a spectrum with: ``factor`` (nl,), its median, and the placements it rests on.
+
+    ``factor`` is None where there were too few blank spaxels; ``note`` then says so.
+    """
+
+    factor: FloatArray | None
+    median: float | None
+    placements: int
+    note: str = ''
+
+
+def empirical_factor(
+    data: FloatArray, variance: FloatArray, bad: BoolArray, weights: FloatArray, blank: BoolArray
+) -> NoiseFactor:
+    """Compare the scatter of a weighted sum at empty positions with its propagated error.
+
+    The weights u are moved over the subcube; every placement that falls on blank spaxels gives
+    z(lambda) = sum(u (d - sky)) / sqrt(sum(u^2 v)), sky being the mean of the blank spaxels (it is part of u). The
+    factor is the squared robust width of z in a running window of wavelengths.
+
+    Parameters
+    ----------
+    data, variance, bad : array (nl, ny, nx)
+        The subcube; it may be sky-subtracted or not.
+    weights : array (ny, nx)
+        What each spaxel contributes to the spectrum (of any scale and sign): a mask, a weight image, or a profile.
+    blank : array of bool (ny, nx)
+        True where no source is.
+
+    Returns
+    -------
+    NoiseFactor
+        The variance's factor; nothing but a note where the blank spaxels hold too few placements.
+    """
+    placed = _placements(weights, blank)
+    if len(placed) < _FEWEST:
+        note = f'noise: {len(placed)} empty places for the weights, at least {_FEWEST} needed; propagated errors kept'
+        return NoiseFactor(None, None, len(placed), note)
+    good = (~bad & np.isfinite(data) & np.isfinite(variance) & (variance > 0)).reshape(len(data), -1)
+    flat = np.where(good, data.reshape(len(data), -1), 0.0)
+    errors = np.where(good, variance.reshape(len(data), -1), 0.0)
+    kept = placed * blank.ravel()
+    # The sky is the mean of the blank spaxels: taking it off is one more weight in each of them.
+    total = kept.sum(axis=1, keepdims=True)
+    count = np.maximum((good & blank.ravel()).sum(axis=1), 1)
+    sky = flat[:, blank.ravel()].sum(axis=1) / count
+    value = flat @ kept.T - sky[:, None] * (good @ kept.T)
+    share = total.T / count[:, None]
+    blank_errors = errors[:, blank.ravel()].sum(axis=1)[:, None]
+    expected = errors @ np.square(kept).T - 2 * share * (errors @ kept.T) + share**2 * blank_errors
+    usable = expected > 1e-12 * np.median(expected)
+    z = np.where(usable, value / np.sqrt(np.where(usable, expected, 1.0)), np.nan)
+    factor = _running_width(z) ** 2
+    return NoiseFactor(factor, float(np.median(factor)), len(placed))
+
+
+def _placements(weights: FloatArray, blank: BoolArray) -> FloatArray:
+    """The weights moved to every place where they fall on blank spaxels, (n, npix), thinned evenly."""
+    ny, nx = blank.shape
+    u = np.where(np.isfinite(weights), weights, 0.0)
+    u = np.where(np.abs(u) > _FOOTPRINT * np.abs(u).max(), u, 0.0)
+    wide = np.zeros((3 * ny, 3 * nx))
+    found = []
+    power = np.square(u).sum()
+    for dy in range(-ny + 1, ny):
+        for dx in range(-nx + 1, nx):
+            wide[:] = 0
+            wide[ny + dy : 2 * ny + dy, nx + dx : 2 * nx + dx] = u
+            moved = wide[ny : 2 * ny, nx : 2 * nx]
+            if power > 0 and np.square(moved[blank]).sum() >= _INSIDE * power:
+                found.append(moved.ravel().copy())
+    step = max(1, -(-len(found) // _MOST))
+    return np.asarray(found[::step], dtype=float).reshape(-1, ny * nx)
+
+
+def _running_width(z: FloatArray) -> FloatArray:
+    """Robust standard deviation (nl,) of the values (nl, n) around each column's own level, in a running window."""
+    nl = len(z)
+    half = _WINDOW // 2
+    centres = np.arange(0, nl + half, half)
+    widths = []
+    for centre in centres:
+        part = z[max(centre - half, 0) : centre + half + 1]
+        part = part - np.nanmedian(part, axis=0)
+        widths.append(1.4826 * np.nanmedian(np.abs(part)))
+    return np.asarray(np.interp(np.arange(nl), centres, np.array(widths)))
