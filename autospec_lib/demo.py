@@ -146,7 +146,8 @@ def what_to_look_at(folder: Path, simulated: bool) -> str:
     if simulated:
         return (
             f'results: {output}\n'
-            f'look at: {output}/images/1/1_IMAGES.jpg and 1_SPECTRA.jpg, one of a blended pair\n'
+            f'look at: {output}/images/11/11_IMAGES.jpg and 11_SPECTRA.jpg, one of a blended pair (the other is 12)\n'
+            f'         {output}/images/23/23_MASKS.jpg, a position where nothing was detected\n'
             f'compare: the spectra with the true ones in {folder}/truth.fits (see the README, "The simulated field")'
         )
     return (
