@@ -19,6 +19,7 @@ from autospec_lib.errors import AutoSpecError, InputError
 
 COMPRESSED = ('.gz', '.bz2', '.z', '.zip', '.xz')
 MOST_AXES = 999
+CHUNK = 1 << 18  # numbers to read at a time where planes are small
 
 
 @dataclass(frozen=True)
@@ -47,30 +48,40 @@ class Layer:
         InputError
             If the file is no longer there, or no longer as long as it was.
         """
+        return self._scaled(self._stored(ys, xs))
+
+    def flags(self, ys: slice, xs: slice) -> NDArray[np.bool_]:
+        """Where the stored numbers of a box are not zero, shape (nl, ys, xs); errors as `read`."""
+        return np.asarray(self._stored(ys, xs) != 0)
+
+    def _stored(self, ys: slice, xs: slice) -> NDArray[Any]:
         if self.values is not None:
-            return self._scaled(self.values[:, ys, xs])
+            return self.values[:, ys, xs].copy()
         try:
-            return self._scaled(self._read_rows(ys, xs))
+            return self._read_rows(ys, xs)
         except OSError as error:
             raise InputError(
                 f'{self.path.name}: cannot be read any more: {error}; put it back and run again'
             ) from error
 
     def _read_rows(self, ys: slice, xs: slice) -> NDArray[Any]:
-        # One read per wavelength plane beats a memory map: no page of the rest of the plane stays resident, and a
-        # file that shrinks meanwhile is a short read here, where in a memory map it would kill the process.
+        # Plain reads beat a memory map: no page of the rest of a plane stays resident, and a file that shrinks
+        # meanwhile is a short read here, where in a memory map it would kill the process.
         nl, ny, nx = self.shape
-        rows = np.empty((ys.stop - ys.start, nx), self.dtype)
-        box = np.empty((nl, rows.shape[0], xs.stop - xs.start), np.float64 if self.dtype.kind == 'f' else self.dtype)
-        window, buffer = rows[:, xs], rows.reshape(-1).view(np.uint8).data
-        position = self.offset + ys.start * nx * self.dtype.itemsize
+        height = ys.stop - ys.start
+        box = np.empty((nl, height, xs.stop - xs.start), np.float64 if self.dtype.kind == 'f' else self.dtype)
+        first, rows, together = (ys.start, height, 1) if 2 * height < ny else (0, ny, max(1, CHUNK // (ny * nx)))
+        # A box that spans most of small planes is cheaper to read with the rest of them, several planes at a time.
+        buffer = np.empty((together, rows, nx), self.dtype)
+        window = buffer[:, ys.start - first : ys.stop - first, xs]
         with self.path.open('rb', buffering=0) as file:
-            for plane in box:
-                file.seek(position)
-                if file.readinto(buffer) != rows.nbytes:
+            for start in range(0, nl, together):
+                number = min(together, nl - start)
+                file.seek(self.offset + (start * ny + first) * nx * self.dtype.itemsize)
+                wanted = buffer[:number].reshape(-1).view(np.uint8).data
+                if file.readinto(wanted) != len(wanted):
                     raise OSError(f'it ends before extension {self.name} does')
-                plane[...] = window
-                position += ny * nx * self.dtype.itemsize
+                box[start : start + number] = window[:number]
         return box
 
     def _scaled(self, numbers: NDArray[Any]) -> NDArray[np.float64]:

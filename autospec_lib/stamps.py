@@ -92,12 +92,13 @@ def _box(cube: OpenCube, target: Target, centre: tuple[float, float]) -> tuple[t
 
 
 def _read(cube: OpenCube, ys: slice, xs: slice) -> tuple[FloatArray, FloatArray | None, BoolArray]:
-    """Data, variance and bad voxels of a box: not finite, flagged, or without a positive finite variance."""
+    """Data, variance and bad voxels of a box: not finite, flagged, or without positive variance; they hold 0."""
     data = cube.data.read(ys, xs)
     bad = ~np.isfinite(data)
     if cube.quality is not None:
-        bad |= cube.quality.read(ys, xs) != 0
+        bad |= cube.quality.flags(ys, xs)
     if cube.noise is None:
+        data[bad] = 0.0
         return data, None, bad
     noise = cube.noise.read(ys, xs)
     with np.errstate(divide='ignore', invalid='ignore', over='ignore'):
@@ -105,5 +106,6 @@ def _read(cube: OpenCube, ys: slice, xs: slice) -> tuple[FloatArray, FloatArray 
             noise = 1 / noise
         if 'sigma' in cube.noise_kind:
             noise = np.where(noise > 0, noise**2, np.nan)
-    bad |= ~(np.isfinite(noise) & (noise > 0))
+        bad |= ~(noise > 0) | (noise == np.inf)
+    data[bad] = noise[bad] = 0.0
     return data, noise, bad

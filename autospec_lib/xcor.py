@@ -43,6 +43,12 @@ def cross_correlate(reference: FloatArray, spaxels: Spaxels, polynomials: FloatA
 def _continuum_in_bad_voxels(ref: FloatArray, spaxels: Spaxels, polynomials: FloatArray) -> FloatArray:
     """What `cross_correlate` has subtracted for the continuum in voxels that must not count."""
     assert spaxels.bad is not None
-    touched = spaxels.bad.any(axis=1)
-    continuum = polynomials[touched] @ (polynomials.T @ spaxels.data)
-    return np.asarray(ref[touched] @ (continuum * spaxels.bad[touched]))
+    result = np.zeros(spaxels.data.shape[1])
+    # A spaxel that is bad throughout holds zeros, and has no continuum: padding costs nothing here.
+    columns = np.asarray(spaxels.bad.any(axis=0) & ~spaxels.bad.all(axis=0))
+    part = spaxels.select(columns)
+    assert part.bad is not None
+    channels = part.bad.any(axis=1)
+    continuum = polynomials[channels] @ (polynomials.T @ part.data)
+    result[columns] = ref[channels] @ (continuum * part.bad[channels])
+    return result

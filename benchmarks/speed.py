@@ -260,16 +260,16 @@ def speed(repeats: int) -> list[tuple[str, str]]:
                 ours, base, written = found['AutoSpec all'], found['floor'], found['AutoSpec write']
                 rows.append(('floor: ms per source', f'{1e3 * base:.1f}'))
                 rows.append(('(AutoSpec - FITS write) / floor', f'{(ours - written) / base:.2f}'))
-            seconds, memory = zip(*(shell(folder) for _ in range(3)), strict=True)
-            theirs = np.median([shell_of_yardstick(folder) for _ in range(3)])
+            seconds, memory = zip(*(shell(folder) for _ in range(2)), strict=True)
+            theirs = np.median([shell_of_yardstick(folder) for _ in range(2)])
             ratio = theirs / np.median(seconds)
             rows.append((f'9 sources from the shell, {how}', f'{np.median(seconds):.2f} s, {max(memory):.0f} MB'))
             rows.append((f'yardstick / AutoSpec from the shell, {how}', f'{ratio:.1f}'))
         two = Path(name) / 'plotsTrue'
-        copies(two, 60)
-        pairs = [(shell(two)[0], shell(two, '--cores', '2')[0]) for _ in range(3)]
+        copies(two, 40)
+        pairs = [(shell(two)[0], shell(two, '--cores', '2')[0]) for _ in range(2)]
         ratio = np.median([one / other for one, other in pairs])
-        rows.append(('1 process / 2 processes, 60 sources with plots, from the shell', f'{ratio:.2f}'))
+        rows.append(('1 process / 2 processes, 40 sources with plots, from the shell', f'{ratio:.2f}'))
     return rows
 
 

@@ -114,6 +114,15 @@ def test_every_selection_writes_exactly_its_extensions(tmp_path, stamp, products
         assert [hdu.name for hdu in hdus[1:]] == expected_names(products, out)
 
 
+def test_the_file_is_sound_fits_to_the_byte(tmp_path, stamp, products):
+    write.write_source(tmp_path / 's.fits', products, stamp, Params())
+    with fits.open(tmp_path / 's.fits', checksum=True) as hdus:
+        hdus.verify('exception')
+        assert sum(hdu.filebytes() for hdu in hdus) == (tmp_path / 's.fits').stat().st_size
+        assert hdus[0].header['EXTEND'] is True
+        assert all(isinstance(hdu, fits.ImageHDU) for hdu in hdus[1:])
+
+
 def test_every_extension_says_its_unit_and_place(tmp_path, stamp, products):
     write.write_source(tmp_path / 's.fits', products, stamp, Params())
     with fits.open(tmp_path / 's.fits') as hdus:
