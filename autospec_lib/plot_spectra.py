@@ -33,8 +33,8 @@ def figure(products: Products, stamp: Stamp) -> Figure:
     panels = result.subplots(len(keys), 1, sharex=True, squeeze=False)[:, 0]
     for axes, key in zip(panels, keys, strict=True):
         _panel(axes, stamp.wave, products.spectra[key])
-        axes.set_title(key, loc='left')
-    panels[0].set_title(f'source {stamp.target.id}', loc='right', color=QUIET)
+        axes.set_title(key, loc='left', y=1.0)
+    panels[0].set_title(f'source {stamp.target.id}', loc='right', color=QUIET, y=1.0)
     panels[-1].set_xlabel(f'wavelength [{unit_text(stamp.grid.wave_unit)}]')
     result.supylabel(f'flux [{unit_text(stamp.grid.unit)}]' if stamp.grid.unit else 'flux', fontsize=8, x=0.005)
     if products.notes:

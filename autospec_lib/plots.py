@@ -15,6 +15,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.colors import AsinhNorm, Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -177,10 +178,14 @@ def _sheet(rows: Rows, stamp: Stamp) -> Figure:
             box = (corner[0] / total[0], corner[1] / total[1], size[0] / total[0], size[1] / total[1])
             axes = figure.add_axes(box)
             _show(axes, panel, stamp)
-            lowest = i == len(rows) - 1 or j >= len(rows[i + 1])
-            axes.tick_params(labelbottom=lowest, labelleft=j == 0)
-            axes.set_xlabel('Δx [arcsec]' if lowest else '')
-            axes.set_ylabel('Δy [arcsec]' if j == 0 else '')
+            if i == len(rows) - 1 or j >= len(rows[i + 1]):
+                axes.set_xlabel('\N{GREEK CAPITAL LETTER DELTA}x [arcsec]')
+            else:
+                axes.set_xticks([])
+            if j == 0:
+                axes.set_ylabel('\N{GREEK CAPITAL LETTER DELTA}y [arcsec]')
+            else:
+                axes.set_yticks([])
     return figure
 
 
@@ -190,10 +195,11 @@ def _show(axes: Axes, panel: _Panel, stamp: Stamp) -> None:
     extent = ((-0.5 - x) * dx, (nx - 0.5 - x) * dx, (-0.5 - y) * dy, (ny - 0.5 - y) * dy)
     axes.imshow(panel.values, origin='lower', extent=extent, interpolation='nearest', **panel.look)
     inner, outer = 0.1 * min(ny * dy, nx * dx), 0.17 * min(ny * dy, nx * dx)
-    for sign in (-1, 1):
-        for xs, ys in (((sign * inner, sign * outer), (0, 0)), ((0, 0), (sign * inner, sign * outer))):
-            axes.plot(xs, ys, color='white', linewidth=2.2)
-            axes.plot(xs, ys, color='#d62828', linewidth=1.1)
+    marks = [[(sign * r, 0.0) for r in (inner, outer)] for sign in (-1, 1)]
+    marks += [[(0.0, sign * r) for r in (inner, outer)] for sign in (-1, 1)]
+    axes.add_collection(LineCollection(marks, colors='white', linewidths=2.2))
+    axes.add_collection(LineCollection(marks, colors='#d62828', linewidths=1.1))
     axes.set_xlim(extent[:2])
     axes.set_ylim(extent[2:])
-    axes.set_title(panel.title)
+    # A given height spares matplotlib from laying out the axes twice to find one.
+    axes.set_title(panel.title, y=1.0)
