@@ -215,6 +215,10 @@ def _wavelengths(path: Path, header: Any, ctype: str, nl: int) -> tuple[FloatArr
     offsets = (np.arange(nl) + 1 - reference) * float(step)
     first = float(start)
     wave = np.asarray(first * np.exp(offsets / first) if ctype.endswith('-LOG') else first + offsets, np.float64)
+    if not np.isfinite(wave).all() or not (np.diff(wave) * float(step) > 0).all():
+        raise InputError(
+            f'{path.name}: the wavelength axis does not run (CRVAL3 = {start}, CRPIX3 = {reference}, step {step})'
+        )
     cards: dict[str, Any] = {
         'CRPIX1': reference,
         'CRVAL1': first,

@@ -124,7 +124,7 @@ def open_fits(path: Path, what: str, scaled: bool = False) -> Iterator[fits.HDUL
 
 
 def _check_axes(path: Path) -> None:
-    """Refuse more axes than FITS allows: astropy would make a list of all of them, be it a thousand million."""
+    """Refuse headers that would keep astropy busy for ever: a thousand million axes, an axis of negative length."""
     with path.open('rb') as file:
         while True:
             try:
@@ -133,6 +133,8 @@ def _check_axes(path: Path) -> None:
                 return
             if not 0 <= header.get('NAXIS', 0) <= MOST_AXES:
                 raise InputError(f'{path.name}: not a readable FITS file: NAXIS = {header["NAXIS"]}; copy it again')
+            if header.data_size < 0:
+                raise InputError(f'{path.name}: not a readable FITS file: an axis of negative length; copy it again')
             file.seek(header.data_size_padded, os.SEEK_CUR)
 
 
