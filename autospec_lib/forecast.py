@@ -35,7 +35,7 @@ def describe(job: Job, targets: Sequence[Target]) -> Iterator[str]:
     there = sum(job.path(target).exists() for target in targets)
     yield f'memory: about {memory / 1e6:.0f} MB'
     yield f'disk: about {disk / 1e6:.0f} MB, {shutil.disk_usage(job.folder).free / 1e6:.0f} MB are free'
-    yield f'{len(targets)} sources would be extracted' + (f'; {there} files there would be replaced' if there else '')
+    yield f'sources to extract: {len(targets)}' + (f', replacing {there} files' if there else '')
 
 
 def _cube(job: Job) -> Iterator[str]:

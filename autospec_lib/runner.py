@@ -95,6 +95,8 @@ def _plot(job: Job, products: Products, stamp: Stamp) -> tuple[str, ...]:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         plots.save(plots.render(products, stamp, job.params.cmap), folder, stamp.target.id)
-    except (ValueError, TypeError, ArithmeticError, LookupError, RuntimeError) as error:
+    except OSError:
+        raise
+    except Exception as error:
         return (f'plots failed: {type(error).__name__}: {error}'.splitlines()[0],)
     return ()

@@ -80,6 +80,35 @@ def test_no_detection_and_an_all_nan_source(folder, capsys):
     assert fits.getheader(folder / 'output' / 'Source_3.fits')['NOTE1'].startswith('no detection')
 
 
+def test_odd_sizes_are_extracted_with_a_note(folder):
+    catalogue(folder, [(1, 0, 0)])
+    (folder / 'param.py').write_text("MODE = 'cat'\nPLOTS = False\n")
+    rows = [f'{n},{RA:.7f},{DEC:.7f},{size},' for n, size in enumerate((0.2, 0.4, 0.6, 90))]
+    (folder / 'catalog.txt').write_text('\n'.join(rows))
+    assert main([str(folder), '-q']) in (0, 1)
+    log = log_of(folder)
+    assert 'SIZE = 0.4 gives a subcube of only 2 x 2 spaxels' in log
+    assert '3: Note, SIZE = 90 is larger than the cube: all of it is used' in log
+    assert all(f'\n{n}: Extracted' in log or f'\n{n}: Error, ' in log for n in range(4))
+    assert 'bug' not in log
+
+
+@pytest.mark.parametrize(('bad', 'code'), [((slice(None), 11, 13), 0), ((7, 11, 13), 0), ((7,), 0), ((), 1)])
+def test_nan_voxels_spaxels_planes_and_cubes_do_not_spread(folder, bad, code):
+    data, variance = small_cube()
+    data[bad] = np.nan
+    write_cube(folder / 'datacube.fits', data, variance)
+    assert main([str(folder), '-q']) == code
+    if code == 0:
+        with fits.open(folder / 'output' / 'Source_7.fits') as hdus:
+            missing = np.isnan(data[:, 4:19, 6:21]).all(axis=(1, 2))
+            for hdu in hdus:
+                if hdu.name.startswith('SPE_'):
+                    np.testing.assert_array_equal(np.isnan(hdu.data), missing)
+                if hdu.name.startswith('IMA_CROSS'):
+                    np.testing.assert_array_equal(np.isnan(hdu.data), np.isnan(data[:, 4:19, 6:21]).all(axis=0))
+
+
 def test_a_bug_in_one_source_is_named_with_its_traceback_and_the_others_go_on(folder, capsys, monkeypatch):
     from autospec_lib import pipeline
 

@@ -84,6 +84,29 @@ def test_beyond_the_edge_a_stamp_is_padded_with_bad_voxels(path):
     assert stamp.centre == pytest.approx((7.4, 6.6), abs=1e-6)
 
 
+@pytest.mark.parametrize(('dx', 'dy'), [(-13.4, 0.0), (13.4, 0.0), (0.0, 12.4), (0.0, -11.4)])
+def test_a_position_less_than_a_pixel_inside_the_edge_is_cut_out(path, dx, dy):
+    stamp = stamps.cut(cube.open_cube(path), target(dx, dy))
+    assert stamp.data.shape == (NL, 15, 15)
+    assert 0.4 < 1 - stamp.bad.mean() < 0.6
+
+
+@pytest.mark.parametrize('size', [100.0, 1e6])
+def test_a_size_larger_than_the_cube_takes_all_of_it_and_says_so(path, size):
+    stamp = stamps.cut(cube.open_cube(path), target(size=size))
+    np.testing.assert_array_equal(stamp.data, small_cube()[0])
+    assert stamp.centre == pytest.approx((11, 13))
+    assert stamp.notes == (f'SIZE = {size:g} is larger than the cube: all of it is used',)
+
+
+@pytest.mark.parametrize(('size', 'width'), [(0.1, 1), (0.4, 2), (0.6, 3)])
+def test_a_subcube_of_less_than_three_spaxels_is_said(path, size, width):
+    stamp = stamps.cut(cube.open_cube(path), target(size=size))
+    assert stamp.data.shape == (NL, width, width)
+    expected = () if width == 3 else (f'SIZE = {size} gives a subcube of only {width} x {width} spaxels',)
+    assert stamp.notes == expected
+
+
 @pytest.mark.parametrize(('dx', 'dy', 'arcsec'), [(-14.5, 0, '0.2'), (0, 13.5, '0.2'), (100, 0, '17.3')])
 def test_a_position_outside_names_its_distance(path, dx, dy, arcsec):
     with pytest.raises(SourceError, match=f'{arcsec} arcsec outside the cube; skipped'):
@@ -145,6 +168,19 @@ def test_nan_and_flagged_voxels_are_bad(tmp_path):
     assert bad.sum() == 2
 
 
+def test_what_is_odd_about_a_cube_is_said(tmp_path, path):
+    assert cube.open_cube(path).notes == []
+    header = cube_header()
+    del header['BUNIT']
+    write_cube(tmp_path / 'n.fits', small_cube()[0], header=header, IVAR=np.ones((NL, NY, NX), np.float32))
+    assert cube.open_cube(tmp_path / 'n.fits').notes == [
+        'n.fits: no variance: weights are those of equal noise, and no errors are written',
+        'n.fits: no unit (BUNIT); spectra have none either',
+    ]
+    (converted, _) = cube.open_cube(tmp_path / 'n.fits', ('DATA', 'IVAR')).notes
+    assert converted == 'n.fits: IVAR holds inverse variance; converted to variance'
+
+
 def test_one_extension_means_no_variance(path):
     for extensions in (('DATA',), (1,)):
         opened = cube.open_cube(path, extensions)
@@ -181,6 +217,8 @@ def test_compressed_cubes_give_the_same_stamp(tmp_path, path, kind):
     ours, theirs = stamps.cut(cube.open_cube(packed), target()), stamps.cut(cube.open_cube(path), target())
     np.testing.assert_array_equal(ours.data, theirs.data)
     np.testing.assert_array_equal(ours.variance, theirs.variance)
+    (note,) = cube.open_cube(packed).notes
+    assert 'compressed; 0 MB of memory hold it; decompress it to need less' in note
 
 
 def test_a_log_axis_gives_its_wavelengths(tmp_path):

@@ -125,3 +125,10 @@ def test_links_lead_somewhere(document):
             assert target[1:] in anchors
         elif not target.startswith('https://'):
             assert (ROOT / target).exists(), target
+
+
+def test_every_case_in_contributing_has_its_tests():
+    named = re.findall(r'`(test_\w+)::(test_\w+)`', (ROOT / 'CONTRIBUTING.md').read_text(encoding='utf-8'))
+    assert len(named) > 50
+    for file, name in named:
+        assert f'def {name}(' in (ROOT / 'tests' / f'{file}.py').read_text(encoding='utf-8'), f'{file}::{name}'
