@@ -16,6 +16,7 @@ APER        = ()               # radius or radii of apertures [arcsec], e.g. (1.
 IMG         = ()               # further image or images, for weights and masks, e.g. 'g-band.fits'
 SIZE        = 5.0              # full width of the cube cut out around a source [arcsec]
 SKY_SUB     = True             # subtract the mean spectrum of the sky around a source
+NOISE       = 'propagated'     # errors: 'propagated' from the cube's, 'empirical': scaled to the scatter of blank sky
 
 # --- Object masks ---
 USE_IMGS    = True             # detect objects in white light and IMG; False: masks from SEG alone
@@ -26,6 +27,12 @@ SEG         = ()               # further segmentation map or maps, e.g. 'g-seg.f
 XCOR        = True             # cross-correlate the reference spectrum with every spaxel
 CONT_SUB    = True             # do it a second time without the continuum; needs XCOR
 CONT_POLY   = 5                # degree of the polynomial that stands for the continuum
+XCOR_ITER   = 1                # how often at most: again with the spectrum that the map has given
+XCOR_WEIGHT = 'none'           # 'variance': noisy wavelengths weigh less
+
+# --- Joint extraction ---
+DEBLEND     = False            # fit source and neighbours together; 'hst': shapes from that IMG
+PSF         = ()               # seeing: FWHM [arcsec], (blue, red), (blue, red, beta) or 'header'
 
 # --- Output ---
 OUTPUT      = 'output'         # folder of the results; it is made where needed

@@ -90,6 +90,14 @@ def whole(value: Any) -> int:
     return int(result)
 
 
+def count(value: Any) -> int:
+    """A whole number from 1."""
+    result = whole(value)
+    if result < 1:
+        raise ValueError('is not above 0')
+    return result
+
+
 def text(value: Any) -> str:
     """Text, also as a path."""
     value = os.fspath(value) if isinstance(value, os.PathLike) else value
@@ -140,6 +148,21 @@ def colour_map(value: Any) -> str:
     return result
 
 
+def deblending(value: Any) -> bool | str:
+    """A switch, or the name of an image that switches it on."""
+    return name(value) if isinstance(value, str | os.PathLike) else switch(value)
+
+
+def psf(value: Any) -> tuple[float, ...] | str:
+    """'header', or up to three numbers: FWHM, or FWHM at both ends, or these and a Moffat exponent."""
+    if isinstance(value, str) and value.strip().lower() == 'header':
+        return 'header'
+    numbers: tuple[float, ...] = several(positive, most=3)(value)
+    if len(numbers) == 3 and numbers[2] <= 1:
+        raise ValueError(f'holds the Moffat exponent {numbers[2]:g}, which is not above 1')
+    return numbers
+
+
 def choice(*options: str) -> Kind:
     """One of the options, in any case."""
 
@@ -186,6 +209,9 @@ def _extension(value: Any) -> int | str:
 SWITCH = Kind(switch, 'True or False')
 LENGTH = Kind(positive, 'a number of arcsec above 0, e.g. 5')
 DEGREE = Kind(whole, 'a whole number from 0, e.g. 5')
+COUNT = Kind(count, 'a whole number from 1, e.g. 3')
+DEBLENDING = Kind(deblending, "True, False or an image of IMG, e.g. 'hst'")
+PSF = Kind(psf, "(), 'header', a FWHM in arcsec, (blue, red) or (blue, red, Moffat exponent), e.g. (0.9, 0.7)")
 CORES = Kind(whole, 'a number of processes, e.g. 2, or 0 for one on each core')
 FILE = Kind(name, "the name of a file, e.g. 'datacube.fits'")
 FOLDER = Kind(name, "the name of a folder, e.g. 'output'")

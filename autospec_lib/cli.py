@@ -125,7 +125,7 @@ def _prepare(
     # algebra in one thread adds up in one order, so that results do not depend on how many cores there are.
     for library in ('OPENBLAS', 'MKL', 'OMP', 'VECLIB'):
         os.environ.setdefault(f'{library}_NUM_THREADS', '1')
-    from autospec_lib import catalog, cube, resume, sexconfig
+    from autospec_lib import catalog, cube, resume, sexconfig, stamps
     from autospec_lib.runner import Job
 
     rows, skipped = catalog.load(
@@ -139,7 +139,8 @@ def _prepare(
     sex, ignored = sexconfig.load(folder)
     opened = cube.open_all(parameters, folder)
     fingerprint = resume.run_fingerprint(folder, parameters, sex)
-    job = Job(folder, parameters, sex, opened, fingerprint, options.resume)
+    sources = stamps.positions(opened, rows) if parameters.deblend else {}
+    job = Job(folder, parameters, sex, opened, fingerprint, options.resume, sources)
     return job, wanted, [*warned, *skipped, *ignored, *opened.notes]
 
 

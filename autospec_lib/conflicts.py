@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 # The parameters at play, the first of which tells the line, and what is wrong.
 Finding: TypeAlias = tuple[tuple[str, ...], str]
 
-_TAKEN = (names.WHITE, names.SKY, names.TOTAL)
-_TAKEN_STARTS = (names.XCOR, names.aperture(0).removesuffix('0.0'), names.segmap(''), names.object_mask(''))
+_TAKEN = (names.WHITE, names.SKY, names.TOTAL, names.PSF, names.DEBLEND, names.RESIDUAL)
+_TAKEN_STARTS = (
+    names.XCOR,
+    names.PROFILE,
+    names.aperture(0).removesuffix('0.0'),
+    names.segmap(''),
+    names.object_mask(''),
+)
 _TAKEN_ENDS = (names.SKYSUB, names.CONTSUB)
 
 
@@ -28,6 +34,7 @@ def faults(params: Params, folder: Path) -> Iterator[Finding]:
     for name, files in (('IMG', params.img), ('SEG', params.seg)):
         yield from _tags(name, files)
     yield from _taken_tags(params)
+    yield from _deblend(params)
     yield from _missing(params, folder)
     yield from _output(folder / params.output, params.output)
 
@@ -36,8 +43,19 @@ def cautions(params: Params, written: Container[str]) -> Iterator[Finding]:
     """What a run can go on with, but the user may not have meant; ``written`` are the names that ``param.py`` sets."""
     if params.mode == 'param':
         yield from _reference(params)
-    if 'CONT_SUB' in written and params.cont_sub and not params.xcor:
-        yield ('CONT_SUB',), 'CONT_SUB = True has no effect without XCOR; set XCOR = True, or CONT_SUB = False'
+    if not params.xcor:
+        yield from _without_xcor(params, written)
+
+
+def _without_xcor(params: Params, written: Container[str]) -> Iterator[Finding]:
+    effects = (
+        ('CONT_SUB', params.cont_sub, False),
+        ('XCOR_ITER', params.xcor_iter, 1),
+        ('XCOR_WEIGHT', params.xcor_weight, 'none'),
+    )
+    for name, value, off in effects:
+        if name in written and value != off:
+            yield (name,), f'{name} = {value!r} has no effect without XCOR; set XCOR = True, or {name} = {off!r}'
 
 
 def _apertures(params: Params) -> Iterator[Finding]:
@@ -85,6 +103,14 @@ def _taken_tags(params: Params) -> Iterator[Finding]:
             yield ('SEG', 'IMG'), f'SEG = {file!r} {problem}; rename the file'
 
 
+def _deblend(params: Params) -> Iterator[Finding]:
+    images = [names.image_tag(file) for file in params.img]
+    if isinstance(params.deblend, str) and names.image_tag(params.deblend) not in images:
+        allowed = ', '.join(['True', 'False', *map(repr, images)])
+        hint = near(names.image_tag(params.deblend), images) or '; add the image to IMG'
+        yield ('DEBLEND', 'IMG'), f'DEBLEND = {params.deblend!r} is not an image of IMG; expected {allowed}{hint}'
+
+
 def _missing(params: Params, folder: Path) -> Iterator[Finding]:
     inputs = {'DATACUBE': (params.datacube,), 'CATALOG': (params.catalog,), 'IMG': params.img, 'SEG': params.seg}
     for name, files in inputs.items():
@@ -115,12 +141,14 @@ def _output(path: Path, written: str) -> Iterator[Finding]:
 
 
 def _reference(params: Params) -> Iterator[Finding]:
-    images = [names.image_tag(file) for file in params.img]
+    images = [names.image_tag(file) for file in params.img] + [names.DEBLEND] * bool(params.deblend)
     known = {names.WHITE, *images, *map(names.aperture, params.aper)}
     if names.reference_tag(params.ref) in known:
         return
     allowed = ', '.join(["''", *map(repr, images), *map(str, params.aper)])
     hint = near(params.ref, images) if names.aperture_radius(params.ref) is None else '; add it to APER'
+    if names.reference_tag(params.ref) == names.DEBLEND:
+        hint = '; switch it on with DEBLEND = True'
     yield (
         ('REF', 'IMG', 'APER'),
         f'REF = {params.ref!r} is neither an image of IMG nor a radius of APER, so white light is used; '

@@ -14,11 +14,12 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
-from autospec_lib import images, names
+from autospec_lib import fsf, images, names
 from autospec_lib.errors import InputError
 from autospec_lib.images import AlignedImage
 from autospec_lib.layers import Layer, open_fits, open_layer, readable
 from autospec_lib.model import FloatArray, Grid, IntArray
+from autospec_lib.psf import Psf
 
 if TYPE_CHECKING:
     from autospec_lib.params import Params
@@ -43,7 +44,7 @@ SIGMA_NAMES = {'ERR', 'ERROR', 'ERRORS', 'NOISE', 'UNCERT', 'STD', 'STDDEV', 'SI
 
 @dataclass(frozen=True)
 class OpenCube:
-    """An open cube: where its arrays lie, its coordinates, and the images and maps on its grid."""
+    """An open cube: where its arrays lie, its coordinates, the images and maps on its grid, the PSF in arcsec."""
 
     data: Layer
     noise: Layer | None
@@ -53,8 +54,10 @@ class OpenCube:
     wcs: WCS
     wave: FloatArray
     grid: Grid
+    primary: fits.Header
     images: Mapping[str, AlignedImage] = field(default_factory=dict)
     segmaps: Mapping[str, IntArray] = field(default_factory=dict)
+    psf: Psf | None = None
 
     @property
     def notes(self) -> list[str]:
@@ -105,10 +108,10 @@ def open_cube(path: Path, extensions: tuple[int | str, ...] = ()) -> OpenCube:
         data, noise, quality = _choose(path, hdus, extensions)
         kind = noise_kind(noise.header, hdus[0].header, data.header) if noise is not None else ''
         wcs, wave, grid = _coordinates(path, data)
-        header = data.header.copy()
+        header, primary = data.header.copy(), hdus[0].header.copy()
         layers = [None if hdu is None else open_layer(path, hdu) for hdu in (data, noise, quality)]
     assert layers[0] is not None
-    return OpenCube(layers[0], layers[1], kind, layers[2], header, wcs, wave, grid)
+    return OpenCube(layers[0], layers[1], kind, layers[2], header, wcs, wave, grid, primary)
 
 
 def _choose(path: Path, hdus: fits.HDUList, extensions: tuple[int | str, ...]) -> tuple[Any, Any, Any]:
@@ -252,6 +255,11 @@ def open_all(params: Params, folder: Path) -> OpenCube:
             maps[names.image_tag(name)] = images.nearest_map(folder / name, cube.wcs, shape)
         except InputError as error:
             faults += error.faults
+    psf = None
+    try:
+        psf = fsf.chosen(params.psf, folder / params.datacube, cube.primary, cube.wave, cube.grid.wave_unit)
+    except InputError as error:
+        faults += error.faults
     if params.xcor and params.cont_sub and params.cont_poly >= len(cube.wave):
         faults.append(
             f'param.py: CONT_POLY = {params.cont_poly} needs more wavelengths than the {len(cube.wave)} of '
@@ -259,4 +267,4 @@ def open_all(params: Params, folder: Path) -> OpenCube:
         )
     if faults:
         raise InputError(*faults)
-    return replace(cube, images=aligned, segmaps=maps)
+    return replace(cube, images=aligned, segmaps=maps, psf=psf)

@@ -153,10 +153,7 @@ def weighted(spaxels: Spaxels, profiles: FloatArray) -> list[Measured]:
     list of Measured
         k spectra (nl,), NaN in channels where no voxel with weight is usable.
     """
-    if spaxels.variance is None:
-        inverse = np.ones_like(spaxels.data) if spaxels.bad is None else (~spaxels.bad).astype(float)
-    else:
-        inverse = np.divide(1.0, spaxels.variance, out=np.zeros_like(spaxels.variance), where=spaxels.variance > 0)
+    inverse = _inverse_variance(spaxels)
     norm = inverse @ (profiles**2).T
     with np.errstate(invalid='ignore', divide='ignore'):
         flux = np.where(norm > 0, ((spaxels.data * inverse) @ profiles.T) / norm, np.nan)
@@ -164,3 +161,23 @@ def weighted(spaxels: Spaxels, profiles: FloatArray) -> list[Measured]:
     if spaxels.variance is None:
         return [Measured(column) for column in flux.T]
     return [Measured(*pair) for pair in zip(flux.T, variance.T, strict=True)]
+
+
+def optimal(spaxels: Spaxels, profile: FloatArray) -> Measured:
+    """The optimally weighted spectrum for one profile (nl, n) that runs with wavelength, as in `weighted`.
+
+    The profile's sum over all space is 1; where the spaxels hold only a part of it, the flux is still that of all.
+    """
+    inverse = _inverse_variance(spaxels)
+    norm = (inverse * profile**2).sum(axis=1)
+    with np.errstate(invalid='ignore', divide='ignore'):
+        flux = np.where(norm > 0, (spaxels.data * inverse * profile).sum(axis=1) / norm, np.nan)
+        variance = np.where(norm > 0, 1.0 / norm, np.nan)
+    return Measured(flux, None if spaxels.variance is None else variance)
+
+
+def _inverse_variance(spaxels: Spaxels) -> FloatArray:
+    """1 / variance (nl, n), or 1 where there is no variance; 0 in bad voxels."""
+    if spaxels.variance is None:
+        return np.ones_like(spaxels.data) if spaxels.bad is None else (~spaxels.bad).astype(float)
+    return np.divide(1.0, spaxels.variance, out=np.zeros_like(spaxels.variance), where=spaxels.variance > 0)

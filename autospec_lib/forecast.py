@@ -15,7 +15,7 @@ from autospec_lib.runner import Job
 BASE_MEMORY = 250e6  # Python with numpy, astropy, mpdaf and matplotlib
 BYTES_PER_VOXEL = 40  # data and variance in double precision, flags, and one copy of the data
 BLOCK = 2880  # FITS files grow in blocks of this many bytes
-PLOTS = 0.7e6  # four JPGs of one source
+PLOTS = 0.7e6  # the JPGs of one source
 
 
 def describe(job: Job, targets: Sequence[Target]) -> Iterator[str]:
@@ -30,7 +30,8 @@ def describe(job: Job, targets: Sequence[Target]) -> Iterator[str]:
         yield f'source {target.id}: {height} x {width} spaxels, reference {note}'
     nl = len(cube.wave)
     loaded = sum(layer.values.nbytes for layer in cube.layers if layer.values is not None)
-    memory = BASE_MEMORY + BYTES_PER_VOXEL * nl * max(spaxels) + loaded
+    voxels = nl * max(spaxels) * (2 if job.params.deblend else 1)
+    memory = BASE_MEMORY + BYTES_PER_VOXEL * voxels + loaded
     disk = sum(_file_size(job, nl, number) for number in spaxels)
     there = sum(job.path(target).exists() for target in targets)
     yield f'memory: about {memory / 1e6:.0f} MB'
@@ -54,6 +55,7 @@ def _cube(job: Job) -> Iterator[str]:
 def _reference(job: Job, target: Target) -> str:
     tag = names.reference_tag(target.ref)
     known = {names.WHITE, *job.cube.images, *(names.aperture(radius) for radius in job.params.aper)}
+    known |= {names.DEBLEND} if job.params.deblend else set()
     return tag if tag in known else f'{names.WHITE} ({target.ref!r} is neither in IMG nor in APER)'
 
 
@@ -68,8 +70,9 @@ def _trouble(job: Job, target: Target) -> str:
 def _file_size(job: Job, nl: int, spaxels: int) -> float:
     """Bytes of one source's output, near enough to plan with."""
     params, extra = job.params, len(job.cube.images)
-    arrays = [4 * nl] * 2 * (3 + len(params.aper) + extra + 3 * params.xcor)
-    arrays += [4 * spaxels] * (4 + 2 * extra + len(job.cube.segmaps) + 3 + 4 * params.xcor)
+    joint = bool(params.deblend)
+    arrays = [4 * nl] * 2 * (3 + len(params.aper) + extra + 3 * params.xcor + joint + bool(params.psf))
+    arrays += [4 * spaxels] * (4 + 3 * joint + 2 * extra + len(job.cube.segmaps) + 3 + 4 * params.xcor)
     arrays += [4 * nl * spaxels] * (2 * params.out_sub * (1 + (params.xcor and params.cont_sub)))
     blocks = sum(int(np.ceil(size / BLOCK)) + 1 for size in arrays)
     return blocks * BLOCK + PLOTS * params.plots

@@ -14,10 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from autospec_lib.psf import Psf
 
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int32]
@@ -53,7 +56,8 @@ class Stamp:
     ``data`` and ``variance`` are (nl, ny, nx); ``bad`` has their shape; ``wave`` is (nl,) in ``grid.wave_unit``;
     ``images`` (weights), ``detection`` (the same images as they are segmented, NaN where there is no value) and
     ``segmaps`` (the user's) are (ny, nx), by tag; ``centre`` is the catalogue position
-    (y, x) in the stamp's pixels; ``pixel`` the pixel's size (y, x) in arcsec.
+    (y, x) in the stamp's pixels; ``pixel`` the pixel's size (y, x) in arcsec; ``neighbours`` the positions of the
+    catalogue's other sources in or near the stamp, by id; ``psf`` is in pixels.
     """
 
     target: Target
@@ -67,6 +71,8 @@ class Stamp:
     images: Mapping[str, FloatArray] = field(default_factory=dict)
     detection: Mapping[str, FloatArray] = field(default_factory=dict)
     segmaps: Mapping[str, IntArray] = field(default_factory=dict)
+    neighbours: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    psf: Psf | None = None
     notes: tuple[str, ...] = ()
 
 

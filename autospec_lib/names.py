@@ -7,6 +7,10 @@ CUBE = 'MUSE'
 SKY = 'MUSE_SKY'
 TOTAL = 'MUSE_TOT'
 XCOR = 'CROSS_CORRELATION'
+PSF = 'MUSE_PSF'
+DEBLEND = 'DEBLEND'
+RESIDUAL = 'DEBLEND_RESIDUAL'
+PROFILE = 'DEBLEND_PROFILE'
 MASK_SKY = 'MASK_SKY'
 CONTSUB = '_CONTSUB'
 SKYSUB = '_SKYSUB'
@@ -29,6 +33,11 @@ def segmap(tag: str) -> str:
 def object_mask(kind: str) -> str:
     """The key of the object mask; ``kind`` is 'UNION' or 'INTER'."""
     return f'MASK_{kind}'
+
+
+def neighbour_profile(ident: int) -> str:
+    """The key of a neighbour's profile; ids of neighbours that no catalogue names are negative."""
+    return f'{PROFILE}_{ident}' if ident >= 0 else f'{PROFILE}_N{-ident}'
 
 
 def aperture(radius: float) -> str:

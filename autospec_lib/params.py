@@ -58,6 +58,12 @@ class Params:
     )
     size: float = _parameter(5.0, checks.LENGTH, 'Spectra', 'full width of the cube cut out around a source [arcsec]')
     sky_sub: bool = _parameter(True, checks.SWITCH, 'Spectra', 'subtract the mean spectrum of the sky around a source')
+    noise: str = _parameter(
+        'propagated',
+        checks.choice('propagated', 'empirical'),
+        'Spectra',
+        "errors: 'propagated' from the cube's, 'empirical': scaled to the scatter of blank sky",
+    )
 
     use_imgs: bool = _parameter(
         True, checks.SWITCH, 'Object masks', 'detect objects in white light and IMG; False: masks from SEG alone'
@@ -77,6 +83,19 @@ class Params:
     )
     cont_poly: int = _parameter(
         5, checks.DEGREE, 'Cross-correlation', 'degree of the polynomial that stands for the continuum'
+    )
+    xcor_iter: int = _parameter(
+        1, checks.COUNT, 'Cross-correlation', 'how often at most: again with the spectrum that the map has given'
+    )
+    xcor_weight: str = _parameter(
+        'none', checks.choice('none', 'variance'), 'Cross-correlation', "'variance': noisy wavelengths weigh less"
+    )
+
+    deblend: bool | str = _parameter(
+        False, checks.DEBLENDING, 'Joint extraction', "fit source and neighbours together; 'hst': shapes from that IMG"
+    )
+    psf: tuple[float, ...] | str = _parameter(
+        (), checks.PSF, 'Joint extraction', "seeing: FWHM [arcsec], (blue, red), (blue, red, beta) or 'header'"
     )
 
     output: str = _parameter('output', checks.FOLDER, 'Output', 'folder of the results; it is made where needed')

@@ -1,7 +1,8 @@
 """The order of the method for one source: stamp in, products out. No files, no plots, no printing.
 
 The steps are those of Griffiths & Conselice (2018, ApJ 869, 68): white light, segmentation, masks, sky, sums and
-weighted spectra, continuum, cross-correlation, and spectra weighted by its maps.
+weighted spectra, continuum, cross-correlation, and spectra weighted by its maps. On demand come the joint extraction of
+neighbours, a spectrum weighted by the PSF, and errors that are measured.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from autospec_lib import continuum, extract, geometry, masks, names, segment, sexconfig, xcor
+from autospec_lib import continuum, extract, geometry, joint, masks, names, rescale, segment, sexconfig, xcor
 from autospec_lib.errors import SourceError
 from autospec_lib.extract import Spaxels
 from autospec_lib.model import BoolArray, FloatArray, IntArray, Measured, Products, Stamp
@@ -62,20 +63,30 @@ def process(stamp: Stamp, params: Params, sex: sexconfig.Settings) -> Products:
     if radius is not None:
         regions = _with_aperture(regions, stamp, radius)
     spectra, suffix = _first_spectra(stamp, spaxels, images, regions, params, notes)
+    joined = joint.products(stamp, params, suffix) if params.deblend else joint.Joint()
+    spectra |= joined.spectra
+    notes += joined.notes
+    if tag == names.DEBLEND and not joined.spectra:
+        tag = names.WHITE
+        notes.append(f'reference {names.DEBLEND} is not there: white light used')
     if tag + suffix not in spectra or not np.isfinite(spectra[tag + suffix].data).any():
         raise SourceError(f'no reference spectrum: {tag} has no usable value in the object mask')
     products = Products(
         reference=tag + suffix,
         spectra=spectra,
-        images=images,
+        images=images | joined.images,
         segmaps=segmaps,
         masks=regions.named,
         maps={},
         cubes={names.CUBE: _cube(stamp)} if params.out_sub else {},
         notes=tuple(notes),
-        facts={'REFSPEC': (tag + suffix, 'reference spectrum')},
+        facts={'REFSPEC': (tag + suffix, 'reference spectrum'), **joined.facts},
     )
-    return _with_cross_correlation(products, stamp, spaxels, regions, params) if params.xcor else products
+    if params.xcor:
+        products = _with_cross_correlation(products, stamp, spaxels, regions, params)
+    if params.noise == 'propagated':
+        return products
+    return rescale.with_empirical_noise(products, stamp, _footprints(products, stamp, regions, params), regions.sky)
 
 
 def _as_image(values: Measured, stamp: Stamp) -> Measured:
@@ -100,7 +111,7 @@ def _reference(stamp: Stamp, params: Params, notes: list[str]) -> tuple[str, flo
     """The reference's tag and, for an aperture, its radius; white light where the source names none that is there."""
     tag = names.reference_tag(stamp.target.ref)
     apertures = {names.aperture(radius): radius for radius in params.aper}
-    if tag == names.WHITE or tag in stamp.images or tag in apertures:
+    if tag == names.WHITE or tag in stamp.images or tag in apertures or (tag == names.DEBLEND and params.deblend):
         return tag, apertures.get(tag)
     notes.append(f'reference {stamp.target.ref!r} is neither in IMG nor in APER: white light used')
     return names.WHITE, None
@@ -165,7 +176,10 @@ def _first_spectra(
     for key, spectrum in zip(summed, extract.sums(target, inside), strict=True):
         spectra[key + suffix] = spectrum
     weights = {key: image.data for key, image in images.items()}
-    return spectra | _weighted(target, weights, regions.target, suffix, notes), suffix
+    spectra |= _weighted(target, weights, regions.target, suffix, notes)
+    if stamp.psf is not None:
+        spectra[names.PSF + suffix] = joint.point_source(stamp, target, regions.target)
+    return spectra, suffix
 
 
 def _sky(spaxels: Spaxels, regions: Regions, notes: list[str]) -> Measured | None:
@@ -205,22 +219,75 @@ def _with_cross_correlation(
     spectra = dict(products.spectra)
     cubes = dict(products.cubes)
     suffix = names.SKYSUB if names.SKY in spectra else ''
-    maps = {names.XCOR: xcor.cross_correlate(reference.data, spaxels)}
+    target = spaxels.select(regions.xcor.ravel())
+    if names.SKY in spectra:
+        target = target.minus(spectra[names.SKY])
+    maps, rounds = {}, {}
+    maps[names.XCOR], rounds['XCITER'] = _correlated(reference.data, spaxels, target, regions.xcor, params)
     if params.cont_sub:
         polynomials = continuum.basis(stamp.wave, params.cont_poly)
         flat = reference.data - continuum.fit(reference.data, reference.variance, polynomials)
         key = products.reference.removesuffix(suffix) + names.CONTSUB + suffix
         spectra[key] = Measured(flat, reference.variance)
-        maps[names.XCOR + names.CONTSUB] = xcor.cross_correlate(flat, spaxels, polynomials)
+        maps[names.XCOR + names.CONTSUB], rounds['XCITERC'] = _correlated(
+            flat, spaxels, target, regions.xcor, params, polynomials
+        )
         if params.out_sub:
             cubes[names.CUBE + names.CONTSUB] = _continuum_subtracted(stamp, spaxels, polynomials)
     images = {key: _as_image(values, stamp) for key, values in maps.items()}
-    target = spaxels.select(regions.xcor.ravel())
-    if names.SKY in spectra:
-        target = target.minus(spectra[names.SKY])
     weights = {key: image.data for key, image in images.items()}
     spectra |= _weighted(target, weights, regions.xcor, suffix, notes)
-    return replace(products, spectra=spectra, maps=images, cubes=cubes, notes=tuple(notes))
+    facts = dict(products.facts)
+    if params.xcor_iter > 1:
+        facts |= {card: (number, 'cross-correlation maps made, the last is kept') for card, number in rounds.items()}
+    return replace(products, spectra=spectra, maps=images, cubes=cubes, notes=tuple(notes), facts=facts)
+
+
+def _correlated(
+    reference: FloatArray,
+    spaxels: Spaxels,
+    target: Spaxels,
+    mask: BoolArray,
+    params: Params,
+    polynomials: FloatArray | None = None,
+) -> tuple[Measured, int]:
+    """The map against a reference, and how many were made; ``target`` holds the mask's spaxels less the sky."""
+    channels = xcor.channel_weights(spaxels) if params.xcor_weight == 'variance' else np.ones(len(reference))
+
+    def correlate(spectrum: FloatArray) -> Measured:
+        return xcor.cross_correlate(spectrum * channels, spaxels, polynomials)
+
+    def improved(weights: FloatArray) -> FloatArray:
+        found = extract.weighted(target, weights[None])[0]
+        if polynomials is None:
+            return found.data
+        return found.data - continuum.fit(found.data, found.variance, polynomials)
+
+    return xcor.iterate(correlate, improved, reference, mask.ravel(), params.xcor_iter)
+
+
+def _footprints(products: Products, stamp: Stamp, regions: Regions, params: Params) -> dict[str, FloatArray]:
+    """What each spaxel (ny, nx) contributes to each spectrum of the target."""
+    suffix = names.SKYSUB if names.SKY in products.spectra else ''
+    found = {names.TOTAL: regions.target.astype(float)}
+    for radius in params.aper:
+        circle = _circle(stamp, geometry.snap(stamp.centre, radius, stamp.pixel), radius)
+        found[names.aperture(radius)] = (regions.target & circle).astype(float)
+    found |= {tag: _footprint(image.data, regions.target) for tag, image in products.images.items()}
+    found |= {tag: _footprint(image.data, regions.xcor) for tag, image in products.maps.items()}
+    if stamp.psf is not None:
+        found[names.PSF] = _footprint(joint.psf_images(stamp).mean(axis=0), regions.target)
+    if params.deblend and names.PROFILE in products.images:
+        found[names.DEBLEND] = products.images[names.PROFILE].data
+    reference = products.reference.removesuffix(suffix)
+    found[reference + names.CONTSUB] = found[reference]
+    return {tag + suffix: weights for tag, weights in found.items() if tag + suffix in products.spectra}
+
+
+def _footprint(image: FloatArray, mask: BoolArray) -> FloatArray:
+    """The weights of an image in a mask, as `_weighted` has them."""
+    weights = extract.profile(image, mask)
+    return mask.astype(float) if weights is None else weights
 
 
 def _continuum_subtracted(stamp: Stamp, spaxels: Spaxels, polynomials: FloatArray) -> Measured:

@@ -32,6 +32,7 @@ MASK_COLOURS = ListedColormap(['#23263a', '#f2d98b'])
 LABEL_COLOURS = ListedColormap(
     ['#14161f', '#ffd23f', '#4c9be8', '#e4572e', '#57b894', '#b07cc6', '#e88fb4', '#8f7a5e', '#7fd1e0', '#a3b552']
 )
+RESIDUAL_COLOURS = matplotlib.colormaps['RdBu_r'].with_extremes(bad=NO_VALUE)
 STYLE = {
     'font.size': 8,
     'axes.linewidth': 0.6,
@@ -73,8 +74,8 @@ def render(products: Products, stamp: Stamp, cmap: str) -> dict[str, Figure]:
     -------
     dict of str to Figure
         'IMAGES': the images in a row, below each its segmentation map, then the user's maps; 'MASKS'; 'SPECTRA': the
-        reference above the cross-correlation spectra; 'XCOR': the cross-correlation maps. A picture with nothing to
-        show is left out.
+        reference above the cross-correlation spectra; 'XCOR': the cross-correlation maps; 'DEBLEND': white light, the
+        joint model of it and what is left. A picture with nothing to show is left out.
 
     Raises
     ------
@@ -86,11 +87,12 @@ def render(products: Products, stamp: Stamp, cmap: str) -> dict[str, Figure]:
         sheets: dict[str, Rows] = {
             'IMAGES': _image_rows(products, stamp, colours),
             'MASKS': [[_mask_panel(key, mask) for key, mask in products.masks.items()]],
-            'XCOR': [[_Panel(key, m.data, _stretch(m.data, colours)) for key, m in products.maps.items()]],
+            'XCOR': [[_image_panel(key, m.data, colours) for key, m in products.maps.items()]],
+            'DEBLEND': [_joint_panels(products, colours)],
         }
         figures = {key: _sheet(rows, stamp) for key, rows in sheets.items() if any(rows)}
         figures['SPECTRA'] = plot_spectra.figure(products, stamp)
-    return {key: figures[key] for key in ('IMAGES', 'MASKS', 'SPECTRA', 'XCOR') if key in figures}
+    return {key: figures[key] for key in ('IMAGES', 'MASKS', 'SPECTRA', 'XCOR', 'DEBLEND') if key in figures}
 
 
 def _style() -> Any:
@@ -125,12 +127,32 @@ def save(figures: Mapping[str, Figure], folder: Path, ident: int) -> list[Path]:
 
 def _image_rows(products: Products, stamp: Stamp, colours: Colormap) -> Rows:
     """Images, below each its segmentation map, then what maps remain, in as many columns."""
-    tags = list(products.images)
+    tags = [tag for tag in products.images if not tag.startswith(names.DEBLEND)]
     own = [names.segmap(tag) for tag in tags]
-    images: list[_Panel | None] = [_Panel(tag, m.data, _stretch(m.data, colours)) for tag, m in products.images.items()]
+    images: list[_Panel | None] = [_image_panel(tag, products.images[tag].data, colours) for tag in tags]
     below = [_label_panel(key, products.segmaps[key], stamp) if key in products.segmaps else None for key in own]
     rest = [_label_panel(key, segmap, stamp) for key, segmap in products.segmaps.items() if key not in own]
     return [images, below, *(rest[k : k + len(tags)] for k in range(0, len(rest), len(tags)))]
+
+
+def _image_panel(title: str, values: FloatArray, colours: Colormap) -> _Panel:
+    return _Panel(title, values, _stretch(values, colours))
+
+
+def _joint_panels(products: Products, colours: Colormap) -> list[_Panel]:
+    """White light and its model in one stretch, and the residual between plus and minus what stands out of it."""
+    if names.RESIDUAL not in products.images:
+        return []
+    white, residual = (products.images[key].data for key in (names.WHITE, names.RESIDUAL))
+    look = _stretch(white, colours)
+    finite = np.abs(residual[np.isfinite(residual)])
+    most = float(np.percentile(finite, 99)) if finite.size else 0.0
+    around = {'norm': Normalize(-most or -1.0, most or 1.0), 'cmap': RESIDUAL_COLOURS}
+    return [
+        _Panel(names.WHITE, white, look),
+        _Panel('joint model', white - residual, look),
+        _Panel(names.RESIDUAL, residual, around),
+    ]
 
 
 def _stretch(values: FloatArray, colours: Colormap) -> dict[str, Any]:

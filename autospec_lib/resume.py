@@ -43,7 +43,8 @@ def run_fingerprint(folder: Path, params: Params, sex: Any) -> str:
         value = getattr(sex, field.name)
         digest.update(f'{field.name}='.encode())
         digest.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
-    for name in (params.datacube, *params.img, *params.seg):
+    # With the joint extraction a source's neighbours count, which are other rows of the catalogue.
+    for name in (params.datacube, *params.img, *params.seg, *[params.catalog] * bool(params.deblend)):
         status = (folder / name).stat()
         digest.update(f'{name}:{status.st_size}:{status.st_mtime_ns};'.encode())
     return digest.hexdigest()
@@ -57,13 +58,14 @@ def fingerprint(job: Job, target: Target) -> str:
 def is_complete(job: Job, target: Target) -> bool:
     """Whether a source's file is there with the same fingerprint, and its plots if they are wanted."""
     try:
-        if fits.getval(job.path(target), CARD) != fingerprint(job, target):
+        header = fits.getheader(job.path(target))
+        if header[CARD] != fingerprint(job, target):
             return False
     except (OSError, KeyError, ValueError):
         return False
-    return not job.params.plots or all(path.exists() for path in _plots(job, target))
+    return not job.params.plots or all(path.exists() for path in _plots(job, target, 'DBNUM' in header))
 
 
-def _plots(job: Job, target: Target) -> Iterator[Path]:
-    keys = ('IMAGES', 'MASKS', 'SPECTRA', *(('XCOR',) if job.params.xcor else ()))
+def _plots(job: Job, target: Target, deblended: bool) -> Iterator[Path]:
+    keys = ('IMAGES', 'MASKS', 'SPECTRA', *['XCOR'] * job.params.xcor, *['DEBLEND'] * deblended)
     return (job.plot_folder(target) / f'{target.id}_{key}.jpg' for key in keys)

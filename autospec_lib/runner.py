@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 import traceback
 import warnings
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from autospec_lib import pipeline, resume, sexconfig, stamps, write
@@ -18,7 +19,10 @@ from autospec_lib.report import Outcome
 
 @dataclass(frozen=True)
 class Job:
-    """What all sources of a run share. With ``resume``, sources that are complete already are kept."""
+    """What all sources of a run share. With ``resume``, sources that are complete already are kept.
+
+    ``sources`` are the pixel positions of the whole catalogue, for the joint extraction; empty where it is off.
+    """
 
     folder: Path
     params: Params
@@ -26,6 +30,7 @@ class Job:
     cube: OpenCube
     fingerprint: str = ''
     resume: bool = False
+    sources: Mapping[int, tuple[float, float]] = field(default_factory=dict)
 
     def path(self, target: Target) -> Path:
         """Where a source's file belongs."""
@@ -73,7 +78,7 @@ def extract(job: Job, target: Target) -> tuple[str, ...]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter('default' if job.params.warnings else 'ignore')
-        stamp = stamps.cut(job.cube, target)
+        stamp = stamps.cut(job.cube, target, job.sources)
         products = pipeline.process(stamp, job.params, job.sex)
         card = {resume.CARD: (resume.fingerprint(job, target), 'of parameters, inputs and version')}
         products = replace(products, facts=products.facts | card)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +14,7 @@ from autospec_lib.cube import OpenCube
 from autospec_lib.errors import SourceError
 from autospec_lib.model import BoolArray, FloatArray, Stamp, Target
 
+NEAR = 3  # pixels around a subcube in which the catalogue's other sources still shed light into it
 SMALLEST = 3  # spaxels; below this there is hardly a neighbour to segment or a sky to measure
 
 
@@ -23,10 +26,7 @@ def locate(cube: OpenCube, target: Target) -> tuple[float, float]:
     SourceError
         If it lies outside the cube.
     """
-    try:
-        x, y = (float(v) for v in cube.wcs.all_world2pix(target.ra, target.dec, 0))
-    except Exception as error:  # wcslib and its wrapper have many kinds
-        raise SourceError(f'no pixel for this position: {" ".join(str(error).split())}') from error
+    y, x = _pixel(cube, target)
     outside = [max(-0.5 - p, p - n + 0.5, 0.0) for p, n in zip((y, x), cube.data.shape[1:], strict=True)]
     distance = float(np.hypot(outside[0] * cube.pixel[0], outside[1] * cube.pixel[1]))
     if distance == 0:
@@ -36,8 +36,27 @@ def locate(cube: OpenCube, target: Target) -> tuple[float, float]:
     raise SourceError(f'{how_far} outside the cube; skipped')
 
 
-def cut(cube: OpenCube, target: Target) -> Stamp:
+def positions(cube: OpenCube, targets: Iterable[Target]) -> dict[int, tuple[float, float]]:
+    """The positions (y, x) of all targets that have one in the cube's pixels, inside of it or not, by id."""
+    found = {}
+    for target in targets:
+        with suppress(SourceError):
+            found[target.id] = _pixel(cube, target)
+    return found
+
+
+def _pixel(cube: OpenCube, target: Target) -> tuple[float, float]:
+    try:
+        x, y = (float(v) for v in cube.wcs.all_world2pix(target.ra, target.dec, 0))
+    except Exception as error:  # wcslib and its wrapper have many kinds
+        raise SourceError(f'no pixel for this position: {" ".join(str(error).split())}') from error
+    return y, x
+
+
+def cut(cube: OpenCube, target: Target, sources: Mapping[int, tuple[float, float]] | None = None) -> Stamp:
     """Cut out everything around one target, padded with bad voxels beyond the field's edge.
+
+    ``sources`` are the catalogue's `positions`, among which the stamp's neighbours are; None where nobody asks.
 
     Raises
     ------
@@ -62,6 +81,7 @@ def cut(cube: OpenCube, target: Target) -> Stamp:
     data, variance, bad = _read(cube, *inner)
     sky = dict(cube.grid.sky)
     sky['CRPIX1'], sky['CRPIX2'] = sky.get('CRPIX1', 0.0) - origin[1], sky.get('CRPIX2', 0.0) - origin[0]
+    scale = float(np.sqrt(cube.pixel[0] * cube.pixel[1]))
     return Stamp(
         target=target,
         data=padded(data, 0.0),
@@ -74,8 +94,22 @@ def cut(cube: OpenCube, target: Target) -> Stamp:
         images={tag: padded(image.data[inner], np.nan) for tag, image in cube.images.items()},
         detection={tag: padded(image.on_grid(inner), np.nan) for tag, image in cube.images.items()},
         segmaps={tag: padded(segmap[inner], 0) for tag, segmap in cube.segmaps.items()},
+        neighbours=_neighbours(sources or {}, target.id, box),
+        psf=None if cube.psf is None else replace(cube.psf, blue=cube.psf.blue / scale, red=cube.psf.red / scale),
         notes=notes,
     )
+
+
+def _neighbours(
+    sources: Mapping[int, tuple[float, float]], own: int, box: tuple[slice, slice]
+) -> dict[int, tuple[float, float]]:
+    """The other sources in or near a box, in its pixels."""
+    ys, xs = box
+    return {
+        ident: (y - ys.start, x - xs.start)
+        for ident, (y, x) in sources.items()
+        if ident != own and ys.start - NEAR <= y < ys.stop + NEAR and xs.start - NEAR <= x < xs.stop + NEAR
+    }
 
 
 def _box(cube: OpenCube, target: Target, centre: tuple[float, float]) -> tuple[tuple[slice, slice], tuple[str, ...]]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from autospec_lib.extract import Spaxels
-from autospec_lib.model import FloatArray, Measured
+from autospec_lib.extract import Spaxels, profile
+from autospec_lib.model import BoolArray, FloatArray, Measured
+
+TOLERANCE = 1e-3  # the sum of all changes of the weights, which sum to 1, below which a map has converged
 
 
 def cross_correlate(reference: FloatArray, spaxels: Spaxels, polynomials: FloatArray | None = None) -> Measured:
@@ -52,3 +56,53 @@ def _continuum_in_bad_voxels(ref: FloatArray, spaxels: Spaxels, polynomials: Flo
     continuum = polynomials[channels] @ (polynomials.T @ part.data)
     result[columns] = ref[channels] @ (continuum * part.bad[channels])
     return result
+
+
+def channel_weights(spaxels: Spaxels) -> FloatArray:
+    """Weights (nl,) of mean 1 by which noisy wavelengths count less: 1 / mean variance; ones without variance.
+
+    To multiply a reference with them is to weigh reference times spaxel by them.
+    """
+    if spaxels.variance is None:
+        return np.ones(len(spaxels.data))
+    usable = spaxels.count(np.ones((1, spaxels.data.shape[1]), bool))[:, 0]
+    total = spaxels.variance.sum(axis=1)
+    weights = np.divide(usable, total, out=np.zeros(len(total)), where=total > 0)
+    return np.asarray(weights / max(float(weights.mean()), 1e-300))
+
+
+def iterate(
+    correlate: Callable[[FloatArray], Measured],
+    extract: Callable[[FloatArray], FloatArray],
+    reference: FloatArray,
+    mask: BoolArray,
+    most: int,
+) -> tuple[Measured, int]:
+    """Make the map again and again with the spectrum that the map before it has given.
+
+    Parameters
+    ----------
+    correlate : callable
+        From a reference (nl,) to its map (n,).
+    extract : callable
+        From weights (number of spaxels in the mask,) that sum to 1 to a spectrum (nl,).
+    reference : array (nl,)
+        To start with.
+    mask : array of bool (n,)
+        Where the map gives weights.
+    most : int
+        Maps at most; 1 is the plain cross-correlation.
+
+    Returns
+    -------
+    Measured, int
+        The last map and its number. It ends earlier when the weights change by less than `TOLERANCE`, or when the map
+        cannot tell spaxels apart.
+    """
+    result, before = correlate(reference), np.zeros(mask.sum())
+    for number in range(1, most):
+        weights = profile(result.data[mask], np.ones(mask.sum(), bool))
+        if weights is None or np.abs(weights - before).sum() < TOLERANCE:
+            return result, number
+        result, before = correlate(extract(weights)), weights
+    return result, most

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = {path.stem: path for path in sorted((ROOT / 'autospec_lib').glob('*.py'))}
-CORE = ('segment', 'masks', 'geometry', 'extract', 'continuum', 'xcor', 'pipeline', 'names')
+CORE = ('segment', 'masks', 'geometry', 'extract', 'continuum', 'xcor', 'pipeline', 'names', 'joint', 'rescale')
 
 
 def imports(source):

@@ -17,6 +17,7 @@ from autospec_lib.params import Params
 REPOSITORY = Path(__file__).parents[1]
 INPUTS = ('datacube.fits', 'catalog.txt', 'g-band.fits', 'r-band.fits', 'g-seg.fits', 'r-seg.fits')
 
+SWITCHES = [field.name for field in dataclasses.fields(Params) if field.metadata['expected'] == 'True or False']
 PARTS = ('cross_correlation_contsub', 'seg_g', 'mask_union', 'g_skysub', 'g_contsub')
 
 
@@ -77,10 +78,13 @@ class TestTemplate:
         texts = {'mode': 'param', 'ref': '', 'obj_mask': 'INTER', 'output': 'output', 'pre_out': 'Source_'}
         texts |= {'datacube': 'datacube.fits', 'catalog': 'catalog.txt', 'cmap': 'viridis'}
         texts |= dict.fromkeys(('orig_from', 'orig_fromv', 'orig_cube', 'orign_cubev'), '')
-        others = {'size': 5.0, 'cont_poly': 5, 'cores': 1} | dict.fromkeys(('data_ext', 'aper', 'img', 'seg'), ())
+        texts |= {'noise': 'propagated', 'xcor_weight': 'none'}
+        others = {'size': 5.0, 'cont_poly': 5, 'cores': 1, 'xcor_iter': 1, 'psf': ()} | dict.fromkeys(
+            ('data_ext', 'aper', 'img', 'seg'), ()
+        )
         on = ('use_imgs', 'xcor', 'cont_sub', 'sky_sub', 'plots')
         on += ('out_img', 'out_seg', 'out_mask', 'out_xcor', 'out_spec')
-        switches = dict.fromkeys(on, True) | {'out_sub': False, 'warnings': False}
+        switches = dict.fromkeys(on, True) | {'out_sub': False, 'warnings': False, 'deblend': False}
         assert dataclasses.asdict(Params()) == texts | others | switches
 
     def test_describe_can_be_loaded_again(self, load):
@@ -121,6 +125,17 @@ class TestValues:
             ('CONT_POLY = 3.0', 'cont_poly', 3),
             ('CONT_POLY = 0', 'cont_poly', 0),
             ("CMAP = 'cubehelix'", 'cmap', 'cubehelix'),
+            ('DEBLEND = True', 'deblend', True),
+            ("DEBLEND = 'G-band'\nIMG = 'g-band.fits'", 'deblend', 'G-band'),
+            ("DEBLEND = True\nREF = 'deblend'", 'ref', 'deblend'),
+            ('PSF = 0.8', 'psf', (0.8,)),
+            ('PSF = 0.9, 0.7', 'psf', (0.9, 0.7)),
+            ("PSF = [0.9, '0.7', 2.5]", 'psf', (0.9, 0.7, 2.5)),
+            ("PSF = 'Header'", 'psf', 'header'),
+            ('PSF = None', 'psf', ()),
+            ('XCOR_ITER = 3.0', 'xcor_iter', 3),
+            ("XCOR_WEIGHT = 'Variance'", 'xcor_weight', 'variance'),
+            ("NOISE = 'EMPIRICAL'", 'noise', 'empirical'),
             ("PRE_OUT = ''", 'pre_out', ''),
             ("ORIGN_CUBEV = '1.2'", 'orign_cubev', '1.2'),
             ("ORIG_CUBEV = '1.2'", 'orign_cubev', '1.2'),
@@ -140,7 +155,7 @@ class TestValues:
         loaded, _ = load(f"SEG = 'g-seg.fits'\n{name.upper()} = {value}")
         assert getattr(loaded, name) is value
 
-    @pytest.mark.parametrize('name', [f.name for f in dataclasses.fields(Params) if isinstance(f.default, bool)])
+    @pytest.mark.parametrize('name', SWITCHES)
     @pytest.mark.parametrize(
         ('value', 'problem'), [('1', 'is a number'), ("'True'", 'is text'), ('None', 'is nothing'), ('[]', 'is a list')]
     )

@@ -1,0 +1,49 @@
+"""Errors that match the scatter of blank sky: the empirical factor of every spectrum that is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from autospec_lib import noise
+from autospec_lib.model import BoolArray, FloatArray, Products, Stamp
+
+
+def with_empirical_noise(
+    products: Products, stamp: Stamp, footprints: Mapping[str, FloatArray], sky: BoolArray
+) -> Products:
+    """Scale the variance of each spectrum by what its weights give where the sky is blank.
+
+    Parameters
+    ----------
+    products : Products
+        With propagated variances.
+    stamp : Stamp
+        Where the blank sky is looked for.
+    footprints : mapping of str to array (ny, nx)
+        What each spaxel contributes, by key of the spectrum; spectra that have none keep their variance.
+    sky : array of bool (ny, nx)
+        True where no object is.
+
+    Returns
+    -------
+    Products
+        With the factors' medians as cards NFACT1, NFACT2 ... and a note on what was not measured.
+    """
+    if stamp.variance is None:
+        return replace(products, notes=(*products.notes, 'noise: the cube has no variance that could be scaled'))
+    blank = sky & ~stamp.bad.all(axis=0)
+    spectra, facts, failed = dict(products.spectra), dict(products.facts), {}
+    for key, weights in footprints.items():
+        variance = spectra[key].variance
+        found = noise.empirical_factor(stamp.data, stamp.variance, stamp.bad, weights, blank)
+        if found.factor is None or found.median is None or variance is None:
+            failed[key] = found.note
+            continue
+        spectra[key] = replace(spectra[key], variance=variance * found.factor)
+        number = len([card for card in facts if card.startswith('NFACT')]) + 1
+        facts[f'NFACT{number}'] = (round(found.median, 4), key)
+    notes = [
+        f'{note} ({", ".join(key for key in failed if failed[key] == note)})' for note in dict.fromkeys(failed.values())
+    ]
+    return replace(products, spectra=spectra, facts=facts, notes=(*products.notes, *notes))
