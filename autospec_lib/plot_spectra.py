@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
+import warnings
 
+import astropy.units as u
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,16 +16,12 @@ from autospec_lib.model import BoolArray, FloatArray, Measured, Products, Stamp
 
 DPI = 120
 INK, QUIET, PALE, ERROR = '#1d3557', '#7a7a7a', '#c3cbd8', '#e59866'
-NOISY = 4.0  # times the running median of the variance: a sky line
-WINDOW = 101  # channels of that median
-SHOWN = 6.0  # robust sigmas of the noise that always fit into a panel
 
 
 def figure(products: Products, stamp: Stamp) -> Figure:
     """Draw the reference spectrum and the cross-correlation spectra, one panel each, on one wavelength axis.
 
-    Channels that a sky line makes noisy are drawn pale and have no say in the limits, and neither has a single hot
-    channel: what a panel must hold are the spectrum's running medians over three channels, and its noise.
+    Channels that a sky line makes noisy are drawn pale and have no say in the limits (see `sky_lines`, `limits`).
     """
     keys = [products.reference, *(key for key in products.spectra if names.XCOR in key)]
     height = 0.45 + 1.75 * len(keys) + 0.25
@@ -44,8 +41,7 @@ def figure(products: Products, stamp: Stamp) -> Figure:
 
 
 def _panel(axes: Axes, wave: FloatArray, spectrum: Measured) -> None:
-    noisy = np.zeros(len(wave), bool) if spectrum.variance is None else sky_lines(spectrum.variance)
-    clean = np.where(noisy, np.nan, spectrum.data)
+    noisy = sky_lines(spectrum)
     axes.axhline(0, color=QUIET, linewidth=0.5)
     lines = [Line2D([], [], color=INK, linewidth=0.9, label='flux')]
     if spectrum.variance is not None:
@@ -54,19 +50,10 @@ def _panel(axes: Axes, wave: FloatArray, spectrum: Measured) -> None:
     if noisy.any():
         axes.plot(wave, np.where(_widened(noisy), spectrum.data, np.nan), color=PALE, linewidth=0.5)
         lines.append(Line2D([], [], color=PALE, linewidth=0.9, label='sky line'))
-    axes.plot(wave, clean, color=INK, linewidth=0.5)
+    axes.plot(wave, np.where(noisy, np.nan, spectrum.data), color=INK, linewidth=0.5)
     axes.legend(handles=lines, loc='upper right', fontsize=6, frameon=False, ncol=3, borderaxespad=0.1)
     axes.set_xlim(wave.min(), wave.max() if wave.max() > wave.min() else wave.min() + 1)
-    axes.set_ylim(limits(clean))
-
-
-def sky_lines(variance: FloatArray) -> BoolArray:
-    """Channels whose variance is far above its running median."""
-    filled = np.where(np.isfinite(variance), variance, np.nanmedian(variance) if np.isfinite(variance).any() else 1.0)
-    half = min(WINDOW, len(filled)) // 2
-    padded = np.pad(filled, half, mode='reflect') if len(filled) > 1 else filled
-    running = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1), axis=1)
-    return np.asarray(filled > NOISY * running)
+    axes.set_ylim(limits(spectrum.data, noisy))
 
 
 def _widened(channels: BoolArray) -> BoolArray:
@@ -74,25 +61,82 @@ def _widened(channels: BoolArray) -> BoolArray:
     return channels | np.roll(channels, 1) | np.roll(channels, -1)
 
 
-def limits(spectrum: FloatArray) -> tuple[float, float]:
-    """Limits that hold a spectrum's lines and noise, but not single channels far off."""
-    values = spectrum[np.isfinite(spectrum)]
-    if values.size == 0:
-        return -1.0, 1.0
-    smooth = values
-    if values.size >= 3:
-        smooth = np.median(np.lib.stride_tricks.sliding_window_view(values, 3), axis=1)
-    noise = 1.4826 * np.median(np.abs(np.diff(values))) / np.sqrt(2) if values.size > 1 else 0.0
-    middle = np.median(values)
-    low = min(smooth.min(), middle - SHOWN / 2 * noise, 0.0)
-    high = max(smooth.max(), middle + SHOWN / 2 * noise, 0.0)
-    height = high - low or 1.0
-    # The running median takes the top off a line of a few channels: more room above.
-    return low - 0.06 * height, high + 0.18 * height
+def sky_lines(spectrum: Measured) -> BoolArray:
+    """Channels on strong sky lines: their variance is over four times the floor around them.
+
+    The floor is the lower quartile, because among the OH lines of the red half the channels are on a line. The photon
+    noise of a bright emission line raises the variance too, so what stands out by ten sigma or more is kept.
+    """
+    noisy = np.zeros(spectrum.data.shape, dtype=bool)
+    if spectrum.variance is None:
+        return noisy
+    known = np.isfinite(spectrum.data) & np.isfinite(spectrum.variance) & (spectrum.variance > 0)
+    if known.any():
+        variance = spectrum.variance[known]
+        line = np.abs(_reach(spectrum.data[known])) > 10 * np.sqrt(variance)
+        noisy[known] = (variance > 4 * _running(variance, 25)) & ~line
+    return noisy
+
+
+def limits(flux: FloatArray, noisy: BoolArray) -> tuple[float, float]:
+    """Limits of the flux axis that hold zero, the continuum and every line, but no sky residual and no hot voxel.
+
+    Parameters
+    ----------
+    flux : array, shape (nl,)
+        NaN where there is no value.
+    noisy : array, shape (nl,)
+        Channels without a say, as `sky_lines` finds them.
+    """
+    # The ends of a detector's range are noisy, and without a variance nothing else tells.
+    inner = np.zeros(len(flux), dtype=bool)
+    inner[len(flux) // 60 : len(flux) - len(flux) // 60] = True
+    finite = np.isfinite(flux)
+    values = next((flux[use] for use in (finite & inner & ~noisy, finite) if use.any()), np.zeros(1))
+    ends = _running(values, 50) + _reach(values)
+    low, high = min(0.0, ends.min()), max(0.0, ends.max())
+    margin = 0.08 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def _reach(values: FloatArray) -> FloatArray:
+    """How far each channel stands out of the continuum, as far as its neighbours bear it out.
+
+    The running median of three channels drops what is one channel wide. A line as narrow as the resolution, two
+    channels, keeps at least half its height in it wherever its peak falls, so twice the median holds the whole line.
+    """
+    excess = values - _running(values, 50)
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(excess, 1, mode='median'), 3)
+    borne_out = 2 * np.median(windows, axis=1)
+    return np.clip(excess, np.minimum(borne_out, 0), np.maximum(borne_out, 0))
+
+
+def _running(values: FloatArray, percent: float) -> FloatArray:
+    """A percentile over blocks of about a hundred channels, interpolated between the blocks' centres."""
+    blocks = max(1, len(values) // 100)
+    size = len(values) // blocks
+    level = np.percentile(values[: blocks * size].reshape(blocks, size), percent, axis=1)
+    centres = (np.arange(blocks) + 0.5) * size - 0.5
+    return np.interp(np.arange(len(values)), centres, level)
 
 
 def unit_text(unit: str) -> str:
-    """A FITS unit as mathtext: '10**-20 erg s-1 cm-2' becomes powers; a text that is no unit stays as it is."""
-    text = re.sub(r'^10\*\*\(?(-?\d+)\)?[* ]*', r'$10^{\1}$ ', unit)
-    text = text.replace('Angstrom', '\N{LATIN CAPITAL LETTER A WITH RING ABOVE}')
-    return re.sub(r'(?<=[a-zA-Z\u00c5])\*{0,2}(-?\d+)', r'$^{\1}$', text)
+    """A FITS unit as people write it, '10⁻²⁰ erg s⁻¹ cm⁻² Å⁻¹'; what astropy cannot read stays as it is."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        parsed = u.Unit(unit, parse_strict='silent')
+    if not isinstance(parsed, u.UnitBase):  # a magnitude
+        return unit
+    # The numerator first; lengths last and the wavelength after the area, as is the custom for fluxes.
+    factors = sorted(
+        zip(parsed.bases, parsed.powers, strict=True), key=lambda f: (f[1] < 0, f[0].physical_type == 'length', f[1])
+    )
+    words = [_power(base.to_string('unicode'), power) for base, power in factors]
+    exponent = np.log10(parsed.scale)
+    if parsed.scale != 1:
+        words.insert(0, _power('10', round(exponent)) if np.isclose(exponent, round(exponent)) else f'{parsed.scale:g}')
+    return ' '.join(words)
+
+
+def _power(base: str, power: float) -> str:
+    return base if power == 1 else base + f'{power}'.translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))

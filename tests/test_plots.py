@@ -13,6 +13,7 @@ from autospec_lib.model import Grid, Measured, Products, Stamp, Target
 
 NL, NY, NX = 400, 21, 25
 WAVE = 4750 + 1.25 * np.arange(NL)
+NONE = np.zeros(NL, bool)
 
 
 @pytest.fixture
@@ -100,44 +101,72 @@ def test_images_without_contrast_or_value_are_drawn(products, stamp, values, tmp
     plots.save(plots.render(products, stamp, 'viridis'), tmp_path, 7)
 
 
-def test_one_hot_channel_does_not_flatten_a_spectrum_and_a_line_stays_inside():
-    quiet = spectrum().data
+@pytest.mark.parametrize('where', [0, 1, 30, -1])
+@pytest.mark.parametrize('length', [50, NL])
+@pytest.mark.parametrize('value', [1e6, -1e6])
+def test_one_hot_channel_does_not_change_the_limits(where, length, value):
+    quiet, noisy = spectrum().data[:length], np.zeros(length, bool)
     hot = quiet.copy()
-    hot[100] = 1e6
-    assert_allclose(plot_spectra.limits(hot), plot_spectra.limits(quiet), rtol=0.3)
-    line = quiet.copy()
-    line[200:205] += 200
-    assert plot_spectra.limits(line)[1] > line[200:205].max()
+    hot[where] = value
+    assert_allclose(plot_spectra.limits(hot, noisy), plot_spectra.limits(quiet, noisy), rtol=0.1)
+
+
+@pytest.mark.parametrize('sign', [1, -1])
+def test_a_line_of_five_channels_stays_inside(sign):
+    flux = spectrum().data.copy()
+    flux[200:205] += sign * 20 * 10
+    low, high = plot_spectra.limits(flux, NONE)
+    assert low < flux[200:205].min()
+    assert flux[200:205].max() < high
+
+
+@pytest.mark.parametrize('phase', [0.0, 0.25, 0.5])
+def test_an_unresolved_line_stays_inside(phase):
+    flux = 100 + 500 * np.exp(-0.5 * ((np.arange(NL) - 200 - phase) / 0.85) ** 2)  # two channels wide
+    assert plot_spectra.limits(flux, NONE)[1] > flux.max()
 
 
 def test_limits_hold_nearly_all_of_the_noise_and_zero():
-    low, high = plot_spectra.limits(spectrum().data)
-    inside = (spectrum().data > low) & (spectrum().data < high)
-    assert inside.mean() > 0.99
+    flux = spectrum().data
+    low, high = plot_spectra.limits(flux, NONE)
+    assert ((flux > low) & (flux < high)).mean() > 0.99
     assert low <= 0 < high
 
 
 @pytest.mark.parametrize('values', [np.full(NL, np.nan), np.zeros(NL), np.array([3.0]), np.array([1.0, 2.0])])
 def test_limits_of_degenerate_spectra_are_finite_and_ordered(values):
-    low, high = plot_spectra.limits(values)
+    low, high = plot_spectra.limits(values, np.zeros(len(values), bool))
     assert np.isfinite((low, high)).all()
     assert low < high
+
+
+def test_limits_where_every_channel_is_noisy_come_from_all_of_them():
+    assert_allclose(plot_spectra.limits(spectrum().data, ~NONE), plot_spectra.limits(spectrum().data, NONE), rtol=0.1)
 
 
 def test_sky_lines_are_where_the_variance_stands_out():
     variance = np.linspace(1, 2, NL)
     variance[[50, 51, 300]] *= 20
-    variance[70] = np.nan
-    assert plot_spectra.sky_lines(variance).nonzero()[0].tolist() == [50, 51, 300]
+    variance[[70, 71, 72, 73]] = np.nan, 0.0, np.inf, -1.0
+    noisy = plot_spectra.sky_lines(Measured(np.zeros(NL), variance))
+    assert noisy.nonzero()[0].tolist() == [50, 51, 300]
+
+
+def test_a_bright_line_with_its_photon_noise_is_no_sky_line():
+    line = 1e4 * np.exp(-0.5 * ((np.arange(NL) - 200) / 3) ** 2)
+    assert not plot_spectra.sky_lines(Measured(line, 100 + line)).any()
+
+
+@pytest.mark.parametrize('variance', [None, np.full(NL, np.nan), np.zeros(NL)])
+def test_without_a_variance_there_are_no_sky_lines(variance):
+    assert not plot_spectra.sky_lines(Measured(spectrum().data, variance)).any()
 
 
 def test_a_sky_line_has_no_say_in_the_limits(products, stamp):
-    noisy = Measured(spectrum().data.copy(), np.full(NL, 100.0))
     quiet = plots.render(products, stamp, 'viridis')['SPECTRA'].axes[0].get_ylim()
-    noisy.data[50:55] += 1e4
-    noisy.variance[50:55] = 1e6
-    products.spectra['HST_SKYSUB'] = noisy
-    assert_allclose(plots.render(products, stamp, 'viridis')['SPECTRA'].axes[0].get_ylim(), quiet, rtol=0.2)
+    products.spectra['HST_SKYSUB'].data[50:55] += 1e4
+    products.spectra['HST_SKYSUB'].variance[50:55] = 1e7
+    assert_allclose(plots.render(products, stamp, 'viridis')['SPECTRA'].axes[0].get_ylim(), quiet, rtol=0.05)
 
 
 @pytest.mark.parametrize('variance', [True, False])
@@ -150,11 +179,13 @@ def test_spectra_with_gaps_and_without_variance_are_drawn(products, stamp, varia
 @pytest.mark.parametrize(
     ('unit', 'text'),
     [
-        ('10**-20 erg Angstrom-1 s-1 cm-2', '$10^{-20}$ erg Å$^{-1}$ s$^{-1}$ cm$^{-2}$'),
-        ('10**(-20)*erg/s/cm**2/Angstrom', '$10^{-20}$ erg/s/cm$^{2}$/Å'),
-        ('MJy sr-1', 'MJy sr$^{-1}$'),
-        ('counts/s', 'counts/s'),
+        ('10**-20 erg Angstrom-1 s-1 cm-2', '10⁻²⁰ erg s⁻¹ cm⁻² Å⁻¹'),
+        ('10**(-20)*erg/s/cm**2/Angstrom', '10⁻²⁰ erg s⁻¹ cm⁻² Å⁻¹'),
+        ('2.5e-17 W/m2/um', '2.5e-17 W m⁻² µm⁻¹'),
+        ('MJy sr-1', 'MJy sr⁻¹'),
         ('Angstrom', 'Å'),
+        ('FLAM$16$', 'FLAM$16$'),
+        ('mag(AB)', 'mag(AB)'),
     ],
 )
 def test_units_are_readable(unit, text):
