@@ -24,34 +24,34 @@ def figure(products: Products, stamp: Stamp) -> Figure:
     Channels that a sky line makes noisy are drawn pale and have no say in the limits (see `sky_lines`, `limits`).
     """
     keys = [products.reference, *(key for key in products.spectra if names.XCOR in key)]
-    height = 0.45 + 1.75 * len(keys) + 0.25
+    bottom = 0.65 if products.notes else 0.5  # inches
+    height = bottom + 1.75 * len(keys) + 0.2
     result = Figure(figsize=(9.5, height), dpi=DPI)
-    result.subplots_adjust(left=0.075, right=0.985, bottom=0.5 / height, top=1 - 0.3 / height, hspace=0.22)
+    result.subplots_adjust(left=0.075, right=0.985, bottom=bottom / height, top=1 - 0.3 / height, hspace=0.22)
     panels = result.subplots(len(keys), 1, sharex=True, squeeze=False)[:, 0]
     for axes, key in zip(panels, keys, strict=True):
         _panel(axes, stamp.wave, products.spectra[key])
         axes.set_title(key, loc='left', y=1.0)
     panels[0].set_title(f'source {stamp.target.id}', loc='right', color=QUIET, y=1.0)
+    words = ((INK, 'flux'), (ERROR, '1\N{GREEK SMALL LETTER SIGMA} error'), (PALE, 'sky line'))
+    lines = [Line2D([], [], color=colour, linewidth=0.9, label=word) for colour, word in words]
+    panels[0].legend(handles=lines, loc='lower right', bbox_to_anchor=(0.93, 0.97), fontsize=6, frameon=False, ncol=3)
     panels[-1].set_xlabel(f'wavelength [{unit_text(stamp.grid.wave_unit)}]')
     result.supylabel(f'flux [{unit_text(stamp.grid.unit)}]' if stamp.grid.unit else 'flux', fontsize=8, x=0.005)
     if products.notes:
         text = textwrap.shorten('; '.join(products.notes), 170)
-        result.text(0.985, 0.06 / height, text, ha='right', va='bottom', fontsize=6, color=QUIET)
+        result.text(0.985, 0.05 / height, text, ha='right', va='bottom', fontsize=6, color=QUIET)
     return result
 
 
 def _panel(axes: Axes, wave: FloatArray, spectrum: Measured) -> None:
     noisy = sky_lines(spectrum)
     axes.axhline(0, color=QUIET, linewidth=0.5)
-    lines = [Line2D([], [], color=INK, linewidth=0.9, label='flux')]
     if spectrum.variance is not None:
         axes.plot(wave, np.sqrt(spectrum.variance), color=ERROR, linewidth=0.5, alpha=0.8)
-        lines.append(Line2D([], [], color=ERROR, linewidth=0.9, label='1\N{GREEK SMALL LETTER SIGMA} error'))
     if noisy.any():
         axes.plot(wave, np.where(_widened(noisy), spectrum.data, np.nan), color=PALE, linewidth=0.5)
-        lines.append(Line2D([], [], color=PALE, linewidth=0.9, label='sky line'))
     axes.plot(wave, np.where(noisy, np.nan, spectrum.data), color=INK, linewidth=0.5)
-    axes.legend(handles=lines, loc='upper right', fontsize=6, frameon=False, ncol=3, borderaxespad=0.1)
     axes.set_xlim(wave.min(), wave.max() if wave.max() > wave.min() else wave.min() + 1)
     axes.set_ylim(limits(spectrum.data, noisy))
 
