@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from astropy import units
+from astropy.io import fits
 
 from autospec_lib.errors import InputError
 from autospec_lib.model import FloatArray
 from autospec_lib.psf import Psf
 
 
-def chosen(setting: tuple[float, ...] | str, path: Path, header: Any, wave: FloatArray, unit: str) -> Psf | None:
+def chosen(
+    setting: tuple[float, ...] | str, path: Path, header: fits.Header, wave: FloatArray, unit: str
+) -> Psf | None:
     """The PSF of a run, in arcsec, at the first and last wavelength.
 
     Parameters
@@ -40,7 +42,7 @@ def chosen(setting: tuple[float, ...] | str, path: Path, header: Any, wave: Floa
     return Psf(blue, red, *beta) if wave[0] <= wave[-1] else Psf(red, blue, *beta)
 
 
-def _in_header(path: Path, header: Any, ends: FloatArray) -> Psf:
+def _in_header(path: Path, header: fits.Header, ends: FloatArray) -> Psf:
     """MPDAF's FSF keywords at two wavelengths in Angstrom, the mean of all fields."""
     way_out = 'set PSF to the FWHM in arcsec, e.g. 0.8, or to () for none'
     if 'FSFMODE' not in header:
@@ -48,7 +50,9 @@ def _in_header(path: Path, header: Any, ends: FloatArray) -> Psf:
     from mpdaf.MUSE import FSFModel
 
     try:
-        found = FSFModel.read(header, pixstep=1.0)
+        # With more of the header MPDAF would look for coordinates, which a primary header need not have.
+        cards = fits.Header([card for card in header.cards if card.keyword.startswith(('FSF', 'NFIELDS'))])
+        found = FSFModel.read(cards, pixstep=1.0)
         fields = found if isinstance(found, list) else [found]
         fwhm = np.mean([one.get_fwhm(ends) for one in fields], axis=0)
         beta = float(np.mean([one.get_beta(ends) for one in fields]))

@@ -42,7 +42,7 @@ def positions(cube: OpenCube, targets: Iterable[Target]) -> dict[int, tuple[floa
     for target in targets:
         with suppress(SourceError):
             found[target.id] = _pixel(cube, target)
-    return found
+    return {ident: place for ident, place in found.items() if np.isfinite(place).all()}
 
 
 def _pixel(cube: OpenCube, target: Target) -> tuple[float, float]:

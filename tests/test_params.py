@@ -18,7 +18,17 @@ REPOSITORY = Path(__file__).parents[1]
 INPUTS = ('datacube.fits', 'catalog.txt', 'g-band.fits', 'r-band.fits', 'g-seg.fits', 'r-seg.fits')
 
 SWITCHES = [field.name for field in dataclasses.fields(Params) if field.metadata['expected'] == 'True or False']
-PARTS = ('cross_correlation_contsub', 'seg_g', 'mask_union', 'g_skysub', 'g_contsub')
+PARTS = (
+    'deblend',
+    'muse_psf',
+    'deblend_residual',
+    'deblend_profile_7',
+    'cross_correlation_contsub',
+    'seg_g',
+    'mask_union',
+    'g_skysub',
+    'g_contsub',
+)
 
 
 @pytest.fixture
@@ -166,6 +176,21 @@ class TestValues:
     @pytest.mark.parametrize(
         ('text', 'problem'),
         [
+            ('DEBLEND = 1', '1 is a number; expected True, False or an image of IMG'),
+            ("DEBLEND = ''", "'' is empty; expected True, False or an image of IMG"),
+            (
+                "DEBLEND = 'g-ban'\nIMG = 'g-band.fits'",
+                "'g-ban' is not an image of IMG; expected True, False, 'G-BAND'; did",
+            ),
+            ("DEBLEND = 'hst'", "'hst' is not an image of IMG; expected True, False; add the image to IMG"),
+            ("PSF = 'heeder'", "'heeder' is text; expected (), 'header', a FWHM"),
+            ('PSF = 0', "0 is not above 0; expected (), 'header'"),
+            ('PSF = (1, 1, 1)', '(1, 1, 1) holds the Moffat exponent 1, which is not above 1; expected'),
+            ('PSF = (1, 1, 3, 4)', '(1, 1, 3, 4) has 4 values; expected'),
+            ('XCOR_ITER = 0', '0 is not above 0; expected a whole number from 1'),
+            ('XCOR_ITER = 1.5', '1.5 is not a whole number; expected a whole number from 1'),
+            ("XCOR_WEIGHT = 'varianc'", "'varianc' is unknown; expected 'none' or 'variance'; did you mean variance?"),
+            ("NOISE = 'emp'", "'emp' is unknown; expected 'propagated' or 'empirical'"),
             ("APER = '2,0'", "'2,0' is text; expected a radius or radii in arcsec, e.g. 2.0 or (1.0, 2.0)"),
             ('APER = (1, 0)', '(1, 0) holds 0, which is not above 0; expected a radius'),
             ("APER = (1, 'x')", "(1, 'x') holds 'x', which is text; expected a radius"),
@@ -405,6 +430,7 @@ class TestWarnings:
         [
             ("'g-bend'", '; did you mean G-BAND?'),
             ("'zzz'", ''),
+            ("'deblend'", '; switch it on with DEBLEND = True'),
             ("'3.0'", '; add it to APER'),
             ('2.5', '; add it to APER'),
             ('-1', ''),
@@ -427,6 +453,14 @@ class TestWarnings:
     def test_continuum_subtraction_without_cross_correlation(self, load):
         expected = 'CONT_SUB = True has no effect without XCOR; set XCOR = True, or CONT_SUB = False'
         assert load('XCOR = False\nCONT_SUB = True')[1] == (f'param.py, line 2: {expected}',)
+
+    @pytest.mark.parametrize(
+        ('setting', 'off'), [('XCOR_ITER = 3', 'XCOR_ITER = 1'), ("XCOR_WEIGHT = 'variance'", "XCOR_WEIGHT = 'none'")]
+    )
+    def test_kinds_of_cross_correlation_without_it(self, load, setting, off):
+        expected = f'{setting} has no effect without XCOR; set XCOR = True, or {off}'
+        assert load(f'XCOR = False\n{setting}')[1] == (f'param.py, line 2: {expected}',)
+        assert load(f'XCOR = False\n{off}')[1] == ()
 
     @pytest.mark.parametrize('text', ['XCOR = False', 'XCOR = False\nCONT_SUB = False', 'CONT_SUB = True'])
     def test_no_warning_where_nobody_asked_for_continuum_subtraction(self, load, text):

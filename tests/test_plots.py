@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import matplotlib
 import numpy as np
@@ -233,3 +234,24 @@ def test_settings_and_pyplot_are_left_alone(products, stamp, tmp_path):
     code = "import sys; from autospec_lib import plots; print('matplotlib.pyplot' in sys.modules)"
     result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert result.stdout == 'False\n'
+
+
+def test_the_joint_model_is_drawn_beside_the_white_light_and_not_among_the_images(products, stamp):
+    white, residual = products.images['MUSE_WHITE'].data, image(9).data
+    residual[0] = np.nan
+    joint = {'DEBLEND_PROFILE': image(8), 'DEBLEND_RESIDUAL': Measured(residual)}
+    figures = plots.render(replace(products, images=products.images | joint), stamp, 'viridis')
+    assert list(figures)[-1] == 'DEBLEND'
+    assert titles(figures['DEBLEND']) == ['MUSE_WHITE', 'joint model', 'DEBLEND_RESIDUAL']
+    shown = [axes.images[0] for axes in figures['DEBLEND'].axes]
+    assert_allclose(shown[1].get_array().filled(np.nan), white - residual)
+    assert shown[0].norm is shown[1].norm
+    assert shown[2].norm.vmin == -shown[2].norm.vmax
+    assert not [title for title in titles(figures['IMAGES']) if 'DEBLEND' in title]
+
+
+@pytest.mark.parametrize('value', [0.0, np.nan])
+def test_a_residual_of_nothing_can_be_drawn(products, stamp, value):
+    nothing = {'DEBLEND_RESIDUAL': Measured(np.full((NY, NX), value))}
+    figures = plots.render(replace(products, images=products.images | nothing), stamp, 'viridis')
+    assert figures['DEBLEND'].axes[2].images[0].norm.vmax == 1
