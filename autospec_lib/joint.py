@@ -51,6 +51,8 @@ def products(stamp: Stamp, params: Params, suffix: str) -> Joint:
         made = deblend.extract(
             stamp.data, stamp.variance, stamp.bad, positions, _ascending(stamp.wave), _options(stamp, params)
         )
+        if not np.isfinite(made.spectra[stamp.target.id].data).any():
+            raise SourceError('the data do not constrain the source')
     except (SourceError, ValueError, ArithmeticError) as error:
         reason = str(error).removeprefix('joint extraction: ').splitlines()[0]
         return Joint(notes=(f'joint extraction failed: {reason}',))
@@ -104,7 +106,8 @@ def _facts(stamp: Stamp, made: deblend.Deblended) -> dict[str, tuple[Any, str]]:
         facts[f'DBID{number}'] = (ident, 'neighbour; below 0: not in the catalogue')
         facts[f'DBIN{number}'] = (_rounded(made.leakage[0, number]), 'its flux in the source, if not fitted')
         facts[f'DBOUT{number}'] = (_rounded(made.leakage[number, 0]), "the source's flux in it, if not fitted")
-    return facts
+    # FITS headers hold no NaN.
+    return {card: (value, comment) for card, (value, comment) in facts.items() if np.isfinite(value)}
 
 
 def _rounded(value: float) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from autospec_lib import noise
 from autospec_lib.model import BoolArray, FloatArray, Products, Stamp
 
@@ -37,12 +39,14 @@ def with_empirical_noise(
     for key, weights in footprints.items():
         variance = spectra[key].variance
         found = noise.empirical_factor(stamp.data, stamp.variance, stamp.bad, weights, blank)
-        if found.factor is None or found.median is None or variance is None:
+        if found.factor is None or variance is None:
             failed[key] = found.note
             continue
-        spectra[key] = replace(spectra[key], variance=variance * found.factor)
+        # A stretch of wavelengths without data has no scatter to look at.
+        factor = np.where(np.isfinite(found.factor) & (found.factor > 0), found.factor, 1.0)
+        spectra[key] = replace(spectra[key], variance=variance * factor)
         number = len([card for card in facts if card.startswith('NFACT')]) + 1
-        facts[f'NFACT{number}'] = (round(found.median, 4), key)
+        facts[f'NFACT{number}'] = (round(float(np.median(factor)), 4), key)
     notes = [
         f'{note} ({", ".join(key for key in failed if failed[key] == note)})' for note in dict.fromkeys(failed.values())
     ]

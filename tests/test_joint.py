@@ -9,7 +9,7 @@ from conftest import DEC, PIXEL, RA, cube_header, small_cube, write_cube
 from numpy.testing import assert_allclose
 from test_pipeline import NL, NX, NY, SPECTRUM, make_stamp, process
 
-from autospec_lib import extract, fsf, joint, stamps, xcor
+from autospec_lib import extract, fsf, joint, noise, stamps, xcor
 from autospec_lib.cli import main
 from autospec_lib.errors import InputError
 from autospec_lib.model import Target
@@ -100,6 +100,19 @@ def test_a_failure_is_a_note_and_white_light_the_reference(monkeypatch, error):
     assert products.notes == ('joint extraction failed: no', 'reference DEBLEND is not there: white light used')
     assert products.reference == 'MUSE_WHITE_SKYSUB'
     assert 'DBNUM' not in products.facts
+
+
+def test_a_spectrum_without_value_is_a_failure_too(monkeypatch):
+    work = joint.deblend.extract
+
+    def without_value(*arguments):
+        made = work(*arguments)
+        return replace(made, spectra={5: replace(made.spectra[5], data=np.full(NL, np.nan))})
+
+    monkeypatch.setattr(joint.deblend, 'extract', without_value)
+    products = process(blend(ref='DEBLEND'), deblend=True)
+    assert products.notes[0] == 'joint extraction failed: the data do not constrain the source'
+    assert products.reference == 'MUSE_WHITE_SKYSUB'
 
 
 def test_only_the_nearest_of_a_crowd_are_fitted(monkeypatch):
@@ -335,6 +348,18 @@ def test_too_little_blank_sky_keeps_the_errors_with_one_note():
     (note,) = scaled.notes
     assert note.startswith('noise: 0 empty places')
     assert note.endswith('CROSS_CORRELATION_CONTSUB_SKYSUB, MUSE_WHITE_CONTSUB_SKYSUB)')
+
+
+@pytest.mark.parametrize('factor', [np.nan, 0.0])
+def test_wavelengths_without_scatter_keep_their_errors(monkeypatch, factor):
+    def found(*_):
+        return noise.NoiseFactor(np.where(np.arange(NL) < 5, factor, 4.0), factor, 20)
+
+    monkeypatch.setattr(noise, 'empirical_factor', found)
+    plain, scaled = (
+        process(make_stamp(), noise=kind).spectra['MUSE_TOT_SKYSUB'] for kind in ('propagated', 'empirical')
+    )
+    assert_allclose(scaled.variance / plain.variance, np.where(np.arange(NL) < 5, 1, 4))
 
 
 def test_without_variance_there_is_nothing_to_scale():
