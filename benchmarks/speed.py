@@ -166,8 +166,9 @@ def measure(folder: Path, repeats: int, plotted: bool) -> dict[str, float]:
 def shell(folder: Path, *options: str) -> tuple[float, float]:
     """Seconds and peak resident memory [MB] of the command on a folder, start-up included."""
     code = (
-        'import resource, sys; from autospec_lib.cli import main; code = main(sys.argv[1:]);'
-        'print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr); sys.exit(code)'
+        'import sys; from autospec_lib.cli import main; code = main(sys.argv[1:]);'
+        # Not getrusage, whose maximum starts with that of the process that started this one.
+        'print(open("/proc/self/status").read().split("VmHWM:")[1].split()[0], file=sys.stderr); sys.exit(code)'
     )
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
     start = time.perf_counter()
