@@ -6,7 +6,6 @@ Neither pyplot nor the user's matplotlib settings are touched, and the user's se
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -21,10 +20,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from autospec_lib import names, plot_spectra
+from autospec_lib.atomic import complete_file
 from autospec_lib.masks import nearest_label
 from autospec_lib.model import BoolArray, FloatArray, IntArray, Products, Stamp
 
-DPI = 120
 PANEL = 2.1  # inches, the longer side of an image panel
 NO_VALUE = '#8c8c8c'
 MASK_COLOURS = ListedColormap(['#23263a', '#f2d98b'])
@@ -111,16 +110,9 @@ def save(figures: Mapping[str, Figure], folder: Path, ident: int) -> list[Path]:
     written = []
     for key, figure in figures.items():
         path = folder / f'{ident}_{key}.jpg'
-        for torn in folder.glob(f'.{path.name}.*.tmp'):  # of a run that was killed
-            torn.unlink(missing_ok=True)
-        temporary = folder / f'.{path.name}.{os.getpid()}.tmp'
-        try:
-            with matplotlib.rc_context(_style()):
-                FigureCanvasAgg(figure)
-                figure.savefig(temporary, format='jpg', dpi=DPI, pil_kwargs={'quality': 90})
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with complete_file(path) as temporary, matplotlib.rc_context(_style()):
+            FigureCanvasAgg(figure)
+            figure.savefig(temporary, format='jpg', dpi=plot_spectra.DPI, pil_kwargs={'quality': 90})
         written.append(path)
     return written
 
@@ -191,7 +183,7 @@ def _sheet(rows: Rows, stamp: Stamp) -> Figure:
     columns = max(len(row) for row in rows)
     gap, left, bottom = np.array([0.15, 0.3]), 0.55, 0.5  # inches
     total = (left + columns * (size[0] + gap[0]), bottom + len(rows) * (size[1] + gap[1]))
-    figure = Figure(figsize=total, dpi=DPI)
+    figure = Figure(figsize=total, dpi=plot_spectra.DPI)
     for i, row in enumerate(rows):
         for j, panel in enumerate(row):
             if panel is None:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autospec_lib import sexkeys
+from autospec_lib.atomic import complete_file
 from autospec_lib.checks import near, show
 from autospec_lib.errors import InputError
 
@@ -263,13 +264,10 @@ def _find(folder: Path, name: str) -> Path:
 def _copy(source: Path, folder: Path) -> Path:
     """Copy a file so that it appears under its name only when it is complete."""
     final = folder / source.name
-    temporary = folder / f'.{source.name}.{os.getpid()}.tmp'
     try:
-        temporary.write_bytes(source.read_bytes())
-        temporary.replace(final)
+        with complete_file(final) as temporary:
+            temporary.write_bytes(source.read_bytes())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         where = os.path.abspath(folder)
         raise InputError(
             f'{source.name}: cannot be copied to {where}: {error.strerror}; the folder has to be writable'

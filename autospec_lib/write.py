@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +12,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from autospec_lib import __version__, names
+from autospec_lib.atomic import complete_file
 from autospec_lib.model import Grid, Measured, Products, Stamp
 from autospec_lib.params import Params
 
@@ -42,18 +42,9 @@ def write_source(path: Path, products: Products, stamp: Stamp, params: Params) -
     """
     primary = fits.PrimaryHDU(header=_primary(products, stamp, params))
     primary.header['EXTEND'] = True
-    for torn in path.parent.glob(f'.{path.name}.*.tmp'):  # of a run that was killed
-        torn.unlink(missing_ok=True)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        with temporary.open('wb') as file:
-            file.write(primary.header.tostring().encode('ascii'))
-            file.writelines(_extensions(products, stamp, params))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with complete_file(path) as temporary, temporary.open('wb') as file:
+        file.write(primary.header.tostring().encode('ascii'))
+        file.writelines(_extensions(products, stamp, params))
 
 
 def _primary(products: Products, stamp: Stamp, params: Params) -> fits.Header:

@@ -274,6 +274,18 @@ def speed(repeats: int) -> list[tuple[str, str]]:
     return rows
 
 
+def by_size(job: runner.Job, target: Target, sizes: tuple[float, ...], where: str) -> list[tuple[str, str]]:
+    """How long one source takes in subcubes of several sizes."""
+    rows = []
+    for size in sizes:
+        sized = replace(target, size=size)
+        runner.extract(job, sized)
+        median = np.median([seconds_of(lambda t=sized: runner.extract(job, t)) for _ in range(5)])
+        voxels = stamps.cut(job.cube, sized).data.size
+        rows.append((f'SIZE = {size:g} ({where})', f'{1e3 * median:.0f} ms, {1e9 * median / voxels:.0f} ns per voxel'))
+    return rows
+
+
 def scale() -> list[tuple[str, str]]:
     """A full field, many sources, large subcubes."""
     rows = []
@@ -285,32 +297,12 @@ def scale() -> list[tuple[str, str]]:
             seconds, memory = shell(folder)
             rows.append((f'{number} sources', f'{seconds:.1f} s, {memory:.0f} MB'))
         job, targets = open_job(folder)
-        for size in (3.0, 5.0, 7.0):
-            target = replace(targets[4], size=size)
-            runner.extract(job, target)
-            median = np.median([seconds_of(lambda t=target: runner.extract(job, t)) for _ in range(7)])
-            voxels = stamps.cut(job.cube, target).data.size
-            rows.append(
-                (
-                    f'SIZE = {size:g} (inside the cube)',
-                    f'{1e3 * median:.0f} ms, {1e9 * median / voxels:.0f} ns per voxel',
-                )
-            )
+        rows += by_size(job, targets[4], (3.0, 5.0, 7.0), 'inside the cube')
         large_field(folder)
         seconds, memory = shell(folder)
         rows.append(('full MUSE field, 20 sources', f'{seconds:.1f} s, {memory:.0f} MB'))
         job, targets = open_job(folder)
-        for size in (3.0, 5.0, 10.0, 20.0):
-            target = replace(targets[0], size=size)
-            runner.extract(job, target)
-            median = np.median([seconds_of(lambda t=target: runner.extract(job, t)) for _ in range(5)])
-            voxels = stamps.cut(job.cube, target).data.size
-            rows.append(
-                (
-                    f'SIZE = {size:g} in the full field',
-                    f'{1e3 * median:.0f} ms, {1e9 * median / voxels:.0f} ns per voxel',
-                )
-            )
+        rows += by_size(job, targets[0], (3.0, 5.0, 10.0, 20.0), 'full field')
     return rows
 
 

@@ -159,14 +159,16 @@ def test_a_failed_plot_is_a_note_not_a_lost_source(folder, capsys, monkeypatch):
 
 
 def test_a_full_disk_stops_the_run_with_one_line(folder, capsys, monkeypatch):
-    from autospec_lib import write
+    from autospec_lib import atomic, sexconfig
 
     catalogue(folder, [(1, 0, 0), (2, 1, 0)])
+
+    sexconfig.install_defaults(folder)  # so that the disk is full only when a source is written
 
     def full(*_):
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr(write.os, 'fsync', full)
+    monkeypatch.setattr(atomic.os, 'fsync', full)
     assert main([str(folder)]) == 1
     said = capsys.readouterr().err
     assert 'stopped: ' in said

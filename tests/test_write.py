@@ -10,7 +10,7 @@ from astropy.wcs import WCS
 from conftest import UNIT, sky_header
 from numpy.testing import assert_allclose
 
-from autospec_lib import __version__, write
+from autospec_lib import __version__, atomic, write
 from autospec_lib.model import Grid, Measured, Products, Stamp, Target
 from autospec_lib.params import Params
 
@@ -141,7 +141,7 @@ def test_a_full_disk_leaves_neither_a_torn_file_nor_a_temporary_one(tmp_path, st
     def full(*_):
         raise OSError(errno.ENOSPC, 'No space left on device')
 
-    monkeypatch.setattr(write.os, 'fsync', full)
+    monkeypatch.setattr(atomic.os, 'fsync', full)
     with pytest.raises(OSError, match='No space left'):
         write.write_source(tmp_path / 's.fits', products, stamp, Params())
     assert (tmp_path / 's.fits').read_bytes() == before
