@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 
 from autospec_lib import names
 from autospec_lib.model import BoolArray, FloatArray, Measured, Products, Stamp
+from autospec_lib.plot_panels import DPI
 
-DPI = 120
 INK, QUIET, PALE, ERROR = '#1d3557', '#7a7a7a', '#c3cbd8', '#e59866'
 
 

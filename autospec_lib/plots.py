@@ -6,25 +6,22 @@ Neither pyplot nor the user's matplotlib settings are touched, and the user's se
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import LineCollection
 from matplotlib.colors import AsinhNorm, Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from autospec_lib import names, plot_spectra
 from autospec_lib.atomic import complete_file
 from autospec_lib.masks import nearest_label
 from autospec_lib.model import BoolArray, FloatArray, IntArray, Products, Stamp
+from autospec_lib.plot_panels import DPI, Panel, Rows, sheet
 
-PANEL = 2.1  # inches, the longer side of an image panel
 NO_VALUE = '#8c8c8c'
 MASK_COLOURS = ListedColormap(['#23263a', '#f2d98b'])
 # Background, the central object, then the others in turn.
@@ -44,17 +41,6 @@ STYLE = {
     'xtick.major.width': 0.6,
     'ytick.major.width': 0.6,
 }
-
-
-class _Panel(NamedTuple):
-    """One image and how ``imshow`` is to show it."""
-
-    title: str
-    values: NDArray[Any]
-    look: dict[str, Any]
-
-
-Rows: TypeAlias = Sequence[Sequence[_Panel | None]]
 
 
 def render(products: Products, stamp: Stamp, cmap: str) -> dict[str, Figure]:
@@ -89,7 +75,7 @@ def render(products: Products, stamp: Stamp, cmap: str) -> dict[str, Figure]:
             'XCOR': [[_image_panel(key, m.data, colours) for key, m in products.maps.items()]],
             'DEBLEND': [_joint_panels(products, colours)],
         }
-        figures = {key: _sheet(rows, stamp) for key, rows in sheets.items() if any(rows)}
+        figures = {key: sheet(rows, stamp) for key, rows in sheets.items() if any(rows)}
         figures['SPECTRA'] = plot_spectra.figure(products, stamp)
     return {key: figures[key] for key in ('IMAGES', 'MASKS', 'SPECTRA', 'XCOR', 'DEBLEND') if key in figures}
 
@@ -112,7 +98,7 @@ def save(figures: Mapping[str, Figure], folder: Path, ident: int) -> list[Path]:
         path = folder / f'{ident}_{key}.jpg'
         with complete_file(path) as temporary, matplotlib.rc_context(_style()):
             FigureCanvasAgg(figure)
-            figure.savefig(temporary, format='jpg', dpi=plot_spectra.DPI, pil_kwargs={'quality': 90})
+            figure.savefig(temporary, format='jpg', dpi=DPI, pil_kwargs={'quality': 90})
         written.append(path)
     return written
 
@@ -121,17 +107,17 @@ def _image_rows(products: Products, stamp: Stamp, colours: Colormap) -> Rows:
     """Images, below each its segmentation map, then what maps remain, in as many columns."""
     tags = [tag for tag in products.images if not tag.startswith(names.DEBLEND)]
     own = [names.segmap(tag) for tag in tags]
-    images: list[_Panel | None] = [_image_panel(tag, products.images[tag].data, colours) for tag in tags]
+    images: list[Panel | None] = [_image_panel(tag, products.images[tag].data, colours) for tag in tags]
     below = [_label_panel(key, products.segmaps[key], stamp) if key in products.segmaps else None for key in own]
     rest = [_label_panel(key, segmap, stamp) for key, segmap in products.segmaps.items() if key not in own]
     return [images, below, *(rest[k : k + len(tags)] for k in range(0, len(rest), len(tags)))]
 
 
-def _image_panel(title: str, values: FloatArray, colours: Colormap) -> _Panel:
-    return _Panel(title, values, _stretch(values, colours))
+def _image_panel(title: str, values: FloatArray, colours: Colormap) -> Panel:
+    return Panel(title, values, _stretch(values, colours))
 
 
-def _joint_panels(products: Products, colours: Colormap) -> list[_Panel]:
+def _joint_panels(products: Products, colours: Colormap) -> list[Panel]:
     """White light and its model in one stretch, and the residual between plus and minus what stands out of it."""
     if names.RESIDUAL not in products.images:
         return []
@@ -141,9 +127,9 @@ def _joint_panels(products: Products, colours: Colormap) -> list[_Panel]:
     most = float(np.percentile(finite, 99)) if finite.size else 0.0
     around = {'norm': Normalize(-most or -1.0, most or 1.0), 'cmap': RESIDUAL_COLOURS}
     return [
-        _Panel(names.WHITE, white, look),
-        _Panel('joint model', white - residual, look),
-        _Panel(names.RESIDUAL, residual, around),
+        Panel(names.WHITE, white, look),
+        Panel('joint model', white - residual, look),
+        Panel(names.RESIDUAL, residual, around),
     ]
 
 
@@ -160,60 +146,15 @@ def _stretch(values: FloatArray, colours: Colormap) -> dict[str, Any]:
     return {'norm': AsinhNorm(linear_width=width, vmin=low, vmax=high), 'cmap': colours}
 
 
-def _label_panel(key: str, segmap: IntArray, stamp: Stamp) -> _Panel:
+def _label_panel(key: str, segmap: IntArray, stamp: Stamp) -> Panel:
     """A colour for each label, the background dark, the central object's colour always the same."""
     central, _ = nearest_label(segmap, stamp.centre)
     labels = np.unique(segmap[(segmap > 0) & (segmap != central)])
     others = LABEL_COLOURS.N - 2
     shown = np.where(segmap > 0, 2 + np.searchsorted(labels, segmap) % others, 0)
     shown = np.where((segmap == central) & (segmap > 0), 1, shown)
-    return _Panel(key, shown, {'norm': Normalize(-0.5, LABEL_COLOURS.N - 0.5), 'cmap': LABEL_COLOURS})
+    return Panel(key, shown, {'norm': Normalize(-0.5, LABEL_COLOURS.N - 0.5), 'cmap': LABEL_COLOURS})
 
 
-def _mask_panel(key: str, mask: BoolArray) -> _Panel:
-    return _Panel(key, mask.astype(int), {'norm': Normalize(0, 1), 'cmap': MASK_COLOURS})
-
-
-def _sheet(rows: Rows, stamp: Stamp) -> Figure:
-    """Panels in rows; axes in arcsec from the source, labelled at the left and at the bottom only."""
-    ny, nx = stamp.data.shape[1:]
-    height, width = ny * stamp.pixel[0], nx * stamp.pixel[1]
-    scale = PANEL / max(height, width)
-    size = np.array([width, height]) * scale
-    columns = max(len(row) for row in rows)
-    gap, left, bottom = np.array([0.15, 0.3]), 0.55, 0.5  # inches
-    total = (left + columns * (size[0] + gap[0]), bottom + len(rows) * (size[1] + gap[1]))
-    figure = Figure(figsize=total, dpi=plot_spectra.DPI)
-    for i, row in enumerate(rows):
-        for j, panel in enumerate(row):
-            if panel is None:
-                continue
-            corner = left + j * (size[0] + gap[0]), total[1] - (i + 1) * (size[1] + gap[1])
-            box = (corner[0] / total[0], corner[1] / total[1], size[0] / total[0], size[1] / total[1])
-            axes = figure.add_axes(box)
-            _show(axes, panel, stamp)
-            if i == len(rows) - 1 or j >= len(rows[i + 1]):
-                axes.set_xlabel('\N{GREEK CAPITAL LETTER DELTA}x [arcsec]')
-            else:
-                axes.set_xticks([])
-            if j == 0:
-                axes.set_ylabel('\N{GREEK CAPITAL LETTER DELTA}y [arcsec]')
-            else:
-                axes.set_yticks([])
-    return figure
-
-
-def _show(axes: Axes, panel: _Panel, stamp: Stamp) -> None:
-    """One panel with the source marked by four ticks that leave its core free."""
-    (ny, nx), (y, x), (dy, dx) = panel.values.shape, stamp.centre, stamp.pixel
-    extent = ((-0.5 - x) * dx, (nx - 0.5 - x) * dx, (-0.5 - y) * dy, (ny - 0.5 - y) * dy)
-    axes.imshow(panel.values, origin='lower', extent=extent, interpolation='nearest', **panel.look)
-    inner, outer = 0.1 * min(ny * dy, nx * dx), 0.17 * min(ny * dy, nx * dx)
-    marks = [[(sign * r, 0.0) for r in (inner, outer)] for sign in (-1, 1)]
-    marks += [[(0.0, sign * r) for r in (inner, outer)] for sign in (-1, 1)]
-    axes.add_collection(LineCollection(marks, colors='white', linewidths=2.2))
-    axes.add_collection(LineCollection(marks, colors='#d62828', linewidths=1.1))
-    axes.set_xlim(extent[:2])
-    axes.set_ylim(extent[2:])
-    # A given height spares matplotlib from laying out the axes twice to find one.
-    axes.set_title(panel.title, y=1.0)
+def _mask_panel(key: str, mask: BoolArray) -> Panel:
+    return Panel(key, mask.astype(int), {'norm': Normalize(0, 1), 'cmap': MASK_COLOURS})

@@ -50,8 +50,21 @@ def products():
     )
 
 
+def panels(figure):
+    """The images of a sheet by their titles, in order."""
+    (paper,) = figure.axes
+    return {image.get_label(): image for image in paper.images}
+
+
 def titles(figure):
-    return [axes.get_title() or axes.get_title('left') for axes in figure.axes]
+    """Of a sheet: those of its panels, each written above its panel."""
+    (paper,) = figure.axes
+    above = {text.get_text(): text.get_position() for text in paper.texts}
+    for key, shown in panels(figure).items():
+        left, right, _, high = shown.get_extent()
+        assert left < above[key][0] < right
+        assert high < above[key][1] < high + 0.1
+    return list(panels(figure))
 
 
 def test_panels_and_their_order(products, stamp):
@@ -59,7 +72,8 @@ def test_panels_and_their_order(products, stamp):
     assert list(figures) == ['IMAGES', 'MASKS', 'SPECTRA', 'XCOR']
     assert titles(figures['IMAGES']) == ['MUSE_WHITE', 'HST', 'SEG_MUSE_WHITE', 'SEG_HST', 'SEG_A', 'SEG_B', 'SEG_C']
     assert titles(figures['MASKS']) == ['MASK_SKY', 'MASK_UNION']
-    assert titles(figures['SPECTRA']) == ['HST_SKYSUB', 'CROSS_CORRELATION_SKYSUB']
+    spectra = [axes.get_title('left') for axes in figures['SPECTRA'].axes]
+    assert spectra == ['HST_SKYSUB', 'CROSS_CORRELATION_SKYSUB']
     assert titles(figures['XCOR']) == ['CROSS_CORRELATION']
     assert 'a fall-back' in [text.get_text() for text in figures['SPECTRA'].texts]
 
@@ -69,25 +83,52 @@ def test_pictures_with_nothing_to_show_are_left_out(products, stamp):
     assert list(plots.render(bare, stamp, 'viridis')) == ['IMAGES', 'SPECTRA']
 
 
-def test_the_source_is_at_the_origin_and_axes_are_in_arcsec(products, stamp):
-    for axes in plots.render(products, stamp, 'viridis')['XCOR'].axes:
-        left, right, low, high = axes.images[0].get_extent()
-        assert_allclose((right - left, high - low), (NX * 0.3, NY * 0.2))
-        assert_allclose((left + (12.6 + 0.5) * 0.3, low + (10.3 + 0.5) * 0.2), (0, 0), atol=1e-12)
-        assert axes.get_xlabel() == 'Δx [arcsec]'
+def test_panels_lie_in_rows_without_overlap(products, stamp):
+    shown = panels(plots.render(products, stamp, 'viridis')['IMAGES'])
+    places = {key: image.get_extent() for key, image in shown.items()}
+    for left, right, low, high in places.values():
+        assert_allclose((right - left) / (high - low), NX * 0.3 / (NY * 0.2))
+    white, hst, below = (places[key] for key in ('MUSE_WHITE', 'HST', 'SEG_MUSE_WHITE'))
+    assert white[2:] == hst[2:]
+    assert white[1] < hst[0]
+    assert white[:2] == below[:2]
+    assert below[3] < white[2]
+
+
+def test_the_source_is_at_the_origin_and_offsets_are_in_arcsec(products, stamp):
+    figure = plots.render(products, stamp, 'viridis')['XCOR']
+    (shown,) = panels(figure).values()
+    left, right, low, high = shown.get_extent()
+    scale = (right - left) / (NX * 0.3)
+    source = left + (12.6 + 0.5) * 0.3 * scale, low + (10.3 + 0.5) * 0.2 * scale
+    words = {text.get_text(): text.get_position() for text in figure.axes[0].texts}
+    assert {'Δx [arcsec]', 'Δy [arcsec]'} <= set(words)
+    numbers = [
+        (float(text.get_text().replace('−', '-')), text)
+        for text in figure.axes[0].texts
+        if text.get_text()[-1].isdigit()
+    ]
+    below = [(number, text.get_position()[0]) for number, text in numbers if text.get_va() == 'top']
+    beside = [(number, text.get_position()[1]) for number, text in numbers if text.get_va() == 'center']
+    for found, zero, ends in ((below, source[0], (left, right)), (beside, source[1], (low, high))):
+        assert len(found) >= 3
+        for number, where in found:
+            assert_allclose(where, zero + number * scale)
+            assert ends[0] <= where <= ends[1]
+    marks = np.array(figure.axes[0].collections[-1].get_segments())
+    assert_allclose(marks.mean(axis=(0, 1)), source)
 
 
 def test_images_show_their_values_in_the_colour_map_with_nan_grey(products, stamp):
     products.images['HST'].data[3, 4] = np.nan
-    axes = plots.render(products, stamp, 'cubehelix')['IMAGES'].axes[1]
-    shown = axes.images[0].get_array()
-    assert_allclose(shown.filled(np.nan), products.images['HST'].data)
-    assert axes.images[0].cmap.name == 'cubehelix'
-    assert matplotlib.colors.to_hex(axes.images[0].cmap.get_bad()) == plots.NO_VALUE
+    shown = panels(plots.render(products, stamp, 'cubehelix')['IMAGES'])['HST']
+    assert_allclose(shown.get_array().filled(np.nan), products.images['HST'].data)
+    assert shown.cmap.name == 'cubehelix'
+    assert matplotlib.colors.to_hex(shown.cmap.get_bad()) == plots.NO_VALUE
 
 
 def test_every_label_has_its_colour_and_the_central_one_always_the_same(products, stamp):
-    shown = plots.render(products, stamp, 'viridis')['IMAGES'].axes[2].images[0].get_array()
+    shown = panels(plots.render(products, stamp, 'viridis')['IMAGES'])['SEG_MUSE_WHITE'].get_array()
     labels = products.segmaps['SEG_HST']
     assert set(shown[labels == 0].tolist()) == {0}
     assert set(shown[labels == 300].tolist()) == {1}
@@ -228,7 +269,8 @@ def test_settings_and_pyplot_are_left_alone(products, stamp, tmp_path):
     with matplotlib.rc_context({'font.size': 30, 'axes.facecolor': 'red'}):
         figures = plots.render(products, stamp, 'viridis')
         assert matplotlib.rcParams['font.size'] == 30
-    assert figures['XCOR'].axes[0].get_facecolor() == (1, 1, 1, 1)
+    assert figures['SPECTRA'].axes[0].get_facecolor() == (1, 1, 1, 1)
+    assert {text.get_fontsize() for text in figures['XCOR'].axes[0].texts} == {7, 8}
     plots.save(figures, tmp_path, 7)
     assert dict(matplotlib.rcParams) == before
     code = "import sys; from autospec_lib import plots; print('matplotlib.pyplot' in sys.modules)"
@@ -243,7 +285,7 @@ def test_the_joint_model_is_drawn_beside_the_white_light_and_not_among_the_image
     figures = plots.render(replace(products, images=products.images | joint), stamp, 'viridis')
     assert list(figures)[-1] == 'DEBLEND'
     assert titles(figures['DEBLEND']) == ['MUSE_WHITE', 'joint model', 'DEBLEND_RESIDUAL']
-    shown = [axes.images[0] for axes in figures['DEBLEND'].axes]
+    shown = list(panels(figures['DEBLEND']).values())
     assert_allclose(shown[1].get_array().filled(np.nan), white - residual)
     assert shown[0].norm is shown[1].norm
     assert shown[2].norm.vmin == -shown[2].norm.vmax
@@ -254,4 +296,4 @@ def test_the_joint_model_is_drawn_beside_the_white_light_and_not_among_the_image
 def test_a_residual_of_nothing_can_be_drawn(products, stamp, value):
     nothing = {'DEBLEND_RESIDUAL': Measured(np.full((NY, NX), value))}
     figures = plots.render(replace(products, images=products.images | nothing), stamp, 'viridis')
-    assert figures['DEBLEND'].axes[2].images[0].norm.vmax == 1
+    assert panels(figures['DEBLEND'])['DEBLEND_RESIDUAL'].norm.vmax == 1
