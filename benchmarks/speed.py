@@ -267,10 +267,10 @@ def speed(repeats: int) -> list[tuple[str, str]]:
             rows.append((f'9 sources from the shell, {how}', f'{np.median(seconds):.2f} s, {max(memory):.0f} MB'))
             rows.append((f'yardstick / AutoSpec from the shell, {how}', f'{ratio:.1f}'))
         two = Path(name) / 'plotsTrue'
-        copies(two, 40)
+        copies(two, 120)
         pairs = [(shell(two)[0], shell(two, '--cores', '2')[0]) for _ in range(2)]
         ratio = np.median([one / other for one, other in pairs])
-        rows.append(('1 process / 2 processes, 40 sources with plots, from the shell', f'{ratio:.2f}'))
+        rows.append(('1 process / 2 processes, 120 sources with plots, from the shell', f'{ratio:.2f}'))
     return rows
 
 
