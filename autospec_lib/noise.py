@@ -74,11 +74,10 @@ def empirical_factor(
     good = (~bad & np.isfinite(data) & np.isfinite(variance) & (variance > 0)).reshape(len(data), -1)
     flat = np.where(good, data.reshape(len(data), -1), 0.0)
     errors = np.where(good, variance.reshape(len(data), -1), 0.0)
-    factor = _running_width(_scatter(flat, errors, good, placed, blank.ravel())) ** 2
+    factor: FloatArray = _running_width(_scatter(flat, errors, good, placed, blank.ravel())) ** 2
     if sky_subtracted:
-        factor = factor * _shared_sky(
-            errors, good * np.where(np.isfinite(weights), weights, 0.0).ravel(), blank.ravel()
-        )
+        used = np.where(good & np.isfinite(weights.ravel()), weights.ravel(), 0.0)
+        factor = factor * _shared_sky(errors, used, blank.ravel())
     return NoiseFactor(factor, float(np.median(factor)), len(placed))
 
 
@@ -118,7 +117,7 @@ def _shared_sky(errors: FloatArray, weights: FloatArray, blank: BoolArray) -> Fl
     own = (squares * errors).sum(axis=1)
     propagated = own + squares.sum(axis=1) * sky
     shared = own + np.square(weights.sum(axis=1)) * sky
-    return np.divide(shared, propagated, out=np.ones_like(own), where=propagated > 0)
+    return np.asarray(np.divide(shared, propagated, out=np.ones_like(own), where=propagated > 0))
 
 
 def _placements(weights: FloatArray, blank: BoolArray) -> FloatArray:
@@ -148,7 +147,7 @@ def _running_width(z: FloatArray) -> FloatArray:
     widths = []
     for centre in centres:
         # The same number of channels at the ends: the fewer there are, the more of the noise the median takes away.
-        first = min(max(centre - half, 0), max(nl - _WINDOW, 0))
+        first = int(np.clip(centre - half, 0, max(nl - _WINDOW, 0)))
         part = z[first : first + _WINDOW]
         part = part - np.nanmedian(part, axis=0)
         widths.append(1.4826 * np.nanmedian(np.abs(part)))
