@@ -37,13 +37,19 @@ class NoiseFactor:
 
 
 def empirical_factor(
-    data: FloatArray, variance: FloatArray, bad: BoolArray, weights: FloatArray, blank: BoolArray
+    data: FloatArray,
+    variance: FloatArray,
+    bad: BoolArray,
+    weights: FloatArray,
+    blank: BoolArray,
+    sky_subtracted: bool = False,
 ) -> NoiseFactor:
     """Compare the scatter of a weighted sum at empty positions with its propagated error.
 
     The weights u are moved over the subcube; every placement that falls on blank spaxels gives
     z(lambda) = sum(u (d - sky)) / sqrt(sum(u^2 v)), sky being the mean of the blank spaxels (it is part of u). The
-    factor is the squared robust width of z in a running window of wavelengths.
+    factor is the squared robust width of z in a running window of wavelengths, times `_shared_sky` where the spectrum
+    is sky-subtracted.
 
     Parameters
     ----------
@@ -53,6 +59,8 @@ def empirical_factor(
         What each spaxel contributes to the spectrum (of any scale and sign): a mask, a weight image, or a profile.
     blank : array of bool (ny, nx)
         True where no source is.
+    sky_subtracted : bool
+        Whether the spectrum's variance is that of a sum over spaxels each of which had the sky's variance added.
 
     Returns
     -------
@@ -66,19 +74,50 @@ def empirical_factor(
     good = (~bad & np.isfinite(data) & np.isfinite(variance) & (variance > 0)).reshape(len(data), -1)
     flat = np.where(good, data.reshape(len(data), -1), 0.0)
     errors = np.where(good, variance.reshape(len(data), -1), 0.0)
-    kept = placed * blank.ravel()
+    factor: FloatArray = _running_width(_scatter(flat, errors, good, placed, blank.ravel())) ** 2
+    if sky_subtracted:
+        used = np.where(good & np.isfinite(weights.ravel()), weights.ravel(), 0.0)
+        factor = factor * _shared_sky(errors, used, blank.ravel())
+    return NoiseFactor(factor, float(np.median(factor)), len(placed))
+
+
+def _scatter(data: FloatArray, errors: FloatArray, good: BoolArray, placed: FloatArray, blank: BoolArray) -> FloatArray:
+    """The sums at all places (n, npix), less the sky, over their propagated errors: (nl, n), NaN for no value.
+
+    Data, variance ``errors`` and ``good`` are (nl, npix), with 0 where they are not good.
+    """
+    kept = placed * blank
     # The sky is the mean of the blank spaxels: taking it off is one more weight in each of them.
     total = kept.sum(axis=1, keepdims=True)
-    count = np.maximum((good & blank.ravel()).sum(axis=1), 1)
-    sky = flat[:, blank.ravel()].sum(axis=1) / count
-    value = flat @ kept.T - sky[:, None] * (good @ kept.T)
+    count = np.maximum((good & blank).sum(axis=1), 1)
+    sky = data[:, blank].sum(axis=1) / count
+    value = data @ kept.T - sky[:, None] * (good @ kept.T)
     share = total.T / count[:, None]
-    blank_errors = errors[:, blank.ravel()].sum(axis=1)[:, None]
+    blank_errors = errors[:, blank].sum(axis=1)[:, None]
     expected = errors @ np.square(kept).T - 2 * share * (errors @ kept.T) + share**2 * blank_errors
     usable = expected > 1e-12 * np.median(expected)
-    z = np.where(usable, value / np.sqrt(np.where(usable, expected, 1.0)), np.nan)
-    factor = _running_width(z) ** 2
-    return NoiseFactor(factor, float(np.median(factor)), len(placed))
+    return np.where(usable, value / np.sqrt(np.where(usable, expected, 1.0)), np.nan)
+
+
+def _shared_sky(errors: FloatArray, weights: FloatArray, blank: BoolArray) -> FloatArray:
+    """What the sky's error adds to a sum's variance, over what it adds when it is propagated spaxel by spaxel, (nl,).
+
+    All spaxels are given the same sky, whose variance is v_s: the sum's variance is sum(u^2 v) + sum(u)^2 v_s, while
+    the propagated one is sum(u^2 (v + v_s)).
+
+    Parameters
+    ----------
+    errors, weights : array (nl, npix)
+        Variance v and weights u, 0 in bad voxels.
+    blank : array of bool (npix,)
+        The spaxels whose mean is the sky.
+    """
+    sky = errors[:, blank].sum(axis=1) / np.maximum((errors[:, blank] > 0).sum(axis=1), 1) ** 2
+    squares = np.square(weights)
+    own = (squares * errors).sum(axis=1)
+    propagated = own + squares.sum(axis=1) * sky
+    shared = own + np.square(weights.sum(axis=1)) * sky
+    return np.asarray(np.divide(shared, propagated, out=np.ones_like(own), where=propagated > 0))
 
 
 def _placements(weights: FloatArray, blank: BoolArray) -> FloatArray:
@@ -107,7 +146,9 @@ def _running_width(z: FloatArray) -> FloatArray:
     centres = np.arange(0, nl + half, half)
     widths = []
     for centre in centres:
-        part = z[max(centre - half, 0) : centre + half + 1]
+        # The same number of channels at the ends: the fewer there are, the more of the noise the median takes away.
+        first = int(np.clip(centre - half, 0, max(nl - _WINDOW, 0)))
+        part = z[first : first + _WINDOW]
         part = part - np.nanmedian(part, axis=0)
         widths.append(1.4826 * np.nanmedian(np.abs(part)))
     return np.asarray(np.interp(np.arange(nl), centres, np.array(widths)))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from autospec_lib import noise
+from autospec_lib import names, noise
 from autospec_lib.model import BoolArray, FloatArray, Products, Stamp
 
 
@@ -38,7 +38,9 @@ def with_empirical_noise(
     spectra, facts, failed = dict(products.spectra), dict(products.facts), {}
     for key, weights in footprints.items():
         variance = spectra[key].variance
-        found = noise.empirical_factor(stamp.data, stamp.variance, stamp.bad, weights, blank)
+        # The joint extraction fits the sky, and has its error in the covariance.
+        apart = key.endswith(names.SKYSUB) and not key.startswith(names.DEBLEND)
+        found = noise.empirical_factor(stamp.data, stamp.variance, stamp.bad, weights, blank, apart)
         if found.factor is None or variance is None:
             failed[key] = found.note
             continue

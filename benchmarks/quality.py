@@ -5,18 +5,24 @@ signal-to-noise relative to the optimum (a fit with all true profiles), the leak
 absolute flux that all other sources put into the spectrum, over the source's own), and the width of the pulls
 (spectrum - truth) / error. The first three come from applying an extraction's weights to noiseless cubes.
 
-    python benchmarks/quality.py --seeds 10 --first 101
+    python benchmarks/quality.py --seeds 10 --first 101    # and the real field of Abell 478 after them
+    python benchmarks/quality.py --field                   # that alone
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 
+for library in ('OPENBLAS', 'MKL', 'OMP'):  # as the command does, and before numpy is there
+    os.environ.setdefault(f'{library}_NUM_THREADS', '1')
+
 import numpy as np
+import quality_field
 
 from autospec_lib import continuum, deblend, extract, masks, segment, sexconfig, simulate, solve, xcor
 from autospec_lib.model import Measured
@@ -205,21 +211,28 @@ def table(rows: list[dict[str, dict[str, float]]]) -> str:
     return '\n'.join(lines)
 
 
-def main() -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--seeds', type=int, default=10, help='number of fields of each kind')
-    parser.add_argument('--first', type=int, default=101, help='the first seed')
-    parser.add_argument('--workers', type=int, default=2, help='processes at a time')
-    options = parser.parse_args()
-    seeds = range(options.first, options.first + options.seeds)
-    with ProcessPoolExecutor(options.workers) as pool:
+def simulated(seeds: range, workers: int) -> None:
+    """Print the tables of the simulated fields."""
+    with ProcessPoolExecutor(workers) as pool:
         for kind in ('easy', 'hard'):
             rows = [row for field in pool.map(one_field, [kind] * len(seeds), seeds) for row in field]
             for title, wanted in (('blended sources', True), ('isolated sources', False)):
                 chosen = [figures for blended, figures in rows if blended is wanted]
                 print(f'\n{kind}, seeds {seeds[0]}-{seeds[-1]}, {len(chosen)} {title}, medians\n\n{table(chosen)}')
             print(f'\n{kind}, all {len(rows)} sources\n\n{table([figures for _, figures in rows])}', flush=True)
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--seeds', type=int, default=10, help='number of fields of each kind')
+    parser.add_argument('--first', type=int, default=101, help='the first seed')
+    parser.add_argument('--workers', type=int, default=2, help='processes at a time')
+    parser.add_argument('--field', action='store_true', help='the real field only')
+    options = parser.parse_args()
+    if not options.field:
+        simulated(range(options.first, options.first + options.seeds), options.workers)
+    print(f'\n{quality_field.report()}')
 
 
 if __name__ == '__main__':

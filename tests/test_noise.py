@@ -2,8 +2,12 @@
 
 import numpy as np
 import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
+from conftest import cube_header, gaussian, write_cube
 from numpy.testing import assert_allclose
 
+from autospec_lib.cli import main
 from autospec_lib.noise import empirical_factor
 from autospec_lib.psf import Psf, images
 
@@ -22,13 +26,13 @@ def blank():
     return np.hypot(y - 16, x - 15) > 5
 
 
-def correlated(rng, share, variance):
+def correlated(rng, share, variance, axes=(1, 2)):
     """Noise of this variance in each voxel, of which resampling gave a share to each neighbour."""
     noise = rng.normal(size=variance.shape)
     kernel = np.array([share, 1 - 2 * share, share])
-    for axis in (1, 2):
+    for axis in axes:
         noise = sum(part * np.roll(noise, step, axis) for part, step in zip(kernel, (-1, 0, 1), strict=True))
-    return noise / np.square(kernel).sum() * np.sqrt(variance)
+    return noise / np.square(kernel).sum() ** (len(axes) / 2) * np.sqrt(variance)
 
 
 def true_factor(weights, share):
@@ -88,3 +92,59 @@ def test_too_few_blank_spaxels_are_said_to_be_too_few(weights, blank):
     assert found.median is None
     assert 'empty places for the weights' in found.note
     assert empirical_factor(data, data, data < 0, 0 * weights, blank).placements == 0
+
+
+def test_the_sky_that_all_spaxels_share_counts_as_one_error(weights, blank):
+    rng = np.random.default_rng(9)
+    data, variance = rng.normal(size=(NL, NY, NX)), np.full((NL, NY, NX), 3.0)
+    bad = np.zeros(data.shape, bool)
+    bad[7] = ~blank
+    alone, shared = (
+        empirical_factor(data, variance, bad, 7.0 * (weights > 0.01), blank, sky_subtracted=sky)
+        for sky in (False, True)
+    )
+    inside, outside = (weights > 0.01).sum(), blank.sum()
+    expected = np.where(np.arange(NL) == 7, 1.0, (1 + inside / outside) / (1 + 1 / outside))
+    assert not blank[weights > 0.01].any()
+    assert_allclose(shared.factor / alone.factor, expected)
+
+
+LENGTH, CELL = 600, 27
+LINE = 1 + 4 * np.exp(-0.5 * ((np.arange(LENGTH) - 250) / 4) ** 2)
+
+
+@pytest.fixture(scope='module')
+def pulls(tmp_path_factory):
+    """Spectra less the truth over their errors, by key, of six sources in a cube whose voxels depend on each other."""
+    folder, rng = tmp_path_factory.mktemp('correlated'), np.random.default_rng(1)
+    shape = (LENGTH, 2 * CELL, 3 * CELL)
+    variance = 1 + np.sin(np.linspace(0, 9, LENGTH)) ** 2
+    spots = [((row + 0.5) * CELL, (column + 0.5) * CELL) for row in range(2) for column in range(3)]
+    light = 180 * sum(gaussian(y, x, 1.2, shape[1:]) for y, x in spots) * LINE[:, None, None]
+    stat = np.broadcast_to(variance[:, None, None], shape)
+    header = cube_header()
+    write_cube(folder / 'datacube.fits', light + correlated(rng, SHARE, stat, (0, 1, 2)), stat, header)
+    places = WCS(header).celestial.all_pix2world([(x, y) for y, x in spots], 0)
+    rows = [f'{ident} {ra:.7f} {dec:.7f}\n' for ident, (ra, dec) in enumerate(places, 1)]
+    (folder / 'catalog.txt').write_text(''.join(rows))
+    (folder / 'param.py').write_text("APER = 0.6, 1.0\nNOISE = 'empirical'\nPLOTS = False\n")
+    assert main([str(folder), '-q']) == 0
+    found = {}
+    for path in (folder / 'output').glob('*.fits'):
+        with fits.open(path) as hdus:
+            for card in hdus[0].header['NFACT*']:
+                key = hdus[0].header.comments[card]
+                values = hdus[f'SPE_{key}_DATA'].data.astype(float)
+                # A mask holds a part of the light, the same at all wavelengths.
+                own = values @ LINE / (LINE @ LINE) * LINE
+                found.setdefault(key, []).append((values - own) / np.sqrt(hdus[f'SPE_{key}_STAT'].data))
+    return found
+
+
+@pytest.mark.parametrize(
+    'key', ['MUSE_APER_0.6', 'MUSE_APER_1.0', 'MUSE_WHITE', 'CROSS_CORRELATION', 'CROSS_CORRELATION_CONTSUB']
+)
+def test_errors_in_the_files_match_the_scatter_within_five_per_cent(pulls, key):
+    found = np.array(pulls[f'{key}_SKYSUB'])
+    assert found.shape == (6, LENGTH)
+    assert found.std() == pytest.approx(1, abs=0.05)
