@@ -24,6 +24,8 @@ from autospec_lib.psf import Psf
 if TYPE_CHECKING:
     from autospec_lib.params import Params
 
+WAVE_AXES = ('WAVE', 'AWAV', 'LAMBDA')
+OTHER_AXES = ('FREQ', 'ENER', 'WAVN', 'VELO', 'VOPT', 'VRAD', 'ZOPT', 'BETA', 'STOKES', 'TIME')  # FITS paper III
 # How the noise is stored, by what the header says (ESO's HDUCLAS3, JWST's ERRTYPE, astropy's UTYPE) and, where it says
 # nothing, by the extension's name. Sources: formats of the instruments' pipelines, as collected in the README.
 DECLARED = {
@@ -167,23 +169,34 @@ def _coordinates(path: Path, hdu: Any) -> tuple[WCS, FloatArray, Grid]:
     """Celestial WCS, wavelengths and the cards that describe both."""
     header = hdu.header
     types = [str(header.get(f'CTYPE{axis}', '')).upper() for axis in (1, 2, 3)]
-    spectral = ('WAVE', 'AWAV', 'FREQ', 'VELO', 'VOPT', 'VRAD', 'LAMBDA')
-    for axis in (1, 2):
-        if types[axis - 1].startswith(spectral):
-            raise InputError(
-                f'{path.name}: axis {axis} of {hdu.name} is {types[axis - 1]}; expected wavelength on axis 3 and the '
-                'sky on axes 1 and 2: transpose the cube'
-            )
+    _check_order(f'{path.name}: axis {{}} of {hdu.name} is {{}}', types)
     wave, cards, wave_unit = _wavelengths(path, header, types[2], hdu.shape[0])
     with readable(path, 'its WCS cannot be read'):
         wcs = WCS(header).celestial
         invertible = wcs.naxis != 2 or np.linalg.cond(wcs.pixel_scale_matrix) < 1e8
     if wcs.naxis != 2:
         raise InputError(f'{path.name}: no celestial WCS in {hdu.name} (CTYPE1 = {types[0]!r}); expected RA and Dec')
+    if not (types[0].startswith('RA--') and types[1].startswith('DEC-')):
+        raise InputError(
+            f'{path.name}: axes 1 and 2 of {hdu.name} are {types[0]} and {types[1]}; expected RA and Dec in this '
+            'order: reproject or transpose the cube'
+        )
     if not invertible:
         raise InputError(f'{path.name}: its WCS cannot be used: the CD matrix is singular')
     sky = {card.keyword: card.value for card in wcs.to_header(relax=True).cards}
     return wcs, wave, Grid(sky, cards, *_units(str(header.get('BUNIT', '')).strip()), wave_unit)
+
+
+def _check_order(found: str, types: list[str]) -> None:
+    """Refuse a cube whose third axis is no wavelength; ``found`` is a text with places for an axis and its type."""
+    for axis in (1, 2):
+        if types[axis - 1].startswith((*WAVE_AXES, *OTHER_AXES)):
+            raise InputError(
+                f'{found.format(axis, types[axis - 1])}; expected wavelength on axis 3 and the sky on axes 1 and 2: '
+                'transpose the cube'
+            )
+    if types[2].startswith(OTHER_AXES):
+        raise InputError(f'{found.format(3, types[2])}; expected wavelength (WAVE, AWAV): convert the cube')
 
 
 def _units(text: str) -> tuple[str, str]:
@@ -207,6 +220,8 @@ def _wavelengths(path: Path, header: Any, ctype: str, nl: int) -> tuple[FloatArr
     """
     step = header.get('CD3_3', header.get('CDELT3'))
     start = header.get('CRVAL3')
+    if step is not None and 'CD3_3' not in header:
+        step = float(step) * float(header.get('PC3_3', 1.0))
     if step is None or start is None or not np.isfinite(float(step)) or float(step) == 0:
         raise InputError(f'{path.name}: no wavelength axis (CRVAL3 = {start}, CD3_3 or CDELT3 = {step})')
     if ctype.endswith(('-TAB', '-GRI', '-GRA')):

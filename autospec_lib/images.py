@@ -95,7 +95,10 @@ def align(path: Path, cube_header: fits.Header, shape: tuple[int, int]) -> Align
         grid = MpdafWCS(cube_header, shape=shape)
         image = Image(wcs=MpdafWCS(hdu.header, shape=hdu.shape), data=data, copy=False)
         aligned = image.align_with_image(Image(wcs=grid, data=np.zeros(shape), copy=False))
-    return AlignedImage(aligned.data.filled(np.nan), aligned, grid)
+    values = aligned.data.filled(np.nan)
+    if not np.isfinite(values).any():
+        raise InputError(f'{path.name}: does not overlap the cube; correct its WCS, or take it out of IMG')
+    return AlignedImage(values, aligned, grid)
 
 
 def _same_grid(a: WCS, b: WCS, shape: tuple[int, int]) -> bool:
@@ -111,7 +114,7 @@ def nearest_map(path: Path, cube_wcs: WCS, shape: tuple[int, int]) -> IntArray:
     Raises
     ------
     InputError
-        If the file holds no image with a WCS, or its values are no labels.
+        If the file holds no image with a WCS, does not overlap the cube, or its values are no labels.
     """
     hdu = open_image(path)
     values = np.nan_to_num(np.asarray(hdu.data, float), nan=0.0)
@@ -124,6 +127,8 @@ def nearest_map(path: Path, cube_wcs: WCS, shape: tuple[int, int]) -> IntArray:
         there = own.all_world2pix(world, 0, quiet=True)
     column, row = np.nan_to_num(np.round(there), nan=-1, posinf=-1, neginf=-1).T.astype(int)
     inside = (row >= 0) & (row < values.shape[0]) & (column >= 0) & (column < values.shape[1])
+    if not inside.any():
+        raise InputError(f'{path.name}: does not overlap the cube; correct its WCS, or take it out of SEG')
     labels = np.zeros(row.shape, np.int32)
     labels[inside] = values[row[inside], column[inside]]
     return labels.reshape(shape)

@@ -51,8 +51,10 @@ class Layer:
         return self._scaled(self._stored(ys, xs))
 
     def flags(self, ys: slice, xs: slice) -> NDArray[np.bool_]:
-        """Where the stored numbers of a box are not zero, shape (nl, ys, xs); errors as `read`."""
-        return np.asarray(self._stored(ys, xs) != 0)
+        """Where the values of a box are not zero, shape (nl, ys, xs); errors as `read`."""
+        numbers = self._stored(ys, xs)
+        # FITS has no unsigned integers; they are stored less an offset, so that the number of a 0 is none.
+        return np.asarray((self._scaled(numbers) if self.zero else numbers) != 0)
 
     def _stored(self, ys: slice, xs: slice) -> NDArray[Any]:
         if self.values is not None:

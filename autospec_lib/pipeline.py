@@ -7,27 +7,16 @@ neighbours, a spectrum weighted by the PSF, and errors that are measured.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from autospec_lib import continuum, extract, geometry, joint, masks, names, rescale, segment, sexconfig, xcor
+from autospec_lib import continuum, extract, geometry, joint, names, rescale, segment, sexconfig, xcor
 from autospec_lib.errors import SourceError
 from autospec_lib.extract import Spaxels
 from autospec_lib.model import BoolArray, FloatArray, IntArray, Measured, Products, Stamp
 from autospec_lib.params import Params
-
-FALLBACK_RADIUS = 1.0  # arcsec; the object mask where nothing was detected and APER is empty
-
-
-@dataclass(frozen=True)
-class Regions:
-    """The masks of one source (ny, nx): ``named`` are written, ``target`` and ``xcor`` are what spectra come from."""
-
-    named: dict[str, BoolArray]
-    sky: BoolArray
-    target: BoolArray
-    xcor: BoolArray
+from autospec_lib.regions import Regions, choose, circle, with_aperture
 
 
 def process(stamp: Stamp, params: Params, sex: sexconfig.Settings) -> Products:
@@ -59,9 +48,10 @@ def process(stamp: Stamp, params: Params, sex: sexconfig.Settings) -> Products:
     images.update({tag: Measured(image) for tag, image in stamp.images.items()})
     segmaps = _segmentation_maps(stamp, images[names.WHITE].data, sex)
     tag, radius = _reference(stamp, params, notes)
-    regions = _regions(stamp, segmaps, params, notes)
+    regions, fallen_back = choose(stamp, segmaps, params)
+    notes += fallen_back
     if radius is not None:
-        regions = _with_aperture(regions, stamp, radius)
+        regions = with_aperture(regions, stamp, radius)
     spectra, suffix = _first_spectra(stamp, spaxels, images, regions, params, notes)
     joined = joint.products(stamp, params, suffix) if params.deblend else joint.Joint()
     spectra |= joined.spectra
@@ -117,41 +107,6 @@ def _reference(stamp: Stamp, params: Params, notes: list[str]) -> tuple[str, flo
     return names.WHITE, None
 
 
-def _regions(stamp: Stamp, segmaps: dict[str, IntArray], params: Params, notes: list[str]) -> Regions:
-    """Sky and object masks from all maps, or from the user's alone, with the fall-backs for an empty object mask."""
-    user = {names.segmap(tag) for tag in stamp.segmaps}
-    used = [segmap for key, segmap in segmaps.items() if params.use_imgs or key in user]
-    union, inter = masks.object_masks(used, stamp.centre)
-    wanted = names.object_mask(params.obj_mask)
-    named = {
-        names.MASK_SKY: masks.sky(used),
-        names.object_mask('UNION'): union,
-        names.object_mask('INTER'): inter,
-    }
-    target = named[wanted]
-    if not target.any() and union.any():
-        target = union
-        notes.append(f'{wanted} is empty: {names.object_mask("UNION")} used')
-    if not target.any():
-        radius = params.aper[0] if params.aper else FALLBACK_RADIUS
-        target = _circle(stamp, stamp.centre, radius)
-        notes.append(f'no detection: a circle of radius {radius:g} arcsec is the object mask')
-    return Regions(named, named[names.MASK_SKY], target, target)
-
-
-def _with_aperture(regions: Regions, stamp: Stamp, radius: float) -> Regions:
-    """Cross-correlation spectra come from inside the circle when the reference is an aperture."""
-    inside = _circle(stamp, stamp.centre, radius)
-    named = {names.aperture_mask(radius, 'SKY'): ~inside, names.aperture_mask(radius, 'OBJ'): inside}
-    return replace(regions, named=regions.named | named, xcor=inside)
-
-
-def _circle(stamp: Stamp, centre: tuple[float, float], radius: float) -> BoolArray:
-    """The inside of a circle; ``radius`` in arcsec."""
-    _, ny, nx = stamp.data.shape
-    return geometry.circle((ny, nx), centre, radius, stamp.pixel)
-
-
 def _first_spectra(
     stamp: Stamp,
     spaxels: Spaxels,
@@ -170,7 +125,7 @@ def _first_spectra(
         suffix = names.SKYSUB
         target = target.minus(sky)
     centres = {radius: geometry.snap(stamp.centre, radius, stamp.pixel) for radius in params.aper}
-    circles = {names.aperture(radius): _circle(stamp, centre, radius) for radius, centre in centres.items()}
+    circles = {names.aperture(radius): circle(stamp, centre, radius) for radius, centre in centres.items()}
     summed = {names.TOTAL: regions.target} | circles
     inside = np.array([mask[regions.target] for mask in summed.values()])
     for key, spectrum in zip(summed, extract.sums(target, inside), strict=True):
@@ -271,8 +226,8 @@ def _footprints(products: Products, stamp: Stamp, regions: Regions, params: Para
     suffix = names.SKYSUB if names.SKY in products.spectra else ''
     found = {names.TOTAL: regions.target.astype(float)}
     for radius in params.aper:
-        circle = _circle(stamp, geometry.snap(stamp.centre, radius, stamp.pixel), radius)
-        found[names.aperture(radius)] = (regions.target & circle).astype(float)
+        inside = circle(stamp, geometry.snap(stamp.centre, radius, stamp.pixel), radius)
+        found[names.aperture(radius)] = (regions.target & inside).astype(float)
     found |= {tag: _footprint(image.data, regions.target) for tag, image in products.images.items()}
     found |= {tag: _footprint(image.data, regions.xcor) for tag, image in products.maps.items()}
     if stamp.psf is not None:

@@ -157,10 +157,11 @@ def test_a_voxel_without_usable_variance_is_bad(tmp_path, value):
     assert stamps.cut(cube.open_cube(tmp_path / 'c.fits'), target()).bad.sum() == 1
 
 
-def test_nan_and_flagged_voxels_are_bad(tmp_path):
+@pytest.mark.parametrize('kind', [np.uint8, np.int16, np.uint16, np.uint32])
+def test_nan_and_flagged_voxels_are_bad(tmp_path, kind):
     data, variance = small_cube()
     data[4, 11, 13] = np.nan
-    flags = np.zeros(data.shape, np.uint8)
+    flags = np.zeros(data.shape, kind)
     flags[9, 12, 13] = 64
     write_cube(tmp_path / 'c.fits', data, variance, DQ=flags)
     bad = stamps.cut(cube.open_cube(tmp_path / 'c.fits'), target()).bad
@@ -230,6 +231,15 @@ def test_a_log_axis_gives_its_wavelengths(tmp_path):
     assert_allclose(np.diff(np.log(wave)), STEP / WAVE0)
 
 
+def test_steps_in_a_pc_matrix_count_as_those_in_a_cd_matrix(tmp_path):
+    header = WCS(cube_header()).to_header()
+    assert header['CDELT3'] == 1
+    write_cube(tmp_path / 'c.fits', small_cube()[0], header=header)
+    opened = cube.open_cube(tmp_path / 'c.fits')
+    assert opened.grid.wave_unit == 'm'
+    assert_allclose(1e10 * opened.wave, WAVE0 + STEP * np.arange(NL))
+
+
 def broken(tmp_path, change):
     """A cube file changed by ``change(header)``."""
     header = cube_header()
@@ -262,6 +272,10 @@ def put(**cards):
             put(CTYPE1='AWAV', CTYPE3='DEC--TAN', CTYPE2='RA---TAN'),
             'axis 1 of DATA is AWAV; expected wavelength on axis 3',
         ),
+        (put(CTYPE1='DEC--TAN', CTYPE2='RA---TAN', CRVAL1=DEC, CRVAL2=RA), 'expected RA and Dec in this order'),
+        (put(CTYPE1='GLON-TAN', CTYPE2='GLAT-TAN'), 'are GLON-TAN and GLAT-TAN; expected RA and Dec'),
+        (put(CTYPE3='STOKES'), 'axis 3 of DATA is STOKES; expected wavelength'),
+        (put(CTYPE3='FREQ', CUNIT3='Hz'), 'axis 3 of DATA is FREQ; expected wavelength'),
         (put(CD1_1=1e-5, CD1_2=1e-5, CD2_1=1e-5, CD2_2=1e-5), 'CD matrix is singular'),
     ],
 )
@@ -390,9 +404,11 @@ def test_images_that_cannot_be_used(tmp_path, path):
     opened = cube.open_cube(path)
     far = sky_header()
     far['CRVAL1'] = RA + 5
+    beside = sky_header((-35.0, 12.0))
     bare = fits.Header()
     cases = [
         (image_file(tmp_path, np.ones((5, 5)), far, 'far.fits'), 'does not overlap'),
+        (image_file(tmp_path, np.ones((NY, NX)), beside, 'beside.fits'), 'does not overlap'),
         (image_file(tmp_path, np.ones((5, 5)), bare, 'bare.fits'), 'no celestial WCS'),
         (image_file(tmp_path, np.ones((5, 5, 5)), bare, 'cube.fits'), 'no two-dimensional image'),
     ]
@@ -417,6 +433,14 @@ def test_a_map_on_the_grid_is_used_as_it_is_and_is_empty_beyond_its_edge(tmp_pat
     got = images.nearest_map(image_file(tmp_path, labels, sky_header()), opened.wcs, (NY, NX))
     np.testing.assert_array_equal(got[:-4], labels)
     assert not got[-4:].any()
+
+
+def test_a_map_of_another_field_is_refused(tmp_path, path):
+    opened = cube.open_cube(path)
+    with pytest.raises(InputError, match=r'^map\.fits: does not overlap the cube; .* SEG$'):
+        images.nearest_map(
+            image_file(tmp_path, np.ones((NY, NX)), sky_header((-35.0, 12.0)), 'map.fits'), opened.wcs, (NY, NX)
+        )
 
 
 @pytest.mark.parametrize('value', [-1.0, 2.5])

@@ -101,7 +101,8 @@ def test_the_total_is_the_source_without_the_sky():
 
 
 def test_weighted_spectra_follow_the_source():
-    products = process(make_stamp(flux=30.0))
+    stamp = make_stamp(flux=30.0)
+    products = process(replace(stamp, data=stamp.data + 500.0))
     for key in ('MUSE_WHITE_SKYSUB', 'CROSS_CORRELATION_SKYSUB', 'CROSS_CORRELATION_CONTSUB_SKYSUB'):
         shape = products.spectra[key].data / SPECTRUM
         assert_allclose(shape / shape.mean(), 1, atol=0.02)
@@ -136,6 +137,23 @@ def test_without_detection_a_circle_takes_the_objects_place(aper, radius, pixels
     products = process(make_stamp(flux=0.0), aper=aper, sky_sub=False)
     assert products.notes[0] == f'no detection: a circle of radius {radius} arcsec is the object mask'
     assert_allclose(products.spectra['MUSE_TOT'].variance, pixels)
+
+
+def test_the_circle_that_stands_for_a_source_is_no_sky():
+    stamp = make_stamp(flux=0.0)
+    inside = np.hypot(*(np.indices((NY, NX)) - np.reshape((10, 11), (2, 1, 1)))) < 5
+    quiet = Settings(detect_thresh=(1e9,), kernel=None)
+    products = pipeline.process(replace(stamp, data=7.0 + 100.0 * inside + 0 * stamp.data), Params(aper=()), quiet)
+    assert products.notes[0] == 'no detection: a circle of radius 1 arcsec is the object mask'
+    assert_allclose(products.spectra['MUSE_SKY'].data, 7)
+    assert_allclose(products.spectra['MUSE_TOT_SKYSUB'].data, 100 * inside.sum())
+    np.testing.assert_array_equal(products.masks['MASK_SKY'], ~inside)
+
+
+def test_an_aperture_beyond_the_rows_own_size_is_said_to_be_cut_off():
+    stamp = make_stamp()
+    products = process(replace(stamp, target=replace(stamp.target, size=3.0)), aper=(1.0, 1.6), mode='cat')
+    assert products.notes == ('aperture 1.6 is cut off: SIZE / 2 is 1.5 arcsec',)
 
 
 def test_an_unknown_reference_is_white_light_with_a_note():
