@@ -3,6 +3,7 @@
 import gzip
 import shutil
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,6 +38,15 @@ def test_muse_layout(path):
     assert_allclose(opened.wave, WAVE0 + STEP * np.arange(NL))
     assert_allclose(opened.pixel, (PIXEL, PIXEL), rtol=1e-6)
     assert opened.grid.wave_unit == 'Angstrom'
+
+
+def test_a_pixels_height_and_width_are_told_apart(tmp_path):
+    header = cube_header()
+    header['CD1_1'] *= 3
+    write_cube(tmp_path / 'c.fits', small_cube()[0], header=header)
+    opened = cube.open_cube(tmp_path / 'c.fits')
+    assert_allclose(opened.pixel, (PIXEL, 3 * PIXEL))
+    assert stamps.cut(opened, target(size=3.0)).data.shape == (NL, 15, 5)
 
 
 def test_a_stamp_holds_the_voxels_of_its_box_and_its_centre_is_the_target(path):
@@ -361,6 +371,26 @@ def test_an_image_on_the_grid_is_used_as_it_is(tmp_path, path):
     np.testing.assert_array_equal(aligned.data, picture)
     box = (slice(4, 19), slice(6, 21))
     np.testing.assert_array_equal(aligned.on_grid(box), picture[box])
+
+
+def test_an_image_has_no_value_beyond_its_edge(tmp_path, path):
+    opened = cube.open_cube(path)
+    aligned = images.align(image_file(tmp_path, np.ones((NY, NX)), sky_header()), opened.header, (NY, NX))
+    stamp = stamps.cut(replace(opened, images={'I': aligned}), target(-13.4, 12.4))
+    outside = stamp.bad.all(axis=0)
+    assert outside.any()
+    for held in (stamp.images['I'], stamp.detection['I']):
+        np.testing.assert_array_equal(np.isnan(held), outside)
+
+
+def test_of_several_images_in_a_file_data_or_sci_is_taken(tmp_path):
+    for name in ('DATA', 'SCI'):
+        hdus = [
+            fits.PrimaryHDU(),
+            *(fits.ImageHDU(np.full((3, 4), v), sky_header(), n) for n, v in (('A', 1), (name, 2))),
+        ]
+        fits.HDUList(hdus).writeto(tmp_path / f'{name}.fits')
+        assert (images.open_image(tmp_path / f'{name}.fits').data == 2).all()
 
 
 @pytest.mark.parametrize('angle', [0.0, 30.0])

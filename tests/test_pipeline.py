@@ -168,6 +168,14 @@ def test_without_sky_pixels_nothing_is_subtracted_and_the_names_say_so():
     assert not [key for key in products.spectra if 'SKY' in key]
 
 
+def test_images_are_segmented_exactly_on_the_grid_and_weigh_as_they_are():
+    band, moved = gaussian(10, 11, 1.2, (NY, NX)) * 1e4, gaussian(11, 12, 1.2, (NY, NX)) * 1e4
+    products = process(replace(make_stamp({'G': band}), detection={'G': moved}))
+    ys, xs = np.nonzero(products.segmaps['SEG_G'])
+    assert (ys.mean(), xs.mean()) == pytest.approx((11, 12), abs=0.3)
+    np.testing.assert_array_equal(products.images['G'].data, band)
+
+
 def test_an_image_that_is_flat_in_the_mask_weighs_equally():
     products = process(make_stamp({'FLAT': np.ones((NY, NX))}), sky_sub=False)
     assert 'FLAT is flat in the object mask: equal weights used' in products.notes
