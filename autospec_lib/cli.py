@@ -170,7 +170,8 @@ def _run(folder: Path, options: argparse.Namespace) -> int:
         (folder / job.params.output).mkdir(parents=True, exist_ok=True)
         log = Log(folder)
     except OSError as error:
-        raise InputError(f'{folder}: {error.strerror}; logs/ and {job.params.output}/ must be writable') from error
+        where = error.filename or folder
+        raise InputError(f'{where}: {error.strerror}; logs/ and {job.params.output}/ must be writable') from error
     with log:
         _write_header(log, job, options, warned)
         code = _loop(job, targets, report, log, options)

@@ -19,7 +19,7 @@ PACKAGES = ('numpy', 'astropy', 'mpdaf', 'sep', 'matplotlib', 'scipy')
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one source; ``error`` is None where its file is there, ``trace`` that of a bug.
+    """What became of one source; ``error`` is None where its file is there, ``trace`` that of a bug, in plots too.
 
     ``kept`` is True where an earlier run wrote the file.
     """

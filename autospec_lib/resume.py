@@ -68,4 +68,4 @@ def is_complete(job: Job, target: Target) -> bool:
 
 def _plots(job: Job, target: Target, deblended: bool) -> Iterator[Path]:
     keys = ('IMAGES', 'MASKS', 'SPECTRA', *['XCOR'] * job.params.xcor, *['DEBLEND'] * deblended)
-    return (job.plot_folder(target) / f'{target.id}_{key}.jpg' for key in keys)
+    return (job.picture(target, key) for key in keys)

@@ -17,7 +17,7 @@ from dataclasses import replace
 from autospec_lib.errors import InputError
 from autospec_lib.model import Target
 from autospec_lib.report import Outcome
-from autospec_lib.runner import Job, attempt
+from autospec_lib.runner import Job, attempt, discard
 
 CONNECT = 10  # seconds to wait for a scheduler
 DIED = 'its process died (out of memory, or killed)'
@@ -50,6 +50,7 @@ def processes(job: Job, targets: Sequence[Target], cores: int) -> Iterator[Outco
         for target in suspects:
             again = yield from _pool(job, [target], 1)
             for lost in again:
+                discard(job, lost)
                 yield Outcome(lost.id, 0.0, error=DIED)
 
 
@@ -119,6 +120,7 @@ def cluster(job: Job, targets: Sequence[Target], address: str) -> Iterator[Outco
                 try:
                     yield future.result()
                 except KilledWorker:
+                    discard(job, futures[future])
                     yield Outcome(futures[future].id, 0.0, error=DIED)
         finally:
             client.cancel([future for future in futures if not future.done()])

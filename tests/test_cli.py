@@ -66,6 +66,38 @@ def test_one_failing_source_leaves_the_others_untouched_and_is_named(folder, cap
     assert sorted(path.name for path in (folder / 'output').iterdir()) == ['Source_1.fits', 'Source_3.fits']
 
 
+def test_a_failing_source_does_not_keep_the_file_and_plots_of_an_earlier_run(folder):
+    parameters(folder, PLOTS=True)
+    catalogue(folder, [(1, 0, 0), (2, 0, 0)])
+    assert main([str(folder), '-q']) == 0
+    (folder / 'output' / 'images' / '2' / 'mine.txt').write_text('')
+    catalogue(folder, [(1, 0, 0), (2, 400, 0)])
+    assert main([str(folder), '-q']) == 1
+    left = sorted(path.name for path in (folder / 'output').rglob('*') if path.is_file())
+    own = ['1_IMAGES.jpg', '1_MASKS.jpg', '1_SPECTRA.jpg', '1_XCOR.jpg']
+    assert left == [*own, 'Source_1.fits', 'mine.txt']
+
+
+@pytest.mark.parametrize(
+    ('later', 'drawn'),
+    [
+        ({'DEBLEND': False}, ['7_IMAGES.jpg', '7_MASKS.jpg', '7_SPECTRA.jpg', '7_XCOR.jpg']),
+        ({'DEBLEND': False, 'XCOR': False}, ['7_IMAGES.jpg', '7_MASKS.jpg', '7_SPECTRA.jpg']),
+        ({'PLOTS': False}, []),
+    ],
+)
+def test_plots_that_a_later_run_does_not_draw_go(folder, later, drawn):
+    from autospec_lib import runner
+
+    parameters(folder, PLOTS=True, DEBLEND=True)
+    assert main([str(folder), '-q']) == 0
+    pictures = folder / 'output' / 'images' / '7'
+    assert {path.name for path in pictures.iterdir()} == {f'7_{key}.jpg' for key in runner.PICTURES}
+    parameters(folder, **later)
+    assert main([str(folder), '-q']) == 0
+    assert sorted(path.name for path in pictures.iterdir()) == drawn
+
+
 def test_no_detection_and_an_all_nan_source(folder, capsys):
     data, variance = small_cube()
     data[:, :9, :9] = np.nan
@@ -155,7 +187,29 @@ def test_a_failed_plot_is_a_note_not_a_lost_source(folder, capsys, monkeypatch):
     monkeypatch.setattr(plots, 'render', fail)
     assert main([str(folder)]) == 0
     assert '1 with notes (7)' in capsys.readouterr().out
-    assert '7: Note, plots failed: ValueError: no ink' in log_of(folder)
+    log = log_of(folder)
+    assert '7: Note, plots failed: ValueError: no ink' in log
+    assert '# Traceback' in log
+    assert '# ValueError: no ink' in log
+
+
+def test_a_write_error_of_plots_names_their_folder(folder, capsys, monkeypatch):
+    from autospec_lib import plots
+
+    def full(*_):
+        raise OSError(28, 'No space left on device')
+
+    parameters(folder, PLOTS=True)
+    monkeypatch.setattr(plots, 'save', full)
+    assert main([str(folder)]) == 1
+    assert 'output/images/7: No space left on device; mend that' in capsys.readouterr().err
+
+
+def test_a_file_in_the_place_of_the_logs_is_named(folder, capsys):
+    (folder / 'logs').write_text('')
+    assert main([str(folder)]) == 2
+    said = f'{folder / "logs"}: File exists; logs/ and output/ must be writable\n'
+    assert capsys.readouterr().err == said
 
 
 def test_a_full_disk_stops_the_run_with_one_line(folder, capsys, monkeypatch):

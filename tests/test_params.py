@@ -419,6 +419,12 @@ class TestConflicts:
         problem = f"OUTPUT = 'new/deep' cannot be written: no permission in {folder}; name another folder"
         assert faults("OUTPUT = 'new/deep'") == (f'param.py, line 1: {problem}',)
 
+    def test_a_file_where_plots_belong(self, folder, faults):
+        (folder / 'done').mkdir()
+        (folder / 'done' / 'images').write_text('')
+        problem = f"OUTPUT = 'done' has a file {folder / 'done' / 'images'} where plots belong; rename that file"
+        assert faults("OUTPUT = 'done'") == (f'param.py, line 1: {problem}',)
+
     def test_output_that_is_there_already(self, folder, load):
         (folder / 'done').mkdir()
         assert load("OUTPUT = 'done'")[0].output == 'done'

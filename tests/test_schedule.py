@@ -13,7 +13,7 @@ import pytest
 from astropy.io import fits
 from conftest import DEC, PIXEL, RA
 
-from autospec_lib import runner, schedule
+from autospec_lib import params, runner, schedule
 from autospec_lib.cli import main
 from autospec_lib.errors import InputError
 from autospec_lib.model import Target
@@ -69,8 +69,8 @@ def targets(number):
 
 def dying(job, target):
     """Stands in for an extraction: source 0 kills its process the first time, source 3 always."""
-    if target.id == 3 or (target.id == 0 and not (job / 'tried').exists()):
-        (job / 'tried').write_text('')
+    if target.id == 3 or (target.id == 0 and not (job.folder / 'tried').exists()):
+        (job.folder / 'tried').write_text('')
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(0.01)
     return Outcome(target.id, 0.0)
@@ -79,9 +79,13 @@ def dying(job, target):
 @pytest.mark.skipif(sys.platform != 'linux', reason='the stand-in reaches the workers by fork')
 def test_a_dying_process_loses_one_source_at_most(tmp_path, monkeypatch):
     monkeypatch.setattr(schedule, 'attempt', dying)
-    done = list(schedule.processes(tmp_path, targets(9), 2))
+    job = runner.Job(tmp_path, params.Params(), None, None)
+    job.path(targets(4)[3]).parent.mkdir()
+    job.path(targets(4)[3]).write_text('of an earlier run')
+    done = list(schedule.processes(job, targets(9), 2))
     assert sorted(outcome.ident for outcome in done) == list(range(9))
     assert [(outcome.ident, outcome.error) for outcome in done if outcome.error] == [(3, schedule.DIED)]
+    assert not job.path(targets(4)[3]).exists()
 
 
 def failing(job, target):
@@ -197,7 +201,3 @@ def test_without_dask_the_way_out_is_named(many, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, 'distributed', None)
     assert main([str(many), '--scheduler', 'tcp://127.0.0.1:1']) == 1
     assert "pip install 'autospec[dask]'" in capsys.readouterr().err
-
-
-def test_the_runner_is_what_every_way_calls():
-    assert schedule.attempt is runner.attempt
