@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -59,7 +60,7 @@ def _pool(job: Job, waiting: list[Target], cores: int) -> Generator[Outcome, Non
     # fork shares the open cube and its aligned images with the children at no cost; elsewhere it is not safe.
     context = multiprocessing.get_context('fork' if sys.platform == 'linux' else 'spawn')
     running: dict[Future[Outcome], Target] = {}
-    with ProcessPoolExecutor(min(cores, len(waiting)), context, _ignore_interrupt) as pool:
+    with ProcessPoolExecutor(min(cores, len(waiting)), context, _begin_worker) as pool:
         try:
             while waiting or running:
                 while waiting and len(running) < 2 * cores:
@@ -126,6 +127,17 @@ def cluster(job: Job, targets: Sequence[Target], address: str) -> Iterator[Outco
             client.cancel([future for future in futures if not future.done()])
 
 
-def _ignore_interrupt() -> None:
-    """Ctrl-C reaches every process of the terminal; only the one that reports shall act on it."""
+def _begin_worker() -> None:
+    """Leave signals to the process that reports, and do not outlive it."""
+    # Ctrl-C reaches every process of the terminal. SIGTERM is what the pool ends its processes with.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone, which a killed one cannot tell it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

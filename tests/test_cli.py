@@ -257,9 +257,18 @@ def test_faults_of_parameters_are_all_said_and_nothing_is_started(folder, capsys
     assert sorted(path.name for path in folder.iterdir()) == ['catalog.txt', 'datacube.fits', 'param.py']
 
 
-def test_a_folder_without_param_py_says_how_to_begin(tmp_path, capsys):
-    assert main([str(tmp_path)]) == 2
-    assert '--init' in capsys.readouterr().err
+def test_a_folder_without_param_py_says_how_to_begin(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([]) == 2
+    assert capsys.readouterr().err.endswith('write one with: AutoSpec --init\n')
+    assert main(['my field']) == 2
+    assert capsys.readouterr().err.endswith("write one with: AutoSpec --init 'my field'\n")
+
+
+def test_a_folder_behind_id_is_told_where_it_belongs(folder, capsys):
+    with pytest.raises(SystemExit, match='2'):
+        main(['--id', '7', str(folder)])
+    assert 'is not a whole number; a folder comes before --id' in capsys.readouterr().err
 
 
 def test_images_and_maps_take_part(folder):
@@ -333,8 +342,10 @@ def test_bad_rows_can_be_skipped(folder, capsys):
 def test_verbose_names_every_source_and_quiet_says_nothing(folder, capsys):
     assert main([str(folder), '-v']) == 0
     assert '7: Extracted Successfully' in capsys.readouterr().out
+    parameters(folder, REF='nothing')  # which is worth a warning
     assert main([str(folder), '-q']) == 0
     assert capsys.readouterr() == ('', '')
+    assert any('# warning: ' in path.read_text() for path in (folder / 'logs').iterdir())
 
 
 def run(*arguments, folder=None):
@@ -350,6 +361,30 @@ def run(*arguments, folder=None):
         check=False,
     )
     return result, time.perf_counter() - start
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='pipes of POSIX')
+@pytest.mark.parametrize('options', [('--check',), ('-v',)])
+def test_a_reader_that_has_gone_does_not_end_a_run(folder, options):
+    catalogue(folder, [(1, 0, 0), (2, 1, 0)])
+    code = 'import sys; from autospec_lib.cli import main; sys.exit(main())'
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, '-c', code, folder, *options]
+    result = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (result.returncode, result.stderr) == (0, '')
+    if '-v' in options:
+        assert '# 2 of 2 sources extracted' in log_of(folder)
+    else:
+        assert not (folder / 'logs').exists()
+
+
+def test_one_thread_is_asked_for_before_param_py_can_import_numpy(folder, monkeypatch):
+    monkeypatch.delenv('OMP_NUM_THREADS')
+    with (folder / 'param.py').open('a') as file:
+        file.write("import os\nassert os.environ['OMP_NUM_THREADS'] == '1'\n")
+    assert main([str(folder), '--check']) == 0
 
 
 @pytest.mark.parametrize('argument', ['--help', '--version'])

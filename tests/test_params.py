@@ -477,7 +477,9 @@ class TestRunning:
     def test_missing(self, tmp_path):
         with pytest.raises(ParameterError) as caught:
             params.load(tmp_path / 'param.py')
-        assert caught.value.faults == (f'param.py: not found in {tmp_path}; write one with: AutoSpec --init',)
+        assert caught.value.faults == (
+            f'param.py: not found in {tmp_path}; write one with: AutoSpec --init {tmp_path}',
+        )
 
     def test_folder_in_its_place(self, tmp_path):
         (tmp_path / 'param.py').mkdir()

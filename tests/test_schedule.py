@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -103,32 +104,55 @@ def test_what_stops_all_sources_stops_the_processes_and_is_raised(tmp_path, monk
     assert len(done) < 50
 
 
-def test_ctrl_c_with_processes_keeps_complete_files_and_exits_130(many):
-    rows = [f'{n} {RA:.7f} {DEC:.7f}\n' for n in range(300)]
-    (many / 'catalog.txt').write_text(''.join(rows))
+def started(folder, number):
+    """A run in two processes that is under way with ``number`` sources, each a session of its own."""
+    rows = [f'{n} {RA:.7f} {DEC:.7f}\n' for n in range(number)]
+    (folder / 'catalog.txt').write_text(''.join(rows))
     command = [sys.executable, '-c', 'import sys; from autospec_lib.cli import main; sys.exit(main())']
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
     process = subprocess.Popen(
-        [*command, str(many), '--cores', '2'],
+        [*command, str(folder), '--cores', '2'],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
-    output = many / 'output'
+    output = folder / 'output'
     while not (output.exists() and len(list(output.glob('Source_*.fits'))) > 3):
         time.sleep(0.02)
         assert process.poll() is None
-    os.killpg(process.pid, signal.SIGINT)
+    return process
+
+
+@pytest.mark.parametrize(
+    ('send', 'kind'),
+    [(os.killpg, signal.SIGINT), (os.kill, signal.SIGTERM)],
+    ids=['Ctrl-C reaches all', 'SIGTERM reaches one'],
+)
+def test_ctrl_c_with_processes_keeps_complete_files_and_exits_130(many, send, kind):
+    process = started(many, 300)
+    send(process.pid, kind)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert 'of 300 sources extracted' in said
     assert 'Traceback' not in said
+    output = many / 'output'
     assert not list(output.rglob('.*'))
     for path in output.glob('*.fits'):
         with fits.open(path) as hdus:
             assert hdus[-1].name == 'IMA_CROSS_CORRELATION_CONTSUB_STAT'
+
+
+@pytest.mark.skipif(not hasattr(signal, 'SIGKILL'), reason='needs SIGKILL')
+def test_no_process_outlives_a_killed_run(many):
+    process = started(many, 300)
+    process.kill()
+    try:
+        process.communicate(timeout=10)  # The pipes end when the last process that holds them does.
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def start(*command, **options):
