@@ -188,6 +188,7 @@ def _run(folder: Path, options: argparse.Namespace) -> int:
     from autospec_lib.report import Log, Report
 
     report = Report(len(targets))
+    outcomes = _outcomes(job, targets, options)  # a cluster that does not answer is a fault of the command line
     try:
         (folder / job.params.output).mkdir(parents=True, exist_ok=True)
         log = Log(folder)
@@ -196,7 +197,7 @@ def _run(folder: Path, options: argparse.Namespace) -> int:
         raise InputError(f'{where}: {error.strerror}; logs/ and {job.params.output}/ must be writable') from error
     with log:
         _write_header(log, job, options, warned)
-        code = _loop(job, targets, report, log, options)
+        code = _loop(outcomes, report, log, options)
         with suppress(OutputError):
             log.write(f'# {report.summary}')
     if not options.quiet or code:
@@ -215,15 +216,15 @@ def _write_header(log: Log, job: Job, options: argparse.Namespace, warned: list[
         log.write(f'# warning: {line}')
 
 
-def _loop(job: Job, targets: list[Target], report: Report, log: Log, options: argparse.Namespace) -> int:
+def _loop(outcomes: Iterator[Outcome], report: Report, log: Log, options: argparse.Namespace) -> int:
     """Report every source as it is done; the exit code."""
     from tqdm import tqdm
 
     # None = tqdm stays silent where there is no terminal.
-    bar = tqdm(total=len(targets), unit='source', leave=False, disable=True if options.quiet else None)
+    bar = tqdm(total=report.total, unit='source', leave=False, disable=True if options.quiet else None)
     with bar:
         try:
-            for outcome in _outcomes(job, targets, options):
+            for outcome in outcomes:
                 report.add(outcome)
                 log.outcome(outcome)
                 bar.set_postfix_str(f'ID {outcome.ident}')
@@ -251,8 +252,16 @@ def _outcomes(job: Job, targets: list[Target], options: argparse.Namespace) -> I
 
     if options.scheduler:
         return schedule.cluster(job, targets, options.scheduler)
+    number = _processes(job, targets, options)
+    return schedule.serial(job, targets) if number == 1 else schedule.processes(job, targets, number)
+
+
+def _processes(job: Job, targets: list[Target], options: argparse.Namespace) -> int:
+    """How many processes of this machine extract; on a cluster each worker is one by itself."""
+    from autospec_lib import schedule
+
     cores = job.params.cores if options.cores is None else options.cores
-    return schedule.serial(job, targets) if cores == 1 else schedule.processes(job, targets, cores)
+    return 1 if options.scheduler else schedule.how_many(cores, len(targets))
 
 
 def _bug(folder: Path, error: Exception) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 
 from autospec_lib import __version__
 
@@ -56,7 +57,9 @@ def parser() -> argparse.ArgumentParser:
     add('--resume', action='store_true', help='keep the sources that an earlier run completed with the same settings')
     where = result.add_mutually_exclusive_group()
     where.add_argument('--cores', type=_count, metavar='N', help='how many sources at a time (0: one on each core)')
-    where.add_argument('--scheduler', metavar='ADDRESS', help='extract on a Dask cluster, e.g. tcp://10.0.0.1:8786')
+    where.add_argument(
+        '--scheduler', type=_address, metavar='ADDRESS', help='extract on a Dask cluster, e.g. tcp://10.0.0.1:8786'
+    )
     talk = result.add_mutually_exclusive_group()
     talk.add_argument('-q', '--quiet', action='store_true', help='print errors only; warnings are in the log')
     talk.add_argument('-v', '--verbose', action='store_true', help='print a line for every source')
@@ -76,3 +79,11 @@ def _ident(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f'{text!r} is not a whole number; a folder comes before --id')
     return int(text)
+
+
+def _address(text: str) -> str:
+    """The address of a Dask scheduler."""
+    found = re.fullmatch(r'(?:(?:tcp|tls)://)?(?:\[[0-9a-fA-F:.]+\]|[\w.-]+):(\d{1,5})', text)
+    if not found or int(found[1]) > 65535:
+        raise argparse.ArgumentTypeError(f'{text!r} is no address; expected tcp://HOST:PORT, e.g. tcp://10.0.0.1:8786')
+    return text

@@ -14,7 +14,7 @@ import pytest
 from astropy.io import fits
 from conftest import DEC, PIXEL, RA
 
-from autospec_lib import params, runner, schedule
+from autospec_lib import options, params, runner, schedule
 from autospec_lib.cli import main
 from autospec_lib.errors import InputError
 from autospec_lib.model import Target
@@ -217,11 +217,35 @@ def test_a_cluster_that_loses_a_worker_does_every_source_once(many, dask):
 def test_no_scheduler_is_said_in_one_line(many, capsys, monkeypatch):
     pytest.importorskip('distributed')
     monkeypatch.setattr(schedule, 'CONNECT', 0.3)
-    assert main([str(many), '--scheduler', 'tcp://127.0.0.1:1']) == 1
+    assert main([str(many), '--scheduler', 'tcp://127.0.0.1:1']) == 2
     assert 'no scheduler answers there' in capsys.readouterr().err
+    assert not (many / 'logs').exists()
+
+
+@pytest.mark.parametrize('address', ['nonsense', '127.0.0.1:abc', 'tcp://h:70000', 'http://h:1', 'tcp://:1', ''])
+def test_what_is_no_address_is_refused_before_dask_sees_it(many, capsys, monkeypatch, address):
+    monkeypatch.setitem(sys.modules, 'distributed', None)
+    with pytest.raises(SystemExit, match='2'):
+        main([str(many), '--scheduler', address])
+    assert f'{address!r} is no address; expected tcp://HOST:PORT' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('address', ['127.0.0.1:8786', 'tls://node-1.cluster:8786', 'tcp://[::1]:8786'])
+def test_addresses_that_dask_knows_are_taken(address):
+    assert options.parser().parse_args(['--scheduler', address]).scheduler == address
+
+
+def test_zero_cores_are_those_that_the_process_may_use(monkeypatch):
+    monkeypatch.setattr(os, 'cpu_count', lambda: 64)
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda process: {3, 5, 8}, raising=False)
+    assert schedule.how_many(0, 100) == 3
+    assert schedule.how_many(0, 2) == 2
+    assert schedule.how_many(7, 100) == 7
+    monkeypatch.delattr(os, 'sched_getaffinity')
+    assert schedule.how_many(0, 100) == 64
 
 
 def test_without_dask_the_way_out_is_named(many, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, 'distributed', None)
-    assert main([str(many), '--scheduler', 'tcp://127.0.0.1:1']) == 1
-    assert "pip install 'autospec[dask]'" in capsys.readouterr().err
+    assert main([str(many), '--scheduler', 'tcp://127.0.0.1:1']) == 2
+    assert "install it, in a clone of AutoSpec, with: pip install '.[dask]'" in capsys.readouterr().err
