@@ -114,7 +114,7 @@ def _check(folder: Path, options: argparse.Namespace) -> int:
 
     job, targets, warned = _prepare(folder, options, write_defaults=False)
     _warn(warned, options)
-    for line in forecast.describe(job, targets):
+    for line in forecast.describe(job, targets, _processes(job, targets, options)):
         _say(line)
     return 0
 

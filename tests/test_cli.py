@@ -319,6 +319,22 @@ def test_check_says_what_a_run_would_do_and_writes_nothing(folder, capsys):
     assert sorted(folder.iterdir()) == before
 
 
+def test_check_knows_what_resume_keeps_and_what_a_run_replaces(folder, capsys):
+    catalogue(folder, [(1, 0, 0), (2, 1, 0), (3, 1, 1)])
+    assert main([str(folder), '-q', '--id', '1', '2']) == 0
+    assert main([str(folder), '--check']) == 0
+    assert 'sources to extract: 3, replacing 2 files\n' in capsys.readouterr().out
+    catalogue(folder, [(1, 0, 0), (2, 2, 0), (3, 1, 1)])
+    assert main([str(folder), '--check', '--resume']) == 0
+    assert 'sources to extract: 2, replacing 1 files, keeping 1 that are complete\n' in capsys.readouterr().out
+
+
+def test_check_takes_the_whole_cube_where_size_is_larger(folder, capsys):
+    parameters(folder, SIZE=1000)
+    assert main([str(folder), '--check']) == 0
+    assert 'source 7: 24 x 27 spaxels, reference MUSE_WHITE; SIZE = 1000 is larger' in capsys.readouterr().out
+
+
 def test_init_writes_templates_and_never_overwrites(tmp_path, capsys):
     folder = tmp_path / 'new'
     assert main([str(folder), '--init']) == 0
