@@ -206,12 +206,13 @@ def _run(folder: Path, options: argparse.Namespace) -> int:
 
 
 def _write_header(log: Log, job: Job, options: argparse.Namespace, warned: list[str]) -> None:
-    from autospec_lib import params
+    from autospec_lib import params, sexkeys
 
     names = dict.fromkeys((job.params.datacube, job.params.catalog, *job.params.img, *job.params.seg, 'default.sex'))
     inputs = [job.folder / name for name in names]
     command = shlex.join(['AutoSpec', *(sys.argv[1:])])
-    log.header(command, job.folder.resolve(), params.describe(job.params), inputs)
+    settings = '\n'.join((params.describe(job.params), 'default.sex:', sexkeys.describe(vars(job.sex))))
+    log.header(command, job.folder.resolve(), settings, inputs)
     for line in warned:
         log.write(f'# warning: {line}')
 

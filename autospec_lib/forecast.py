@@ -14,7 +14,7 @@ from autospec_lib.model import Target
 from autospec_lib.runner import Job
 
 BASE_MEMORY = 250e6  # Python with numpy, astropy, mpdaf and matplotlib
-PROCESS_MEMORY = 60e6  # what each further process does not share of that
+PROCESS_MEMORY = 80e6  # what each further process does not share of that
 BYTES_PER_VOXEL = 40  # data and variance in double precision, flags, and one copy of the data
 BLOCK = 2880  # FITS files grow in blocks of this many bytes
 PLOTS = 0.7e6  # the JPGs of one source

@@ -39,7 +39,15 @@ def test_a_run_writes_file_and_log_and_says_so(folder, capsys):
     assert [path.name for path in (folder / 'output').iterdir()] == ['Source_7.fits']
     log = log_of(folder)
     assert '\n7: Extracted Successfully in 0.' in log
-    for part in (f'# AutoSpec {__version__}', 'numpy', 'SIZE', '# input datacube.fits: ', '# 1 of 1 sources extracted'):
+    for part in (
+        f'# AutoSpec {__version__}',
+        'numpy',
+        'SIZE',
+        '#   BACK_SIZE ',
+        '#   CONV NORM\n#   ',
+        '# input datacube.fits: ',
+        '# 1 of 1 sources extracted',
+    ):
         assert part in log
 
 
