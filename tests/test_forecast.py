@@ -22,9 +22,11 @@ def test_disk_is_that_of_the_files(folder, lines):
     with (folder / 'param.py').open('a') as file:
         file.write(lines)
     assert main([str(folder), '-q']) == 0
-    job, _ = job_of(folder)
+    job, targets = job_of(folder)
     size = sum(path.stat().st_size for path in (folder / 'output').rglob('*') if path.is_file())
-    assert forecast.file_size(job, 15 * 15) == pytest.approx(size, rel=0.2)
+    forecasted = forecast.file_size(job, 15 * 15)
+    assert forecasted == pytest.approx(size, rel=0.2)
+    assert any(f'disk: about {99 * forecasted / 1e6:.0f} MB' in line for line in forecast.describe(job, 99 * targets))
 
 
 def test_memory_holds_the_largest_subcube_in_every_process(folder):
