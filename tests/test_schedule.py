@@ -127,12 +127,12 @@ def started(folder, number):
 
 @pytest.mark.parametrize(
     ('send', 'kind'),
-    [(os.killpg, signal.SIGINT), (os.kill, signal.SIGTERM)],
+    [('killpg', signal.SIGINT), ('kill', signal.SIGTERM)],
     ids=['Ctrl-C reaches all', 'SIGTERM reaches one'],
 )
 def test_ctrl_c_with_processes_keeps_complete_files_and_exits_130(many, send, kind):
     process = started(many, 300)
-    send(process.pid, kind)
+    getattr(os, send)(process.pid, kind)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert 'of 300 sources extracted' in said
