@@ -6,12 +6,13 @@ import argparse
 import logging
 import os
 import shlex
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from autospec_lib import __version__
 from autospec_lib.errors import AutoSpecError, InputError, OutputError
@@ -38,26 +39,47 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
+    # Before numpy is there, which param.py may import: linear algebra in one thread adds up in one order, so that
+    # results do not depend on how many cores there are.
+    for library in ('OPENBLAS', 'MKL', 'OMP', 'VECLIB'):
+        os.environ.setdefault(f'{library}_NUM_THREADS', '1')
     options = parser().parse_args(argv)
-    folder = Path(options.folder)
+    # What a batch system sends to end a job has the effect of Ctrl-C.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _guarded(Path(options.folder or '.'), options)
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _guarded(folder: Path, options: argparse.Namespace) -> int:
+    """Do what is asked for; the exit code, whatever happens."""
     try:
         return _action(options)(folder, options)
     except AutoSpecError as error:
         for fault in error.faults:
-            print(fault, file=sys.stderr)
+            _say(fault, sys.stderr)
         return EXIT_INPUT
     except KeyboardInterrupt:
-        print('interrupted; nothing was extracted', file=sys.stderr)
+        _say('interrupted; nothing was extracted', sys.stderr)
         return EXIT_INTERRUPTED
     except ModuleNotFoundError as error:
         if str(error.name).startswith('autospec_lib'):
             return _bug(folder, error)
-        print(
-            f'the Python package {error.name} is not installed; install AutoSpec with: pip install .', file=sys.stderr
-        )
+        _say(f'the Python package {error.name} is not installed; install AutoSpec with: pip install .', sys.stderr)
         return EXIT_INPUT
     except Exception as error:
         return _bug(folder, error)
+
+
+def _say(text: str, stream: TextIO | None = None) -> None:
+    """Print; a reader that has gone (``| head``) or a full disk is no reason to end a run, whose results are files."""
+    stream = stream or sys.stdout
+    try:
+        print(text, file=stream, flush=True)
+    except OSError:
+        # Python would try to write the rest when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _action(options: argparse.Namespace) -> Callable[[Path, argparse.Namespace], int]:
@@ -78,9 +100,9 @@ def _init(folder: Path, options: argparse.Namespace) -> int:
             try:
                 with (folder / name).open('x', encoding='utf-8') as file:
                     file.write(text)
-                print(f'{folder / name}: written; edit it')
+                _say(f'{folder / name}: written; edit it')
             except FileExistsError:
-                print(f'{folder / name}: is there already; kept as it is')
+                _say(f'{folder / name}: is there already; kept as it is')
     except OSError as error:
         raise InputError(f'{folder}: {error.strerror}; choose a folder that can be written') from error
     return 0
@@ -91,9 +113,9 @@ def _check(folder: Path, options: argparse.Namespace) -> int:
     from autospec_lib import forecast
 
     job, targets, warned = _prepare(folder, options, write_defaults=False)
-    _warn(warned)
-    for line in forecast.describe(job, targets):
-        print(line)
+    _warn(warned, options)
+    for line in forecast.describe(job, targets, _processes(job, targets, options)):
+        _say(line)
     return 0
 
 
@@ -102,15 +124,17 @@ def _demo(folder: Path, options: argparse.Namespace) -> int:
     from autospec_lib import demo
 
     simulated = options.demo == 'sim'
-    given = options.folder if options.folder != '.' else ('' if simulated else options.demo)
-    folder = Path(given or ('autospec_sim' if simulated else 'autospec_demo'))
+    named = '' if simulated else options.demo
+    if named and options.folder:
+        raise InputError(f'--demo {named} and {options.folder}: two folders; name one')
+    folder = Path(named or options.folder or ('autospec_sim' if simulated else 'autospec_demo'))
     try:
         (demo.make_simulated if simulated else demo.make_abell)(folder)
     except OSError as error:
         raise InputError(f'{folder}: {error.strerror}; name another folder after --demo') from error
     code = _run(folder, options)
     if not options.quiet:
-        print(demo.what_to_look_at(folder, simulated))
+        _say(demo.what_to_look_at(folder, simulated))
     return code
 
 
@@ -121,10 +145,7 @@ def _prepare(
     from autospec_lib import params
 
     parameters, warned = params.load(folder / 'param.py')
-    # From here on numpy and more are needed; a fault in param.py has been told without waiting for them. Linear
-    # algebra in one thread adds up in one order, so that results do not depend on how many cores there are.
-    for library in ('OPENBLAS', 'MKL', 'OMP', 'VECLIB'):
-        os.environ.setdefault(f'{library}_NUM_THREADS', '1')
+    # From here on numpy and more are needed; a fault in param.py has been told without waiting for them.
     from autospec_lib import catalog, cube, resume, sexconfig, stamps
     from autospec_lib.runner import Job
 
@@ -154,69 +175,75 @@ def _selected(targets: list[Target], wanted: list[int] | None, catalogue: str) -
     return [target for target in targets if target.id in set(wanted)]
 
 
-def _warn(lines: list[str]) -> None:
+def _warn(lines: list[str], options: argparse.Namespace) -> None:
     for line in lines:
-        print(f'warning: {line}', file=sys.stderr)
+        if not options.quiet:
+            _say(f'warning: {line}', sys.stderr)
 
 
 def _run(folder: Path, options: argparse.Namespace) -> int:
     """Extract every source."""
     job, targets, warned = _prepare(folder, options)
-    _warn(warned)
+    _warn(warned, options)
     from autospec_lib.report import Log, Report
 
     report = Report(len(targets))
+    outcomes = _outcomes(job, targets, options)  # a cluster that does not answer is a fault of the command line
     try:
         (folder / job.params.output).mkdir(parents=True, exist_ok=True)
         log = Log(folder)
     except OSError as error:
-        raise InputError(f'{folder}: {error.strerror}; logs/ and {job.params.output}/ must be writable') from error
+        where = error.filename or folder
+        raise InputError(f'{where}: {error.strerror}; logs/ and {job.params.output}/ must be writable') from error
     with log:
         _write_header(log, job, options, warned)
-        code = _loop(job, targets, report, log, options)
+        code = _loop(outcomes, report, log, options)
         with suppress(OutputError):
             log.write(f'# {report.summary}')
     if not options.quiet or code:
-        print(report.summary, file=sys.stderr if code else sys.stdout)
+        _say(report.summary, sys.stderr if code else sys.stdout)
     return code
 
 
 def _write_header(log: Log, job: Job, options: argparse.Namespace, warned: list[str]) -> None:
-    from autospec_lib import params
+    from autospec_lib import params, sexkeys
 
     names = dict.fromkeys((job.params.datacube, job.params.catalog, *job.params.img, *job.params.seg, 'default.sex'))
     inputs = [job.folder / name for name in names]
     command = shlex.join(['AutoSpec', *(sys.argv[1:])])
-    log.header(command, job.folder.resolve(), params.describe(job.params), inputs)
+    settings = '\n'.join((params.describe(job.params), 'default.sex:', sexkeys.describe(vars(job.sex))))
+    log.header(command, job.folder.resolve(), settings, inputs)
     for line in warned:
         log.write(f'# warning: {line}')
 
 
-def _loop(job: Job, targets: list[Target], report: Report, log: Log, options: argparse.Namespace) -> int:
+def _loop(outcomes: Iterator[Outcome], report: Report, log: Log, options: argparse.Namespace) -> int:
     """Report every source as it is done; the exit code."""
     from tqdm import tqdm
 
     # None = tqdm stays silent where there is no terminal.
-    bar = tqdm(total=len(targets), unit='source', leave=False, disable=True if options.quiet else None)
+    bar = tqdm(total=report.total, unit='source', leave=False, disable=True if options.quiet else None)
     with bar:
         try:
-            for outcome in _outcomes(job, targets, options):
+            for outcome in outcomes:
                 report.add(outcome)
                 log.outcome(outcome)
                 bar.set_postfix_str(f'ID {outcome.ident}')
                 bar.update()
                 if options.verbose or outcome.error is not None:
-                    bar.write(outcome.line, file=sys.stderr if outcome.error else sys.stdout)
+                    with bar.external_write_mode():
+                        _say(outcome.line, sys.stderr if outcome.error else sys.stdout)
         except KeyboardInterrupt:
             log.write('# interrupted')
             return EXIT_INTERRUPTED
         except AutoSpecError as error:
-            bar.write(f'stopped: {error}', file=sys.stderr)
+            with bar.external_write_mode():
+                _say(f'stopped: {error}', sys.stderr)
             with suppress(OutputError):  # the log may be what cannot be written
                 log.write(f'# stopped: {error}')
             return EXIT_FAILED
     if report.bugs:
-        print(f'{report.bugs} of these are bugs in AutoSpec; please report them with {log.path}', file=sys.stderr)
+        _say(f'{report.bugs} of these are bugs in AutoSpec; please report them with {log.path}', sys.stderr)
         return EXIT_BUG
     return report.exit_code
 
@@ -226,8 +253,16 @@ def _outcomes(job: Job, targets: list[Target], options: argparse.Namespace) -> I
 
     if options.scheduler:
         return schedule.cluster(job, targets, options.scheduler)
+    number = _processes(job, targets, options)
+    return schedule.serial(job, targets) if number == 1 else schedule.processes(job, targets, number)
+
+
+def _processes(job: Job, targets: list[Target], options: argparse.Namespace) -> int:
+    """How many processes of this machine extract; on a cluster each worker is one by itself."""
+    from autospec_lib import schedule
+
     cores = job.params.cores if options.cores is None else options.cores
-    return schedule.serial(job, targets) if cores == 1 else schedule.processes(job, targets, cores)
+    return 1 if options.scheduler else schedule.how_many(cores, len(targets))
 
 
 def _bug(folder: Path, error: Exception) -> int:
@@ -242,5 +277,5 @@ def _bug(folder: Path, error: Exception) -> int:
     except (OSError, AutoSpecError):
         where = trace
     what = f'{type(error).__name__}: {" ".join(str(error).split())}'
-    print(f'AutoSpec {__version__} has a bug: {what}; please report it: {where}', file=sys.stderr)
+    _say(f'AutoSpec {__version__} has a bug: {what}; please report it: {where}', sys.stderr)
     return EXIT_BUG

@@ -138,6 +138,8 @@ def _output(path: Path, written: str) -> Iterator[Finding]:
         yield ('OUTPUT',), f'OUTPUT = {written!r} cannot be made: {existing} is a file; name another folder'
     elif not os.access(existing, os.W_OK | os.X_OK):
         yield ('OUTPUT',), f'OUTPUT = {written!r} cannot be written: no permission in {existing}; name another folder'
+    elif os.path.exists(path / 'images') and not os.path.isdir(path / 'images'):
+        yield ('OUTPUT',), f'OUTPUT = {written!r} has a file {path / "images"} where plots belong; rename that file'
 
 
 def _reference(params: Params) -> Iterator[Finding]:

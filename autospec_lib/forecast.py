@@ -4,39 +4,52 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
-from autospec_lib import geometry, names, stamps
+from autospec_lib import names, resume, stamps
 from autospec_lib.errors import SourceError
 from autospec_lib.model import Target
 from autospec_lib.runner import Job
 
 BASE_MEMORY = 250e6  # Python with numpy, astropy, mpdaf and matplotlib
+PROCESS_MEMORY = 80e6  # what each further process does not share of that
 BYTES_PER_VOXEL = 40  # data and variance in double precision, flags, and one copy of the data
 BLOCK = 2880  # FITS files grow in blocks of this many bytes
 PLOTS = 0.7e6  # the JPGs of one source
 
 
-def describe(job: Job, targets: Sequence[Target]) -> Iterator[str]:
+def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterator[str]:
     """Lines about the cube, the sources, their references, and the memory and disk a run needs."""
-    cube = job.cube
     yield from _cube(job)
     spaxels = []
     for target in targets:
-        height, width = (s.stop - s.start for s in geometry.box_around((0.0, 0.0), target.size, cube.pixel))
+        centre, trouble = _centre(job, target)
+        box, notes = stamps.box_of(job.cube, target, centre)
+        height, width = (s.stop - s.start for s in box)
         spaxels.append(height * width)
-        note = _reference(job, target) + _trouble(job, target)
+        note = '; '.join((_reference(job, target), *notes, *trouble))
         yield f'source {target.id}: {height} x {width} spaxels, reference {note}'
-    nl = len(cube.wave)
-    loaded = sum(layer.values.nbytes for layer in cube.layers if layer.values is not None)
-    voxels = nl * max(spaxels) * (2 if job.params.deblend else 1)
-    memory = BASE_MEMORY + BYTES_PER_VOXEL * voxels + loaded
-    disk = sum(_file_size(job, nl, number) for number in spaxels)
-    there = sum(job.path(target).exists() for target in targets)
-    yield f'memory: about {memory / 1e6:.0f} MB'
-    yield f'disk: about {disk / 1e6:.0f} MB, {shutil.disk_usage(job.folder).free / 1e6:.0f} MB are free'
-    yield f'sources to extract: {len(targets)}' + (f', replacing {there} files' if there else '')
+    kept = [target for target in targets if job.resume and resume.is_complete(job, target)]
+    there = sum(job.path(target).exists() for target in targets) - len(kept)
+    output = job.folder / job.params.output
+    disk = next(path for path in (output, *output.parents) if path.exists())
+    needed = sum(map(partial(file_size, job), spaxels))
+    yield f'memory: about {memory(job, max(spaxels), processes) / 1e6:.0f} MB'
+    yield f'disk: about {needed / 1e6:.0f} MB, {shutil.disk_usage(disk).free / 1e6:.0f} MB are free'
+    yield (
+        f'sources to extract: {len(targets) - len(kept)}'
+        + (f', replacing {there} files' if there else '')
+        + (f', keeping {len(kept)} that are complete' if kept else '')
+    )
+
+
+def memory(job: Job, spaxels: int, processes: int) -> float:
+    """Bytes that a run takes with so many processes and spaxels in the largest subcube, near enough to plan with."""
+    loaded = sum(layer.values.nbytes for layer in job.cube.layers if layer.values is not None)
+    voxels = len(job.cube.wave) * spaxels * (2 if job.params.deblend else 1)
+    return BASE_MEMORY + loaded + processes * BYTES_PER_VOXEL * voxels + (processes - 1) * PROCESS_MEMORY
 
 
 def _cube(job: Job) -> Iterator[str]:
@@ -59,16 +72,17 @@ def _reference(job: Job, target: Target) -> str:
     return tag if tag in known else f'{names.WHITE} ({target.ref!r} is neither in IMG nor in APER)'
 
 
-def _trouble(job: Job, target: Target) -> str:
+def _centre(job: Job, target: Target) -> tuple[tuple[float, float], list[str]]:
+    """The target's pixel, any where it has none, and why it will fail."""
     try:
-        stamps.locate(job.cube, target)
+        return stamps.locate(job.cube, target), []
     except SourceError as error:
-        return f'; will fail: {error}'
-    return ''
+        return (0.0, 0.0), [f'will fail: {error}']
 
 
-def _file_size(job: Job, nl: int, spaxels: int) -> float:
-    """Bytes of one source's output, near enough to plan with."""
+def file_size(job: Job, spaxels: int) -> float:
+    """Bytes of the output of one source with so many spaxels, near enough to plan with."""
+    nl = len(job.cube.wave)
     params, extra = job.params, len(job.cube.images)
     joint = bool(params.deblend)
     arrays = [4 * nl] * 2 * (3 + len(params.aper) + extra + 3 * params.xcor + joint + bool(params.psf))

@@ -37,16 +37,21 @@ def chosen(
     if not setting:
         return None
     if setting == 'header':
-        return _in_header(path, header, wave[[0, -1]] * units.Unit(unit).to('Angstrom'))
+        return _in_header(path, header, wave[[0, -1]], unit)
     blue, red, *beta = map(float, setting if len(setting) > 1 else (setting[0], setting[0]))
     return Psf(blue, red, *beta) if wave[0] <= wave[-1] else Psf(red, blue, *beta)
 
 
-def _in_header(path: Path, header: fits.Header, ends: FloatArray) -> Psf:
-    """MPDAF's FSF keywords at two wavelengths in Angstrom, the mean of all fields."""
+def _in_header(path: Path, header: fits.Header, ends: FloatArray, unit: str) -> Psf:
+    """MPDAF's FSF keywords at two wavelengths, the mean of all fields."""
     way_out = 'set PSF to the FWHM in arcsec, e.g. 0.8, or to () for none'
     if 'FSFMODE' not in header:
         raise InputError(f"{path.name}: PSF = 'header', but its header has no FSF keywords (FSFMODE); {way_out}")
+    try:
+        ends = ends * units.Unit(unit).to('Angstrom')
+    except ValueError as error:  # no unit that astropy knows, or none of length
+        problem = f'the unit of its wavelengths, {unit!r}, is none of length'
+        raise InputError(f"{path.name}: PSF = 'header', but {problem}; mend CUNIT3, or {way_out}") from error
     from mpdaf.MUSE import FSFModel
 
     try:

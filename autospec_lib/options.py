@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 
 from autospec_lib import __version__
 
@@ -19,8 +20,9 @@ a first run:
   AutoSpec --check my_field  find every fault and say what a run would do and need
   AutoSpec my_field          run
 
-exit codes: 0 every source done; 1 at least one source failed (named in the summary); 2 parameters, catalogue or
-cube at fault, nothing was started; 3 a bug (traceback in the log); 130 interrupted, finished sources are kept.
+exit codes: 0 every source done; 1 at least one source failed, or the run had to stop (named in the summary);
+2 parameters, catalogue, cube, images or the command line at fault, nothing was started; 3 a bug (traceback in the
+log); 130 interrupted (Ctrl-C, SIGTERM), finished sources are kept.
 The README explains every parameter: param.py itself has one line about each."""
 
 
@@ -34,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = result.add_argument
-    add('folder', nargs='?', default='.', metavar='FOLDER', help='the working folder (default: here)')
+    add('folder', nargs='?', metavar='FOLDER', help='the working folder (default: here)')
     does = result.add_mutually_exclusive_group()
     does.add_argument(
         '--init', action='store_true', help='write templates of param.py and catalog.txt; keep what is there'
@@ -50,14 +52,16 @@ def parser() -> argparse.ArgumentParser:
         help='make a demo folder (default: autospec_demo) from the real MUSE cube inside mpdaf and run on it; '
         "'--demo sim [DIR]': a simulated field with known spectra",
     )
-    add('--id', nargs='+', type=int, metavar='ID', help='extract only the sources with these IDs')
+    add('--id', nargs='+', type=_ident, metavar='ID', help='extract only the sources with these IDs')
     add('--skip-bad-rows', action='store_true', help='leave out catalogue rows that cannot be read, and log them')
     add('--resume', action='store_true', help='keep the sources that an earlier run completed with the same settings')
     where = result.add_mutually_exclusive_group()
     where.add_argument('--cores', type=_count, metavar='N', help='how many sources at a time (0: one on each core)')
-    where.add_argument('--scheduler', metavar='ADDRESS', help='extract on a Dask cluster, e.g. tcp://10.0.0.1:8786')
+    where.add_argument(
+        '--scheduler', type=_address, metavar='ADDRESS', help='extract on a Dask cluster, e.g. tcp://10.0.0.1:8786'
+    )
     talk = result.add_mutually_exclusive_group()
-    talk.add_argument('-q', '--quiet', action='store_true', help='print errors only')
+    talk.add_argument('-q', '--quiet', action='store_true', help='print errors only; warnings are in the log')
     talk.add_argument('-v', '--verbose', action='store_true', help='print a line for every source')
     add('--version', action='version', version=f'AutoSpec {__version__}')
     return result
@@ -68,3 +72,18 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f'{text!r} is not a whole number from 0')
     return int(text)
+
+
+def _ident(text: str) -> int:
+    """A source's ID."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number; a folder comes before --id')
+    return int(text)
+
+
+def _address(text: str) -> str:
+    """The address of a Dask scheduler."""
+    found = re.fullmatch(r'(?:(?:tcp|tls)://)?(?:\[[0-9a-fA-F:.]+\]|[\w.-]+):(\d{1,5})', text)
+    if not found or int(found[1]) > 65535:
+        raise argparse.ArgumentTypeError(f'{text!r} is no address; expected tcp://HOST:PORT, e.g. tcp://10.0.0.1:8786')
+    return text

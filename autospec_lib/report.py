@@ -19,7 +19,7 @@ PACKAGES = ('numpy', 'astropy', 'mpdaf', 'sep', 'matplotlib', 'scipy')
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one source; ``error`` is None where its file is there, ``trace`` that of a bug.
+    """What became of one source; ``error`` is None where its file is there, ``trace`` that of a bug, in plots too.
 
     ``kept`` is True where an earlier run wrote the file.
     """
@@ -112,12 +112,12 @@ class Log:
     ) -> None:
         self._file.close()
 
-    def header(self, command: str, folder: Path, parameters: str, inputs: Iterable[Path]) -> None:
-        """Enough to repeat the run: versions, command, parameters, inputs with size and date."""
+    def header(self, command: str, folder: Path, settings: str, inputs: Iterable[Path]) -> None:
+        """Enough to repeat the run: versions, command, parameters and other settings, inputs with size and date."""
         self.write(f'# AutoSpec {__version__}, {time.strftime("%c")}')
         self.write(f'# Python {platform.python_version()} on {platform.platform()}; {versions()}')
         self.write(f'# {command} in {folder}')
-        for line in parameters.splitlines():
+        for line in settings.splitlines():
             self.write(f'#   {line}')
         for path in inputs:
             status = path.stat()

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from autospec_lib.runner import Job
 
 CARD = 'FPRINT'
-# What changes where results go, or how many at a time, but not what they are.
-IRRELEVANT = {'output', 'pre_out', 'catalog', 'mode', 'size', 'ref', 'plots', 'cmap', 'cores', 'warnings'}
+# What changes where results go, or how many at a time, but not what they are. CMAP is not among them: it shapes plots.
+IRRELEVANT = {'output', 'pre_out', 'catalog', 'mode', 'size', 'ref', 'plots', 'cores', 'warnings'}
 
 
 def run_fingerprint(folder: Path, params: Params, sex: Any) -> str:
@@ -31,7 +31,7 @@ def run_fingerprint(folder: Path, params: Params, sex: Any) -> str:
     folder : Path
         The working folder.
     params : Params
-        Those that do not shape a source's file have no say.
+        Those that do not shape a source's file or plots have no say.
     sex : sexconfig.Settings
         The segmentation settings.
     """
@@ -68,4 +68,4 @@ def is_complete(job: Job, target: Target) -> bool:
 
 def _plots(job: Job, target: Target, deblended: bool) -> Iterator[Path]:
     keys = ('IMAGES', 'MASKS', 'SPECTRA', *['XCOR'] * job.params.xcor, *['DEBLEND'] * deblended)
-    return (job.plot_folder(target) / f'{target.id}_{key}.jpg' for key in keys)
+    return (job.picture(target, key) for key in keys)

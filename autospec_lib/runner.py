@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 import traceback
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from autospec_lib.errors import AutoSpecError, OutputError, SourceError
 from autospec_lib.model import Products, Stamp, Target
 from autospec_lib.params import Params
 from autospec_lib.report import Outcome
+
+PICTURES = ('IMAGES', 'MASKS', 'SPECTRA', 'XCOR', 'DEBLEND')  # the plots that a source can have
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,9 @@ class Job:
         """Where a source's file belongs."""
         return self.folder / self.params.output / f'{self.params.pre_out}{target.id}.fits'
 
-    def plot_folder(self, target: Target) -> Path:
-        """Where a source's plots belong."""
-        return self.folder / self.params.output / 'images' / str(target.id)
+    def picture(self, target: Target, key: str) -> Path:
+        """Where one of a source's plots belongs."""
+        return self.folder / self.params.output / 'images' / str(target.id) / f'{target.id}_{key}.jpg'
 
 
 def attempt(job: Job, target: Target) -> Outcome:
@@ -53,19 +56,40 @@ def attempt(job: Job, target: Target) -> Outcome:
     if job.resume and resume.is_complete(job, target):
         return Outcome(target.id, 0.0, kept=True)
     try:
-        notes = extract(job, target)
-        return Outcome(target.id, time.perf_counter() - start, notes)
+        notes, trace = extract(job, target)
+        return Outcome(target.id, time.perf_counter() - start, notes, trace=trace)
     except SourceError as error:
-        return Outcome(target.id, time.perf_counter() - start, error=str(error))
+        what, trace = str(error), None
     except AutoSpecError:
         raise
     except Exception as error:
-        what = f'bug: {type(error).__name__}: {error}'.splitlines()[0]
-        return Outcome(target.id, time.perf_counter() - start, error=what, trace=traceback.format_exc())
+        what, trace = f'bug: {type(error).__name__}: {error}'.splitlines()[0], traceback.format_exc()
+    discard(job, target)
+    return Outcome(target.id, time.perf_counter() - start, error=what, trace=trace)
 
 
-def extract(job: Job, target: Target) -> tuple[str, ...]:
-    """Extract one source, write its file, then its plots; the notes on it.
+def discard(job: Job, target: Target) -> None:
+    """Remove what an earlier run has left of a source that fails now: it would pass for this run's.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be removed.
+    """
+    with _writing(job.path(target)):
+        job.path(target).unlink(missing_ok=True)
+    _remove_pictures(job, target)
+
+
+def extract(job: Job, target: Target) -> tuple[tuple[str, ...], str | None]:
+    """Extract one source, write its file, then its plots.
+
+    Returns
+    -------
+    notes : tuple of str
+        The notes on it.
+    trace : str or None
+        The traceback of plots that failed.
 
     Raises
     ------
@@ -82,26 +106,43 @@ def extract(job: Job, target: Target) -> tuple[str, ...]:
         products = pipeline.process(stamp, job.params, job.sex)
         card = {resume.CARD: (resume.fingerprint(job, target), 'of parameters, inputs and version')}
         products = replace(products, facts=products.facts | card)
-        try:
+        # First, so that a run that is killed leaves no pictures of an earlier file beside the new one.
+        _remove_pictures(job, target)
+        with _writing(job.path(target)):
             write.write_source(job.path(target), products, stamp, job.params)
-            if job.params.plots:
-                return (*products.notes, *_plot(job, products, stamp))
-        except OSError as error:
-            reason = error.strerror or error
-            raise OutputError(f'{job.path(target)}: {reason}; mend that and go on with: AutoSpec --resume') from error
-    return products.notes
+        return _plot(job, products, stamp) if job.params.plots else (products.notes, None)
 
 
-def _plot(job: Job, products: Products, stamp: Stamp) -> tuple[str, ...]:
-    """Draw and save the plots; a failed plot is a note, not a lost source."""
+def _plot(job: Job, products: Products, stamp: Stamp) -> tuple[tuple[str, ...], str | None]:
+    """Draw and save the plots; a failed plot is a note with its traceback, not a lost source."""
     from autospec_lib import plots
 
-    folder = job.plot_folder(stamp.target)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = job.picture(stamp.target, '').parent
     try:
-        plots.save(plots.render(products, stamp, job.params.cmap), folder, stamp.target.id)
-    except OSError:
+        with _writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            plots.save(plots.render(products, stamp, job.params.cmap), folder, stamp.target.id)
+    except OutputError:
         raise
     except Exception as error:
-        return (f'plots failed: {type(error).__name__}: {error}'.splitlines()[0],)
-    return ()
+        note = f'plots failed: {type(error).__name__}: {error}'.splitlines()[0]
+        return (*products.notes, note), traceback.format_exc()
+    return products.notes, None
+
+
+def _remove_pictures(job: Job, target: Target) -> None:
+    """Remove the plots of an earlier run."""
+    for key in PICTURES:
+        path = job.picture(target, key)
+        with _writing(path):
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """What goes wrong with ``path`` stops the run: the next source would fare no better."""
+    try:
+        yield
+    except OSError as error:
+        way_out = 'mend that and go on with: AutoSpec --resume'
+        raise OutputError(f'{path}: {error.strerror or error}; {way_out}') from error

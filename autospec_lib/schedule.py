@@ -9,18 +9,31 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from autospec_lib.errors import InputError
 from autospec_lib.model import Target
 from autospec_lib.report import Outcome
-from autospec_lib.runner import Job, attempt
+from autospec_lib.runner import Job, attempt, discard
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 CONNECT = 10  # seconds to wait for a scheduler
 DIED = 'its process died (out of memory, or killed)'
+
+
+def how_many(cores: int, sources: int) -> int:
+    """How many processes extract so many sources; ``cores`` 0 = one on each core that this process may use."""
+    if not cores:
+        # A batch system may give a job some of the machine's cores only.
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    return max(1, min(cores, sources))
 
 
 def serial(job: Job, targets: Sequence[Target]) -> Iterator[Outcome]:
@@ -42,14 +55,15 @@ def processes(job: Job, targets: Sequence[Target], cores: int) -> Iterator[Outco
     targets : sequence of Target
         The sources.
     cores : int
-        How many processes; 0 = one for each core.
+        How many processes.
     """
     waiting = list(reversed(targets))
     while waiting:
-        suspects = yield from _pool(job, waiting, cores or os.cpu_count() or 1)
+        suspects = yield from _pool(job, waiting, cores)
         for target in suspects:
             again = yield from _pool(job, [target], 1)
             for lost in again:
+                discard(job, lost)
                 yield Outcome(lost.id, 0.0, error=DIED)
 
 
@@ -58,7 +72,7 @@ def _pool(job: Job, waiting: list[Target], cores: int) -> Generator[Outcome, Non
     # fork shares the open cube and its aligned images with the children at no cost; elsewhere it is not safe.
     context = multiprocessing.get_context('fork' if sys.platform == 'linux' else 'spawn')
     running: dict[Future[Outcome], Target] = {}
-    with ProcessPoolExecutor(min(cores, len(waiting)), context, _ignore_interrupt) as pool:
+    with ProcessPoolExecutor(min(cores, len(waiting)), context, _begin_worker) as pool:
         try:
             while waiting or running:
                 while waiting and len(running) < 2 * cores:
@@ -83,7 +97,7 @@ def _pool(job: Job, waiting: list[Target], cores: int) -> Generator[Outcome, Non
 
 
 def cluster(job: Job, targets: Sequence[Target], address: str) -> Iterator[Outcome]:
-    """Sources on the workers of a Dask scheduler, which have AutoSpec installed and see the same folder.
+    """Connect to a Dask scheduler; its workers, which have AutoSpec installed and see the same folder, do the rest.
 
     A source whose worker dies is given to another one by the scheduler, which gives up after a few workers.
 
@@ -102,15 +116,23 @@ def cluster(job: Job, targets: Sequence[Target], address: str) -> Iterator[Outco
         If there is no such scheduler, or Dask is not installed.
     """
     try:
-        from distributed import Client, KilledWorker, as_completed
+        from distributed import Client
     except ModuleNotFoundError as error:
-        raise InputError("--scheduler needs Dask; install it with: pip install 'autospec[dask]'") from error
+        raise InputError(
+            "--scheduler needs Dask; install it, in a clone of AutoSpec, with: pip install '.[dask]'"
+        ) from error
     try:
         client = Client(address, timeout=CONNECT, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise InputError(
             f'--scheduler {address}: no scheduler answers there; start one with: dask scheduler'
         ) from error
+    return _on_cluster(client, job, targets)
+
+
+def _on_cluster(client: Client, job: Job, targets: Sequence[Target]) -> Iterator[Outcome]:
+    from distributed import KilledWorker, as_completed
+
     with client:
         shared = client.scatter(replace(job, folder=job.folder.resolve()), broadcast=True)
         futures = {client.submit(attempt, shared, target, pure=False): target for target in targets}
@@ -119,11 +141,23 @@ def cluster(job: Job, targets: Sequence[Target], address: str) -> Iterator[Outco
                 try:
                     yield future.result()
                 except KilledWorker:
+                    discard(job, futures[future])
                     yield Outcome(futures[future].id, 0.0, error=DIED)
         finally:
             client.cancel([future for future in futures if not future.done()])
 
 
-def _ignore_interrupt() -> None:
-    """Ctrl-C reaches every process of the terminal; only the one that reports shall act on it."""
+def _begin_worker() -> None:
+    """Leave signals to the process that reports, and do not outlive it."""
+    # Ctrl-C reaches every process of the terminal. SIGTERM is what the pool ends its processes with.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone, which a killed one cannot tell it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -6,7 +6,7 @@ Names and limits are those of SExtractor 2.25, and BACK_PEARSON of 2.28.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from autospec_lib.checks import near
@@ -121,3 +121,26 @@ RULES = {
 
 # Keys that change SExtractor's map and that sep cannot honour, and the value that stands in for any other.
 FIXED = {'DETECT_TYPE': 'CCD', 'WEIGHT_TYPE': 'NONE', 'BACK_PEARSON': 2.5}
+
+
+def describe(settings: Mapping[str, Any]) -> str:
+    """The settings in force as lines of ``default.sex``, below them the filter as lines of its file.
+
+    Parameters
+    ----------
+    settings : mapping
+        The fields of `sexconfig.Settings` and their values.
+    """
+    kernel = settings['kernel']
+    keys = {name.upper(): value for name, value in settings.items() if not name.startswith('kernel')}
+    lines = [f'{key:<15} {_written(value)}' for key, value in {**keys, 'FILTER': kernel is not None}.items()]
+    if kernel is not None:
+        lines.append('CONV NORM' if settings['kernel_norm'] else 'CONV NONORM')
+        lines += [' '.join(map(str, row)) for row in kernel]
+    return '\n'.join(lines)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return 'Y' if value else 'N'
+    return ','.join(map(str, value)) if isinstance(value, tuple) else str(value)

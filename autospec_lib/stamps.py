@@ -67,7 +67,7 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[int, tuple[float, float
     """
     y, x = locate(cube, target)
     ny, nx = cube.data.shape[1:]
-    box, notes = _box(cube, target, (y, x))
+    box, notes = box_of(cube, target, (y, x))
     inner = (
         slice(max(box[0].start, 0), min(box[0].stop, ny)),
         slice(max(box[1].start, 0), min(box[1].stop, nx)),
@@ -112,8 +112,8 @@ def _neighbours(
     }
 
 
-def _box(cube: OpenCube, target: Target, centre: tuple[float, float]) -> tuple[tuple[slice, slice], tuple[str, ...]]:
-    """The box to cut out, and what is odd about its size."""
+def box_of(cube: OpenCube, target: Target, centre: tuple[float, float]) -> tuple[tuple[slice, slice], tuple[str, ...]]:
+    """The box (ys, xs) to cut out around a pixel, and what is odd about its size."""
     ny, nx = cube.data.shape[1:]
     box = geometry.box_around(centre, target.size, cube.pixel)
     height, width = (s.stop - s.start for s in box)

@@ -7,6 +7,7 @@ import builtins
 import contextlib
 import importlib.util
 import os
+import shlex
 import sys
 import traceback
 import warnings
@@ -61,7 +62,8 @@ def _source(path: Path) -> str:
         return importlib.util.decode_source(path.read_bytes())
     except FileNotFoundError:
         folder = os.path.dirname(os.path.abspath(path))
-        raise ParameterError(f'{path.name}: not found in {folder}; write one with: AutoSpec --init') from None
+        way_out = shlex.join(['AutoSpec', '--init', *[str(path.parent)] * (path.parent != Path())])
+        raise ParameterError(f'{path.name}: not found in {folder}; write one with: {way_out}') from None
     except OSError as error:
         raise ParameterError(f'{path.name}: cannot be read: {error.strerror}') from error
     except UnicodeDecodeError as error:

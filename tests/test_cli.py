@@ -39,7 +39,15 @@ def test_a_run_writes_file_and_log_and_says_so(folder, capsys):
     assert [path.name for path in (folder / 'output').iterdir()] == ['Source_7.fits']
     log = log_of(folder)
     assert '\n7: Extracted Successfully in 0.' in log
-    for part in (f'# AutoSpec {__version__}', 'numpy', 'SIZE', '# input datacube.fits: ', '# 1 of 1 sources extracted'):
+    for part in (
+        f'# AutoSpec {__version__}',
+        'numpy',
+        'SIZE',
+        '#   BACK_SIZE ',
+        '#   CONV NORM\n#   ',
+        '# input datacube.fits: ',
+        '# 1 of 1 sources extracted',
+    ):
         assert part in log
 
 
@@ -64,6 +72,38 @@ def test_one_failing_source_leaves_the_others_untouched_and_is_named(folder, cap
     assert '2 of 3 sources extracted; 1 failed (2)' in screen.err
     assert '2: Error, 77.3 arcsec outside the cube; skipped' in log_of(folder)
     assert sorted(path.name for path in (folder / 'output').iterdir()) == ['Source_1.fits', 'Source_3.fits']
+
+
+def test_a_failing_source_does_not_keep_the_file_and_plots_of_an_earlier_run(folder):
+    parameters(folder, PLOTS=True)
+    catalogue(folder, [(1, 0, 0), (2, 0, 0)])
+    assert main([str(folder), '-q']) == 0
+    (folder / 'output' / 'images' / '2' / 'mine.txt').write_text('')
+    catalogue(folder, [(1, 0, 0), (2, 400, 0)])
+    assert main([str(folder), '-q']) == 1
+    left = sorted(path.name for path in (folder / 'output').rglob('*') if path.is_file())
+    own = ['1_IMAGES.jpg', '1_MASKS.jpg', '1_SPECTRA.jpg', '1_XCOR.jpg']
+    assert left == [*own, 'Source_1.fits', 'mine.txt']
+
+
+@pytest.mark.parametrize(
+    ('later', 'drawn'),
+    [
+        ({'DEBLEND': False}, ['7_IMAGES.jpg', '7_MASKS.jpg', '7_SPECTRA.jpg', '7_XCOR.jpg']),
+        ({'DEBLEND': False, 'XCOR': False}, ['7_IMAGES.jpg', '7_MASKS.jpg', '7_SPECTRA.jpg']),
+        ({'PLOTS': False}, []),
+    ],
+)
+def test_plots_that_a_later_run_does_not_draw_go(folder, later, drawn):
+    from autospec_lib import runner
+
+    parameters(folder, PLOTS=True, DEBLEND=True)
+    assert main([str(folder), '-q']) == 0
+    pictures = folder / 'output' / 'images' / '7'
+    assert {path.name for path in pictures.iterdir()} == {f'7_{key}.jpg' for key in runner.PICTURES}
+    parameters(folder, **later)
+    assert main([str(folder), '-q']) == 0
+    assert sorted(path.name for path in pictures.iterdir()) == drawn
 
 
 def test_no_detection_and_an_all_nan_source(folder, capsys):
@@ -155,7 +195,29 @@ def test_a_failed_plot_is_a_note_not_a_lost_source(folder, capsys, monkeypatch):
     monkeypatch.setattr(plots, 'render', fail)
     assert main([str(folder)]) == 0
     assert '1 with notes (7)' in capsys.readouterr().out
-    assert '7: Note, plots failed: ValueError: no ink' in log_of(folder)
+    log = log_of(folder)
+    assert '7: Note, plots failed: ValueError: no ink' in log
+    assert '# Traceback' in log
+    assert '# ValueError: no ink' in log
+
+
+def test_a_write_error_of_plots_names_their_folder(folder, capsys, monkeypatch):
+    from autospec_lib import plots
+
+    def full(*_):
+        raise OSError(28, 'No space left on device')
+
+    parameters(folder, PLOTS=True)
+    monkeypatch.setattr(plots, 'save', full)
+    assert main([str(folder)]) == 1
+    assert 'output/images/7: No space left on device; mend that' in capsys.readouterr().err
+
+
+def test_a_file_in_the_place_of_the_logs_is_named(folder, capsys):
+    (folder / 'logs').write_text('')
+    assert main([str(folder)]) == 2
+    said = f'{folder / "logs"}: File exists; logs/ and output/ must be writable\n'
+    assert capsys.readouterr().err == said
 
 
 def test_a_full_disk_stops_the_run_with_one_line(folder, capsys, monkeypatch):
@@ -203,9 +265,18 @@ def test_faults_of_parameters_are_all_said_and_nothing_is_started(folder, capsys
     assert sorted(path.name for path in folder.iterdir()) == ['catalog.txt', 'datacube.fits', 'param.py']
 
 
-def test_a_folder_without_param_py_says_how_to_begin(tmp_path, capsys):
-    assert main([str(tmp_path)]) == 2
-    assert '--init' in capsys.readouterr().err
+def test_a_folder_without_param_py_says_how_to_begin(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([]) == 2
+    assert capsys.readouterr().err.endswith('write one with: AutoSpec --init\n')
+    assert main(['my field']) == 2
+    assert capsys.readouterr().err.endswith("write one with: AutoSpec --init 'my field'\n")
+
+
+def test_a_folder_behind_id_is_told_where_it_belongs(folder, capsys):
+    with pytest.raises(SystemExit, match='2'):
+        main(['--id', '7', str(folder)])
+    assert 'is not a whole number; a folder comes before --id' in capsys.readouterr().err
 
 
 def test_images_and_maps_take_part(folder):
@@ -256,6 +327,22 @@ def test_check_says_what_a_run_would_do_and_writes_nothing(folder, capsys):
     assert sorted(folder.iterdir()) == before
 
 
+def test_check_knows_what_resume_keeps_and_what_a_run_replaces(folder, capsys):
+    catalogue(folder, [(1, 0, 0), (2, 1, 0), (3, 1, 1)])
+    assert main([str(folder), '-q', '--id', '1', '2']) == 0
+    assert main([str(folder), '--check']) == 0
+    assert 'sources to extract: 3, replacing 2 files\n' in capsys.readouterr().out
+    catalogue(folder, [(1, 0, 0), (2, 2, 0), (3, 1, 1)])
+    assert main([str(folder), '--check', '--resume']) == 0
+    assert 'sources to extract: 2, replacing 1 files, keeping 1 that are complete\n' in capsys.readouterr().out
+
+
+def test_check_takes_the_whole_cube_where_size_is_larger(folder, capsys):
+    parameters(folder, SIZE=1000)
+    assert main([str(folder), '--check']) == 0
+    assert 'source 7: 24 x 27 spaxels, reference MUSE_WHITE; SIZE = 1000 is larger' in capsys.readouterr().out
+
+
 def test_init_writes_templates_and_never_overwrites(tmp_path, capsys):
     folder = tmp_path / 'new'
     assert main([str(folder), '--init']) == 0
@@ -279,8 +366,10 @@ def test_bad_rows_can_be_skipped(folder, capsys):
 def test_verbose_names_every_source_and_quiet_says_nothing(folder, capsys):
     assert main([str(folder), '-v']) == 0
     assert '7: Extracted Successfully' in capsys.readouterr().out
+    parameters(folder, REF='nothing')  # which is worth a warning
     assert main([str(folder), '-q']) == 0
     assert capsys.readouterr() == ('', '')
+    assert any('# warning: ' in path.read_text() for path in (folder / 'logs').iterdir())
 
 
 def run(*arguments, folder=None):
@@ -296,6 +385,30 @@ def run(*arguments, folder=None):
         check=False,
     )
     return result, time.perf_counter() - start
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='pipes of POSIX')
+@pytest.mark.parametrize('options', [('--check',), ('-v',)])
+def test_a_reader_that_has_gone_does_not_end_a_run(folder, options):
+    catalogue(folder, [(1, 0, 0), (2, 1, 0)])
+    code = 'import sys; from autospec_lib.cli import main; sys.exit(main())'
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, '-c', code, folder, *options]
+    result = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (result.returncode, result.stderr) == (0, '')
+    if '-v' in options:
+        assert '# 2 of 2 sources extracted' in log_of(folder)
+    else:
+        assert not (folder / 'logs').exists()
+
+
+def test_one_thread_is_asked_for_before_param_py_can_import_numpy(folder, monkeypatch):
+    monkeypatch.delenv('OMP_NUM_THREADS')
+    with (folder / 'param.py').open('a') as file:
+        file.write("import os\nassert os.environ['OMP_NUM_THREADS'] == '1'\n")
+    assert main([str(folder), '--check']) == 0
 
 
 @pytest.mark.parametrize('argument', ['--help', '--version'])

@@ -1,10 +1,12 @@
 """The demonstrations: the real cube of Abell 478 from end to end, and the simulated field."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from astropy.io import fits
 
-from autospec_lib import demo, simulate
+from autospec_lib import cli, demo, simulate
 from autospec_lib.cli import main
 from autospec_lib.errors import InputError
 
@@ -39,6 +41,32 @@ def test_the_simulated_field_is_made_and_can_be_run(tmp_path, monkeypatch, capsy
     assert 'truth.fits' in capsys.readouterr().out
     assert (folder / 'truth.fits').exists()
     assert sorted(path.name for path in (folder / 'output').glob('*.fits')) == ['Source_11.fits', 'Source_23.fits']
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'made'),
+    [
+        (['--demo'], 'autospec_demo'),
+        (['--demo', 'sim'], 'autospec_sim'),
+        (['--demo', 'sim', '.'], '.'),
+        (['--demo', '.'], '.'),
+        (['foo', '--demo'], 'foo'),
+        (['--demo', 'foo'], 'foo'),
+        (['--demo', 'sim', 'foo'], 'foo'),
+    ],
+)
+def test_where_the_demonstration_goes(arguments, made, monkeypatch):
+    seen = []
+    for name in ('make_abell', 'make_simulated'):
+        monkeypatch.setattr(demo, name, seen.append)
+    monkeypatch.setattr(cli, '_run', lambda folder, options: 0)
+    assert main(arguments) == 0
+    assert seen == [Path(made)]
+
+
+def test_two_folders_for_a_demonstration_are_refused(capsys):
+    assert main(['--demo', 'foo', 'bar']) == 2
+    assert capsys.readouterr().err == '--demo foo and bar: two folders; name one\n'
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path, capsys):

@@ -89,8 +89,9 @@ def test_the_tables_of_products_and_cards_are_what_a_file_holds(extracted):
     written = {(spectrum, patterns.get(key, key.replace('0.6', '<r>'))) for spectrum, key in keys}
     assert first_column('Spectra') == {key for spectrum, key in written if spectrum}
     assert first_column('Images, maps, masks and cubes') == {key for spectrum, key in written if not spectrum}
-    listed = {re.sub(r'\d+$', '1', card) for card in cards} - {'SIMPLE', 'BITPIX', 'NAXIS', 'EXTEND'}
-    assert listed <= first_column('Header')
+    held, documented = ({re.sub(r'\d+$', '1', card) for card in some} for some in (cards, first_column('Header')))
+    # This small field has too little blank sky to measure errors.
+    assert held - {'SIMPLE', 'BITPIX', 'NAXIS', 'EXTEND'} | {'NFACT1'} == documented
 
 
 def test_every_plot_stands_in_the_readme(extracted):

@@ -230,6 +230,14 @@ def test_a_header_without_a_usable_psf(tmp_path, cards, problem):
         fsf.chosen('header', tmp_path / 'cube.fits', cards, WAVE, 'Angstrom')
 
 
+@pytest.mark.parametrize('unit', ['Angstroms', 'Hz', ''])
+def test_a_psf_in_the_header_of_a_cube_whose_unit_is_none_of_length(tmp_path, unit):
+    with pytest.raises(InputError, match=f'the unit of its wavelengths, {unit!r}, is none of length; mend CUNIT3'):
+        fsf.chosen('header', tmp_path / 'cube.fits', moffat_cards(), WAVE, unit)
+    with pytest.raises(InputError, match='has no FSF keywords'):
+        fsf.chosen('header', tmp_path / 'cube.fits', fits.Header(), WAVE, unit)
+
+
 def variance_of(stamp, factor):
     """The stamp with the upper half of its channels noisier by a factor in variance."""
     noisy = np.arange(NL) >= NL // 2

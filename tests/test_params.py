@@ -419,6 +419,12 @@ class TestConflicts:
         problem = f"OUTPUT = 'new/deep' cannot be written: no permission in {folder}; name another folder"
         assert faults("OUTPUT = 'new/deep'") == (f'param.py, line 1: {problem}',)
 
+    def test_a_file_where_plots_belong(self, folder, faults):
+        (folder / 'done').mkdir()
+        (folder / 'done' / 'images').write_text('')
+        problem = f"OUTPUT = 'done' has a file {folder / 'done' / 'images'} where plots belong; rename that file"
+        assert faults("OUTPUT = 'done'") == (f'param.py, line 1: {problem}',)
+
     def test_output_that_is_there_already(self, folder, load):
         (folder / 'done').mkdir()
         assert load("OUTPUT = 'done'")[0].output == 'done'
@@ -471,7 +477,9 @@ class TestRunning:
     def test_missing(self, tmp_path):
         with pytest.raises(ParameterError) as caught:
             params.load(tmp_path / 'param.py')
-        assert caught.value.faults == (f'param.py: not found in {tmp_path}; write one with: AutoSpec --init',)
+        assert caught.value.faults == (
+            f'param.py: not found in {tmp_path}; write one with: AutoSpec --init {tmp_path}',
+        )
 
     def test_folder_in_its_place(self, tmp_path):
         (tmp_path / 'param.py').mkdir()

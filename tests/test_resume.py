@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from astropy.io import fits
-from conftest import DEC, PIXEL, RA, small_cube, write_cube
+from conftest import DEC, PIXEL, RA, sky_header, small_cube, write_cube
 
 from autospec_lib import pipeline
 from autospec_lib.cli import main
@@ -74,11 +74,22 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(three, monkeypatch):
         lambda folder: os.utime(folder / 'datacube.fits', (1, 1)),
         lambda folder: write_cube(folder / 'datacube.fits', *small_cube(2)),
         lambda folder: (folder / 'param.py').open('a').write('SIZE = 2.6\n'),
+        lambda folder: (folder / 'param.py').open('a').write("CMAP = 'magma'\n"),
+        lambda folder: os.utime(folder / 'hst.fits', (1, 1)),
+        lambda folder: os.utime(folder / 'mine.fits', (1, 1)),
+        lambda folder: (folder / 'own.conv').write_text('CONV NORM\n1 2 1\n2 5 2\n1 2 1\n'),
     ],
-    ids=['parameter', 'segmentation', 'date', 'cube', 'size'],
+    ids=['parameter', 'segmentation', 'date', 'cube', 'size', 'colours', 'image', 'map', 'filter'],
 )
 @pytest.mark.filterwarnings('ignore::ResourceWarning')
 def test_what_was_made_otherwise_is_made_again(three, monkeypatch, change):
+    picture = small_cube()[0][15]
+    fits.PrimaryHDU(picture, sky_header()).writeto(three / 'hst.fits')
+    fits.PrimaryHDU((picture > 20).astype(np.int16), sky_header()).writeto(three / 'mine.fits')
+    with (three / 'param.py').open('a') as file:
+        file.write("IMG = 'hst.fits'\nSEG = 'mine.fits'\n")
+    (three / 'default.sex').write_text('FILTER_NAME own.conv\n')
+    (three / 'own.conv').write_text('CONV NORM\n1 2 1\n2 4 2\n1 2 1\n')
     assert main([str(three), '-q']) == 0
     change(three)
     seen = extracted(monkeypatch)
@@ -96,13 +107,12 @@ def test_only_the_moved_source_is_made_again(three, monkeypatch):
     assert seen == [2]
 
 
-@pytest.mark.parametrize('name', ['OUTPUT', 'CMAP', 'WARNINGS'])
-def test_parameters_that_do_not_shape_a_file_do_not_count(three, monkeypatch, name):
+@pytest.mark.parametrize('line', ["OUTPUT = './output'\n", 'CORES = 2\n', 'WARNINGS = True\n'])
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')  # from Python 3.12 on, of forking
+def test_parameters_that_do_not_shape_a_file_do_not_count(three, monkeypatch, line):
     assert main([str(three), '-q']) == 0
     with (three / 'param.py').open('a') as file:
-        file.write(
-            {'OUTPUT': "OUTPUT = './output'\n", 'CMAP': "CMAP = 'magma'\n", 'WARNINGS': 'WARNINGS = True\n'}[name]
-        )
+        file.write(line)
     seen = extracted(monkeypatch)
     assert main([str(three), '-q', '--resume']) == 0
     assert seen == []

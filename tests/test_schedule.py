@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from astropy.io import fits
 from conftest import DEC, PIXEL, RA
 
-from autospec_lib import runner, schedule
+from autospec_lib import options, params, runner, schedule
 from autospec_lib.cli import main
 from autospec_lib.errors import InputError
 from autospec_lib.model import Target
@@ -69,8 +70,8 @@ def targets(number):
 
 def dying(job, target):
     """Stands in for an extraction: source 0 kills its process the first time, source 3 always."""
-    if target.id == 3 or (target.id == 0 and not (job / 'tried').exists()):
-        (job / 'tried').write_text('')
+    if target.id == 3 or (target.id == 0 and not (job.folder / 'tried').exists()):
+        (job.folder / 'tried').write_text('')
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(0.01)
     return Outcome(target.id, 0.0)
@@ -79,9 +80,13 @@ def dying(job, target):
 @pytest.mark.skipif(sys.platform != 'linux', reason='the stand-in reaches the workers by fork')
 def test_a_dying_process_loses_one_source_at_most(tmp_path, monkeypatch):
     monkeypatch.setattr(schedule, 'attempt', dying)
-    done = list(schedule.processes(tmp_path, targets(9), 2))
+    job = runner.Job(tmp_path, params.Params(), None, None)
+    job.path(targets(4)[3]).parent.mkdir()
+    job.path(targets(4)[3]).write_text('of an earlier run')
+    done = list(schedule.processes(job, targets(9), 2))
     assert sorted(outcome.ident for outcome in done) == list(range(9))
     assert [(outcome.ident, outcome.error) for outcome in done if outcome.error] == [(3, schedule.DIED)]
+    assert not job.path(targets(4)[3]).exists()
 
 
 def failing(job, target):
@@ -99,32 +104,55 @@ def test_what_stops_all_sources_stops_the_processes_and_is_raised(tmp_path, monk
     assert len(done) < 50
 
 
-def test_ctrl_c_with_processes_keeps_complete_files_and_exits_130(many):
-    rows = [f'{n} {RA:.7f} {DEC:.7f}\n' for n in range(300)]
-    (many / 'catalog.txt').write_text(''.join(rows))
+def started(folder, number):
+    """A run in two processes that is under way with ``number`` sources, each a session of its own."""
+    rows = [f'{n} {RA:.7f} {DEC:.7f}\n' for n in range(number)]
+    (folder / 'catalog.txt').write_text(''.join(rows))
     command = [sys.executable, '-c', 'import sys; from autospec_lib.cli import main; sys.exit(main())']
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
     process = subprocess.Popen(
-        [*command, str(many), '--cores', '2'],
+        [*command, str(folder), '--cores', '2'],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
-    output = many / 'output'
+    output = folder / 'output'
     while not (output.exists() and len(list(output.glob('Source_*.fits'))) > 3):
         time.sleep(0.02)
         assert process.poll() is None
-    os.killpg(process.pid, signal.SIGINT)
+    return process
+
+
+@pytest.mark.parametrize(
+    ('send', 'kind'),
+    [('killpg', signal.SIGINT), ('kill', signal.SIGTERM)],
+    ids=['Ctrl-C reaches all', 'SIGTERM reaches one'],
+)
+def test_ctrl_c_with_processes_keeps_complete_files_and_exits_130(many, send, kind):
+    process = started(many, 300)
+    getattr(os, send)(process.pid, kind)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert 'of 300 sources extracted' in said
     assert 'Traceback' not in said
+    output = many / 'output'
     assert not list(output.rglob('.*'))
     for path in output.glob('*.fits'):
         with fits.open(path) as hdus:
             assert hdus[-1].name == 'IMA_CROSS_CORRELATION_CONTSUB_STAT'
+
+
+@pytest.mark.skipif(not hasattr(signal, 'SIGKILL'), reason='needs SIGKILL')
+def test_no_process_outlives_a_killed_run(many):
+    process = started(many, 300)
+    process.kill()
+    try:
+        process.communicate(timeout=10)  # The pipes end when the last process that holds them does.
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def start(*command, **options):
@@ -189,15 +217,35 @@ def test_a_cluster_that_loses_a_worker_does_every_source_once(many, dask):
 def test_no_scheduler_is_said_in_one_line(many, capsys, monkeypatch):
     pytest.importorskip('distributed')
     monkeypatch.setattr(schedule, 'CONNECT', 0.3)
-    assert main([str(many), '--scheduler', 'tcp://127.0.0.1:1']) == 1
+    assert main([str(many), '--scheduler', 'tcp://127.0.0.1:1']) == 2
     assert 'no scheduler answers there' in capsys.readouterr().err
+    assert not (many / 'logs').exists()
+
+
+@pytest.mark.parametrize('address', ['nonsense', '127.0.0.1:abc', 'tcp://h:70000', 'http://h:1', 'tcp://:1', ''])
+def test_what_is_no_address_is_refused_before_dask_sees_it(many, capsys, monkeypatch, address):
+    monkeypatch.setitem(sys.modules, 'distributed', None)
+    with pytest.raises(SystemExit, match='2'):
+        main([str(many), '--scheduler', address])
+    assert f'{address!r} is no address; expected tcp://HOST:PORT' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('address', ['127.0.0.1:8786', 'tls://node-1.cluster:8786', 'tcp://[::1]:8786'])
+def test_addresses_that_dask_knows_are_taken(address):
+    assert options.parser().parse_args(['--scheduler', address]).scheduler == address
+
+
+def test_zero_cores_are_those_that_the_process_may_use(monkeypatch):
+    monkeypatch.setattr(os, 'cpu_count', lambda: 64)
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda process: {3, 5, 8}, raising=False)
+    assert schedule.how_many(0, 100) == 3
+    assert schedule.how_many(0, 2) == 2
+    assert schedule.how_many(7, 100) == 7
+    monkeypatch.delattr(os, 'sched_getaffinity')
+    assert schedule.how_many(0, 100) == 64
 
 
 def test_without_dask_the_way_out_is_named(many, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, 'distributed', None)
-    assert main([str(many), '--scheduler', 'tcp://127.0.0.1:1']) == 1
-    assert "pip install 'autospec[dask]'" in capsys.readouterr().err
-
-
-def test_the_runner_is_what_every_way_calls():
-    assert schedule.attempt is runner.attempt
+    assert main([str(many), '--scheduler', 'tcp://127.0.0.1:1']) == 2
+    assert "install it, in a clone of AutoSpec, with: pip install '.[dask]'" in capsys.readouterr().err

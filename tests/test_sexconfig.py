@@ -366,6 +366,25 @@ def test_a_number_is_taken_exactly_or_not_at_all(minarea, threshold, nthresh):
         assert (found.detect_minarea, found.detect_thresh, found.deblend_nthresh) == (minarea, (threshold,), nthresh)
 
 
+@pytest.mark.parametrize(
+    'lines',
+    [
+        '',
+        'FILTER N\nCLEAN N\nBACK_SIZE 7\nBACK_FILTERSIZE 3,5\n',
+        'DETECT_THRESH 24.5,25\nPIXEL_SCALE 0.2\nTHRESH_TYPE ABSOLUTE\n',
+        'FILTER_NAME own.conv\nBACK_TYPE MANUAL\nBACK_VALUE 0.1\nDEBLEND_MINCONT 1e-07\n',
+    ],
+)
+def test_settings_that_are_written_out_are_read_back(load, lines):
+    own = 'CONV NONORM\n0.1 0.30000001 1e-9\n2 5 2\n1 2 1\n'
+    settings, _ = load(lines or '# nothing\nCLEAN Y\n', **{'own.conv': own})
+    keys, _, kernel = sexkeys.describe(vars(settings)).partition('\nCONV')
+    name = 'FILTER_NAME again.conv\n' * bool(kernel)
+    again, warned = load(f'{keys}\n{name}', **{'again.conv': f'CONV{kernel}\n'})
+    assert not warned
+    assert repr(dataclasses.asdict(again)) == repr(dataclasses.asdict(settings))
+
+
 @patient
 @given(mutated((MPDAF / 'default.sex').read_text()), mutated((MPDAF / 'gauss_5.0_9x9.conv').read_text()))
 def test_mutated_real_files_give_settings_or_one_line_messages(content, filter_content):
