@@ -19,10 +19,10 @@ from autospec_lib.structure import Expectation, Lattice
 
 # The smallest structure that may show where no PSF is known: a little less than the narrowest source.
 _NARROW = 0.9
-_STEPS, _TRIES = 15, 6
-_DAMPING = 1e-3
+_STEPS, _TRIES = 15, 5
+_DAMPING, _LEAST = 1e-3, 1e-4
 # A step that lowers chi-square by less than this share ends the search.
-_SETTLED = 1e-5
+_SETTLED = 1e-4
 
 
 @dataclass(frozen=True)
@@ -128,14 +128,21 @@ class _Problem:
             shares.append(bands.reshape(len(part), -1))
             wanted = lattice.blobs[part].reshape(len(part), -1) @ seen[k].ravel()
             right.append(wanted - self.expected.precision[k] @ own)
-        weight = np.square(root)
-        blocks = [
-            [(parts[one] * ((flux[one] * flux[two]) @ weight)) @ parts[two].T for two in range(len(parts))]
-            for one in range(len(parts))
-        ]
-        for k, precision in enumerate(self.expected.precision):
-            blocks[k][k] = blocks[k][k] + precision
-        return np.concatenate(across, axis=1), np.block(blocks), np.concatenate(shares), np.concatenate(right)
+        gram = self._gram(parts, np.einsum('kb,lb,bp->klp', flux, flux, np.square(root), optimize=True))
+        return np.concatenate(across, axis=1), gram, np.concatenate(shares), np.concatenate(right)
+
+    def _gram(self, parts: list[FloatArray], weights: FloatArray) -> FloatArray:
+        """Products of all blobs with each other under S W S' (k, k, npix), and what is expected of them."""
+        ends = np.cumsum([0, *map(len, parts)])
+        gram = np.empty((ends[-1], ends[-1]))
+        for one, own in enumerate(parts):
+            rows = slice(ends[one], ends[one + 1])
+            for two in range(one + 1):
+                columns = slice(ends[two], ends[two + 1])
+                gram[rows, columns] = (own * weights[one, two]) @ parts[two].T
+                gram[columns, rows] = gram[rows, columns].T
+            gram[rows, rows] += self.expected.precision[one]
+        return gram
 
 
 def _slopes(model: Model, number: int, shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
@@ -177,7 +184,8 @@ def fit(bands: Bands, before: Prior, start: Model, structure: bool = False) -> M
         low, high, first = np.append(low, -wide), np.append(high, wide), np.append(first, start.slope)
     loose = np.full(sum(len(part) for part in problem.expected.used), np.inf)
     first = np.concatenate([np.clip(first, low, high), 0 * np.isfinite(loose)])
-    found = _minimise(problem, first, np.concatenate([low, -loose]), np.concatenate([high, loose]))
+    walls = np.concatenate([low, -loose]), np.concatenate([high, loose])
+    found = _minimise(problem, first, *walls)
     return replace(problem.model(found.values), chi2=found.chi2)
 
 
@@ -206,7 +214,7 @@ def _minimise(problem: _Problem, first: FloatArray, low: FloatArray, high: Float
         else:
             return point
         settled = point.chi2 - trial.chi2 < _SETTLED * point.chi2
-        point, damping = trial, max(damping / 10, 1e-6)
+        point, damping = trial, max(damping / 10, _LEAST)
         if settled:
             break
     return point
