@@ -216,12 +216,18 @@ def _shapes(parts: Components) -> dict[int, Shape]:
 
 
 def _undetected(solution: Solution, ids: tuple[int, ...]) -> list[str]:
-    """Which sources are lost in the noise even when all wavelengths are added up."""
+    """Which sources are lost in the noise, or below it, when all wavelengths are added up."""
     notes = []
     for k, name in enumerate(ids):
         weight = np.nan_to_num(1 / solution.covariance[:, k, k])
         total = float(np.nansum(weight * solution.spectra[k]) / np.sqrt(max(weight.sum(), 1e-300)))
-        if total < _DETECTED:
+        if total < -_DETECTED:
+            # Light cannot be negative: what should be this source's has gone to the others, and more.
+            notes.append(
+                f'source {name}: its flux comes out negative ({total:.1f} sigma over all wavelengths): the model takes '
+                'the others to be too bright in its place, as in a halo; its spectrum is of no use'
+            )
+        elif total < _DETECTED:
             notes.append(
                 f'source {name}: not detected ({total:.1f} sigma over all wavelengths); its profile is a guess'
             )
@@ -229,14 +235,15 @@ def _undetected(solution: Solution, ids: tuple[int, ...]) -> list[str]:
 
 
 def _inseparable(gram: FloatArray, ids: tuple[int, ...]) -> list[str]:
-    """Which sources the data can hardly tell apart: their errors grow through the overlap."""
+    """Whether the data can hardly tell the target from another source: its errors grow through the overlap."""
     sources = gram[:-1, :-1]
-    growth = np.sqrt(np.diag(np.linalg.pinv(sources)) * np.diag(sources))
     size = np.sqrt(np.diag(sources)).clip(1e-300)
-    overlap = sources / size[:, None] / size - 2 * np.eye(len(ids))
+    overlap = sources / size[:, None] / size
+    growth = float(np.sqrt(np.linalg.pinv(overlap)[0, 0]))
+    if growth <= _INFLATED:
+        return []
+    other = ids[1 + int(np.argmax(overlap[0, 1:]))]
     return [
-        f'source {ids[k]}: its errors grow {growth[k]:.1f} times because it overlaps source {ids[other]}; '
+        f'source {ids[0]}: its errors grow {growth:.1f} times because it overlaps source {other}; '
         'the data hardly separate the two'
-        for k, other in enumerate(np.argmax(overlap, axis=1))
-        if growth[k] > _INFLATED
     ]

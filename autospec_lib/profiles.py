@@ -9,8 +9,8 @@ import numpy as np
 
 from autospec_lib.model import FloatArray
 from autospec_lib.psf import Psf, moffat, shape_matrix
-from autospec_lib.structure import Lattice
 from autospec_lib.solve import Weighted
+from autospec_lib.structure import Lattice
 
 # Parameters of a source: y, x (pixels), log FWHM, two ellipticities, log(beta - 1).
 SIZE = 6
@@ -57,7 +57,7 @@ class Model:
         added = smooth + self.lattice(shape, where).images(self.knots)
         clipped = np.maximum(added, 0)
         total = 1 + self.knots.sum(axis=1)[:, None] + (clipped - added).sum(axis=(2, 3))
-        return clipped / total[:, :, None, None]
+        return np.asarray(clipped / total[:, :, None, None])
 
     def lattice(self, shape: tuple[int, int], where: FloatArray) -> Lattice:
         """The blobs of structure: as wide as the PSF where it is known."""

@@ -57,7 +57,7 @@ class Expectation:
         flat = profiles.reshape(len(profiles), -1)
         middle = lattice.blobs[:, lattice.blobs.shape[1] // 2].reshape(len(lattice.grid), -1)
         alike = flat @ middle.T / np.square(flat).sum(axis=1, keepdims=True).clip(1e-300) / _ALIKE
-        used = tuple(np.flatnonzero(row > _FAINT * row.max()) for row in light)
+        used = tuple(np.flatnonzero(row > _FAINT * row.max()).astype(np.int32) for row in light)
         sizes = [_LOOSE * _STEP**2 * row[part] for row, part in zip(light, used, strict=True)]
         precision = [
             np.diag(size**-2.0) + alike[:, part].T @ alike[:, part] for size, part in zip(sizes, used, strict=True)
