@@ -60,7 +60,7 @@ def decompose(
     """Fit the sources, look for light that they do not explain, and decide whose it is.
 
     The search runs with smooth sources and narrow bounds, so that no source stretches over a neighbour that is still
-    missing. Whether a further component counts is judged with structure: that of the known sources is no neighbour.
+    missing; in the end the bounds are wide. Whether a further component counts is judged with structure: that of the known sources is no neighbour.
 
     Parameters
     ----------
@@ -77,19 +77,25 @@ def decompose(
     fwhm = float(seeing.fwhm(np.array(0.5))) if isinstance(seeing, Psf) else seeing
     data = _Data(cube, bin_cube(cube, where), where, fwhm)
     before = expect(np.array(list(positions.values()), dtype=float), fwhm)
-    smooth = fit(data.bands, before.stiff(), Model(before.mean, psf=psf))
-    model = fit(data.bands, before, smooth, structure=True)
+    smooth = narrow = fit(data.bands, before.stiff(), Model(before.mean, psf=psf))
+    model = fit(data.bands, before.stiff(), smooth, structure=True)
     parts = Components(before, model, np.eye(len(positions)), tuple(positions))
     for _ in range(_MOST):
         found = _candidate(data, before, smooth)
         if found is None:
             break
         smooth, before = found, before.with_source(expect(found.shapes[-1:, :2], fwhm))
-        model = fit(data.bands, before, smooth, structure=True)
+        model = fit(data.bands, before.stiff(), smooth, structure=True)
         if parts.model.chi2 - model.chi2 < _GAIN:
             break
-        parts = _with_component(data, parts, replace(parts, before=before, model=model))
-    return parts
+        parts, narrow = _with_component(data, parts, replace(parts, before=before, model=model)), smooth
+    return replace(parts, model=fit(data.bands, parts.before, narrow, structure=True)) if _pressed(parts) else parts
+
+
+def _pressed(parts: Components) -> bool:
+    """Whether a source would go beyond the narrow bounds of the search."""
+    narrow = parts.before.stiff()
+    return bool((np.abs(parts.model.shapes - narrow.mean) > 0.999 * narrow.reach).any())
 
 
 def _candidate(data: _Data, before: Prior, smooth: Model) -> Model | None:
