@@ -60,7 +60,8 @@ def decompose(
     """Fit the sources, look for light that they do not explain, and decide whose it is.
 
     The search runs with smooth sources and narrow bounds, so that no source stretches over a neighbour that is still
-    missing; in the end the bounds are wide. Whether a further component counts is judged with structure: that of the known sources is no neighbour.
+    missing; in the end the bounds are wide. Whether a further component counts is judged with structure: that of the
+    known sources is no neighbour.
 
     Parameters
     ----------

@@ -233,6 +233,14 @@ def test_a_bright_neighbour_s_clumps_are_not_taken_for_the_faint_source(blend):
     assert_allclose(made.profiles[9].sum(), bright.sum(), atol=0.02)
 
 
+def test_a_source_wider_than_the_search_allows_is_fitted_in_the_end(blend):
+    cube = two_spectra()[0][:, None, None] * moffat((NY, NX), (13.0, 12.0), 100.0 * np.eye(2)[None], 4.0)
+    made = deblend.extract(*noisy((cube, *blend[1:]), 18), {7: (13.0, 12.0)}, WAVE)
+    assert list(made.spectra) == [7]
+    assert_allclose(made.shapes[7].fwhm, 10, rtol=0.03)
+    assert_allclose(made.spectra[7].data.sum() / two_spectra()[0].sum(), 1, atol=0.06)
+
+
 def test_structure_as_a_whole_may_not_stand_in_for_its_source():
     lattice = Lattice.of((NY, NX), np.full(3, 4.0), 3.0)
     smooth = np.array([moffat((NY, NX), place, 25.0 * np.eye(2)[None], 2.8)[0] for place in PLACES.values()])
