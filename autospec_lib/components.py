@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from autospec_lib.fitting import fit
 from autospec_lib.model import FloatArray
 from autospec_lib.neighbours import likeness, search
-from autospec_lib.profiles import Bands, Model, Prior, bin_cube, expect, fit, project, spread
+from autospec_lib.profiles import Bands, Model, Prior, bin_cube, expect, project, spread
 from autospec_lib.psf import Psf
 from autospec_lib.solve import Weighted, interpolation, solve
 
@@ -22,9 +23,9 @@ _GAIN = 80.0
 _DISTINCT_NEAR, _DISTINCT_FAR = 30.0, 15.0
 # Light that is brighter than these shares of the source itself is no part of it, whatever its spectrum.
 _SHARE_NEAR, _SHARE_FAR = 1.0, 0.3
-# A source cannot be told from another's wing by more than this share of the light there: no galaxy is a Moffat
-# function. It keeps the core of a bright source from dictating the shape of a faint one.
-_MODEL_ERROR = 0.05
+# A component may move this many pixels from where it was looked for; nearer to another than this share of the seeing,
+# the two are one.
+_ROAM, _APART = 2.0, 0.5
 _NODES = np.linspace(0, 1, 9)
 
 
@@ -45,26 +46,22 @@ class Components:
 
 @dataclass(frozen=True)
 class _Data:
-    """The subcube in full and in bins, and what is known of the seeing."""
+    """The subcube in full and in bins, and the seeing's FWHM in pixels."""
 
     cube: Weighted
     bands: Bands
     where: FloatArray
-    psf: Psf | None
     fwhm: float
 
 
 def decompose(
-    cube: Weighted,
-    where: FloatArray,
-    positions: Mapping[int, tuple[float, float]],
-    seeing: Psf | float,
-    objects: list[tuple[float, float]],
+    cube: Weighted, where: FloatArray, positions: Mapping[int, tuple[float, float]], seeing: Psf | float
 ) -> Components:
     """Fit the sources, look for light that they do not explain, and decide whose it is.
 
-    The search runs with narrow bounds, so that no source stretches over a neighbour that is still missing; then all
-    components are fitted freely.
+    The search runs with smooth sources and narrow bounds, so that no source stretches over a neighbour that is still
+    missing; in the end the bounds are wide. Whether a further component counts is judged with structure: that of the
+    known sources is no neighbour.
 
     Parameters
     ----------
@@ -76,52 +73,57 @@ def decompose(
         Catalogue positions in pixels.
     seeing : Psf or float
         The PSF where it is known, else a FWHM in pixels to start from.
-    objects : list of (y, x)
-        Further places to try, brightest first.
     """
     psf = seeing if isinstance(seeing, Psf) else None
     fwhm = float(seeing.fwhm(np.array(0.5))) if isinstance(seeing, Psf) else seeing
-    data = _Data(cube, bin_cube(cube, where), where, psf, fwhm)
-    # Galaxies are wider than the seeing.
-    before = expect(np.array(list(positions.values()), dtype=float), 1.15 * fwhm)
-    parts = Components(before, fit(data.bands, before.stiff(), data.psf), np.eye(len(positions)), tuple(positions))
-    for place in objects[:_MOST]:
-        parts = _with_component(data, parts, place) or parts
-    for _ in range(_MOST - len(objects)):
-        now = project(data.bands, spread(data.bands, parts.model))
-        found = search(data.bands, now, parts.model.shapes[:, :2], fwhm)
-        more = _with_component(data, parts, found.place) if found.gain > _GAIN else None
-        if more is None:
+    data = _Data(cube, bin_cube(cube, where), where, fwhm)
+    before = expect(np.array(list(positions.values()), dtype=float), fwhm)
+    smooth = narrow = fit(data.bands, before.stiff(), Model(before.mean, psf=psf))
+    model = fit(data.bands, before.stiff(), smooth, structure=True)
+    parts = Components(before, model, np.eye(len(positions)), tuple(positions))
+    for _ in range(_MOST):
+        found = _candidate(data, before, smooth)
+        if found is None:
             break
-        parts = more
-    return replace(parts, model=fit(_tolerant(data.bands, parts.model), parts.before, data.psf, parts.model))
+        smooth, before = found, before.with_source(expect(found.shapes[-1:, :2], fwhm))
+        model = fit(data.bands, before.stiff(), smooth, structure=True)
+        if parts.model.chi2 - model.chi2 < _GAIN:
+            break
+        parts, narrow = _with_component(data, parts, replace(parts, before=before, model=model)), smooth
+    return replace(parts, model=fit(data.bands, parts.before, narrow, structure=True)) if _pressed(parts) else parts
 
 
-def _tolerant(bands: Bands, model: Model) -> Bands:
-    """The same data, with errors that admit that the model is not exact."""
-    images = spread(bands, model)
-    light = np.einsum('bn,nbp->bp', project(bands, images).flux[:, :-1], images)
-    return replace(bands, root=bands.root / np.sqrt(1 + np.square(_MODEL_ERROR * light * bands.root)))
+def _pressed(parts: Components) -> bool:
+    """Whether a source would go beyond the narrow bounds of the search."""
+    narrow = parts.before.stiff()
+    return bool((np.abs(parts.model.shapes - narrow.mean) > 0.999 * narrow.reach).any())
 
 
-def _with_component(data: _Data, parts: Components, place: tuple[float, float]) -> Components | None:
-    """One more component near a place, or None when it does not improve the fit."""
-    new = expect(np.array([place]), data.fwhm, reach=3.0)
-    start = replace(parts.model, shapes=np.concatenate([parts.model.shapes, new.mean]))
-    model = fit(data.bands, parts.before.stiff().with_source(new.stiff(centre=3.0)), data.psf, start)
-    if parts.model.chi2 - model.chi2 < _GAIN:
+def _candidate(data: _Data, before: Prior, smooth: Model) -> Model | None:
+    """The smooth model with the component that improves it most, or None where there is nothing worth it."""
+    now = project(data.bands, spread(data.bands, smooth))
+    found = search(data.bands, now, smooth.shapes[:, :2], data.fwhm)
+    if found.gain < _GAIN:
         return None
-    before = parts.before.with_source(expect(model.shapes[-1:, :2], data.fwhm))
-    column = _ownership(data, parts, model)
-    y, x = model.shapes[-1, :2]
-    if column is None:
-        count = len(parts.ids)
-        mixture = np.block([[parts.mixture, np.zeros((count, 1))], [np.zeros((1, parts.mixture.shape[1])), 1.0]])
-        name = min(0, *parts.ids) - 1
-        note = f'source {name}: a neighbour at pixel ({y:.1f}, {x:.1f}) that the catalogue does not name'
-        return Components(before, model, mixture, (*parts.ids, name), (*parts.notes, note))
-    mixture = np.concatenate([parts.mixture, column[:, None]], axis=1)
-    return Components(before, model, mixture / mixture.sum(axis=1, keepdims=True), parts.ids, parts.notes)
+    new = expect(np.array([found.place]), data.fwhm, reach=_ROAM)
+    start = replace(smooth, shapes=np.concatenate([smooth.shapes, new.mean]))
+    model = fit(data.bands, before.stiff().with_source(new.stiff(_ROAM)), start)
+    apart = np.hypot(*(model.shapes[:-1, :2] - model.shapes[-1, :2]).T)
+    return model if apart.min() > _APART * data.fwhm else None
+
+
+def _with_component(data: _Data, parts: Components, larger: Components) -> Components:
+    """The larger set of components, the last of which is a source or a part of one."""
+    column = _ownership(data, parts, larger.model)
+    if column is not None:
+        mixture = np.concatenate([parts.mixture, column[:, None]], axis=1)
+        return replace(larger, mixture=mixture / mixture.sum(axis=1, keepdims=True))
+    count = len(parts.ids)
+    mixture = np.block([[parts.mixture, np.zeros((count, 1))], [np.zeros((1, parts.mixture.shape[1])), 1.0]])
+    name = min(0, *parts.ids) - 1
+    y, x = larger.model.shapes[-1, :2]
+    note = f'source {name}: a neighbour at pixel ({y:.1f}, {x:.1f}) that the catalogue does not name'
+    return replace(larger, mixture=mixture, ids=(*parts.ids, name), notes=(*parts.notes, note))
 
 
 def _ownership(data: _Data, parts: Components, model: Model) -> FloatArray | None:

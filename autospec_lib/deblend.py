@@ -1,7 +1,7 @@
 """The joint extraction: total spectra of a source and its neighbours from one fit to the whole subcube.
 
 For K sources d(lambda, p) = sum_k s_k(lambda) P_k(lambda, p) + sky(lambda). The profiles P come from the data
-(``profiles``, ``components``, ``structure``) or from a sharper image (``image_prior``), the spectra s from one linear
+(``components``, ``fitting``) or from a sharper image (``image_prior``), the spectra s from one linear
 solve (``solve``).
 """
 
@@ -15,18 +15,15 @@ import numpy as np
 from autospec_lib.components import Components, decompose
 from autospec_lib.errors import SourceError
 from autospec_lib.image_prior import blurred, kernels, match, templates
-from autospec_lib.model import BoolArray, FloatArray, IntArray, Measured
-from autospec_lib.neighbours import unnamed
+from autospec_lib.model import BoolArray, FloatArray, Measured
 from autospec_lib.profiles import bin_cube
 from autospec_lib.psf import Psf
 from autospec_lib.solve import Solution, Weighted, interpolation, solve, weigh
-from autospec_lib.structure import joint_map, refine
 
 # Wavelengths, as fractions of the range, at which profiles are evaluated; they are linear in between.
 _NODES = np.linspace(0, 1, 9)
 # A seeing to start from where none is known, in arcsec.
 _SEEING = 0.8
-_ROUNDS = 2
 # Errors that grow by more than this factor through a neighbour are worth a note.
 _INFLATED = 2.0
 # Sigma, over all wavelengths, below which a source counts as not detected.
@@ -38,13 +35,12 @@ class Options:
     """What may be known besides the cube.
 
     ``pixel`` is a pixel's size in arcsec; ``psf`` the PSF in pixels; ``image`` (ny, nx) a sharper image on the cube's
-    pixels, NaN where it has no value; ``segmentation`` (ny, nx) a label map whose unnamed objects are neighbours.
+    pixels, NaN where it has no value.
     """
 
     pixel: float = 0.2
     psf: Psf | None = None
     image: FloatArray | None = None
-    segmentation: IntArray | None = None
 
 
 @dataclass(frozen=True)
@@ -125,13 +121,10 @@ def extract(
     if not cube.weight.any():
         raise SourceError('joint extraction: no usable voxel in the subcube; move or enlarge it (SIZE)')
     where = (wave - wave[0]) / max(float(wave[-1] - wave[0]), 1e-300)
-    parts = decompose(cube, where, positions, _start(options), _objects(cube, positions, options))
+    parts = decompose(cube, where, positions, _start(options))
     mixing = interpolation(_NODES, where)
     profiles = _profiles(cube, where, parts, options)
     solution = solve(cube, profiles, mixing)
-    for _ in range(_ROUNDS):
-        profiles = refine(profiles, *joint_map(cube, profiles, mixing, solution), _blob(parts, options.psf))
-        solution = solve(cube, profiles, mixing)
     made = _gather(cube, replace(parts, notes=(*notes, *parts.notes)), profiles, mixing, solution)
     return made if variance is not None else _without_errors(made)
 
@@ -149,17 +142,6 @@ def _start(options: Options) -> Psf | float:
     return _SEEING / options.pixel if options.psf is None else options.psf
 
 
-def _objects(
-    cube: Weighted, positions: Mapping[int, tuple[float, float]], options: Options
-) -> list[tuple[float, float]]:
-    """Places of the segmentation map's objects that the catalogue does not name."""
-    if options.segmentation is None:
-        return []
-    weight = cube.weight.sum(axis=0)
-    white = np.divide(cube.product.sum(axis=0), weight, out=np.zeros_like(weight), where=weight > 0)
-    return unnamed(options.segmentation, white.reshape(cube.shape), np.array(list(positions.values()), dtype=float))
-
-
 def _scatter(data: FloatArray, bad: BoolArray) -> FloatArray:
     """A variance per wavelength from the differences of neighbouring pixels, of the data's shape."""
     steps = np.diff(np.where(bad | ~np.isfinite(data), np.nan, data), axis=2).reshape(len(data), -1)
@@ -170,21 +152,12 @@ def _scatter(data: FloatArray, bad: BoolArray) -> FloatArray:
 
 
 def _profiles(cube: Weighted, where: FloatArray, parts: Components, options: Options) -> FloatArray:
-    """The sources' profiles (K, n, ny, nx): from the image where one is given, else the fitted Moffat functions."""
+    """The sources' profiles (K, n, ny, nx): from the image where one is given, else as fitted."""
     if options.image is None:
         return parts.profiles(cube.shape, _NODES)
     shares = templates(options.image, parts)
     kernel = match(bin_cube(cube, where), shares, parts.model)
     return blurred(shares, kernels(kernel, cube.shape, _NODES))
-
-
-def _blob(parts: Components, psf: Psf | None) -> tuple[FloatArray, float]:
-    """The smallest structure that may show: the PSF, or a little less than the narrowest source."""
-    if psf is not None:
-        return psf.fwhm(_NODES)[:, None, None] ** 2 * np.eye(2), psf.beta
-    narrow = 0.9 * float(np.exp(parts.model.shapes[:, 2].min()))
-    width2 = np.maximum(narrow**2 + parts.model.widening(_NODES), 1.0)
-    return width2[:, None, None] * np.eye(2), 3.0
 
 
 def _gather(
@@ -243,12 +216,18 @@ def _shapes(parts: Components) -> dict[int, Shape]:
 
 
 def _undetected(solution: Solution, ids: tuple[int, ...]) -> list[str]:
-    """Which sources are lost in the noise even when all wavelengths are added up."""
+    """Which sources are lost in the noise, or below it, when all wavelengths are added up."""
     notes = []
     for k, name in enumerate(ids):
         weight = np.nan_to_num(1 / solution.covariance[:, k, k])
         total = float(np.nansum(weight * solution.spectra[k]) / np.sqrt(max(weight.sum(), 1e-300)))
-        if total < _DETECTED:
+        if total < -_DETECTED:
+            # Light cannot be negative: what should be this source's has gone to the others, and more.
+            notes.append(
+                f'source {name}: its flux comes out negative ({total:.1f} sigma over all wavelengths): the model takes '
+                'the others to be too bright in its place, as in a halo; its spectrum is of no use'
+            )
+        elif total < _DETECTED:
             notes.append(
                 f'source {name}: not detected ({total:.1f} sigma over all wavelengths); its profile is a guess'
             )
@@ -256,14 +235,15 @@ def _undetected(solution: Solution, ids: tuple[int, ...]) -> list[str]:
 
 
 def _inseparable(gram: FloatArray, ids: tuple[int, ...]) -> list[str]:
-    """Which sources the data can hardly tell apart: their errors grow through the overlap."""
+    """Whether the data can hardly tell the target from another source: its errors grow through the overlap."""
     sources = gram[:-1, :-1]
-    growth = np.sqrt(np.diag(np.linalg.pinv(sources)) * np.diag(sources))
     size = np.sqrt(np.diag(sources)).clip(1e-300)
-    overlap = sources / size[:, None] / size - 2 * np.eye(len(ids))
+    overlap = sources / size[:, None] / size
+    growth = float(np.sqrt(np.linalg.pinv(overlap)[0, 0]))
+    if growth <= _INFLATED:
+        return []
+    other = ids[1 + int(np.argmax(overlap[0, 1:]))]
     return [
-        f'source {ids[k]}: its errors grow {growth[k]:.1f} times because it overlaps source {ids[other]}; '
+        f'source {ids[0]}: its errors grow {growth:.1f} times because it overlaps source {other}; '
         'the data hardly separate the two'
-        for k, other in enumerate(np.argmax(overlap, axis=1))
-        if growth[k] > _INFLATED
     ]

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from autospec_lib.components import Components
+from autospec_lib.fitting import fit
 from autospec_lib.model import FloatArray
-from autospec_lib.profiles import Bands, Model, fit, project, to_bands
+from autospec_lib.profiles import Bands, Model, project, to_bands
 from autospec_lib.psf import Psf, moffat
 
 _THREE = np.array([0.0, 0.5, 1.0])
@@ -43,7 +44,7 @@ def templates(image: FloatArray, parts: Components) -> FloatArray:
     sharper = np.array([0, 0, 0.5, 0, 0, 0])
     shapes, narrow = parts.model.shapes - sharper, replace(parts.before, mean=parts.before.mean - sharper)
     # A PSF of constant width: one image has no wavelengths along which to run.
-    found = fit(bands, narrow, Psf(1.0, 1.0), Model(shapes))
+    found = fit(bands, narrow, Model(shapes, psf=Psf(1.0, 1.0)))
     images = found.images(image.shape, np.array([0.5]))
     solved = project(bands, images.reshape(len(images), 1, -1)).flux[0]
     split = np.clip(solved[:-1], 0, None)[:, None, None] * images[:, 0] + 1e-12 * noise * images[:, 0]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autospec_lib.model import FloatArray, IntArray
+from autospec_lib.model import FloatArray
 from autospec_lib.profiles import Bands, Projection
 from autospec_lib.psf import shifted
 from autospec_lib.solve import Solution
@@ -135,19 +135,3 @@ def _excess(left: FloatArray, variance: FloatArray) -> float:
     """How many sigma a sum of squares lies above what noise alone gives."""
     chi2 = np.sum(np.square(left) / variance)
     return float((chi2 - left.size) / np.sqrt(2 * left.size))
-
-
-def unnamed(segmentation: IntArray, white: FloatArray, positions: FloatArray) -> list[tuple[float, float]]:
-    """Peaks of the labels of a segmentation map that hold no catalogue position, brightest first.
-
-    ``segmentation`` and ``white`` are (ny, nx); ``positions`` (n, 2). A position within a pixel of a label counts.
-    """
-    found = []
-    for label in np.unique(segmentation[segmentation > 0]):
-        y, x = np.nonzero(segmentation == label)
-        apart = np.hypot(y[:, None] - positions[None, :, 0], x[:, None] - positions[None, :, 1])
-        values = np.nan_to_num(white[y, x], nan=-np.inf)
-        if apart.min() > 1.5 and values.max() > 0:
-            peak = int(np.argmax(values))
-            found.append((float(values[peak]), (float(y[peak]), float(x[peak]))))
-    return [place for _, place in sorted(found, reverse=True)]

