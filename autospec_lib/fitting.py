@@ -200,7 +200,11 @@ def _posed(bands: Bands, before: Prior, start: Model, structure: bool) -> _Probl
 
 
 def _minimise(problem: _Problem, first: FloatArray, low: FloatArray, high: FloatArray) -> _Point:
-    """Levenberg's and Marquardt's search; a parameter at a wall that it is pushed against stays there."""
+    """Levenberg's and Marquardt's search; a parameter at a wall that it is pushed against stays there.
+
+    Not scipy's `least_squares`: it wants the whole Jacobian, a row for each pixel of each band and a column for each
+    blob, of which only the normal matrix is ever needed here.
+    """
     point, damping = problem.at(first), _DAMPING
     for _ in range(_STEPS):
         matrix, downhill = problem.normal(point)
