@@ -12,7 +12,7 @@ from autospec_lib.model import FloatArray
 from autospec_lib.neighbours import likeness, search
 from autospec_lib.profiles import Bands, Model, Prior, bin_cube, expect, project, spread
 from autospec_lib.psf import Psf
-from autospec_lib.solve import Weighted, interpolation, solve
+from autospec_lib.solve import NODES, Weighted, interpolation, solve
 
 _MOST = 4
 # Least drop of chi-square for a component to count. Sixteen bands of pure noise give 16 +- 6 at one place; over all
@@ -26,7 +26,6 @@ _SHARE_NEAR, _SHARE_FAR = 1.0, 0.3
 # A component may move this many pixels from where it was looked for; nearer to another than this share of the seeing,
 # the two are one.
 _ROAM, _APART = 2.0, 0.5
-_NODES = np.linspace(0, 1, 9)
 
 
 @dataclass(frozen=True)
@@ -128,9 +127,9 @@ def _with_component(data: _Data, parts: Components, larger: Components) -> Compo
 
 def _ownership(data: _Data, parts: Components, model: Model) -> FloatArray | None:
     """Shares (K,) of the last component in units of each source's own flux, or None when it is a source itself."""
-    images = model.images(data.cube.shape, _NODES)
+    images = model.images(data.cube.shape, NODES)
     known = np.tensordot(parts.mixture, images[:-1], axes=1)
-    mixing = interpolation(_NODES, data.where)
+    mixing = interpolation(NODES, data.where)
     solution = solve(data.cube, np.concatenate([known, images[-1:]]), mixing)
     apart = np.hypot(*(model.shapes[:-1, :2] - model.shapes[-1, :2]).T)
     reach = np.array([apart[row > 0].min() for row in parts.mixture])

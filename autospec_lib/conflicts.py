@@ -144,8 +144,7 @@ def _output(path: Path, written: str) -> Iterator[Finding]:
 
 def _reference(params: Params) -> Iterator[Finding]:
     images = [names.image_tag(file) for file in params.img] + [names.DEBLEND] * bool(params.deblend)
-    known = {names.WHITE, *images, *map(names.aperture, params.aper)}
-    if names.reference_tag(params.ref) in known:
+    if names.reference_tag(params.ref) in names.references(images, params.aper, bool(params.deblend)):
         return
     allowed = ', '.join(["''", *map(repr, images), *map(str, params.aper)])
     hint = near(params.ref, images) if names.aperture_radius(params.ref) is None else '; add it to APER'

@@ -18,10 +18,8 @@ from autospec_lib.image_prior import blurred, kernels, match, templates
 from autospec_lib.model import BoolArray, FloatArray, Measured
 from autospec_lib.profiles import bin_cube
 from autospec_lib.psf import Psf
-from autospec_lib.solve import Solution, Weighted, interpolation, solve, weigh
+from autospec_lib.solve import NODES, Solution, Weighted, interpolation, solve, weigh
 
-# Wavelengths, as fractions of the range, at which profiles are evaluated; they are linear in between.
-_NODES = np.linspace(0, 1, 9)
 # A seeing to start from where none is known, in arcsec.
 _SEEING = 0.8
 # Errors that grow by more than this factor through a neighbour are worth a note.
@@ -122,7 +120,7 @@ def extract(
         raise SourceError('joint extraction: no usable voxel in the subcube; move or enlarge it (SIZE)')
     where = (wave - wave[0]) / max(float(wave[-1] - wave[0]), 1e-300)
     parts = decompose(cube, where, positions, _start(options))
-    mixing = interpolation(_NODES, where)
+    mixing = interpolation(NODES, where)
     profiles = _profiles(cube, where, parts, options)
     solution = solve(cube, profiles, mixing)
     made = _gather(cube, replace(parts, notes=(*notes, *parts.notes)), profiles, mixing, solution)
@@ -154,10 +152,10 @@ def _scatter(data: FloatArray, bad: BoolArray) -> FloatArray:
 def _profiles(cube: Weighted, where: FloatArray, parts: Components, options: Options) -> FloatArray:
     """The sources' profiles (K, n, ny, nx): from the image where one is given, else as fitted."""
     if options.image is None:
-        return parts.profiles(cube.shape, _NODES)
+        return parts.profiles(cube.shape, NODES)
     shares = templates(options.image, parts)
     kernel = match(bin_cube(cube, where), shares, parts.model)
-    return blurred(shares, kernels(kernel, cube.shape, _NODES))
+    return blurred(shares, kernels(kernel, cube.shape, NODES))
 
 
 def _gather(

@@ -67,8 +67,7 @@ def _cube(job: Job) -> Iterator[str]:
 
 def _reference(job: Job, target: Target) -> str:
     tag = names.reference_tag(target.ref)
-    known = {names.WHITE, *job.cube.images, *(names.aperture(radius) for radius in job.params.aper)}
-    known |= {names.DEBLEND} if job.params.deblend else set()
+    known = names.references(job.cube.images, job.params.aper, bool(job.params.deblend))
     return tag if tag in known else f'{names.WHITE} ({target.ref!r} is neither in IMG nor in APER)'
 
 

@@ -7,6 +7,11 @@ import numpy as np
 from autospec_lib.model import BoolArray
 
 
+def scale(pixel: tuple[float, float]) -> float:
+    """One size for a pixel of these sizes along y and x: the side of a square of the same area."""
+    return float(np.sqrt(pixel[0] * pixel[1]))
+
+
 def box_around(centre: tuple[float, float], size: float, pixel: tuple[float, float]) -> tuple[slice, slice]:
     """The square of a given width around a position, as slices (y, x) that may reach outside the array.
 

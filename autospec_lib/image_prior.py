@@ -9,10 +9,8 @@ import numpy as np
 from autospec_lib.components import Components
 from autospec_lib.fitting import fit
 from autospec_lib.model import FloatArray
-from autospec_lib.profiles import Bands, Model, project, to_bands
+from autospec_lib.profiles import NODES, Bands, Model, project, to_bands
 from autospec_lib.psf import Psf, moffat
-
-_THREE = np.array([0.0, 0.5, 1.0])
 
 
 def templates(image: FloatArray, parts: Components) -> FloatArray:
@@ -89,7 +87,7 @@ def match(bands: Bands, shares: FloatArray, start: Model) -> Model:
     narrow = float(np.min(start.shapes[:, 2]))
 
     def residuals(values: FloatArray) -> FloatArray:
-        images = blurred(shares, kernels(_kernel(values), bands.shape, _THREE))
+        images = blurred(shares, kernels(_kernel(values), bands.shape, NODES))
         return project(bands, to_bands(bands, images)).residual.ravel()
 
     first = np.array([0.0, 0.0, narrow, 1.0, run[1] - run[0]])

@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from autospec_lib import deblend, extract, names, psf
+from autospec_lib import deblend, extract, geometry, names, psf
 from autospec_lib.errors import SourceError
 from autospec_lib.extract import Spaxels
 from autospec_lib.model import BoolArray, FloatArray, Measured, Stamp
 from autospec_lib.params import Params
-from autospec_lib.solve import interpolation
+from autospec_lib.solve import NODES, interpolation
 
 MOST = 20  # neighbours that are fitted together; the work grows with the square of their number
-NODES = np.linspace(0, 1, 9)  # fractions of the wavelength range at which the PSF is drawn; linear in between
 
 
 @dataclass(frozen=True)
@@ -77,13 +76,8 @@ def _ascending(wave: FloatArray) -> FloatArray:
     return np.asarray(np.abs(wave - wave[0]))
 
 
-def _scale(stamp: Stamp) -> float:
-    """A pixel's size in arcsec, the mean of both axes."""
-    return float(np.sqrt(stamp.pixel[0] * stamp.pixel[1]))
-
-
 def _options(stamp: Stamp, params: Params) -> deblend.Options:
-    options = deblend.Options(_scale(stamp), stamp.psf)
+    options = deblend.Options(geometry.scale(stamp.pixel), stamp.psf)
     if isinstance(params.deblend, str):
         return replace(options, image=stamp.images[names.image_tag(params.deblend)])
     return options
@@ -95,7 +89,7 @@ def _facts(stamp: Stamp, made: deblend.Deblended) -> dict[str, tuple[Any, str]]:
     facts: dict[str, tuple[Any, str]] = {
         'DBNUM': (len(others), 'joint extraction: number of neighbours'),
         'DBCOND': (_rounded(made.condition), 'condition number of the profiles'),
-        'DBFWHM': (_rounded(shape.fwhm * _scale(stamp)), 'fitted FWHM [arcsec], mid wavelength'),
+        'DBFWHM': (_rounded(shape.fwhm * geometry.scale(stamp.pixel)), 'fitted FWHM [arcsec], mid wavelength'),
         'DBRATIO': (_rounded(shape.ratio), 'fitted axis ratio'),
         'DBANGLE': (_rounded(shape.angle), 'fitted angle from +x to +y [deg]'),
         'DBBETA': (_rounded(shape.beta), 'fitted Moffat exponent'),

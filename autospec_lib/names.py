@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 WHITE = 'MUSE_WHITE'
 CUBE = 'MUSE'
 SKY = 'MUSE_SKY'
@@ -14,6 +16,7 @@ PROFILE = 'DEBLEND_PROFILE'
 MASK_SKY = 'MASK_SKY'
 CONTSUB = '_CONTSUB'
 SKYSUB = '_SKYSUB'
+PICTURES = ('IMAGES', 'MASKS', 'SPECTRA', 'XCOR', 'DEBLEND')  # the plots that a source can have
 
 
 def image_tag(filename: str) -> str:
@@ -33,6 +36,11 @@ def segmap(tag: str) -> str:
 def object_mask(kind: str) -> str:
     """The key of the object mask; ``kind`` is 'UNION' or 'INTER'."""
     return f'MASK_{kind}'
+
+
+def picture(ident: int, key: str) -> str:
+    """The name of the file with one of a source's `PICTURES`."""
+    return f'{ident}_{key}.jpg'
 
 
 def neighbour_profile(ident: int) -> str:
@@ -57,6 +65,11 @@ def aperture_radius(ref: str) -> float | None:
     except ValueError:
         return None
     return radius if 0 < radius < float('inf') else None
+
+
+def references(images: Iterable[str], radii: Iterable[float], deblended: bool) -> set[str]:
+    """The tags that a reference can stand for, given the images' tags and the apertures' radii."""
+    return {WHITE, *images, *map(aperture, radii), *[DEBLEND] * deblended}
 
 
 def reference_tag(ref: str) -> str:

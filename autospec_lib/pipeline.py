@@ -16,7 +16,7 @@ from autospec_lib.errors import SourceError
 from autospec_lib.extract import Spaxels
 from autospec_lib.model import BoolArray, FloatArray, IntArray, Measured, Products, Stamp
 from autospec_lib.params import Params
-from autospec_lib.regions import Regions, choose, circle, with_aperture
+from autospec_lib.regions import Regions, aperture, choose, with_aperture
 
 
 def process(stamp: Stamp, params: Params, sex: sexconfig.Settings) -> Products:
@@ -91,7 +91,7 @@ def _cube(stamp: Stamp) -> Measured:
 
 def _segmentation_maps(stamp: Stamp, white: FloatArray, sex: sexconfig.Settings) -> dict[str, IntArray]:
     """The user's maps, then one map per image."""
-    scale = float(np.sqrt(stamp.pixel[0] * stamp.pixel[1]))
+    scale = geometry.scale(stamp.pixel)
     images = {names.WHITE: white, **stamp.detection}
     computed = {names.segmap(tag): segment.segment(image, sex, scale) for tag, image in images.items()}
     return {names.segmap(tag): segmap for tag, segmap in stamp.segmaps.items()} | computed
@@ -101,7 +101,7 @@ def _reference(stamp: Stamp, params: Params, notes: list[str]) -> tuple[str, flo
     """The reference's tag and, for an aperture, its radius; white light where the source names none that is there."""
     tag = names.reference_tag(stamp.target.ref)
     apertures = {names.aperture(radius): radius for radius in params.aper}
-    if tag == names.WHITE or tag in stamp.images or tag in apertures or (tag == names.DEBLEND and params.deblend):
+    if tag in names.references(stamp.images, params.aper, bool(params.deblend)):
         return tag, apertures.get(tag)
     notes.append(f'reference {stamp.target.ref!r} is neither in IMG nor in APER: white light used')
     return names.WHITE, None
@@ -124,9 +124,8 @@ def _first_spectra(
         spectra[names.SKY] = sky
         suffix = names.SKYSUB
         target = target.minus(sky)
-    centres = {radius: geometry.snap(stamp.centre, radius, stamp.pixel) for radius in params.aper}
-    circles = {names.aperture(radius): circle(stamp, centre, radius) for radius, centre in centres.items()}
-    summed = {names.TOTAL: regions.target} | circles
+    summed = {names.TOTAL: regions.target}
+    summed |= {names.aperture(radius): aperture(stamp, radius) for radius in params.aper}
     inside = np.array([mask[regions.target] for mask in summed.values()])
     for key, spectrum in zip(summed, extract.sums(target, inside), strict=True):
         spectra[key + suffix] = spectrum
@@ -226,8 +225,7 @@ def _footprints(products: Products, stamp: Stamp, regions: Regions, params: Para
     suffix = names.SKYSUB if names.SKY in products.spectra else ''
     found = {names.TOTAL: regions.target.astype(float)}
     for radius in params.aper:
-        inside = circle(stamp, geometry.snap(stamp.centre, radius, stamp.pixel), radius)
-        found[names.aperture(radius)] = (regions.target & inside).astype(float)
+        found[names.aperture(radius)] = (regions.target & aperture(stamp, radius)).astype(float)
     found |= {tag: _footprint(image.data, regions.target) for tag, image in products.images.items()}
     found |= {tag: _footprint(image.data, regions.xcor) for tag, image in products.maps.items()}
     if stamp.psf is not None:

@@ -77,7 +77,7 @@ def render(products: Products, stamp: Stamp, cmap: str) -> dict[str, Figure]:
         }
         figures = {key: sheet(rows, stamp) for key, rows in sheets.items() if any(rows)}
         figures['SPECTRA'] = plot_spectra.figure(products, stamp)
-    return {key: figures[key] for key in ('IMAGES', 'MASKS', 'SPECTRA', 'XCOR', 'DEBLEND') if key in figures}
+    return {key: figures[key] for key in names.PICTURES if key in figures}
 
 
 def _style() -> Any:
@@ -95,7 +95,7 @@ def save(figures: Mapping[str, Figure], folder: Path, ident: int) -> list[Path]:
     """
     written = []
     for key, figure in figures.items():
-        path = folder / f'{ident}_{key}.jpg'
+        path = folder / names.picture(ident, key)
         with complete_file(path) as temporary, matplotlib.rc_context(_style()):
             FigureCanvasAgg(figure)
             figure.savefig(temporary, format='jpg', dpi=DPI, pil_kwargs={'quality': 90})

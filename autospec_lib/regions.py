@@ -53,6 +53,11 @@ def with_aperture(regions: Regions, stamp: Stamp, radius: float) -> Regions:
     return replace(regions, named=regions.named | named, xcor=inside)
 
 
+def aperture(stamp: Stamp, radius: float) -> BoolArray:
+    """The circle that an aperture's sum is over; its centre is where MPDAF puts it (see `geometry.snap`)."""
+    return circle(stamp, geometry.snap(stamp.centre, radius, stamp.pixel), radius)
+
+
 def circle(stamp: Stamp, centre: tuple[float, float], radius: float) -> BoolArray:
     """The inside of a circle; ``radius`` in arcsec."""
     _, ny, nx = stamp.data.shape

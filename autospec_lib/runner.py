@@ -10,14 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from autospec_lib import pipeline, resume, sexconfig, stamps, write
+from autospec_lib import names, pipeline, resume, sexconfig, stamps, write
 from autospec_lib.cube import OpenCube
 from autospec_lib.errors import AutoSpecError, OutputError, SourceError
 from autospec_lib.model import Products, Stamp, Target
 from autospec_lib.params import Params
 from autospec_lib.report import Outcome
-
-PICTURES = ('IMAGES', 'MASKS', 'SPECTRA', 'XCOR', 'DEBLEND')  # the plots that a source can have
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Job:
 
     def picture(self, target: Target, key: str) -> Path:
         """Where one of a source's plots belongs."""
-        return self.folder / self.params.output / 'images' / str(target.id) / f'{target.id}_{key}.jpg'
+        return self.folder / self.params.output / 'images' / str(target.id) / names.picture(target.id, key)
 
 
 def attempt(job: Job, target: Target) -> Outcome:
@@ -132,7 +130,7 @@ def _plot(job: Job, products: Products, stamp: Stamp) -> tuple[tuple[str, ...], 
 
 def _remove_pictures(job: Job, target: Target) -> None:
     """Remove the plots of an earlier run."""
-    for key in PICTURES:
+    for key in names.PICTURES:
         path = job.picture(target, key)
         with _writing(path):
             path.unlink(missing_ok=True)

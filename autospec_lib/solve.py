@@ -8,6 +8,9 @@ import numpy as np
 
 from autospec_lib.model import BoolArray, FloatArray
 
+# Fractions of the wavelength range at which profiles are evaluated; they are linear in between.
+NODES = np.linspace(0, 1, 9)
+
 
 @dataclass(frozen=True)
 class Weighted:

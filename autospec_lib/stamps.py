@@ -81,7 +81,7 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[int, tuple[float, float
     data, variance, bad = _read(cube, *inner)
     sky = dict(cube.grid.sky)
     sky['CRPIX1'], sky['CRPIX2'] = sky.get('CRPIX1', 0.0) - origin[1], sky.get('CRPIX2', 0.0) - origin[0]
-    scale = float(np.sqrt(cube.pixel[0] * cube.pixel[1]))
+    scale = geometry.scale(cube.pixel)
     return Stamp(
         target=target,
         data=padded(data, 0.0),
