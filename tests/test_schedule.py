@@ -108,7 +108,9 @@ def started(folder, number):
     """A run in two processes that is under way with ``number`` sources, each a session of its own."""
     rows = [f'{n} {RA:.7f} {DEC:.7f}\n' for n in range(number)]
     (folder / 'catalog.txt').write_text(''.join(rows))
-    command = [sys.executable, '-c', 'import sys; from autospec_lib.cli import main; sys.exit(main())']
+    # A shell that runs the tests in its background has them, and what they start, ignore Ctrl-C.
+    heed = 'import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); '
+    command = [sys.executable, '-c', heed + 'from autospec_lib.cli import main; sys.exit(main())']
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
     process = subprocess.Popen(
         [*command, str(folder), '--cores', '2'],
