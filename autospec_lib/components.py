@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from autospec_lib.fitting import fit
+from autospec_lib.lines import with_lines
 from autospec_lib.model import FloatArray
 from autospec_lib.neighbours import likeness, search
 from autospec_lib.profiles import Bands, Model, Prior, bin_cube, expect, project, spread
 from autospec_lib.psf import Psf
-from autospec_lib.solve import NODES, Weighted, interpolation, solve
+from autospec_lib.solve import NODES, Solution, Weighted, interpolation, solve
 
 _MOST = 4
 # Least drop of chi-square for a component to count. Sixteen bands of pure noise give 16 +- 6 at one place; over all
@@ -26,6 +27,11 @@ _SHARE_NEAR, _SHARE_FAR = 1.0, 0.3
 # A component may move this many pixels from where it was looked for; nearer to another than this share of the seeing,
 # the two are one.
 _ROAM, _APART = 2.0, 0.5
+# How often it is followed when it wants to go farther.
+_FOLLOWED = 3
+# The structure that sources may have, as a share of their light: little while neighbours may be missing, which must
+# not be taken for it.
+_TIGHT, _LOOSE = 0.15, 0.6
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,14 @@ class _Data:
     where: FloatArray
     fwhm: float
 
+    def solve(self, profiles: FloatArray) -> Solution:
+        """The spectra of these profiles (K, n, ny, nx) at full resolution."""
+        return solve(self.cube, profiles, interpolation(NODES, self.where))
+
+    def with_lines(self, model: Model) -> Bands:
+        """The bins, and a band for the lines of each component as this model extracts them."""
+        return with_lines(self.bands, self.cube, self.where, self.solve(model.images(self.cube.shape, NODES)))
+
 
 def decompose(
     cube: Weighted, where: FloatArray, positions: Mapping[int, tuple[float, float]], seeing: Psf | float
@@ -59,8 +73,8 @@ def decompose(
     """Fit the sources, look for light that they do not explain, and decide whose it is.
 
     The search runs with smooth sources and narrow bounds, so that no source stretches over a neighbour that is still
-    missing; in the end the bounds are wide. Whether a further component counts is judged with structure: that of the
-    known sources is no neighbour.
+    missing. Whether a further component counts is judged with structure: that of the known sources is no neighbour.
+    In the end, when all are known and their lines tell them apart, bounds are wide and structure is loose.
 
     Parameters
     ----------
@@ -77,25 +91,20 @@ def decompose(
     fwhm = float(seeing.fwhm(np.array(0.5))) if isinstance(seeing, Psf) else seeing
     data = _Data(cube, bin_cube(cube, where), where, fwhm)
     before = expect(np.array(list(positions.values()), dtype=float), fwhm)
-    smooth = narrow = fit(data.bands, before.stiff(), Model(before.mean, psf=psf))
-    model = fit(data.bands, before.stiff(), smooth, structure=True)
-    parts = Components(before, model, np.eye(len(positions)), tuple(positions))
+    smooth = fit(data.bands, before.stiff(), Model(before.mean, psf=psf))
+    parts = Components(before, smooth, np.eye(len(positions)), tuple(positions))
+    judged: Model | None = None
     for _ in range(_MOST):
-        found = _candidate(data, before, smooth)
+        found = _candidate(data, parts.before, smooth)
         if found is None:
             break
-        smooth, before = found, before.with_source(expect(found.shapes[-1:, :2], fwhm))
-        model = fit(data.bands, before.stiff(), smooth, structure=True)
-        if parts.model.chi2 - model.chi2 < _GAIN:
+        known = judged or fit(data.bands, parts.before.stiff(), smooth, _TIGHT)
+        before = parts.before.with_source(expect(found.shapes[-1:, :2], fwhm))
+        judged = fit(data.bands, before.stiff(), found, _TIGHT)
+        if known.chi2 - judged.chi2 < _GAIN:
             break
-        parts, narrow = _with_component(data, parts, replace(parts, before=before, model=model)), smooth
-    return replace(parts, model=fit(data.bands, parts.before, narrow, structure=True)) if _pressed(parts) else parts
-
-
-def _pressed(parts: Components) -> bool:
-    """Whether a source would go beyond the narrow bounds of the search."""
-    narrow = parts.before.stiff()
-    return bool((np.abs(parts.model.shapes - narrow.mean) > 0.999 * narrow.reach).any())
+        smooth, parts = found, _with_component(data, parts, replace(parts, before=before, model=judged))
+    return replace(parts, model=fit(data.with_lines(smooth), parts.before, smooth, _LOOSE))
 
 
 def _candidate(data: _Data, before: Prior, smooth: Model) -> Model | None:
@@ -104,9 +113,15 @@ def _candidate(data: _Data, before: Prior, smooth: Model) -> Model | None:
     found = search(data.bands, now, smooth.shapes[:, :2], data.fwhm)
     if found.gain < _GAIN:
         return None
-    new = expect(np.array([found.place]), data.fwhm, reach=_ROAM)
-    start = replace(smooth, shapes=np.concatenate([smooth.shapes, new.mean]))
-    model = fit(data.bands, before.stiff().with_source(new.stiff(_ROAM)), start)
+    model, shape = smooth, expect(np.array([found.place]), data.fwhm).mean
+    for _ in range(_FOLLOWED):
+        new = expect(shape[:, :2], data.fwhm, reach=_ROAM)
+        start = replace(model, shapes=np.concatenate([model.shapes[: len(before.mean)], shape]))
+        model = fit(data.bands, before.stiff().with_source(new.stiff(_ROAM)), start)
+        shape = model.shapes[-1:]
+        stays = np.abs(shape - new.mean)[0, :2].max() < 0.999 * _ROAM
+        if stays or (shape[0, :2] < 0).any() or (shape[0, :2] > np.subtract(data.bands.shape, 1)).any():
+            break
     apart = np.hypot(*(model.shapes[:-1, :2] - model.shapes[-1, :2]).T)
     return model if apart.min() > _APART * data.fwhm else None
 
@@ -129,8 +144,7 @@ def _ownership(data: _Data, parts: Components, model: Model) -> FloatArray | Non
     """Shares (K,) of the last component in units of each source's own flux, or None when it is a source itself."""
     images = model.images(data.cube.shape, NODES)
     known = np.tensordot(parts.mixture, images[:-1], axes=1)
-    mixing = interpolation(NODES, data.where)
-    solution = solve(data.cube, np.concatenate([known, images[-1:]]), mixing)
+    solution = data.solve(np.concatenate([known, images[-1:]]))
     apart = np.hypot(*(model.shapes[:-1, :2] - model.shapes[-1, :2]).T)
     reach = np.array([apart[row > 0].min() for row in parts.mixture])
     near = [int(k) for k in np.flatnonzero(reach < 1.1 * data.fwhm)]

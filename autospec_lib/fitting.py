@@ -161,7 +161,7 @@ def _slopes(model: Model, number: int, shape: tuple[int, int]) -> tuple[FloatArr
     return values, np.array([raw[0], raw[1], *through[:3], (beta - 1) * raw[5], run * through[3]])
 
 
-def fit(bands: Bands, before: Prior, start: Model, structure: bool = False) -> Model:
+def fit(bands: Bands, before: Prior, start: Model, loose: float = 0.0) -> Model:
     """Fit the shapes of all components to all bands at once, by damped least squares within bounds.
 
     Parameters
@@ -173,30 +173,30 @@ def fit(bands: Bands, before: Prior, start: Model, structure: bool = False) -> M
     start : Model
         Where to start. Where it has a PSF, that sets how the profiles' widths run with wavelength; otherwise one slope
         is fitted.
-    structure : bool
-        Whether the sources may have structure upon their Moffat functions.
+    loose : float
+        How much structure the sources may have upon their Moffat functions, as a share of their light; 0 for none.
     """
-    problem = _posed(bands, before, start, structure)
+    problem = _posed(bands, before, start, loose)
     low, high = (before.mean - before.reach).ravel(), (before.mean + before.reach).ravel()
     first = start.shapes.ravel()
     if start.psf is None:
         wide = float(np.exp(2 * before.mean[0, 2]))
         low, high, first = np.append(low, -wide), np.append(high, wide), np.append(first, start.slope)
-    loose = np.full(sum(len(part) for part in problem.expected.used), np.inf)
-    first = np.concatenate([np.clip(first, low, high), 0 * np.isfinite(loose)])
-    walls = np.concatenate([low, -loose]), np.concatenate([high, loose])
+    unbound = np.full(sum(len(part) for part in problem.expected.used), np.inf)
+    first = np.concatenate([np.clip(first, low, high), 0 * np.isfinite(unbound)])
+    walls = np.concatenate([low, -unbound]), np.concatenate([high, unbound])
     found = _minimise(problem, first, *walls)
     return replace(problem.model(found.values), chi2=found.chi2)
 
 
-def _posed(bands: Bands, before: Prior, start: Model, structure: bool) -> _Problem:
+def _posed(bands: Bands, before: Prior, start: Model, loose: float) -> _Problem:
     """The problem, with the structure that is expected of sources as they are at the start."""
-    if not structure:
+    if not loose:
         return _Problem(bands, before, start, None, Expectation((), ()))
     start = replace(start, blob=_NARROW * float(np.exp(start.shapes[:, 2].min())))
     lattice = start.lattice(bands.shape, NODES)
     smooth = [moffat(bands.shape, *start.ellipse(k, NODES[1:2]))[0] for k in range(len(start.shapes))]
-    return _Problem(bands, before, start, lattice, Expectation.of(lattice, np.array(smooth)))
+    return _Problem(bands, before, start, lattice, Expectation.of(lattice, np.array(smooth), loose))
 
 
 def _minimise(problem: _Problem, first: FloatArray, low: FloatArray, high: FloatArray) -> _Point:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autospec_lib.model import FloatArray
-from autospec_lib.profiles import Bands, Projection
+from autospec_lib.profiles import Bands, Projection, bins
 from autospec_lib.psf import shifted
 from autospec_lib.solve import Solution
 
@@ -16,7 +16,6 @@ _OUTSIDE = 2
 _STEP = 2
 # Sources farther than this many FWHM have no structure at a place.
 _NEAR = 2.0
-_BINS = 16
 # A profile that is not quite right changes the colours of what is left by some per cent.
 _COLOUR = 0.05
 
@@ -97,7 +96,7 @@ def likeness(solution: Solution, number: int, hosts: list[int]) -> tuple[FloatAr
     usable = np.isfinite(solution.covariance[:, number, number])
     spectra, covariance = solution.spectra[:, usable], solution.covariance[usable]
     weight = 1 / covariance[:, number, number]
-    edges = np.unique(np.linspace(0, len(weight), _BINS + 1).astype(int))
+    edges = bins(len(weight))
     total = np.add.reduceat(weight, edges[:-1])
     coarse = np.add.reduceat(spectra * weight, edges[:-1], axis=1) / total
     errors = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from autospec_lib.model import FloatArray
+from autospec_lib.model import FloatArray, IntArray
 from autospec_lib.psf import Psf, moffat, shape_matrix
 from autospec_lib.solve import Weighted
 from autospec_lib.structure import Lattice
@@ -23,8 +23,11 @@ NODES = np.array([0.0, 0.5, 1.0])
 
 @dataclass(frozen=True)
 class Bands:
-    """The subcube averaged in wavelength bins: ``data`` (nb, npix), ``root`` (nb, npix) the square root of its weight,
-    ``where`` (nb,) each bin's fraction of the way from the first wavelength to the last, ``shape`` (ny, nx)."""
+    """The subcube averaged over wavelength bins, or over one source's lines.
+
+    ``data`` (nb, npix); ``root`` (nb, npix) the square root of its weight; ``where`` (nb,) each band's fraction of the
+    way from the first wavelength to the last; ``shape`` (ny, nx).
+    """
 
     data: FloatArray
     root: FloatArray
@@ -113,17 +116,21 @@ def expect(positions: FloatArray, fwhm: float, reach: float = 1.0) -> Prior:
     return Prior(mean, sigma, np.tile([reach, reach, 1.2, 1.2, 1.2, 0.9], (count, 1)))
 
 
+def bins(count: int) -> IntArray:
+    """Where 16 bins of about equal length begin in an axis of this length, and its end."""
+    return np.unique(np.linspace(0, count, _BINS + 1).astype(np.int32))
+
+
 def bin_cube(cube: Weighted, where: FloatArray) -> Bands:
     """Average a subcube in 16 wavelength bins with its inverse-variance weights.
 
     ``where`` (nl,) is each wavelength's fraction of the way from the first to the last.
     """
-    count = len(cube.weight)
-    edges = np.unique(np.linspace(0, count, _BINS + 1).astype(int))[:-1]
-    weight = np.add.reduceat(cube.weight, edges, axis=0)
-    product = np.add.reduceat(cube.product, edges, axis=0)
+    edges = bins(len(cube.weight))
+    weight = np.add.reduceat(cube.weight, edges[:-1], axis=0)
+    product = np.add.reduceat(cube.product, edges[:-1], axis=0)
     data = np.divide(product, weight, out=np.zeros_like(product), where=weight > 0)
-    middle = np.add.reduceat(where, edges) / np.diff(np.append(edges, count))
+    middle = np.add.reduceat(where, edges[:-1]) / np.diff(edges)
     return Bands(data, np.sqrt(weight), middle, cube.shape)
 
 

@@ -14,8 +14,6 @@ import numpy as np
 from autospec_lib.model import FloatArray, IntArray
 from autospec_lib.psf import shifted
 
-# A blob's flux is expected within this share of the source's light in its place.
-_LOOSE = 0.15
 # Structure as a whole may look like a source by this much of its host's flux. It must not stand in for the host's own
 # flux, and a part of a neighbour that is shaped like the neighbour would carry its light into the host's spectrum.
 _ALIKE = 0.01
@@ -51,14 +49,17 @@ class Expectation:
     precision: tuple[FloatArray, ...]
 
     @classmethod
-    def of(cls, lattice: Lattice, profiles: FloatArray) -> Expectation:
-        """For sources of these smooth profiles (k, ny, nx), of flux 1, at the middle of the lattice's wavelengths."""
+    def of(cls, lattice: Lattice, profiles: FloatArray, loose: float) -> Expectation:
+        """For sources of these smooth profiles (k, ny, nx), of flux 1, at the middle of the lattice's wavelengths.
+
+        A blob's flux is expected within the share ``loose`` of the source's light in its place.
+        """
         light = profiles[:, lattice.grid[:, 0], lattice.grid[:, 1]]
         flat = profiles.reshape(len(profiles), -1)
         middle = lattice.blobs[:, lattice.blobs.shape[1] // 2].reshape(len(lattice.grid), -1)
         alike = flat @ middle.T / np.square(flat).sum(axis=1, keepdims=True).clip(1e-300) / _ALIKE
         used = tuple(np.flatnonzero(row > _FAINT * row.max()).astype(np.int32) for row in light)
-        sizes = [_LOOSE * _STEP**2 * row[part] for row, part in zip(light, used, strict=True)]
+        sizes = [loose * _STEP**2 * row[part] for row, part in zip(light, used, strict=True)]
         precision = [
             np.diag(size**-2.0) + alike[:, part].T @ alike[:, part] for size, part in zip(sizes, used, strict=True)
         ]
