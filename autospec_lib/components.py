@@ -27,8 +27,8 @@ _SHARE_NEAR, _SHARE_FAR = 1.0, 0.3
 # A component may move this many pixels from where it was looked for; nearer to another than this share of the seeing,
 # the two are one.
 _ROAM, _APART = 2.0, 0.5
-# How often it is followed when it wants to go farther.
-_FOLLOWED = 3
+# How often it is followed when it wants to go farther, and how many places are tried for it.
+_FOLLOWED, _PLACES = 3, 3
 # The structure that sources may have, as a share of their light: little while neighbours may be missing, which must
 # not be taken for it.
 _TIGHT, _LOOSE = 0.15, 0.6
@@ -73,8 +73,8 @@ def decompose(
     """Fit the sources, look for light that they do not explain, and decide whose it is.
 
     The search runs with smooth sources and narrow bounds, so that no source stretches over a neighbour that is still
-    missing. Whether a further component counts is judged with structure: that of the known sources is no neighbour.
-    In the end, when all are known and their lines tell them apart, bounds are wide and structure is loose.
+    missing. Then the sources may have structure, and what that explains as well is no neighbour. In the end, when all
+    are known and their lines tell them apart, bounds are wide and structure is loose.
 
     Parameters
     ----------
@@ -92,69 +92,100 @@ def decompose(
     data = _Data(cube, bin_cube(cube, where), where, fwhm)
     before = expect(np.array(list(positions.values()), dtype=float), fwhm)
     smooth = fit(data.bands, before.stiff(), Model(before.mean, psf=psf))
-    parts = Components(before, smooth, np.eye(len(positions)), tuple(positions))
-    judged: Model | None = None
     for _ in range(_MOST):
-        found = _candidate(data, parts.before, smooth)
+        found = _candidate(data, before, smooth)
         if found is None:
             break
-        known = judged or fit(data.bands, parts.before.stiff(), smooth, _TIGHT)
-        before = parts.before.with_source(expect(found.shapes[-1:, :2], fwhm))
-        judged = fit(data.bands, before.stiff(), found, _TIGHT)
-        if known.chi2 - judged.chi2 < _GAIN:
-            break
-        smooth, parts = found, _with_component(data, parts, replace(parts, before=before, model=judged))
-    return replace(parts, model=fit(data.with_lines(smooth), parts.before, smooth, _LOOSE))
+        smooth, before = found, before.with_source(expect(found.shapes[-1:, :2], fwhm))
+    before, smooth, model = _pruned(data, before, smooth, len(positions))
+    parts = _owned(data, before, model, tuple(positions))
+    return replace(parts, model=fit(data.with_lines(smooth), before, smooth, _LOOSE))
 
 
 def _candidate(data: _Data, before: Prior, smooth: Model) -> Model | None:
     """The smooth model with the component that improves it most, or None where there is nothing worth it."""
     now = project(data.bands, spread(data.bands, smooth))
-    found = search(data.bands, now, smooth.shapes[:, :2], data.fwhm)
-    if found.gain < _GAIN:
-        return None
-    model, shape = smooth, expect(np.array([found.place]), data.fwhm).mean
+    failed: list[tuple[float, float]] = []
+    for _ in range(_PLACES):
+        found = search(data.bands, now, smooth.shapes[:, :2], data.fwhm, failed)
+        if found.gain < _GAIN:
+            return None
+        model = _followed(data, before, smooth, found.place)
+        if model is not None:
+            return model
+        failed.append(found.place)
+    return None
+
+
+def _followed(data: _Data, before: Prior, smooth: Model, place: tuple[float, float]) -> Model | None:
+    """The smooth model with a component that starts at a place and goes where it fits best; None where it ends upon
+    another."""
+    first, model, shape = None, smooth, expect(np.array([place]), data.fwhm).mean
     for _ in range(_FOLLOWED):
         new = expect(shape[:, :2], data.fwhm, reach=_ROAM)
         start = replace(model, shapes=np.concatenate([model.shapes[: len(before.mean)], shape]))
         model = fit(data.bands, before.stiff().with_source(new.stiff(_ROAM)), start)
-        shape = model.shapes[-1:]
+        if _apart(model, -1) < _APART * data.fwhm:
+            # Followed too far: where it came from there was light all the same.
+            return first
+        first, shape = first or model, model.shapes[-1:]
         stays = np.abs(shape - new.mean)[0, :2].max() < 0.999 * _ROAM
         if stays or (shape[0, :2] < 0).any() or (shape[0, :2] > np.subtract(data.bands.shape, 1)).any():
             break
-    apart = np.hypot(*(model.shapes[:-1, :2] - model.shapes[-1, :2]).T)
-    return model if apart.min() > _APART * data.fwhm else None
+    return model
 
 
-def _with_component(data: _Data, parts: Components, larger: Components) -> Components:
-    """The larger set of components, the last of which is a source or a part of one."""
-    column = _ownership(data, parts, larger.model)
-    if column is not None:
-        mixture = np.concatenate([parts.mixture, column[:, None]], axis=1)
-        return replace(larger, mixture=mixture / mixture.sum(axis=1, keepdims=True))
-    count = len(parts.ids)
-    mixture = np.block([[parts.mixture, np.zeros((count, 1))], [np.zeros((1, parts.mixture.shape[1])), 1.0]])
-    name = min(0, *parts.ids) - 1
-    y, x = larger.model.shapes[-1, :2]
-    note = f'source {name}: a neighbour at pixel ({y:.1f}, {x:.1f}) that the catalogue does not name'
-    return replace(larger, mixture=mixture, ids=(*parts.ids, name), notes=(*parts.notes, note))
+def _apart(model: Model, number: int) -> float:
+    """How far one component is from the nearest other, in pixels."""
+    others = np.delete(model.shapes[:, :2], number, axis=0)
+    return float(np.hypot(*(others - model.shapes[number, :2]).T).min())
 
 
-def _ownership(data: _Data, parts: Components, model: Model) -> FloatArray | None:
-    """Shares (K,) of the last component in units of each source's own flux, or None when it is a source itself."""
-    images = model.images(data.cube.shape, NODES)
-    known = np.tensordot(parts.mixture, images[:-1], axes=1)
-    solution = data.solve(np.concatenate([known, images[-1:]]))
-    apart = np.hypot(*(model.shapes[:-1, :2] - model.shapes[-1, :2]).T)
-    reach = np.array([apart[row > 0].min() for row in parts.mixture])
+def _pruned(data: _Data, before: Prior, smooth: Model, named: int) -> tuple[Prior, Model, Model]:
+    """What is expected, the smooth model and that with structure, of the sources and what they need beside them."""
+    model = fit(data.bands, before.stiff(), smooth, _TIGHT)
+    for number in reversed(range(named, len(before.mean))):
+        less, fewer = before.without(number), replace(smooth, shapes=np.delete(smooth.shapes, number, axis=0))
+        other = fit(data.bands, less.stiff(), fewer, _TIGHT)
+        if other.chi2 - model.chi2 < _GAIN or _apart(model, number) < _APART * data.fwhm:
+            before, smooth, model = less, fewer, other
+    return before, smooth, model
+
+
+def _owned(data: _Data, before: Prior, model: Model, ids: tuple[int, ...]) -> Components:
+    """Whose each further component is: one source's, several sources', or a neighbour's that nobody named."""
+    images, named = model.images(data.cube.shape, NODES), len(ids)
+    mixture, notes = np.eye(named, len(images)), []
+    for number in range(named, len(images)):
+        column = _ownership(data, mixture, model, images, number)
+        if column is None:
+            mixture = np.concatenate([mixture, np.eye(1, len(images), number)])
+            ids = (*ids, min(0, *ids) - 1)
+            y, x = model.shapes[number, :2]
+            notes.append(f'source {ids[-1]}: a neighbour at pixel ({y:.1f}, {x:.1f}) that the catalogue does not name')
+        else:
+            mixture[:, number] = column
+            mixture /= mixture.sum(axis=1, keepdims=True)
+    return Components(before, model, mixture, ids, tuple(notes))
+
+
+def _ownership(data: _Data, mixture: FloatArray, model: Model, images: FloatArray, number: int) -> FloatArray | None:
+    """Shares (K,) of one component in units of each source's own flux, or None when it is a source itself.
+
+    ``mixture`` (K, n) is that of the sources so far; the components after ``number`` are on their own.
+    """
+    profiles = np.concatenate([np.tensordot(mixture, images, axes=1), images[number:]])
+    solution, known = data.solve(profiles), len(mixture)
+    apart = np.hypot(*(model.shapes[:, :2] - model.shapes[number, :2]).T)
+    reach = np.array([apart[row > 0].min() for row in mixture])
     near = [int(k) for k in np.flatnonzero(reach < 1.1 * data.fwhm)]
     # Between sources the missing light may belong to several; farther out, to one of them at most.
     choices = [near] if near else [[int(k)] for k in np.flatnonzero(reach < 2.5 * data.fwhm)]
     limit, most = (_DISTINCT_NEAR, _SHARE_NEAR) if near else (_DISTINCT_FAR, _SHARE_FAR)
     for hosts in choices:
-        shares, excess = likeness(solution, len(known), hosts)
+        shares, excess = likeness(solution, known, hosts)
         if excess < limit and shares.max() < most:
-            column = np.zeros(len(known))
+            column = np.zeros(known)
             column[hosts] = shares
             return column
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,9 @@ class Candidate:
     gain: float
 
 
-def search(bands: Bands, now: Projection, places: FloatArray, fwhm: float) -> Candidate:
+def search(
+    bands: Bands, now: Projection, places: FloatArray, fwhm: float, failed: Sequence[tuple[float, float]] = ()
+) -> Candidate:
     """The place where another source would improve the fit most, by light with a spectrum of its own.
 
     At every second pixel a PSF, made orthogonal to the sources and the sky, is fitted to each band's residual. What a
@@ -42,6 +45,8 @@ def search(bands: Bands, now: Projection, places: FloatArray, fwhm: float) -> Ca
         Positions of the present components, in pixels.
     fwhm : float
         Width of the PSF in pixels.
+    failed : sequence of (y, x), optional
+        Places not to look at again, nor within half a PSF of them.
     """
     ny, nx = bands.shape
     rows, columns = (np.arange(-_OUTSIDE, length + _OUTSIDE, _STEP, dtype=np.int32) for length in (ny, nx))
@@ -60,6 +65,8 @@ def search(bands: Bands, now: Projection, places: FloatArray, fwhm: float) -> Ca
     hosts = norm[:, None, :] * now.flux[:, :-1].T[None] * near[:, :, None]
     gains = np.square(signal - _explained(signal, hosts)).sum(axis=1)
     gains[(signal * norm).sum(axis=1) <= 0] = 0
+    for place in failed:
+        gains[np.hypot(*(grid - place).T) < 0.5 * fwhm] = 0
     best = int(np.argmax(np.where(gains > 0.3 * gains.max(), np.square(signal).sum(axis=1), 0)))
     y, x = grid[best]
     return Candidate((float(y), float(x)), float(gains[best]))

@@ -97,6 +97,10 @@ class Prior:
         join = np.concatenate
         return Prior(join([self.mean, other.mean]), join([self.sigma, other.sigma]), join([self.reach, other.reach]))
 
+    def without(self, number: int) -> Prior:
+        """The list without one component."""
+        return Prior(*(np.delete(one, number, axis=0) for one in (self.mean, self.sigma, self.reach)))
+
     def stiff(self, centre: float = 1.0) -> Prior:
         """The same with narrow bounds, so that a source cannot stretch to cover a neighbour that is not named yet."""
         return replace(self, reach=np.minimum(self.reach, [centre, centre, 0.5, 0.4, 0.4, 0.4]))
