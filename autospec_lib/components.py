@@ -143,6 +143,8 @@ def _apart(model: Model, number: int) -> float:
 
 def _pruned(data: _Data, before: Prior, smooth: Model, named: int) -> tuple[Prior, Model, Model]:
     """What is expected, the smooth model and that with structure, of the sources and what they need beside them."""
+    if len(before.mean) == named:
+        return before, smooth, smooth
     model = fit(data.bands, before.stiff(), smooth, _TIGHT)
     for number in reversed(range(named, len(before.mean))):
         less, fewer = before.without(number), replace(smooth, shapes=np.delete(smooth.shapes, number, axis=0))

@@ -17,6 +17,8 @@ from autospec_lib.solve import Solution, Weighted
 # What differs from its bin's level by so many sigma is a line; noise that is taken for one would confirm the profile
 # with which the spectrum was extracted.
 _LINE = 3.5
+# A source whose lines are but for this share of their power those of others adds nothing.
+_OWN = 1e-3
 # The level of a bin is that of what is left when its lines are taken out; three rounds find them.
 _ROUNDS = 3
 
@@ -46,9 +48,10 @@ def with_lines(bands: Bands, cube: Weighted, where: FloatArray, solution: Soluti
     found: list[FloatArray] = []
     for number, spectrum in enumerate(solution.spectra):
         line = _lines(spectrum, np.sqrt(solution.covariance[:, number, number]), level)
+        whole = (level * line) @ line
         for other in found:
             line = line - (level * line) @ other / ((level * other) @ other) * other
-        if (level * line) @ line > 0:
+        if (level * line) @ line > _OWN * whole:
             found.append(line)
     if not found:
         return bands
@@ -69,6 +72,9 @@ def _lines(spectrum: FloatArray, error: FloatArray, level: FloatArray) -> FloatA
     """What stands out of each bin's level, of mean 0 in every bin; 0 where there is nothing, or nothing is known."""
     known = np.isfinite(error) & (level > 0)
     own, noise = np.where(known, spectrum, 0), np.where(known, error, np.inf)
+    if known.sum() > 1:
+        # Resampling makes quoted errors too small; the scatter from one wavelength to the next does not know of that.
+        noise = noise * max(1.0, 1.4826 * float(np.median(np.abs(np.diff((own / noise)[known])))) / np.sqrt(2))
     calm = known
     for _ in range(_ROUNDS):
         line = np.where(known, own - _means(own, level * calm), 0)

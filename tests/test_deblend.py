@@ -278,6 +278,19 @@ def test_a_spectrum_without_lines_adds_no_band(blend):
     assert len(with_lines(bin_cube(weighted, WHERE), weighted, WHERE, solution).data) == 16
 
 
+def test_noise_beyond_the_quoted_errors_is_no_line(blend):
+    images = two_profiles()[:, 0]
+    data, variance, bad = noisy((400 * np.ones((NL, 1, 1)) * images.sum(axis=0), *blend[1:]), 21)
+    weighted, solution = solved((data, variance / 4, bad), images)
+    assert len(with_lines(bin_cube(weighted, WHERE), weighted, WHERE, solution).data) == 16
+
+
+def test_sources_of_one_spectrum_share_a_band(blend):
+    images, spectrum = two_profiles()[:, 0], same_colour()[0]
+    weighted, solution = solved((spectrum[:, None, None] * images.sum(axis=0), *blend[1:]), images)
+    assert len(with_lines(bin_cube(weighted, WHERE), weighted, WHERE, solution).data) == 17
+
+
 def test_lines_tell_sources_of_one_colour_apart(blend):
     own, other = round_image((13.0, 9.0), 4.5), round_image((13.0, 12.2), 5.0)
     faint, loud = 400 + 2.5 * (same_colour() - 400)
