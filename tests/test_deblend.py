@@ -280,7 +280,7 @@ def test_a_spectrum_without_lines_adds_no_band(blend):
 
 def test_noise_beyond_the_quoted_errors_is_no_line(blend):
     images = two_profiles()[:, 0]
-    data, variance, bad = noisy((400 * np.ones((NL, 1, 1)) * images.sum(axis=0), *blend[1:]), 21)
+    data, variance, bad = noisy((400 * np.ones((NL, 1, 1)) * images.sum(axis=0), *blend[1:]), 22)
     weighted, solution = solved((data, variance / 4, bad), images)
     assert len(with_lines(bin_cube(weighted, WHERE), weighted, WHERE, solution).data) == 16
 
