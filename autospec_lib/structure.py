@@ -18,7 +18,7 @@ from autospec_lib.psf import shifted
 # flux, and a part of a neighbour that is shaped like the neighbour would carry its light into the host's spectrum.
 _ALIKE = 0.01
 _STEP = 2
-_FAINT = 0.01
+_FAINT = 0.03
 
 
 @dataclass(frozen=True)
