@@ -200,6 +200,8 @@ def test_the_search_counts_light_with_a_spectrum_of_its_own(blend):
         found = search(bands, project(bands, spread(bands, model)), model.shapes[:, :2], 7.0)
         gains.append(found.gain)
     assert_allclose(found.place, PLACES[9], atol=3)
+    again = search(bands, project(bands, spread(bands, model)), model.shapes[:, :2], 7.0, [found.place])
+    assert np.hypot(*np.subtract(again.place, found.place)) >= 3.5
     assert gains[1] > 2 * gains[0]
 
 
@@ -321,6 +323,19 @@ def test_a_bright_neighbour_is_followed_to_its_place():
     image = field.profiles[2, 4]
     place = [(image * axis).sum() / image.sum() for axis in np.indices(image.shape)]
     assert_allclose((made.shapes[-1].y, made.shapes[-1].x), place, atol=0.2)
+
+
+@pytest.mark.parametrize(('seed', 'index'), [(606, 2), (608, 14)])
+def test_structure_is_not_taken_for_neighbours_that_nobody_named(seed, index):
+    field = crowd(seed, index, 200)
+    named = {number: tuple(place) for number, place in enumerate(field.positions)}
+    bad, options = np.zeros(field.cube.shape, bool), deblend.Options(psf=Psf(4.5, 3.25, 2.8))
+    made = deblend.extract(field.cube, field.variance, bad, named, field.wave, options)
+    unnamed = [(shape.y, shape.x) for name, shape in made.shapes.items() if name < 0]
+    assert len(unnamed) == len(field.galaxies) - len(named)
+    for one in field.galaxies[len(named) :]:
+        assert min(np.hypot(y - one.y, x - one.x) for y, x in unnamed) < 1
+    assert_allclose(made.spectra[0].data.sum() / field.spectra[0].sum(), 1, atol=0.05)
 
 
 def test_a_source_wider_than_the_search_allows_is_fitted_in_the_end(blend):
