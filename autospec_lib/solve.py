@@ -10,6 +10,8 @@ from autospec_lib.model import BoolArray, FloatArray
 
 # Fractions of the wavelength range at which profiles are evaluated; they are linear in between.
 NODES = np.linspace(0, 1, 9)
+# Variances that grow by more than this through other sources say nothing.
+_SINGULAR = 1e10
 
 
 @dataclass(frozen=True)
@@ -97,10 +99,13 @@ def _invert(normal: FloatArray, right: FloatArray) -> Solution:
     usable = (size > 0).all(axis=1)
     scale = np.where(size > 0, size, 1.0)
     scaled = normal / scale[:, :, None] / scale[:, None, :]
+    usable &= np.linalg.det(scaled) != 0
     scaled[~usable] = np.eye(normal.shape[1])
-    usable &= np.linalg.det(scaled) > 1e-10
-    scaled[~usable] = np.eye(normal.shape[1])
-    covariance = np.linalg.inv(scaled) / scale[:, :, None] / scale[:, None, :]
+    inverse = np.linalg.inv(scaled)
+    # How much the sources' overlap inflates each variance; a determinant would be small for any crowd.
+    growth = np.einsum('lii->li', inverse)
+    usable &= ((growth > 0) & (growth < _SINGULAR)).all(axis=1)
+    covariance = inverse / scale[:, :, None] / scale[:, None, :]
     values = np.einsum('lij,lj->li', covariance, right)
     covariance[~usable], values[~usable] = np.nan, np.nan
     return Solution(values[:, :-1].T, values[:, -1], covariance)

@@ -79,6 +79,16 @@ def test_profiles_linear_between_two_wavelengths_are_followed(blend):
     assert_allclose(made.spectra, two_spectra(), rtol=1e-8)
 
 
+def test_a_crowd_is_solved_for_and_twins_are_not():
+    places = [(y, x) for y in (8.0, 11.0, 14.0, 17.0) for x in (8.0, 11.0, 14.0)]
+    images = np.array([moffat((NY, NX), place, 100 * np.eye(2)[None], 2.5) for place in places])
+    truth = np.linspace(100.0, 200.0, len(images) * NL).reshape(len(images), NL)
+    cube = np.einsum('kl,kyx->lyx', truth, images[:, 0]) + SKY
+    weighted = solve.weigh(cube, np.ones_like(cube), np.zeros(cube.shape, bool))
+    assert_allclose(solve.solve(weighted, images, ONE).spectra, truth, rtol=1e-5)
+    assert np.isnan(solve.solve(weighted, np.concatenate([images, images[:1]]), ONE).spectra).all()
+
+
 def test_a_wavelength_without_data_has_no_value(blend):
     cube, variance, bad = blend
     bad[17] = True
