@@ -119,16 +119,21 @@ def test_the_two_commands_are_one_line_each_behind_their_comments(name, ending):
     assert block[1].endswith(ending)
 
 
-@pytest.mark.parametrize('document', ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'])
+def anchors(page):
+    """What the headings of a page are called in links."""
+    headings = re.findall(r'^#+ (.*)$', page.read_text(encoding='utf-8'), re.MULTILINE)
+    return {re.sub(r'[^\w -]', '', heading.lower()).replace(' ', '-') for heading in headings}
+
+
+@pytest.mark.parametrize('document', ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'benchmarks/README.md'])
 def test_links_lead_somewhere(document):
-    text = (ROOT / document).read_text(encoding='utf-8')
-    headings = re.findall(r'^#+ (.*)$', text, re.MULTILINE)
-    anchors = {re.sub(r'[^\w -]', '', heading.lower()).replace(' ', '-') for heading in headings}
-    for target in re.findall(r'\]\(([^)]+)\)', text):
-        if target.startswith('#'):
-            assert target[1:] in anchors
-        elif not target.startswith('https://'):
-            assert (ROOT / target).exists(), target
+    page = ROOT / document
+    for target in re.findall(r'\]\(([^)]+)\)', page.read_text(encoding='utf-8')):
+        if not target.startswith('https://'):
+            name, _, anchor = target.partition('#')
+            goal = page.parent / name if name else page
+            assert goal.exists(), target
+            assert not anchor or anchor in anchors(goal), target
 
 
 def test_every_case_in_contributing_has_its_tests():
