@@ -97,9 +97,9 @@ def decompose(
         if found is None:
             break
         smooth, before = found, before.with_source(expect(found.shapes[-1:, :2], fwhm))
-    before, smooth, model = _pruned(data, before, smooth, len(positions))
-    parts = _owned(data, before, model, tuple(positions))
-    return replace(parts, model=fit(data.with_lines(smooth), before, smooth, _LOOSE))
+    before, smooth, tight = _pruned(data, before, smooth, len(positions))
+    model = fit(data.with_lines(smooth), before, smooth, _LOOSE)
+    return _owned(data, before, (tight, model), tuple(positions))
 
 
 def _candidate(data: _Data, before: Prior, smooth: Model) -> Model | None:
@@ -154,21 +154,25 @@ def _pruned(data: _Data, before: Prior, smooth: Model, named: int) -> tuple[Prio
     return before, smooth, model
 
 
-def _owned(data: _Data, before: Prior, model: Model, ids: tuple[int, ...]) -> Components:
-    """Whose each further component is: one source's, several sources', or a neighbour's that nobody named."""
-    images, named = model.images(data.cube.shape, NODES), len(ids)
-    mixture, notes = np.eye(named, len(images)), []
-    for number in range(named, len(images)):
-        column = _ownership(data, mixture, model, images, number)
-        if column is None:
-            mixture = np.concatenate([mixture, np.eye(1, len(images), number)])
+def _owned(data: _Data, before: Prior, models: tuple[Model, Model], ids: tuple[int, ...]) -> Components:
+    """Whose each further component is: one source's, several sources', or a neighbour's that nobody named.
+
+    It is a part of sources only where both models say so, and as the last one says: a neighbour that is taken for a
+    part spoils a spectrum more than a part that is taken for a neighbour.
+    """
+    images, named = [model.images(data.cube.shape, NODES) for model in models], len(ids)
+    mixture, notes = np.eye(named, len(before.mean)), []
+    for number in range(named, len(before.mean)):
+        columns = [_ownership(data, mixture, *each, number) for each in zip(models, images, strict=True)]
+        if columns[0] is None or columns[-1] is None:
+            mixture = np.concatenate([mixture, np.eye(1, len(before.mean), number)])
             ids = (*ids, min(0, *ids) - 1)
-            y, x = model.shapes[number, :2]
+            y, x = models[-1].shapes[number, :2]
             notes.append(f'source {ids[-1]}: a neighbour at pixel ({y:.1f}, {x:.1f}) that the catalogue does not name')
         else:
-            mixture[:, number] = column
+            mixture[:, number] = columns[-1]
             mixture /= mixture.sum(axis=1, keepdims=True)
-    return Components(before, model, mixture, ids, tuple(notes))
+    return Components(before, models[-1], mixture, ids, tuple(notes))
 
 
 def _ownership(data: _Data, mixture: FloatArray, model: Model, images: FloatArray, number: int) -> FloatArray | None:
