@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from autospec_lib import deblend, simulate, solve
+from autospec_lib import components, deblend, simulate, solve
 from autospec_lib.components import decompose
 from autospec_lib.errors import SourceError
 from autospec_lib.fitting import fit
@@ -197,6 +197,19 @@ def test_faint_light_with_the_source_s_own_spectrum_is_its_structure(blend, shar
     assert list(made.spectra) == ids
     total = sum(one.data.sum() for one in made.spectra.values())
     assert_allclose(total / truth.sum(), 1, atol=0.04)
+
+
+def test_a_component_is_a_part_of_sources_only_where_both_models_say_so(blend):
+    model = Model(expect(np.array([(13.0, 9.5), (13.0, 15.5)]), 4.0).mean)
+    near = Model(expect(np.array([(13.0, 9.5), (13.0, 13.0)]), 4.0).mean)
+    images = model.images((NY, NX), solve.NODES)
+    light = np.einsum('k,kyx->yx', [1.0, 0.5], images[:, 2])
+    cube = solve.weigh(two_spectra()[0][:, None, None] * light + SKY, *blend[1:])
+    data = components._Data(cube, bin_cube(cube, WHERE), WHERE, 4.0)
+    before = expect(model.shapes[:, :2], 4.0)
+    pairs = [(near, near), (near, model), (model, near), (model, model)]
+    whose = [components._owned(data, before, pair, (7,)).ids for pair in pairs]
+    assert whose == [(7,), (7, -1), (7, -1), (7, -1)]
 
 
 def test_the_search_counts_light_with_a_spectrum_of_its_own(blend):
