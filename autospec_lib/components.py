@@ -147,11 +147,26 @@ def _pruned(data: _Data, before: Prior, smooth: Model, named: int) -> tuple[Prio
         return before, smooth, smooth
     model = fit(data.bands, before.stiff(), smooth, _TIGHT)
     for number in reversed(range(named, len(before.mean))):
-        less, fewer = before.without(number), replace(smooth, shapes=np.delete(smooth.shapes, number, axis=0))
-        other = fit(data.bands, less.stiff(), fewer, _TIGHT)
+        other = fit(data.bands, before.without(number).stiff(), _without(smooth, number), _TIGHT)
         if other.chi2 - model.chi2 < _GAIN or _apart(model, number) < _APART * data.fwhm:
-            before, smooth, model = less, fewer, other
+            gone = _dispensable(data, before, smooth, number)
+            before, smooth = before.without(gone), _without(smooth, gone)
+            model = other if gone == number else fit(data.bands, before.stiff(), smooth, _TIGHT)
     return before, smooth, model
+
+
+def _without(model: Model, number: int) -> Model:
+    """The model without one of its components."""
+    return replace(model, shapes=np.delete(model.shapes, number, axis=0))
+
+
+def _dispensable(data: _Data, before: Prior, smooth: Model, number: int) -> int:
+    """Which goes: this component, or one that was found after it and stands in for it but leaves more in the end."""
+    choices = range(number, len(before.mean))
+    if len(choices) == 1:
+        return number
+    left = [fit(data.bands, before.without(one), _without(smooth, one), _LOOSE).chi2 for one in choices]
+    return choices[int(np.argmin(left))]
 
 
 def _owned(data: _Data, before: Prior, models: tuple[Model, Model], ids: tuple[int, ...]) -> Components:

@@ -361,6 +361,16 @@ def test_structure_is_not_taken_for_neighbours_that_nobody_named(seed, index):
     assert_allclose(made.spectra[0].data.sum() / field.spectra[0].sum(), 1, atol=0.05)
 
 
+@pytest.mark.parametrize('index', [12, 13])
+def test_a_neighbour_is_not_given_up_for_a_component_that_stands_in_for_it(index):
+    field = crowd(1002, index, 300)
+    named = {number: tuple(place) for number, place in enumerate(field.positions)}
+    made = deblend.extract(field.cube, field.variance, np.zeros(field.cube.shape, bool), named, field.wave)
+    assert list(made.spectra) == [0, 1, -1]
+    neighbour = field.galaxies[-1]
+    assert np.hypot(made.shapes[-1].y - neighbour.y, made.shapes[-1].x - neighbour.x) < 1
+
+
 def test_a_source_wider_than_the_search_allows_is_fitted_in_the_end(blend):
     cube = two_spectra()[0][:, None, None] * moffat((NY, NX), (13.0, 12.0), 100.0 * np.eye(2)[None], 4.0)
     made = deblend.extract(*noisy((cube, *blend[1:]), 18), {7: (13.0, 12.0)}, WAVE)
