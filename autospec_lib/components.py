@@ -99,7 +99,7 @@ def decompose(
         smooth, before = found, before.with_source(expect(found.shapes[-1:, :2], fwhm))
     before, smooth, tight = _pruned(data, before, smooth, len(positions))
     model = fit(data.with_lines(smooth), before, smooth, _LOOSE)
-    return _owned(data, before, (tight, model), tuple(positions))
+    return _owned(data, before, tight, model, tuple(positions))
 
 
 def _candidate(data: _Data, before: Prior, smooth: Model) -> Model | None:
@@ -161,7 +161,7 @@ def _without(model: Model, number: int) -> Model:
 
 
 def _dispensable(data: _Data, before: Prior, smooth: Model, number: int) -> int:
-    """Which goes: this component, or one that was found after it and stands in for it but leaves more in the end."""
+    """Which goes: this component or one that was found after it, whichever is missed least where structure is loose."""
     choices = range(number, len(before.mean))
     if len(choices) == 1:
         return number
@@ -169,32 +169,35 @@ def _dispensable(data: _Data, before: Prior, smooth: Model, number: int) -> int:
     return choices[int(np.argmin(left))]
 
 
-def _owned(data: _Data, before: Prior, models: tuple[Model, Model], ids: tuple[int, ...]) -> Components:
+def _owned(data: _Data, before: Prior, tight: Model, model: Model, ids: tuple[int, ...]) -> Components:
     """Whose each further component is: one source's, several sources', or a neighbour's that nobody named.
 
     It is a part of sources only where both models say so, and as the last one says: a neighbour that is taken for a
     part spoils a spectrum more than a part that is taken for a neighbour.
     """
-    images, named = [model.images(data.cube.shape, NODES) for model in models], len(ids)
-    mixture, notes = np.eye(named, len(before.mean)), []
-    for number in range(named, len(before.mean)):
-        columns = [_ownership(data, mixture, *each, number) for each in zip(models, images, strict=True)]
-        if columns[0] is None or columns[-1] is None:
-            mixture = np.concatenate([mixture, np.eye(1, len(before.mean), number)])
+    named, count = len(ids), len(before.mean)
+    mixture, notes = np.eye(named, count), []
+    for number in range(named, count):
+        column = _ownership(data, mixture, tight, number)
+        if column is not None:
+            column = _ownership(data, mixture, model, number)
+        if column is None:
+            mixture = np.concatenate([mixture, np.eye(1, count, number)])
             ids = (*ids, min(0, *ids) - 1)
-            y, x = models[-1].shapes[number, :2]
+            y, x = model.shapes[number, :2]
             notes.append(f'source {ids[-1]}: a neighbour at pixel ({y:.1f}, {x:.1f}) that the catalogue does not name')
         else:
-            mixture[:, number] = columns[-1]
+            mixture[:, number] = column
             mixture /= mixture.sum(axis=1, keepdims=True)
-    return Components(before, models[-1], mixture, ids, tuple(notes))
+    return Components(before, model, mixture, ids, tuple(notes))
 
 
-def _ownership(data: _Data, mixture: FloatArray, model: Model, images: FloatArray, number: int) -> FloatArray | None:
+def _ownership(data: _Data, mixture: FloatArray, model: Model, number: int) -> FloatArray | None:
     """Shares (K,) of one component in units of each source's own flux, or None when it is a source itself.
 
     ``mixture`` (K, n) is that of the sources so far; the components after ``number`` are on their own.
     """
+    images = model.images(data.cube.shape, NODES)
     profiles = np.concatenate([np.tensordot(mixture, images, axes=1), images[number:]])
     solution, known = data.solve(profiles), len(mixture)
     apart = np.hypot(*(model.shapes[:, :2] - model.shapes[number, :2]).T)

@@ -208,7 +208,7 @@ def test_a_component_is_a_part_of_sources_only_where_both_models_say_so(blend):
     data = components._Data(cube, bin_cube(cube, WHERE), WHERE, 4.0)
     before = expect(model.shapes[:, :2], 4.0)
     pairs = [(near, near), (near, model), (model, near), (model, model)]
-    whose = [components._owned(data, before, pair, (7,)).ids for pair in pairs]
+    whose = [components._owned(data, before, *pair, (7,)).ids for pair in pairs]
     assert whose == [(7,), (7, -1), (7, -1), (7, -1)]
 
 
@@ -338,10 +338,15 @@ def crowd(seed, index, channels):
     return scene.with_channels(channels, 4600 / channels).with_noise(25 * channels / 3681).make()
 
 
+def extracted(field, options=None):
+    """The joint extraction of a whole field, its sources numbered from 0."""
+    named = {number: tuple(place) for number, place in enumerate(field.positions)}
+    return deblend.extract(field.cube, field.variance, np.zeros(field.cube.shape, bool), named, field.wave, options)
+
+
 def test_a_bright_neighbour_is_followed_to_its_place():
     field = crowd(510, 15, 200)
-    named = {number: tuple(place) for number, place in enumerate(field.positions)}
-    made = deblend.extract(field.cube, field.variance, np.zeros(field.cube.shape, bool), named, field.wave)
+    made = extracted(field)
     assert list(made.spectra) == [0, 1, -1]
     image = field.profiles[2, 4]
     place = [(image * axis).sum() / image.sum() for axis in np.indices(image.shape)]
@@ -351,12 +356,10 @@ def test_a_bright_neighbour_is_followed_to_its_place():
 @pytest.mark.parametrize(('seed', 'index'), [(606, 2), (608, 14)])
 def test_structure_is_not_taken_for_neighbours_that_nobody_named(seed, index):
     field = crowd(seed, index, 200)
-    named = {number: tuple(place) for number, place in enumerate(field.positions)}
-    bad, options = np.zeros(field.cube.shape, bool), deblend.Options(psf=Psf(4.5, 3.25, 2.8))
-    made = deblend.extract(field.cube, field.variance, bad, named, field.wave, options)
+    made = extracted(field, deblend.Options(psf=Psf(4.5, 3.25, 2.8)))
     unnamed = [(shape.y, shape.x) for name, shape in made.shapes.items() if name < 0]
-    assert len(unnamed) == len(field.galaxies) - len(named)
-    for one in field.galaxies[len(named) :]:
+    assert len(unnamed) == len(field.galaxies) - len(field.positions)
+    for one in field.galaxies[len(field.positions) :]:
         assert min(np.hypot(y - one.y, x - one.x) for y, x in unnamed) < 1
     assert_allclose(made.spectra[0].data.sum() / field.spectra[0].sum(), 1, atol=0.05)
 
@@ -364,8 +367,7 @@ def test_structure_is_not_taken_for_neighbours_that_nobody_named(seed, index):
 @pytest.mark.parametrize('index', [12, 13])
 def test_a_neighbour_is_not_given_up_for_a_component_that_stands_in_for_it(index):
     field = crowd(1002, index, 300)
-    named = {number: tuple(place) for number, place in enumerate(field.positions)}
-    made = deblend.extract(field.cube, field.variance, np.zeros(field.cube.shape, bool), named, field.wave)
+    made = extracted(field)
     assert list(made.spectra) == [0, 1, -1]
     neighbour = field.galaxies[-1]
     assert np.hypot(made.shapes[-1].y - neighbour.y, made.shapes[-1].x - neighbour.x) < 1
