@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from autospec_lib.core.types import FloatArray, Psf
 from autospec_lib.fitting import fit
 from autospec_lib.lines import with_lines
-from autospec_lib.model import FloatArray
 from autospec_lib.neighbours import likeness, search
 from autospec_lib.profiles import Bands, Model, Prior, bin_cube, expect, project, spread
-from autospec_lib.psf import Psf
 from autospec_lib.solve import NODES, Solution, Weighted, interpolation, solve
 
 _MOST = 4

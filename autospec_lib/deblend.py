@@ -13,11 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from autospec_lib.components import Components, decompose
-from autospec_lib.errors import SourceError
+from autospec_lib.core.errors import SourceError
+from autospec_lib.core.types import BoolArray, FloatArray, Measured, Psf
 from autospec_lib.image_prior import blurred, kernels, match, templates
-from autospec_lib.model import BoolArray, FloatArray, Measured
 from autospec_lib.profiles import bin_cube
-from autospec_lib.psf import Psf
 from autospec_lib.solve import NODES, Solution, Weighted, interpolation, solve, weigh
 
 # A seeing to start from where none is known, in arcsec.

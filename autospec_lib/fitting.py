@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from autospec_lib.model import BoolArray, FloatArray
+from autospec_lib.core.moffat import moffat, moffat_slopes, shape_matrix
+from autospec_lib.core.types import BoolArray, FloatArray
 from autospec_lib.profiles import NODES, SIZE, Bands, Model, Prior, Projection, project, quadratic, to_bands
-from autospec_lib.psf import moffat, moffat_slopes, shape_matrix
 from autospec_lib.structure import Expectation, Lattice
 
 # The smallest structure that may show where no PSF is known: a little less than the narrowest source.

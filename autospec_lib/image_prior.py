@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from autospec_lib.components import Components
+from autospec_lib.core.moffat import moffat
+from autospec_lib.core.types import FloatArray, Psf
 from autospec_lib.fitting import fit
-from autospec_lib.model import FloatArray
 from autospec_lib.profiles import NODES, Bands, Model, project, to_bands
-from autospec_lib.psf import Psf, moffat
 
 
 def templates(image: FloatArray, parts: Components) -> FloatArray:

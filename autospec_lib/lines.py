@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from autospec_lib.model import FloatArray
+from autospec_lib.core.types import FloatArray
 from autospec_lib.profiles import Bands, bins
 from autospec_lib.solve import Solution, Weighted
 

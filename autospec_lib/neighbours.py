@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autospec_lib.model import FloatArray
+from autospec_lib.core.moffat import shifted
+from autospec_lib.core.types import FloatArray
 from autospec_lib.profiles import Bands, Projection, bins
-from autospec_lib.psf import shifted
 from autospec_lib.solve import Solution
 
 # A neighbour may lie this many pixels outside the subcube and still shed light into it.

@@ -1,8 +1,8 @@
-"""The order of the method for one source: stamp in, products out. No files, no plots, no printing.
+"""The order of the method for one source: cut-out in, products out. No files, no plots, no printing.
 
 The steps are those of Griffiths & Conselice (2018, ApJ 869, 68): white light, segmentation, masks, sky, sums and
 weighted spectra, continuum, cross-correlation, and spectra weighted by its maps. On demand come the joint extraction of
-neighbours, a spectrum weighted by the PSF, and errors that are measured.
+neighbours, a spectrum weighted by the PSF, and measured errors.
 """
 
 from __future__ import annotations
@@ -11,24 +11,29 @@ from dataclasses import replace
 
 import numpy as np
 
-from autospec_lib import continuum, extract, geometry, joint, names, rescale, segment, sexconfig, xcor
-from autospec_lib.errors import SourceError
-from autospec_lib.extract import Spaxels
-from autospec_lib.model import BoolArray, FloatArray, IntArray, Measured, Products, Stamp
-from autospec_lib.params import Params
-from autospec_lib.regions import Regions, aperture, choose, with_aperture
+from autospec_lib import joint
+from autospec_lib.config.params import Params
+from autospec_lib.core import geometry, keys
+from autospec_lib.core.errors import SourceError
+from autospec_lib.core.products import Kind, Products, Spectrum, by_key
+from autospec_lib.core.segmentation_settings import SegmentationSettings
+from autospec_lib.core.types import BoolArray, Cutout, FloatArray, IntArray, Measured, Voxels
+from autospec_lib.detection import segmentation, source_masks
+from autospec_lib.detection.masks import nearest_label
+from autospec_lib.detection.source_masks import SourceMasks
+from autospec_lib.extraction import continuum, cross_correlation, noise, sums, weights
 
 
-def process(stamp: Stamp, params: Params, sex: sexconfig.Settings) -> Products:
+def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> Products:
     """Everything AutoSpec makes of one source.
 
     Parameters
     ----------
-    stamp : Stamp
+    cutout : Cutout
         What was cut out around the target.
     params : Params
         The run's parameters.
-    sex : sexconfig.Settings
+    settings : SegmentationSettings
         How to segment images.
 
     Returns
@@ -38,211 +43,206 @@ def process(stamp: Stamp, params: Params, sex: sexconfig.Settings) -> Products:
     Raises
     ------
     SourceError
-        If the stamp holds no usable voxel, or no spectrum can be extracted from it.
+        If the cut-out holds no usable voxel, or no spectrum can be extracted from it.
     """
-    if stamp.bad.all():
+    if cutout.voxels.blank.all():
         raise SourceError('no usable voxel in its subcube: every value or variance is NaN, masked or outside the field')
-    notes = list(stamp.notes)
-    spaxels = Spaxels.from_cube(stamp.data, stamp.variance, stamp.bad)
-    images = {names.WHITE: _as_image(extract.white_light(spaxels), stamp)}
-    images.update({tag: Measured(image) for tag, image in stamp.images.items()})
-    segmaps = _segmentation_maps(stamp, images[names.WHITE].data, sex)
-    tag, radius = _reference(stamp, params, notes)
-    regions, fallen_back = choose(stamp, segmaps, params)
-    notes += fallen_back
+    images = {keys.WHITE: _image(sums.white_light(cutout.voxels.columns), cutout, cutout.grid.unit)}
+    images |= {tag: Measured(image, unit=cutout.image_units.get(tag, '')) for tag, image in cutout.images.items()}
+    segmaps = _segmentation_maps(cutout, images[keys.WHITE].data, settings)
+    tag, radius, notes = _reference(cutout, params)
+    masks = source_masks.choose(cutout, segmaps, params.use_imgs, params.obj_mask, params.aper)
     if radius is not None:
-        regions = with_aperture(regions, stamp, radius)
-    spectra, suffix = _first_spectra(stamp, spaxels, images, regions, params, notes)
-    joined = joint.products(stamp, params, suffix) if params.deblend else joint.Joint()
-    spectra |= joined.spectra
-    notes += joined.notes
-    if tag == names.DEBLEND and not joined.spectra:
-        tag = names.WHITE
-        notes.append(f'reference {names.DEBLEND} is not there: white light used')
-    if tag + suffix not in spectra or not np.isfinite(spectra[tag + suffix].data).any():
-        raise SourceError(f'no reference spectrum: {tag} has no usable value in the object mask')
+        masks = source_masks.with_aperture(masks, cutout, radius)
     products = Products(
-        reference=tag + suffix,
-        spectra=spectra,
-        images=images | joined.images,
+        images=images,
         segmaps=segmaps,
-        masks=regions.named,
-        maps={},
-        cubes={names.CUBE: _cube(stamp)} if params.out_sub else {},
-        notes=tuple(notes),
-        facts={'REFSPEC': (tag + suffix, 'reference spectrum'), **joined.facts},
+        central={key: nearest_label(segmap, cutout.centre)[0] for key, segmap in segmaps.items()},
+        masks=masks.named,
+        notes=cutout.notes + notes + masks.notes,
     )
+    sky, subtracted = _sky(cutout, masks) if params.sky_sub else (None, Products())
+    products |= subtracted
+    target = _Spaxels(cutout, masks.target, sky)
+    products |= _summed(target, params.aper)
+    products |= _weighted(target, images, Kind.WEIGHTED)
+    if cutout.psf is not None:
+        products |= _weighted_by_psf(target)
+    if params.deblend:
+        products |= joint.products(cutout, params, sky is not None)
+    if tag == keys.DEBLEND and not products.fitted:
+        tag = keys.WHITE
+        products |= Products(notes=(f'reference {keys.DEBLEND} is not there: white light used',))
+    products |= _chosen(products, keys.spectrum(tag, False, sky is not None), tag)
+    if params.out_sub:
+        products |= Products(cubes={keys.CUBE: _cube(cutout, cutout.voxels.data)})
     if params.xcor:
-        products = _with_cross_correlation(products, stamp, spaxels, regions, params)
+        products |= _cross_correlated(products, _Spaxels(cutout, masks.xcor, sky), params)
     if params.noise == 'propagated':
         return products
-    return rescale.with_empirical_noise(products, stamp, _footprints(products, stamp, regions, params), regions.sky)
+    return noise.with_empirical_noise(products, cutout.voxels, masks.sky)
 
 
-def _as_image(values: Measured, stamp: Stamp) -> Measured:
-    shape = stamp.data.shape[1:]
-    return Measured(values.data.reshape(shape), None if values.variance is None else values.variance.reshape(shape))
+class _Spaxels:
+    """The spaxels of a mask less the sky: what spectra are made from.
+
+    ``voxels`` are columns (nl, n) for the n pixels of ``mask`` (ny, nx).
+    """
+
+    def __init__(self, cutout: Cutout, mask: BoolArray, sky: Measured | None) -> None:
+        self.cutout, self.mask, self.sky_subtracted = cutout, mask, sky is not None
+        chosen = cutout.voxels.select(mask)
+        self.voxels: Voxels = chosen if sky is None else chosen.minus(sky)
+
+    def spectrum(self, tag: str, kind: Kind, values: Measured, weight: FloatArray, no_continuum: bool) -> Spectrum:
+        """What was measured with these weights (n,), and what it is."""
+        image = np.zeros(self.mask.shape)
+        image[self.mask] = weight
+        return Spectrum(
+            values.data,
+            values.variance,
+            self.cutout.grid.unit,
+            tag=tag,
+            kind=kind,
+            weights=image,
+            sky_subtracted=self.sky_subtracted,
+            continuum_subtracted=no_continuum,
+        )
 
 
-def _cube(stamp: Stamp) -> Measured:
-    variance = None if stamp.variance is None else np.where(stamp.bad, np.nan, stamp.variance)
-    return Measured(np.where(stamp.bad, np.nan, stamp.data), variance)
+def _image(values: Measured, cutout: Cutout, unit: str) -> Measured:
+    variance = None if values.variance is None else values.variance.reshape(cutout.shape)
+    return Measured(values.data.reshape(cutout.shape), variance, unit)
 
 
-def _segmentation_maps(stamp: Stamp, white: FloatArray, sex: sexconfig.Settings) -> dict[str, IntArray]:
+def _cube(cutout: Cutout, data: FloatArray) -> Measured:
+    good, variance = cutout.voxels.good, cutout.voxels.variance
+    variance = None if variance is None else np.where(good, variance, np.nan)
+    return Measured(np.where(good, data, np.nan), variance, cutout.grid.unit)
+
+
+def _segmentation_maps(cutout: Cutout, white: FloatArray, settings: SegmentationSettings) -> dict[str, IntArray]:
     """The user's maps, then one map per image."""
-    scale = geometry.scale(stamp.pixel)
-    images = {names.WHITE: white, **stamp.detection}
-    computed = {names.segmap(tag): segment.segment(image, sex, scale) for tag, image in images.items()}
-    return {names.segmap(tag): segmap for tag, segmap in stamp.segmaps.items()} | computed
+    scale = geometry.scale(cutout.pixel)
+    images = {keys.WHITE: white, **cutout.detection}
+    computed = {keys.segmap(tag): segmentation.segment(image, settings, scale) for tag, image in images.items()}
+    return {keys.segmap(tag): segmap for tag, segmap in cutout.segmaps.items()} | computed
 
 
-def _reference(stamp: Stamp, params: Params, notes: list[str]) -> tuple[str, float | None]:
-    """The reference's tag and, for an aperture, its radius; white light where the source names none that is there."""
-    tag = names.reference_tag(stamp.target.ref)
-    apertures = {names.aperture(radius): radius for radius in params.aper}
-    if tag in names.references(stamp.images, params.aper, bool(params.deblend)):
-        return tag, apertures.get(tag)
-    notes.append(f'reference {stamp.target.ref!r} is neither in IMG nor in APER: white light used')
-    return names.WHITE, None
+def _reference(cutout: Cutout, params: Params) -> tuple[str, float | None, tuple[str, ...]]:
+    """The reference's tag and, for an aperture, its radius; white light and a note where there is no such reference."""
+    tag = keys.reference_tag(cutout.target.ref)
+    apertures = {keys.aperture(radius): radius for radius in params.aper}
+    if tag in keys.references(cutout.images, params.aper, bool(params.deblend)):
+        return tag, apertures.get(tag), ()
+    note = f'reference {cutout.target.ref!r} is neither in IMG nor in APER: white light used'
+    return keys.WHITE, None, (note,)
 
 
-def _first_spectra(
-    stamp: Stamp,
-    spaxels: Spaxels,
-    images: dict[str, Measured],
-    regions: Regions,
-    params: Params,
-    notes: list[str],
-) -> tuple[dict[str, Measured], str]:
-    """Sky, sums and weighted spectra inside the object mask, and the suffix of their keys."""
-    spectra: dict[str, Measured] = {}
-    suffix = ''
-    target = spaxels.select(regions.target.ravel())
-    sky = _sky(spaxels, regions, notes) if params.sky_sub else None
-    if sky is not None:
-        spectra[names.SKY] = sky
-        suffix = names.SKYSUB
-        target = target.minus(sky)
-    summed = {names.TOTAL: regions.target}
-    summed |= {names.aperture(radius): aperture(stamp, radius) for radius in params.aper}
-    inside = np.array([mask[regions.target] for mask in summed.values()])
-    for key, spectrum in zip(summed, extract.sums(target, inside), strict=True):
-        spectra[key + suffix] = spectrum
-    weights = {key: image.data for key, image in images.items()}
-    spectra |= _weighted(target, weights, regions.target, suffix, notes)
-    if stamp.psf is not None:
-        spectra[names.PSF + suffix] = joint.point_source(stamp, target, regions.target)
-    return spectra, suffix
+def _chosen(products: Products, key: str, tag: str) -> Products:
+    """The reference spectrum; raises `SourceError` where it has no value."""
+    if key not in products.spectra or not np.isfinite(products.spectra[key].data).any():
+        raise SourceError(f'no reference spectrum: {tag} has no usable value in the object mask')
+    return Products(reference=key, facts={'REFSPEC': (key, 'reference spectrum')})
 
 
-def _sky(spaxels: Spaxels, regions: Regions, notes: list[str]) -> Measured | None:
-    """The mean sky, or None where no pixel is free of objects or none of them is usable."""
-    sky = extract.means(spaxels, regions.sky.reshape(1, -1))[0]
-    if np.isfinite(sky.data).any():
-        return sky
-    notes.append('no usable sky pixel: spectra are not sky-subtracted')
-    return None
+def _sky(cutout: Cutout, masks: SourceMasks) -> tuple[Measured | None, Products]:
+    """The mean sky, or None and a note where no pixel is free of objects or none of them is usable."""
+    sky = sums.means(cutout.voxels.columns, masks.sky.reshape(1, -1))[0]
+    if not np.isfinite(sky.data).any():
+        return None, Products(notes=('no usable sky pixel: spectra are not sky-subtracted',))
+    return sky, Products(
+        spectra=by_key([Spectrum(sky.data, sky.variance, cutout.grid.unit, tag=keys.SKY, kind=Kind.SKY)])
+    )
+
+
+def _summed(target: _Spaxels, radii: tuple[float, ...]) -> Products:
+    """Sums over the object mask and over its part in each circle."""
+    inside = {keys.TOTAL: target.mask}
+    inside |= {keys.aperture(radius): source_masks.aperture(target.cutout, radius) for radius in radii}
+    chosen = np.array([mask[target.mask] for mask in inside.values()])
+    found = zip(inside, sums.sums(target.voxels, chosen), chosen, strict=True)
+    return Products(
+        spectra=by_key(target.spectrum(tag, Kind.SUM, values, mask.astype(float), False) for tag, values, mask in found)
+    )
 
 
 def _weighted(
-    target: Spaxels, weights: dict[str, FloatArray], mask: BoolArray, suffix: str, notes: list[str]
-) -> dict[str, Measured]:
-    """One optimally weighted spectrum per weight image (ny, nx); ``target`` holds the mask's spaxels."""
-    profiles = {}
-    for key, weight in weights.items():
-        found = extract.profile(weight[mask], np.ones(mask.sum(), bool))
+    target: _Spaxels, images: dict[str, Measured], kind: Kind, continuum_subtracted: bool = False
+) -> Products:
+    """One optimally weighted spectrum per weight image (ny, nx), and a note where an image gives no weights."""
+    profiles: dict[str, FloatArray] = {}
+    notes = []
+    number = int(target.mask.sum())
+    for tag, image in images.items():
+        key, inside = keys.spectrum(tag, continuum_subtracted, False), image.data[target.mask]
+        found = weights.profile(inside)
         if found is not None:
-            profiles[key + suffix] = found
-        elif np.isfinite(weight[mask]).any():
-            profiles[key + suffix] = np.full(mask.sum(), 1 / mask.sum())
+            profiles[tag] = found
+        elif np.isfinite(inside).any():
+            profiles[tag] = np.full(number, 1 / number)
             notes.append(f'{key} is flat in the object mask: equal weights used')
         else:
             notes.append(f'{key} has no value in the object mask: no spectrum weighted by it')
-    if not profiles:
-        return {}
-    return dict(zip(profiles, extract.weighted(target, np.array(list(profiles.values()))), strict=True))
+    made = weights.weighted(target.voxels, np.array([*profiles.values()]).reshape(-1, number))
+    spectra = (
+        target.spectrum(tag, kind, values, profile, continuum_subtracted)
+        for (tag, profile), values in zip(profiles.items(), made, strict=True)
+    )
+    return Products(spectra=by_key(spectra), notes=tuple(notes))
 
 
-def _with_cross_correlation(
-    products: Products, stamp: Stamp, spaxels: Spaxels, regions: Regions, params: Params
-) -> Products:
-    """Add the maps against the reference, with and without continuum, and the spectra weighted by them."""
-    notes = list(products.notes)
+def _weighted_by_psf(target: _Spaxels) -> Products:
+    """The spectrum of a point source at the catalogue position."""
+    images = joint.psf_images(target.cutout)[:, target.mask]
+    values = joint.point_source(target.cutout, target.voxels, images)
+    return Products(spectra=by_key([target.spectrum(keys.PSF, Kind.PSF, values, images.mean(axis=0), False)]))
+
+
+def _cross_correlated(products: Products, target: _Spaxels, params: Params) -> Products:
+    """The maps against the reference, with and without continuum, and the spectra weighted by them."""
     reference = products.spectra[products.reference]
-    spectra = dict(products.spectra)
-    cubes = dict(products.cubes)
-    suffix = names.SKYSUB if names.SKY in spectra else ''
-    target = spaxels.select(regions.xcor.ravel())
-    if names.SKY in spectra:
-        target = target.minus(spectra[names.SKY])
-    maps, rounds = {}, {}
-    maps[names.XCOR], rounds['XCITER'] = _correlated(reference.data, spaxels, target, regions.xcor, params)
-    if params.cont_sub:
-        polynomials = continuum.basis(stamp.wave, params.cont_poly)
-        flat = reference.data - continuum.fit(reference.data, reference.variance, polynomials)
-        key = products.reference.removesuffix(suffix) + names.CONTSUB + suffix
-        spectra[key] = Measured(flat, reference.variance)
-        maps[names.XCOR + names.CONTSUB], rounds['XCITERC'] = _correlated(
-            flat, spaxels, target, regions.xcor, params, polynomials
-        )
-        if params.out_sub:
-            cubes[names.CUBE + names.CONTSUB] = _continuum_subtracted(stamp, spaxels, polynomials)
-    images = {key: _as_image(values, stamp) for key, values in maps.items()}
-    weights = {key: image.data for key, image in images.items()}
-    spectra |= _weighted(target, weights, regions.xcor, suffix, notes)
-    facts = dict(products.facts)
-    if params.xcor_iter > 1:
-        facts |= {card: (number, 'cross-correlation maps made, the last is kept') for card, number in rounds.items()}
-    return replace(products, spectra=spectra, maps=images, cubes=cubes, notes=tuple(notes), facts=facts)
+    if not params.cont_sub:
+        return _correlated(reference, target, params, None)
+    polynomials = continuum.basis(target.cutout.wave, params.cont_poly)
+    flat = replace(
+        reference,
+        data=reference.data - continuum.fit(reference.data, reference.variance, polynomials),
+        continuum_subtracted=True,
+    )
+    made = Products(spectra=by_key([flat])) | _correlated(reference, target, params, None)
+    made |= _correlated(flat, target, params, polynomials)
+    if not params.out_sub:
+        return made
+    cutout = target.cutout
+    less = continuum.subtract(cutout.voxels.columns.data, polynomials).reshape(cutout.voxels.data.shape)
+    return made | Products(cubes={keys.CUBE + keys.CONTSUB: _cube(cutout, less)})
 
 
-def _correlated(
-    reference: FloatArray,
-    spaxels: Spaxels,
-    target: Spaxels,
-    mask: BoolArray,
-    params: Params,
-    polynomials: FloatArray | None = None,
-) -> tuple[Measured, int]:
-    """The map against a reference, and how many were made; ``target`` holds the mask's spaxels less the sky."""
-    channels = xcor.channel_weights(spaxels) if params.xcor_weight == 'variance' else np.ones(len(reference))
+def _correlated(reference: Spectrum, target: _Spaxels, params: Params, polynomials: FloatArray | None) -> Products:
+    """The map against one reference and the spectrum weighted by it; ``polynomials`` (nl, k) hold the continuum."""
+    voxels = target.cutout.voxels.columns
+    by_variance = params.xcor_weight == 'variance'
+    channels = cross_correlation.channel_weights(voxels) if by_variance else np.ones(len(voxels.data))
 
     def correlate(spectrum: FloatArray) -> Measured:
-        return xcor.cross_correlate(spectrum * channels, spaxels, polynomials)
+        return cross_correlation.cross_correlate(spectrum * channels, voxels, polynomials)
 
-    def improved(weights: FloatArray) -> FloatArray:
-        found = extract.weighted(target, weights[None])[0]
+    def improved(profile: FloatArray) -> FloatArray:
+        found = weights.weighted(target.voxels, profile[None])[0]
         if polynomials is None:
             return found.data
         return found.data - continuum.fit(found.data, found.variance, polynomials)
 
-    return xcor.iterate(correlate, improved, reference, mask.ravel(), params.xcor_iter)
-
-
-def _footprints(products: Products, stamp: Stamp, regions: Regions, params: Params) -> dict[str, FloatArray]:
-    """What each spaxel (ny, nx) contributes to each spectrum of the target."""
-    suffix = names.SKYSUB if names.SKY in products.spectra else ''
-    found = {names.TOTAL: regions.target.astype(float)}
-    for radius in params.aper:
-        found[names.aperture(radius)] = (regions.target & aperture(stamp, radius)).astype(float)
-    found |= {tag: _footprint(image.data, regions.target) for tag, image in products.images.items()}
-    found |= {tag: _footprint(image.data, regions.xcor) for tag, image in products.maps.items()}
-    if stamp.psf is not None:
-        found[names.PSF] = _footprint(joint.psf_images(stamp).mean(axis=0), regions.target)
-    if params.deblend and names.PROFILE in products.images:
-        found[names.DEBLEND] = products.images[names.PROFILE].data
-    reference = products.reference.removesuffix(suffix)
-    found[reference + names.CONTSUB] = found[reference]
-    return {tag + suffix: weights for tag, weights in found.items() if tag + suffix in products.spectra}
-
-
-def _footprint(image: FloatArray, mask: BoolArray) -> FloatArray:
-    """The weights of an image in a mask, as `_weighted` has them."""
-    weights = extract.profile(image, mask)
-    return mask.astype(float) if weights is None else weights
-
-
-def _continuum_subtracted(stamp: Stamp, spaxels: Spaxels, polynomials: FloatArray) -> Measured:
-    data = continuum.subtract(spaxels.data, polynomials).reshape(stamp.data.shape)
-    return Measured(np.where(stamp.bad, np.nan, data), _cube(stamp).variance)
+    found, number = cross_correlation.iterate(
+        correlate, improved, reference.data, target.mask.ravel(), params.xcor_iter
+    )
+    no_continuum = polynomials is not None
+    # A product of two fluxes.
+    image = _image(found, target.cutout, target.cutout.grid.variance_unit)
+    made = Products(maps={keys.spectrum(keys.XCOR, no_continuum, False): image})
+    made |= _weighted(target, {keys.XCOR: image}, Kind.CROSS_CORRELATION, no_continuum)
+    if params.xcor_iter == 1:
+        return made
+    card = 'XCITERC' if no_continuum else 'XCITER'
+    return made | Products(facts={card: (number, 'cross-correlation maps made, the last is kept')})

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from autospec_lib.model import FloatArray, IntArray
-from autospec_lib.psf import Psf, moffat, shape_matrix
+from autospec_lib.core.moffat import moffat, shape_matrix
+from autospec_lib.core.types import FloatArray, IntArray, Psf
 from autospec_lib.solve import Weighted
 from autospec_lib.structure import Lattice
 

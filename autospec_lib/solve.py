@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autospec_lib.model import BoolArray, FloatArray
+from autospec_lib.core.types import BoolArray, FloatArray
 
 # Fractions of the wavelength range at which profiles are evaluated; they are linear in between.
 NODES = np.linspace(0, 1, 9)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autospec_lib.model import FloatArray, IntArray
-from autospec_lib.psf import shifted
+from autospec_lib.core.moffat import shifted
+from autospec_lib.core.types import FloatArray, IntArray
 
 # Structure as a whole may look like a source by this much of its host's flux. It must not stand in for the host's own
 # flux, and a part of a neighbour that is shaped like the neighbour would carry its light into the host's spectrum.

@@ -28,8 +28,9 @@ from scipy.optimize import linear_sum_assignment
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # of a clone that is not installed
 
-from autospec_lib import masks, segment, sexconfig
-from autospec_lib.model import BoolArray, IntArray
+from autospec_lib.config import sextractor
+from autospec_lib.core.types import BoolArray, IntArray
+from autospec_lib.detection import masks, segmentation
 
 SIDES = (25, 25, 25, 31, 50, 75, 100, 120)  # pixels; 25 is AutoSpec's default for MUSE
 CROWDING = (0.5, 1.5, 4.0)  # sources in 1000 pixels, besides the target
@@ -118,7 +119,7 @@ def write_settings(rng: np.random.Generator, image: NDArray[np.float32], folder:
             lines += ['BACK_TYPE MANUAL', f'BACK_VALUE {level:.6g}']
         (folder / 'default.sex').write_text('\n'.join(lines))
         (folder / 'random.conv').write_text(_filter(rng))
-    sexconfig.install_defaults(folder)
+    sextractor.install_defaults(folder)
 
 
 def _threshold(rng: np.random.Generator, noise: float) -> str:
@@ -171,9 +172,9 @@ def compare(command: str, rng: np.random.Generator) -> Comparison:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_settings(rng, image, folder)
-        settings, _ = sexconfig.load(folder)
+        settings, _ = sextractor.load(folder)
         theirs, again, collision = run_sextractor(command, image, folder)
-    ours = segment.segment(image, settings, PIXEL)
+    ours = segmentation.segment(image, settings, PIXEL)
     centre = _centre(theirs)
     return Comparison(
         detected=np.count_nonzero(theirs),

@@ -24,15 +24,18 @@ for library in ('OPENBLAS', 'MKL', 'OMP'):  # as the command does, and before nu
 import numpy as np
 import quality_field
 
-from autospec_lib import continuum, deblend, extract, masks, segment, sexconfig, simulate, solve, xcor
-from autospec_lib.model import Measured
-from autospec_lib.psf import Psf
+from autospec_lib import deblend, solve
+from autospec_lib.core.segmentation_settings import SegmentationSettings
+from autospec_lib.core.types import Measured, Psf
+from autospec_lib.demo import simulation
+from autospec_lib.detection import masks, segmentation
+from autospec_lib.extraction import continuum, cross_correlation, weighting
 
 HALF = 12  # a subcube of 25 x 25 pixels, 5 arcsec
 MARGIN = 3  # pixels around it in which catalogued neighbours count
 BLENDED = 2.0  # arcsec; a source with a neighbour nearer than this is blended
 PUBLISHED = replace(
-    sexconfig.Settings(),
+    SegmentationSettings(),
     detect_minarea=3,
     detect_thresh=(2.0,),
     deblend_mincont=0.0001,
@@ -59,7 +62,7 @@ class Stamp:
     image: np.ndarray
 
 
-def cut(field: simulate.Field, index: int) -> Stamp:
+def cut(field: simulation.Field, index: int) -> Stamp:
     """Cut one source's subcube out of a field, with NaN beyond the field's edge."""
     y, x = np.rint(field.positions[index]).astype(int) - HALF
     ny, nx = field.cube.shape[1:]
@@ -116,39 +119,41 @@ def joint(stamp: Stamp, options: deblend.Options) -> Extraction:
 
 def classical(stamp: Stamp) -> dict[str, Extraction]:
     """AutoSpec's kinds of spectra: aperture, white light, cross-correlation, with the published test's settings."""
-    spaxels = extract.Spaxels.from_cube(stamp.data, stamp.variance, stamp.bad)
+    spaxels = weighting.Spaxels.from_cube(stamp.data, stamp.variance, stamp.bad)
     centre = next(iter(stamp.positions.values()))
     shape = stamp.data.shape[1:]
-    white = extract.white_light(spaxels).data
-    segmap = segment.segment(white.reshape(shape), PUBLISHED)
+    white = weighting.white_light(spaxels).data
+    segmap = segmentation.segment(white.reshape(shape), PUBLISHED)
     mask = masks.object_masks([segmap], centre)[0].ravel()
     y, x = np.indices(shape)
-    circle = (np.hypot(y - centre[0], x - centre[1]) * simulate.PIXEL < 1.0).ravel()
+    circle = (np.hypot(y - centre[0], x - centre[1]) * simulation.PIXEL < 1.0).ravel()
     mask = mask if mask.any() else circle
     blank = (segmap == 0).reshape(1, -1)
 
-    def cleaned(cube: np.ndarray) -> extract.Spaxels:
-        made = extract.Spaxels.from_cube(cube, stamp.variance, stamp.bad)
-        return made.minus(extract.means(made, blank)[0])
+    def cleaned(cube: np.ndarray) -> weighting.Spaxels:
+        made = weighting.Spaxels.from_cube(cube, stamp.variance, stamp.bad)
+        return made.minus(weighting.means(made, blank)[0])
 
     def by_weight(image: np.ndarray) -> Extraction:
-        profile = extract.profile(image, mask)[None]
+        profile = weighting.profile(image, mask)[None]
 
         def run(cube: np.ndarray) -> Measured:
-            return extract.weighted(cleaned(cube), profile)[0]
+            return weighting.weighted(cleaned(cube), profile)[0]
 
         return run(stamp.data), lambda cube: run(cube).data
 
     def aperture(cube: np.ndarray) -> Measured:
-        return extract.sums(cleaned(cube), (mask & circle)[None])[0]
+        return weighting.sums(cleaned(cube), (mask & circle)[None])[0]
 
     made = {'aperture 1 arcsec': (aperture(stamp.data), lambda cube: aperture(cube).data)}
     made['white-light weighted'] = by_weight(white)
     reference = made['white-light weighted'][0]
-    made['cross-correlation'] = by_weight(xcor.cross_correlate(reference.data, spaxels).data)
+    made['cross-correlation'] = by_weight(cross_correlation.cross_correlate(reference.data, spaxels).data)
     lines = continuum.basis(stamp.wave, 5)
     flat = reference.data - continuum.fit(reference.data, reference.variance, lines)
-    made['cross-correlation, continuum-subtracted'] = by_weight(xcor.cross_correlate(flat, spaxels, lines).data)
+    made['cross-correlation, continuum-subtracted'] = by_weight(
+        cross_correlation.cross_correlate(flat, spaxels, lines).data
+    )
     return made
 
 
@@ -177,9 +182,9 @@ def _width(values: np.ndarray) -> float:
 
 def one_field(kind: str, seed: int) -> list[tuple[bool, dict[str, dict[str, float]]]]:
     """All sources of one field: whether blended, and the figures per kind of spectrum."""
-    scene = getattr(simulate, kind)(seed)
+    scene = getattr(simulation, kind)(seed)
     field = scene.make()
-    places = np.array([(one.y, one.x) for one in field.galaxies]) * simulate.PIXEL
+    places = np.array([(one.y, one.x) for one in field.galaxies]) * simulation.PIXEL
     rows = []
     for index in range(sum(one.catalogued for one in field.galaxies)):
         apart = np.sort(np.hypot(*(places - places[index]).T))[1]
@@ -187,7 +192,7 @@ def one_field(kind: str, seed: int) -> list[tuple[bool, dict[str, dict[str, floa
         best = fitted(stamp, stamp.true_profiles, stamp.mixing)
         optimum = judge(stamp, best, 1.0, 0.0)['S/N']
         figures = {name: judge(stamp, made, optimum, 0.0) for name, made in classical(stamp).items()}
-        psf = Psf(scene.seeing[0] / simulate.PIXEL, scene.seeing[1] / simulate.PIXEL, scene.beta)
+        psf = Psf(scene.seeing[0] / simulation.PIXEL, scene.seeing[1] / simulation.PIXEL, scene.beta)
         known = {'DEBLEND': deblend.Options(), 'DEBLEND, PSF given': deblend.Options(psf=psf)}
         known['DEBLEND, deep image'] = deblend.Options(image=stamp.image)
         for name, options in known.items():

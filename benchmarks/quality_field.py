@@ -15,16 +15,18 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from mpdaf.sdetect import Source
 
-from autospec_lib import cli, demo, names
-from autospec_lib.model import FloatArray
+from autospec_lib.cli import command
+from autospec_lib.core import keys
+from autospec_lib.core.types import FloatArray
+from autospec_lib.demo import folders
 
 KINDS = {
-    'aperture 1 arcsec': names.aperture(1.0),
-    'white-light weighted': names.WHITE,
+    'aperture 1 arcsec': keys.aperture(1.0),
+    'white-light weighted': keys.WHITE,
     'H-alpha-image weighted': 'HALPHA',
-    'cross-correlation': names.XCOR,
-    'cross-correlation, continuum-subtracted': names.XCOR + names.CONTSUB,
-    'DEBLEND': names.DEBLEND,
+    'cross-correlation': keys.XCOR,
+    'cross-correlation, continuum-subtracted': keys.XCOR + keys.CONTSUB,
+    'DEBLEND': keys.DEBLEND,
 }
 SEEN = 5.0  # sigma; the lines of a spectrum count as seen from here on
 HEAD = ('', 'spectra', 'lines', 'contrast', 'over white', 'S/N', 'pulls', 'pulls, measured', 'measured')
@@ -54,8 +56,8 @@ class Extracted:
 
 def measure(wave: FloatArray, spectrum: FloatArray, variance: FloatArray) -> Line | None:
     """H-alpha and [N II] of one spectrum, None where it has no values there; all arrays (nl,), wave in Angstrom."""
-    beside = np.logical_or.reduce([(wave > low) & (wave < high) for low, high in demo.CONTINUUM])
-    inside = (wave > demo.LINE[0]) & (wave < demo.LINE[1])
+    beside = np.logical_or.reduce([(wave > low) & (wave < high) for low, high in folders.CONTINUUM])
+    inside = (wave > folders.LINE[0]) & (wave < folders.LINE[1])
     if not np.isfinite(spectrum[beside | inside]).all():
         return None
     middle = wave[inside].mean()
@@ -76,10 +78,10 @@ def measure(wave: FloatArray, spectrum: FloatArray, variance: FloatArray) -> Lin
 
 def run(folder: Path, noise: str) -> list[Extracted]:
     """What the program makes of the demonstration's sources."""
-    demo.make_abell(folder)
+    folders.make_abell(folder)
     more = f'DEBLEND = True\nPLOTS = False\nNOISE = {noise!r}\nOUTPUT = {noise!r}\n'
-    (folder / 'param.py').write_text(demo.ABELL_PARAM + more)
-    if cli.main([str(folder), '-q']) != 0:
+    (folder / 'param.py').write_text(folders.ABELL_PARAM + more)
+    if command.main([str(folder), '-q']) != 0:
         raise SystemExit('the demonstration of Abell 478 failed; the lines above say why')
     return [extracted(Source.from_file(str(path))) for path in sorted((folder / noise).glob('*.fits'))]
 
@@ -88,15 +90,15 @@ def extracted(source: Source) -> Extracted:
     """Measure one source's file."""
     lines = {}
     for name, tag in KINDS.items():
-        spectrum = source.spectra[tag + names.SKYSUB]
+        spectrum = source.spectra[tag + keys.SKYSUB]
         values, variance = (np.ma.filled(array.astype(float), np.nan) for array in (spectrum.data, spectrum.var))
         lines[name] = measure(spectrum.wave.coord(), values, variance)
     scaled = {source.header.comments[card] for card in source.header['NFACT*']}
-    white, left = source.images[names.WHITE], source.images[names.RESIDUAL].data
+    white, left = source.images[keys.WHITE], source.images[keys.RESIDUAL].data
     error = np.ma.sqrt(white.var)
     return Extracted(
         {name: line for name, line in lines.items() if line},
-        {name for name, tag in KINDS.items() if tag + names.SKYSUB in scaled},
+        {name for name, tag in KINDS.items() if tag + keys.SKYSUB in scaled},
         float(np.ma.std(white.data / error)),
         float(np.ma.sqrt(np.ma.mean((left / error) ** 2))),
     )

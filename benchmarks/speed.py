@@ -31,21 +31,15 @@ from astropy.io import fits
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from autospec_lib import (
-    catalog,
-    cube,
-    demo,
-    geometry,
-    params,
-    pipeline,
-    plots,
-    resume,
-    runner,
-    sexconfig,
-    stamps,
-    write,
-)
-from autospec_lib.model import Target
+from autospec_lib import pipeline
+from autospec_lib.config import reading
+from autospec_lib.core import geometry
+from autospec_lib.core.types import Target
+from autospec_lib.demo import folders
+from autospec_lib.inputs import cube, cutouts
+from autospec_lib.output import plots, source_file
+from autospec_lib.run import preparation, source
+from autospec_lib.run.job import Job
 
 POSITIONS = [(y, x) for y in (14, 20, 25) for x in (14, 20, 25)]  # 0-based pixels: subcubes that lie inside the cube
 STAGES = ('read', 'segment', 'extract', 'cross-correlate', 'write', 'plot')
@@ -53,7 +47,7 @@ STAGES = ('read', 'segment', 'extract', 'cross-correlate', 'write', 'plot')
 
 def make_folder(folder: Path, plotted: bool) -> None:
     """The demo's working folder with 9 sources whose subcubes lie inside the cube."""
-    demo.make_abell(folder)
+    folders.make_abell(folder)
     opened = cube.open_cube(folder / 'abell478.fits')
     rows = [opened.wcs.all_pix2world(x, y, 0) for y, x in POSITIONS]
     lines = [f'{n} {float(ra):.7f} {float(dec):.7f}\n' for n, (ra, dec) in enumerate(rows)]
@@ -62,14 +56,12 @@ def make_folder(folder: Path, plotted: bool) -> None:
     (folder / 'param.py').write_text(f'{text}PLOTS = {plotted}\n')
 
 
-def open_job(folder: Path) -> tuple[runner.Job, list[Target]]:
+def open_job(folder: Path) -> tuple[Job, list[Target]]:
     """What the command line does before the first source."""
-    parameters, _ = params.load(folder / 'param.py')
-    targets, _ = catalog.load(folder / parameters.catalog, parameters.mode, parameters.size, parameters.ref)
-    sex, _ = sexconfig.load(folder)
-    opened = cube.open_all(parameters, folder)
-    (folder / parameters.output).mkdir(exist_ok=True)
-    return runner.Job(folder, parameters, sex, opened, resume.run_fingerprint(folder, parameters, sex)), targets
+    params, _ = reading.load(folder / 'param.py')
+    job, targets, _ = preparation.prepare(folder, params, preparation.Choice())
+    (folder / params.output).mkdir(exist_ok=True)
+    return job, targets
 
 
 class Clock:
@@ -78,11 +70,11 @@ class Clock:
     def __init__(self) -> None:
         self.seconds = dict.fromkeys(STAGES, 0.0)
         self.places: list[tuple[Any, str, str]] = [
-            (stamps, 'cut', 'read'),
+            (cutouts, 'cut', 'read'),
             (pipeline, '_segmentation_maps', 'segment'),
-            (pipeline, '_with_cross_correlation', 'cross-correlate'),
+            (pipeline, '_cross_correlated', 'cross-correlate'),
             (pipeline, 'process', 'extract'),
-            (write, 'write_source', 'write'),
+            (source_file, 'write_source', 'write'),
             (plots, 'render', 'plot'),
             (plots, 'save', 'plot'),
         ]
@@ -119,10 +111,10 @@ def seconds_of(function: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def floor(job: runner.Job, target: Target) -> None:
+def floor(job: Job, target: Target) -> None:
     """Read the bytes of data and variance of a subcube, and two passes of matrix products over each."""
     rng = np.random.default_rng(0)
-    centre = stamps.locate(job.cube, target)
+    centre = cutouts.locate(job.cube, target)
     ys, xs = geometry.box_around(centre, target.size, job.cube.pixel)
     for layer in (job.cube.data, job.cube.noise):
         mapped = np.memmap(layer.path, layer.dtype, 'r', layer.offset, layer.shape)
@@ -139,7 +131,7 @@ def measure(folder: Path, repeats: int, plotted: bool) -> dict[str, float]:
     names = job.params.img
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        yardstick = Yardstick(folder, job.params.datacube, names, job.sex)
+        yardstick = Yardstick(folder, job.params.datacube, names, job.segmentation)
     theirs = folder / 'yardstick'
     theirs.mkdir(exist_ok=True)
     ours: list[dict[str, float]] = []
@@ -149,7 +141,7 @@ def measure(folder: Path, repeats: int, plotted: bool) -> dict[str, float]:
         for target in targets:
             floors.append(seconds_of(lambda target=target: floor(job, target)))
             with Clock() as clock:
-                total = seconds_of(lambda target=target: runner.extract(job, target))
+                total = seconds_of(lambda target=target: source.extract(job, target))
             ours.append(clock.seconds | {'all': total})
             yardstick.seconds = {}
             total = seconds_of(
@@ -182,8 +174,9 @@ def shell_of_yardstick(folder: Path) -> float:
     code = (
         'import sys; from pathlib import Path; import warnings; warnings.simplefilter("ignore");'
         'import speed; from yardstick import Yardstick; folder = Path(sys.argv[1]);'
-        'from autospec_lib import catalog, params, sexconfig; p, _ = params.load(folder / "param.py");'
-        'targets, _ = catalog.load(folder / p.catalog, p.mode, p.size, p.ref); sex, _ = sexconfig.load(folder);'
+        'from autospec_lib.config import reading, sextractor; from autospec_lib.inputs import catalog;'
+        'p, _ = reading.load(folder / "param.py");'
+        'targets, _ = catalog.load(folder / p.catalog, p.mode, p.size, p.ref); sex, _ = sextractor.load(folder);'
         'y = Yardstick(folder, p.datacube, p.img, sex);'
         '[y.extract(t, "HALPHA", p.cont_poly, folder / "yardstick", p.plots) for t in targets]'
     )
@@ -274,14 +267,14 @@ def speed(repeats: int) -> list[tuple[str, str]]:
     return rows
 
 
-def by_size(job: runner.Job, target: Target, sizes: tuple[float, ...], where: str) -> list[tuple[str, str]]:
+def by_size(job: Job, target: Target, sizes: tuple[float, ...], where: str) -> list[tuple[str, str]]:
     """How long one source takes in subcubes of several sizes."""
     rows = []
     for size in sizes:
         sized = replace(target, size=size)
-        runner.extract(job, sized)
-        median = np.median([seconds_of(lambda t=sized: runner.extract(job, t)) for _ in range(5)])
-        voxels = stamps.cut(job.cube, sized).data.size
+        source.extract(job, sized)
+        median = np.median([seconds_of(lambda t=sized: source.extract(job, t)) for _ in range(5)])
+        voxels = cutouts.cut(job.cube, sized).data.size
         rows.append((f'SIZE = {size:g} ({where})', f'{1e3 * median:.0f} ms, {1e9 * median / voxels:.0f} ns per voxel'))
     return rows
 

@@ -21,14 +21,14 @@ import sep
 from mpdaf.obj import Cube, Image
 from mpdaf.sdetect import Source
 
-from autospec_lib.model import Target
-from autospec_lib.sexconfig import Settings
+from autospec_lib.core.segmentation_settings import SegmentationSettings
+from autospec_lib.core.types import Target
 
 
 class Yardstick:
     """An open cube with its aligned images; `extract` does one source and adds to ``seconds`` by stage."""
 
-    def __init__(self, folder: Path, cube: str, images: tuple[str, ...], sex: Settings) -> None:
+    def __init__(self, folder: Path, cube: str, images: tuple[str, ...], sex: SegmentationSettings) -> None:
         logging.getLogger('mpdaf').setLevel(logging.ERROR)
         self.cube = Cube(str(folder / cube))
         white = self.cube.sum(axis=0)  # loads the cube, as v1.1.2 does

@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from autospec_lib import components, deblend, simulate, solve
+from autospec_lib import components, deblend, solve
 from autospec_lib.components import decompose
-from autospec_lib.errors import SourceError
+from autospec_lib.core.errors import SourceError
+from autospec_lib.core.moffat import moffat, shape_matrix
+from autospec_lib.core.types import Psf
+from autospec_lib.demo import simulation
 from autospec_lib.fitting import fit
 from autospec_lib.image_prior import blurred, kernels, match
 from autospec_lib.lines import with_lines
 from autospec_lib.neighbours import search
 from autospec_lib.profiles import Model, bin_cube, expect, project, spread
-from autospec_lib.psf import Psf, moffat, shape_matrix
 from autospec_lib.structure import Expectation, Lattice
 
 NL, NY, NX = 160, 27, 25
@@ -329,7 +331,7 @@ def test_lines_tell_sources_of_one_colour_apart(blend):
 
 def crowd(seed, index, channels):
     """The catalogued galaxy of this index in a hard field and those around it, the sources near (16, 16)."""
-    whole = simulate.hard(seed)
+    whole = simulation.hard(seed)
     centre = sorted(whole.galaxies, key=lambda one: not one.catalogued)[index]
     move = 16 - round(centre.y), 16 - round(centre.x)
     apart = {np.hypot(one.y - centre.y, one.x - centre.x): one for one in whole.galaxies}
@@ -455,7 +457,7 @@ def test_sources_that_the_data_cannot_separate_are_named(blend):
 
 
 def test_a_source_at_the_edge_and_an_empty_position_come_out():
-    field = simulate.easy(3).with_channels(160, 28.75).make()
+    field = simulation.easy(3).with_channels(160, 28.75).make()
     data, variance = field.cube[:, :25, :27].astype(float), field.variance[:, :25, :27].astype(float)
     made = deblend.extract(data, variance, np.zeros(data.shape, bool), {0: (-1.0, 12.0), 4: (20.0, 20.0)}, field.wave)
     assert np.isfinite(made.spectra[4].data).all()

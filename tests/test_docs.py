@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from conftest import DEC, RA, gaussian, sky_header
+from builders import DEC, RA, gaussian, sky_header
 
-from autospec_lib import cli, params, sexkeys
-from autospec_lib.cli import main
+from autospec_lib.cli import command
+from autospec_lib.cli.command import main
+from autospec_lib.config import params, sextractor_keys
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / 'README.md').read_text(encoding='utf-8')
@@ -65,14 +66,14 @@ def test_every_exit_code_stands_in_the_readme_and_in_the_help(capsys):
     with pytest.raises(SystemExit):
         main(['--help'])
     said = capsys.readouterr().out
-    for code in (0, *(value for name, value in vars(cli).items() if name.startswith('EXIT_'))):
+    for code in (0, *(value for name, value in vars(command).items() if name.startswith('EXIT_'))):
         assert f'\n| {code} |' in section('When something is wrong')
         assert re.search(rf'\b{code} [a-z]', said.partition('exit codes:')[2])
 
 
 def test_the_keys_of_default_sex_stand_in_the_readme():
-    without_effect = {*sexkeys.FIXED, 'ANALYSIS_THRESH', 'ASSOCSELEC_TYPE'}
-    assert first_column('Segmentation settings') == {*sexkeys.RULES, 'FILTER_NAME'} - without_effect
+    without_effect = {*sextractor_keys.FIXED, 'ANALYSIS_THRESH', 'ASSOCSELEC_TYPE'}
+    assert first_column('Segmentation settings') == {*sextractor_keys.RULES, 'FILTER_NAME'} - without_effect
     for key in without_effect:
         assert f'`{key}' in section('Segmentation settings')
 
@@ -140,4 +141,5 @@ def test_every_case_in_contributing_has_its_tests():
     named = re.findall(r'`(test_\w+)::(test_\w+)`', (ROOT / 'CONTRIBUTING.md').read_text(encoding='utf-8'))
     assert len(named) > 50
     for file, name in named:
-        assert f'def {name}(' in (ROOT / 'tests' / f'{file}.py').read_text(encoding='utf-8'), f'{file}::{name}'
+        (path,) = (ROOT / 'tests').rglob(f'{file}.py')
+        assert f'def {name}(' in path.read_text(encoding='utf-8'), f'{file}::{name}'

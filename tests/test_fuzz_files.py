@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from conftest import DEC, RA, cube_header, gaussian, sky_header
+from builders import DEC, RA, cube_header, gaussian, sky_header
 
 NL, NY, NX = 12, 14, 15
 SECONDS, MEMORY = 60, 4 << 30  # what one case may take
@@ -125,7 +125,7 @@ def run_case(folder):
         try:
             signal.alarm(SECONDS)
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-            from autospec_lib.cli import main
+            from autospec_lib.cli.command import main
 
             with said.open('w') as screen, contextlib.redirect_stdout(screen), contextlib.redirect_stderr(screen):
                 code = main([str(folder)])
@@ -166,7 +166,7 @@ def cases():
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork')
 @pytest.mark.filterwarnings('ignore')
 def test_damaged_files_end_a_run_in_good_order(tmp_path):
-    for module in ('mpdaf.obj', 'autospec_lib.runner'):  # once, so that no case pays for it
+    for module in ('mpdaf.obj', 'autospec_lib.run.source'):  # once, so that no case pays for it
         importlib.import_module(module)
 
     template = tmp_path / 'healthy'

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from astropy.io import fits
-from conftest import DEC, PIXEL, RA
+from builders import DEC, PIXEL, RA
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = 5

@@ -1,43 +1,18 @@
-"""The order of the method on small stamps: which keys come out, the fall-backs and their notes."""
+"""The order of the method on small cutouts: which keys come out, the fall-backs and their notes."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import gaussian
+from builders import CUTOUT, SPECTRUM, changed, gaussian, make_cutout, process
 from numpy.testing import assert_allclose
 
 from autospec_lib import pipeline
-from autospec_lib.errors import SourceError
-from autospec_lib.model import Grid, Stamp, Target
-from autospec_lib.params import Params
-from autospec_lib.sexconfig import Settings
+from autospec_lib.config.params import Params
+from autospec_lib.core.errors import SourceError
+from autospec_lib.core.segmentation_settings import SegmentationSettings
 
-NL, NY, NX = 41, 21, 23
-SPECTRUM = 800 + 1500 * np.exp(-0.5 * ((np.arange(NL) - 20) / 2) ** 2)
-# No filter and no background mesh: the map is the pixels above 5 sigma of the white light.
-SEX = Settings(detect_thresh=(5.0,), kernel=None, back_size=(64, 64))
-
-
-def make_stamp(images=None, segmaps=None, ref='', seed=1, flux=1.0):
-    """One source at (10, 11) on noise of variance 1."""
-    rng = np.random.default_rng(seed)
-    shape = (NL, NY, NX)
-    data = flux * SPECTRUM[:, None, None] * gaussian(10, 11, 1.5, shape[1:]) + rng.normal(size=shape)
-    images = images or {}
-    return Stamp(
-        target=Target(5, 0.0, 0.0, 4.0, ref),
-        data=data,
-        variance=np.ones(shape),
-        bad=np.zeros(shape, bool),
-        wave=4750 + 1.25 * np.arange(NL),
-        centre=(10.0, 11.0),
-        pixel=(0.2, 0.2),
-        grid=Grid({}, {}),
-        images=images,
-        detection=images,
-        segmaps=segmaps or {},
-    )
+NL, NY, NX = CUTOUT
 
 
 def square(y0, y1, x0, x1):
@@ -46,14 +21,10 @@ def square(y0, y1, x0, x1):
     return segmap
 
 
-def process(stamp, **params):
-    return pipeline.process(stamp, Params(**params), SEX)
-
-
 def test_keys_of_a_full_run_and_their_order():
     band = gaussian(10, 11, 1.2, (NY, NX)) * 1e4 + np.random.default_rng(2).normal(size=(NY, NX))
     products = process(
-        make_stamp({'G-BAND': band}, {'MINE': square(8, 13, 9, 14)}, ref='g-band'), aper=(0.6, 1.0), out_sub=True
+        make_cutout({'G-BAND': band}, {'MINE': square(8, 13, 9, 14)}, ref='g-band'), aper=(0.6, 1.0), out_sub=True
     )
     assert list(products.spectra) == [
         'MUSE_SKY',
@@ -84,15 +55,15 @@ def test_keys_of_a_full_run_and_their_order():
     ],
 )
 def test_a_step_that_is_switched_off_leaves_no_key(params, absent):
-    products = process(make_stamp(), **params)
+    products = process(make_cutout(), **params)
     assert not [key for key in products.spectra if absent in key]
     assert not [key for key in products.maps if absent in key]
 
 
 def test_the_total_is_the_source_without_the_sky():
-    stamp = make_stamp()
-    stamp = replace(stamp, data=stamp.data + 50.0)
-    products = process(stamp)
+    cutout = make_cutout()
+    cutout = changed(cutout, data=cutout.voxels.data + 50.0)
+    products = process(cutout)
     mask = products.masks['MASK_INTER']
     expected = SPECTRUM * gaussian(10, 11, 1.5, (NY, NX))[mask].sum()
     sigma = np.sqrt(products.spectra['MUSE_TOT_SKYSUB'].variance)
@@ -101,17 +72,17 @@ def test_the_total_is_the_source_without_the_sky():
 
 
 def test_weighted_spectra_follow_the_source():
-    stamp = make_stamp(flux=30.0)
-    products = process(replace(stamp, data=stamp.data + 500.0))
+    cutout = make_cutout(flux=30.0)
+    products = process(changed(cutout, data=cutout.voxels.data + 500.0))
     for key in ('MUSE_WHITE_SKYSUB', 'CROSS_CORRELATION_SKYSUB', 'CROSS_CORRELATION_CONTSUB_SKYSUB'):
         shape = products.spectra[key].data / SPECTRUM
         assert_allclose(shape / shape.mean(), 1, atol=0.02)
 
 
 def test_an_aperture_reference_adds_its_masks_and_confines_the_cross_correlation():
-    stamp = make_stamp({}, {'ALL': square(0, 21, 0, 23)}, ref='0.6')
-    stamp.data[:, 0, 0] = 1e6
-    products = process(stamp, aper=(0.6, 1.0), use_imgs=False, sky_sub=False)
+    cutout = make_cutout({}, {'ALL': square(0, 21, 0, 23)}, ref='0.6')
+    cutout.voxels.data[:, 0, 0] = 1e6
+    products = process(cutout, aper=(0.6, 1.0), use_imgs=False, sky_sub=False)
     assert products.reference == 'MUSE_APER_0.6'
     inside = products.masks['MASK_APER_0.6_OBJ']
     assert inside.sum() == 25
@@ -121,29 +92,31 @@ def test_an_aperture_reference_adds_its_masks_and_confines_the_cross_correlation
 
 
 def test_masks_come_from_the_users_maps_alone_when_use_imgs_is_false():
-    products = process(make_stamp(segmaps={'MINE': square(5, 7, 6, 9)}), use_imgs=False)
+    products = process(make_cutout(segmaps={'MINE': square(5, 7, 6, 9)}), use_imgs=False)
     np.testing.assert_array_equal(products.masks['MASK_UNION'], square(5, 7, 6, 9) > 0)
 
 
 def test_an_empty_intersection_falls_back_to_the_union():
     maps = {'A': square(9, 11, 10, 12), 'B': square(11, 13, 12, 14)}
-    products = process(make_stamp(segmaps=maps), use_imgs=False)
+    products = process(make_cutout(segmaps=maps), use_imgs=False)
     assert products.notes == ('MASK_INTER is empty: MASK_UNION used',)
     assert products.spectra['MUSE_TOT_SKYSUB'].variance[0] > 7.9
 
 
 @pytest.mark.parametrize(('aper', 'radius', 'pixels'), [((), '1', 69), ((0.6, 2.0), '0.6', 25)])
 def test_without_detection_a_circle_takes_the_objects_place(aper, radius, pixels):
-    products = process(make_stamp(flux=0.0), aper=aper, sky_sub=False)
+    products = process(make_cutout(flux=0.0), aper=aper, sky_sub=False)
     assert products.notes[0] == f'no detection: a circle of radius {radius} arcsec is the object mask'
     assert_allclose(products.spectra['MUSE_TOT'].variance, pixels)
 
 
 def test_the_circle_that_stands_for_a_source_is_no_sky():
-    stamp = make_stamp(flux=0.0)
+    cutout = make_cutout(flux=0.0)
     inside = np.hypot(*(np.indices((NY, NX)) - np.reshape((10, 11), (2, 1, 1)))) < 5
-    quiet = Settings(detect_thresh=(1e9,), kernel=None)
-    products = pipeline.process(replace(stamp, data=7.0 + 100.0 * inside + 0 * stamp.data), Params(aper=()), quiet)
+    quiet = SegmentationSettings(detect_thresh=(1e9,), kernel=None)
+    products = pipeline.process(
+        changed(cutout, data=7.0 + 100.0 * inside + 0 * cutout.voxels.data), Params(aper=()), quiet
+    )
     assert products.notes[0] == 'no detection: a circle of radius 1 arcsec is the object mask'
     assert_allclose(products.spectra['MUSE_SKY'].data, 7)
     assert_allclose(products.spectra['MUSE_TOT_SKYSUB'].data, 100 * inside.sum())
@@ -151,33 +124,33 @@ def test_the_circle_that_stands_for_a_source_is_no_sky():
 
 
 def test_an_aperture_beyond_the_rows_own_size_is_said_to_be_cut_off():
-    stamp = make_stamp()
-    products = process(replace(stamp, target=replace(stamp.target, size=3.0)), aper=(1.0, 1.6), mode='cat')
+    cutout = make_cutout()
+    products = process(replace(cutout, target=replace(cutout.target, size=3.0)), aper=(1.0, 1.6), mode='cat')
     assert products.notes == ('aperture 1.6 is cut off: SIZE / 2 is 1.5 arcsec',)
 
 
 def test_an_unknown_reference_is_white_light_with_a_note():
-    products = process(make_stamp(ref='x-band'))
+    products = process(make_cutout(ref='x-band'))
     assert products.reference == 'MUSE_WHITE_SKYSUB'
     assert products.notes == ("reference 'x-band' is neither in IMG nor in APER: white light used",)
 
 
 def test_without_sky_pixels_nothing_is_subtracted_and_the_names_say_so():
-    products = process(make_stamp(segmaps={'ALL': square(0, 21, 0, 23)}), use_imgs=False)
+    products = process(make_cutout(segmaps={'ALL': square(0, 21, 0, 23)}), use_imgs=False)
     assert 'no usable sky pixel: spectra are not sky-subtracted' in products.notes
     assert not [key for key in products.spectra if 'SKY' in key]
 
 
 def test_images_are_segmented_exactly_on_the_grid_and_weigh_as_they_are():
     band, moved = gaussian(10, 11, 1.2, (NY, NX)) * 1e4, gaussian(11, 12, 1.2, (NY, NX)) * 1e4
-    products = process(replace(make_stamp({'G': band}), detection={'G': moved}))
+    products = process(replace(make_cutout({'G': band}), detection={'G': moved}))
     ys, xs = np.nonzero(products.segmaps['SEG_G'])
     assert (ys.mean(), xs.mean()) == pytest.approx((11, 12), abs=0.3)
     np.testing.assert_array_equal(products.images['G'].data, band)
 
 
 def test_an_image_that_is_flat_in_the_mask_weighs_equally():
-    products = process(make_stamp({'FLAT': np.ones((NY, NX))}), sky_sub=False)
+    products = process(make_cutout({'FLAT': np.ones((NY, NX))}), sky_sub=False)
     assert 'FLAT is flat in the object mask: equal weights used' in products.notes
     number = products.masks['MASK_UNION'].sum()
     assert_allclose(products.spectra['FLAT'].data * 1.0, products.spectra['MUSE_TOT'].data, rtol=1e-9)
@@ -185,35 +158,35 @@ def test_an_image_that_is_flat_in_the_mask_weighs_equally():
 
 
 def test_an_image_that_does_not_reach_the_source_gives_no_spectrum():
-    products = process(make_stamp({'FAR': np.full((NY, NX), np.nan)}))
+    products = process(make_cutout({'FAR': np.full((NY, NX), np.nan)}))
     assert 'FAR has no value in the object mask: no spectrum weighted by it' in products.notes
     assert 'FAR_SKYSUB' not in products.spectra
     with pytest.raises(SourceError, match='no reference spectrum: FAR has no usable value'):
-        process(make_stamp({'FAR': np.full((NY, NX), np.nan)}, ref='far'))
+        process(make_cutout({'FAR': np.full((NY, NX), np.nan)}, ref='far'))
 
 
-def test_a_stamp_without_usable_voxel_is_refused():
-    stamp = make_stamp()
+def test_a_cutout_without_usable_voxel_is_refused():
+    cutout = make_cutout()
     with pytest.raises(SourceError, match='no usable voxel'):
-        process(replace(stamp, bad=np.ones_like(stamp.bad)))
+        process(changed(cutout, bad=np.ones(CUTOUT, bool)))
 
 
 def test_an_object_mask_without_usable_voxel_is_refused():
-    stamp = make_stamp(segmaps={'MINE': square(5, 7, 6, 9)})
-    bad = stamp.bad.copy()
+    cutout = make_cutout(segmaps={'MINE': square(5, 7, 6, 9)})
+    bad = np.zeros(CUTOUT, bool)
     bad[:, 5:7, 6:9] = True
     with pytest.raises(SourceError, match='no reference spectrum'):
-        process(replace(stamp, bad=bad), use_imgs=False)
+        process(changed(cutout, bad=bad), use_imgs=False)
 
 
 @pytest.mark.parametrize('junk', [np.nan, 1e30])
 def test_bad_voxels_change_nothing_but_themselves(junk):
-    stamp = make_stamp()
-    clean = process(stamp, out_sub=True)
-    bad = stamp.bad.copy()
+    cutout = make_cutout()
+    clean = process(cutout, out_sub=True)
+    bad = np.zeros(CUTOUT, bool)
     bad[7, 10, 11] = bad[30, 3, 4] = True
-    data, variance = np.where(bad, junk, stamp.data), np.where(bad, junk, stamp.variance)
-    products = process(replace(stamp, data=data, variance=variance, bad=bad), out_sub=True)
+    data, variance = np.where(bad, junk, cutout.voxels.data), np.where(bad, junk, cutout.voxels.variance)
+    products = process(changed(cutout, data=data, variance=variance, bad=bad), out_sub=True)
     for key, spectrum in products.spectra.items():
         assert np.isfinite(spectrum.data).all()
         assert np.isfinite(spectrum.variance).all()
@@ -226,14 +199,14 @@ def test_bad_voxels_change_nothing_but_themselves(junk):
 
 
 def test_without_variance_nothing_has_one():
-    products = process(replace(make_stamp(), variance=None), out_sub=True)
+    products = process(changed(make_cutout(), variance=None), out_sub=True)
     everything = [*products.spectra.values(), *products.images.values(), *products.maps.values()]
     assert all(values.variance is None for values in everything + list(products.cubes.values()))
 
 
-def test_the_stamp_is_left_as_it_was():
-    stamp = make_stamp()
-    before = stamp.data.copy(), stamp.variance.copy(), stamp.bad.copy()
-    process(stamp, out_sub=True)
-    for was, now in zip(before, (stamp.data, stamp.variance, stamp.bad), strict=True):
+def test_the_cutout_is_left_as_it_was():
+    cutout = make_cutout()
+    before = cutout.voxels.data.copy(), cutout.voxels.variance.copy()
+    process(cutout, out_sub=True)
+    for was, now in zip(before, (cutout.voxels.data, cutout.voxels.variance), strict=True):
         np.testing.assert_array_equal(was, now)

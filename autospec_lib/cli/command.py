@@ -1,0 +1,267 @@
+"""The command line: options, order of the work, the loop over the sources, and every word on the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import shlex
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from autospec_lib import __version__
+from autospec_lib.cli.options import parser
+from autospec_lib.core.errors import AutoSpecError, InputError, OutputError
+
+if TYPE_CHECKING:
+    from autospec_lib.core.types import Target
+    from autospec_lib.run.job import Job
+    from autospec_lib.run.report import Log, Outcome, Report
+
+EXIT_FAILED, EXIT_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 1, 2, 3, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run AutoSpec as from the shell.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments without the program's name; by default those of the shell.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    # Before numpy is there, which param.py may import: linear algebra in one thread adds up in one order, so that
+    # results do not depend on how many cores there are.
+    for library in ('OPENBLAS', 'MKL', 'OMP', 'VECLIB'):
+        os.environ.setdefault(f'{library}_NUM_THREADS', '1')
+    options = parser().parse_args(argv)
+    # What a batch system sends to end a job has the effect of Ctrl-C.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _guarded(Path(options.folder or '.'), options)
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _guarded(folder: Path, options: argparse.Namespace) -> int:
+    """Do what is asked for; the exit code, whatever happens."""
+    try:
+        return _action(options)(folder, options)
+    except AutoSpecError as error:
+        for fault in error.faults:
+            _say(fault, sys.stderr)
+        return EXIT_INPUT
+    except KeyboardInterrupt:
+        _say('interrupted; nothing was extracted', sys.stderr)
+        return EXIT_INTERRUPTED
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith('autospec_lib'):
+            return _bug(folder, error)
+        _say(f'the Python package {error.name} is not installed; install AutoSpec with: pip install .', sys.stderr)
+        return EXIT_INPUT
+    except Exception as error:
+        return _bug(folder, error)
+
+
+def _say(text: str, stream: TextIO | None = None) -> None:
+    """Print; a reader that has gone (``| head``) or a full disk is no reason to end a run, whose results are files."""
+    stream = stream or sys.stdout
+    try:
+        print(text, file=stream, flush=True)
+    except OSError:
+        # Python would try to write the rest when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _action(options: argparse.Namespace) -> Callable[[Path, argparse.Namespace], int]:
+    if options.demo is not None:
+        return _demo
+    if options.init:
+        return _init
+    return _check if options.check else _run
+
+
+def _init(folder: Path, options: argparse.Namespace) -> int:
+    """Write the templates that are not there yet."""
+    from autospec_lib.config import params
+    from autospec_lib.inputs import catalog
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in (('param.py', params.template()), ('catalog.txt', catalog.template())):
+            try:
+                with (folder / name).open('x', encoding='utf-8') as file:
+                    file.write(text)
+                _say(f'{folder / name}: written; edit it')
+            except FileExistsError:
+                _say(f'{folder / name}: is there already; kept as it is')
+    except OSError as error:
+        raise InputError(f'{folder}: {error.strerror}; choose a folder that can be written') from error
+    return 0
+
+
+def _check(folder: Path, options: argparse.Namespace) -> int:
+    """Say what a run would do."""
+    from autospec_lib.run import estimate
+
+    job, targets, warned = _prepare(folder, options, write_defaults=False)
+    _warn(warned, options)
+    for line in estimate.describe(job, targets, _processes(job, targets, options)):
+        _say(line)
+    return 0
+
+
+def _demo(folder: Path, options: argparse.Namespace) -> int:
+    """Make a demo folder and run on it."""
+    from autospec_lib.demo import folders
+
+    simulated = options.demo == 'sim'
+    named = '' if simulated else options.demo
+    if named and options.folder:
+        raise InputError(f'--demo {named} and {options.folder}: two folders; name one')
+    folder = Path(named or options.folder or ('autospec_sim' if simulated else 'autospec_demo'))
+    try:
+        (folders.make_simulated if simulated else folders.make_abell)(folder)
+    except OSError as error:
+        raise InputError(f'{folder}: {error.strerror}; name another folder after --demo') from error
+    code = _run(folder, options)
+    if not options.quiet:
+        _say(folders.what_to_look_at(folder, simulated))
+    return code
+
+
+def _prepare(
+    folder: Path, options: argparse.Namespace, write_defaults: bool = True
+) -> tuple[Job, list[Target], list[str]]:
+    """Read and check everything that can be checked before the first source; the third value are warnings."""
+    from autospec_lib.config import reading
+
+    params, warned = reading.load(folder / 'param.py')
+    # From here on numpy and more are needed; a fault in param.py has been told without waiting for them.
+    from autospec_lib.run import preparation
+
+    choice = preparation.Choice(options.id, options.skip_bad_rows, options.resume)
+    job, targets, notes = preparation.prepare(folder, params, choice, write_defaults)
+    return job, targets, [*warned, *notes]
+
+
+def _warn(lines: list[str], options: argparse.Namespace) -> None:
+    for line in lines:
+        if not options.quiet:
+            _say(f'warning: {line}', sys.stderr)
+
+
+def _run(folder: Path, options: argparse.Namespace) -> int:
+    """Extract every source."""
+    # While modules are imported the garbage collector walks over them again and again, a twentieth of the start-up.
+    gc.disable()
+    try:
+        job, targets, warned = _prepare(folder, options)
+    finally:
+        gc.enable()
+    _warn(warned, options)
+    from autospec_lib.run.report import Log, Report
+
+    report = Report(len(targets))
+    outcomes = _outcomes(job, targets, options)  # a cluster that does not answer is a fault of the command line
+    try:
+        (folder / job.params.output).mkdir(parents=True, exist_ok=True)
+        log = Log(folder)
+    except OSError as error:
+        where = error.filename or folder
+        raise InputError(f'{where}: {error.strerror}; logs/ and {job.params.output}/ must be writable') from error
+    with log:
+        _write_header(log, job, options, warned)
+        code = _loop(outcomes, report, log, options)
+        with suppress(OutputError):
+            log.write(f'# {report.summary}')
+    if not options.quiet or code:
+        _say(report.summary, sys.stderr if code else sys.stdout)
+    return code
+
+
+def _write_header(log: Log, job: Job, options: argparse.Namespace, warned: list[str]) -> None:
+    from autospec_lib.config import params, sextractor_keys
+
+    names = dict.fromkeys((job.params.datacube, job.params.catalog, *job.params.img, *job.params.seg, 'default.sex'))
+    inputs = [job.folder / name for name in names]
+    command = shlex.join(['AutoSpec', *(sys.argv[1:])])
+    settings = '\n'.join(
+        (params.describe(job.params), 'default.sex:', sextractor_keys.describe(vars(job.segmentation)))
+    )
+    log.header(command, job.folder.resolve(), settings, inputs)
+    for line in warned:
+        log.write(f'# warning: {line}')
+
+
+def _loop(outcomes: Iterator[Outcome], report: Report, log: Log, options: argparse.Namespace) -> int:
+    """Report every source as it is done; the exit code."""
+    from tqdm import tqdm
+
+    # None = tqdm stays silent where there is no terminal.
+    bar = tqdm(total=report.total, unit='source', leave=False, disable=True if options.quiet else None)
+    with bar:
+        try:
+            for outcome in outcomes:
+                report.add(outcome)
+                log.outcome(outcome)
+                bar.set_postfix_str(f'ID {outcome.ident}')
+                bar.update()
+                if options.verbose or outcome.error is not None:
+                    with bar.external_write_mode():
+                        _say(outcome.line, sys.stderr if outcome.error else sys.stdout)
+        except KeyboardInterrupt:
+            log.write('# interrupted')
+            return EXIT_INTERRUPTED
+        except AutoSpecError as error:
+            with bar.external_write_mode():
+                _say(f'stopped: {error}', sys.stderr)
+            with suppress(OutputError):  # the log may be what cannot be written
+                log.write(f'# stopped: {error}')
+            return EXIT_FAILED
+    if report.bugs:
+        _say(f'{report.bugs} of these are bugs in AutoSpec; please report them with {log.path}', sys.stderr)
+        return EXIT_BUG
+    return report.exit_code
+
+
+def _outcomes(job: Job, targets: list[Target], options: argparse.Namespace) -> Iterator[Outcome]:
+    from autospec_lib.run import schedule
+
+    if options.scheduler:
+        return schedule.cluster(job, targets, options.scheduler)
+    number = _processes(job, targets, options)
+    return schedule.serial(job, targets) if number == 1 else schedule.processes(job, targets, number)
+
+
+def _processes(job: Job, targets: list[Target], options: argparse.Namespace) -> int:
+    """How many processes of this machine extract; on a cluster each worker is one by itself."""
+    from autospec_lib.run import schedule
+
+    cores = job.params.cores if options.cores is None else options.cores
+    return 1 if options.scheduler else schedule.how_many(cores, len(targets))
+
+
+def _bug(folder: Path, error: Exception) -> int:
+    """A fault of ours: the traceback goes to the log, the screen says where."""
+    from autospec_lib.run.report import Log
+
+    trace = traceback.format_exc()
+    try:
+        with Log(folder) as log:
+            log.bug(trace)
+        where = f'the traceback is in {log.path}'
+    except (OSError, AutoSpecError):
+        where = trace
+    what = f'{type(error).__name__}: {" ".join(str(error).split())}'
+    _say(f'AutoSpec {__version__} has a bug: {what}; please report it: {where}', sys.stderr)
+    return EXIT_BUG

@@ -1,0 +1,1 @@
+"""What the user sets: ``param.py`` and ``default.sex``, read and checked."""

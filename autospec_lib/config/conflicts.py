@@ -1,0 +1,155 @@
+"""Parameters that are sound alone and wrong together, or wrong for the folder that they are used in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Container, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+from autospec_lib.config.params import Params
+from autospec_lib.core import keys
+from autospec_lib.core.wording import near
+
+# The parameters at play, the first of which tells the line, and what is wrong.
+Finding: TypeAlias = tuple[tuple[str, ...], str]
+
+_TAKEN = (keys.WHITE, keys.SKY, keys.TOTAL, keys.PSF, keys.DEBLEND, keys.RESIDUAL)
+_TAKEN_STARTS = (
+    keys.XCOR,
+    keys.PROFILE,
+    keys.aperture(0).removesuffix('0.0'),
+    keys.segmap(''),
+    keys.object_mask(''),
+)
+_TAKEN_ENDS = (keys.SKYSUB, keys.CONTSUB)
+
+
+def faults(params: Params, folder: Path) -> Iterator[Finding]:
+    """What no run can go on with; relative file names start at ``folder``."""
+    yield from _apertures(params)
+    yield from _maps(params)
+    for name, files in (('IMG', params.img), ('SEG', params.seg)):
+        yield from _tags(name, files)
+    yield from _taken_tags(params)
+    yield from _deblend(params)
+    yield from _missing(params, folder)
+    yield from _output(folder / params.output, params.output)
+
+
+def cautions(params: Params, written: Container[str]) -> Iterator[Finding]:
+    """What a run can go on with, but the user may not have meant; ``written`` are the names that ``param.py`` sets."""
+    if params.mode == 'param':
+        yield from _reference(params)
+    if not params.xcor:
+        yield from _without_xcor(params, written)
+
+
+def _without_xcor(params: Params, written: Container[str]) -> Iterator[Finding]:
+    effects = (
+        ('CONT_SUB', params.cont_sub, False),
+        ('XCOR_ITER', params.xcor_iter, 1),
+        ('XCOR_WEIGHT', params.xcor_weight, 'none'),
+    )
+    for name, value, off in effects:
+        if name in written and value != off:
+            yield (name,), f'{name} = {value!r} has no effect without XCOR; set XCOR = True, or {name} = {off!r}'
+
+
+def _apertures(params: Params) -> Iterator[Finding]:
+    first: dict[str, float] = {}
+    for radius in params.aper:
+        key = keys.aperture(radius)
+        if key in first:
+            yield ('APER',), f'APER: {first[key]} and {radius} would both be written as {key}; keep one of them'
+        first.setdefault(key, radius)
+        if params.mode == 'param' and radius > params.size / 2:
+            allowed = f'expected at most {params.size / 2} arcsec, or a larger SIZE'
+            yield ('APER', 'SIZE', 'MODE'), f'APER = {radius} is larger than half of SIZE = {params.size}; {allowed}'
+
+
+def _maps(params: Params) -> Iterator[Finding]:
+    if not params.use_imgs and not params.seg:
+        yield (
+            ('USE_IMGS', 'SEG'),
+            'USE_IMGS = False without SEG leaves no map to make masks from; name a map in SEG, or set USE_IMGS = True',
+        )
+
+
+def _tags(name: str, files: tuple[str, ...]) -> Iterator[Finding]:
+    first: dict[str, str] = {}
+    for file in files:
+        tag = keys.image_tag(file)
+        if not tag.strip() or not tag.isascii():
+            yield (name,), f'{name} = {file!r} has the tag {tag!r}, which FITS cannot hold; rename the file in ASCII'
+        elif tag in first:
+            yield (name,), f'{name}: {first[tag]!r} and {file!r} have the same tag, {tag}; rename one of the files'
+        first.setdefault(tag, file)
+
+
+def _taken_tags(params: Params) -> Iterator[Finding]:
+    """Tags that something else in the results is called."""
+    images = {keys.image_tag(file) for file in params.img}
+    for file in params.img:
+        tag = keys.image_tag(file)
+        if tag in _TAKEN or tag.startswith(_TAKEN_STARTS) or tag.endswith(_TAKEN_ENDS):
+            yield ('IMG',), f'IMG = {file!r} has the tag {tag}, which is a name that AutoSpec writes; rename the file'
+    for file in params.seg:
+        tag = keys.image_tag(file)
+        if tag in images | {keys.WHITE}:
+            problem = f'would be written as {keys.segmap(tag)}, as the map made from the image {tag} is'
+            yield ('SEG', 'IMG'), f'SEG = {file!r} {problem}; rename the file'
+
+
+def _deblend(params: Params) -> Iterator[Finding]:
+    images = [keys.image_tag(file) for file in params.img]
+    if isinstance(params.deblend, str) and keys.image_tag(params.deblend) not in images:
+        allowed = ', '.join(['True', 'False', *map(repr, images)])
+        hint = near(keys.image_tag(params.deblend), images) or '; add the image to IMG'
+        yield ('DEBLEND', 'IMG'), f'DEBLEND = {params.deblend!r} is not an image of IMG; expected {allowed}{hint}'
+
+
+def _missing(params: Params, folder: Path) -> Iterator[Finding]:
+    inputs = {'DATACUBE': (params.datacube,), 'CATALOG': (params.catalog,), 'IMG': params.img, 'SEG': params.seg}
+    for name, files in inputs.items():
+        for file in files:
+            path = folder / file
+            if os.path.isdir(path):
+                yield (name,), f'{name} = {file!r} is a folder; expected a file'
+            elif not os.path.isfile(path):
+                yield (
+                    (name,),
+                    f'{name} = {file!r} was not found in {path.parent}{near(path.name, _listing(path.parent))}',
+                )
+
+
+def _listing(folder: Path) -> list[str]:
+    try:
+        return [name for name in os.listdir(folder) if name.isprintable()]
+    except OSError:
+        return []
+
+
+def _output(path: Path, written: str) -> Iterator[Finding]:
+    existing = next(parent for parent in (path, *path.parents) if os.path.exists(parent))
+    if not os.path.isdir(existing):
+        yield ('OUTPUT',), f'OUTPUT = {written!r} cannot be made: {existing} is a file; name another folder'
+    elif not os.access(existing, os.W_OK | os.X_OK):
+        yield ('OUTPUT',), f'OUTPUT = {written!r} cannot be written: no permission in {existing}; name another folder'
+    elif os.path.exists(path / 'images') and not os.path.isdir(path / 'images'):
+        yield ('OUTPUT',), f'OUTPUT = {written!r} has a file {path / "images"} where plots belong; rename that file'
+
+
+def _reference(params: Params) -> Iterator[Finding]:
+    images = [keys.image_tag(file) for file in params.img] + [keys.DEBLEND] * bool(params.deblend)
+    if keys.reference_tag(params.ref) in keys.references(images, params.aper, bool(params.deblend)):
+        return
+    allowed = ', '.join(["''", *map(repr, images), *map(str, params.aper)])
+    hint = near(params.ref, images) if keys.aperture_radius(params.ref) is None else '; add it to APER'
+    if keys.reference_tag(params.ref) == keys.DEBLEND:
+        hint = '; switch it on with DEBLEND = True'
+    yield (
+        ('REF', 'IMG', 'APER'),
+        f'REF = {params.ref!r} is neither an image of IMG nor a radius of APER, so white light is used; '
+        f'expected one of {allowed}{hint}',
+    )

@@ -1,0 +1,211 @@
+"""What the value of one parameter may be: small checks that give the value in its normal form or say what is wrong."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+from autospec_lib.core.wording import near, show
+
+Check: TypeAlias = Callable[[Any], Any]
+
+_TYPES = {str: 'text', bool: 'a switch', int: 'a number', float: 'a number', type(None): 'nothing'}
+
+
+class Kind(NamedTuple):
+    """A check and what it expects; it raises ValueError with what is wrong ('is text') and a hint or none."""
+
+    check: Check
+    expected: str
+
+
+def plain(value: Any) -> Any:
+    """Numpy's arrays and scalars, which param.py may well compute, as Python's lists and numbers."""
+    return value.tolist() if hasattr(value, 'tolist') else value
+
+
+def _wrong_type(value: Any) -> ValueError:
+    return ValueError(f'is {_TYPES.get(type(value), "a " + type(value).__name__)}')
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def switch(value: Any) -> bool:
+    """True or False and nothing that merely counts as one."""
+    if not isinstance(value, bool):
+        raise _wrong_type(value)
+    return value
+
+
+def number(value: Any) -> float:
+    """A finite number, also as text."""
+    if not _is_number(value) and not isinstance(value, str):
+        raise _wrong_type(value)
+    try:
+        result = float(value)
+    except ValueError:
+        raise _wrong_type(value) from None
+    except OverflowError:
+        result = math.inf
+    if not math.isfinite(result):
+        raise ValueError('is not finite')
+    return result
+
+
+def positive(value: Any) -> float:
+    """A finite number above 0."""
+    result = number(value)
+    if result <= 0:
+        raise ValueError('is not above 0')
+    return result
+
+
+def whole(value: Any) -> int:
+    """A whole number from 0."""
+    result = number(value)
+    if result < 0:
+        raise ValueError('is negative')
+    if not result.is_integer():
+        raise ValueError('is not a whole number')
+    return int(result)
+
+
+def count(value: Any) -> int:
+    """A whole number from 1."""
+    result = whole(value)
+    if result < 1:
+        raise ValueError('is not above 0')
+    return result
+
+
+def text(value: Any) -> str:
+    """Text, also as a path."""
+    value = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(value, str):
+        raise _wrong_type(value)
+    if not value.isprintable():
+        raise ValueError('holds a control character; write / or two backslashes for one')
+    return value
+
+
+def name(value: Any) -> str:
+    """Text that is not empty."""
+    result = text(value)
+    if not result.strip():
+        raise ValueError('is empty')
+    return result
+
+
+def label(value: Any) -> str:
+    """Text, or a number to be read as text."""
+    return str(value) if _is_number(value) else text(value)
+
+
+def card(value: Any) -> str:
+    """A label that a FITS header can hold."""
+    result = label(value)
+    if not result.isascii():
+        raise ValueError('holds a character that FITS headers cannot (only ASCII)')
+    return result
+
+
+def prefix(value: Any) -> str:
+    """The beginning of a file's name."""
+    result = text(value)
+    if '/' in result or '\\' in result:
+        raise ValueError('holds a path separator; the folder goes into OUTPUT')
+    return result
+
+
+def colour_map(value: Any) -> str:
+    """The name of one of matplotlib's colour maps."""
+    result = text(value)
+    if result != 'viridis':  # the default needs no slow import
+        from matplotlib import colormaps
+
+        if result not in colormaps:
+            raise ValueError('is unknown', near(result, colormaps))
+    return result
+
+
+def deblending(value: Any) -> bool | str:
+    """A switch, or the name of an image that switches it on."""
+    return name(value) if isinstance(value, str | os.PathLike) else switch(value)
+
+
+def psf(value: Any) -> tuple[float, ...] | str:
+    """'header', or up to three numbers: FWHM, or FWHM at both ends, or these and a Moffat exponent."""
+    if isinstance(value, str) and value.strip().lower() == 'header':
+        return 'header'
+    numbers: tuple[float, ...] = several(positive, most=3)(value)
+    if len(numbers) == 3 and numbers[2] <= 1:
+        raise ValueError(f'holds the Moffat exponent {numbers[2]:g}, which is not above 1')
+    return numbers
+
+
+def choice(*options: str) -> Kind:
+    """One of the options, in any case."""
+
+    def check(value: Any) -> str:
+        result = text(value)
+        for option in options:
+            if result.strip().lower() == option.lower():
+                return option
+        raise ValueError('is unknown', near(result, options))
+
+    return Kind(check, ' or '.join(map(repr, options)))
+
+
+def several(check: Check, most: float = math.inf) -> Check:
+    """None ((), '', None), one or several values that pass the check, as a tuple."""
+
+    def check_all(value: Any) -> tuple[Any, ...]:
+        if value is None or (isinstance(value, str) and not value):
+            return ()
+        if not isinstance(value, tuple | list):
+            return (check(value),)
+        if len(value) > most:
+            raise ValueError(f'has {len(value)} values')
+        return tuple(_item(check, item) for item in value)
+
+    return check_all
+
+
+def _item(check: Check, value: Any) -> Any:
+    try:
+        return check(value)
+    except ValueError as error:
+        raise ValueError(f'holds {show(value)}, which {error}') from None
+
+
+def _extension(value: Any) -> int | str:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return name(value)
+    if value < 0:
+        raise ValueError('is negative')
+    return value
+
+
+SWITCH = Kind(switch, 'True or False')
+LENGTH = Kind(positive, 'a number of arcsec above 0, e.g. 5')
+DEGREE = Kind(whole, 'a whole number from 0, e.g. 5')
+COUNT = Kind(count, 'a whole number from 1, e.g. 3')
+DEBLENDING = Kind(deblending, "True, False or an image of IMG, e.g. 'hst'")
+PSF = Kind(psf, "(), 'header', a FWHM in arcsec, (blue, red) or (blue, red, Moffat exponent), e.g. (0.9, 0.7)")
+CORES = Kind(whole, 'a number of processes, e.g. 2, or 0 for one on each core')
+FILE = Kind(name, "the name of a file, e.g. 'datacube.fits'")
+FOLDER = Kind(name, "the name of a folder, e.g. 'output'")
+PREFIX = Kind(prefix, "text, e.g. 'Source_'")
+CARD = Kind(card, "text, or '' for none")
+REFERENCE = Kind(label, "'', an image's name or an aperture's radius, e.g. 'g-band' or 2.0")
+RADII = Kind(several(positive), 'a radius or radii in arcsec, e.g. 2.0 or (1.0, 2.0)')
+FILES = Kind(several(name), "one file name or several, e.g. 'g-band.fits' or ('g-band.fits', 'r-band.fits')")
+EXTENSIONS = Kind(
+    several(_extension, most=2), "(), the data's extension or data and variance, e.g. 1 or ('DATA', 'STAT')"
+)
+COLOUR_MAP = Kind(colour_map, "the name of a matplotlib colour map, e.g. 'viridis'")

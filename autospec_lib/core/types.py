@@ -1,0 +1,198 @@
+"""What the parts hand to one another: frozen dataclasses of plain arrays.
+
+Conventions, everywhere in the package:
+
+* cubes are indexed (wavelength, y, x), images (y, x); positions and radii are in pixels, 0-based, the centre of the
+  first pixel at 0;
+* ``bad`` is True where a value must not be used; masks are True inside;
+* noise is variance, never sigma; ``None`` means "there is none";
+* segmentation maps hold 0 where there is no object;
+* arrays that came in as an argument are never changed in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray: TypeAlias = NDArray[np.float64]
+IntArray: TypeAlias = NDArray[np.int32]
+BoolArray: TypeAlias = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One row of the catalogue: position in degrees, full width of the subcube in arcsec, reference as written."""
+
+    id: int
+    ra: float
+    dec: float
+    size: float
+    ref: str = ''
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How a cut-out's pixels map to the world, as FITS cards, and its units as FITS strings ('' = none)."""
+
+    sky: Mapping[str, Any]
+    spectral: Mapping[str, Any]
+    unit: str = ''
+    variance_unit: str = ''
+    wave_unit: str = 'Angstrom'
+
+
+@dataclass(frozen=True)
+class Psf:
+    """A round Moffat PSF: FWHM in pixels at the first and last wavelength, linear between them, and its exponent."""
+
+    blue: float
+    red: float
+    beta: float = 2.8
+
+    def fwhm(self, where: FloatArray) -> FloatArray:
+        """FWHM in pixels at these fractions of the way from the first wavelength (0) to the last (1)."""
+        return self.blue + (self.red - self.blue) * np.asarray(where, dtype=float)
+
+
+@dataclass(frozen=True)
+class Voxels:
+    """The numbers of a cut-out, or of some of its spaxels.
+
+    Attributes
+    ----------
+    data : array (nl, ny, nx) or (nl, n)
+        0 in bad voxels.
+    variance : array of the same shape, or None
+        0 in bad voxels; None where the cube has no variance.
+    bad : array of bool of the same shape, or None
+        None where no voxel is bad.
+    """
+
+    data: FloatArray
+    variance: FloatArray | None = None
+    bad: BoolArray | None = None
+
+    @classmethod
+    def of(cls, data: FloatArray, variance: FloatArray | None, bad: BoolArray | None) -> Self:
+        """Set bad voxels to 0, and ``bad`` to None where there are none."""
+        if bad is None or not bad.any():
+            return cls(data, variance)
+        return cls(_zeroed(data, bad), None if variance is None else _zeroed(variance, bad), bad)
+
+    @property
+    def good(self) -> BoolArray:
+        """True where a voxel can be used."""
+        return np.ones(self.data.shape, bool) if self.bad is None else ~self.bad
+
+    @property
+    def blank(self) -> BoolArray:
+        """The spaxels, (ny, nx) or (n,), in which every voxel is bad."""
+        return np.zeros(self.data.shape[1:], bool) if self.bad is None else np.asarray(self.bad.all(axis=0))
+
+    @property
+    def columns(self) -> Voxels:
+        """The same as spaxels in columns (nl, n): column y * nx + x is spaxel (y, x)."""
+        nl = len(self.data)
+        parts = (None if part is None else part.reshape(nl, -1) for part in (self.data, self.variance, self.bad))
+        return Voxels(*parts)  # type: ignore[arg-type]
+
+    def select(self, mask: BoolArray) -> Voxels:
+        """The spaxels in a mask, (ny, nx) or (n,), as columns (nl, number of pixels in the mask)."""
+        parts = (None if part is None else part[:, mask] for part in (self.data, self.variance, self.bad))
+        return Voxels(*parts)  # type: ignore[arg-type]
+
+    def minus(self, sky: Measured) -> Voxels:
+        """Subtract a spectrum (nl,) from every spaxel and add its variance.
+
+        A channel in which the spectrum has no value becomes bad.
+        """
+        along = (slice(None), *[None] * (self.data.ndim - 1))
+        unknown = np.broadcast_to(~np.isfinite(sky.data)[along], self.data.shape)
+        bad = unknown if self.bad is None else unknown | self.bad
+        variance = self.variance
+        if variance is not None and sky.variance is not None:
+            variance = variance + sky.variance[along]
+        return Voxels.of(self.data - sky.data[along], variance, bad)
+
+    def count(self, masks: BoolArray) -> FloatArray:
+        """Usable voxels in each channel of each mask (k, n) of columns; shape (nl, k)."""
+        counts = np.tile(masks.sum(axis=1, dtype=float), (len(self.data), 1))
+        if self.bad is not None:
+            touched = self.bad.any(axis=1)
+            counts[touched] -= self.bad[touched].astype(float) @ masks.T
+        return counts
+
+
+def _zeroed(values: FloatArray, bad: BoolArray) -> FloatArray:
+    # Cut-outs hold zeros there already: a look at the few bad voxels spares a copy of all.
+    return values if not values[bad].any() else np.where(bad, 0.0, values)
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """Everything that was cut out around one target.
+
+    Attributes
+    ----------
+    target : Target
+        The row of the catalogue.
+    voxels : Voxels
+        The subcube (nl, ny, nx).
+    wave : array (nl,)
+        Wavelengths in ``grid.wave_unit``.
+    centre : (float, float)
+        The catalogue position (y, x) in the cut-out's pixels.
+    pixel : (float, float)
+        A pixel's size (y, x) in arcsec.
+    grid : Grid
+        Coordinates and units.
+    images, detection : mapping of str to array (ny, nx)
+        The images by tag: as weights, and as they are segmented; NaN where there is no value.
+    image_units : mapping of str to str
+        Units of the images, by tag.
+    segmaps : mapping of str to array (ny, nx)
+        The user's segmentation maps by tag.
+    neighbours : mapping of int to (float, float)
+        Positions (y, x) of the catalogue's other sources in or near the cut-out, by ID.
+    psf : Psf or None
+        The point-spread function, in pixels.
+    notes : tuple of str
+        What is odd about it.
+    """
+
+    target: Target
+    voxels: Voxels
+    wave: FloatArray
+    centre: tuple[float, float]
+    pixel: tuple[float, float]
+    grid: Grid
+    images: Mapping[str, FloatArray] = field(default_factory=dict)
+    detection: Mapping[str, FloatArray] = field(default_factory=dict)
+    image_units: Mapping[str, str] = field(default_factory=dict)
+    segmaps: Mapping[str, IntArray] = field(default_factory=dict)
+    neighbours: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    psf: Psf | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Pixels (ny, nx)."""
+        _, ny, nx = self.voxels.data.shape
+        return ny, nx
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Values with their variance: a spectrum (nl,), an image (ny, nx) or a cube (nl, ny, nx); NaN = no value.
+
+    ``unit`` is that of the data as FITS writes it, '' for none; the variance has its square.
+    """
+
+    data: FloatArray
+    variance: FloatArray | None = None
+    unit: str = ''

@@ -1,0 +1,23 @@
+"""Parts of messages: a value on one line, a suggestion for a misspelt word."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+
+def show(value: Any) -> str:
+    """The value as Python writes it, on one line and cut short."""
+    try:
+        text = ' '.join(repr(value).split())
+    except Exception:  # param.py may define classes of its own, whose repr can fail in any way
+        text = f'<{type(value).__name__}>'
+    return text if len(text) <= 60 else f'{text[:57]}...'
+
+
+def near(word: str, options: Iterable[str]) -> str:
+    """A question that suggests the option most like the word, whatever its case, or '' where none is."""
+    by_case = {option.lower(): option for option in options}
+    found = difflib.get_close_matches(word.lower(), by_case, n=1)
+    return f'; did you mean {by_case[found[0]]}?' if found else ''

@@ -1,0 +1,1 @@
+"""The two demonstration folders and the simulated field."""

@@ -1,0 +1,160 @@
+"""The two demonstration folders: the real MUSE cube of Abell 478 that mpdaf ships, and a simulated field."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from autospec_lib.core.errors import InputError
+
+# The sources are knots of ionised gas on the halo of the brightest cluster galaxy. A mesh of a few pixels follows the
+# halo, so that what stands out of it is detected; a low threshold, and a low contrast, because the knots are faint.
+ABELL_SEX = """\
+# Segmentation settings of the demonstration: knots on the halo of the brightest galaxy of Abell 478.
+DETECT_MINAREA   5
+THRESH_TYPE      RELATIVE
+DETECT_THRESH    1.0
+ANALYSIS_THRESH  1.0
+FILTER           Y
+FILTER_NAME      gauss_5.0_9x9.conv
+DEBLEND_NTHRESH  64
+DEBLEND_MINCONT  0.0005
+CLEAN            Y
+CLEAN_PARAM      1.0
+BACK_TYPE        AUTO
+BACK_SIZE        4
+BACK_FILTERSIZE  5
+"""
+
+ABELL_PARAM = """\
+# Demonstration: 8 sources in the core of Abell 478 (z = 0.086), MUSE and HST.
+# AutoSpec --init writes a file with all parameters; the README explains each.
+REF = 'halpha'                      # the H-alpha image weighs the reference spectrum
+DATACUBE = 'abell478.fits'
+CATALOG = 'catalog.txt'
+APER = 0.6, 1.0                     # arcsec
+IMG = 'hst.fits', 'halpha.fits'
+SIZE = 5                            # arcsec
+"""
+
+LINE = (7095.0, 7180.0)  # Angstrom; H-alpha and [N II] at z = 0.086
+CONTINUUM = ((7010.0, 7075.0), (7200.0, 7265.0))
+
+SIMULATED_PARAM = """\
+# Demonstration: a simulated MUSE field with known spectra (truth.fits).
+REF = ''                       # the white light weighs the reference spectrum
+DATACUBE = 'datacube.fits'
+CATALOG = 'catalog.txt'
+APER = 0.6, 1.0                # arcsec
+IMG = 'deep.fits'
+SIZE = 5                       # arcsec
+"""
+
+
+def make_abell(folder: Path) -> None:
+    """Write a working folder from the MUSE cube, the HST image and the catalogue inside the mpdaf package.
+
+    A narrow-band image in H-alpha is made from the cube, and the HST image is shifted by the 1.3 arcsec that its
+    coordinates differ from the cube's.
+
+    Raises
+    ------
+    InputError
+        If mpdaf was installed without its data.
+    OSError
+        If the folder cannot be written.
+    """
+    spec = find_spec('mpdaf')
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError('mpdaf is not installed; install it with: pip install mpdaf')
+    package = Path(spec.submodule_search_locations[0])
+    shipped = package / 'data' / 'sdetect'
+    copies = {
+        'abell478.fits': shipped / 'minicube.fits',
+        'catalog.txt': shipped / 'cat.txt',
+        'gauss_5.0_9x9.conv': package / 'sdetect' / 'sea_data' / 'gauss_5.0_9x9.conv',
+    }
+    hst = shipped / 'a478hst-cutout.fits'
+    missing = [str(path) for path in (*copies.values(), hst) if not path.exists()]
+    if missing:
+        raise InputError(f'mpdaf has no {missing[0]}; reinstall it with: pip install --force-reinstall mpdaf')
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, path in copies.items():
+        if not (folder / name).exists():
+            shutil.copyfile(path, folder / name)
+    _write_new(folder / 'default.sex', ABELL_SEX)
+    _write_new(folder / 'param.py', ABELL_PARAM)
+    if not (folder / 'halpha.fits').exists() or not (folder / 'hst.fits').exists():
+        _write_images(folder, hst)
+
+
+def _write_images(folder: Path, hst: Path) -> None:
+    """The H-alpha image, and the HST image registered on the cube: the galaxy's brightest pixel is in one place."""
+    import numpy as np
+    from astropy.io import fits
+    from astropy.wcs import WCS
+
+    from autospec_lib.inputs import cube, images
+
+    opened = cube.open_cube(folder / 'abell478.fits')
+    shape = opened.data.shape[1:]
+    data = opened.data.read(slice(0, shape[0]), slice(0, shape[1]))
+
+    def mean(low: float, high: float) -> Any:
+        return np.nanmean(data[(opened.wave > low) & (opened.wave < high)], axis=0)
+
+    line = mean(*LINE) - np.mean([mean(*band) for band in CONTINUUM], axis=0)
+    fits.PrimaryHDU(line.astype(np.float32), opened.wcs.to_header()).writeto(folder / 'halpha.fits', overwrite=True)
+
+    here = images.open_image(hst)
+    aligned = images.align(hst, opened.header, shape).data
+    peaks = [np.unravel_index(np.nanargmax(image), shape)[::-1] for image in (np.nanmean(data, axis=0), aligned)]
+    cube_peak, hst_peak = (opened.wcs.all_pix2world(*peak, 0) for peak in peaks)
+    header = WCS(here.header).celestial.to_header()
+    header['CRVAL1'] += float(cube_peak[0] - hst_peak[0])
+    header['CRVAL2'] += float(cube_peak[1] - hst_peak[1])
+    fits.PrimaryHDU(here.data, header).writeto(folder / 'hst.fits', overwrite=True)
+
+
+def make_simulated(folder: Path) -> None:
+    """Write a working folder with the simulated field of `simulate.easy` and its true spectra.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written.
+    """
+    from autospec_lib.demo import simulation
+
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / 'datacube.fits').exists():
+        simulation.write_folder(simulation.easy(1).make(), folder)
+    _write_new(folder / 'param.py', SIMULATED_PARAM)
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a file that is not there yet: a user may have edited the one that is."""
+    if not path.exists():
+        path.write_text(text, encoding='utf-8')
+
+
+def what_to_look_at(folder: Path, simulated: bool) -> str:
+    """Where the results are and what they show."""
+    output = folder / 'output'
+    if simulated:
+        return (
+            f'results: {output}\n'
+            f'look at: {output}/images/11/11_IMAGES.jpg and 11_SPECTRA.jpg, one of a blended pair (the other is 12)\n'
+            f'         {output}/images/23/23_MASKS.jpg, a position where nothing was detected\n'
+            f'compare: the spectra with the true ones in {folder}/truth.fits (see the README, "The simulated field")'
+        )
+    return (
+        f'results: {output}\n'
+        f'look at: {output}/images/6/6_IMAGES.jpg, a knot of gas that H-alpha shows and white light hides\n'
+        f'         {output}/images/6/6_SPECTRA.jpg, its emission lines out of the galaxy that outshines it\n'
+        f'         {output}/images/6/6_XCOR.jpg, which spaxels share its spectrum, with and without the continuum\n'
+        f"load:    from mpdaf.sdetect import Source; s = Source.from_file('{output}/Source_6.fits'); s.info()\n"
+        f'next:    edit {folder}/param.py or {folder}/default.sex and run: AutoSpec {folder}'
+    )

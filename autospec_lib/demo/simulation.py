@@ -1,0 +1,297 @@
+"""Simulated fields with a known truth: for the second demonstration, the tests and the benchmarks.
+
+A ``Scene`` says what is on the sky and how it is observed; it is immutable, its methods return changed copies, and
+``make`` turns it into a ``Field`` of plain arrays. The same seed gives the same field.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autospec_lib.core.types import FloatArray
+from autospec_lib.demo.rendering import PIXEL, Galaxy, profiles, sharp_image
+from autospec_lib.demo.true_spectra import galaxy_spectrum, sky_variance
+
+_NODES = 9
+_CENTRE = (53.16, -27.78)  # degrees
+_UNIT = '10**(-20)*erg/s/cm**2/Angstrom'
+
+# A mesh larger than the subcube: a finer one would take extended sources for sky. A wide filter would merge the pairs
+# and blind the field's edge.
+_SEX = """\
+# Segmentation settings of the simulated field: sources on an empty sky, some of them overlapping.
+DETECT_MINAREA   5
+THRESH_TYPE      RELATIVE
+DETECT_THRESH    3.0
+ANALYSIS_THRESH  3.0
+FILTER           Y
+FILTER_NAME      gauss_2.0_3x3.conv
+DEBLEND_NTHRESH  64
+DEBLEND_MINCONT  0.0001
+CLEAN            Y
+CLEAN_PARAM      1.0
+BACK_TYPE        AUTO
+BACK_SIZE        32
+BACK_FILTERSIZE  1
+"""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A simulated observation and its truth.
+
+    ``cube`` and ``variance`` are (nl, ny, nx) in float32; ``wave`` (nl,) in Angstrom; ``positions`` (n, 2) are the
+    catalogue's (y, x), the last without any source when the scene says so. The truth has one row per galaxy, the
+    catalogued ones first and in the order of the catalogue: ``spectra`` (m, nl) are total fluxes, ``profiles``
+    (m, nodes, ny, nx) the noiseless images at the wavelengths ``nodes``, of sum 1 over an infinite plane and linear in
+    wavelength between two nodes. ``deep`` is the deeper and sharper image, whose pixels measure ``deep_pixel`` arcsec
+    and whose corner is the cube's.
+    """
+
+    cube: NDArray[np.float32]
+    variance: NDArray[np.float32]
+    wave: FloatArray
+    positions: FloatArray
+    spectra: FloatArray
+    profiles: FloatArray
+    nodes: FloatArray
+    deep: FloatArray
+    deep_pixel: float
+    galaxies: tuple[Galaxy, ...]
+
+    def profile(self, index: int) -> FloatArray:
+        """The true profile of one galaxy at every wavelength, (nl, ny, nx)."""
+        return np.tensordot(_between(self.nodes, self.wave), self.profiles[index], axes=1)
+
+    def truth(self, index: int, cut: tuple[slice, slice] = (slice(None), slice(None))) -> FloatArray:
+        """The noiseless cube of one galaxy alone, (nl, ny, nx), or a cut-out of it."""
+        images = self.profiles[index][:, cut[0], cut[1]]
+        weights = _between(self.nodes, self.wave) * self.spectra[index][:, None]
+        return np.tensordot(weights, images, axes=1)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is on the sky and how it is observed: an immutable builder, see ``make``.
+
+    ``seeing`` is the FWHM in arcsec at the blue and at the red end; ``correlation`` the share of a pixel's noise that
+    resampling hands to each of its neighbours along an axis; ``scatter`` the catalogue's error in arcsec per axis.
+    """
+
+    shape: tuple[int, int]
+    seed: int
+    galaxies: tuple[Galaxy, ...] = ()
+    empty: tuple[tuple[float, float], ...] = ()
+    channels: int = 3681
+    step: float = 1.25
+    seeing: tuple[float, float] = (0.75, 0.75)
+    beta: float = 2.8
+    depth: float = 25.0
+    correlation: float = 0.0
+    scatter: float = 0.04
+    deep_fwhm: float = 0.12
+    deep_pixel: float = 0.1
+    deep_noise: float = 0.03
+
+    def with_channels(self, channels: int, step: float = 1.25) -> Scene:
+        """The same sky with another number of wavelengths, from 4750 Angstrom on."""
+        return replace(self, channels=channels, step=step)
+
+    def with_seeing(self, blue: float, red: float) -> Scene:
+        """The same sky under a seeing of these FWHM in arcsec, linear between the cube's ends."""
+        return replace(self, seeing=(blue, red))
+
+    def with_noise(self, depth: float, correlation: float = 0.0) -> Scene:
+        """The same sky with this variance in the darkest voxels, and noise correlated between pixels."""
+        return replace(self, depth=depth, correlation=correlation)
+
+    def with_galaxies(self, *galaxies: Galaxy) -> Scene:
+        """The same sky with these galaxies added."""
+        return replace(self, galaxies=(*self.galaxies, *galaxies))
+
+    def make(self) -> Field:
+        """Observe the scene."""
+        rng = np.random.default_rng(self.seed)
+        wave = np.asarray(4750.0 + self.step * np.arange(self.channels), dtype=float)
+        galaxies = tuple(sorted(self.galaxies, key=lambda one: not one.catalogued))
+        nodes = np.linspace(wave[0], wave[-1], _NODES if self.seeing[0] != self.seeing[1] else 2)
+        images = profiles(galaxies, self.shape, np.linspace(*self.seeing, len(nodes)), self.beta)
+        spectra = np.array([galaxy_spectrum(wave, one.redshift, one.slope, one.passive) * one.flux for one in galaxies])
+        spectra = spectra.reshape(len(galaxies), len(wave))
+        level = self.depth * sky_variance(wave)[:, None, None] * _exposure(self.shape)
+        variance = level.astype(np.float32)
+        cube = _observe(nodes, wave, spectra, images) + _noise(rng, variance, self.correlation)
+        sharp = sharp_image(galaxies, spectra.mean(axis=1), self.shape, self.deep_fwhm, self.deep_pixel)
+        listed = [(one.y, one.x) for one in galaxies if one.catalogued]
+        positions = np.array([*listed, *self.empty]).reshape(-1, 2)
+        return Field(
+            cube=cube,
+            variance=variance,
+            wave=wave,
+            positions=positions + rng.normal(0, self.scatter / PIXEL, positions.shape),
+            spectra=spectra,
+            profiles=images,
+            nodes=nodes,
+            deep=sharp + rng.normal(0, self.deep_noise, sharp.shape),
+            deep_pixel=self.deep_pixel,
+            galaxies=galaxies,
+        )
+
+
+def easy(seed: int) -> Scene:
+    """Smooth galaxies under a constant seeing: 22 sources, 12 of them in 6 pairs 0.9 to 1.5 arcsec apart."""
+    return _crowd(seed, clumpy=False)
+
+
+def hard(seed: int) -> Scene:
+    """Clumpy galaxies under a seeing that runs with wavelength, a third of them with an uncatalogued neighbour."""
+    return _crowd(seed, clumpy=True).with_seeing(0.9, 0.65)
+
+
+def _crowd(seed: int, clumpy: bool) -> Scene:
+    """A field of 4 x 5 cells: 6 pairs, 9 single sources, one at the edge, one empty position, three blank cells."""
+    rng = np.random.default_rng((seed, int(clumpy)))
+    cell, rows, columns = 26, 4, 5
+    edge = int(rng.integers(rows)) * columns
+    order = [edge, *rng.permutation([n for n in range(rows * columns) if n != edge])]
+    spots = [((n // columns + 0.5) * cell, (n % columns + 0.5) * cell) for n in order]
+    spots = [(y + rng.uniform(-4, 4), x + rng.uniform(-4, 4)) for y, x in spots]
+    spots[0] = (spots[0][0], rng.uniform(0.5, 2.5))
+    galaxies = [_draw(rng, y, x, clumpy) for y, x in spots[:10]]
+    for y, x in spots[10:16]:
+        dy, dx = _offset(rng, rng.uniform(0.9, 1.5) / 2)
+        galaxies += [_draw(rng, y - dy, x - dx, clumpy), _draw(rng, y + dy, x + dx, clumpy)]
+    if clumpy:
+        for host in rng.choice(len(galaxies), len(galaxies) // 3, replace=False):
+            y, x = _free_place(rng, galaxies, int(host))
+            galaxies.append(replace(_draw(rng, y, x, True), catalogued=False))
+    return Scene((rows * cell, columns * cell), seed, tuple(galaxies), empty=(spots[16],))
+
+
+def _free_place(rng: np.random.Generator, galaxies: list[Galaxy], host: int) -> tuple[float, float]:
+    """A place 0.9 to 1.8 arcsec from the host and at least 0.9 arcsec from every other galaxy."""
+    others = np.array([(one.y, one.x) for one in galaxies])
+    while True:
+        dy, dx = _offset(rng, rng.uniform(0.9, 1.8))
+        y, x = galaxies[host].y + dy, galaxies[host].x + dx
+        if np.hypot(*(others - (y, x)).T).min() * PIXEL > 0.89:
+            return y, x
+
+
+def _offset(rng: np.random.Generator, arcsec: float) -> tuple[float, float]:
+    """A step of this length in a random direction, in pixels (y, x)."""
+    angle = rng.uniform(0, 2 * np.pi)
+    return arcsec / PIXEL * float(np.sin(angle)), arcsec / PIXEL * float(np.cos(angle))
+
+
+def _draw(rng: np.random.Generator, y: float, x: float, clumpy: bool) -> Galaxy:
+    """A galaxy of random size, shape, brightness and spectrum."""
+    scale, ratio, angle = rng.uniform(0.12, 0.35), rng.uniform(0.4, 1.0), rng.uniform(0, np.pi)
+    clumps: list[tuple[float, float, float]] = []
+    for _ in range(int(rng.integers(3, 6)) if clumpy else 0):
+        along, across = rng.normal(0, 1.3 * scale), rng.normal(0, 1.3 * scale * ratio)
+        dy, dx = along * np.sin(angle) + across * np.cos(angle), along * np.cos(angle) - across * np.sin(angle)
+        clumps.append((float(dy), float(dx), float(rng.uniform(0.08, 0.15))))
+    return Galaxy(
+        y=y,
+        x=x,
+        flux=float(np.exp(rng.normal(np.log(330.0), 0.55))),
+        scale=scale,
+        ratio=ratio,
+        angle=angle,
+        clumps=tuple(clumps),
+        redshift=rng.uniform(0.1, 1.2),
+        slope=rng.uniform(-1.5, 1.5),
+        passive=bool(rng.random() < 0.35),
+    )
+
+
+def _exposure(shape: tuple[int, int]) -> FloatArray:
+    """Variance relative to the field's centre: a little larger towards the edges, as where fewer exposures overlap."""
+    y, x = np.linspace(-1, 1, shape[0])[:, None], np.linspace(-1, 1, shape[1])[None, :]
+    return 1 + 0.1 * (y**2 + x**2)
+
+
+def _between(nodes: FloatArray, wave: FloatArray) -> FloatArray:
+    """Weights (nl, nodes) of a linear interpolation between the nodes."""
+    return np.array([np.interp(wave, nodes, row) for row in np.eye(len(nodes))]).T
+
+
+def _observe(nodes: FloatArray, wave: FloatArray, spectra: FloatArray, profiles: FloatArray) -> NDArray[np.float32]:
+    """The noiseless cube: each galaxy's profile at each wavelength times its spectrum."""
+    weights = _between(nodes, wave)
+    # A whole MUSE field in double precision would take half a gigabyte more.
+    cube = np.zeros((len(wave), *profiles.shape[2:]), np.float32)
+    for node in range(len(nodes)):
+        near = np.flatnonzero(weights[:, node])
+        light = (weights[near, node] * spectra[:, near]).T.astype(np.float32)
+        cube[near] += np.tensordot(light, profiles[:, node].astype(np.float32), axes=1)
+    return cube
+
+
+def _noise(rng: np.random.Generator, variance: NDArray[np.float32], share: float) -> NDArray[np.float32]:
+    """Noise of this variance in every voxel; resampling leaves each voxel's variance true and neighbours alike."""
+    noise = rng.standard_normal(variance.shape, dtype=np.float32) * np.sqrt(variance)
+    if share:
+        kernel = (share, 1 - 2 * share, share)
+        for axis in (1, 2):
+            parts = [part * np.roll(noise, shift, axis) for part, shift in zip(kernel, (-1, 0, 1), strict=True)]
+            noise = (parts[0] + parts[1] + parts[2]) / np.float32(np.sqrt(np.square(kernel).sum()))
+    return noise
+
+
+def write_folder(field: Field, folder: Path) -> None:
+    """Write a field as a working folder.
+
+    ``datacube.fits`` (DATA and STAT, as MUSE writes them), ``deep.fits``, ``catalog.txt``, ``default.sex`` with its
+    filter, and ``truth.fits``: a table with one row per catalogued source and the columns ID, FLUX (total flux at
+    every wavelength, in the cube's unit), and the table WAVE.
+    """
+    from astropy.io import fits
+    from astropy.table import Table
+    from astropy.wcs import WCS
+
+    folder.mkdir(parents=True, exist_ok=True)
+    sky = _sky_cards(field.cube.shape[1:], PIXEL)
+    spectral = {'CTYPE3': 'AWAV', 'CUNIT3': 'Angstrom', 'CRPIX3': 1.0, 'CRVAL3': field.wave[0]}
+    spectral |= {'CD3_3': field.wave[1] - field.wave[0], 'CD1_3': 0.0, 'CD2_3': 0.0, 'CD3_1': 0.0, 'CD3_2': 0.0}
+    hdus = fits.HDUList([fits.PrimaryHDU()])
+    for name, array, unit in (('DATA', field.cube, _UNIT), ('STAT', field.variance, f'({_UNIT})**2')):
+        header = fits.Header(sky | spectral | {'BUNIT': unit})
+        hdus.append(fits.ImageHDU(array, header, name=name))
+    hdus.writeto(folder / 'datacube.fits', overwrite=True)
+    deep = fits.Header(_sky_cards(field.deep.shape, field.deep_pixel) | {'BUNIT': _UNIT})
+    fits.PrimaryHDU(field.deep.astype(np.float32), deep).writeto(folder / 'deep.fits', overwrite=True)
+    ra, dec = WCS(fits.Header(sky)).all_pix2world(field.positions[:, 1], field.positions[:, 0], 0)
+    rows = [f'{number} {a:.7f} {d:.7f}' for number, (a, d) in enumerate(zip(ra, dec, strict=True), start=1)]
+    (folder / 'catalog.txt').write_text('\n'.join(['# id ra dec', *rows, '']))
+    listed = [index for index, one in enumerate(field.galaxies) if one.catalogued]
+    truth = fits.BinTableHDU(Table({'ID': np.array(listed) + 1, 'FLUX': field.spectra[listed]}), name='TRUTH')
+    wave = fits.BinTableHDU(Table({'WAVE': field.wave}), name='WAVE')
+    fits.HDUList([fits.PrimaryHDU(), truth, wave]).writeto(folder / 'truth.fits', overwrite=True)
+    (folder / 'default.sex').write_text(_SEX)
+    distance2 = np.arange(-1, 2)[:, None] ** 2 + np.arange(-1, 2)[None, :] ** 2
+    kernel = [' '.join(f'{value:.6f}' for value in row) for row in np.exp(-4 * np.log(2) * distance2 / 4)]
+    (folder / 'gauss_2.0_3x3.conv').write_text('\n'.join(['CONV NORM', *kernel, '']))
+
+
+def _sky_cards(shape: tuple[int, ...], pixel: float) -> dict[str, str | float]:
+    """A tangential projection, north up and east left, with the field's centre in the image's centre."""
+    return {
+        'CTYPE1': 'RA---TAN',
+        'CTYPE2': 'DEC--TAN',
+        'CUNIT1': 'deg',
+        'CUNIT2': 'deg',
+        'CRVAL1': _CENTRE[0],
+        'CRVAL2': _CENTRE[1],
+        'CRPIX1': shape[1] / 2 + 0.5,
+        'CRPIX2': shape[0] / 2 + 0.5,
+        'CD1_1': -pixel / 3600,
+        'CD1_2': 0.0,
+        'CD2_1': 0.0,
+        'CD2_2': pixel / 3600,
+    }

@@ -1,0 +1,71 @@
+"""Which spaxels belong to the source, which to the sky. Masks are (ny, nx), True inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from autospec_lib.core.types import BoolArray, IntArray
+
+TOLERANCE = 3.0  # pixels; as MPDAF's Source.find_union_mask
+
+
+def nearest_label(segmap: IntArray, centre: tuple[float, float]) -> tuple[int, float]:
+    """The label of the labelled pixel nearest to a position, and how far that pixel is.
+
+    Parameters
+    ----------
+    segmap : array, shape (ny, nx)
+        Label map, 0 = no object.
+    centre : (float, float)
+        Position (y, x) in pixels.
+
+    Returns
+    -------
+    label : int
+        0 where the map holds no object.
+    distance : float
+        City-block distance |dy| + |dx| in pixels, infinite where the map holds no object.
+    """
+    ys, xs = np.nonzero(segmap)
+    if len(ys) == 0:
+        return 0, np.inf
+    distance = np.abs(ys - centre[0]) + np.abs(xs - centre[1])
+    nearest = int(distance.argmin())
+    return int(segmap[ys[nearest], xs[nearest]]), float(distance[nearest])
+
+
+def central_objects(segmaps: Sequence[IntArray], centre: tuple[float, float]) -> list[BoolArray]:
+    """The central object of each map, nothing where it is more than `TOLERANCE` farther than in the best map."""
+    found = [nearest_label(segmap, centre) for segmap in segmaps]
+    best = min((distance for _, distance in found), default=np.inf)
+    return [
+        (segmap == label) & (label > 0) & (distance - best <= TOLERANCE)
+        for segmap, (label, distance) in zip(segmaps, found, strict=True)
+    ]
+
+
+def object_masks(segmaps: Sequence[IntArray], centre: tuple[float, float]) -> tuple[BoolArray, BoolArray]:
+    """Union and intersection of the maps' central objects.
+
+    Maps without any detection have no say in the intersection. A map whose nearest object is too far away has: the
+    object is not there, so the intersection is empty.
+
+    Parameters
+    ----------
+    segmaps : sequence of arrays, shape (ny, nx)
+        At least one label map.
+    centre : (float, float)
+        Catalogue position (y, x) in pixels.
+    """
+    objects = central_objects(segmaps, centre)
+    union = np.logical_or.reduce(objects)
+    detecting = [obj for obj, segmap in zip(objects, segmaps, strict=True) if segmap.any()]
+    inter = np.logical_and.reduce(detecting) if detecting else np.zeros_like(union)
+    return union, inter
+
+
+def sky(segmaps: Iterable[IntArray]) -> BoolArray:
+    """The pixels where no map has an object."""
+    return np.asarray(np.logical_and.reduce([segmap == 0 for segmap in segmaps]))

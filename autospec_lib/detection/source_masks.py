@@ -1,0 +1,83 @@
+"""Which part of a cut-out is the source and which the sky, with what takes their place where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from autospec_lib.core import geometry, keys
+from autospec_lib.core.types import BoolArray, Cutout, IntArray
+from autospec_lib.detection import masks
+
+FALLBACK_RADIUS = 1.0  # arcsec; the object mask where nothing was detected and APER is empty
+
+
+@dataclass(frozen=True)
+class SourceMasks:
+    """The masks of one source (ny, nx).
+
+    ``named`` are written; spectra come from ``target``, those weighted by cross-correlation from ``xcor``; ``notes``
+    are the fall-backs.
+    """
+
+    named: dict[str, BoolArray]
+    sky: BoolArray
+    target: BoolArray
+    xcor: BoolArray
+    notes: tuple[str, ...] = ()
+
+
+def choose(
+    cutout: Cutout, segmaps: Mapping[str, IntArray], computed: bool, kind: str, radii: Sequence[float]
+) -> SourceMasks:
+    """Sky and object masks from segmentation maps, and a note on every fall-back.
+
+    An empty intersection falls back to the union, an empty union to a circle, which is then no sky.
+
+    Parameters
+    ----------
+    cutout : Cutout
+        Where to look, and the user's maps.
+    segmaps : mapping of str to array (ny, nx)
+        The user's maps and the computed ones, by key.
+    computed : bool
+        False: masks come from the user's maps alone.
+    kind : str
+        'INTER' or 'UNION'.
+    radii : sequence of float
+        The apertures in arcsec; the first is the circle that stands for a source that was not detected.
+    """
+    user = {keys.segmap(tag) for tag in cutout.segmaps}
+    used = [segmap for key, segmap in segmaps.items() if computed or key in user]
+    union, inter = masks.object_masks(used, cutout.centre)
+    wanted = keys.object_mask(kind)
+    found = {keys.object_mask('UNION'): union, keys.object_mask('INTER'): inter}
+    sky, target, notes = masks.sky(used), found[wanted], []
+    if not target.any() and union.any():
+        target = union
+        notes.append(f'{wanted} is empty: {keys.object_mask("UNION")} used')
+    if not target.any():
+        radius = radii[0] if radii else FALLBACK_RADIUS
+        target = circle(cutout, cutout.centre, radius)
+        sky = sky & ~target
+        notes.append(f'no detection: a circle of radius {radius:g} arcsec is the object mask')
+    half = cutout.target.size / 2
+    notes += [f'aperture {radius:g} is cut off: SIZE / 2 is {half:g} arcsec' for radius in radii if radius > half]
+    return SourceMasks({keys.MASK_SKY: sky} | found, sky, target, target, tuple(notes))
+
+
+def with_aperture(found: SourceMasks, cutout: Cutout, radius: float) -> SourceMasks:
+    """Spectra weighted by cross-correlation come from inside the circle when the reference is an aperture."""
+    inside = circle(cutout, cutout.centre, radius)
+    named = {keys.aperture_mask(radius, 'SKY'): ~inside, keys.aperture_mask(radius, 'OBJ'): inside}
+    return replace(found, named=found.named | named, xcor=inside)
+
+
+def aperture(cutout: Cutout, radius: float) -> BoolArray:
+    """The circle that an aperture's sum is over; its centre is where MPDAF puts it (see `geometry.snap`)."""
+    return circle(cutout, geometry.snap(cutout.centre, radius, cutout.pixel), radius)
+
+
+def circle(cutout: Cutout, centre: tuple[float, float], radius: float) -> BoolArray:
+    """The inside of a circle; ``radius`` in arcsec."""
+    return geometry.circle(cutout.shape, centre, radius, cutout.pixel)

@@ -1,0 +1,79 @@
+"""Optimally weighted spectra (Horne 1986, PASP 98, 609), with their variance.
+
+All profiles (k, n) are worked on at once, on spaxels as columns (nl, n).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autospec_lib.core.types import FloatArray, Measured, Voxels
+
+
+def profile(weight: FloatArray) -> FloatArray | None:
+    """Weights p >= 0 with sum 1 from the values of a weight image: the values minus the least of them.
+
+    Parameters
+    ----------
+    weight : array
+        Values of a weight image in a mask; those that are not finite get weight 0.
+
+    Returns
+    -------
+    array or None
+        None where the values cannot tell the pixels apart (all the same, or none finite).
+    """
+    usable = np.isfinite(weight)
+    if not usable.any():
+        return None
+    p = np.where(usable, weight - weight[usable].min(), 0.0)
+    total = p.sum()
+    return p / total if total > 0 else None
+
+
+def weighted(spaxels: Voxels, profiles: FloatArray) -> list[Measured]:
+    """Optimally weighted spectra (Horne 1986, PASP 98, 609, eq. 8).
+
+    flux = sum(p d / v) / sum(p^2 / v), variance = sum(p) / sum(p^2 / v), the sums over usable voxels, except that
+    sum(p) is 1 whatever is bad: that makes it the variance of the flux.
+
+    Parameters
+    ----------
+    spaxels : Voxels
+        (nl, n); without variance v = 1, and no variance comes out.
+    profiles : array, shape (k, n)
+        From `profile`: non-negative, each with sum 1.
+
+    Returns
+    -------
+    list of Measured
+        k spectra (nl,), NaN in channels where no voxel with weight is usable.
+    """
+    inverse = _inverse_variance(spaxels)
+    norm = inverse @ (profiles**2).T
+    with np.errstate(invalid='ignore', divide='ignore'):
+        flux = np.where(norm > 0, ((spaxels.data * inverse) @ profiles.T) / norm, np.nan)
+        variance = np.where(norm > 0, 1.0 / norm, np.nan)
+    if spaxels.variance is None:
+        return [Measured(column) for column in flux.T]
+    return [Measured(*pair) for pair in zip(flux.T, variance.T, strict=True)]
+
+
+def optimal(spaxels: Voxels, profile: FloatArray) -> Measured:
+    """The optimally weighted spectrum for one profile (nl, n) that runs with wavelength, as in `weighted`.
+
+    The profile's sum over all space is 1; where the spaxels hold only a part of it, the flux is still that of all.
+    """
+    inverse = _inverse_variance(spaxels)
+    norm = (inverse * profile**2).sum(axis=1)
+    with np.errstate(invalid='ignore', divide='ignore'):
+        flux = np.where(norm > 0, (spaxels.data * inverse * profile).sum(axis=1) / norm, np.nan)
+        variance = np.where(norm > 0, 1.0 / norm, np.nan)
+    return Measured(flux, None if spaxels.variance is None else variance)
+
+
+def _inverse_variance(spaxels: Voxels) -> FloatArray:
+    """1 / variance (nl, n), or 1 where there is no variance; 0 in bad voxels."""
+    if spaxels.variance is None:
+        return np.ones_like(spaxels.data) if spaxels.bad is None else (~spaxels.bad).astype(float)
+    return np.divide(1.0, spaxels.variance, out=np.zeros_like(spaxels.variance), where=spaxels.variance > 0)

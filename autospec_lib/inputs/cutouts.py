@@ -1,0 +1,144 @@
+"""Stamps cut out of a cube: degrees, arcsec, headers and files end here, what leaves is arrays in pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from autospec_lib.core import geometry
+from autospec_lib.core.errors import SourceError
+from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Target, Voxels
+from autospec_lib.inputs.cube import OpenCube
+
+NEAR = 3  # pixels around a subcube in which the catalogue's other sources still shed light into it
+SMALLEST = 3  # spaxels; below this there is hardly a neighbour to segment or a sky to measure
+
+
+def locate(cube: OpenCube, target: Target) -> tuple[float, float]:
+    """The target's position (y, x) in the cube's pixels.
+
+    Raises
+    ------
+    SourceError
+        If it lies outside the cube.
+    """
+    y, x = _pixel(cube, target)
+    outside = [max(-0.5 - p, p - n + 0.5, 0.0) for p, n in zip((y, x), cube.data.shape[1:], strict=True)]
+    distance = float(np.hypot(outside[0] * cube.pixel[0], outside[1] * cube.pixel[1]))
+    if distance == 0:
+        return y, x
+    # The far side of the sky has no pixel position at all.
+    how_far = f'{distance:.1f} arcsec' if np.isfinite(distance) else 'far'
+    raise SourceError(f'{how_far} outside the cube; skipped')
+
+
+def positions(cube: OpenCube, targets: Iterable[Target]) -> dict[int, tuple[float, float]]:
+    """The positions (y, x) of all targets that have one in the cube's pixels, inside of it or not, by id."""
+    found = {}
+    for target in targets:
+        with suppress(SourceError):
+            found[target.id] = _pixel(cube, target)
+    return {ident: place for ident, place in found.items() if np.isfinite(place).all()}
+
+
+def _pixel(cube: OpenCube, target: Target) -> tuple[float, float]:
+    try:
+        x, y = (float(v) for v in cube.wcs.all_world2pix(target.ra, target.dec, 0))
+    except Exception as error:  # wcslib and its wrapper have many kinds
+        raise SourceError(f'no pixel for this position: {" ".join(str(error).split())}') from error
+    return y, x
+
+
+def cut(cube: OpenCube, target: Target, sources: Mapping[int, tuple[float, float]] | None = None) -> Cutout:
+    """Cut out everything around one target, padded with bad voxels beyond the field's edge.
+
+    ``sources`` are the catalogue's `positions`, among which the cut-out's neighbours are; None where nobody asks.
+
+    Raises
+    ------
+    SourceError
+        If the position lies outside the cube.
+    InputError
+        If the cube's file cannot be read any more.
+    """
+    y, x = locate(cube, target)
+    ny, nx = cube.data.shape[1:]
+    box, notes = box_of(cube, target, (y, x))
+    inner = (
+        slice(max(box[0].start, 0), min(box[0].stop, ny)),
+        slice(max(box[1].start, 0), min(box[1].stop, nx)),
+    )
+    origin = (box[0].start, box[1].start)
+    pad = [(i.start - s.start, s.stop - i.stop) for i, s in zip(inner, box, strict=True)]
+
+    def padded(values: Any, fill: float) -> Any:
+        return np.pad(values, [(0, 0)] * (values.ndim - 2) + pad, constant_values=fill) if np.any(pad) else values
+
+    data, variance, bad = _read(cube, *inner)
+    sky = dict(cube.grid.sky)
+    sky['CRPIX1'], sky['CRPIX2'] = sky.get('CRPIX1', 0.0) - origin[1], sky.get('CRPIX2', 0.0) - origin[0]
+    scale = geometry.scale(cube.pixel)
+    return Cutout(
+        target=target,
+        voxels=Voxels.of(padded(data, 0.0), None if variance is None else padded(variance, 0.0), padded(bad, True)),
+        wave=cube.wave,
+        centre=(y - origin[0], x - origin[1]),
+        pixel=cube.pixel,
+        grid=replace(cube.grid, sky=sky),
+        images={tag: padded(image.data[inner], np.nan) for tag, image in cube.images.items()},
+        detection={tag: padded(image.on_grid(inner), np.nan) for tag, image in cube.images.items()},
+        image_units={tag: image.unit for tag, image in cube.images.items()},
+        segmaps={tag: padded(segmap[inner], 0) for tag, segmap in cube.segmaps.items()},
+        neighbours=_neighbours(sources or {}, target.id, box),
+        psf=None if cube.psf is None else replace(cube.psf, blue=cube.psf.blue / scale, red=cube.psf.red / scale),
+        notes=notes,
+    )
+
+
+def _neighbours(
+    sources: Mapping[int, tuple[float, float]], own: int, box: tuple[slice, slice]
+) -> dict[int, tuple[float, float]]:
+    """The other sources in or near a box, in its pixels."""
+    ys, xs = box
+    return {
+        ident: (y - ys.start, x - xs.start)
+        for ident, (y, x) in sources.items()
+        if ident != own and ys.start - NEAR <= y < ys.stop + NEAR and xs.start - NEAR <= x < xs.stop + NEAR
+    }
+
+
+def box_of(cube: OpenCube, target: Target, centre: tuple[float, float]) -> tuple[tuple[slice, slice], tuple[str, ...]]:
+    """The box (ys, xs) to cut out around a pixel, and what is odd about its size."""
+    ny, nx = cube.data.shape[1:]
+    box = geometry.box_around(centre, target.size, cube.pixel)
+    height, width = (s.stop - s.start for s in box)
+    if height >= 2 * ny and width >= 2 * nx:
+        # It holds the whole cube wherever the source lies; padding beyond would only cost memory.
+        return (slice(0, ny), slice(0, nx)), (f'SIZE = {target.size:g} is larger than the cube: all of it is used',)
+    if min(height, width) < SMALLEST:
+        return box, (f'SIZE = {target.size:g} gives a subcube of only {height} x {width} spaxels',)
+    return box, ()
+
+
+def _read(cube: OpenCube, ys: slice, xs: slice) -> tuple[FloatArray, FloatArray | None, BoolArray]:
+    """Data, variance and bad voxels of a box: not finite, flagged, or without positive variance; they hold 0."""
+    data = cube.data.read(ys, xs)
+    bad = ~np.isfinite(data)
+    if cube.quality is not None:
+        bad |= cube.quality.flags(ys, xs)
+    if cube.noise is None:
+        data[bad] = 0.0
+        return data, None, bad
+    noise = cube.noise.read(ys, xs)
+    with np.errstate(divide='ignore', invalid='ignore', over='ignore'):
+        if 'inverse' in cube.noise_kind:
+            noise = 1 / noise
+        if 'sigma' in cube.noise_kind:
+            noise = np.where(noise > 0, noise**2, np.nan)
+        bad |= ~(noise > 0) | (noise == np.inf)
+    data[bad] = noise[bad] = 0.0
+    return data, noise, bad

@@ -1,0 +1,170 @@
+"""One three-dimensional array in a FITS file, read box by box so that the cube is never loaded whole."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from autospec_lib.core.errors import AutoSpecError, InputError
+
+COMPRESSED = ('.gz', '.bz2', '.z', '.zip', '.xz')
+MOST_AXES = 999
+CHUNK = 1 << 18  # numbers to read at a time where planes are small
+
+
+@dataclass(frozen=True)
+class Layer:
+    """An array (nl, ny, nx) on disk, or in memory (``values``) where the file is compressed.
+
+    ``offset`` is the array's first byte in the file; stored numbers become values by ``zero + scale * number``, and
+    the number ``blank`` stands for no value.
+    """
+
+    path: Path
+    name: str
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    offset: int
+    scale: float = 1.0
+    zero: float = 0.0
+    blank: int | None = None
+    values: NDArray[Any] | None = None
+
+    def read(self, ys: slice, xs: slice) -> NDArray[np.float64]:
+        """All wavelengths of a box, shape (nl, ys, xs), NaN for no value.
+
+        Raises
+        ------
+        InputError
+            If the file is no longer there, or no longer as long as it was.
+        """
+        return self._scaled(self._stored(ys, xs))
+
+    def flags(self, ys: slice, xs: slice) -> NDArray[np.bool_]:
+        """Where the values of a box are not zero, shape (nl, ys, xs); errors as `read`."""
+        numbers = self._stored(ys, xs)
+        # FITS has no unsigned integers; they are stored less an offset, so that the number of a 0 is none.
+        return np.asarray((self._scaled(numbers) if self.zero else numbers) != 0)
+
+    def _stored(self, ys: slice, xs: slice) -> NDArray[Any]:
+        if self.values is not None:
+            return self.values[:, ys, xs].copy()
+        try:
+            return self._read_rows(ys, xs)
+        except OSError as error:
+            raise InputError(
+                f'{self.path.name}: cannot be read any more: {error}; put it back and run again'
+            ) from error
+
+    def _read_rows(self, ys: slice, xs: slice) -> NDArray[Any]:
+        # Plain reads beat a memory map: no page of the rest of a plane stays resident, and a file that shrinks
+        # meanwhile is a short read here, where in a memory map it would kill the process.
+        nl, ny, nx = self.shape
+        height = ys.stop - ys.start
+        box = np.empty((nl, height, xs.stop - xs.start), np.float64 if self.dtype.kind == 'f' else self.dtype)
+        first, rows, together = (ys.start, height, 1) if 2 * height < ny else (0, ny, max(1, CHUNK // (ny * nx)))
+        # A box that spans most of small planes is cheaper to read with the rest of them, several planes at a time.
+        buffer = np.empty((together, rows, nx), self.dtype)
+        window = buffer[:, ys.start - first : ys.stop - first, xs]
+        with self.path.open('rb', buffering=0) as file:
+            for start in range(0, nl, together):
+                number = min(together, nl - start)
+                file.seek(self.offset + (start * ny + first) * nx * self.dtype.itemsize)
+                wanted = buffer[:number].reshape(-1).view(np.uint8).data
+                if file.readinto(wanted) != len(wanted):
+                    raise OSError(f'it ends before extension {self.name} does')
+                box[start : start + number] = window[:number]
+        return box
+
+    def _scaled(self, numbers: NDArray[Any]) -> NDArray[np.float64]:
+        values = np.asarray(numbers, np.float64)
+        if self.scale != 1 or self.zero != 0:
+            values = self.zero + self.scale * values
+        if self.blank is not None:
+            values = np.where(numbers == self.blank, np.nan, values)
+        return values
+
+
+@contextmanager
+def readable(path: Path, what: str = 'not a readable FITS file') -> Iterator[None]:
+    """Turn whatever astropy, wcslib or MPDAF raise on a damaged file into an `InputError` of one line.
+
+    There is no end to the kinds: VerifyError, KeyError, TypeError, MemoryError, SingularMatrixError, ...
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        try:
+            yield
+        except AutoSpecError:
+            raise
+        except Exception as error:
+            reason = ' '.join(str(error).split())
+            raise InputError(f'{path.name}: {what} ({type(error).__name__}: {reason[:200]})') from error
+
+
+@contextmanager
+def open_fits(path: Path, what: str, scaled: bool = False) -> Iterator[fits.HDUList]:
+    """Open a FITS file; whatever is wrong with it is an `InputError` (see `readable`).
+
+    Numbers are as stored, unless ``scaled`` asks for BSCALE and BZERO to be applied.
+    """
+    with readable(path, what):
+        if path.suffix.lower() not in COMPRESSED:
+            _check_axes(path)
+        with fits.open(path, do_not_scale_image_data=not scaled) as hdus:
+            yield hdus
+
+
+def _check_axes(path: Path) -> None:
+    """Refuse headers that would keep astropy busy for ever: a thousand million axes, an axis of negative length."""
+    with path.open('rb') as file:
+        while True:
+            try:
+                header = fits.Header.fromfile(file)
+            except EOFError:
+                return
+            if not 0 <= header.get('NAXIS', 0) <= MOST_AXES:
+                raise InputError(f'{path.name}: not a readable FITS file: NAXIS = {header["NAXIS"]}; copy it again')
+            if header.data_size < 0:
+                raise InputError(f'{path.name}: not a readable FITS file: an axis of negative length; copy it again')
+            file.seek(header.data_size_padded, os.SEEK_CUR)
+
+
+def open_layer(path: Path, hdu: fits.ImageHDU) -> Layer:
+    """Find where an extension's array lies in its file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    hdu : astropy.io.fits HDU
+        Of that file, opened with ``do_not_scale_image_data=True``; three-dimensional.
+
+    Raises
+    ------
+    InputError
+        If the file is shorter than its header says.
+    """
+    header = hdu.header
+    shape = tuple(int(n) for n in hdu.shape)
+    kind = {8: 'u1', 16: '>i2', 32: '>i4', 64: '>i8', -32: '>f4', -64: '>f8'}[header['BITPIX']]
+    dtype = np.dtype(kind)
+    blank = header.get('BLANK') if dtype.kind in 'iu' else None
+    scaling = (float(header.get('BSCALE', 1.0)), float(header.get('BZERO', 0.0)), blank)
+    if type(hdu).__name__ == 'CompImageHDU' or path.suffix.lower() in COMPRESSED:
+        return Layer(path, hdu.name, shape, dtype, 0, *scaling, values=np.asarray(hdu.data))  # type: ignore[arg-type]
+    offset = int(hdu.fileinfo()['datLoc'])
+    missing = offset + math.prod(shape) * dtype.itemsize - path.stat().st_size
+    if missing > 0:
+        raise InputError(f'{path.name}: truncated: {missing} bytes of extension {hdu.name} are missing; copy it again')
+    return Layer(path, hdu.name, shape, dtype, offset, *scaling)  # type: ignore[arg-type]

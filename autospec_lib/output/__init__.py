@@ -1,0 +1,1 @@
+"""Products to files: MPDAF Source files and pictures."""

@@ -1,0 +1,161 @@
+"""Pictures of one source: products -> matplotlib figures -> JPG files.
+
+Neither pyplot nor the user's matplotlib settings are touched, and the user's settings do not touch the pictures: a
+``matplotlibrc`` with, say, ``text.usetex`` would otherwise stumble over the underscores in the keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import AsinhNorm, Colormap, ListedColormap, Normalize
+from matplotlib.figure import Figure
+
+from autospec_lib.core import keys
+from autospec_lib.core.atomic import complete_file
+from autospec_lib.core.products import Products
+from autospec_lib.core.types import BoolArray, Cutout, FloatArray, IntArray
+from autospec_lib.output import spectra_plot
+from autospec_lib.output.panels import DPI, Panel, Rows, sheet
+
+NO_VALUE = '#8c8c8c'
+MASK_COLOURS = ListedColormap(['#23263a', '#f2d98b'])
+# Background, the central object, then the others in turn.
+LABEL_COLOURS = ListedColormap(
+    ['#14161f', '#ffd23f', '#4c9be8', '#e4572e', '#57b894', '#b07cc6', '#e88fb4', '#8f7a5e', '#7fd1e0', '#a3b552']
+)
+RESIDUAL_COLOURS = matplotlib.colormaps['RdBu_r'].with_extremes(bad=NO_VALUE)
+STYLE = {
+    'font.size': 8,
+    'axes.linewidth': 0.6,
+    'axes.titlesize': 8,
+    'axes.titlepad': 3,
+    'xtick.labelsize': 7,
+    'ytick.labelsize': 7,
+    'xtick.major.size': 2.5,
+    'ytick.major.size': 2.5,
+    'xtick.major.width': 0.6,
+    'ytick.major.width': 0.6,
+}
+
+
+def render(products: Products, cutout: Cutout, cmap: str) -> dict[str, Figure]:
+    """Draw the pictures of one source.
+
+    Parameters
+    ----------
+    products : Products
+        What was made for the source.
+    cutout : Cutout
+        Where it was cut out; gives the axes their units.
+    cmap : str
+        Name of a matplotlib colour map for images and cross-correlation maps.
+
+    Returns
+    -------
+    dict of str to Figure
+        'IMAGES': the images in a row, below each its segmentation map, then the user's maps; 'MASKS'; 'SPECTRA': the
+        reference above the cross-correlation spectra; 'XCOR': the cross-correlation maps; 'DEBLEND': white light, the
+        joint model of it and what is left. A picture with nothing to show is left out.
+
+    Raises
+    ------
+    ValueError
+        If matplotlib has no such colour map.
+    """
+    colours = matplotlib.colormaps.get_cmap(cmap).with_extremes(bad=NO_VALUE)
+    with matplotlib.rc_context(_style()):
+        sheets: dict[str, Rows] = {
+            'IMAGES': _image_rows(products, colours),
+            'MASKS': [[_mask_panel(key, mask) for key, mask in products.masks.items()]],
+            'XCOR': [[_image_panel(key, m.data, colours) for key, m in products.maps.items()]],
+            'DEBLEND': [_joint_panels(products, colours)],
+        }
+        figures = {key: sheet(rows, cutout) for key, rows in sheets.items() if any(rows)}
+        figures['SPECTRA'] = spectra_plot.figure(products, cutout)
+    wanted = keys.pictures(bool(products.maps), bool(products.fitted))
+    return {key: figures[key] for key in wanted if key in figures}
+
+
+def _style() -> Any:
+    """matplotlib's defaults under ours, whatever the user's matplotlibrc says."""
+    return {**matplotlib.rcParamsDefault, **STYLE}
+
+
+def save(figures: Mapping[str, Figure], folder: Path, ident: int) -> list[Path]:
+    """Write each figure as ``<folder>/<ident>_<KEY>.jpg``, which appears only when it is complete.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written; nothing torn is left.
+    """
+    written = []
+    for key, figure in figures.items():
+        path = folder / keys.picture(ident, key)
+        with complete_file(path) as temporary, matplotlib.rc_context(_style()):
+            FigureCanvasAgg(figure)
+            figure.savefig(temporary, format='jpg', dpi=DPI, pil_kwargs={'quality': 90})
+        written.append(path)
+    return written
+
+
+def _image_rows(products: Products, colours: Colormap) -> Rows:
+    """Images, below each its segmentation map, then what maps remain, in as many columns."""
+    tags = list(products.images)
+    images: list[Panel | None] = [_image_panel(tag, products.images[tag].data, colours) for tag in tags]
+    maps = {key: _label_panel(key, segmap, products.central.get(key, 0)) for key, segmap in products.segmaps.items()}
+    below = [maps.pop(keys.segmap(tag), None) for tag in tags]
+    rest = list(maps.values())
+    return [images, below, *(rest[k : k + len(tags)] for k in range(0, len(rest), len(tags)))]
+
+
+def _image_panel(title: str, values: FloatArray, colours: Colormap) -> Panel:
+    return Panel(title, values, _stretch(values, colours))
+
+
+def _joint_panels(products: Products, colours: Colormap) -> list[Panel]:
+    """White light and its model in one stretch, and the residual between plus and minus what stands out of it."""
+    if keys.RESIDUAL not in products.fitted:
+        return []
+    white, residual = products.images[keys.WHITE].data, products.fitted[keys.RESIDUAL].data
+    look = _stretch(white, colours)
+    finite = np.abs(residual[np.isfinite(residual)])
+    most = float(np.percentile(finite, 99)) if finite.size else 0.0
+    around = {'norm': Normalize(-most or -1.0, most or 1.0), 'cmap': RESIDUAL_COLOURS}
+    return [
+        Panel(keys.WHITE, white, look),
+        Panel('joint model', white - residual, look),
+        Panel(keys.RESIDUAL, residual, around),
+    ]
+
+
+def _stretch(values: FloatArray, colours: Colormap) -> dict[str, Any]:
+    """From just below the background to just below the peak; asinh, so that faint outskirts and the core both show."""
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return {'norm': Normalize(0, 1), 'cmap': colours}
+    low, middle, high = np.percentile(finite, [1, 50, 99.7])
+    noise = 1.4826 * np.median(np.abs(finite - middle))
+    width = max(3 * noise, 0.05 * (high - low))
+    if not high > low or not width > 0:
+        return {'norm': Normalize(low - 1, high + 1), 'cmap': colours}
+    return {'norm': AsinhNorm(linear_width=width, vmin=low, vmax=high), 'cmap': colours}
+
+
+def _label_panel(key: str, segmap: IntArray, central: int) -> Panel:
+    """A colour for each label, the background dark, the colour of the object ``central`` always the same."""
+    labels = np.unique(segmap[(segmap > 0) & (segmap != central)])
+    others = LABEL_COLOURS.N - 2
+    shown = np.where(segmap > 0, 2 + np.searchsorted(labels, segmap) % others, 0)
+    shown = np.where((segmap == central) & (segmap > 0), 1, shown)
+    return Panel(key, shown, {'norm': Normalize(-0.5, LABEL_COLOURS.N - 0.5), 'cmap': LABEL_COLOURS})
+
+
+def _mask_panel(key: str, mask: BoolArray) -> Panel:
+    return Panel(key, mask.astype(int), {'norm': Normalize(0, 1), 'cmap': MASK_COLOURS})

@@ -1,0 +1,179 @@
+"""Products to an MPDAF Source FITS file, which appears under its name only when it is complete."""
+
+from __future__ import annotations
+
+import datetime
+import warnings
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy import units
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from autospec_lib import __version__
+from autospec_lib.core.atomic import complete_file
+from autospec_lib.core.products import Products
+from autospec_lib.core.types import Cutout, FloatArray, Grid, Measured, Target
+
+FORMAT = '0.6'  # of MPDAF's Source files
+BLOCK = 2880  # bytes; FITS files grow in whole blocks
+BITPIX = {'f4': -32, 'f8': -64, 'i4': 32, 'u1': 8}
+SINGLE = np.finfo(np.float32)
+SIZE_CARD = 'NBYTES'
+
+
+def write_source(path: Path, products: Products, cutout: Cutout, origin: Mapping[str, str]) -> None:
+    """Write one source's file under a temporary name, flush it to disk and rename it.
+
+    Parameters
+    ----------
+    path : Path
+        The final name; its folder exists.
+    products : Products
+        What to write (see `selection.select`).
+    cutout : Cutout
+        Gives target, coordinates and units.
+    origin : mapping of str to str
+        The cards FROM, FROM_V, CUBE and CUBE_V.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or the folder cannot be written; no torn file is left.
+    """
+    primary = fits.PrimaryHDU(header=_primary(products, cutout.target, origin)).header
+    primary['EXTEND'] = True
+    with complete_file(path) as temporary, temporary.open('wb') as file:
+        file.write(primary.tostring().encode('ascii'))
+        file.writelines(_extensions(products, cutout.grid))
+        primary[SIZE_CARD] = file.tell()
+        file.seek(0)
+        file.write(primary.tostring().encode('ascii'))
+
+
+def is_whole(path: Path, header: fits.Header) -> bool:
+    """Whether a source's file is as long as it was when it was written.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    header : fits.Header
+        Its primary header. Where it does not hold the size, the file must end where its last extension does.
+    """
+    size = path.stat().st_size
+    if SIZE_CARD in header:
+        return bool(header[SIZE_CARD] == size)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # astropy warns of truncated files
+        with fits.open(path) as hdus:
+            last = hdus[-1].fileinfo()
+    return bool(last['datLoc'] + last['datSpan'] == size)
+
+
+def _primary(products: Products, target: Target, origin: Mapping[str, str]) -> fits.Header:
+    now = datetime.datetime.now().isoformat(sep=' ')
+    header = fits.Header()
+    cards: list[tuple[str, Any, str]] = [
+        ('ID', target.id, 'object ID %d'),
+        ('RA', round(target.ra, 7), 'RA u.degree %.7f'),
+        ('DEC', round(target.dec, 7), 'DEC u.degree %.7f'),
+        ('FROM', origin.get('FROM', ''), 'detection software'),
+        ('FROM_V', origin.get('FROM_V', ''), 'version of the detection software'),
+        ('CUBE', origin.get('CUBE', ''), 'datacube'),
+        ('CUBE_V', origin.get('CUBE_V', ''), 'version of the datacube'),
+        ('EXT', 'AutoSpec', 'extraction software'),
+        ('EXT_V', f'v.{__version__}', 'version of the extraction software'),
+        ('AUTH', 'AutoSpec developers', 'author of extraction software'),
+        ('SRC_V', '', 'version of the source'),
+        ('DATE', now, 'Creation date'),
+        ('AUTHOR', 'MPDAF', 'Origin of the file format'),
+        ('FORMAT', FORMAT, 'Version of the Source format'),
+        *((key, value, comment) for key, (value, comment) in products.facts.items()),
+        (SIZE_CARD, 0, 'length of this file in bytes'),
+        ('NNOTES', len(products.notes), 'fall-backs and warnings: NOTE1, NOTE2, ...'),
+        *((f'NOTE{number}', _ascii(note), '') for number, note in enumerate(products.notes, 1)),
+    ]
+    header.extend(cards)
+    return header
+
+
+def _ascii(text: str) -> str:
+    """FITS headers hold printable ASCII only."""
+    return ''.join(c if ' ' <= c <= '~' else '?' for c in text)
+
+
+def _extensions(products: Products, grid: Grid) -> Iterator[bytes]:
+    """All extensions in the order of v1.1.2: spectra, images, segmentation maps, masks, maps, cubes."""
+    for key, spectrum in products.spectra.items():
+        yield from _measured(f'SPE_{key}', spectrum, grid.spectral)
+    for key, image in (products.images | products.fitted).items():
+        yield from _measured(f'IMA_{key}', image, grid.sky)
+    for key, segmap in products.segmaps.items():
+        yield _extension(f'IMA_{key}_DATA', segmap.astype('>i4'), grid.sky, '')
+    for key, mask in products.masks.items():
+        yield _extension(f'IMA_{key}_DATA', mask.astype('u1'), grid.sky, '')
+    for key, image in products.maps.items():
+        yield from _measured(f'IMA_{key}', image, grid.sky)
+    axis = {card[:-1] + '3': value for card, value in grid.spectral.items()}
+    for key, cube in products.cubes.items():
+        yield from _measured(f'CUB_{key}', cube, {**grid.sky, **axis, 'WCSAXES': 3})
+
+
+def _measured(name: str, values: Measured, wcs: Mapping[str, Any]) -> Iterator[bytes]:
+    yield _extension(f'{name}_DATA', _stored(values.data), wcs, values.unit)
+    if values.variance is not None:
+        yield _extension(f'{name}_STAT', _stored(values.variance), wcs, squared(values.unit))
+
+
+def _stored(values: FloatArray) -> NDArray[Any]:
+    """Single precision as in v1.1.2, but double where a value would become infinite or lose digits next to zero."""
+    size = np.abs(values[np.isfinite(values) & (values != 0)])
+    fits_single = size.size == 0 or (size.min() >= SINGLE.tiny and size.max() <= SINGLE.max)
+    return values.astype('>f4' if fits_single else '>f8')
+
+
+@lru_cache(maxsize=64)
+def squared(unit: str) -> str:
+    """The unit of the variance of values with this unit, as FITS writes it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        try:
+            return str((units.Unit(unit) ** 2).to_string('fits'))
+        except (ValueError, TypeError):  # no unit, or one that FITS cannot write
+            return f'({unit})**2'
+
+
+def _extension(name: str, array: NDArray[Any], wcs: Mapping[str, Any], unit: str) -> bytes:
+    """Header and data of one image extension, each filled up to whole FITS blocks.
+
+    astropy would take half of AutoSpec's time here, to format and verify the same few cards for 40 extensions again
+    and again; so they are formatted by astropy once and kept.
+    """
+    cards = {
+        'XTENSION': 'IMAGE',
+        'BITPIX': BITPIX[array.dtype.str[1:]],
+        'NAXIS': array.ndim,
+        **{f'NAXIS{axis}': length for axis, length in enumerate(reversed(array.shape), 1)},
+        'PCOUNT': 0,
+        'GCOUNT': 1,
+        'EXTNAME': name,
+        **wcs,
+        'BUNIT': unit,
+    }
+    header = ''.join(_card(keyword, value) for keyword, value in cards.items()) + f'{"END":80}'
+    data = array.tobytes()
+    return header.encode('ascii').ljust(_blocks(len(header)), b' ') + data.ljust(_blocks(len(data)), b'\0')
+
+
+@lru_cache(maxsize=4096)
+def _card(keyword: str, value: Any) -> str:
+    return str(fits.Card(keyword, value))
+
+
+def _blocks(size: int) -> int:
+    return -(-size // BLOCK) * BLOCK

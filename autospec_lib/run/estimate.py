@@ -1,0 +1,93 @@
+"""What a run would do, and what it would need: the text of ``AutoSpec --check``."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import numpy as np
+
+from autospec_lib.core import keys
+from autospec_lib.core.errors import SourceError
+from autospec_lib.core.types import Target
+from autospec_lib.inputs import cutouts
+from autospec_lib.run import resume
+from autospec_lib.run.job import Job
+
+BASE_MEMORY = 250e6  # Python with numpy, astropy, mpdaf and matplotlib
+PROCESS_MEMORY = 80e6  # what each further process does not share of that
+BYTES_PER_VOXEL = 40  # data and variance in double precision, flags, and one copy of the data
+BLOCK = 2880  # FITS files grow in blocks of this many bytes
+PLOTS = 0.7e6  # the JPGs of one source
+
+
+def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterator[str]:
+    """Lines about the cube, the sources, their references, and the memory and disk a run needs."""
+    yield from _cube(job)
+    spaxels = []
+    for target in targets:
+        centre, trouble = _centre(job, target)
+        box, notes = cutouts.box_of(job.cube, target, centre)
+        height, width = (s.stop - s.start for s in box)
+        spaxels.append(height * width)
+        note = '; '.join((_reference(job, target), *notes, *trouble))
+        yield f'source {target.id}: {height} x {width} spaxels, reference {note}'
+    kept = [target for target in targets if job.resume and resume.is_complete(job, target)]
+    there = sum(job.path(target).exists() for target in targets) - len(kept)
+    output = job.folder / job.params.output
+    disk = next(path for path in (output, *output.parents) if path.exists())
+    needed = sum(map(partial(file_size, job), spaxels))
+    yield f'memory: about {memory(job, max(spaxels), processes) / 1e6:.0f} MB'
+    yield f'disk: about {needed / 1e6:.0f} MB, {shutil.disk_usage(disk).free / 1e6:.0f} MB are free'
+    yield (
+        f'sources to extract: {len(targets) - len(kept)}'
+        + (f', replacing {there} files' if there else '')
+        + (f', keeping {len(kept)} that are complete' if kept else '')
+    )
+
+
+def memory(job: Job, spaxels: int, processes: int) -> float:
+    """Bytes that a run takes with so many processes and spaxels in the largest subcube, near enough to plan with."""
+    loaded = sum(layer.values.nbytes for layer in job.cube.layers if layer.values is not None)
+    voxels = len(job.cube.wave) * spaxels * (2 if job.params.deblend else 1)
+    return BASE_MEMORY + loaded + processes * BYTES_PER_VOXEL * voxels + (processes - 1) * PROCESS_MEMORY
+
+
+def _cube(job: Job) -> Iterator[str]:
+    cube = job.cube
+    nl, ny, nx = cube.data.shape
+    noise = f'{cube.noise_kind} in {cube.noise.name}' if cube.noise else 'no variance'
+    yield f'cube: {job.params.datacube}, {nl} x {ny} x {nx} voxels (wavelength, y, x), {noise}'
+    yield (
+        f'wavelengths: {cube.wave[0]:.2f} to {cube.wave[-1]:.2f} {cube.grid.wave_unit}; '
+        f'spaxels: {cube.pixel[0]:.3f} x {cube.pixel[1]:.3f} arcsec; unit: {cube.grid.unit or "none"}'
+    )
+    yield f'images: {", ".join(cube.images) or "none"}'
+    yield f'your segmentation maps: {", ".join(cube.segmaps) or "none"}'
+
+
+def _reference(job: Job, target: Target) -> str:
+    tag = keys.reference_tag(target.ref)
+    known = keys.references(job.cube.images, job.params.aper, bool(job.params.deblend))
+    return tag if tag in known else f'{keys.WHITE} ({target.ref!r} is neither in IMG nor in APER)'
+
+
+def _centre(job: Job, target: Target) -> tuple[tuple[float, float], list[str]]:
+    """The target's pixel, any where it has none, and why it will fail."""
+    try:
+        return cutouts.locate(job.cube, target), []
+    except SourceError as error:
+        return (0.0, 0.0), [f'will fail: {error}']
+
+
+def file_size(job: Job, spaxels: int) -> float:
+    """Bytes of the output of one source with so many spaxels, near enough to plan with."""
+    nl = len(job.cube.wave)
+    params, extra = job.params, len(job.cube.images)
+    joint = bool(params.deblend)
+    arrays = [4 * nl] * 2 * (3 + len(params.aper) + extra + 3 * params.xcor + joint + bool(params.psf))
+    arrays += [4 * spaxels] * (4 + 3 * joint + 2 * extra + len(job.cube.segmaps) + 3 + 4 * params.xcor)
+    arrays += [4 * nl * spaxels] * (2 * params.out_sub * (1 + (params.xcor and params.cont_sub)))
+    blocks = sum(int(np.ceil(size / BLOCK)) + 1 for size in arrays)
+    return blocks * BLOCK + PLOTS * params.plots

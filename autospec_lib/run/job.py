@@ -1,0 +1,55 @@
+"""What all sources of a run share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autospec_lib.config.params import Params
+from autospec_lib.core import keys
+from autospec_lib.core.segmentation_settings import SegmentationSettings
+from autospec_lib.core.types import Target
+from autospec_lib.inputs.cube import OpenCube
+from autospec_lib.output.selection import Wanted
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all sources of a run share. With ``resume``, sources that are complete already are kept.
+
+    ``sources`` are the pixel positions of the whole catalogue, for the joint extraction; empty where it is off.
+    """
+
+    folder: Path
+    params: Params
+    segmentation: SegmentationSettings
+    cube: OpenCube
+    fingerprint: str = ''
+    resume: bool = False
+    sources: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+
+    def path(self, target: Target) -> Path:
+        """Where a source's file belongs."""
+        return self.folder / self.params.output / f'{self.params.pre_out}{target.id}.fits'
+
+    def picture(self, target: Target, key: str) -> Path:
+        """Where one of a source's plots belongs."""
+        return self.folder / self.params.output / 'images' / str(target.id) / keys.picture(target.id, key)
+
+    @property
+    def wanted(self) -> Wanted:
+        """Which products go into the files."""
+        params = self.params
+        return Wanted(params.out_spec, params.out_img, params.out_seg, params.out_mask, params.out_xcor)
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """The cards of the files' headers that say where sources and cube come from."""
+        params = self.params
+        return {
+            'FROM': params.orig_from,
+            'FROM_V': params.orig_fromv,
+            'CUBE': params.orig_cube,
+            'CUBE_V': params.orign_cubev,
+        }

@@ -1,0 +1,119 @@
+"""What is read and checked before the first source: catalogue, ``default.sex``, cube, images and maps."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from autospec_lib.config import sextractor
+from autospec_lib.config.params import Params
+from autospec_lib.core import keys
+from autospec_lib.core.errors import InputError
+from autospec_lib.core.types import Target
+from autospec_lib.inputs import catalog, cutouts, images, psf_setting
+from autospec_lib.inputs.cube import OpenCube, open_cube
+from autospec_lib.run import resume
+from autospec_lib.run.job import Job
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the command line says of the sources: which IDs (None = all), leave out bad rows, keep complete ones."""
+
+    idents: Collection[int] | None = None
+    skip_bad_rows: bool = False
+    resume: bool = False
+
+
+def prepare(
+    folder: Path, params: Params, choice: Choice, write_defaults: bool = True
+) -> tuple[Job, list[Target], list[str]]:
+    """Read and check the inputs.
+
+    Parameters
+    ----------
+    folder : Path
+        The working folder.
+    params : Params
+        The parameters in its ``param.py``.
+    choice : Choice
+        Which sources to extract.
+    write_defaults : bool
+        Write ``default.sex`` into the folder where there is none.
+
+    Returns
+    -------
+    job : Job
+        What all sources share.
+    targets : list of Target
+        The sources to extract.
+    warnings : list of str
+        One line each on what the user should know.
+
+    Raises
+    ------
+    InputError
+        With the faults of a file, or of the cube and all images, at once.
+    """
+    rows, skipped = catalog.load(folder / params.catalog, params.mode, params.size, params.ref, choice.skip_bad_rows)
+    targets = _selected(rows, choice.idents, params.catalog)
+    # MPDAF warns through its logger of what is right here, such as an image that is larger than the cube.
+    logging.getLogger('mpdaf').setLevel(logging.WARNING if params.warnings else logging.ERROR)
+    if write_defaults:
+        sextractor.install_defaults(folder)
+    settings, ignored = sextractor.load(folder)
+    cube = open_all(params, folder)
+    fingerprint = resume.run_fingerprint(folder, params, settings)
+    sources = cutouts.positions(cube, rows) if params.deblend else {}
+    job = Job(folder, params, settings, cube, fingerprint, choice.resume, sources)
+    return job, targets, [*skipped, *ignored, *cube.notes]
+
+
+def _selected(targets: list[Target], wanted: Collection[int] | None, catalogue: str) -> list[Target]:
+    if wanted is None:
+        return targets
+    known = {target.id for target in targets}
+    unknown = [str(ident) for ident in wanted if ident not in known]
+    if unknown:
+        raise InputError(f'--id {" ".join(unknown)}: not in {catalogue}; its IDs run from {min(known)} to {max(known)}')
+    return [target for target in targets if target.id in set(wanted)]
+
+
+def open_all(params: Params, folder: Path) -> OpenCube:
+    """Open the cube and put every image and map of the parameters on its grid.
+
+    Raises
+    ------
+    InputError
+        With the faults of all files at once.
+    """
+    cube = open_cube(folder / params.datacube, params.data_ext)
+    shape = cube.data.shape[1:]
+    faults: list[str] = []
+
+    def found(read: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return read(*arguments)
+        except InputError as error:
+            faults.extend(error.faults)
+
+    aligned = {keys.image_tag(name): found(images.align, folder / name, cube.header, shape) for name in params.img}
+    maps = {keys.image_tag(name): found(images.nearest_map, folder / name, cube.wcs, shape) for name in params.seg}
+    path = folder / params.datacube
+    psf = found(psf_setting.chosen, params.psf, path, cube.primary, cube.wave, cube.grid.wave_unit)
+    faults += _too_high_degree(params, len(cube.wave))
+    if faults:
+        raise InputError(*faults)
+    return replace(cube, images=aligned, segmaps=maps, psf=psf)
+
+
+def _too_high_degree(params: Params, wavelengths: int) -> Sequence[str]:
+    if not (params.xcor and params.cont_sub and params.cont_poly >= wavelengths):
+        return ()
+    return (
+        f'param.py: CONT_POLY = {params.cont_poly} needs more wavelengths than the {wavelengths} of '
+        f'{params.datacube}; expected at most {wavelengths - 1}',
+    )

@@ -1,0 +1,79 @@
+"""Which sources an earlier run has completed with the same parameters, inputs and version."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+from autospec_lib import __version__
+from autospec_lib.config.params import Params
+from autospec_lib.core import keys
+from autospec_lib.core.types import Target
+from autospec_lib.output import source_file
+from autospec_lib.run.job import Job
+
+CARD = 'FPRINT'
+JPG_END = b'\xff\xd9'
+# What changes where results go, or how many at a time, but not what they are. CMAP is not among them: it shapes plots.
+IRRELEVANT = {'output', 'pre_out', 'catalog', 'mode', 'size', 'ref', 'plots', 'cores', 'warnings'}
+
+
+def run_fingerprint(folder: Path, params: Params, sex: Any) -> str:
+    """What all sources of a run share: version, parameters, segmentation settings, and the inputs' size and date.
+
+    Parameters
+    ----------
+    folder : Path
+        The working folder.
+    params : Params
+        Those that do not shape a source's file or plots have no say.
+    sex : sexconfig.Settings
+        The segmentation settings.
+    """
+    digest = hashlib.sha256(__version__.encode())
+    for field in dataclasses.fields(params):
+        if field.name not in IRRELEVANT:
+            digest.update(f'{field.name}={getattr(params, field.name)!r};'.encode())
+    for field in dataclasses.fields(sex):
+        value = getattr(sex, field.name)
+        digest.update(f'{field.name}='.encode())
+        digest.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
+    # With the joint extraction a source's neighbours count, which are other rows of the catalogue.
+    for name in (params.datacube, *params.img, *params.seg, *[params.catalog] * bool(params.deblend)):
+        status = (folder / name).stat()
+        digest.update(f'{name}:{status.st_size}:{status.st_mtime_ns};'.encode())
+    return digest.hexdigest()
+
+
+def fingerprint(job: Job, target: Target) -> str:
+    """The run's fingerprint and the target's row of the catalogue, in 32 hexadecimal digits."""
+    return hashlib.sha256(f'{job.fingerprint}{dataclasses.astuple(target)!r}'.encode()).hexdigest()[:32]
+
+
+def is_complete(job: Job, target: Target) -> bool:
+    """Whether a source's file is there, whole and with the same fingerprint, and its plots if they are wanted."""
+    path = job.path(target)
+    try:
+        header = fits.getheader(path)
+        if header[CARD] != fingerprint(job, target) or not source_file.is_whole(path, header):
+            return False
+    except (OSError, KeyError, ValueError):
+        return False
+    wanted = keys.pictures(job.params.xcor, 'DBNUM' in header) if job.params.plots else ()
+    return all(_is_whole_picture(job.picture(target, key)) for key in wanted)
+
+
+def _is_whole_picture(path: Path) -> bool:
+    """Whether a JPG is there up to its end-of-image marker."""
+    try:
+        with path.open('rb') as file:
+            file.seek(-len(JPG_END), os.SEEK_END)
+            return file.read() == JPG_END
+    except OSError:  # not there, or shorter than the marker
+        return False

@@ -1,0 +1,127 @@
+"""One source from cube to files: what the loop calls for every target, whichever process it runs in."""
+
+from __future__ import annotations
+
+import time
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from autospec_lib import pipeline
+from autospec_lib.core import keys
+from autospec_lib.core.errors import AutoSpecError, OutputError, SourceError
+from autospec_lib.core.products import Products
+from autospec_lib.core.types import Cutout, Target
+from autospec_lib.inputs import cutouts
+from autospec_lib.output import source_file
+from autospec_lib.output.selection import select
+from autospec_lib.run import resume
+from autospec_lib.run.job import Job
+from autospec_lib.run.report import Outcome
+
+
+def attempt(job: Job, target: Target) -> Outcome:
+    """Extract one source, or keep it; an error that nobody foresaw is this source's failure, with its traceback.
+
+    Raises
+    ------
+    InputError, OutputError
+        As in `extract`.
+    """
+    start = time.perf_counter()
+    if job.resume and resume.is_complete(job, target):
+        return Outcome(target.id, 0.0, kept=True)
+    try:
+        notes, trace = extract(job, target)
+        return Outcome(target.id, time.perf_counter() - start, notes, trace=trace)
+    except SourceError as error:
+        what, trace = str(error), None
+    except AutoSpecError:
+        raise
+    except Exception as error:
+        what, trace = f'bug: {type(error).__name__}: {error}'.splitlines()[0], traceback.format_exc()
+    discard(job, target)
+    return Outcome(target.id, time.perf_counter() - start, error=what, trace=trace)
+
+
+def discard(job: Job, target: Target) -> None:
+    """Remove what an earlier run has left of a source that fails now: it would pass for this run's.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be removed.
+    """
+    with _writing(job.path(target)):
+        job.path(target).unlink(missing_ok=True)
+    _remove_pictures(job, target)
+
+
+def extract(job: Job, target: Target) -> tuple[tuple[str, ...], str | None]:
+    """Extract one source, write its file, then its plots.
+
+    Returns
+    -------
+    notes : tuple of str
+        The notes on it.
+    trace : str or None
+        The traceback of plots that failed.
+
+    Raises
+    ------
+    SourceError
+        If this source cannot be extracted.
+    InputError
+        If the cube cannot be read any more.
+    OutputError
+        If the output cannot be written.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter('default' if job.params.warnings else 'ignore')
+        cutout = cutouts.cut(job.cube, target, job.sources)
+        products = pipeline.process(cutout, job.params, job.segmentation)
+        card = {resume.CARD: (resume.fingerprint(job, target), 'of parameters, inputs and version')}
+        products = replace(products, facts=products.facts | card)
+        # First, so that a run that is killed leaves no pictures of an earlier file beside the new one.
+        _remove_pictures(job, target)
+        with _writing(job.path(target)):
+            source_file.write_source(job.path(target), select(products, job.wanted), cutout, job.origin)
+        return _plot(job, products, cutout) if job.params.plots else (products.notes, None)
+
+
+def _plot(job: Job, products: Products, cutout: Cutout) -> tuple[tuple[str, ...], str | None]:
+    """Draw and save the plots; a failed plot is a note with its traceback, not a lost source."""
+    from autospec_lib.output import plots
+
+    folder = job.picture(cutout.target, '').parent
+    try:
+        with _writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            plots.save(plots.render(products, cutout, job.params.cmap), folder, cutout.target.id)
+    except OutputError:
+        raise
+    except Exception as error:
+        note = f'plots failed: {type(error).__name__}: {error}'.splitlines()[0]
+        return (*products.notes, note), traceback.format_exc()
+    return products.notes, None
+
+
+def _remove_pictures(job: Job, target: Target) -> None:
+    """Remove the plots of an earlier run."""
+    for key in keys.PICTURES:
+        path = job.picture(target, key)
+        with _writing(path):
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """What goes wrong with ``path`` stops the run: the next source would fare no better."""
+    try:
+        yield
+    except OSError as error:
+        way_out = 'mend that and go on with: AutoSpec --resume'
+        raise OutputError(f'{path}: {error.strerror or error}; {way_out}') from error

@@ -1,0 +1,83 @@
+"""Moffat functions on pixels: their analytic total, width, shape and derivatives."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from autospec_lib.core.moffat import images, moffat, moffat_slopes, shape_matrix, shifted
+from autospec_lib.core.types import Psf
+
+SHAPE = (31, 27)
+ROUND = np.eye(2)[None]
+
+
+@pytest.mark.parametrize('beta', [1.6, 2.8, 4.5])
+def test_the_light_within_a_radius_is_the_analytic_one(beta):
+    fwhm, radius = 9.0, 40.0
+    values = moffat((161, 151), (80.0, 75.0), ROUND * fwhm**2, beta)[0]
+    y, x = np.indices(values.shape)
+    inside = values[np.hypot(y - 80, x - 75) < radius].sum()
+    alpha2 = fwhm**2 / (4 * (2 ** (1 / beta) - 1))
+    assert_allclose(inside, 1 - (1 + radius**2 / alpha2) ** (1 - beta), atol=2e-3)
+
+
+def test_total_over_a_wide_image_is_one_for_an_ellipse():
+    matrices = np.array([shape_matrix(4.0, 0.5, -0.3), shape_matrix(3.0, 0.0, 0.2)])
+    assert_allclose(moffat((401, 411), (200.3, 205.1), matrices, 3.5).sum(axis=(1, 2)), 1, atol=1e-5)
+
+
+def test_half_the_peak_is_reached_at_half_the_width_along_each_axis():
+    long, short = 20.0, 10.0
+    e1 = np.log(long / short)
+    values = moffat((61, 51), (30.0, 25.0), shape_matrix(np.sqrt(long * short), e1, 0.0)[None], 2.5)[0]
+    peak = values[30, 25]
+    assert_allclose(values[40, 25] / peak, 0.5, rtol=0.01)
+    assert_allclose(values[30, 30] / peak, 0.5, rtol=0.01)
+
+
+def test_a_pixel_holds_the_integral_over_it():
+    beta, fwhm = 2.8, 3.0
+    fine = moffat((31 * 9, 27 * 9), (9 * 15.2 + 4, 9 * 13.4 + 4), ROUND * (9 * fwhm) ** 2, beta)[0]
+    summed = fine.reshape(31, 9, 27, 9).sum(axis=(1, 3))
+    assert_allclose(moffat(SHAPE, (15.2, 13.4), ROUND * fwhm**2, beta)[0], summed, atol=7e-4 * summed.max())
+
+
+def test_derivatives_are_those_of_the_function():
+    matrices = np.array([shape_matrix(4.0, 0.3, -0.2), shape_matrix(3.0, 0.1, 0.2)])
+    centre, beta, step = np.array([14.2, 13.4]), 2.6, 1e-5
+    values, slopes = moffat_slopes(SHAPE, tuple(centre), matrices, beta)
+
+    def difference(move):
+        return (move(step) - move(-step)) / (2 * step)
+
+    bends = [np.array(bend, float) for bend in ([[1, 0], [0, 0]], [[0, 0], [0, 1]], [[0, 1], [1, 0]])]
+    expected = [
+        difference(lambda e: moffat(SHAPE, (centre[0] + e, centre[1]), matrices, beta)),
+        difference(lambda e: moffat(SHAPE, (centre[0], centre[1] + e), matrices, beta)),
+        *(difference(lambda e, b=bend: moffat(SHAPE, tuple(centre), matrices + e * b, beta)) for bend in bends),
+        difference(lambda e: moffat(SHAPE, tuple(centre), matrices, beta + e)),
+    ]
+    assert_allclose(values, moffat(SHAPE, tuple(centre), matrices, beta))
+    assert_allclose(slopes, expected, atol=1e-9)
+
+
+def test_shifted_is_moffat_at_every_place():
+    places = np.array([[3, 20], [-2, 5], [33, 11]], np.int32)
+    matrices = np.array([shape_matrix(4.0, 0.3, -0.2), shape_matrix(3.0, 0.1, 0.2)])
+    expected = [moffat(SHAPE, (float(y), float(x)), matrices, 3.0) for y, x in places]
+    assert_allclose(shifted(SHAPE, places, matrices, 3.0), expected, rtol=1e-12)
+
+
+def test_psf_runs_linearly_and_its_images_follow():
+    psf = Psf(4.5, 3.25, 2.8)
+    assert_allclose(psf.fwhm(np.array([0, 0.5, 1])), [4.5, 3.875, 3.25])
+    made = images(SHAPE, (15.0, 13.0), psf, np.array([0.0, 1.0]))
+    assert_allclose(made[1], moffat(SHAPE, (15.0, 13.0), ROUND * 3.25**2, 2.8)[0])
+    assert made[0].max() < made[1].max()
+
+
+@pytest.mark.parametrize(('e1', 'e2'), [(0.0, 0.0), (0.4, 0.3), (-1.0, 0.2)])
+def test_shape_matrix_keeps_the_area_and_gives_the_axis_ratio(e1, e2):
+    matrix = shape_matrix(3.0, e1, e2)
+    low, high = np.sqrt(np.linalg.eigvalsh(matrix))
+    assert_allclose([low * high, low / high], [9.0, np.exp(-np.hypot(e1, e2))])

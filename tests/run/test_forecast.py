@@ -1,0 +1,58 @@
+"""What --check forecasts is what a run takes."""
+
+import shutil
+from collections import namedtuple
+
+import pytest
+
+from autospec_lib.cli.command import main
+from autospec_lib.config import reading
+from autospec_lib.run import estimate, preparation
+
+
+def job_of(folder):
+    """A run's job and its targets."""
+    params, _ = reading.load(folder / 'param.py')
+    return preparation.prepare(folder, params, preparation.Choice())[:2]
+
+
+@pytest.mark.parametrize('lines', ['', 'OUT_SUB = True\nAPER = 0.6, 1.0\n', 'XCOR = False\n'])
+def test_disk_is_that_of_the_files(folder, lines):
+    with (folder / 'param.py').open('a') as file:
+        file.write(lines)
+    assert main([str(folder), '-q']) == 0
+    job, targets = job_of(folder)
+    size = sum(path.stat().st_size for path in (folder / 'output').rglob('*') if path.is_file())
+    forecasted = estimate.file_size(job, 15 * 15)
+    assert forecasted == pytest.approx(size, rel=0.2)
+    assert any(f'disk: about {99 * forecasted / 1e6:.0f} MB' in line for line in estimate.describe(job, 99 * targets))
+
+
+def test_memory_holds_the_largest_subcube_in_every_process(folder):
+    job, targets = job_of(folder)
+    one, two = (estimate.memory(job, 15 * 15, processes) for processes in (1, 2))
+    voxels = 31 * 15 * 15
+    # Data and variance in double precision and one byte of flags, and not many times that.
+    assert 17 * voxels < one - estimate.memory(job, 0, 1) < 100 * voxels
+    assert two - one == pytest.approx(estimate.PROCESS_MEMORY + one - estimate.memory(job, 0, 1))
+    assert f'memory: about {two / 1e6:.0f} MB' in estimate.describe(job, targets, 2)
+
+
+def test_check_counts_processes(folder, monkeypatch):
+    seen = []
+    monkeypatch.setattr(estimate, 'describe', lambda job, targets, processes: seen.append(processes) or ())
+    (folder / 'catalog.txt').write_text(''.join(f'{n} 150.0 2.0\n' for n in range(3)))
+    for options in ([], ['--cores', '2'], ['--cores', '9'], ['--scheduler', 'tcp://127.0.0.1:1']):
+        assert main([str(folder), '--check', *options]) == 0
+    assert seen == [1, 2, 3, 1]
+
+
+def test_free_space_is_that_of_the_disk_of_the_output(folder, monkeypatch, capsys):
+    Usage = namedtuple('Usage', 'free')
+    elsewhere = folder / 'elsewhere'
+    elsewhere.mkdir()
+    monkeypatch.setattr(shutil, 'disk_usage', lambda path: Usage(77e6 if path == elsewhere else 1e6))
+    with (folder / 'param.py').open('a') as file:
+        file.write(f'OUTPUT = {str(elsewhere / "new" / "deep")!r}\n')
+    assert main([str(folder), '--check']) == 0
+    assert ', 77 MB are free' in capsys.readouterr().out

@@ -1,0 +1,255 @@
+"""Processes and a real Dask cluster: the same files, every source once, and a death that costs one source at most."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from builders import DEC, PIXEL, RA
+
+from autospec_lib.cli import options
+from autospec_lib.cli.command import main
+from autospec_lib.config import params
+from autospec_lib.core.errors import InputError
+from autospec_lib.core.types import Target
+from autospec_lib.run import schedule, source
+from autospec_lib.run.report import Outcome
+
+ROOT = Path(__file__).resolve().parents[2]
+# Forking a process whose numerical libraries have threads is deprecated from Python 3.12 on, and safe here: none runs.
+pytestmark = pytest.mark.filterwarnings('ignore::DeprecationWarning')
+
+
+@pytest.fixture
+def many(folder):
+    """The working folder with eight sources, one of them outside."""
+    rows = [f'{n} {RA - (n if n < 7 else 400) * PIXEL / 3600:.7f} {DEC:.7f}\n' for n in range(8)]
+    (folder / 'catalog.txt').write_text(''.join(rows))
+    return folder
+
+
+def arrays(output):
+    """Every array of every file."""
+    found = {}
+    for path in sorted(output.glob('*.fits')):
+        with fits.open(path) as hdus:
+            found |= {(path.name, hdu.name): np.array(hdu.data) for hdu in hdus[1:]}
+    return found
+
+
+@pytest.mark.parametrize('cores', ['2', '0'])
+def test_processes_give_the_same_files_as_one(many, capsys, cores):
+    assert main([str(many)]) == 1
+    expected = arrays(many / 'output')
+    for path in (many / 'output').iterdir():
+        path.unlink()
+    capsys.readouterr()
+    assert main([str(many), '--cores', cores]) == 1
+    assert '7 of 8 sources extracted; 1 failed (7)' in capsys.readouterr().err
+    got = arrays(many / 'output')
+    assert got.keys() == expected.keys()
+    for key, array in expected.items():
+        np.testing.assert_array_equal(got[key], array)
+
+
+def test_cores_of_param_py(many):
+    with (many / 'param.py').open('a') as file:
+        file.write('CORES = 2\n')
+    assert main([str(many), '-q']) == 1
+    assert len(list((many / 'output').iterdir())) == 7
+
+
+def targets(number):
+    return [Target(n, 0.0, 0.0, 1.0) for n in range(number)]
+
+
+def dying(job, target):
+    """Stands in for an extraction: source 0 kills its process the first time, source 3 always."""
+    if target.id == 3 or (target.id == 0 and not (job.folder / 'tried').exists()):
+        (job.folder / 'tried').write_text('')
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.01)
+    return Outcome(target.id, 0.0)
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='the stand-in reaches the workers by fork')
+def test_a_dying_process_loses_one_source_at_most(tmp_path, monkeypatch):
+    monkeypatch.setattr(schedule, 'attempt', dying)
+    job = source.Job(tmp_path, params.Params(), None, None)
+    job.path(targets(4)[3]).parent.mkdir()
+    job.path(targets(4)[3]).write_text('of an earlier run')
+    done = list(schedule.processes(job, targets(9), 2))
+    assert sorted(outcome.ident for outcome in done) == list(range(9))
+    assert [(outcome.ident, outcome.error) for outcome in done if outcome.error] == [(3, schedule.DIED)]
+    assert not job.path(targets(4)[3]).exists()
+
+
+def failing(job, target):
+    if target.id == 2:
+        raise InputError('the cube is gone')
+    return Outcome(target.id, 0.0)
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='the stand-in reaches the workers by fork')
+def test_what_stops_all_sources_stops_the_processes_and_is_raised(tmp_path, monkeypatch):
+    monkeypatch.setattr(schedule, 'attempt', failing)
+    done = []
+    with pytest.raises(InputError, match='the cube is gone'):
+        done.extend(schedule.processes(tmp_path, targets(50), 2))
+    assert len(done) < 50
+
+
+def started(folder, number):
+    """A run in two processes that is under way with ``number`` sources, each a session of its own."""
+    rows = [f'{n} {RA:.7f} {DEC:.7f}\n' for n in range(number)]
+    (folder / 'catalog.txt').write_text(''.join(rows))
+    # A shell that runs the tests in its background has them, and what they start, ignore Ctrl-C.
+    heed = 'import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); '
+    command = [sys.executable, '-c', heed + 'from autospec_lib.cli import main; sys.exit(main())']
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    process = subprocess.Popen(
+        [*command, str(folder), '--cores', '2'],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    output = folder / 'output'
+    while not (output.exists() and len(list(output.glob('Source_*.fits'))) > 3):
+        time.sleep(0.02)
+        assert process.poll() is None
+    return process
+
+
+@pytest.mark.parametrize(
+    ('send', 'kind'),
+    [('killpg', signal.SIGINT), ('kill', signal.SIGTERM)],
+    ids=['Ctrl-C reaches all', 'SIGTERM reaches one'],
+)
+def test_ctrl_c_with_processes_keeps_complete_files_and_exits_130(many, send, kind):
+    process = started(many, 300)
+    getattr(os, send)(process.pid, kind)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert 'of 300 sources extracted' in said
+    assert 'Traceback' not in said
+    output = many / 'output'
+    assert not list(output.rglob('.*'))
+    for path in output.glob('*.fits'):
+        with fits.open(path) as hdus:
+            assert hdus[-1].name == 'IMA_CROSS_CORRELATION_CONTSUB_STAT'
+
+
+@pytest.mark.skipif(not hasattr(signal, 'SIGKILL'), reason='needs SIGKILL')
+def test_no_process_outlives_a_killed_run(many):
+    process = started(many, 300)
+    process.kill()
+    try:
+        process.communicate(timeout=10)  # The pipes end when the last process that holds them does.
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def start(*command, **options):
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    return subprocess.Popen([sys.executable, '-m', *command], env=environment, stderr=subprocess.DEVNULL, **options)
+
+
+@pytest.fixture
+def dask(tmp_path):
+    """A scheduler and two workers of one process each, on this machine: (address, workers)."""
+    pytest.importorskip('distributed')
+    file = tmp_path / 'scheduler.json'
+    where = ('--host', '127.0.0.1')
+    running = [
+        start('distributed.cli.dask_scheduler', *where, '--port', '0', '--no-dashboard', '--scheduler-file', file)
+    ]
+    while not file.exists():
+        time.sleep(0.05)
+        assert running[0].poll() is None
+    worker = (
+        'distributed.cli.dask_worker',
+        '--scheduler-file',
+        file,
+        '--nthreads',
+        '1',
+        '--no-dashboard',
+        '--no-nanny',
+    )
+    running += [start(*worker, '--local-directory', tmp_path / f'worker{n}') for n in range(2)]
+    address = json.loads(file.read_text())['address']
+    yield address, running[1:]
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.filterwarnings('ignore')
+def test_a_cluster_that_loses_a_worker_does_every_source_once(many, dask):
+    address, workers = dask
+    rows = [f'{n} {RA - n % 6 * PIXEL / 3600:.7f} {DEC:.7f}\n' for n in range(60)]
+    (many / 'catalog.txt').write_text(''.join(rows))
+    command = [sys.executable, '-c', 'import sys; from autospec_lib.cli import main; sys.exit(main())']
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    process = subprocess.Popen(
+        [*command, str(many), '--scheduler', address], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    output = many / 'output'
+    while not (output.exists() and len(list(output.glob('Source_*.fits'))) > 5):
+        time.sleep(0.02)
+        assert process.poll() is None
+    workers[0].kill()
+    said, _ = process.communicate(timeout=100)
+    assert process.returncode == 0
+    assert said == '60 of 60 sources extracted\n'
+    (log,) = (many / 'logs').glob('*.log')
+    done = [line.split(':')[0] for line in log.read_text().splitlines() if 'Extracted Successfully' in line]
+    assert sorted(map(int, done)) == list(range(60))
+    assert len(list(output.iterdir())) == 60
+
+
+@pytest.mark.filterwarnings('ignore')
+def test_no_scheduler_is_said_in_one_line(many, capsys, monkeypatch):
+    pytest.importorskip('distributed')
+    monkeypatch.setattr(schedule, 'CONNECT', 0.3)
+    assert main([str(many), '--scheduler', 'tcp://127.0.0.1:1']) == 2
+    assert 'no scheduler answers there' in capsys.readouterr().err
+    assert not (many / 'logs').exists()
+
+
+@pytest.mark.parametrize('address', ['nonsense', '127.0.0.1:abc', 'tcp://h:70000', 'http://h:1', 'tcp://:1', ''])
+def test_what_is_no_address_is_refused_before_dask_sees_it(many, capsys, monkeypatch, address):
+    monkeypatch.setitem(sys.modules, 'distributed', None)
+    with pytest.raises(SystemExit, match='2'):
+        main([str(many), '--scheduler', address])
+    assert f'{address!r} is no address; expected tcp://HOST:PORT' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('address', ['127.0.0.1:8786', 'tls://node-1.cluster:8786', 'tcp://[::1]:8786'])
+def test_addresses_that_dask_knows_are_taken(address):
+    assert options.parser().parse_args(['--scheduler', address]).scheduler == address
+
+
+def test_zero_cores_are_those_that_the_process_may_use(monkeypatch):
+    monkeypatch.setattr(os, 'cpu_count', lambda: 64)
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda process: {3, 5, 8}, raising=False)
+    assert schedule.how_many(0, 100) == 3
+    assert schedule.how_many(0, 2) == 2
+    assert schedule.how_many(7, 100) == 7
+    monkeypatch.delattr(os, 'sched_getaffinity')
+    assert schedule.how_many(0, 100) == 64
+
+
+def test_without_dask_the_way_out_is_named(many, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'distributed', None)
+    assert main([str(many), '--scheduler', 'tcp://127.0.0.1:1']) == 2
+    assert "install it, in a clone of AutoSpec, with: pip install '.[dask]'" in capsys.readouterr().err
