@@ -66,6 +66,6 @@ def object_masks(segmaps: Sequence[IntArray], centre: tuple[float, float]) -> tu
     return union, inter
 
 
-def sky(segmaps: Iterable[IntArray]) -> BoolArray:
-    """The pixels where no map has an object."""
-    return np.asarray(np.logical_and.reduce([segmap == 0 for segmap in segmaps]))
+def sky(segmaps: Iterable[IntArray], unknown: BoolArray) -> BoolArray:
+    """The pixels where no map has an object, without those of which nothing is known (``unknown``, (ny, nx))."""
+    return np.asarray(np.logical_and.reduce([segmap == 0 for segmap in segmaps]) & ~unknown)

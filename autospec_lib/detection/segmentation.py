@@ -9,19 +9,24 @@ written out before CLEAN has seen those of the last row.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import sep
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from scipy.ndimage import correlate
 
 from autospec_lib.core.errors import SourceError
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 from autospec_lib.core.types import BoolArray, FloatArray, IntArray
 
-# SExtractor's stand-in for "no value": so low that nothing is detected where a (positive) filter reaches such a pixel.
+# SExtractor's stand-in for "no value": the background does not count such a pixel, and nothing is detected there.
 _NONE = np.float32(-1e30)
+# Least share of the filter that must fall on pixels with a value: more than a straight edge leaves to those beyond it.
+_FEWEST = 0.5
+# Between the inverse of this and this, values need no other unit.
+_RANGE = 1e10
 # How far CLEAN looks around an object, in units of the sum of the two objects' semi-major axes.
 _REACH = 10.0
 
@@ -36,7 +41,8 @@ def segment(image: FloatArray, settings: SegmentationSettings, pixel_scale: floa
     Parameters
     ----------
     image : (ny, nx) array
-        In any unit; NaN where there is no value. Nothing is detected there, nor as far as a positive filter reaches.
+        In any unit; NaN where there is no value. A gap in the image takes its values from the pixels around it, so that
+        an object is detected across a dead pixel and up to the edge of the field.
     settings : SegmentationSettings
         How to segment, from `sexconfig.load`.
     pixel_scale : float
@@ -52,20 +58,43 @@ def segment(image: FloatArray, settings: SegmentationSettings, pixel_scale: floa
     SourceError
         ``sep`` cannot cope with this image.
     """
+    image, settings = _near_one(image, settings)
     known = np.abs(image) < -_NONE
     if np.count_nonzero(known) < 2:  # neither background nor noise
         return np.zeros(image.shape, np.int32)
     flat, sigma = _subtract_background(image, known, settings)
     threshold = _threshold(settings, sigma, pixel_scale)
-    objects, labels = _detect(flat, threshold, settings)
+    filtered = _filtered(flat, settings.kernel)
+    if known.all():
+        objects, labels = _detect(flat, threshold, settings, settings.kernel)
+    else:
+        filtered = _filtered_around_gaps(flat, known, settings)
+        objects, labels = _detect(filtered, threshold, settings, None)
     if settings.detect_maxarea:
         small = objects['npix'] <= settings.detect_maxarea
         objects, labels = objects[small], _renumbered(labels, np.where(small, np.cumsum(small), 0))
     if settings.clean and len(objects) > 1:
-        excess = _filtered(flat, settings.kernel) - threshold
-        owners = _clean(objects, _strengths(labels, excess, settings.detect_minarea), threshold, settings.clean_param)
+        strengths = _strengths(labels, filtered - threshold, settings.detect_minarea)
+        owners = _clean(objects, strengths, threshold, settings.clean_param)
         labels = _renumbered(labels, np.unique(owners, return_inverse=True)[1] + 1)
     return labels
+
+
+def _near_one(image: FloatArray, settings: SegmentationSettings) -> tuple[FloatArray, SegmentationSettings]:
+    """Image and settings in a unit in which single precision, that of ``sep``, holds the values and their squares."""
+    sizes = np.abs(image[np.isfinite(image) & (image != 0)])
+    size = float(np.median(sizes)) if sizes.size else 1.0
+    if 1 / _RANGE < size < _RANGE:
+        return image, settings
+    # A power of two, so that no digit changes.
+    scale = 2.0 ** -np.floor(np.log2(size))
+    thresholds = settings.detect_thresh
+    if len(thresholds) > 1:
+        thresholds = (thresholds[0], thresholds[1] + 2.5 * float(np.log10(scale)))
+    elif settings.thresh_type == 'ABSOLUTE':
+        thresholds = (thresholds[0] * scale,)
+    back = settings.back_value * scale
+    return image * scale, replace(settings, detect_thresh=thresholds, back_value=back)
 
 
 def _subtract_background(
@@ -95,18 +124,21 @@ def _threshold(settings: SegmentationSettings, sigma: np.float32, pixel_scale: f
 
 
 def _detect(
-    flat: NDArray[np.float32], threshold: np.float32, settings: SegmentationSettings
+    image: NDArray[np.float32],
+    threshold: np.float32,
+    settings: SegmentationSettings,
+    kernel: NDArray[np.float32] | None,
 ) -> tuple[NDArray[Any], IntArray]:
     """The objects before CLEAN and their labels, in the order in which a scan by rows completes them."""
     # As large as an image can need, so that neither buffer can overflow; never smaller than others may have set them.
-    sep.set_extract_pixstack(max(sep.get_extract_pixstack(), flat.size + 2))
-    sep.set_sub_object_limit(max(sep.get_sub_object_limit(), flat.size))
+    sep.set_extract_pixstack(max(sep.get_extract_pixstack(), image.size + 2))
+    sep.set_sub_object_limit(max(sep.get_sub_object_limit(), image.size))
     try:
         objects, labels = sep.extract(
-            flat,
+            image,
             threshold,
             minarea=settings.detect_minarea,
-            filter_kernel=settings.kernel,
+            filter_kernel=kernel,
             filter_type='conv',
             deblend_nthresh=settings.deblend_nthresh,
             deblend_cont=settings.deblend_mincont,
@@ -123,11 +155,32 @@ def _filtered(flat: NDArray[np.float32], kernel: NDArray[np.float32] | None) -> 
     """The correlation with the normalised kernel, as `sep` has it inside: 0 outside of the image."""
     if kernel is None:
         return flat
-    before = [size // 2 for size in kernel.shape]
-    after = [size - 1 - size // 2 for size in kernel.shape]
-    windows = sliding_window_view(np.pad(flat, list(zip(before, after, strict=True))), kernel.shape)
-    filtered: NDArray[np.float32] = np.einsum('yxkl,kl->yx', windows, kernel / np.abs(kernel).sum())
-    return filtered
+    return np.asarray(correlate(flat, kernel / np.abs(kernel).sum(), mode='constant'))
+
+
+def _filtered_around_gaps(
+    flat: NDArray[np.float32], known: BoolArray, settings: SegmentationSettings
+) -> NDArray[np.float32]:
+    """The filtered image where only known pixels have weight, `_NONE` where there are too few of them.
+
+    With kernel k, image f and 1 for known pixels in g, normalised convolution (Knutsson & Westin 1993, CVPR, 515)
+    gives (k * f g) / (k * g), for a pixel without a value too. The noise of the result is larger where fewer pixels
+    are averaged, by sqrt(k^2 * g) / (k * g) relative to where all are; a threshold in units of the noise is higher
+    there, that is, the result is divided by this ratio.
+    """
+    if settings.kernel is None:
+        return np.where(known, flat, _NONE)
+    kernel = settings.kernel.astype(float) / np.abs(settings.kernel).sum()
+    # As in `sep`, what lies outside of the image counts as 0 and not as unknown.
+    lost = correlate((~known).astype(float), kernel, mode='constant')
+    share = 1 - lost / kernel.sum()
+    noise = 1 - correlate((~known).astype(float), kernel**2, mode='constant') / np.square(kernel).sum()
+    usable = (share > _FEWEST) & (noise > 0)
+    share, noise = np.where(usable, share, 1.0), np.where(usable, noise, 1.0)
+    value = correlate(np.where(known, flat, 0.0).astype(float), kernel, mode='constant') / share
+    if settings.thresh_type == 'RELATIVE' and len(settings.detect_thresh) == 1:
+        value = value * np.minimum(share / np.sqrt(noise), 1.0)
+    return np.where(usable, value, _NONE).astype(np.float32)
 
 
 def _strengths(labels: IntArray, excess: NDArray[np.float32], minarea: int) -> list[float]:

@@ -52,7 +52,7 @@ def choose(
     union, inter = masks.object_masks(used, cutout.centre)
     wanted = keys.object_mask(kind)
     found = {keys.object_mask('UNION'): union, keys.object_mask('INTER'): inter}
-    sky, target, notes = masks.sky(used), found[wanted], []
+    sky, target, notes = masks.sky(used, cutout.voxels.blank), found[wanted], []
     if not target.any() and union.any():
         target = union
         notes.append(f'{wanted} is empty: {keys.object_mask("UNION")} used')

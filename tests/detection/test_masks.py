@@ -58,7 +58,7 @@ def test_intersection_within_each_within_union_and_sky_outside():
         maps = [rng.integers(0, 4, (7, 9)).astype(np.int32) * (rng.random((7, 9)) < 0.3) for _ in range(3)]
         centre = tuple(rng.uniform(0, 6, 2))
         union, inter = masks.object_masks(maps, centre)
-        sky = masks.sky(maps)
+        sky = masks.sky(maps, np.zeros(maps[0].shape, bool))
         objects = [o for o, m in zip(masks.central_objects(maps, centre), maps, strict=True) if m.any()]
         assert all((inter <= obj).all() and (obj <= union).all() for obj in objects)
         assert not (sky & union).any()
