@@ -16,26 +16,9 @@ from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import FloatArray, Grid, IntArray, Psf
 from autospec_lib.inputs.fits_arrays import Layer, open_fits, open_layer, readable
 from autospec_lib.inputs.images import AlignedImage
+from autospec_lib.inputs.noise_kinds import VARIANCE, WORDS, noise_kind
 from autospec_lib.inputs.units import squared, standard
-
-WAVE_AXES = ('WAVE', 'AWAV', 'LAMBDA')
-OTHER_AXES = ('FREQ', 'ENER', 'WAVN', 'VELO', 'VOPT', 'VRAD', 'ZOPT', 'BETA', 'STOKES', 'TIME')  # FITS paper III
-# How the noise is stored, by what the header says (ESO's HDUCLAS3, JWST's ERRTYPE, astropy's UTYPE) and, where it says
-# nothing, by the extension's name. Sources: formats of the instruments' pipelines, as collected in the README.
-DECLARED = {
-    'MSE': 'variance',
-    'RMSE': 'sigma',
-    'INVMSE': 'inverse variance',
-    'INVRMSE': 'inverse sigma',
-    'VAR': 'variance',
-    'ERR': 'sigma',
-    'IVAR': 'inverse variance',
-    'IERR': 'inverse sigma',
-    'VARIANCEUNCERTAINTY': 'variance',
-    'STDDEVUNCERTAINTY': 'sigma',
-    'INVERSEVARIANCE': 'inverse variance',
-}
-SIGMA_NAMES = {'ERR', 'ERROR', 'ERRORS', 'NOISE', 'UNCERT', 'STD', 'STDDEV', 'SIG', 'SIGMA', 'RMS'}
+from autospec_lib.inputs.wavelengths import OTHER_AXES, WAVE_AXES, WaveAxis, wave_axis
 
 
 @dataclass(frozen=True)
@@ -51,6 +34,7 @@ class OpenCube:
     wave: FloatArray
     grid: Grid
     primary: fits.Header
+    remarks: tuple[str, ...] = ()
     images: Mapping[str, AlignedImage] = field(default_factory=dict)
     segmaps: Mapping[str, IntArray] = field(default_factory=dict)
     psf: Psf | None = None
@@ -59,10 +43,10 @@ class OpenCube:
     def notes(self) -> list[str]:
         """What the user should know of this cube, one line each."""
         name = self.data.path.name
-        notes = []
+        notes = list(self.remarks)
         if self.noise is None:
             notes.append(f'{name}: no variance: weights are those of equal noise, and no errors are written')
-        elif self.noise_kind != 'variance':
+        elif self.noise_kind != VARIANCE:
             notes.append(f'{name}: {self.noise.name} holds {self.noise_kind}; converted to variance')
         if not self.grid.unit:
             notes.append(f'{name}: no unit (BUNIT); spectra have none either')
@@ -91,7 +75,8 @@ def open_cube(path: Path, extensions: tuple[int | str, ...] = ()) -> OpenCube:
     path : Path
         FITS file.
     extensions : tuple
-        () = MUSE layout (DATA, or SCI, or the only one; STAT; DQ); one extension for the data; or two, data and noise.
+        () = MUSE layout (DATA, or SCI, or the only one; STAT; DQ); one extension for the data; or two, data and noise,
+        whose kind may follow after a colon ('ERRS: sigma').
 
     Raises
     ------
@@ -101,21 +86,50 @@ def open_cube(path: Path, extensions: tuple[int | str, ...] = ()) -> OpenCube:
     if not path.exists():
         raise InputError(f'{path.name}: not found in {path.parent}; set DATACUBE')
     with open_fits(path, 'not a readable FITS cube') as hdus:
-        data, noise, quality = _choose(path, hdus, extensions)
-        kind = noise_kind(noise.header, hdus[0].header, data.header) if noise is not None else ''
-        wcs, wave, grid = _coordinates(path, data)
-        header, primary = data.header.copy(), hdus[0].header.copy()
+        data, noise, quality, settled = _choose(path, hdus, extensions)
+        kind = '' if noise is None else settled or _kind(path, hdus, noise, data)
+        wcs, axis, grid = _coordinates(path, data)
+        remarks = axis.notes + _unused_noise(path, hdus, data, noise)
+        header, primary = _without_unit(data.header), hdus[0].header.copy()
         layers = [None if hdu is None else open_layer(path, hdu) for hdu in (data, noise, quality)]
     assert layers[0] is not None
-    return OpenCube(layers[0], layers[1], kind, layers[2], header, wcs, wave, grid, primary)
+    return OpenCube(layers[0], layers[1], kind, layers[2], header, wcs, axis.wave, grid, primary, remarks)
 
 
-def _choose(path: Path, hdus: fits.HDUList, extensions: tuple[int | str, ...]) -> tuple[Any, Any, Any]:
-    """The HDUs of data, noise and quality (None = there is none), checked for shape."""
+def _kind(path: Path, hdus: fits.HDUList, noise: Any, data: Any) -> str:
+    """What the noise is; raises `InputError` where that cannot be told."""
+    found = noise_kind(noise.header, hdus[0].header, data.header)
+    if found:
+        return found
+    unit = str(noise.header.get('BUNIT', '')).strip()
+    said = f'BUNIT = {unit!r}' if unit else 'it has no BUNIT'
+    raise InputError(
+        f'{path.name}: whether {noise.name or "extension"} is variance or sigma cannot be told from its name and unit '
+        f"({said}); say it in DATA_EXT, as in DATA_EXT = {data.name!r}, '{noise.name}: variance', or ': sigma', "
+        "': inverse variance'"
+    )
+
+
+def _unused_noise(path: Path, hdus: fits.HDUList, data: Any, noise: Any) -> tuple[str, ...]:
+    """A line on an extension that looks like the noise of the data, where none is used."""
+    if noise is not None:
+        return ()
+    for hdu in hdus:
+        same = hdu is not data and hdu.is_image and hdu.shape == data.shape
+        kind = noise_kind(hdu.header, {}, data.header) if same else ''
+        if kind:
+            return (f'{path.name}: {hdu.name} looks like {kind}; DATA_EXT = {data.name!r}, {hdu.name!r} uses it',)
+    return ()
+
+
+def _choose(path: Path, hdus: fits.HDUList, extensions: tuple[int | str, ...]) -> tuple[Any, Any, Any, str]:
+    """The HDUs of data, noise and quality (None = there is none), checked for shape, and the noise's kind if given."""
     listing = ', '.join(hdu.name or 'PRIMARY' for hdu in hdus)
+    settled = ''
     if extensions:
-        wanted = [_find(path, hdus, key, listing) for key in extensions]
-        data, noise, quality = wanted[0], wanted[1] if len(wanted) > 1 else None, None
+        found = [_find(path, hdus, key, listing) for key in extensions]
+        data, noise, quality = found[0][0], found[1][0] if len(found) > 1 else None, None
+        settled = found[-1][1]
     else:
         by_name = {hdu.name: hdu for hdu in reversed(hdus) if hdu.is_image and hdu.shape}
         data = hdus[0] if len(hdus) == 1 else by_name.get('DATA', by_name.get('SCI'))
@@ -130,41 +144,27 @@ def _choose(path: Path, hdus: fits.HDUList, extensions: tuple[int | str, ...]) -
     for hdu in (noise, quality):
         if hdu is not None and (not hdu.is_image or hdu.shape != data.shape):
             raise InputError(f'{path.name}: extension {hdu.name} has another shape than {data.name}; set DATA_EXT')
-    return data, noise, quality
+    return data, noise, quality, settled
 
 
-def _find(path: Path, hdus: fits.HDUList, key: int | str, listing: str) -> Any:
+def _find(path: Path, hdus: fits.HDUList, key: int | str, listing: str) -> tuple[Any, str]:
+    """The HDU of an entry of DATA_EXT, and the kind of noise that follows its name after a colon ('' = none)."""
+    name, _, word = str(key).rpartition(':')
+    kind = WORDS.get(' '.join(word.lower().split()), '') if name else ''
+    if kind:
+        key = int(name) if name.strip().isdigit() else name.strip()
     try:
-        return hdus[key]
+        return hdus[key], kind
     except (KeyError, IndexError):
         raise InputError(f'{path.name}: no extension {key!r}; extensions are {listing}: set DATA_EXT') from None
 
 
-def noise_kind(header: Mapping[str, Any], primary: Mapping[str, Any], data_header: Mapping[str, Any]) -> str:
-    """How an extension stores noise: 'variance', 'sigma', 'inverse variance' or 'inverse sigma'.
-
-    What the file declares counts first (HDUCLAS3, ERRTYPE, UTYPE), then a unit equal to the data's, then the name;
-    what says nothing is variance, as in MUSE cubes.
-    """
-    for value in (header.get('HDUCLAS3'), primary.get('ERRTYPE'), header.get('UTYPE')):
-        kind = DECLARED.get(str(value).strip().upper())
-        if kind:
-            return kind
-    name = str(header.get('EXTNAME', '')).strip().upper()
-    if 'IVAR' in name:
-        return 'inverse variance'
-    unit = str(header.get('BUNIT', '')).strip()
-    if unit and unit == str(data_header.get('BUNIT', '')).strip() and name != 'STAT':
-        return 'sigma'
-    return 'sigma' if name in SIGMA_NAMES else 'variance'
-
-
-def _coordinates(path: Path, hdu: Any) -> tuple[WCS, FloatArray, Grid]:
+def _coordinates(path: Path, hdu: Any) -> tuple[WCS, WaveAxis, Grid]:
     """Celestial WCS, wavelengths and the cards that describe both."""
-    header = hdu.header
+    header = _without_unit(hdu.header)
     types = [str(header.get(f'CTYPE{axis}', '')).upper() for axis in (1, 2, 3)]
     _check_order(f'{path.name}: axis {{}} of {hdu.name} is {{}}', types)
-    wave, cards, wave_unit = _wavelengths(path, header, types[2], hdu.shape[0])
+    axis = wave_axis(path.name, hdu.header, hdu.shape[0])
     with readable(path, 'its WCS cannot be read'):
         wcs = WCS(header).celestial
         invertible = wcs.naxis != 2 or np.linalg.cond(wcs.pixel_scale_matrix) < 1e8
@@ -179,7 +179,14 @@ def _coordinates(path: Path, hdu: Any) -> tuple[WCS, FloatArray, Grid]:
         raise InputError(f'{path.name}: its WCS cannot be used: the CD matrix is singular')
     sky = {card.keyword: card.value for card in wcs.to_header(relax=True).cards}
     unit = standard(str(header.get('BUNIT', '')))
-    return wcs, wave, Grid(sky, cards, unit, squared(unit), wave_unit)
+    return wcs, axis, Grid(sky, axis.cards, unit, squared(unit), axis.unit)
+
+
+def _without_unit(header: fits.Header) -> fits.Header:
+    """The header without the wavelengths' unit: wcslib, which is asked for the sky only, refuses some spellings."""
+    copy = header.copy()
+    copy.remove('CUNIT3', ignore_missing=True)
+    return copy
 
 
 def _check_order(found: str, types: list[str]) -> None:
@@ -192,37 +199,3 @@ def _check_order(found: str, types: list[str]) -> None:
             )
     if types[2].startswith(OTHER_AXES):
         raise InputError(f'{found.format(3, types[2])}; expected wavelength (WAVE, AWAV): convert the cube')
-
-
-def _wavelengths(path: Path, header: Any, ctype: str, nl: int) -> tuple[FloatArray, dict[str, Any], str]:
-    """Wavelengths (nl,), the cards of a spectrum's axis and its unit.
-
-    Linear axes, and -LOG axes as in FITS paper III (Greisen et al. 2006, A&A 446, 747, eq. 5).
-    """
-    step = header.get('CD3_3', header.get('CDELT3'))
-    start = header.get('CRVAL3')
-    if step is not None and 'CD3_3' not in header:
-        step = float(step) * float(header.get('PC3_3', 1.0))
-    if step is None or start is None or not np.isfinite(float(step)) or float(step) == 0:
-        raise InputError(f'{path.name}: no wavelength axis (CRVAL3 = {start}, CD3_3 or CDELT3 = {step})')
-    if ctype.endswith(('-TAB', '-GRI', '-GRA')):
-        raise InputError(
-            f'{path.name}: the wavelength axis is {ctype}; only linear and -LOG axes can be used: resample'
-        )
-    unit = str(header.get('CUNIT3', 'Angstrom')).strip() or 'Angstrom'
-    reference = float(header.get('CRPIX3', 1.0))
-    offsets = (np.arange(nl) + 1 - reference) * float(step)
-    first = float(start)
-    wave = np.asarray(first * np.exp(offsets / first) if ctype.endswith('-LOG') else first + offsets, np.float64)
-    if not np.isfinite(wave).all() or not (np.diff(wave) * float(step) > 0).all():
-        raise InputError(
-            f'{path.name}: the wavelength axis does not run (CRVAL3 = {start}, CRPIX3 = {reference}, step {step})'
-        )
-    cards: dict[str, Any] = {
-        'CRPIX1': reference,
-        'CRVAL1': first,
-        'CDELT1': float(step),
-        'CUNIT1': unit,
-        'CTYPE1': ctype or 'WAVE',
-    }
-    return wave, cards, unit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -108,8 +109,15 @@ def readable(path: Path, what: str = 'not a readable FITS file') -> Iterator[Non
         except AutoSpecError:
             raise
         except Exception as error:
-            reason = ' '.join(str(error).split())
-            raise InputError(f'{path.name}: {what} ({type(error).__name__}: {reason[:200]})') from error
+            raise InputError(
+                f'{path.name}: {what} ({plain_reason(error)}); copy it again, or mend its header'
+            ) from error
+
+
+def plain_reason(error: Exception) -> str:
+    """What an error of astropy, wcslib or MPDAF says, on one line and without places in their source code."""
+    text = re.sub(r'ERROR \d+ in \w+\(\) at line \d+ of file \S+?:', '', str(error))
+    return ' '.join(text.split()).rstrip('.')[:200] or type(error).__name__
 
 
 @contextmanager
@@ -129,10 +137,20 @@ def _check_axes(path: Path) -> None:
     """Refuse headers that would keep astropy busy for ever: a thousand million axes, an axis of negative length."""
     with path.open('rb') as file:
         while True:
+            begin = file.tell()
             try:
                 header = fits.Header.fromfile(file)
             except EOFError:
+                if begin > path.stat().st_size:
+                    lost = begin - path.stat().st_size
+                    raise InputError(
+                        f'{path.name}: truncated: its last {lost} bytes are missing; copy it again'
+                    ) from None
                 return
+            except OSError as error:  # a header without an end, as astropy says
+                if begin == 0:
+                    raise
+                raise InputError(f'{path.name}: truncated in a header, at byte {begin}; copy it again') from error
             if not 0 <= header.get('NAXIS', 0) <= MOST_AXES:
                 raise InputError(f'{path.name}: not a readable FITS file: NAXIS = {header["NAXIS"]}; copy it again')
             if header.data_size < 0:

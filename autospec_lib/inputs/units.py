@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from functools import lru_cache
 
 from astropy import units
 
@@ -22,13 +24,32 @@ def known(text: str) -> str:
     return _written(text, 1)
 
 
-def _written(text: str, power: int) -> str:
+@lru_cache(maxsize=64)
+def parsed(text: str) -> units.UnitBase | None:
+    """A unit, None where the text is none."""
+    square = re.fullmatch(r'\((.*)\)\s*(?:\*\*|\^)\s*\(?2\)?', text.strip())
+    if square:
+        root = parsed(square[1])
+        return None if root is None else root**2
     # MUSE writes 10**(-20)*erg/..., which astropy reads with a plain exponent only.
+    for spelling in (text.strip(), re.sub(r'^10\*\*\((-\d+)\)\*', r'1e\1 ', text.strip())):
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            try:
+                found = units.Unit(spelling)
+            except (ValueError, TypeError):
+                continue
+        return found if isinstance(found, units.UnitBase) else None
+    return None
+
+
+def _written(text: str, power: int) -> str:
+    found = parsed(text)
+    if found is None:
+        return ''
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        for spelling in (text.strip(), text.strip().replace('10**(-20)*', '1e-20 ')):
-            try:
-                return str((units.Unit(spelling) ** power).to_string('fits'))
-            except (ValueError, TypeError):  # no unit; a scale or a logarithm that FITS cannot write
-                continue
-    return ''
+        try:
+            return str((found**power).to_string('fits'))
+        except ValueError:  # a scale that FITS cannot write
+            return ''

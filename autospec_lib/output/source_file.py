@@ -119,7 +119,7 @@ def _extensions(products: Products, grid: Grid) -> Iterator[bytes]:
         yield _extension(f'IMA_{key}_DATA', mask.astype('u1'), grid.sky, '')
     for key, image in products.maps.items():
         yield from _measured(f'IMA_{key}', image, grid.sky)
-    axis = {card[:-1] + '3': value for card, value in grid.spectral.items()}
+    axis = {card[:-1] + '3' if card.endswith('1') else card: value for card, value in grid.spectral.items()}
     for key, cube in products.cubes.items():
         yield from _measured(f'CUB_{key}', cube, {**grid.sky, **axis, 'WCSAXES': 3})
 

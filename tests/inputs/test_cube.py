@@ -129,37 +129,6 @@ def test_the_far_side_of_the_sky_is_outside(path):
         cutouts.cut(cube.open_cube(path), Target(1, RA + 180, -DEC, 3.0))
 
 
-@pytest.mark.parametrize(
-    ('cards', 'name', 'stored', 'kind'),
-    [
-        ({'HDUCLAS3': 'MSE'}, 'STAT', 4.0, 'variance'),
-        ({'HDUCLAS3': 'RMSE'}, 'STAT', 2.0, 'sigma'),
-        ({'HDUCLAS3': 'INVMSE'}, 'X', 0.25, 'inverse variance'),
-        ({'HDUCLAS3': 'INVRMSE'}, 'X', 0.5, 'inverse sigma'),
-        ({'UTYPE': 'StdDevUncertainty'}, 'UNCERT', 2.0, 'sigma'),
-        ({}, 'IVAR', 0.25, 'inverse variance'),
-        ({}, 'RED_IVAR', 0.25, 'inverse variance'),
-        ({}, 'ERROR', 2.0, 'sigma'),
-        ({'BUNIT': cube_header()['BUNIT']}, 'X', 2.0, 'sigma'),
-        ({'BUNIT': cube_header()['BUNIT']}, 'STAT', 4.0, 'variance'),
-        ({}, 'VARIANCE', 4.0, 'variance'),
-    ],
-)
-def test_any_noise_becomes_variance(tmp_path, cards, name, stored, kind):
-    data = small_cube()[0]
-    write_cube(tmp_path / 'c.fits', data, **{name: np.full_like(data, stored)})
-    with fits.open(tmp_path / 'c.fits', mode='update') as hdus:
-        hdus[2].header.pop('BUNIT')
-        hdus[2].header.update(cards)
-    opened = cube.open_cube(tmp_path / 'c.fits', ('DATA', name))
-    assert opened.noise_kind == kind
-    assert_allclose(cutouts.cut(opened, target()).voxels.variance, 4.0)
-
-
-def test_jwst_says_in_its_primary_header_what_err_is():
-    assert cube.noise_kind({'EXTNAME': 'X'}, {'ERRTYPE': 'IVAR'}, {}) == 'inverse variance'
-
-
 @pytest.mark.parametrize('value', [0.0, -1.0, np.nan, np.inf])
 def test_a_voxel_without_usable_variance_is_bad(tmp_path, value):
     data, variance = small_cube()
@@ -186,6 +155,7 @@ def test_what_is_odd_about_a_cube_is_said(tmp_path, path):
     del header['BUNIT']
     write_cube(tmp_path / 'n.fits', small_cube()[0], header=header, IVAR=np.ones((NL, NY, NX), np.float32))
     assert cube.open_cube(tmp_path / 'n.fits').notes == [
+        "n.fits: IVAR looks like inverse variance; DATA_EXT = 'DATA', 'IVAR' uses it",
         'n.fits: no variance: weights are those of equal noise, and no errors are written',
         'n.fits: no unit (BUNIT); spectra have none either',
     ]
@@ -231,24 +201,6 @@ def test_compressed_cubes_give_the_same_cutout(tmp_path, path, kind):
     np.testing.assert_array_equal(ours.voxels.variance, theirs.voxels.variance)
     (note,) = cube.open_cube(packed).notes
     assert 'compressed; 0 MB of memory hold it; decompress it to need less' in note
-
-
-def test_a_log_axis_gives_its_wavelengths(tmp_path):
-    header = cube_header()
-    header['CTYPE3'] = 'WAVE-LOG'
-    write_cube(tmp_path / 'c.fits', small_cube()[0], header=header)
-    wave = cube.open_cube(tmp_path / 'c.fits').wave
-    assert_allclose(wave, WAVE0 * (1 + STEP / WAVE0 / 1e4) ** (1e4 * np.arange(NL)), rtol=1e-6)
-    assert_allclose(np.diff(np.log(wave)), STEP / WAVE0)
-
-
-def test_steps_in_a_pc_matrix_count_as_those_in_a_cd_matrix(tmp_path):
-    header = WCS(cube_header()).to_header()
-    assert header['CDELT3'] == 1
-    write_cube(tmp_path / 'c.fits', small_cube()[0], header=header)
-    opened = cube.open_cube(tmp_path / 'c.fits')
-    assert opened.grid.wave_unit == 'm'
-    assert_allclose(1e10 * opened.wave, WAVE0 + STEP * np.arange(NL))
 
 
 def broken(tmp_path, change):
