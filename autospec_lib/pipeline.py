@@ -124,8 +124,11 @@ def _cube(cutout: Cutout, data: FloatArray) -> Measured:
 def _segmentation_maps(cutout: Cutout, white: FloatArray, settings: SegmentationSettings) -> dict[str, IntArray]:
     """The user's maps, then one map per image."""
     scale = geometry.scale(cutout.pixel)
-    images = {keys.WHITE: white, **cutout.detection}
-    computed = {keys.segmap(tag): segmentation.segment(image, settings, scale) for tag, image in images.items()}
+    computed = {keys.segmap(keys.WHITE): segmentation.segment(white, settings, scale)}
+    for tag, image in cutout.detection.items():
+        # MPDAF's rotation loses pixels at the border of a cut-out, around which v1.1.2 detects nothing.
+        border = ~np.isfinite(image) & np.isfinite(cutout.images[tag])
+        computed[keys.segmap(tag)] = segmentation.segment(image, settings, scale, border)
     return {keys.segmap(tag): segmap for tag, segmap in cutout.segmaps.items()} | computed
 
 

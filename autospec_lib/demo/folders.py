@@ -94,7 +94,6 @@ def _write_images(folder: Path, hst: Path) -> None:
     """The H-alpha image, and the HST image registered on the cube: the galaxy's brightest pixel is in one place."""
     import numpy as np
     from astropy.io import fits
-    from astropy.wcs import WCS
 
     from autospec_lib.inputs import cube, images
 
@@ -112,7 +111,7 @@ def _write_images(folder: Path, hst: Path) -> None:
     aligned = images.align(hst, opened.header, shape).data
     peaks = [np.unravel_index(np.nanargmax(image), shape)[::-1] for image in (np.nanmean(data, axis=0), aligned)]
     cube_peak, hst_peak = (opened.wcs.all_pix2world(*peak, 0) for peak in peaks)
-    header = WCS(here.header).celestial.to_header()
+    header = here.wcs.to_header()
     header['CRVAL1'] += float(cube_peak[0] - hst_peak[0])
     header['CRVAL2'] += float(cube_peak[1] - hst_peak[1])
     fits.PrimaryHDU(here.data, header).writeto(folder / 'hst.fits', overwrite=True)

@@ -31,7 +31,9 @@ _RANGE = 1e10
 _REACH = 10.0
 
 
-def segment(image: FloatArray, settings: SegmentationSettings, pixel_scale: float = 1.0) -> IntArray:
+def segment(
+    image: FloatArray, settings: SegmentationSettings, pixel_scale: float = 1.0, border: BoolArray | None = None
+) -> IntArray:
     """Label the objects of an image.
 
     Background on a mesh, filter, threshold, connected pixels, multi-threshold de-blending and cleaning are those of
@@ -47,6 +49,9 @@ def segment(image: FloatArray, settings: SegmentationSettings, pixel_scale: floa
         How to segment, from `sexconfig.load`.
     pixel_scale : float
         Arcsec per pixel; used with a threshold in mag/arcsec2 where PIXEL_SCALE is 0.
+    border : (ny, nx) array of bool, optional
+        Pixels without a value that are not to be bridged, such as those that a rotation leaves at an image's border.
+        Nothing is detected there, nor as far as the filter reaches.
 
     Returns
     -------
@@ -65,11 +70,12 @@ def segment(image: FloatArray, settings: SegmentationSettings, pixel_scale: floa
     flat, sigma = _subtract_background(image, known, settings)
     threshold = _threshold(settings, sigma, pixel_scale)
     filtered = _filtered(flat, settings.kernel)
-    if known.all():
-        objects, labels = _detect(flat, threshold, settings, settings.kernel)
-    else:
-        filtered = _filtered_around_gaps(flat, known, settings)
+    gaps = ~known if border is None else ~known & ~border
+    if gaps.any():
+        filtered = _filtered_around_gaps(flat, gaps, settings)
         objects, labels = _detect(filtered, threshold, settings, None)
+    else:
+        objects, labels = _detect(flat, threshold, settings, settings.kernel)
     if settings.detect_maxarea:
         small = objects['npix'] <= settings.detect_maxarea
         objects, labels = objects[small], _renumbered(labels, np.where(small, np.cumsum(small), 0))
@@ -159,28 +165,27 @@ def _filtered(flat: NDArray[np.float32], kernel: NDArray[np.float32] | None) -> 
 
 
 def _filtered_around_gaps(
-    flat: NDArray[np.float32], known: BoolArray, settings: SegmentationSettings
+    flat: NDArray[np.float32], gaps: BoolArray, settings: SegmentationSettings
 ) -> NDArray[np.float32]:
-    """The filtered image where only known pixels have weight, `_NONE` where there are too few of them.
+    """The filtered image where pixels in gaps have no weight, `_NONE` where too few pixels have one.
 
-    With kernel k, image f and 1 for known pixels in g, normalised convolution (Knutsson & Westin 1993, CVPR, 515)
-    gives (k * f g) / (k * g), for a pixel without a value too. The noise of the result is larger where fewer pixels
-    are averaged, by sqrt(k^2 * g) / (k * g) relative to where all are; a threshold in units of the noise is higher
-    there, that is, the result is divided by this ratio.
+    With kernel k, image f and 1 outside of gaps in g, normalised convolution (Knutsson & Westin 1993, CVPR, 515) gives
+    (k * f g) / (k * g), for pixels in gaps too. The noise of the result is larger where fewer pixels are averaged, by
+    sqrt(k^2 * g) / (k * g) relative to where all are; a threshold in units of the noise is higher there, that is, the
+    result is divided by this ratio.
     """
     if settings.kernel is None:
-        return np.where(known, flat, _NONE)
+        return np.where(gaps, _NONE, flat)
     kernel = settings.kernel.astype(float) / np.abs(settings.kernel).sum()
-    # As in `sep`, what lies outside of the image counts as 0 and not as unknown.
-    lost = correlate((~known).astype(float), kernel, mode='constant')
-    share = 1 - lost / kernel.sum()
-    noise = 1 - correlate((~known).astype(float), kernel**2, mode='constant') / np.square(kernel).sum()
+    # As in `sep`, what lies outside of the image counts as 0 and not as a gap.
+    share = 1 - correlate(gaps.astype(float), kernel, mode='constant') / kernel.sum()
+    noise = 1 - correlate(gaps.astype(float), kernel**2, mode='constant') / np.square(kernel).sum()
     usable = (share > _FEWEST) & (noise > 0)
     share, noise = np.where(usable, share, 1.0), np.where(usable, noise, 1.0)
-    value = correlate(np.where(known, flat, 0.0).astype(float), kernel, mode='constant') / share
+    value = correlate(np.where(gaps, 0.0, flat).astype(float), kernel, mode='constant') / share
     if settings.thresh_type == 'RELATIVE' and len(settings.detect_thresh) == 1:
         value = value * np.minimum(share / np.sqrt(noise), 1.0)
-    return np.where(usable, value, _NONE).astype(np.float32)
+    return np.where(usable, np.maximum(value, _NONE), _NONE).astype(np.float32)
 
 
 def _strengths(labels: IntArray, excess: NDArray[np.float32], minarea: int) -> list[float]:
