@@ -34,7 +34,7 @@ def contents(output):
     """What is under each final name: a digest of the file, of FITS files without the date of their making."""
     found = {}
     for path in sorted(output.rglob('*')):
-        if path.is_dir() or path.name.endswith('.tmp'):
+        if path.is_dir() or path.name.startswith('.'):  # torn files and the lock
             continue
         digest = hashlib.sha256()
         if path.suffix == '.fits':

@@ -6,17 +6,18 @@ import argparse
 import gc
 import os
 import shlex
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from autospec_lib import __version__
 from autospec_lib.cli.options import parser
+from autospec_lib.core.atomic import write_new
 from autospec_lib.core.errors import AutoSpecError, InputError, OutputError
+from autospec_lib.run.interruption import Interruption
 
 if TYPE_CHECKING:
     from autospec_lib.core.types import Target
@@ -43,19 +44,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     # results do not depend on how many cores there are.
     for library in ('OPENBLAS', 'MKL', 'OMP', 'VECLIB'):
         os.environ.setdefault(f'{library}_NUM_THREADS', '1')
+    _prepare_streams()
     options = parser().parse_args(argv)
-    # What a batch system sends to end a job has the effect of Ctrl-C.
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return _guarded(Path(options.folder or '.'), options)
-    finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+    interruption = Interruption()
+    with interruption.handled():
+        code = _guarded(Path(options.folder or '.'), options, interruption)
+    return EXIT_INTERRUPTED if interruption.requested else code
 
 
-def _guarded(folder: Path, options: argparse.Namespace) -> int:
+def _prepare_streams() -> None:
+    """Let what cannot be printed be replaced, and a stream that is closed (``2>&-``) be nowhere."""
+    for name in ('stdout', 'stderr'):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, 'w', encoding='utf-8'))  # noqa: SIM115
+        elif hasattr(stream, 'reconfigure'):
+            stream.reconfigure(errors='backslashreplace')
+
+
+def _guarded(folder: Path, options: argparse.Namespace, interruption: Interruption) -> int:
     """Do what is asked for; the exit code, whatever happens."""
     try:
-        return _action(options)(folder, options)
+        return _action(options)(folder, options, interruption)
     except AutoSpecError as error:
         for fault in error.faults:
             _say(fault, sys.stderr)
@@ -63,6 +73,9 @@ def _guarded(folder: Path, options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         _say('interrupted; nothing was extracted', sys.stderr)
         return EXIT_INTERRUPTED
+    except MemoryError:
+        _say('not enough memory to read the inputs; decompress the cube, or leave out images of IMG', sys.stderr)
+        return EXIT_INPUT
     except ModuleNotFoundError as error:
         if str(error.name).startswith('autospec_lib'):
             return _bug(folder, error)
@@ -82,7 +95,7 @@ def _say(text: str, stream: TextIO | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _action(options: argparse.Namespace) -> Callable[[Path, argparse.Namespace], int]:
+def _action(options: argparse.Namespace) -> Callable[[Path, argparse.Namespace, Interruption], int]:
     if options.demo is not None:
         return _demo
     if options.init:
@@ -90,7 +103,7 @@ def _action(options: argparse.Namespace) -> Callable[[Path, argparse.Namespace],
     return _check if options.check else _run
 
 
-def _init(folder: Path, options: argparse.Namespace) -> int:
+def _init(folder: Path, _options: argparse.Namespace, _interruption: Interruption) -> int:
     """Write the templates that are not there yet."""
     from autospec_lib.config import params
     from autospec_lib.inputs import catalog
@@ -98,18 +111,14 @@ def _init(folder: Path, options: argparse.Namespace) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in (('param.py', params.template()), ('catalog.txt', catalog.template())):
-            try:
-                with (folder / name).open('x', encoding='utf-8') as file:
-                    file.write(text)
-                _say(f'{folder / name}: written; edit it')
-            except FileExistsError:
-                _say(f'{folder / name}: is there already; kept as it is')
+            written = write_new(folder / name, text)
+            _say(f'{folder / name}: ' + ('written; edit it' if written else 'is there already; kept as it is'))
     except OSError as error:
         raise InputError(f'{folder}: {error.strerror}; choose a folder that can be written') from error
     return 0
 
 
-def _check(folder: Path, options: argparse.Namespace) -> int:
+def _check(folder: Path, options: argparse.Namespace, _interruption: Interruption) -> int:
     """Say what a run would do."""
     from autospec_lib.run import estimate
 
@@ -120,7 +129,7 @@ def _check(folder: Path, options: argparse.Namespace) -> int:
     return 0
 
 
-def _demo(folder: Path, options: argparse.Namespace) -> int:
+def _demo(folder: Path, options: argparse.Namespace, interruption: Interruption) -> int:
     """Make a demo folder and run on it."""
     from autospec_lib.demo import folders
 
@@ -133,7 +142,7 @@ def _demo(folder: Path, options: argparse.Namespace) -> int:
         (folders.make_simulated if simulated else folders.make_abell)(folder)
     except OSError as error:
         raise InputError(f'{folder}: {error.strerror}; name another folder after --demo') from error
-    code = _run(folder, options)
+    code = _run(folder, options, interruption)
     if not options.quiet:
         _say(folders.what_to_look_at(folder, simulated))
     return code
@@ -160,7 +169,7 @@ def _warn(lines: list[str], options: argparse.Namespace) -> None:
             _say(f'warning: {line}', sys.stderr)
 
 
-def _run(folder: Path, options: argparse.Namespace) -> int:
+def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) -> int:
     """Extract every source."""
     # While modules are imported the garbage collector walks over them again and again, a twentieth of the start-up.
     gc.disable()
@@ -169,18 +178,21 @@ def _run(folder: Path, options: argparse.Namespace) -> int:
     finally:
         gc.enable()
     _warn(warned, options)
+    from autospec_lib.run.lock import locked
     from autospec_lib.run.report import Log, Report
 
     report = Report(len(targets))
-    outcomes = _outcomes(job, targets, options)  # a cluster that does not answer is a fault of the command line
-    try:
-        (folder / job.params.output).mkdir(parents=True, exist_ok=True)
-        log = Log(folder)
-    except OSError as error:
-        where = error.filename or folder
-        raise InputError(f'{where}: {error.strerror}; logs/ and {job.params.output}/ must be writable') from error
-    with log:
+    outcomes = _outcomes(job, targets, options, interruption)  # no answer of a cluster is a fault of the command line
+    output = job.folder / job.params.output
+    with ExitStack() as stack:
+        try:
+            warned += filter(None, [stack.enter_context(locked(output))])
+            log = stack.enter_context(Log(job.folder))
+        except OSError as error:
+            where = error.filename or output
+            raise InputError(f'{where}: {error.strerror}; logs/ and {job.params.output}/ must be writable') from error
         _write_header(log, job, options, warned)
+        interruption.begin(lambda: f'interrupted; {report.summary}')
         code = _loop(outcomes, report, log, options)
         with suppress(OutputError):
             log.write(f'# {report.summary}')
@@ -234,13 +246,19 @@ def _loop(outcomes: Iterator[Outcome], report: Report, log: Log, options: argpar
     return report.exit_code
 
 
-def _outcomes(job: Job, targets: list[Target], options: argparse.Namespace) -> Iterator[Outcome]:
+def _outcomes(
+    job: Job, targets: list[Target], options: argparse.Namespace, interruption: Interruption
+) -> Iterator[Outcome]:
     from autospec_lib.run import schedule
 
     if options.scheduler:
-        return schedule.cluster(job, targets, options.scheduler)
+        from autospec_lib.run.cluster import cluster
+
+        return cluster(job, targets, options.scheduler, interruption)
     number = _processes(job, targets, options)
-    return schedule.serial(job, targets) if number == 1 else schedule.processes(job, targets, number)
+    if number == 1:
+        return schedule.serial(job, targets, interruption)
+    return schedule.processes(job, targets, number, interruption)
 
 
 def _processes(job: Job, targets: list[Target], options: argparse.Namespace) -> int:

@@ -93,7 +93,7 @@ def _execute(code: CodeType, filename: str) -> dict[str, Any]:
     values: dict[str, Any] = dict(given)
     try:
         exec(code, values)
-    except (Exception, SystemExit) as error:  # the user's code can fail in any way
+    except BaseException as error:  # the user's code can fail in any way, also with KeyboardInterrupt and SystemExit
         steps = traceback.walk_tb(error.__traceback__)
         inside = [line for frame, line in steps if frame.f_code.co_filename == filename]
         hint = _hint(error, values) if isinstance(error, NameError) else ''

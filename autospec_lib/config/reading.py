@@ -61,8 +61,9 @@ def _checked(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Finding]]:
     for name, field in KNOWN.items():
         if name not in values:
             continue
-        value = plain(values[name])
+        value = values[name]
         try:
+            value = plain(value)
             result = field.metadata['check'](value)
         except ValueError as error:
             problem, hint = (*error.args, '')[:2]

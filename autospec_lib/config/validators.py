@@ -23,7 +23,20 @@ class Kind(NamedTuple):
 
 
 def plain(value: Any) -> Any:
-    """Numpy's arrays and scalars, which param.py may well compute, as Python's lists and numbers."""
+    """Numpy's arrays and scalars, and astropy's angles, which param.py may well compute, as Python's lists and numbers.
+
+    Raises
+    ------
+    ValueError
+        If a quantity is no angle.
+    """
+    if isinstance(value, tuple | list):
+        return type(value)(plain(item) for item in value)
+    if hasattr(value, 'unit') and hasattr(value, 'to_value'):
+        try:
+            value = value.to_value('arcsec')
+        except Exception:  # astropy's, for any other unit
+            raise ValueError(f'has the unit {value.unit}') from None
     return value.tolist() if hasattr(value, 'tolist') else value
 
 

@@ -29,3 +29,18 @@ def complete_file(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_new(path: Path, text: str) -> bool:
+    """Write a text file that is not there yet, complete or not at all; whether it was written.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written or the disk is full.
+    """
+    if os.path.lexists(path):
+        return False
+    with complete_file(path) as temporary:
+        temporary.write_text(text, encoding='utf-8')
+    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,3 +22,17 @@ def near(word: str, options: Iterable[str]) -> str:
     by_case = {option.lower(): option for option in options}
     found = difflib.get_close_matches(word.lower(), by_case, n=1)
     return f'; did you mean {by_case[found[0]]}?' if found else ''
+
+
+def after(error: OSError) -> str:
+    """What to do when something could not be written during a run."""
+    mend = {
+        errno.ENOSPC: 'free some space',
+        errno.EDQUOT: 'free some space of your quota',
+        errno.EROFS: 'make the file system writable',
+        errno.EACCES: 'make it writable',
+        errno.EPERM: 'make it writable',
+        errno.EIO: 'check the disk',
+        errno.ESTALE: 'mount its file system again',
+    }
+    return f'{mend.get(error.errno or 0, "find out why")}, or set another OUTPUT; go on with: AutoSpec --resume'

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from autospec_lib.core.atomic import complete_file, write_new
 from autospec_lib.core.errors import InputError
 
 # The sources are knots of ionised gas on the halo of the brightest cluster galaxy. A mesh of a few pixels follows the
@@ -83,9 +84,10 @@ def make_abell(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, path in copies.items():
         if not (folder / name).exists():
-            shutil.copyfile(path, folder / name)
-    _write_new(folder / 'default.sex', ABELL_SEX)
-    _write_new(folder / 'param.py', ABELL_PARAM)
+            with complete_file(folder / name) as temporary:
+                shutil.copyfile(path, temporary)
+    write_new(folder / 'default.sex', ABELL_SEX)
+    write_new(folder / 'param.py', ABELL_PARAM)
     if not (folder / 'halpha.fits').exists() or not (folder / 'hst.fits').exists():
         _write_images(folder, hst)
 
@@ -105,7 +107,8 @@ def _write_images(folder: Path, hst: Path) -> None:
         return np.nanmean(data[(opened.wave > low) & (opened.wave < high)], axis=0)
 
     line = mean(*LINE) - np.mean([mean(*band) for band in CONTINUUM], axis=0)
-    fits.PrimaryHDU(line.astype(np.float32), opened.wcs.to_header()).writeto(folder / 'halpha.fits', overwrite=True)
+    with complete_file(folder / 'halpha.fits') as temporary:
+        fits.PrimaryHDU(line.astype(np.float32), opened.wcs.to_header()).writeto(temporary)
 
     here = images.open_image(hst)
     aligned = images.align(hst, opened.header, shape).data
@@ -114,7 +117,8 @@ def _write_images(folder: Path, hst: Path) -> None:
     header = here.wcs.to_header()
     header['CRVAL1'] += float(cube_peak[0] - hst_peak[0])
     header['CRVAL2'] += float(cube_peak[1] - hst_peak[1])
-    fits.PrimaryHDU(here.data, header).writeto(folder / 'hst.fits', overwrite=True)
+    with complete_file(folder / 'hst.fits') as temporary:
+        fits.PrimaryHDU(here.data, header).writeto(temporary)
 
 
 def make_simulated(folder: Path) -> None:
@@ -125,18 +129,12 @@ def make_simulated(folder: Path) -> None:
     OSError
         If the folder cannot be written.
     """
-    from autospec_lib.demo import simulation
+    from autospec_lib.demo import field_folder, simulation
 
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / 'datacube.fits').exists():
-        simulation.write_folder(simulation.easy(1).make(), folder)
-    _write_new(folder / 'param.py', SIMULATED_PARAM)
-
-
-def _write_new(path: Path, text: str) -> None:
-    """Write a file that is not there yet: a user may have edited the one that is."""
-    if not path.exists():
-        path.write_text(text, encoding='utf-8')
+        field_folder.write_folder(simulation.easy(1).make(), folder)
+    write_new(folder / 'param.py', SIMULATED_PARAM)
 
 
 def what_to_look_at(folder: Path, simulated: bool) -> str:

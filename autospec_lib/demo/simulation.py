@@ -7,7 +7,6 @@ A ``Scene`` says what is on the sky and how it is observed; it is immutable, its
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,29 +16,10 @@ from autospec_lib.demo.rendering import PIXEL, Galaxy, profiles, sharp_image
 from autospec_lib.demo.true_spectra import galaxy_spectrum, sky_variance
 
 _NODES = 9
-_CENTRE = (53.16, -27.78)  # degrees
-_UNIT = '10**(-20)*erg/s/cm**2/Angstrom'
+
 
 # A mesh larger than the subcube: a finer one would take extended sources for sky. A wide filter would merge the pairs
 # and blind the field's edge.
-_SEX = """\
-# Segmentation settings of the simulated field: sources on an empty sky, some of them overlapping.
-DETECT_MINAREA   5
-THRESH_TYPE      RELATIVE
-DETECT_THRESH    3.0
-ANALYSIS_THRESH  3.0
-FILTER           Y
-FILTER_NAME      gauss_2.0_3x3.conv
-DEBLEND_NTHRESH  64
-DEBLEND_MINCONT  0.0001
-CLEAN            Y
-CLEAN_PARAM      1.0
-BACK_TYPE        AUTO
-BACK_SIZE        32
-BACK_FILTERSIZE  1
-"""
-
-
 @dataclass(frozen=True)
 class Field:
     """A simulated observation and its truth.
@@ -242,56 +222,3 @@ def _noise(rng: np.random.Generator, variance: NDArray[np.float32], share: float
             parts = [part * np.roll(noise, shift, axis) for part, shift in zip(kernel, (-1, 0, 1), strict=True)]
             noise = (parts[0] + parts[1] + parts[2]) / np.float32(np.sqrt(np.square(kernel).sum()))
     return noise
-
-
-def write_folder(field: Field, folder: Path) -> None:
-    """Write a field as a working folder.
-
-    ``datacube.fits`` (DATA and STAT, as MUSE writes them), ``deep.fits``, ``catalog.txt``, ``default.sex`` with its
-    filter, and ``truth.fits``: a table with one row per catalogued source and the columns ID, FLUX (total flux at
-    every wavelength, in the cube's unit), and the table WAVE.
-    """
-    from astropy.io import fits
-    from astropy.table import Table
-    from astropy.wcs import WCS
-
-    folder.mkdir(parents=True, exist_ok=True)
-    sky = _sky_cards(field.cube.shape[1:], PIXEL)
-    spectral = {'CTYPE3': 'AWAV', 'CUNIT3': 'Angstrom', 'CRPIX3': 1.0, 'CRVAL3': field.wave[0]}
-    spectral |= {'CD3_3': field.wave[1] - field.wave[0], 'CD1_3': 0.0, 'CD2_3': 0.0, 'CD3_1': 0.0, 'CD3_2': 0.0}
-    hdus = fits.HDUList([fits.PrimaryHDU()])
-    for name, array, unit in (('DATA', field.cube, _UNIT), ('STAT', field.variance, f'({_UNIT})**2')):
-        header = fits.Header(sky | spectral | {'BUNIT': unit})
-        hdus.append(fits.ImageHDU(array, header, name=name))
-    hdus.writeto(folder / 'datacube.fits', overwrite=True)
-    deep = fits.Header(_sky_cards(field.deep.shape, field.deep_pixel) | {'BUNIT': _UNIT})
-    fits.PrimaryHDU(field.deep.astype(np.float32), deep).writeto(folder / 'deep.fits', overwrite=True)
-    ra, dec = WCS(fits.Header(sky)).all_pix2world(field.positions[:, 1], field.positions[:, 0], 0)
-    rows = [f'{number} {a:.7f} {d:.7f}' for number, (a, d) in enumerate(zip(ra, dec, strict=True), start=1)]
-    (folder / 'catalog.txt').write_text('\n'.join(['# id ra dec', *rows, '']))
-    listed = [index for index, one in enumerate(field.galaxies) if one.catalogued]
-    truth = fits.BinTableHDU(Table({'ID': np.array(listed) + 1, 'FLUX': field.spectra[listed]}), name='TRUTH')
-    wave = fits.BinTableHDU(Table({'WAVE': field.wave}), name='WAVE')
-    fits.HDUList([fits.PrimaryHDU(), truth, wave]).writeto(folder / 'truth.fits', overwrite=True)
-    (folder / 'default.sex').write_text(_SEX)
-    distance2 = np.arange(-1, 2)[:, None] ** 2 + np.arange(-1, 2)[None, :] ** 2
-    kernel = [' '.join(f'{value:.6f}' for value in row) for row in np.exp(-4 * np.log(2) * distance2 / 4)]
-    (folder / 'gauss_2.0_3x3.conv').write_text('\n'.join(['CONV NORM', *kernel, '']))
-
-
-def _sky_cards(shape: tuple[int, ...], pixel: float) -> dict[str, str | float]:
-    """A tangential projection, north up and east left, with the field's centre in the image's centre."""
-    return {
-        'CTYPE1': 'RA---TAN',
-        'CTYPE2': 'DEC--TAN',
-        'CUNIT1': 'deg',
-        'CUNIT2': 'deg',
-        'CRVAL1': _CENTRE[0],
-        'CRVAL2': _CENTRE[1],
-        'CRPIX1': shape[1] / 2 + 0.5,
-        'CRPIX2': shape[0] / 2 + 0.5,
-        'CD1_1': -pixel / 3600,
-        'CD1_2': 0.0,
-        'CD2_1': 0.0,
-        'CD2_2': pixel / 3600,
-    }

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import hashlib
+import lzma
 import math
 import os
 import re
+import time
 import warnings
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from astropy.io import fits
@@ -24,11 +31,52 @@ CHUNK = 1 << 18  # numbers to read at a time where planes are small
 
 
 @dataclass(frozen=True)
+class Identity:
+    """What tells a file from another one: its place on this machine's disk; size, time and a part of it anywhere.
+
+    ``place`` are device, inode and the time of the last change of these; ``header`` is where the part begins and ends,
+    ``digest`` its SHA-256.
+    """
+
+    place: tuple[int, int, int]
+    size: int
+    changed: int
+    header: tuple[int, int]
+    digest: bytes
+
+    @classmethod
+    def of(cls, file: BinaryIO, header: tuple[int, int]) -> Identity:
+        """The identity of an open file, with the header at these bytes."""
+        status = os.fstat(file.fileno())
+        file.seek(header[0])
+        digest = hashlib.sha256(file.read(header[1] - header[0])).digest()
+        return cls(_place(status), status.st_size, status.st_mtime_ns, header, digest)
+
+    def check(self, file: BinaryIO) -> None:
+        """Raise OSError where an open file is another one than this.
+
+        On another machine, to which a shared file system shows the same file, the place may differ.
+        """
+        status = os.fstat(file.fileno())
+        if status.st_size < self.size:
+            raise OSError('it is shorter than at the start of the run')
+        if (status.st_size, status.st_mtime_ns) != (self.size, self.changed):
+            when = time.strftime('%F %T', time.localtime(status.st_mtime))
+            raise OSError(f'it is another file than at the start of the run (changed {when})')
+        if _place(status) != self.place and Identity.of(file, self.header).digest != self.digest:
+            raise OSError('it is another file than at the start of the run (with another header)')
+
+
+def _place(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_dev, status.st_ino, status.st_ctime_ns
+
+
+@dataclass(frozen=True)
 class Layer:
     """An array (nl, ny, nx) on disk, or in memory (``values``) where the file is compressed.
 
     ``offset`` is the array's first byte in the file; stored numbers become values by ``zero + scale * number``, and
-    the number ``blank`` stands for no value.
+    the number ``blank`` stands for no value. ``identity`` is that of the file when it was opened.
     """
 
     path: Path
@@ -40,6 +88,7 @@ class Layer:
     zero: float = 0.0
     blank: int | None = None
     values: NDArray[Any] | None = None
+    identity: Identity | None = None
 
     def read(self, ys: slice, xs: slice) -> NDArray[np.float64]:
         """All wavelengths of a box, shape (nl, ys, xs), NaN for no value.
@@ -47,7 +96,7 @@ class Layer:
         Raises
         ------
         InputError
-            If the file is no longer there, or no longer as long as it was.
+            If the file is no longer there, or no longer the same.
         """
         return self._scaled(self._stored(ys, xs))
 
@@ -78,6 +127,8 @@ class Layer:
         buffer = np.empty((together, rows, nx), self.dtype)
         window = buffer[:, ys.start - first : ys.stop - first, xs]
         with self.path.open('rb', buffering=0) as file:
+            if self.identity is not None:
+                self.identity.check(file)
             for start in range(0, nl, together):
                 number = min(together, nl - start)
                 file.seek(self.offset + (start * ny + first) * nx * self.dtype.itemsize)
@@ -127,7 +178,9 @@ def open_fits(path: Path, what: str, scaled: bool = False) -> Iterator[fits.HDUL
     Numbers are as stored, unless ``scaled`` asks for BSCALE and BZERO to be applied.
     """
     with readable(path, what):
-        if path.suffix.lower() not in COMPRESSED:
+        if path.suffix.lower() in COMPRESSED:
+            _check_compressed(path)
+        else:
             _check_axes(path)
         with fits.open(path, do_not_scale_image_data=not scaled) as hdus:
             yield hdus
@@ -179,10 +232,40 @@ def open_layer(path: Path, hdu: fits.ImageHDU) -> Layer:
     dtype = np.dtype(kind)
     blank = header.get('BLANK') if dtype.kind in 'iu' else None
     scaling = (float(header.get('BSCALE', 1.0)), float(header.get('BZERO', 0.0)), blank)
+    if type(hdu).__name__ == 'CompImageHDU':
+        _check_sum(path, hdu.name)
     if type(hdu).__name__ == 'CompImageHDU' or path.suffix.lower() in COMPRESSED:
         return Layer(path, hdu.name, shape, dtype, 0, *scaling, values=np.asarray(hdu.data))  # type: ignore[arg-type]
     offset = int(hdu.fileinfo()['datLoc'])
     missing = offset + math.prod(shape) * dtype.itemsize - path.stat().st_size
     if missing > 0:
         raise InputError(f'{path.name}: truncated: {missing} bytes of extension {hdu.name} are missing; copy it again')
-    return Layer(path, hdu.name, shape, dtype, offset, *scaling)  # type: ignore[arg-type]
+    with path.open('rb', buffering=0) as file:
+        identity = Identity.of(file, (int(hdu.fileinfo()['hdrLoc']), offset))
+    return Layer(path, hdu.name, shape, dtype, offset, *scaling, identity=identity)  # type: ignore[arg-type]
+
+
+def _check_sum(path: Path, name: str) -> None:
+    """Refuse a compressed extension whose bytes have not the sum that its header says."""
+    with fits.open(path, disable_image_compression=True, memmap=False) as hdus:
+        packed = hdus[name]
+        if 'DATASUM' in packed.header and packed.verify_datasum() != 1:
+            raise InputError(f'{path.name}: damaged: extension {name} has not the DATASUM of its header; copy it again')
+
+
+def _check_compressed(path: Path) -> None:
+    """Read a compressed file to its end, where its checksum is: astropy stops before."""
+    openers: dict[str, Any] = {'.gz': gzip.open, '.bz2': bz2.open, '.xz': lzma.open}
+    opener = openers.get(path.suffix.lower())
+    try:
+        if opener is not None:
+            with opener(path) as file:
+                while file.read(CHUNK << 4):
+                    pass
+        elif path.suffix.lower() == '.zip':
+            with zipfile.ZipFile(path) as archive:
+                if archive.testzip():
+                    raise OSError('a checksum is wrong')
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+        reason = plain_reason(error)
+        raise InputError(f'{path.name}: damaged or truncated ({reason}); copy it again') from error

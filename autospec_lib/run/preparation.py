@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import logging
+import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,10 +60,13 @@ def prepare(
     InputError
         With the faults of a file, or of the cube and all images, at once.
     """
+    # Sources may be extracted by processes that were started elsewhere.
+    folder = Path(os.path.abspath(folder))
     rows, skipped = catalog.load(folder / params.catalog, params.mode, params.size, params.ref, choice.skip_bad_rows)
     targets = _selected(rows, choice.idents, params.catalog)
     # MPDAF warns through its logger of what is right here, such as an image that is larger than the cube.
     logging.getLogger('mpdaf').setLevel(logging.WARNING if params.warnings else logging.ERROR)
+    _check_outputs(folder, params)
     if write_defaults:
         sextractor.install_defaults(folder)
     settings, ignored = sextractor.load(folder)
@@ -70,6 +75,25 @@ def prepare(
     sources = cutouts.positions(cube, rows) if params.deblend else {}
     job = Job(folder, params, settings, cube, fingerprint, choice.resume, sources)
     return job, targets, [*skipped, *ignored, *cube.notes]
+
+
+def _check_outputs(folder: Path, params: Params) -> None:
+    """Refuse a run that would write over one of its inputs, and one whose log cannot be written."""
+    logs = folder / 'logs'
+    if logs.exists() and not logs.is_dir():
+        raise InputError(f'{logs}: is a file, where the folder of the logs belongs; rename it')
+    names = ('param.py', 'default.sex', params.catalog, params.datacube, *params.img, *params.seg)
+    inputs = {_identity(folder / name): name for name in names if (folder / name).exists()}
+    output = folder / params.output
+    for path in (*output.glob(f'{glob.escape(params.pre_out)}*.fits'), *output.glob('images/*/*.jpg')):
+        name = inputs.get(_identity(path)) if path.exists() else None
+        if name is not None:
+            raise InputError(f'{path}: is the input {name}, where a source could be written; move it, or set OUTPUT')
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def _selected(targets: list[Target], wanted: Collection[int] | None, catalogue: str) -> list[Target]:

@@ -13,6 +13,7 @@ from typing import TextIO
 
 from autospec_lib import __version__
 from autospec_lib.core.errors import OutputError
+from autospec_lib.core.wording import after
 
 PACKAGES = ('numpy', 'astropy', 'mpdaf', 'sep', 'matplotlib', 'scipy')
 
@@ -149,7 +150,7 @@ class Log:
             self._file.write(line + '\n')
             self._file.flush()
         except OSError as error:
-            raise OutputError(f'{self.path}: {error.strerror}; mend that and go on with: AutoSpec --resume') from error
+            raise OutputError(f'{self.path}: {error.strerror}; {after(error)}') from error
 
 
 def _new_file(stem: Path) -> tuple[Path, TextIO]:
@@ -157,7 +158,7 @@ def _new_file(stem: Path) -> tuple[Path, TextIO]:
     for number in range(1000):
         path = stem.with_name(stem.name + (f'_{number}' if number else '') + '.log')
         try:
-            return path, path.open('x', encoding='utf-8')
+            return path, path.open('x', encoding='utf-8', errors='backslashreplace')
         except FileExistsError:
             continue
     raise FileExistsError(f'{stem}.log')

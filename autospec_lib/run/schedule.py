@@ -1,32 +1,28 @@
-"""Where sources are extracted: in this process, in several of this machine, or on a Dask cluster.
+"""Sources one after the other in this process, or several at a time in processes of this machine.
 
-Each way calls the same `runner.attempt` and hands back every source's outcome once, as it is done.
+Each way calls the same `source.attempt` and hands back every source's outcome once, as it is done.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import sys
 import threading
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from typing import Any
 
-from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Target
+from autospec_lib.run.interruption import Interruption, blocked, leave_to_parent
 from autospec_lib.run.job import Job
 from autospec_lib.run.report import Outcome
 from autospec_lib.run.source import attempt, discard
 
-if TYPE_CHECKING:
-    from distributed import Client
-
-CONNECT = 10  # seconds to wait for a scheduler
 DIED = 'its process died (out of memory, or killed)'
+GRACE = 3.0  # seconds in which sources that are under way may end after Ctrl-C
 
 
 def how_many(cores: int, sources: int) -> int:
@@ -37,17 +33,66 @@ def how_many(cores: int, sources: int) -> int:
     return max(1, min(cores, sources))
 
 
-def serial(job: Job, targets: Sequence[Target]) -> Iterator[Outcome]:
+def serial(job: Job, targets: Sequence[Target], interruption: Interruption | None = None) -> Iterator[Outcome]:
     """One source after the other in this process."""
+    interruption = interruption or Interruption()
     for target in targets:
-        yield attempt(job, target)
+        with interruption.in_this_process():
+            outcome = attempt(job, target)
+        yield outcome
+        if interruption.requested:
+            raise KeyboardInterrupt
 
 
-def processes(job: Job, targets: Sequence[Target], cores: int) -> Iterator[Outcome]:
+class _Worker:
+    """A process that extracts the targets that it is sent, and the target that it is at."""
+
+    def __init__(self, job: Job, interruption: Interruption) -> None:
+        # fork shares the open cube and its aligned images with the children at no cost; elsewhere it is not safe, and
+        # the job is sent to each process once.
+        context = multiprocessing.get_context('fork' if sys.platform == 'linux' else 'spawn')
+        self.pipe, theirs = context.Pipe()
+        self.target: Target | None = None
+        with blocked():
+            self.process: Any = context.Process(target=_work, args=(job, theirs, self.pipe), daemon=True)  # type: ignore[attr-defined]
+            self.process.start()
+        theirs.close()
+        self.interruption = interruption
+        interruption.workers.add(self.process.pid)
+
+    def give(self, target: Target) -> None:
+        """Let it extract a target."""
+        self.target = target
+        with suppress(OSError):  # it has died; whoever waits for its answer will see
+            self.pipe.send(target)
+
+    def answer(self) -> Outcome | BaseException | None:
+        """What it has made of its target, or the error that stops all; None where it has died."""
+        try:
+            found: Outcome | BaseException = self.pipe.recv()
+        except (EOFError, OSError):
+            return None
+        self.target = None
+        return found
+
+    def end(self, job: Job) -> None:
+        """End it, and remove what it was writing."""
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+        self.interruption.workers.discard(self.process.pid)
+        if self.target is not None:
+            for folder in (job.path(self.target).parent, job.picture(self.target, '').parent):
+                for torn in folder.glob(f'.*.{self.process.pid}.tmp'):
+                    torn.unlink(missing_ok=True)
+
+
+def processes(
+    job: Job, targets: Sequence[Target], cores: int, interruption: Interruption | None = None
+) -> Iterator[Outcome]:
     """Several sources at a time in processes of this machine.
 
-    A process that dies takes the whole pool with it (so `concurrent.futures`), but not the sources: those that were
-    under way are tried again one by one, so that only the one that kills its process again is lost.
+    A source whose process dies is tried once more, so that only one that kills its process again is lost.
 
     Parameters
     ----------
@@ -57,103 +102,87 @@ def processes(job: Job, targets: Sequence[Target], cores: int) -> Iterator[Outco
         The sources.
     cores : int
         How many processes.
-    """
-    waiting = list(reversed(targets))
-    while waiting:
-        suspects = yield from _pool(job, waiting, cores)
-        for target in suspects:
-            again = yield from _pool(job, [target], 1)
-            for lost in again:
-                discard(job, lost)
-                yield Outcome(lost.id, 0.0, error=DIED)
-
-
-def _pool(job: Job, waiting: list[Target], cores: int) -> Generator[Outcome, None, list[Target]]:
-    """Work off ``waiting`` from its end; return the targets that were under way when a process died."""
-    # fork shares the open cube and its aligned images with the children at no cost; elsewhere it is not safe.
-    context = multiprocessing.get_context('fork' if sys.platform == 'linux' else 'spawn')
-    running: dict[Future[Outcome], Target] = {}
-    with ProcessPoolExecutor(min(cores, len(waiting)), context, _begin_worker) as pool:
-        try:
-            while waiting or running:
-                while waiting and len(running) < 2 * cores:
-                    target = waiting.pop()
-                    running[pool.submit(attempt, job, target)] = target
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    outcome = future.result()
-                    del running[future]
-                    yield outcome
-        except BrokenProcessPool:
-            pass
-        except GeneratorExit:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-        except BaseException:
-            # What is under way is finished, so that it is reported and no file is half-written; the rest is dropped.
-            pool.shutdown(wait=True, cancel_futures=True)
-            yield from (future.result() for future in running if not future.cancelled() and not future.exception())
-            raise
-    return list(running.values())
-
-
-def cluster(job: Job, targets: Sequence[Target], address: str) -> Iterator[Outcome]:
-    """Connect to a Dask scheduler; its workers, which have AutoSpec installed and see the same folder, do the rest.
-
-    A source whose worker dies is given to another one by the scheduler, which gives up after a few workers.
-
-    Parameters
-    ----------
-    job : Job
-        What all sources share.
-    targets : sequence of Target
-        The sources.
-    address : str
-        Of the scheduler, e.g. 'tcp://10.0.0.1:8786'.
+    interruption : Interruption, optional
+        Asked whether to stop. What is under way then has `GRACE` seconds to end.
 
     Raises
     ------
-    InputError
-        If there is no such scheduler, or Dask is not installed.
+    KeyboardInterrupt
+        If it was asked to stop.
+    InputError, OutputError
+        What stops all sources, as in `source.attempt`.
     """
+    interruption = interruption or Interruption()
+    waiting, died = list(reversed(targets)), set[int]()
+    workers: list[_Worker] = []
     try:
-        from distributed import Client
-    except ModuleNotFoundError as error:
-        raise InputError(
-            "--scheduler needs Dask; install it, in a clone of AutoSpec, with: pip install '.[dask]'"
-        ) from error
-    try:
-        client = Client(address, timeout=CONNECT, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
-        raise InputError(
-            f'--scheduler {address}: no scheduler answers there; start one with: dask scheduler'
-        ) from error
-    return _on_cluster(client, job, targets)
+        while (waiting and not interruption.requested) or any(worker.target for worker in workers):
+            while waiting and len(workers) < min(cores, len(targets)) and not interruption.requested:
+                workers.append(_Worker(job, interruption))
+                workers[-1].give(waiting.pop())
+            yield from _answers(job, workers, waiting, died)
+            if interruption.requested:
+                break
+        if interruption.requested:
+            yield from _last_answers(job, workers)
+            raise KeyboardInterrupt
+    except Exception:
+        yield from _last_answers(job, workers)
+        raise
+    finally:
+        for worker in workers:
+            worker.end(job)
 
 
-def _on_cluster(client: Client, job: Job, targets: Sequence[Target]) -> Iterator[Outcome]:
-    from distributed import KilledWorker, as_completed
+def _answers(job: Job, workers: list[_Worker], waiting: list[Target], died: set[int]) -> Iterator[Outcome]:
+    """Take the answers that have come, and give the next targets; a dead worker leaves the list."""
+    busy = {worker.pipe: worker for worker in workers if worker.target}
+    for pipe in wait(list(busy), timeout=0.2):
+        worker = busy[pipe]  # type: ignore[index]
+        target, answer = worker.target, worker.answer()
+        assert target is not None
+        if isinstance(answer, BaseException):
+            raise answer
+        if answer is not None:
+            if waiting:
+                worker.give(waiting.pop())
+            yield answer
+            continue
+        workers.remove(worker)
+        worker.end(job)
+        if target.id in died:
+            discard(job, target)
+            yield Outcome(target.id, 0.0, error=DIED)
+        else:
+            died.add(target.id)
+            waiting.append(target)
 
-    with client:
-        shared = client.scatter(replace(job, folder=job.folder.resolve()), broadcast=True)
-        futures = {client.submit(attempt, shared, target, pure=False): target for target in targets}
+
+def _last_answers(job: Job, workers: list[_Worker]) -> Iterator[Outcome]:
+    """What becomes of the sources under way when no more are given out."""
+    until = time.monotonic() + GRACE
+    while any(worker.target for worker in workers) and time.monotonic() < until:
         try:
-            for future in as_completed(futures, loop=client.loop):
-                try:
-                    yield future.result()
-                except KilledWorker:
-                    discard(job, futures[future])
-                    yield Outcome(futures[future].id, 0.0, error=DIED)
-        finally:
-            client.cancel([future for future in futures if not future.done()])
+            yield from _answers(job, workers, [], {worker.target.id for worker in workers if worker.target})
+        except Exception:  # a second one of what stops all
+            continue
 
 
-def _begin_worker() -> None:
-    """Leave signals to the process that reports, and do not outlive it."""
-    # Ctrl-C reaches every process of the terminal. SIGTERM is what the pool ends its processes with.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+def _work(job: Job, pipe: Connection, parents: Connection) -> None:
+    """In a worker: extract what comes, until nothing comes any more."""
+    leave_to_parent()
+    parents.close()
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    while True:
+        try:
+            target = pipe.recv()
+        except EOFError:
+            return
+        try:
+            answer: Outcome | BaseException = attempt(job, target)
+        except Exception as error:
+            answer = error
+        pipe.send(answer)
 
 
 def _end_with_parent() -> None:

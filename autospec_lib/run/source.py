@@ -15,6 +15,7 @@ from autospec_lib.core import keys
 from autospec_lib.core.errors import AutoSpecError, OutputError, SourceError
 from autospec_lib.core.products import Products
 from autospec_lib.core.types import Cutout, Target
+from autospec_lib.core.wording import after
 from autospec_lib.inputs import cutouts
 from autospec_lib.output import source_file
 from autospec_lib.output.selection import select
@@ -39,6 +40,8 @@ def attempt(job: Job, target: Target) -> Outcome:
         return Outcome(target.id, time.perf_counter() - start, notes, trace=trace)
     except SourceError as error:
         what, trace = str(error), None
+    except MemoryError:
+        what, trace = 'not enough memory; use fewer CORES or a smaller SIZE, or decompress the cube', None
     except AutoSpecError:
         raise
     except Exception as error:
@@ -123,5 +126,4 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        way_out = 'mend that and go on with: AutoSpec --resume'
-        raise OutputError(f'{path}: {error.strerror or error}; {way_out}') from error
+        raise OutputError(f'{path}: {error.strerror or error}; {after(error)}') from error

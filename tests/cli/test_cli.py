@@ -210,13 +210,13 @@ def test_a_write_error_of_plots_names_their_folder(folder, capsys, monkeypatch):
     parameters(folder, PLOTS=True)
     monkeypatch.setattr(plots, 'save', full)
     assert main([str(folder)]) == 1
-    assert 'output/images/7: No space left on device; mend that' in capsys.readouterr().err
+    assert 'output/images/7: No space left on device; free some space' in capsys.readouterr().err
 
 
 def test_a_file_in_the_place_of_the_logs_is_named(folder, capsys):
     (folder / 'logs').write_text('')
     assert main([str(folder)]) == 2
-    said = f'{folder / "logs"}: File exists; logs/ and output/ must be writable\n'
+    said = f'{folder / "logs"}: is a file, where the folder of the logs belongs; rename it\n'
     assert capsys.readouterr().err == said
 
 
@@ -235,7 +235,7 @@ def test_a_full_disk_stops_the_run_with_one_line(folder, capsys, monkeypatch):
     assert main([str(folder)]) == 1
     said = capsys.readouterr().err
     assert 'stopped: ' in said
-    assert 'Source_1.fits: No space left on device; mend that and go on with: AutoSpec --resume' in said
+    assert 'Source_1.fits: No space left on device; free some space, or set another OUTPUT; go on with: ' in said
     assert '0 of 2 sources extracted; 2 not reached' in said
     assert not list((folder / 'output').iterdir())
 

@@ -534,9 +534,21 @@ class TestRunning:
     def test_failures_without_a_line(self, faults, text, fault):
         assert fault in faults(text)[0]
 
-    def test_ctrl_c_passes(self, load):
-        with pytest.raises(KeyboardInterrupt, match=r'^$'):
-            load('raise KeyboardInterrupt')
+    @pytest.mark.parametrize('error', ['KeyboardInterrupt', 'SystemExit', 'GeneratorExit', 'BaseException'])
+    def test_what_it_raises_is_a_fault_with_its_line(self, load, error):
+        with pytest.raises(ParameterError, match=rf'param\.py, line 2: {error}'):
+            load(f'SIZE = 5\nraise {error}')
+
+    def test_angles_of_astropy_are_taken_in_arcsec(self, load):
+        sizes = 'SIZE = 0.1 * u.arcmin\nAPER = 1 * u.arcsec, 2e-4 * u.deg\nPSF = [0.8, 0.7] * u.arcsec'
+        params, _ = load(f'import astropy.units as u\n{sizes}')
+        assert params.size == pytest.approx(6)
+        assert params.aper == pytest.approx((1, 0.72))
+        assert params.psf == pytest.approx((0.8, 0.7))
+
+    def test_other_units_are_refused(self, load):
+        with pytest.raises(ParameterError, match=r'line 2: SIZE = .*5.* has the unit m; expected a number of arcsec'):
+            load('import astropy.units as u\nSIZE = 5 * u.m')
 
     def test_warnings_of_the_file_are_kept_quiet(self, load):
         assert load("import warnings\nwarnings.warn('old')\nORIG_FROM = '\\d'")[0].orig_from == r'\d'

@@ -60,7 +60,7 @@ def test_where_the_demonstration_goes(arguments, made, monkeypatch):
     seen = []
     for name in ('make_abell', 'make_simulated'):
         monkeypatch.setattr(folders, name, seen.append)
-    monkeypatch.setattr(command, '_run', lambda folder, options: 0)
+    monkeypatch.setattr(command, '_run', lambda *_: 0)
     assert main(arguments) == 0
     assert seen == [Path(made)]
 

@@ -19,7 +19,8 @@ from autospec_lib.cli.command import main
 from autospec_lib.config import params
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Target
-from autospec_lib.run import schedule, source
+from autospec_lib.run import cluster, schedule
+from autospec_lib.run.job import Job
 from autospec_lib.run.report import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,7 +83,7 @@ def dying(job, target):
 @pytest.mark.skipif(sys.platform != 'linux', reason='the stand-in reaches the workers by fork')
 def test_a_dying_process_loses_one_source_at_most(tmp_path, monkeypatch):
     monkeypatch.setattr(schedule, 'attempt', dying)
-    job = source.Job(tmp_path, params.Params(), None, None)
+    job = Job(tmp_path, params.Params(), None, None)
     job.path(targets(4)[3]).parent.mkdir()
     job.path(targets(4)[3]).write_text('of an earlier run')
     done = list(schedule.processes(job, targets(9), 2))
@@ -102,7 +103,7 @@ def test_what_stops_all_sources_stops_the_processes_and_is_raised(tmp_path, monk
     monkeypatch.setattr(schedule, 'attempt', failing)
     done = []
     with pytest.raises(InputError, match='the cube is gone'):
-        done.extend(schedule.processes(tmp_path, targets(50), 2))
+        done.extend(schedule.processes(Job(tmp_path, params.Params(), None, None), targets(50), 2))
     assert len(done) < 50
 
 
@@ -220,7 +221,7 @@ def test_a_cluster_that_loses_a_worker_does_every_source_once(many, dask):
 @pytest.mark.filterwarnings('ignore')
 def test_no_scheduler_is_said_in_one_line(many, capsys, monkeypatch):
     pytest.importorskip('distributed')
-    monkeypatch.setattr(schedule, 'CONNECT', 0.3)
+    monkeypatch.setattr(cluster, 'CONNECT', 0.3)
     assert main([str(many), '--scheduler', 'tcp://127.0.0.1:1']) == 2
     assert 'no scheduler answers there' in capsys.readouterr().err
     assert not (many / 'logs').exists()

@@ -1,0 +1,105 @@
+"""Sources on the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from autospec_lib.core.errors import InputError
+from autospec_lib.core.types import Target
+from autospec_lib.run.interruption import Interruption
+from autospec_lib.run.job import Job
+from autospec_lib.run.report import Outcome
+from autospec_lib.run.schedule import DIED
+from autospec_lib.run.source import attempt, discard
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+CONNECT = 10  # seconds to wait for a scheduler
+ALONE = 30  # seconds without scheduler or worker after which the run stops
+
+
+def cluster(job: Job, targets: Sequence[Target], address: str, interruption: Interruption) -> Iterator[Outcome]:
+    """Connect to a Dask scheduler; its workers, which have AutoSpec installed and see the same folder, do the rest.
+
+    A source whose worker dies is given to another one by the scheduler, which gives up after a few workers.
+
+    Parameters
+    ----------
+    job : Job
+        What all sources share.
+    targets : sequence of Target
+        The sources.
+    address : str
+        Of the scheduler, e.g. 'tcp://10.0.0.1:8786'.
+    interruption : Interruption
+        Asked whether to stop.
+
+    Raises
+    ------
+    InputError
+        If there is no such scheduler, Dask is not installed, or scheduler or workers are gone for `ALONE` seconds.
+    """
+    try:
+        from distributed import Client
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "--scheduler needs Dask; install it, in a clone of AutoSpec, with: pip install '.[dask]'"
+        ) from error
+    try:
+        client = Client(address, timeout=CONNECT, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise InputError(
+            f'--scheduler {address}: no scheduler answers there; start one with: dask scheduler'
+        ) from error
+    return _on_cluster(client, job, targets, interruption)
+
+
+def _on_cluster(client: Client, job: Job, targets: Sequence[Target], interruption: Interruption) -> Iterator[Outcome]:
+    from distributed import as_completed
+
+    address = client.scheduler.address
+    pending: dict[Any, Target] = {}
+    try:
+        shared = client.scatter(job, broadcast=True, timeout=ALONE)
+        pending = {client.submit(attempt, shared, target, pure=False): target for target in targets}
+        ready = as_completed(list(pending), loop=client.loop)
+        seen = time.monotonic()
+        while pending:
+            if interruption.requested:
+                raise KeyboardInterrupt
+            done = ready.next_batch(block=False)
+            for future in done:
+                yield _outcome(future, job, pending.pop(future), address)
+            if done or (client.status == 'running' and client.scheduler_info()['workers']):
+                seen = time.monotonic()
+            if time.monotonic() - seen > ALONE:
+                raise InputError(_lost(address))
+            if not done:
+                time.sleep(0.1)
+    except TimeoutError as error:
+        raise InputError(_lost(address)) from error
+    finally:
+        # A scheduler that is gone would be waited for.
+        if client.status == 'running':
+            client.cancel(list(pending))
+        client.close(timeout=2)
+
+
+def _outcome(future: Any, job: Job, target: Target, address: str) -> Outcome:
+    from distributed import CancelledError, KilledWorker
+
+    try:
+        found: Outcome = future.result()
+        return found
+    except KilledWorker:
+        discard(job, target)
+        return Outcome(target.id, 0.0, error=DIED)
+    except CancelledError as error:
+        raise InputError(_lost(address)) from error
+
+
+def _lost(address: str) -> str:
+    return f'--scheduler {address}: no scheduler or no worker any more; start them and go on with: AutoSpec --resume'

@@ -1,0 +1,92 @@
+"""Ctrl-C and SIGTERM: the first ends a run in good order, the second at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+EXIT = 130
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption:
+    """What a signal does, by what the program is at.
+
+    * Before the first source nothing has to be wound up: the process ends at once.
+    * While this process extracts (`in_this_process`), the first signal raises KeyboardInterrupt.
+    * While others extract (`in_others`), the first signal sets ``requested``, which the loop that waits for them looks
+      at: a KeyboardInterrupt could come while a lock is held, and the program would hang.
+    * The second signal ends the process at once, with its workers, after a last line.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self.workers: set[int] = set()
+        self._raise = False
+        self._begun = False
+        self._last_words: Callable[[], str] = lambda: 'interrupted; nothing was extracted'
+
+    @contextmanager
+    def handled(self) -> Iterator[None]:
+        """Take signals like this until the block ends."""
+        before = {}
+        with suppress(ValueError):  # not in the main thread, where Python has no handlers
+            before = {number: signal.signal(number, self._received) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                # An interrupted program is at its end, and a further signal would only change its exit code.
+                signal.signal(number, signal.SIG_IGN if self.requested else handler or signal.SIG_DFL)
+
+    def begin(self, last_words: Callable[[], str]) -> None:
+        """The first source comes; ``last_words`` tell what was done when the second signal comes."""
+        self._begun, self._last_words = True, last_words
+
+    @contextmanager
+    def in_this_process(self) -> Iterator[None]:
+        """Let the first signal raise KeyboardInterrupt."""
+        self._raise = True
+        try:
+            yield
+        finally:
+            self._raise = False
+
+    def _received(self, _number: int, _frame: FrameType | None) -> None:
+        if self._begun and not self.requested:
+            self.requested = True
+            if self._raise:
+                raise KeyboardInterrupt
+            return
+        for process in self.workers:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        # Neither print nor sys.exit: the signal may have come in the middle of one.
+        with suppress(OSError, AttributeError, ValueError):
+            os.write(sys.__stderr__.fileno(), f'{self._last_words()}\n'.encode(errors='replace'))  # type: ignore[union-attr]
+        os._exit(EXIT)
+
+
+@contextmanager
+def blocked() -> Iterator[None]:
+    """Keep the signals back, so that a process that starts here never runs this process's handler."""
+    if not hasattr(signal, 'pthread_sigmask'):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_to_parent() -> None:
+    """In a worker: Ctrl-C, which reaches all processes of a terminal, is the parent's business; SIGTERM ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, 'pthread_sigmask'):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

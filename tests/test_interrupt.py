@@ -1,0 +1,74 @@
+"""The real command, interrupted twice at random moments: exit code 130 within seconds, no process left, no torn file.
+
+A few trials run with the suite; more: ``AUTOSPEC_INTERRUPT=200 pytest -s tests/test_interrupt.py``.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from astropy.io import fits
+from builders import DEC, RA
+
+ROOT = Path(__file__).resolve().parent.parent
+TRIALS = int(os.environ.get('AUTOSPEC_INTERRUPT', '4'))
+# A shell that runs the tests in its background has them, and what they start, ignore Ctrl-C.
+START = (
+    'import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); '
+    'from autospec_lib.cli import main; print("ready", flush=True); sys.exit(main())'
+)
+
+
+def interrupted(folder, rng, cores):
+    """Start a run, send Ctrl-C to all of its processes twice; exit code, what it said, seconds after the first."""
+    process = subprocess.Popen(
+        [sys.executable, '-c', START, str(folder), '--cores', cores],
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    # From here on the program's own handler is (about to be) there.
+    assert process.stdout.readline() == 'ready\n'
+    time.sleep(0.05 + rng.uniform(0, 2.5))
+    start = time.monotonic()
+    for pause in (rng.choice([0.0, 0.01, 0.1, 0.5]), 0.0):
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+        time.sleep(pause)
+    _, said = process.communicate(timeout=30)
+    seconds = time.monotonic() - start
+    return process.returncode, said, seconds, is_gone(process.pid)
+
+
+def is_gone(session):
+    """Whether no process is left, after two seconds at most."""
+    for _ in range(100):
+        try:
+            os.killpg(session, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_two_interruptions_at_any_moment_end_a_run_in_good_order(folder):
+    rng = random.Random(TRIALS)
+    (folder / 'catalog.txt').write_text(''.join(f'{n} {RA:.7f} {DEC:.7f}\n' for n in range(3000)))
+    slowest = 0.0
+    for trial in range(TRIALS):
+        code, said, seconds, gone = interrupted(folder, rng, str(1 + trial % 2))
+        assert code == 130, said
+        assert 'Traceback' not in said
+        assert 'interrupted' in said or 'of 3000 sources extracted' in said
+        assert seconds < 5
+        assert gone
+        slowest = max(slowest, seconds)
+        for path in (folder / 'output').glob('*.fits'):
+            assert path.stat().st_size == fits.getheader(path)['NBYTES']
+    sys.stdout.write(f'{TRIALS} runs interrupted twice, slowest end after {slowest:.1f} s\n')
