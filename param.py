@@ -9,7 +9,7 @@ REF         = ''               # reference: '' white light, an image of IMG ('g-
 # --- Input ---
 DATACUBE    = 'datacube.fits'  # FITS file of the cube
 CATALOG     = 'catalog.txt'    # text or CSV file of the sources: ID RA DEC ...
-DATA_EXT    = ()               # extension of the data, or of data and variance; () where it is MUSE's layout
+DATA_EXT    = ()               # extension(s) of data, or data and noise, e.g. 'FLUX', 'ERR: sigma'; (): as MUSE
 
 # --- Spectra ---
 APER        = ()               # radius or radii of apertures [arcsec], e.g. (1.0, 2.0)

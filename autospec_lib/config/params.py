@@ -44,7 +44,7 @@ class Params:
         (),
         validators.EXTENSIONS,
         'Input',
-        "extension of the data, or of data and variance; () where it is MUSE's layout",
+        "extension(s) of data, or data and noise, e.g. 'FLUX', 'ERR: sigma'; (): as MUSE",
     )
 
     aper: tuple[float, ...] = _parameter(

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
+from autospec_lib.core.noise_words import WORDS, split_entry
 from autospec_lib.core.wording import near, show
 
 Check: TypeAlias = Callable[[Any], Any]
@@ -193,14 +194,34 @@ def _item(check: Check, value: Any) -> Any:
     try:
         return check(value)
     except ValueError as error:
-        raise ValueError(f'holds {show(value)}, which {error}') from None
+        problem, hint = (*error.args, '')[:2]
+        raise ValueError(f'holds {show(value)}, which {problem}', hint) from None
+
+
+def extensions(value: Any) -> tuple[int | str, ...]:
+    """None, one or two extensions; behind the second's name a colon and the kind of its noise in its normal form."""
+    result: tuple[int | str, ...] = several(_extension, most=2)(value)
+    if result and split_entry(result[0])[1]:
+        raise ValueError(f'holds {show(result[0])}, which says a kind of noise for the data')
+    return result
 
 
 def _extension(value: Any) -> int | str:
     if not isinstance(value, int) or isinstance(value, bool):
-        return name(value)
+        return _named_extension(name(value))
     if value < 0:
         raise ValueError('is negative')
+    return value
+
+
+def _named_extension(value: str) -> str:
+    extension, kind = split_entry(value)
+    if kind:
+        if extension == '':
+            raise ValueError('names no extension')
+        return f'{extension}: {kind}'
+    if ':' in value:
+        raise ValueError('names no kind of noise', near(value.rpartition(':')[2].strip(), WORDS))
     return value
 
 
@@ -219,6 +240,6 @@ REFERENCE = Kind(label, "'', an image's name or an aperture's radius, e.g. 'g-ba
 RADII = Kind(several(positive), 'a radius or radii in arcsec, e.g. 2.0 or (1.0, 2.0)')
 FILES = Kind(several(name), "one file name or several, e.g. 'g-band.fits' or ('g-band.fits', 'r-band.fits')")
 EXTENSIONS = Kind(
-    several(_extension, most=2), "(), the data's extension or data and variance, e.g. 1 or ('DATA', 'STAT')"
+    extensions, "(), the data's extension or data and noise, e.g. 1, ('DATA', 'STAT') or ('DATA', 'ERRS: sigma')"
 )
 COLOUR_MAP = Kind(colour_map, "the name of a matplotlib colour map, e.g. 'viridis'")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import hashlib
+import io
 import lzma
 import math
 import os
@@ -181,34 +182,46 @@ def open_fits(path: Path, what: str, scaled: bool = False) -> Iterator[fits.HDUL
         if path.suffix.lower() in COMPRESSED:
             _check_compressed(path)
         else:
-            _check_axes(path)
+            with path.open('rb') as file:
+                _check_headers(path, file)
         with fits.open(path, do_not_scale_image_data=not scaled) as hdus:
             yield hdus
 
 
-def _check_axes(path: Path) -> None:
-    """Refuse headers that would keep astropy busy for ever: a thousand million axes, an axis of negative length."""
-    with path.open('rb') as file:
-        while True:
-            begin = file.tell()
-            try:
-                header = fits.Header.fromfile(file)
-            except EOFError:
-                if begin > path.stat().st_size:
-                    lost = begin - path.stat().st_size
-                    raise InputError(
-                        f'{path.name}: truncated: its last {lost} bytes are missing; copy it again'
-                    ) from None
-                return
-            except OSError as error:  # a header without an end, as astropy says
-                if begin == 0:
-                    raise
-                raise InputError(f'{path.name}: truncated in a header, at byte {begin}; copy it again') from error
-            if not 0 <= header.get('NAXIS', 0) <= MOST_AXES:
-                raise InputError(f'{path.name}: not a readable FITS file: NAXIS = {header["NAXIS"]}; copy it again')
-            if header.data_size < 0:
-                raise InputError(f'{path.name}: not a readable FITS file: an axis of negative length; copy it again')
-            file.seek(header.data_size_padded, os.SEEK_CUR)
+def _check_headers(path: Path, file: BinaryIO) -> None:
+    """Refuse files that are cut short, and headers that would keep astropy busy for ever.
+
+    These have a thousand million axes, or an axis of negative length.
+    """
+    begin = 0
+    while True:
+        missing = begin - _reached(file, begin)
+        if missing > 0:
+            raise InputError(f'{path.name}: truncated: its last {missing} bytes are missing; copy it again')
+        start = file.read(9)
+        if not start:
+            if begin == 0:
+                raise InputError(f'{path.name}: not a readable FITS file: it is empty; copy it again')
+            return
+        file.seek(begin)
+        try:
+            header = fits.Header.fromfile(file)
+        except (OSError, EOFError, ValueError) as error:  # a header without an end, in astropy's words
+            if begin == 0 and not b'SIMPLE  ='.startswith(start):
+                raise
+            raise InputError(f'{path.name}: truncated in a header, at byte {begin}; copy it again') from error
+        if not 0 <= header.get('NAXIS', 0) <= MOST_AXES:
+            raise InputError(f'{path.name}: not a readable FITS file: NAXIS = {header["NAXIS"]}; copy it again')
+        if header.data_size < 0:
+            raise InputError(f'{path.name}: not a readable FITS file: an axis of negative length; copy it again')
+        begin = file.tell() + header.data_size_padded
+
+
+def _reached(file: BinaryIO, place: int) -> int:
+    """How far a file reaches on the way to a place in it; its position is there then."""
+    if isinstance(file, io.BufferedReader):  # a plain file, in which one can seek beyond the end
+        return min(file.seek(place), os.fstat(file.fileno()).st_size)
+    return file.seek(place)
 
 
 def open_layer(path: Path, hdu: fits.ImageHDU) -> Layer:
@@ -253,6 +266,11 @@ def _check_sum(path: Path, name: str) -> None:
             raise InputError(f'{path.name}: damaged: extension {name} has not the DATASUM of its header; copy it again')
 
 
+def _read_to_end(file: BinaryIO) -> None:
+    while file.read(CHUNK << 4):
+        pass
+
+
 def _check_compressed(path: Path) -> None:
     """Read a compressed file to its end, where its checksum is: astropy stops before."""
     openers: dict[str, Any] = {'.gz': gzip.open, '.bz2': bz2.open, '.xz': lzma.open}
@@ -260,8 +278,13 @@ def _check_compressed(path: Path) -> None:
     try:
         if opener is not None:
             with opener(path) as file:
-                while file.read(CHUNK << 4):
-                    pass
+                try:
+                    _check_headers(path, file)
+                except (AutoSpecError, OSError, ValueError):
+                    file.seek(0)  # the file may be damaged rather than what is packed in it
+                    _read_to_end(file)
+                    raise
+                _read_to_end(file)
         elif path.suffix.lower() == '.zip':
             with zipfile.ZipFile(path) as archive:
                 if archive.testzip():

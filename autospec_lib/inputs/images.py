@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,7 +17,7 @@ from scipy.ndimage import map_coordinates
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import FloatArray, IntArray
 from autospec_lib.inputs.fits_arrays import open_fits, readable
-from autospec_lib.inputs.noise_kinds import kind_of_name
+from autospec_lib.inputs.noise_kinds import is_quality, looks_like_noise
 from autospec_lib.inputs.units import known
 
 if TYPE_CHECKING:
@@ -106,8 +105,7 @@ def _is_flat(shape: tuple[int, ...]) -> bool:
 def _is_about_another(hdu: fits.ImageHDU) -> bool:
     """Whether an extension says how good the values of another one are."""
     declared = str(hdu.header.get('HDUCLAS2', '')).strip().upper() in ('ERROR', 'QUALITY')
-    quality = re.search(r'(?<![A-Z])(DQ|DQI|BPM|BADPIX|MASK|QUALITY|FLAGS?)(?![A-Z])', hdu.name.upper())
-    return declared or bool(quality) or bool(kind_of_name(hdu.name))
+    return declared or is_quality(hdu.name) or looks_like_noise(hdu.name)
 
 
 def align(path: Path, cube_header: fits.Header, shape: tuple[int, int]) -> AlignedImage:

@@ -27,10 +27,11 @@ def known(text: str) -> str:
 @lru_cache(maxsize=64)
 def parsed(text: str) -> units.UnitBase | None:
     """A unit, None where the text is none."""
-    square = re.fullmatch(r'\((.*)\)\s*(?:\*\*|\^)\s*\(?2\)?', text.strip())
-    if square:
-        root = parsed(square[1])
-        return None if root is None else root**2
+    inverse = re.fullmatch(r'1\s*/\s*(\(.*)', text.strip())
+    power = re.fullmatch(r'\((.*)\)\s*(?:\*\*|\^)\s*\(?([+-]?\d+)\)?', text.strip())
+    root = parsed(inverse[1]) if inverse else parsed(power[1]) if power else None
+    if root is not None:
+        return root ** (-1 if inverse or not power else int(power[2]))
     # MUSE writes 10**(-20)*erg/..., which astropy reads with a plain exponent only.
     for spelling in (text.strip(), re.sub(r'^10\*\*\((-\d+)\)\*', r'1e\1 ', text.strip())):
         with warnings.catch_warnings():

@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy import units
+from astropy.io import fits
+from astropy.wcs import WCS
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import FloatArray
+from autospec_lib.inputs.fits_arrays import readable
 from autospec_lib.inputs.units import parsed
 
 WAVE_AXES = ('WAVE', 'AWAV', 'LAMBDA')
 OTHER_AXES = ('FREQ', 'ENER', 'WAVN', 'VELO', 'VOPT', 'VRAD', 'ZOPT', 'BETA', 'STOKES', 'TIME')  # FITS paper III
+# Axes that a spectrum's cards can describe: linear in wavelength, in its logarithm, in frequency, velocity, ...
+KNOWN = re.compile(r'(WAVE|AWAV)(-LOG|-[FWVA]2[WA])?')
 SHORTEST, LONGEST = 0.05, 1000.0  # micron; X-rays and radio waves do not come in such cubes
 # Cards that say in which frame wavelengths are; they go to the spectra as they are.
-FRAME = ('SPECSYS', 'SSYSOBS', 'VELOSYS', 'RESTWAV', 'RESTFRQ', 'ZSOURCE', 'SSYSSRC', 'VELANGL')
+FRAME = {
+    **dict.fromkeys(('SPECSYS', 'SSYSOBS', 'SSYSSRC'), str),
+    **dict.fromkeys(('VELOSYS', 'RESTWAV', 'RESTFRQ', 'ZSOURCE', 'VELANGL'), int | float),
+}
+UNITS = ('Angstrom', 'nm', 'um')  # that are kept; others become Angstrom
 SPELLINGS = {
     'A': 'Angstrom',
     'ANG': 'Angstrom',
-    'ANGSTROMS': 'Angstrom',
+    'ANGSTROEM': 'Angstrom',
     'AA': 'Angstrom',
-    'MICRONS': 'um',
-    'MICROMETER': 'um',
+    'NANOMETRE': 'nm',
+    'MICROMETRE': 'um',
+    'MUM': 'um',
+    'METRE': 'm',
 }
-# Where a header names no unit: the longest wavelength in each that is taken as such (metres come first, as in the
-# standard; between 2500 Angstrom and nm a number is rather Angstrom).
-GUESSES = (('m', 1e-3), ('um', 50.0), ('nm', 2500.0), ('Angstrom', 1e7))
+# Where a header names no unit: the wavelengths in each that are taken as such, the first that holds them all. Numbers
+# between 2.5 and 200 may be micron, logarithms or channels: these are refused.
+GUESSES = (('m', 5e-8, 1e-3), ('um', 0.05, 2.5), ('nm', 200.0, 2500.0), ('Angstrom', 900.0, 1e7))
 
 
 @dataclass(frozen=True)
@@ -44,8 +57,9 @@ class WaveAxis:
 def wave_axis(file: str, header: Mapping[str, Any], length: int) -> WaveAxis:
     """The wavelengths of a cube's third axis.
 
-    Linear axes, -LOG axes of FITS paper III (Greisen et al. 2006, A&A 446, 747, eq. 5), and log10 of wavelengths as
-    IRAF writes it (DC-FLAG = 1). Metres become Angstrom.
+    They are what astropy makes of the cards that the spectra get, so that both are the same: linear axes, those of
+    FITS paper III (Greisen et al. 2006, A&A 446, 747), and log10 of wavelengths as IRAF writes it (DC-FLAG = 1), which
+    become -LOG axes of paper III. Metres and the like become Angstrom.
 
     Parameters
     ----------
@@ -61,47 +75,88 @@ def wave_axis(file: str, header: Mapping[str, Any], length: int) -> WaveAxis:
     InputError
         If the axis does not hold wavelengths between `SHORTEST` and `LONGEST`.
     """
-    ctype = str(header.get('CTYPE3', '')).strip().upper()
-    start, step, reference = _numbers(file, header, ctype)
-    channels = np.arange(1.0, length + 1)
-    offsets: FloatArray = np.asarray((channels - reference) * step, np.float64)
-    notes = [] if 'CRPIX3' in header else [f'{file}: no CRPIX3; 0 is taken, as the FITS standard says']
-    text = str(header.get('CUNIT3') or '').strip()
-    unit = _unit(file, text)
-    if _is_log10(header, ctype, start, start + offsets, unit):
+    written = str(header.get('CTYPE3', '')).strip().upper()
+    ctype, notes = _ctype(file, written)
+    start, step, reference = _numbers(file, header)
+    if 'CRPIX3' not in header:
+        notes.append(f'{file}: no CRPIX3; 0 is taken, as the FITS standard says')
+    unit = _unit(file, str(header.get('CUNIT3') or '').strip())
+    values = start + (np.arange(1.0, length + 1) - reference) * step
+    if _is_log10(header, written, start, values, unit):
         # 10^(s + p d) = S exp(p D / S) with S = 10^s and D = S d ln 10: the -LOG axis of paper III.
-        start, step, ctype = 10.0**start, 10.0**start * step * np.log(10), 'WAVE-LOG'
-        offsets = np.asarray((channels - reference) * step, np.float64)
+        step, start, ctype = float(10**start * step * np.log(10)), 10**start, f'{ctype[:4]}-LOG'
         notes.append(f'{file}: the wavelength axis holds log10 of wavelengths (CRVAL3 = {header["CRVAL3"]})')
-    with np.errstate(over='ignore'):
-        wave = np.asarray(start * np.exp(offsets / start) if ctype.endswith('-LOG') else start + offsets, np.float64)
-    if not np.isfinite(wave).all() or not (np.diff(wave) * step > 0).all():
+    elif _says_log10(header):
+        notes.append(f'{file}: DC-FLAG = 1 says log10, but CRVAL3 = {start:g} is none; taken as wavelengths')
+    cards: dict[str, Any] = {'CRPIX1': reference, 'CRVAL1': start, 'CDELT1': step, 'CUNIT1': unit, 'CTYPE1': ctype}
+    cards |= {card: header[card] for card, kind in FRAME.items() if _is(header.get(card), kind)}
+    cards, more = _in_known_unit(file, cards, length)
+    wave = _values(file, cards, length)
+    _check_range(file, wave, cards['CUNIT1'])
+    return WaveAxis(wave, cards['CUNIT1'], cards, (*notes, *more))
+
+
+def _in_known_unit(file: str, cards: dict[str, Any], length: int) -> tuple[dict[str, Any], list[str]]:
+    """A spectrum's cards in one of `UNITS`, and what was assumed or changed."""
+    unit, notes = cards['CUNIT1'], []
+    if not unit:
+        wave = _values(file, cards | {'CUNIT1': 'Angstrom'}, length)
+        unit = _guessed(file, wave)
+        notes.append(f'{file}: no unit of wavelengths (CUNIT3); {unit} is taken for {wave[0]:.6g} to {wave[-1]:.6g}')
+    if unit in UNITS:
+        return cards | {'CUNIT1': unit}, notes
+    angstrom = float(units.Unit('Angstrom').to(unit))  # to divide by: 4.75e-7 m become 4750 to the last digit
+    if not notes and not np.isclose(angstrom, 1.0, rtol=1e-9):
+        notes.append(f'{file}: wavelengths are in {unit}; written in Angstrom')
+    changed = {'CUNIT1': 'Angstrom', **{card: cards[card] / angstrom for card in ('CRVAL1', 'CDELT1')}}
+    return cards | changed, notes
+
+
+def _ctype(file: str, written: str) -> tuple[str, list[str]]:
+    """The type of a spectrum's axis, and a note where that of the cube does not say what it is."""
+    if KNOWN.fullmatch(written):
+        return written, []
+    if '-' in written[3:]:
+        raise InputError(
+            f'{file}: CTYPE3 = {written!r} is no wavelength axis that can be used; expected WAVE or AWAV, linear or '
+            '-LOG: resample the cube'
+        )
+    said = f'CTYPE3 = {written!r} does not tell' if written else 'no CTYPE3 tells'
+    return 'WAVE', [f'{file}: {said} whether wavelengths are in air or vacuum; spectra say WAVE (vacuum)']
+
+
+def _is(value: Any, kind: Any) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _values(file: str, cards: Mapping[str, Any], length: int) -> FloatArray:
+    """The wavelengths (nl,) that a spectrum's cards describe, in its unit."""
+    said = f'CTYPE3 = {cards["CTYPE1"]!r}, CRVAL3 = {cards["CRVAL1"]:g}'
+    with readable(Path(file), f'its wavelength axis ({said}) cannot be used'):
+        wcs = WCS(fits.Header(cards), naxis=1)
+        wave = wcs.wcs_pix2world(np.arange(length, dtype=float), 0)[0] * wcs.wcs.cunit[0].to(cards['CUNIT1'])
+    if not np.isfinite(wave).all() or not (np.diff(wave) * cards['CDELT1'] > 0).all():
+        start, step, reference = (cards[f'{card}1'] for card in ('CRVAL', 'CDELT', 'CRPIX'))
         raise InputError(
             f'{file}: the wavelength axis does not run (CRVAL3 = {start}, CRPIX3 = {reference}, step {step})'
         )
-    if not unit:
-        unit = next((name for name, longest in GUESSES if abs(wave).max() <= longest), 'Angstrom')
-        notes.append(f'{file}: no unit of wavelengths (CUNIT3); {unit} is taken for {wave[0]:.6g} to {wave[-1]:.6g}')
-    if unit == 'm':
-        unit, start, step, wave = 'Angstrom', start * 1e10, step * 1e10, wave * 1e10
-        if text:
-            notes.append(f'{file}: wavelengths are in metres; written in Angstrom')
-    _check_range(file, wave, unit)
-    cards = {
-        'CRPIX1': reference,
-        'CRVAL1': start,
-        'CDELT1': step,
-        'CUNIT1': unit,
-        'CTYPE1': ctype if ctype.startswith(('WAVE', 'AWAV')) and len(ctype) in (4, 8) else 'WAVE',
-    }
-    return WaveAxis(wave, unit, cards | {card: header[card] for card in FRAME if card in header}, tuple(notes))
+    return np.asarray(wave, np.float64)
 
 
-def _numbers(file: str, header: Mapping[str, Any], ctype: str) -> tuple[float, float, float]:
+def _guessed(file: str, wave: FloatArray) -> str:
+    """The unit of wavelengths whose header names none."""
+    for unit, shortest, longest in GUESSES:
+        if shortest <= wave.min() and wave.max() <= longest:
+            return unit
+    raise InputError(
+        f'{file}: no unit of wavelengths (CUNIT3), and {wave[0]:.6g} to {wave[-1]:.6g} may be several things; add '
+        'CUNIT3 = Angstrom, nm, um or m to the header (and DC-FLAG = 1 to log10 of wavelengths)'
+    )
+
+
+def _numbers(file: str, header: Mapping[str, Any]) -> tuple[float, float, float]:
     """CRVAL3, the step and CRPIX3."""
     step, start, reference = header.get('CD3_3'), header.get('CRVAL3'), header.get('CRPIX3', 0.0)
-    if ctype.endswith(('-TAB', '-GRI', '-GRA')):
-        raise InputError(f'{file}: the wavelength axis is {ctype}; only linear and -LOG axes can be used: resample')
     try:
         if step is None and header.get('CDELT3') is not None:
             step = float(header['CDELT3']) * float(header.get('PC3_3', 1.0))
@@ -120,8 +175,10 @@ def _unit(file: str, text: str) -> str:
     """The unit in the standard's spelling, '' where the header has none."""
     if not text:
         return ''
-    name = SPELLINGS.get(text.upper(), text)
-    found = parsed(name) or parsed(name.lower())
+    plain = text.rstrip('.').upper()
+    name = SPELLINGS.get(plain, SPELLINGS.get(plain.removesuffix('S'), text))
+    # Upper case as in old headers (ANGSTROM), and plurals.
+    found = next(filter(None, map(parsed, (name, name.lower(), name.lower().removesuffix('s')))), None)
     if found is None or found.physical_type != 'length':
         raise InputError(
             f'{file}: CUNIT3 = {text!r} is no unit of wavelength; expected Angstrom, nm, um or m: convert the cube, or '
@@ -130,11 +187,15 @@ def _unit(file: str, text: str) -> str:
     return str(found.to_string('fits'))
 
 
+def _says_log10(header: Mapping[str, Any]) -> bool:
+    return str(header.get('DC-FLAG', 0)).strip() in ('1', '1.0')
+
+
 def _is_log10(header: Mapping[str, Any], ctype: str, start: float, values: FloatArray, unit: str) -> bool:
     """Whether an axis holds log10 of wavelengths: IRAF says so, or as wavelengths in Angstrom they make no sense."""
-    if ctype.endswith('-LOG') and start > 10:
+    if not -8 < start < 8 or (ctype.endswith('-LOG') and start > 10):
         return False
-    if str(header.get('DC-FLAG', '0')).strip() == '1':
+    if _says_log10(header):
         return True
     makes_no_sense = unit == 'Angstrom' or (not unit and ctype == 'LINEAR')
     return makes_no_sense and bool((values > 2.5).all() and (values < 5).all() and np.ptp(values) < 1.5)

@@ -57,7 +57,7 @@ def memory(job: Job, spaxels: int, processes: int) -> float:
 def _cube(job: Job) -> Iterator[str]:
     cube = job.cube
     nl, ny, nx = cube.data.shape
-    noise = f'{cube.noise_kind} in {cube.noise.name}' if cube.noise else 'no variance'
+    noise = f'{cube.noise_kind} in {cube.noise.name} ({cube.noise_why})' if cube.noise else 'no variance'
     yield f'cube: {job.params.datacube}, {nl} x {ny} x {nx} voxels (wavelength, y, x), {noise}'
     yield (
         f'wavelengths: {cube.wave[0]:.7g} to {cube.wave[-1]:.7g} {cube.grid.wave_unit}; '

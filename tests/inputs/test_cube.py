@@ -155,8 +155,8 @@ def test_what_is_odd_about_a_cube_is_said(tmp_path, path):
     del header['BUNIT']
     write_cube(tmp_path / 'n.fits', small_cube()[0], header=header, IVAR=np.ones((NL, NY, NX), np.float32))
     assert cube.open_cube(tmp_path / 'n.fits').notes == [
-        "n.fits: IVAR looks like inverse variance; DATA_EXT = 'DATA', 'IVAR' uses it",
-        'n.fits: no variance: weights are those of equal noise, and no errors are written',
+        'n.fits: no variance: weights are those of equal noise, and no errors are written; '
+        "IVAR looks like inverse variance: DATA_EXT = 'DATA', 'IVAR' uses it",
         'n.fits: no unit (BUNIT); spectra have none either',
     ]
     (converted, _) = cube.open_cube(tmp_path / 'n.fits', ('DATA', 'IVAR')).notes
@@ -229,7 +229,7 @@ def put(**cards):
         (put(CD3_3=0.0), 'no wavelength axis'),
         (put(CRPIX3=1e300), 'the wavelength axis does not run'),
         (put(CD3_3=1e-300), 'the wavelength axis does not run'),
-        (put(CTYPE3='WAVE-TAB'), 'only linear and -LOG axes'),
+        (put(CTYPE3='WAVE-TAB'), "CTYPE3 = 'WAVE-TAB'"),
         (drop('CTYPE1', 'CTYPE2'), 'no celestial WCS'),
         (
             put(CTYPE1='AWAV', CTYPE3='DEC--TAN', CTYPE2='RA---TAN'),

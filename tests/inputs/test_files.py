@@ -10,7 +10,7 @@ import zipfile
 import numpy as np
 import pytest
 from astropy.io import fits
-from builders import small_cube, write_cube
+from builders import cube_header, small_cube, write_cube
 
 from autospec_lib.cli.command import main
 from autospec_lib.config import reading
@@ -79,6 +79,28 @@ def test_a_plain_cube_without_its_end_is_not_told_to_set_data_ext(folder):
             cube.open_cube(path)
         assert 'DATA_EXT' not in str(caught.value)
         assert 'copy it again' in str(caught.value)
+
+
+@pytest.mark.parametrize('packed_as', ['fits', 'fits.gz'])
+def test_a_cube_cut_anywhere_is_truncated_or_loses_whole_extensions_only(tmp_path, packed_as):
+    data, variance = small_cube()
+    header = cube_header()
+    header['ERRDATA'] = 'STAT'
+    write_cube(tmp_path / 'whole.fits', data, variance, header=header)
+    whole = (tmp_path / 'whole.fits').read_bytes()
+    with fits.open(tmp_path / 'whole.fits') as hdus:
+        begins = [hdu.fileinfo()['hdrLoc'] for hdu in hdus]
+    path = tmp_path / f'c.{packed_as}'
+    inside = [begin + more for begin in begins for more in (1, 79, 80, 1000, 2799, 2880 + 1, 20000)]
+    for length in sorted({0, begins[1], *(cut for cut in inside if cut < len(whole))}):
+        path.write_bytes(gzip.compress(whole[:length], 1) if packed_as == 'fits.gz' else whole[:length])
+        with pytest.raises(InputError) as caught:
+            cube.open_cube(path)
+        assert 'copy it again' in str(caught.value), length
+        assert ('empty' if length == 0 else 'truncated') in str(caught.value), length
+        assert 'DATA_EXT' not in str(caught.value), length
+    path.write_bytes(gzip.compress(whole[: begins[2]], 1) if packed_as == 'fits.gz' else whole[: begins[2]])
+    assert any('ERRDATA' in note and 'truncated' in note for note in cube.open_cube(path).notes)
 
 
 def job(folder):

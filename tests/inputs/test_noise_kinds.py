@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 from astropy.io import fits
-from builders import NL, NX, NY, UNIT, cube_header, small_cube, write_cube
+from builders import DEC, NL, NX, NY, RA, UNIT, cube_header, small_cube, write_cube
 from numpy.testing import assert_allclose
 
 from autospec_lib.cli.command import main
 from autospec_lib.core.errors import InputError
-from autospec_lib.inputs import cube
+from autospec_lib.core.types import Target
+from autospec_lib.inputs import cube, cutouts
 
 SQUARED, INVERSE = f'({UNIT})**2', f'1/({UNIT})**2'
 STORED = {'variance': 4.0, 'sigma': 2.0, 'inverse variance': 0.25, 'inverse sigma': 0.5}
@@ -19,7 +20,7 @@ NAMED = {
         *('FLUX_ERR', 'ERRORCUBE', 'IFU.1.NOISE', 'NOISE'),
     ],
     'inverse variance': ['IVAR', 'RED_IVAR', 'INVVAR', 'INV_VAR', 'INVERSE_VARIANCE', 'WEIGHT', 'WHT'],
-    'inverse sigma': ['INV_ERR'],
+    'inverse sigma': ['IERR', 'ISIG', 'INV_ERR'],
 }
 CASES = [(name, {}, kind) for kind, names in NAMED.items() for name in names] + [
     ('STAT', {'HDUCLAS3': 'MSE'}, 'variance'),
@@ -37,7 +38,16 @@ CASES = [(name, {}, kind) for kind, names in NAMED.items() for name in names] + 
     ('STAT', {'BUNIT': UNIT}, 'variance'),
     ('IVAR', {'BUNIT': SQUARED}, 'inverse variance'),
     ('ERR', {'BUNIT': UNIT}, 'sigma'),
+    ('X', {'BUNIT': INVERSE}, 'inverse variance'),
+    ('X', {'BUNIT': f'({UNIT})^-2'}, 'inverse variance'),
+    ('X', {'BUNIT': f'({UNIT})**(-1)'}, 'inverse sigma'),
+    ('ERR2', {'BUNIT': SQUARED}, 'variance'),
+    ('SIGMA_SQ', {'BUNIT': SQUARED}, 'variance'),
+    ('WEIGHT', {'BUNIT': INVERSE}, 'inverse variance'),
+    ('WEIGHT', {'BUNIT': UNIT}, 'inverse variance'),
 ]
+# An extension of each of these names, where no unit helps, is of unknown kind: squared or not, weights of what, ...
+UNKNOWN = ['X', 'ERR2', 'NOISE2', 'SIGMA_SQ', 'ERRSQ', 'ERRWEIGHT', 'WMAP', 'SIGNAL', 'TRUNC', 'COVAR', 'VAR_MASK']
 
 
 def stored(path, name, cards, value):
@@ -52,7 +62,9 @@ def stored(path, name, cards, value):
 @pytest.mark.parametrize(('name', 'cards', 'kind'), CASES, ids=[f'{c[0]}-{n}' for n, c in enumerate(CASES)])
 def test_the_kind_is_found(tmp_path, name, cards, kind):
     stored(tmp_path / 'c.fits', name, cards, STORED[kind])
-    assert cube.open_cube(tmp_path / 'c.fits', ('DATA', name)).noise_kind == kind
+    opened = cube.open_cube(tmp_path / 'c.fits', ('DATA', name))
+    assert opened.noise_kind == kind
+    assert_allclose(cutouts.cut(opened, Target(7, RA, DEC, 3.0)).voxels.variance, 4.0, rtol=1e-6)
 
 
 @pytest.mark.parametrize(('name', 'kind'), [(names[-1], kind) for kind, names in NAMED.items()])
@@ -66,7 +78,17 @@ def test_errors_of_spectra_are_the_truth(folder, name, kind):
         assert_allclose(hdus['SPE_MUSE_TOT_STAT'].data, 4 * pixels, rtol=1e-6)
 
 
-@pytest.mark.parametrize(('name', 'cards'), [('X', {}), ('X', {'BUNIT': 'K'}), ('ERR', {'BUNIT': SQUARED})])
+@pytest.mark.parametrize(
+    ('name', 'cards'),
+    [
+        *((name, {}) for name in UNKNOWN),
+        ('X', {'BUNIT': 'K'}),
+        ('ERR', {'BUNIT': SQUARED}),
+        ('ERR', {'BUNIT': INVERSE}),
+        ('WEIGHT', {'BUNIT': SQUARED}),
+        ('WEIGHT', {'BUNIT': 's'}),
+    ],
+)
 def test_what_cannot_be_told_is_refused_and_can_be_said(tmp_path, name, cards):
     path = tmp_path / 'c.fits'
     stored(path, name, cards, 2.0)
@@ -78,8 +100,45 @@ def test_what_cannot_be_told_is_refused_and_can_be_said(tmp_path, name, cards):
     assert cube.open_cube(path, ('DATA', '2:sigma')).noise_kind == 'sigma'
 
 
-def test_an_extension_that_looks_like_noise_and_is_not_used_is_named(tmp_path):
+def test_an_extension_without_a_name_goes_by_its_number(tmp_path):
+    path = tmp_path / 'c.fits'
+    data = small_cube()[0]
+    fits.HDUList([fits.PrimaryHDU(data, cube_header()), fits.ImageHDU(np.full_like(data, 2.0))]).writeto(path)
+    with pytest.raises(InputError, match="DATA_EXT = 0, '1: variance'"):
+        cube.open_cube(path, (0, 1))
+    opened = cube.open_cube(path, (0, '1: sigma'))
+    assert opened.noise_kind == 'sigma'
+    assert any('extension 1 holds sigma' in note for note in opened.notes)
+
+
+def test_check_says_the_kind_and_what_it_follows_from(folder, capsys):
+    said = {"'FLUX_ERR'": 'by its name', "'FLUX_ERR: variance'": 'as DATA_EXT says'}
+    for entry, why in said.items():
+        stored(folder / 'datacube.fits', 'FLUX_ERR', {}, 2.0)
+        (folder / 'param.py').write_text(f"SIZE = 3\nDATA_EXT = 'DATA', {entry}\n")
+        assert main([str(folder), '--check']) == 0
+        kind = 'variance' if 'variance' in entry else 'sigma'
+        assert f'{kind} in FLUX_ERR ({why})' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(('name', 'entry'), [('INVVAR', "'INVVAR'"), ('ERR', "'ERR'"), ('ERR2', "'ERR2: sigma'")])
+def test_an_extension_that_looks_like_noise_and_is_not_used_is_named(tmp_path, name, entry):
+    write_cube(tmp_path / 'c.fits', small_cube()[0], **{name: np.ones((NL, NY, NX), np.float32)})
+    (note,) = (note for note in cube.open_cube(tmp_path / 'c.fits').notes if 'no variance' in note)
+    assert f"DATA_EXT = 'DATA', {entry}" in note
+
+
+@pytest.mark.parametrize('name', ['DQ', 'MASK', 'MODEL', 'SIGNAL', 'BADPIX', 'ERR_MASK'])
+def test_flags_and_models_with_the_units_of_the_data_do_not_look_like_noise(tmp_path, name):
+    write_cube(tmp_path / 'c.fits', small_cube()[0], **{name: np.zeros((NL, NY, NX), np.float32)})
+    assert not any('DATA_EXT' in note for note in cube.open_cube(tmp_path / 'c.fits').notes)
+
+
+def test_noise_that_the_header_names_and_the_file_lacks_is_said(tmp_path):
     header = cube_header()
-    write_cube(tmp_path / 'c.fits', small_cube()[0], header=header, INVVAR=np.ones((NL, NY, NX), np.float32))
-    notes = cube.open_cube(tmp_path / 'c.fits').notes
-    assert "INVVAR looks like inverse variance; DATA_EXT = 'DATA', 'INVVAR' uses it" in notes[0]
+    header['ERRDATA'] = 'STAT'
+    write_cube(tmp_path / 'c.fits', small_cube()[0], header=header)
+    (note,) = cube.open_cube(tmp_path / 'c.fits').notes
+    assert 'no variance' in note
+    assert 'STAT' in note
+    assert 'ERRDATA' in note

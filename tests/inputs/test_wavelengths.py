@@ -45,6 +45,14 @@ CASES = {
         {'CTYPE3': 'WAVE-LOG', 'CRVAL3': WAVE0 * 1e-10, 'CD3_3': STEP * 1e-10, 'CUNIT3': 'm'},
         WAVE0 * np.exp(STEP / WAVE0 * np.arange(NL)),
     ),
+    'frequency': ({'CTYPE3': 'WAVE-F2W'}, WAVE0 / (1 - STEP / WAVE0 * np.arange(NL))),
+    'cm': ({'CRVAL3': WAVE0 * 1e-8, 'CD3_3': STEP * 1e-8, 'CUNIT3': 'cm'}, LINEAR),
+    'scaled unit': ({'CUNIT3': '1e-10 m'}, LINEAR),
+    'nanometers': ({'CRVAL3': WAVE0 / 10, 'CD3_3': STEP / 10, 'CUNIT3': 'nanometers'}, LINEAR),
+    'metres, spelled': ({'CRVAL3': WAVE0 * 1e-10, 'CD3_3': STEP * 1e-10, 'CUNIT3': 'metres'}, LINEAR),
+    'slightly coupled': ({'CD3_1': 1e-9, 'CD1_3': 1e-12}, LINEAR),
+    'DC-FLAG, but linear': ({'DC-FLAG': 1, 'CTYPE3': 'LINEAR'}, LINEAR),
+    'IRAF, air': ({'DC-FLAG': 1, 'CRVAL3': np.log10(WAVE0), 'CD3_3': 1e-4}, WAVE0 * 10**LOG10),
     'IRAF': ({'DC-FLAG': 1, 'CTYPE3': 'LINEAR', 'CRVAL3': np.log10(WAVE0), 'CD3_3': 1e-4}, WAVE0 * 10**LOG10),
     'log10, not said': ({'CTYPE3': 'LINEAR', 'CRVAL3': np.log10(WAVE0), 'CD3_3': 1e-4}, WAVE0 * 10**LOG10),
     'log10, -LOG': ({'CTYPE3': 'WAVE-LOG', 'CRVAL3': np.log10(WAVE0), 'CD3_3': 1e-4}, WAVE0 * 10**LOG10),
@@ -53,7 +61,9 @@ CASES = {
         WAVE0 * 10**LOG10,
     ),
 }
-ASSUMED = {name for name in CASES if 'not said' in name or name in ('no reference channel', 'log10, no unit')}
+ASSUMED = {name for name in CASES if 'not said' in name} | {
+    *('no reference channel', 'log10, no unit', 'no type', 'LINEAR', 'DC-FLAG, but linear', 'cm', 'metres'),
+}
 
 
 @pytest.mark.parametrize('case', CASES)
@@ -84,6 +94,42 @@ def test_steps_in_a_pc_matrix_count_as_those_in_a_cd_matrix(tmp_path):
     assert_allclose(cube.open_cube(tmp_path / 'c.fits').wave, LINEAR)
 
 
+@pytest.mark.parametrize(
+    ('cards', 'ctype', 'said'),
+    [
+        ({}, 'AWAV', False),
+        ({'CTYPE3': 'WAVE'}, 'WAVE', False),
+        ({'CTYPE3': 'AWAV-LOG'}, 'AWAV-LOG', False),
+        ({'CTYPE3': 'LINEAR'}, 'WAVE', True),
+        ({'CTYPE3': 'LAMBDA'}, 'WAVE', True),
+        ({'CTYPE3': GONE}, 'WAVE', True),
+        ({'DC-FLAG': 1, 'CRVAL3': np.log10(WAVE0), 'CD3_3': 1e-4}, 'AWAV-LOG', False),
+        ({'DC-FLAG': 1, 'CTYPE3': 'LINEAR', 'CRVAL3': np.log10(WAVE0), 'CD3_3': 1e-4}, 'WAVE-LOG', True),
+    ],
+)
+def test_air_stays_air_and_what_the_header_does_not_say_is_a_note(tmp_path, cards, ctype, said):
+    write_cube(tmp_path / 'c.fits', small_cube()[0], header=header_with(**cards))
+    opened = cube.open_cube(tmp_path / 'c.fits')
+    assert opened.grid.spectral['CTYPE1'] == ctype
+    assert any('air or vacuum' in note for note in opened.notes) == said
+
+
+def test_the_cards_of_muse_cubes_are_copied_to_the_last_bit(tmp_path):
+    write_cube(tmp_path / 'c.fits', small_cube()[0], header=header_with(CRVAL3=4749.89404296875, CRPIX3=1.0))
+    opened = cube.open_cube(tmp_path / 'c.fits')
+    cards = {'CRPIX1': 1.0, 'CRVAL1': 4749.89404296875, 'CDELT1': STEP, 'CUNIT1': 'Angstrom', 'CTYPE1': 'AWAV'}
+    assert dict(opened.grid.spectral) == cards
+    assert_allclose(opened.wave, 4749.89404296875 + STEP * np.arange(NL), rtol=1e-14)
+
+
+def test_cards_of_the_frame_that_are_nonsense_are_left_out(folder):
+    cards = {'SPECSYS': 3, 'VELOSYS': 'fast', 'RESTWAV': 'red', 'SSYSOBS': 'TOPOCENT'}
+    write_cube(folder / 'datacube.fits', *small_cube(), header=header_with(**cards))
+    assert main([str(folder), '-q']) == 0
+    header = fits.getheader(folder / 'output' / 'Source_7.fits', 'SPE_MUSE_TOT_SKYSUB_DATA')
+    assert {card: header.get(card) for card in cards} == dict.fromkeys(cards) | {'SSYSOBS': 'TOPOCENT'}
+
+
 def test_the_frame_of_the_wavelengths_is_kept(folder):
     write_cube(folder / 'datacube.fits', *small_cube(), header=header_with(SPECSYS='BARYCENT', VELOSYS=12.5))
     assert main([str(folder), '-q']) == 0
@@ -101,7 +147,15 @@ def test_the_frame_of_the_wavelengths_is_kept(folder):
         ({'CRVAL3': 1e8}, '0.05 to 1000 micron'),
         ({'CRVAL3': 'blue'}, 'no wavelength axis'),
         ({'CD3_3': GONE}, 'no wavelength axis'),
-        ({'CTYPE3': 'WAVE-TAB'}, 'only linear and -LOG axes'),
+        ({'CTYPE3': 'WAVE-TAB'}, "CTYPE3 = 'WAVE-TAB'"),
+        ({'CTYPE3': 'WAVE-XXX'}, "CTYPE3 = 'WAVE-XXX'"),
+        ({'CTYPE3': 'WAVE-V2W'}, 'rest frequency'),
+        ({'CUNIT3': GONE, 'CRVAL3': 1.0, 'CD3_3': 1.0}, 'no unit of wavelengths (CUNIT3)'),
+        ({'CUNIT3': GONE, 'CRVAL3': np.log10(WAVE0), 'CD3_3': 1e-4}, 'no unit of wavelengths (CUNIT3)'),
+        ({'CUNIT3': GONE, 'CRVAL3': np.log(WAVE0), 'CD3_3': 1e-4}, 'no unit of wavelengths (CUNIT3)'),
+        ({'DC-FLAG': 1, 'CRVAL3': 400.0}, '0.05 to 1000 micron'),
+        ({'CD3_1': 0.5}, 'CD3_1 = 0.5'),
+        ({'CD1_3': 1e-5}, 'CD1_3 = 1e-05'),
     ],
 )
 def test_axes_without_sense_are_refused(tmp_path, cards, said):
