@@ -45,11 +45,12 @@ def _in_use(temporary: Path) -> bool:
         return False
     try:
         os.kill(int(process), 0)
+        # Dead, and its parent has not asked yet.
+        return Path(f'/proc/{process}/stat').read_text(errors='replace').rpartition(')')[2].split()[0] != 'Z'
     except ProcessLookupError:
         return False
-    except OSError:  # it is another user's
-        pass
-    return True
+    except (OSError, IndexError):  # it is another user's, or there is no /proc
+        return True
 
 
 def write_new(path: Path, text: str) -> bool:

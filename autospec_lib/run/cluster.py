@@ -49,8 +49,8 @@ def cluster(job: Job, targets: Sequence[Target], address: str, interruption: Int
         raise InputError(
             "--scheduler needs Dask; install it, in a clone of AutoSpec, with: pip install '.[dask]'"
         ) from error
-    # It tells of what is lost with tracebacks.
-    logging.getLogger('distributed.client').setLevel(logging.CRITICAL)
+    for name in ('distributed', 'distributed.client'):  # they tell of what is lost with tracebacks
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=CONNECT, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
@@ -83,7 +83,7 @@ def _on_cluster(client: Client, job: Job, targets: Sequence[Target], interruptio
                 raise InputError(_lost(address))
             if not done:
                 time.sleep(0.1)
-    except TimeoutError as error:
+    except OSError as error:  # also of time that is up; those of a source never come here
         raise InputError(_lost(address)) from error
     finally:
         # A scheduler that is gone would be waited for.
