@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from astropy.io import fits
 from builders import DEC, RA
 
@@ -72,3 +73,88 @@ def test_two_interruptions_at_any_moment_end_a_run_in_good_order(folder):
         for path in (folder / 'output').glob('*.fits'):
             assert path.stat().st_size == fits.getheader(path)['NBYTES']
     sys.stdout.write(f'{TRIALS} runs interrupted twice, slowest end after {slowest:.1f} s\n')
+
+
+def started(code, *arguments, **options):
+    """The program after ``code``, in a session of its own."""
+    heed = 'import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); '
+    return subprocess.Popen(
+        [sys.executable, '-c', heed + code + '; from autospec_lib.cli import main; sys.exit(main())', *arguments],
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        **options,
+    )
+
+
+def signalled(process, seconds):
+    """Send Ctrl-C to all of its processes after some time; exit code, what it said, seconds until its end."""
+    time.sleep(seconds)
+    start = time.monotonic()
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    return process.returncode, said, time.monotonic() - start
+
+
+def test_while_modules_are_imported(folder):
+    rng = random.Random(TRIALS)
+    for _ in range(TRIALS):
+        process = started('print("ready", flush=True)', str(folder))
+        process.stdout.readline()
+        code, said, seconds = signalled(process, rng.uniform(0, 0.1))
+        assert (code, said) == (130, 'interrupted; nothing was extracted\n')
+        assert seconds < 5
+
+
+def test_while_a_demonstration_folder_is_made(tmp_path):
+    rng = random.Random(TRIALS)
+    for trial in range(TRIALS):
+        process = started('print("ready", flush=True)', '--demo', str(tmp_path / str(trial)))
+        process.stdout.readline()
+        code, said, seconds = signalled(process, rng.uniform(0.2, 1.5))
+        assert code == 130
+        assert 'Traceback' not in said
+        assert seconds < 5
+        for path in (tmp_path / str(trial)).glob('[!.]*.fits'):
+            with fits.open(path) as hdus:
+                hdus.verify('exception')
+                assert [hdu.data is None for hdu in hdus[1:]] == [False] * len(hdus[1:])
+
+
+NEVER_ENDS = """
+import time
+from autospec_lib import pipeline
+from autospec_lib.run import interruption
+
+def stuck(*_):
+    print('stuck', flush=True)
+    while True:
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            continue
+
+pipeline.process = stuck
+interruption.DEADLINE = 0.3
+import sys"""
+
+
+@pytest.mark.parametrize('cores', ['1', '2'])
+def test_what_does_not_end_is_left_after_some_seconds(folder, cores):
+    (folder / 'catalog.txt').write_text(''.join(f'{n} {RA:.7f} {DEC:.7f}\n' for n in range(3)))
+    process = started(f'exec({NEVER_ENDS!r})', str(folder), '--cores', cores)
+    assert process.stdout.readline() == 'stuck\n'
+    code, said, seconds = signalled(process, 0.1)
+    assert (code, said) == (130, 'interrupted; 0 of 3 sources extracted; 3 not reached\n')
+    assert seconds < 2
+    assert is_gone(process.pid)
+
+
+def test_a_program_that_was_started_to_ignore_ctrl_c_goes_on(folder):
+    """As under nohup, or in the background of a script."""
+    process = started('signal.signal(signal.SIGINT, signal.SIG_IGN); print("ready", flush=True)', str(folder))
+    process.stdout.readline()
+    assert signalled(process, 0.3)[:2] == (0, '')

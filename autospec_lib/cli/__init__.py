@@ -1,5 +1,31 @@
 """The command line: options, the order of the work, and every word on the terminal."""
 
-from autospec_lib.cli.command import main
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
 
 __all__ = ['main']
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run AutoSpec as from the shell; see `command.main`. Ctrl-C during the imports ends it without a traceback."""
+    before = signal.getsignal(signal.SIGINT)
+    with suppress(ValueError):  # not in the main thread, where Python has no handlers
+        if before is signal.default_int_handler:
+            signal.signal(signal.SIGINT, _leave)
+    try:
+        from autospec_lib.cli import command
+    finally:
+        with suppress(ValueError):
+            if before is signal.default_int_handler:
+                signal.signal(signal.SIGINT, before)
+    return command.main(argv)
+
+
+def _leave(*_: object) -> None:
+    with suppress(OSError):
+        os.write(2, b'interrupted; nothing was extracted\n')
+    os._exit(130)

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from autospec_lib import __version__
+from autospec_lib.cli import memory
 from autospec_lib.cli.options import parser
 from autospec_lib.core.atomic import write_new
 from autospec_lib.core.errors import AutoSpecError, InputError, OutputError
+from autospec_lib.core.wording import way_out
 from autospec_lib.run.interruption import Interruption
 
 if TYPE_CHECKING:
@@ -65,6 +67,8 @@ def _prepare_streams() -> None:
 def _guarded(folder: Path, options: argparse.Namespace, interruption: Interruption) -> int:
     """Do what is asked for; the exit code, whatever happens."""
     try:
+        if not options.init:
+            memory.check()
         return _action(options)(folder, options, interruption)
     except AutoSpecError as error:
         for fault in error.faults:
@@ -114,7 +118,9 @@ def _init(folder: Path, _options: argparse.Namespace, _interruption: Interruptio
             written = write_new(folder / name, text)
             _say(f'{folder / name}: ' + ('written; edit it' if written else 'is there already; kept as it is'))
     except OSError as error:
-        raise InputError(f'{folder}: {error.strerror}; choose a folder that can be written') from error
+        raise InputError(
+            f'{folder}: {error.strerror}; {way_out(error, "choose a folder that can be written")}'
+        ) from error
     return 0
 
 
@@ -141,7 +147,8 @@ def _demo(folder: Path, options: argparse.Namespace, interruption: Interruption)
     try:
         (folders.make_simulated if simulated else folders.make_abell)(folder)
     except OSError as error:
-        raise InputError(f'{folder}: {error.strerror}; name another folder after --demo') from error
+        mend = way_out(error, 'choose one that can be written')
+        raise InputError(f'{folder}: {error.strerror}; {mend}, or name another folder after --demo') from error
     code = _run(folder, options, interruption)
     if not options.quiet:
         _say(folders.what_to_look_at(folder, simulated))
@@ -186,12 +193,14 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
     output = job.folder / job.params.output
     with ExitStack() as stack:
         try:
-            warned += filter(None, [stack.enter_context(locked(output))])
+            unlocked = list(filter(None, [stack.enter_context(locked(output))]))
             log = stack.enter_context(Log(job.folder))
         except OSError as error:
             where = error.filename or output
-            raise InputError(f'{where}: {error.strerror}; logs/ and {job.params.output}/ must be writable') from error
-        _write_header(log, job, options, warned)
+            mend = way_out(error, f'logs/ and {job.params.output}/ must be writable')
+            raise InputError(f'{where}: {error.strerror}; {mend}') from error
+        _warn(unlocked, options)
+        _write_header(log, job, options, [*warned, *unlocked])
         interruption.begin(lambda: f'interrupted; {report.summary}')
         code = _loop(outcomes, report, log, options)
         with suppress(OutputError):

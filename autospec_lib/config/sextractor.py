@@ -20,7 +20,7 @@ from autospec_lib.config import sextractor_keys
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.segmentation_settings import SegmentationSettings
-from autospec_lib.core.wording import near, show
+from autospec_lib.core.wording import near, show, way_out
 
 _FILE = 'default.sex'
 
@@ -237,7 +237,8 @@ def _copy(source: Path, folder: Path) -> Path:
     except OSError as error:
         where = os.path.abspath(folder)
         raise InputError(
-            f'{source.name}: cannot be copied to {where}: {error.strerror}; the folder has to be writable'
+            f'{source.name}: cannot be copied to {where}: {error.strerror}; '
+            + way_out(error, 'the folder has to be writable')
         ) from error
     return final
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -12,27 +13,50 @@ from pathlib import Path
 def complete_file(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path`` to write to; when the block ends it is flushed to disk and takes the name.
 
-    Where the block fails nothing is left, and what was under the name stays. Remains of a run that was killed go.
+    Where the block fails nothing is left, and what was under the name stays. Remains of a run that was killed go; what
+    another process is writing stays.
 
     Raises
     ------
     OSError
         If the folder cannot be written or the disk is full.
     """
-    for torn in path.parent.glob(f'.{path.name}.*.tmp'):
-        torn.unlink(missing_ok=True)
+    for torn in path.parent.glob(f'.{glob.escape(path.name)}.*.tmp'):
+        if not _in_use(torn):
+            torn.unlink(missing_ok=True)
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
         yield temporary
-        with temporary.open('rb+') as file:
-            os.fsync(file.fileno())
+        _flush(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def _flush(path: Path) -> None:
+    with path.open('rb+') as file:
+        os.fsync(file.fileno())
+
+
+def _in_use(temporary: Path) -> bool:
+    """Whether another process of this machine that still runs has given the file its name."""
+    process = temporary.name.split('.')[-2]
+    if os.name != 'posix' or not process.isdecimal() or int(process) == os.getpid():
+        return False
+    try:
+        os.kill(int(process), 0)
+        # Dead, and its parent has not asked yet.
+        return Path(f'/proc/{process}/stat').read_text(errors='replace').rpartition(')')[2].split()[0] != 'Z'
+    except ProcessLookupError:
+        return False
+    except (OSError, IndexError):  # it is another user's, or there is no /proc
+        return True
+
+
 def write_new(path: Path, text: str) -> bool:
     """Write a text file that is not there yet, complete or not at all; whether it was written.
+
+    A file that appears under the name in the meantime is kept.
 
     Raises
     ------
@@ -41,6 +65,18 @@ def write_new(path: Path, text: str) -> bool:
     """
     if os.path.lexists(path):
         return False
-    with complete_file(path) as temporary:
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    try:
         temporary.write_text(text, encoding='utf-8')
-    return True
+        _flush(temporary)
+        with suppress(PermissionError, NotImplementedError):  # a file system without hard links
+            os.link(temporary, path)
+            return True
+        if os.path.lexists(path):
+            return False
+        temporary.replace(path)
+        return True
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -26,6 +26,11 @@ def near(word: str, options: Iterable[str]) -> str:
 
 def after(error: OSError) -> str:
     """What to do when something could not be written during a run."""
+    return f'{way_out(error, "find out why")}, or set another OUTPUT; go on with: AutoSpec --resume'
+
+
+def way_out(error: OSError, otherwise: str) -> str:
+    """What to do about an error of the operating system; ``otherwise`` where its number does not tell."""
     mend = {
         errno.ENOSPC: 'free some space',
         errno.EDQUOT: 'free some space of your quota',
@@ -33,6 +38,7 @@ def after(error: OSError) -> str:
         errno.EACCES: 'make it writable',
         errno.EPERM: 'make it writable',
         errno.EIO: 'check the disk',
+        errno.ELOOP: 'remove the link',
         errno.ESTALE: 'mount its file system again',
     }
-    return f'{mend.get(error.errno or 0, "find out why")}, or set another OUTPUT; go on with: AutoSpec --resume'
+    return mend.get(error.errno or 0, otherwise)

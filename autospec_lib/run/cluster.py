@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,8 @@ def cluster(job: Job, targets: Sequence[Target], address: str, interruption: Int
         raise InputError(
             "--scheduler needs Dask; install it, in a clone of AutoSpec, with: pip install '.[dask]'"
         ) from error
+    for name in ('distributed', 'distributed.client'):  # they tell of what is lost with tracebacks
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=CONNECT, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
@@ -63,7 +66,8 @@ def _on_cluster(client: Client, job: Job, targets: Sequence[Target], interruptio
     address = client.scheduler.address
     pending: dict[Any, Target] = {}
     try:
-        shared = client.scatter(job, broadcast=True, timeout=ALONE)
+        with interruption.in_this_process():  # it waits for the first worker
+            shared = client.scatter(job, broadcast=True, timeout=ALONE)
         pending = {client.submit(attempt, shared, target, pure=False): target for target in targets}
         ready = as_completed(list(pending), loop=client.loop)
         seen = time.monotonic()
@@ -79,7 +83,7 @@ def _on_cluster(client: Client, job: Job, targets: Sequence[Target], interruptio
                 raise InputError(_lost(address))
             if not done:
                 time.sleep(0.1)
-    except TimeoutError as error:
+    except OSError as error:  # also of time that is up; those of a source never come here
         raise InputError(_lost(address)) from error
     finally:
         # A scheduler that is gone would be waited for.

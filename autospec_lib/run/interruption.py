@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 EXIT = 130
+DEADLINE = 4.0  # seconds after the first signal
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -20,7 +21,10 @@ class Interruption:
     * While this process extracts (`in_this_process`), the first signal raises KeyboardInterrupt.
     * While others extract (`in_others`), the first signal sets ``requested``, which the loop that waits for them looks
       at: a KeyboardInterrupt could come while a lock is held, and the program would hang.
-    * The second signal ends the process at once, with its workers, after a last line.
+    * The second signal ends the process at once, with its workers, after a last line. So does the first, `DEADLINE`
+      later: whatever is waited for (a cluster, a file system that hangs) may never come.
+
+    A signal that was ignored when the program started (``nohup``, the background of a script) stays ignored.
     """
 
     def __init__(self) -> None:
@@ -35,10 +39,15 @@ class Interruption:
         """Take signals like this until the block ends."""
         before = {}
         with suppress(ValueError):  # not in the main thread, where Python has no handlers
-            before = {number: signal.signal(number, self._received) for number in SIGNALS}
+            heeded = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+            before = {number: signal.signal(number, self._received) for number in heeded}
+            if hasattr(signal, 'SIGALRM'):
+                before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._received)
         try:
             yield
         finally:
+            if hasattr(signal, 'setitimer'):
+                signal.setitimer(signal.ITIMER_REAL, 0)
             for number, handler in before.items():
                 # An interrupted program is at its end, and a further signal would only change its exit code.
                 signal.signal(number, signal.SIG_IGN if self.requested else handler or signal.SIG_DFL)
@@ -59,6 +68,8 @@ class Interruption:
     def _received(self, _number: int, _frame: FrameType | None) -> None:
         if self._begun and not self.requested:
             self.requested = True
+            if hasattr(signal, 'setitimer'):
+                signal.setitimer(signal.ITIMER_REAL, DEADLINE)
             if self._raise:
                 raise KeyboardInterrupt
             return

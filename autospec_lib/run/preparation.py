@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import logging
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Target
 from autospec_lib.inputs import catalog, cutouts, images, psf_setting
 from autospec_lib.inputs.cube import OpenCube, open_cube
-from autospec_lib.run import resume
+from autospec_lib.run import lock, resume
 from autospec_lib.run.job import Job
 
 
@@ -66,7 +66,7 @@ def prepare(
     targets = _selected(rows, choice.idents, params.catalog)
     # MPDAF warns through its logger of what is right here, such as an image that is larger than the cube.
     logging.getLogger('mpdaf').setLevel(logging.WARNING if params.warnings else logging.ERROR)
-    _check_outputs(folder, params)
+    _check_outputs(folder, params, {target.id for target in targets})
     if write_defaults:
         sextractor.install_defaults(folder)
     settings, ignored = sextractor.load(folder)
@@ -77,18 +77,28 @@ def prepare(
     return job, targets, [*skipped, *ignored, *cube.notes]
 
 
-def _check_outputs(folder: Path, params: Params) -> None:
+def _check_outputs(folder: Path, params: Params, idents: Collection[int]) -> None:
     """Refuse a run that would write over one of its inputs, and one whose log cannot be written."""
     logs = folder / 'logs'
     if logs.exists() and not logs.is_dir():
         raise InputError(f'{logs}: is a file, where the folder of the logs belongs; rename it')
     names = ('param.py', 'default.sex', params.catalog, params.datacube, *params.img, *params.seg)
     inputs = {_identity(folder / name): name for name in names if (folder / name).exists()}
-    output = folder / params.output
-    for path in (*output.glob(f'{glob.escape(params.pre_out)}*.fits'), *output.glob('images/*/*.jpg')):
+    for path in _in_the_way(folder / params.output, params.pre_out, set(map(str, idents))):
         name = inputs.get(_identity(path)) if path.exists() else None
         if name is not None:
-            raise InputError(f'{path}: is the input {name}, where a source could be written; move it, or set OUTPUT')
+            raise InputError(f'{path}: is the input {name}, where the run would write; move it, or set OUTPUT')
+
+
+def _in_the_way(output: Path, prefix: str, idents: Collection[str]) -> Iterator[Path]:
+    """What lies where the run writes: the lock, the sources' files and plots."""
+    yield output / lock.NAME
+    for path in output.glob(f'{glob.escape(prefix)}*.fits'):
+        if path.stem.removeprefix(prefix) in idents:
+            yield path
+    for path in output.glob('images/*/*.jpg'):
+        if path.parent.name in idents:
+            yield path
 
 
 def _identity(path: Path) -> tuple[int, int]:

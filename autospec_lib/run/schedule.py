@@ -15,6 +15,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Target
 from autospec_lib.run.interruption import Interruption, blocked, leave_to_parent
 from autospec_lib.run.job import Job
@@ -118,7 +119,14 @@ def processes(
     try:
         while (waiting and not interruption.requested) or any(worker.target for worker in workers):
             while waiting and len(workers) < min(cores, len(targets)) and not interruption.requested:
-                workers.append(_Worker(job, interruption))
+                try:
+                    workers.append(_Worker(job, interruption))
+                except OSError as error:
+                    if not workers:
+                        what = f'{error.strerror}; free some memory, or use CORES = 1'
+                        raise InputError(f'CORES = {cores}: no process can be started: {what}') from error
+                    cores = len(workers)
+                    break
                 workers[-1].give(waiting.pop())
             yield from _answers(job, workers, waiting, died)
             if interruption.requested:

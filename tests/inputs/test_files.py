@@ -183,3 +183,15 @@ def test_logs_being_a_file_is_found_by_check_too(folder, capsys):
     (folder / 'logs').write_text('')
     assert main([str(folder), '--check']) == 2
     assert 'logs: is a file' in capsys.readouterr().err
+
+
+def test_an_input_that_no_source_is_called_may_lie_in_the_output_folder(folder):
+    (folder / 'datacube.fits').rename(folder / '77.fits')
+    with (folder / 'param.py').open('a') as file:
+        file.write("DATACUBE = '77.fits'\nOUTPUT = '.'\nPRE_OUT = ''\n")
+    assert main([str(folder), '-q']) == 0
+    assert (folder / '7.fits').exists()
+    with (folder / 'catalog.txt').open('a') as file:
+        file.write('77 150.0 2.0\n')
+    assert main([str(folder), '-q', '--id', '7']) == 0
+    assert main([str(folder), '-q']) == 2

@@ -149,4 +149,4 @@ def test_a_read_only_folder_is_named(three, capsys, monkeypatch):
     assert main([str(three), '-q', '--id', '1']) == 0
     monkeypatch.setattr(Path, 'mkdir', refuse)
     assert main([str(three)]) == 2
-    assert 'Permission denied; logs/ and output/ must be writable' in capsys.readouterr().err
+    assert 'Permission denied; make it writable' in capsys.readouterr().err

@@ -107,6 +107,27 @@ def test_what_stops_all_sources_stops_the_processes_and_is_raised(tmp_path, monk
     assert len(done) < 50
 
 
+@pytest.mark.skipif(sys.platform != 'linux', reason='the stand-in reaches the workers by fork')
+@pytest.mark.parametrize('most', [0, 1])
+def test_where_processes_cannot_be_started_those_that_could_do_the_work(tmp_path, monkeypatch, most):
+    made, real = [], schedule._Worker
+
+    def limited(*arguments):
+        if len(made) == most:
+            raise OSError(12, 'Cannot allocate memory')
+        made.append(real(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(schedule, '_Worker', limited)
+    monkeypatch.setattr(schedule, 'attempt', lambda job, target: Outcome(target.id, 0.0))
+    done = schedule.processes(Job(tmp_path, params.Params(), None, None), targets(5), 3)
+    if most:
+        assert sorted(outcome.ident for outcome in done) == list(range(5))
+    else:
+        with pytest.raises(InputError, match=r'CORES = 3: .*Cannot allocate memory'):
+            list(done)
+
+
 def started(folder, number):
     """A run in two processes that is under way with ``number`` sources, each a session of its own."""
     rows = [f'{n} {RA:.7f} {DEC:.7f}\n' for n in range(number)]
@@ -166,8 +187,15 @@ def start(*command, **options):
 
 
 @pytest.fixture
-def dask(tmp_path):
+def dask(cluster_of):
     """A scheduler and two workers of one process each, on this machine: (address, workers)."""
+    address, _, workers = cluster_of
+    return address, workers
+
+
+@pytest.fixture
+def cluster_of(tmp_path, request):
+    """A scheduler and some workers (two, or the fixture's parameter): (address, scheduler, workers)."""
     pytest.importorskip('distributed')
     file = tmp_path / 'scheduler.json'
     where = ('--host', '127.0.0.1')
@@ -186,9 +214,11 @@ def dask(tmp_path):
         '--no-dashboard',
         '--no-nanny',
     )
-    running += [start(*worker, '--local-directory', tmp_path / f'worker{n}') for n in range(2)]
+    running += [
+        start(*worker, '--local-directory', tmp_path / f'worker{n}') for n in range(getattr(request, 'param', 2))
+    ]
     address = json.loads(file.read_text())['address']
-    yield address, running[1:]
+    yield address, running[0], running[1:]
     for process in running:
         process.kill()
         process.wait()
@@ -216,6 +246,54 @@ def test_a_cluster_that_loses_a_worker_does_every_source_once(many, dask):
     done = [line.split(':')[0] for line in log.read_text().splitlines() if 'Extracted Successfully' in line]
     assert sorted(map(int, done)) == list(range(60))
     assert len(list(output.iterdir())) == 60
+
+
+def on_cluster(folder, address):
+    """The command on a cluster, as a process of its own that heeds Ctrl-C."""
+    heed = 'import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); '
+    code = heed + 'from autospec_lib.cli import main; sys.exit(main())'
+    return subprocess.Popen(
+        [sys.executable, '-c', code, str(folder), '--scheduler', address],
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize('cluster_of', [2], indirect=True)
+@pytest.mark.parametrize('gone', ['scheduler', 'workers'])
+def test_a_cluster_that_goes_stops_the_run_with_one_line(many, cluster_of, gone, monkeypatch):
+    address, scheduler, workers = cluster_of
+    rows = [f'{n} {RA - n % 6 * PIXEL / 3600:.7f} {DEC:.7f}\n' for n in range(3000)]
+    (many / 'catalog.txt').write_text(''.join(rows))
+    process = on_cluster(many, address)
+    output = many / 'output'
+    while not (output.exists() and len(list(output.glob('Source_*.fits'))) > 5):
+        time.sleep(0.02)
+        assert process.poll() is None
+    for one in [scheduler] if gone == 'scheduler' else workers:
+        one.kill()
+    _, said = process.communicate(timeout=cluster.ALONE + 20)
+    assert process.returncode == 1, said
+    stopped, summary = said.splitlines()
+    assert stopped.startswith(f'stopped: --scheduler {address}: no scheduler or no worker any more')
+    assert 'of 3000 sources extracted' in summary
+
+
+@pytest.mark.parametrize('cluster_of', [0], indirect=True)
+def test_ctrl_c_while_a_cluster_has_no_worker(many, cluster_of):
+    process = on_cluster(many, cluster_of[0])
+    while not (many / 'logs').exists():
+        time.sleep(0.02)
+        assert process.poll() is None
+    time.sleep(1)
+    start = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert time.monotonic() - start < 5
+    assert said == '0 of 8 sources extracted; 8 not reached\n'
 
 
 @pytest.mark.filterwarnings('ignore')
