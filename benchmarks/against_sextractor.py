@@ -146,7 +146,8 @@ def _threshold(rng: np.random.Generator, noise: float) -> str:
     if kind == 'ABSOLUTE':
         return f'THRESH_TYPE ABSOLUTE\nDETECT_THRESH {value * noise:.6g}'
     brightness = 25 - 2.5 * np.log10(value * noise / PIXEL**2)
-    return f'PIXEL_SCALE {PIXEL}\nDETECT_THRESH {brightness:.5f},25'
+    # With a weight map and THRESH_TYPE RELATIVE, SExtractor takes the magnitude for a number of sigmas.
+    return f'THRESH_TYPE ABSOLUTE\nPIXEL_SCALE {PIXEL}\nDETECT_THRESH {brightness:.5f},25'
 
 
 def _filter(rng: np.random.Generator) -> str:
@@ -174,11 +175,9 @@ def run_sextractor(command: str, image: NDArray[np.float32], folder: Path) -> tu
         'VERBOSE_TYPE': 'QUIET',
     }
     if not known.all():
-        options |= {
-            'WEIGHT_TYPE': 'MAP_WEIGHT',
-            'WEIGHT_IMAGE': 'weight.fits',
-            'WEIGHT_THRESH': '0.5',
-        }
+        # WEIGHT_THRESH stays 0: it is compared with weights that SExtractor has scaled to the image's noise, and any
+        # other value makes all pixels bad, which turns the interpolation of the bad ones off.
+        options |= {'WEIGHT_TYPE': 'MAP_WEIGHT', 'WEIGHT_IMAGE': 'weight.fits'}
     words = [word for key, value in options.items() for word in (f'-{key}', value)]
     subprocess.run([command, 'image.fits', *words], cwd=folder, check=True, capture_output=True)
     with fits.open(folder / 'maps.fits') as hdus:

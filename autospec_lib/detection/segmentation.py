@@ -23,8 +23,15 @@ from autospec_lib.core.types import BoolArray, FloatArray, IntArray
 
 # SExtractor's stand-in for "no value": the background does not count such a pixel, and nothing is detected there.
 _NONE = np.float32(-1e30)
-# Least share of the filter that must fall on pixels with a value: more than a straight edge leaves to those beyond it.
+# A pixel in a gap takes a value where more than this share of the filter falls on pixels with one: more than a straight
+# edge leaves to those beyond it.
 _FEWEST = 0.5
+# ``sep`` leaves out a cell of the background's mesh of which less than this share has a value (BACK_MINGOODFRAC).
+_LEAST_OF_CELL = 0.5
+# The mesh is used where its cells hold this share of all pixels with a value.
+_LEAST_OF_MESH = 0.5
+# A share of the filter below this is a rounding error.
+_ROUNDING = 1e-9
 # Between the inverse of this and this, values need no other unit.
 _RANGE = 1e10
 # How far CLEAN looks around an object, in units of the sum of the two objects' semi-major axes.
@@ -106,12 +113,35 @@ def _near_one(image: FloatArray, settings: SegmentationSettings) -> tuple[FloatA
 def _subtract_background(
     image: FloatArray, known: BoolArray, settings: SegmentationSettings
 ) -> tuple[NDArray[np.float32], np.float32]:
-    """The image less its background, about `_NONE` where it is not known, and the noise (sigma) of the whole image."""
+    """The image less its background, about `_NONE` where it is not known, and the noise (sigma) of the whole image.
+
+    Where too few cells of the mesh can be used, as in a corner of the field, all pixels with a value are one cell.
+    ``sep`` alone would give a background of 0 and a noise of 1 there, whatever the image.
+    """
     data = np.ascontiguousarray(np.where(known, image, _NONE), np.float32)
     (width, height), (columns, rows) = settings.back_size, settings.back_filtersize
-    mesh = sep.Background(data, bw=width, bh=height, fw=columns, fh=rows, fthresh=settings.back_filtthresh)
-    background = mesh.back() if settings.back_type == 'AUTO' else np.float32(settings.back_value)
+    if _share_in_mesh(known, width, height) >= _LEAST_OF_MESH:
+        mesh = sep.Background(data, bw=width, bh=height, fw=columns, fh=rows, fthresh=settings.back_filtthresh)
+        background = mesh.back()
+    else:
+        values = data[known][None]
+        mesh = sep.Background(values, bw=values.size, bh=1)
+        background = np.float32(mesh.globalback)
+    if settings.back_type != 'AUTO':
+        background = np.float32(settings.back_value)
     return data - background, np.float32(mesh.globalrms)
+
+
+def _share_in_mesh(known: BoolArray, width: int, height: int) -> float:
+    """The share of the pixels with a value that lie in cells of the mesh that ``sep`` can use."""
+    if known.all():
+        return 1.0
+    rows, columns = np.arange(0, known.shape[0], height), np.arange(0, known.shape[1], width)
+    inside, area = (
+        np.add.reduceat(np.add.reduceat(part.astype(float), rows, axis=0), columns, axis=1)
+        for part in (known, np.ones_like(known))
+    )
+    return float(inside[inside >= _LEAST_OF_CELL * area].sum() / inside.sum())
 
 
 @np.errstate(over='ignore')
@@ -167,22 +197,27 @@ def _filtered(flat: NDArray[np.float32], kernel: NDArray[np.float32] | None) -> 
 def _filtered_around_gaps(
     flat: NDArray[np.float32], gaps: BoolArray, settings: SegmentationSettings
 ) -> NDArray[np.float32]:
-    """The filtered image where pixels in gaps have no weight, `_NONE` where too few pixels have one.
+    """The filtered image where pixels in gaps have no weight, `_NONE` in gaps that are too wide to be bridged.
 
     With kernel k, image f and 1 outside of gaps in g, normalised convolution (Knutsson & Westin 1993, CVPR, 515) gives
     (k * f g) / (k * g), for pixels in gaps too. The noise of the result is larger where fewer pixels are averaged, by
     sqrt(k^2 * g) / (k * g) relative to where all are; a threshold in units of the noise is higher there, that is, the
-    result is divided by this ratio.
+    result is divided by this ratio. A pixel with a value always has a result, however few are around it, as in a corner
+    of the field. With negative values in k, k * g says nothing about how much is missing, and may be 0: pixels in gaps
+    then count as background, which is 0 here.
     """
     if settings.kernel is None:
         return np.where(gaps, _NONE, flat)
     kernel = settings.kernel.astype(float) / np.abs(settings.kernel).sum()
     # As in `sep`, what lies outside of the image counts as 0 and not as a gap.
-    share = 1 - correlate(gaps.astype(float), kernel, mode='constant') / kernel.sum()
+    share = 1 - correlate(gaps.astype(float), np.abs(kernel), mode='constant')  # of a sum of 1
     noise = 1 - correlate(gaps.astype(float), kernel**2, mode='constant') / np.square(kernel).sum()
-    usable = (share > _FEWEST) & (noise > 0)
+    usable = np.where(gaps, share > _FEWEST, share > _ROUNDING) & (noise > _ROUNDING)
+    plain = correlate(np.where(gaps, 0.0, flat).astype(float), kernel, mode='constant')
+    if (kernel < 0).any():
+        share = noise = np.ones(flat.shape)
     share, noise = np.where(usable, share, 1.0), np.where(usable, noise, 1.0)
-    value = correlate(np.where(gaps, 0.0, flat).astype(float), kernel, mode='constant') / share
+    value = plain / share
     if settings.thresh_type == 'RELATIVE' and len(settings.detect_thresh) == 1:
         value = value * np.minimum(share / np.sqrt(noise), 1.0)
     return np.where(usable, np.maximum(value, _NONE), _NONE).astype(np.float32)
