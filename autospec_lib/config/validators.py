@@ -219,6 +219,6 @@ REFERENCE = Kind(label, "'', an image's name or an aperture's radius, e.g. 'g-ba
 RADII = Kind(several(positive), 'a radius or radii in arcsec, e.g. 2.0 or (1.0, 2.0)')
 FILES = Kind(several(name), "one file name or several, e.g. 'g-band.fits' or ('g-band.fits', 'r-band.fits')")
 EXTENSIONS = Kind(
-    several(_extension, most=2), "(), the data's extension or data and variance, e.g. 1 or ('DATA', 'STAT')"
+    several(_extension, most=2), "(), the extension of the data, or those of data and noise, e.g. 1 or ('DATA', 'STAT')"
 )
 COLOUR_MAP = Kind(colour_map, "the name of a matplotlib colour map, e.g. 'viridis'")
