@@ -13,7 +13,7 @@ from matplotlib.colors import AsinhNorm
 from matplotlib.figure import Figure
 
 SOURCE = 15
-SMOOTH = 9  # channels; the eye needs it, the figures in the README do not
+SMOOTH = 9  # channels; the eye needs it, the figures in docs/deblending.md do not
 LINES = (
     ('CROSS_CORRELATION_SKYSUB', 'weighted by cross-correlation', '#e4572e'),
     ('DEBLEND_SKYSUB', 'DEBLEND', '#1d3557'),

@@ -1,4 +1,4 @@
-"""What the README and param.py say is what the program does."""
+"""What the README, the pages in docs/ and param.py say is what the program does."""
 
 import dataclasses
 import re
@@ -11,11 +11,13 @@ from builders import DEC, RA, gaussian, sky_header
 
 from autospec_lib.cli import command
 from autospec_lib.cli.command import main
-from autospec_lib.config import params, sextractor_keys
+from autospec_lib.config import params, params_table, reading, sextractor_keys
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / 'README.md').read_text(encoding='utf-8')
-SNIPPETS = re.findall(r'```python\n(.*?)```', README, re.DOTALL)
+USER_PAGES = ['README.md', *(f'docs/{path.name}' for path in sorted((ROOT / 'docs').glob('*.md')))]
+PAGES = [*USER_PAGES, 'CONTRIBUTING.md', 'CHANGELOG.md', 'benchmarks/README.md', 'tests/CASES.md']
+TEXT = {page: (ROOT / page).read_text(encoding='utf-8') for page in PAGES}
+SNIPPETS = [found for page in USER_PAGES for found in re.findall(r'```python\n(.*?)```', TEXT[page], re.DOTALL)]
 
 
 @pytest.fixture
@@ -32,75 +34,104 @@ def extracted(folder):
     return folder
 
 
-def section(title):
-    """The text of the README from a heading to the next one of any level."""
-    return re.search(rf'^##+ {re.escape(title)}\n(.*?)(?=^##+ |\Z)', README, re.DOTALL | re.MULTILINE)[1]
+def section(page, title):
+    """The text of a page from a heading to the next one of any level."""
+    return re.search(rf'^##+ {re.escape(title)}\n(.*?)(?=^##+ |\Z)', TEXT[page], re.DOTALL | re.MULTILINE)[1]
 
 
-def first_column(title):
-    """What stands in code font in the first column of the table of a section."""
-    cells = re.findall(r'^\| (`.*?) \|', section(title), re.MULTILINE)
+def first_column(text):
+    """What stands in code font in the first column of the tables of a text."""
+    cells = re.findall(r'^\| (`.*?) \|', text, re.MULTILINE)
     return set(re.findall(r'`([^`]+)`', ' '.join(cells)))
 
 
 @pytest.mark.parametrize('field', dataclasses.fields(params.Params), ids=lambda field: field.name)
-def test_every_parameter_stands_in_the_readme_and_in_param_py_with_its_default(field):
+def test_every_parameter_stands_in_its_page_and_in_param_py_with_its_default(field):
     name, default = field.name.upper(), repr(field.default)
-    assert f'\n| `{name}` | `{default}` |' in section('Parameters')
+    assert f'\n| `{name}` | `{default}` |' in TEXT['docs/parameters.md']
     assert re.search(rf'^{name} += {re.escape(default)} +# \S', (ROOT / 'param.py').read_text(), re.MULTILINE)
 
 
-def test_the_readme_names_no_parameter_that_is_gone():
+def test_the_page_of_parameters_names_none_that_is_gone():
     known = {field.name.upper() for field in dataclasses.fields(params.Params)}
-    assert first_column('Parameters') == known
+    assert first_column(TEXT['docs/parameters.md']) == known
+
+
+def test_the_tables_of_parameters_are_those_of_the_program():
+    made = 'python -m autospec_lib.config.params_table docs/parameters.md'
+    assert TEXT['docs/parameters.md'].partition(params_table.MARK)[2] == params_table.table(), f'run: {made}'
+
+
+def test_the_page_of_parameters_is_rewritten_below_its_mark_only(tmp_path):
+    page = tmp_path / 'page.md'
+    page.write_text(f'# Mine\n\n{params_table.MARK}old')
+    params_table.rewrite(page)
+    assert page.read_text() == f'# Mine\n\n{params_table.MARK}{params_table.table()}'
+
+
+def test_the_readmes_example_of_parameters_is_accepted(folder):
+    for name in ('hst.fits', 'datacube.fits', 'catalog.txt'):
+        (folder / name).touch()
+    example = re.search(r'```\n(.*?)```', section('README.md', 'Parameters'), re.DOTALL)[1]
+    (folder / 'param.py').write_text(example)
+    loaded, warnings = reading.load(folder / 'param.py')
+    assert (loaded.ref, warnings) == ('hst', ())
 
 
 def test_every_option_of_the_command_line_stands_in_the_readme(capsys):
     with pytest.raises(SystemExit):
         main(['--help'])
     said = set(re.findall(r'(?<![\w-])--?[a-z][a-z-]*', capsys.readouterr().out))
-    assert said == set(re.findall(r'(?<![\w-])--?[a-z][a-z-]*', ' '.join(first_column('Command line'))))
+    assert said == set(
+        re.findall(r'(?<![\w-])--?[a-z][a-z-]*', ' '.join(first_column(section('README.md', 'Command line'))))
+    )
 
 
-def test_every_exit_code_stands_in_the_readme_and_in_the_help(capsys):
+def test_every_exit_code_stands_in_its_table_and_in_the_help(capsys):
     with pytest.raises(SystemExit):
         main(['--help'])
     said = capsys.readouterr().out
     for code in (0, *(value for name, value in vars(command).items() if name.startswith('EXIT_'))):
-        assert f'\n| {code} |' in section('When something is wrong')
+        assert f'\n| {code} |' in section('docs/messages.md', 'Exit codes')
         assert re.search(rf'\b{code} [a-z]', said.partition('exit codes:')[2])
 
 
-def test_the_keys_of_default_sex_stand_in_the_readme():
+def test_the_keys_of_default_sex_stand_in_their_table():
+    text = section('docs/inputs.md', 'Segmentation settings')
     without_effect = {*sextractor_keys.FIXED, 'ANALYSIS_THRESH', 'ASSOCSELEC_TYPE'}
-    assert first_column('Segmentation settings') == {*sextractor_keys.RULES, 'FILTER_NAME'} - without_effect
+    assert first_column(text) == {*sextractor_keys.RULES, 'FILTER_NAME'} - without_effect
     for key in without_effect:
-        assert f'`{key}' in section('Segmentation settings')
+        assert f'`{key}' in text
 
 
 def test_the_tables_of_products_and_cards_are_what_a_file_holds(extracted):
     with fits.open(extracted / 'output' / 'Source_6.fits') as hdus:
         cards = hdus[0].header
         names = [hdu.name.removesuffix('_DATA') for hdu in hdus[1:] if hdu.name.endswith('_DATA')]
+    page = 'docs/output.md'
     reference = cards['REFSPEC'].removesuffix('_SKYSUB')
     patterns = {'HST': '<IMAGE>', 'SEG_HST': 'SEG_<IMAGE>', 'SEG_MINE': 'SEG_<MAP>'}
     patterns[f'{reference}_CONTSUB'] = '<reference>_CONTSUB'
     keys = [(name[:3] == 'SPE', name[4:].removesuffix('_SKYSUB')) for name in names]
     keys = [(spectrum, re.sub(r'(?<=PROFILE_)N?\d+', '<ID>', key)) for spectrum, key in keys]
     written = {(spectrum, patterns.get(key, key.replace('0.6', '<r>'))) for spectrum, key in keys}
-    assert first_column('Spectra') == {key for spectrum, key in written if spectrum}
-    assert first_column('Images, maps, masks and cubes') == {key for spectrum, key in written if not spectrum}
-    held, documented = ({re.sub(r'\d+$', '1', card) for card in some} for some in (cards, first_column('Header')))
+    assert first_column(section(page, 'Spectra')) == {key for spectrum, key in written if spectrum}
+    assert first_column(section(page, 'Images, maps, masks and cubes')) == {
+        key for spectrum, key in written if not spectrum
+    }
+    held, documented = (
+        {re.sub(r'\d+$', '1', card) for card in some} for some in (cards, first_column(section(page, 'Header')))
+    )
     # This small field has too little blank sky to measure errors.
     assert held - {'SIMPLE', 'BITPIX', 'NAXIS', 'EXTEND'} | {'NFACT1'} == documented
 
 
-def test_every_plot_stands_in_the_readme(extracted):
+def test_every_plot_stands_in_its_table(extracted):
     with (extracted / 'param.py').open('a') as file:
         file.write('PLOTS = True\n')
     assert main([str(extracted), '-q']) == 0
     plots = {path.name.replace('6', '<ID>') for path in (extracted / 'output' / 'images' / '6').iterdir()}
-    assert plots == first_column('Plots')
+    assert plots == first_column(section('docs/output.md', 'Plots'))
 
 
 @pytest.mark.parametrize('snippet', SNIPPETS, ids=range(len(SNIPPETS)))
@@ -115,7 +146,7 @@ def test_there_are_snippets():
 
 @pytest.mark.parametrize(('name', 'ending'), [('demo', '.venv/bin/AutoSpec --demo'), ('test', '.venv/bin/pytest -q')])
 def test_the_two_commands_are_one_line_each_behind_their_comments(name, ending):
-    block = re.search(rf'^<!-- {name} command -->\n```sh\n(.*)\n```$', README, re.MULTILINE)
+    block = re.search(rf'^<!-- {name} command -->\n```sh\n(.*)\n```$', TEXT['README.md'], re.MULTILINE)
     assert block[1].startswith('python3 -m venv .venv && .venv/bin/pip install ')
     assert block[1].endswith(ending)
 
@@ -126,10 +157,10 @@ def anchors(page):
     return {re.sub(r'[^\w -]', '', heading.lower()).replace(' ', '-') for heading in headings}
 
 
-@pytest.mark.parametrize('document', ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'benchmarks/README.md'])
+@pytest.mark.parametrize('document', PAGES)
 def test_links_lead_somewhere(document):
     page = ROOT / document
-    for target in re.findall(r'\]\(([^)]+)\)', page.read_text(encoding='utf-8')):
+    for target in re.findall(r'\]\(([^)]+)\)', TEXT[document]):
         if not target.startswith('https://'):
             name, _, anchor = target.partition('#')
             goal = page.parent / name if name else page
@@ -137,8 +168,19 @@ def test_links_lead_somewhere(document):
             assert not anchor or anchor in anchors(goal), target
 
 
-def test_every_case_in_contributing_has_its_tests():
-    named = re.findall(r'`(test_\w+)::(test_\w+)`', (ROOT / 'CONTRIBUTING.md').read_text(encoding='utf-8'))
+def test_the_readme_is_short_and_links_every_page():
+    assert len(TEXT['README.md'].split()) <= 1500
+    assert {page for page in USER_PAGES if f']({page})' in TEXT['README.md']} == {*USER_PAGES} - {'README.md'}
+
+
+def test_the_map_in_contributing_has_every_folder():
+    listed = set(re.findall(r'^  ([\w.]+)/? ', TEXT['CONTRIBUTING.md'], re.MULTILINE))
+    library = ROOT / 'autospec_lib'
+    assert {path.parent.name for path in library.glob('*/__init__.py')} <= listed
+
+
+def test_every_case_has_its_tests():
+    named = re.findall(r'`(test_\w+)::(test_\w+)`', TEXT['tests/CASES.md'])
     assert len(named) > 50
     for file, name in named:
         (path,) = (ROOT / 'tests').rglob(f'{file}.py')

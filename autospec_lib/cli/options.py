@@ -23,7 +23,7 @@ a first run:
 exit codes: 0 every source done; 1 at least one source failed, or the run had to stop (named in the summary);
 2 parameters, catalogue, cube, images or the command line at fault, nothing was started; 3 a bug (traceback in the
 log); 130 interrupted (Ctrl-C, SIGTERM), finished sources are kept.
-The README explains every parameter: param.py itself has one line about each."""
+param.py has one line about every parameter, docs/parameters.md explains each."""
 
 
 def parser() -> argparse.ArgumentParser:

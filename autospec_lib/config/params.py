@@ -16,42 +16,68 @@ _HEADER = """\
 """
 
 
-def _parameter(default: Any, kind: Kind, group: str, text: str, alias: str = '') -> Any:
-    return dataclasses.field(default=default, metadata={**kind._asdict(), 'group': group, 'help': text, 'alias': alias})
+def _parameter(default: Any, kind: Kind, group: str, text: str, doc: str = '', alias: str = '') -> Any:
+    words = {'group': group, 'help': text, 'doc': doc, 'alias': alias}
+    return dataclasses.field(default=default, metadata={**kind._asdict(), **words})
 
 
 @dataclasses.dataclass(frozen=True)
 class Params:
     """Every parameter, checked and in its normal form; ``param.py`` has the fields' names in capitals.
 
-    A field's metadata hold its ``check``, what that ``expected``, its ``group``, one line of ``help`` and its ``alias``
-    (a second name, or ''). Files are named as in ``param.py``, relative ones from the folder of ``param.py``.
+    A field's metadata hold its ``check``, what that ``expected``, its ``group``, one line of ``help`` (the comment in
+    ``param.py``), what ``doc`` (Markdown, or '') adds to it in docs/parameters.md, and its ``alias`` (a second name, or
+    ''). Files are named as in ``param.py``, relative ones from the folder of ``param.py``.
     """
 
     mode: str = _parameter(
-        'param', validators.choice('param', 'cat'), 'Mode', "SIZE and REF: 'param' from here, 'cat' from the catalogue"
+        'param',
+        validators.choice('param', 'cat'),
+        'Mode',
+        "'param': one SIZE and REF for all sources, 'cat': columns of the catalogue",
+        'See [Catalogue](inputs.md#catalogue).',
     )
     ref: str = _parameter(
         '',
         validators.REFERENCE,
         'Mode',
-        "reference: '' white light, an image of IMG ('g-band') or a radius of APER (2.0)",
+        "reference: '' white light, an image in IMG ('g-band') or a radius in APER (2.0)",
+        'Every spaxel is cross-correlated with the reference spectrum: one weighted by the white light or by an image, '
+        "the sum in an aperture, or (`'DEBLEND'`) the joint extraction. Any other value gives a warning and stands for "
+        'white light.',
     )
 
-    datacube: str = _parameter('datacube.fits', validators.FILE, 'Input', 'FITS file of the cube')
-    catalog: str = _parameter('catalog.txt', validators.FILE, 'Input', 'text or CSV file of the sources: ID RA DEC ...')
+    datacube: str = _parameter(
+        'datacube.fits', validators.FILE, 'Input', 'FITS file of the cube', 'See [Datacube](inputs.md#datacube).'
+    )
+    catalog: str = _parameter(
+        'catalog.txt',
+        validators.FILE,
+        'Input',
+        'text or CSV file of the sources: ID RA DEC ...',
+        'See [Catalogue](inputs.md#catalogue).',
+    )
     data_ext: tuple[int | str, ...] = _parameter(
         (),
         validators.EXTENSIONS,
         'Input',
-        "extension(s) of data, or data and noise, e.g. 'FLUX', 'ERR: sigma'; (): as MUSE",
+        'extension with the data, or those with data and noise; () for the layout of MUSE',
+        "Names or numbers. If the file does not tell the [kind of noise](inputs.md#noise), add it: `'ERR2: sigma'`.",
     )
 
     aper: tuple[float, ...] = _parameter(
-        (), validators.RADII, 'Spectra', 'radius or radii of apertures [arcsec], e.g. (1.0, 2.0)'
+        (),
+        validators.RADII,
+        'Spectra',
+        'radius or radii of apertures [arcsec], e.g. (1.0, 2.0)',
+        'For sums without weights. At most half of `SIZE`.',
     )
     img: tuple[str, ...] = _parameter(
-        (), validators.FILES, 'Spectra', "further image or images, for weights and masks, e.g. 'g-band.fits'"
+        (),
+        validators.FILES,
+        'Spectra',
+        "further image or images, for weights and masks, e.g. 'g-band.fits'",
+        'See [Images](inputs.md#images).',
     )
     size: float = _parameter(
         5.0, validators.LENGTH, 'Spectra', 'full width of the cube cut out around a source [arcsec]'
@@ -64,47 +90,77 @@ class Params:
         validators.choice('propagated', 'empirical'),
         'Spectra',
         "errors: 'propagated' from the cube's, 'empirical': scaled to the scatter of blank sky",
+        'See [Measured errors](method.md#measured-errors).',
     )
 
     use_imgs: bool = _parameter(
-        True, validators.SWITCH, 'Object masks', 'detect objects in white light and IMG; False: masks from SEG alone'
+        True,
+        validators.SWITCH,
+        'Object masks',
+        'make masks from white light, IMG and SEG; False: from SEG alone',
     )
     obj_mask: str = _parameter(
-        'INTER', validators.choice('INTER', 'UNION'), 'Object masks', "'INTER': the object in all maps, 'UNION': in any"
+        'INTER',
+        validators.choice('INTER', 'UNION'),
+        'Object masks',
+        "object mask: pixels of the source in all maps ('INTER') or in any ('UNION')",
     )
     seg: tuple[str, ...] = _parameter(
-        (), validators.FILES, 'Object masks', "further segmentation map or maps, e.g. 'g-seg.fits'"
+        (),
+        validators.FILES,
+        'Object masks',
+        "segmentation map or maps of your own, e.g. 'g-seg.fits'",
+        'See [Segmentation maps](inputs.md#segmentation-maps).',
     )
 
     xcor: bool = _parameter(
         True, validators.SWITCH, 'Cross-correlation', 'cross-correlate the reference spectrum with every spaxel'
     )
     cont_sub: bool = _parameter(
-        True, validators.SWITCH, 'Cross-correlation', 'do it a second time without the continuum; needs XCOR'
+        True, validators.SWITCH, 'Cross-correlation', 'cross-correlate a second time without the continuum; needs XCOR'
     )
     cont_poly: int = _parameter(
-        5, validators.DEGREE, 'Cross-correlation', 'degree of the polynomial that stands for the continuum'
+        5, validators.DEGREE, 'Cross-correlation', 'degree of the polynomial that is fitted to the continuum'
     )
     xcor_iter: int = _parameter(
-        1, validators.COUNT, 'Cross-correlation', 'how often at most: again with the spectrum that the map has given'
+        1,
+        validators.COUNT,
+        'Cross-correlation',
+        'largest number of maps; each is made with the spectrum from the one before',
+        'See [Repeated cross-correlation](method.md#repeated-cross-correlation).',
     )
     xcor_weight: str = _parameter(
-        'none', validators.choice('none', 'variance'), 'Cross-correlation', "'variance': noisy wavelengths weigh less"
+        'none', validators.choice('none', 'variance'), 'Cross-correlation', "'variance': noisy wavelengths count less"
     )
 
     deblend: bool | str = _parameter(
         False,
         validators.DEBLENDING,
         'Joint extraction',
-        "fit source and neighbours together; 'hst': shapes from that IMG",
+        "fit a source together with its neighbours; 'hst': shapes from that image in IMG",
+        'See [Joint extraction](deblending.md).',
     )
     psf: tuple[float, ...] | str = _parameter(
-        (), validators.PSF, 'Joint extraction', "seeing: FWHM [arcsec], (blue, red), (blue, red, beta) or 'header'"
+        (),
+        validators.PSF,
+        'Joint extraction',
+        "seeing: FWHM [arcsec], (blue, red), (blue, red, beta) or 'header'",
+        'Blue and red are the ends of the cube, beta is the exponent of the Moffat function (2.8 if left out); '
+        "`'header'` reads the keywords `FSF...` in the cube's first header. Adds a spectrum for [point "
+        'sources](method.md#point-sources) and helps `DEBLEND`.',
     )
 
-    output: str = _parameter('output', validators.FOLDER, 'Output', 'folder of the results; it is made where needed')
-    pre_out: str = _parameter('Source_', validators.PREFIX, 'Output', "what a source's file name begins with")
-    out_sub: bool = _parameter(False, validators.SWITCH, 'Output', 'write the cut-out cubes (large)')
+    output: str = _parameter('output', validators.FOLDER, 'Output', 'folder of the results; made if it is not there')
+    pre_out: str = _parameter(
+        'Source_', validators.PREFIX, 'Output', "what a source's file name begins with", 'Example: `Source_120.fits`.'
+    )
+    out_sub: bool = _parameter(
+        False,
+        validators.SWITCH,
+        'Output',
+        'write the cut-out cubes (large)',
+        '18 MB per source for MUSE and 5 arcsec, twice that with `CONT_SUB`.',
+    )
     out_img: bool = _parameter(True, validators.SWITCH, 'Output', 'write the images')
     out_seg: bool = _parameter(True, validators.SWITCH, 'Output', 'write the segmentation maps')
     out_mask: bool = _parameter(True, validators.SWITCH, 'Output', 'write the object and sky masks')
@@ -112,16 +168,32 @@ class Params:
     out_spec: bool = _parameter(
         True, validators.SWITCH, 'Output', 'write all spectra; False: the reference and those of the cross-correlation'
     )
-    plots: bool = _parameter(True, validators.SWITCH, 'Output', 'draw images, masks, spectra and maps of each source')
-    cmap: str = _parameter('viridis', validators.COLOUR_MAP, 'Output', "matplotlib's colour map for the images")
+    plots: bool = _parameter(
+        True,
+        validators.SWITCH,
+        'Output',
+        'draw images, masks, spectra and maps of each source',
+        'See [Plots](output.md#plots).',
+    )
+    cmap: str = _parameter(
+        'viridis', validators.COLOUR_MAP, 'Output', 'matplotlib colour map for images and cross-correlation maps'
+    )
 
-    orig_from: str = _parameter('', validators.CARD, 'Header', 'FROM: the program that found the sources')
-    orig_fromv: str = _parameter('', validators.CARD, 'Header', 'FROM_V: its version')
-    orig_cube: str = _parameter('', validators.CARD, 'Header', 'CUBE: the name of the cube')
-    orign_cubev: str = _parameter('', validators.CARD, 'Header', 'CUBE_V: its version', alias='ORIG_CUBEV')
+    orig_from: str = _parameter('', validators.CARD, 'Header', 'header card FROM: the program that found the sources')
+    orig_fromv: str = _parameter('', validators.CARD, 'Header', 'header card FROM_V: its version')
+    orig_cube: str = _parameter('', validators.CARD, 'Header', 'header card CUBE: the name of the cube')
+    orign_cubev: str = _parameter('', validators.CARD, 'Header', 'header card CUBE_V: its version', alias='ORIG_CUBEV')
 
-    cores: int = _parameter(1, validators.CORES, 'Run', 'how many sources at a time; 0: one on each core')
-    warnings: bool = _parameter(False, validators.SWITCH, 'Run', 'show the warnings of astropy and MPDAF')
+    cores: int = _parameter(
+        1,
+        validators.CORES,
+        'Run',
+        'number of sources extracted at a time; 0: one on each core',
+        'See [Several sources at a time](running.md#several-sources-at-a-time).',
+    )
+    warnings: bool = _parameter(
+        False, validators.SWITCH, 'Run', 'show the warnings of astropy and MPDAF during the extraction'
+    )
 
 
 FIELDS = dataclasses.fields(Params)

@@ -240,6 +240,6 @@ REFERENCE = Kind(label, "'', an image's name or an aperture's radius, e.g. 'g-ba
 RADII = Kind(several(positive), 'a radius or radii in arcsec, e.g. 2.0 or (1.0, 2.0)')
 FILES = Kind(several(name), "one file name or several, e.g. 'g-band.fits' or ('g-band.fits', 'r-band.fits')")
 EXTENSIONS = Kind(
-    extensions, "(), the data's extension or data and noise, e.g. 1, ('DATA', 'STAT') or ('DATA', 'ERRS: sigma')"
+    extensions, "(), the extension of the data, or those of data and noise, e.g. 1 or ('DATA', 'ERR2: sigma')"
 )
 COLOUR_MAP = Kind(colour_map, "the name of a matplotlib colour map, e.g. 'viridis'")

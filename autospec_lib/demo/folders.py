@@ -31,7 +31,7 @@ BACK_FILTERSIZE  5
 
 ABELL_PARAM = """\
 # Demonstration: 8 sources in the core of Abell 478 (z = 0.086), MUSE and HST.
-# AutoSpec --init writes a file with all parameters; the README explains each.
+# AutoSpec --init writes a file with all parameters; docs/parameters.md explains each.
 REF = 'halpha'                      # the H-alpha image weighs the reference spectrum
 DATACUBE = 'abell478.fits'
 CATALOG = 'catalog.txt'
@@ -145,7 +145,7 @@ def what_to_look_at(folder: Path, simulated: bool) -> str:
             f'results: {output}\n'
             f'look at: {output}/images/11/11_IMAGES.jpg and 11_SPECTRA.jpg, one of a blended pair (the other is 12)\n'
             f'         {output}/images/23/23_MASKS.jpg, a position where nothing was detected\n'
-            f'compare: the spectra with the true ones in {folder}/truth.fits (see the README, "The simulated field")'
+            f'compare: the spectra with the true ones in {folder}/truth.fits (see docs/running.md)'
         )
     return (
         f'results: {output}\n'

@@ -76,7 +76,7 @@ def open_cube(path: Path, extensions: tuple[int | str, ...] = ()) -> OpenCube:
         FITS file.
     extensions : tuple
         () = MUSE layout (DATA, or SCI, or the only one; STAT; DQ); one extension for the data; or two, data and noise,
-        whose kind may follow after a colon ('ERRS: sigma').
+        whose kind may follow after a colon ('ERR2: sigma').
 
     Raises
     ------

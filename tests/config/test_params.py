@@ -228,7 +228,7 @@ class TestValues:
             ),
             (r"PRE_OUT = 'deep\\'", 'holds a path separator'),
             ("IMG = ('g-band.fits', '')", "('g-band.fits', '') holds '', which is empty; expected one file name"),
-            ('DATA_EXT = (1, 2, 3)', "(1, 2, 3) has 3 values; expected (), the data's extension or"),
+            ('DATA_EXT = (1, 2, 3)', '(1, 2, 3) has 3 values; expected (), the extension of the data, or'),
             ('DATA_EXT = -1', '-1 is negative; expected ()'),
             ("DATA_EXT = 'A', 'X: sgima'", "holds 'X: sgima', which names no kind of noise; expected ()"),
             ("DATA_EXT = 'A', 'X: sgima'", 'did you mean sigma?'),

@@ -303,7 +303,7 @@ def test_mpdaf_is_found_without_being_imported(tmp_path):
         'import sys, pathlib; from autospec_lib.config import sextractor; folder = pathlib.Path(sys.argv[1]);'
         'sextractor.install_defaults(folder); sextractor.load(folder); sys.exit("mpdaf" in sys.modules)'
     )
-    root = Path(sextractor.__file__).parents[1]
+    root = Path(sextractor.__file__).parents[2]
     done = subprocess.run([sys.executable, '-c', code, tmp_path], cwd=root, env={**os.environ, 'PYTHONPATH': str(root)})
     assert done.returncode == 0
 
