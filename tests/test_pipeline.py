@@ -123,6 +123,15 @@ def test_the_circle_that_stands_for_a_source_is_no_sky():
     np.testing.assert_array_equal(products.masks['MASK_SKY'], ~inside)
 
 
+def test_a_circle_between_spaxel_centres_is_one_spaxel():
+    products = process(replace(cutout := make_cutout(ref='0.1'), centre=(10.4, 11.45)), aper=(0.1,))
+    mask = products.masks['MASK_APER_0.1_OBJ']
+    assert mask.sum() == 1
+    assert mask[10, 11]
+    spectrum = products.spectra['CROSS_CORRELATION_SKYSUB'].data + products.spectra['MUSE_SKY'].data
+    assert_allclose(spectrum, cutout.voxels.data[:, 10, 11])
+
+
 def test_an_aperture_beyond_the_rows_own_size_is_said_to_be_cut_off():
     cutout = make_cutout()
     products = process(replace(cutout, target=replace(cutout.target, size=3.0)), aper=(1.0, 1.6), mode='cat')

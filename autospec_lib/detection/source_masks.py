@@ -79,5 +79,9 @@ def aperture(cutout: Cutout, radius: float) -> BoolArray:
 
 
 def circle(cutout: Cutout, centre: tuple[float, float], radius: float) -> BoolArray:
-    """The inside of a circle; ``radius`` in arcsec."""
-    return geometry.circle(cutout.shape, centre, radius, cutout.pixel)
+    """The spaxels whose centre is inside a circle, at least the one that holds its centre; ``radius`` in arcsec."""
+    inside = geometry.circle(cutout.shape, centre, radius, cutout.pixel)
+    if not inside.any():
+        y, x = (int(min(max(round(c), 0), n - 1)) for c, n in zip(centre, cutout.shape, strict=True))
+        inside[y, x] = True
+    return inside

@@ -10,12 +10,11 @@ import numpy as np
 from astropy import units as u
 from astropy.io import fits
 from astropy.wcs import WCS
-from astropy.wcs.utils import proj_plane_pixel_scales
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import FloatArray, IntArray
+from autospec_lib.inputs import resample
 from autospec_lib.inputs.fits_arrays import open_fits, readable
 from autospec_lib.inputs.noise_kinds import is_quality, looks_like_noise
 from autospec_lib.inputs.units import known
@@ -24,14 +23,21 @@ if TYPE_CHECKING:
     from mpdaf.obj import WCS as MpdafWCS  # noqa: N811
     from mpdaf.obj import Image
 
+SAME_GRID = 1e-3  # pixels
+# Pixels by which MPDAF's alignment may miss the grid: it cannot follow shear (0.04 between fields of MUSE and DES).
+OFF_GRID = 0.3
+# Share of the spaxels that MPDAF may lose: its smoothing takes light from those beside them.
+MOST_LOST = 0.1
+NOT_SQUARE = 0.1  # difference of a spaxel's sides, from which on MPDAF's alignment is not used
+
 
 @dataclass(frozen=True)
 class AlignedImage:
     """An image (ny, nx) with the cube's shape; NaN where there is no value.
 
-    ``image`` is the same as an MPDAF Image, whose WCS may differ from the cube's (``grid``, an MPDAF WCS) by a fraction
-    of a pixel: MPDAF aligns by rotation and scale, which cannot follow shear in the cube's WCS. Both are None where the
-    image is on the grid as it is. ``unit`` is that of the file, as FITS writes it, or ''.
+    ``image`` is what MPDAF has aligned, without the pixels that its rotation loses. Its WCS may differ from the cube's
+    (``grid``, an MPDAF WCS) by a fraction of a pixel: MPDAF aligns by rotation and scale, which cannot follow shear in
+    the cube's WCS. Both are None where MPDAF has no part in it. ``unit`` is that of the file, as FITS writes it, or ''.
     """
 
     data: FloatArray
@@ -41,15 +47,34 @@ class AlignedImage:
 
     def on_grid(self, box: tuple[slice, slice]) -> FloatArray:
         """Cut out a box and put it exactly on the cube's grid, as MPDAF does before it segments an image."""
+        values = self.data[box]
         if self.image is None or self.grid is None:
-            return self.data[box]
+            return values
         cut, grid = self.image[box], self.grid[box]
-        # Every step to the letter: a border that rounding pushes off the image changes the background, and with it
-        # which faint pixels are detected.
-        if cut.get_rot() != grid.get_rot():
-            cut = cut.rotate(grid.get_rot() - cut.get_rot(), interp='no', reshape=True)
-        moved = cut.resample((grid.naxis2, grid.naxis1), grid.get_start(), grid.get_step(unit=u.arcsec), flux=True)
-        return np.asarray(moved.data.filled(np.nan))
+        own = np.isfinite(cut.data.filled(np.nan))
+        if not own.any():
+            return values
+        try:
+            return np.where(own, _regridded(cut, grid), values)
+        except Exception:  # MPDAF's errors have no class of their own; it fails where rotation loses all of a small box
+            return values
+
+
+def _regridded(cut: Image, grid: MpdafWCS) -> FloatArray:
+    """An image exactly on a grid that it differs from by a fraction of a pixel, NaN where rotation loses pixels.
+
+    Every step is that of MPDAF's segmentation to the letter: a border that rounding pushes off the image changes the
+    background, and with it which faint pixels are detected.
+    """
+    if cut.get_rot() != grid.get_rot():
+        cut = cut.rotate(grid.get_rot() - cut.get_rot(), interp='no', reshape=True)
+    moved = cut.resample((grid.naxis2, grid.naxis1), grid.get_start(), grid.get_step(unit=u.arcsec), flux=True)
+    return np.asarray(moved.data.filled(np.nan))
+
+
+class _ByMpdaf(NamedTuple):
+    image: Image
+    grid: MpdafWCS
 
 
 class SkyImage(NamedTuple):
@@ -111,8 +136,9 @@ def _is_about_another(hdu: fits.ImageHDU) -> bool:
 def align(path: Path, cube_header: fits.Header, shape: tuple[int, int]) -> AlignedImage:
     """Put an image on the cube's grid.
 
-    MPDAF's `Image.align_with_image` does it, as in v1.1.2; where the coordinates of image or cube are distorted, of
-    which MPDAF knows nothing, `resampled`. Both give the mean of the image's values in each spaxel.
+    MPDAF's `Image.align_with_image` does it, as in v1.1.2. It knows of no distortions, fails near the poles, and loses
+    pixels at the border where it rotates: there `resample` takes its place. Both give the mean of the image's values
+    in each spaxel.
 
     Parameters
     ----------
@@ -136,87 +162,55 @@ def align(path: Path, cube_header: fits.Header, shape: tuple[int, int]) -> Align
         raise InputError(f'{path.name}: holds no value (all NaN); take it out of IMG')
     with readable(path, 'cannot be put on the grid of the cube'):
         wcs = WCS(cube_header).celestial
-        if data.shape == shape and _same_grid(found.wcs, wcs, shape):
+        if data.shape == shape and _deviation(found.wcs, wcs, shape) < SAME_GRID:
             return AlignedImage(data, unit)
         if not _overlap(found.wcs, data.shape, wcs, shape):
             raise InputError(f'{path.name}: does not overlap the cube; correct its WCS, or take it out of IMG')
-        if _is_distorted(found.wcs) or _is_distorted(wcs):
-            aligned = AlignedImage(resampled(data, found.wcs, wcs, shape), unit)
-        else:
-            aligned = _aligned_by_mpdaf(data, found.header, cube_header, shape, unit)
-    if not np.isfinite(aligned.data).any():
+        mpdaf = None
+        if not (resample.is_distorted(found.header, found.wcs) or resample.is_distorted(cube_header, wcs)):
+            mpdaf = _aligned_by_mpdaf(data, found.header, cube_header, shape)
+        values = np.full(shape, np.nan) if mpdaf is None else mpdaf.image.data.filled(np.nan)
+        filled = resample.resample(data, found.wcs, wcs, ~np.isfinite(values))
+        if mpdaf is not None and np.isfinite(filled).mean() > MOST_LOST:
+            mpdaf, filled = None, resample.resample(data, found.wcs, wcs, np.ones(shape, bool))
+        values = np.where(np.isfinite(filled), filled, values)
+    if not np.isfinite(values).any():
         raise InputError(f'{path.name}: has no value on the cube; correct its WCS, or take it out of IMG')
-    return aligned
+    return AlignedImage(values, unit, *(mpdaf or (None, None)))
 
 
 def _aligned_by_mpdaf(
-    data: FloatArray, header: fits.Header, cube_header: fits.Header, shape: tuple[int, int], unit: str
-) -> AlignedImage:
+    data: FloatArray, header: fits.Header, cube_header: fits.Header, shape: tuple[int, int]
+) -> _ByMpdaf | None:
+    """MPDAF's alignment, or None where it cannot be used: it fails, misses the grid, or spaxels are not square.
+
+    Before it resamples an image, MPDAF smooths it by the longer side of a spaxel in both directions.
+    """
     from mpdaf.obj import WCS as MpdafWCS  # noqa: N811
     from mpdaf.obj import Image
 
     grid = MpdafWCS(cube_header, shape=shape)
+    if np.ptp(np.abs(grid.get_axis_increments(unit=u.arcsec))) > NOT_SQUARE * grid.get_step(unit=u.arcsec).min():
+        return None
     image = Image(wcs=MpdafWCS(header, shape=data.shape), data=data, copy=False)
-    aligned = image.align_with_image(Image(wcs=grid, data=np.zeros(shape), copy=False))
-    return AlignedImage(aligned.data.filled(np.nan), unit, aligned, grid)
-
-
-def _is_distorted(wcs: WCS) -> bool:
-    """Whether coordinates are more than a projection: SIP, lookup tables, TPV and the like."""
-    return bool(wcs.has_distortion) or any(str(kind)[4:].strip('-') in ('TPV', 'TPD') for kind in wcs.wcs.ctype)
+    try:
+        aligned = image.align_with_image(Image(wcs=grid, data=np.zeros(shape), copy=False))
+    except Exception:  # MPDAF's errors have no class of their own
+        return None
+    return _ByMpdaf(aligned, grid) if _deviation(aligned.wcs.wcs, grid.wcs, shape) < OFF_GRID else None
 
 
 def _overlap(own: WCS, own_shape: tuple[int, ...], cube: WCS, shape: tuple[int, int]) -> bool:
     """Whether the centre of any spaxel lies in the image."""
-    there = _places(own, cube, *np.indices(shape))
-    return bool(np.all((there > -0.5) & (there < np.reshape(own_shape, (2, 1, 1)) - 0.5), axis=0).any())
+    y, x = resample.places(cube, own, *np.indices(shape))
+    return bool(((y > -0.5) & (y < own_shape[0] - 0.5) & (x > -0.5) & (x < own_shape[1] - 0.5)).any())
 
 
-def _places(own: WCS, cube: WCS, y: FloatArray, x: FloatArray) -> FloatArray:
-    """Where pixels (y, x) of the cube lie in the image, (2, ...) in the order y, x; NaN for nowhere."""
-    world = cube.all_pix2world(np.column_stack([x.ravel(), y.ravel()]), 0)
-    there = own.all_world2pix(world, 0, quiet=True)
-    return np.asarray(there.T[::-1].reshape(2, *y.shape))
-
-
-def resampled(data: FloatArray, own: WCS, cube: WCS, shape: tuple[int, int]) -> FloatArray:
-    """An image on the cube's grid by its full WCS: the mean in each spaxel of the image, interpolated between pixels.
-
-    Parameters
-    ----------
-    data : array (my, mx)
-        The image; NaN for no value.
-    own, cube : WCS
-        Coordinates of both.
-    shape : (int, int)
-        The cube's (ny, nx).
-
-    Returns
-    -------
-    array (ny, nx)
-        NaN in spaxels of which less than half lies on pixels with a value.
-    """
-    ratio = proj_plane_pixel_scales(cube) / proj_plane_pixel_scales(own)
-    number = int(np.clip(np.ceil(2 * ratio.max()), 3, 20))  # points in a spaxel along each axis
-    steps = (np.arange(number) + 0.5) / number - 0.5
-    known_pixels = np.isfinite(data)
-    values = np.where(known_pixels, data, 0.0)
-    result = np.full(shape, np.nan)
-    for row in range(shape[0]):
-        y = row + steps[:, None, None, None] + np.zeros((1, number, 1, shape[1]))
-        x = np.arange(shape[1]) + steps[None, :, None, None] + np.zeros((number, 1, 1, 1))
-        there = np.nan_to_num(_places(own, cube, y, x), nan=-10.0)
-        total = map_coordinates(values, there, order=1, cval=0.0).mean(axis=(0, 1, 2))
-        share = map_coordinates(known_pixels.astype(float), there, order=1, cval=0.0).mean(axis=(0, 1, 2))
-        result[row] = np.where(share >= 0.5, total / np.maximum(share, 0.5), np.nan)
-    return result
-
-
-def _same_grid(a: WCS, b: WCS, shape: tuple[int, int]) -> bool:
-    """Whether two WCS give the corners of an image the same place, to a thousandth of a pixel."""
+def _deviation(a: WCS, b: WCS, shape: tuple[int, int]) -> float:
+    """By how many pixels two WCS differ at the corners of an image; infinite where one of them has no such place."""
     corners = np.array([(0, 0), (shape[1] - 1, 0), (0, shape[0] - 1), (shape[1] - 1, shape[0] - 1)], float)
     there = a.all_world2pix(b.all_pix2world(corners, 0), 0, quiet=True)
-    return bool(np.nanmax(np.abs(there - corners), initial=np.inf if np.isnan(there).any() else 0.0) < 1e-3)
+    return float(np.nan_to_num(np.abs(there - corners), nan=np.inf).max())
 
 
 def nearest_map(path: Path, cube_wcs: WCS, shape: tuple[int, int]) -> IntArray:
@@ -232,7 +226,7 @@ def nearest_map(path: Path, cube_wcs: WCS, shape: tuple[int, int]) -> IntArray:
     if (values < 0).any() or (values != np.round(values)).any() or (values > np.iinfo(np.int32).max).any():
         raise InputError(f'{path.name}: not a segmentation map: labels are whole numbers from 0 (no object) up')
     with readable(path, 'its WCS cannot be used'):
-        there = _places(found.wcs, cube_wcs, *np.indices(shape))
+        there = resample.places(cube_wcs, found.wcs, *np.indices(shape))
     row, column = np.nan_to_num(np.round(there), nan=-1, posinf=-1, neginf=-1).astype(int)
     inside = (row >= 0) & (row < values.shape[0]) & (column >= 0) & (column < values.shape[1])
     if not inside.any():

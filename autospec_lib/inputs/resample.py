@@ -1,0 +1,98 @@
+"""Images on the cube's grid by their full coordinates, distortions included."""
+
+from __future__ import annotations
+
+import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS
+from scipy.ndimage import map_coordinates
+
+from autospec_lib.core.types import BoolArray, FloatArray
+
+CTYPES = ('-TPV', '-TPD', '-SIP')  # distortions that wcslib or astropy applies
+MOST_MISSING = 0.25  # share of a spaxel without value from which on it has none, as in MPDAF's alignment
+FINEST = 48  # points along a spaxel at most
+CLOSE = 0.01  # pixels by which a position may differ after going to the sky and back
+
+
+def is_distorted(header: fits.Header, wcs: WCS) -> bool:
+    """Whether a header's coordinates are more than a projection and a matrix: SIP, TPV, TPD or lookup tables."""
+    types = [str(header.get(f'CTYPE{axis}', '')).upper() for axis in (1, 2)]
+    # wcslib takes TPV for TAN with a distortion of its own, and does not keep the name.
+    named = any(kind.strip().endswith(CTYPES) for kind in types)
+    return bool(named or wcs.has_distortion or any(f'C{kind}DIS{axis}' in header for kind in 'PQ' for axis in '12'))
+
+
+def places(grid: WCS, own: WCS, y: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Where pixels of one grid lie in another image.
+
+    Parameters
+    ----------
+    grid, own : astropy.wcs.WCS
+        Celestial coordinates of the grid, and of the image; both RA, Dec.
+    y, x : arrays
+        Pixels of the grid, 0-based.
+
+    Returns
+    -------
+    y, x : arrays
+        Pixels of the image, of the same shape; NaN for places that are not in the image's projection.
+    """
+    pixels = np.column_stack([x.ravel(), y.ravel()]).astype(float)
+    with np.errstate(all='ignore'):
+        there = own.all_world2pix(grid.all_pix2world(pixels, 0), 0, quiet=True)
+        # The inversion of a distortion may diverge, and the far side of the sky may fall on the image.
+        back = grid.all_world2pix(own.all_pix2world(there, 0), 0, quiet=True)
+        there[~(np.abs(back - pixels).max(axis=1) < CLOSE)] = np.nan
+    return there[:, 1].reshape(y.shape), there[:, 0].reshape(x.shape)
+
+
+def resample(image: FloatArray, own: WCS, grid: WCS, wanted: BoolArray) -> FloatArray:
+    """The mean of an image over each spaxel.
+
+    As in MPDAF's `Image.align_with_image`, pixels hold brightness per area: a larger pixel does not hold more. The
+    image is interpolated linearly at points inside each spaxel that are not further apart than half a pixel of the
+    image, and the mean is taken over the points that have a value.
+
+    Parameters
+    ----------
+    image : array (my, mx)
+        NaN for no value.
+    own, grid : astropy.wcs.WCS
+        Celestial coordinates of the image and of the cube.
+    wanted : array of bool (ny, nx)
+        The spaxels of the cube to fill.
+
+    Returns
+    -------
+    array (ny, nx)
+        NaN where a quarter or more of a spaxel has no value, and in spaxels that are not wanted.
+    """
+    # A spaxel is small beside a distortion: its corners say where all of its points are.
+    ny, nx = wanted.shape
+    at_corners = places(grid, own, *(np.mgrid[0 : ny + 1, 0 : nx + 1] - 0.5))
+    number = _points(at_corners)
+    corners = [
+        np.array([a[:-1, :-1][wanted], a[:-1, 1:][wanted], a[1:, :-1][wanted], a[1:, 1:][wanted]]) for a in at_corners
+    ]
+    good = np.isfinite(image)
+    filled, weight = np.where(good, image, 0.0), good.astype(float)
+    total, covered = np.zeros(wanted.sum()), np.zeros(wanted.sum())
+    steps = (np.arange(number) + 0.5) / number
+    for down in steps:
+        for right in steps:
+            shares = np.outer([1 - down, down], [1 - right, right]).ravel()
+            where = [np.nan_to_num(shares @ corner, nan=-9.0) for corner in corners]
+            total += map_coordinates(filled, where, order=1, cval=0.0)
+            covered += map_coordinates(weight, where, order=1, cval=0.0)
+    enough = covered > (1 - MOST_MISSING) * number**2
+    result = np.full(wanted.shape, np.nan)
+    result[wanted] = np.where(enough, total / np.where(enough, covered, 1.0), np.nan)
+    return result
+
+
+def _points(corners: tuple[FloatArray, FloatArray]) -> int:
+    """How many points along a spaxel are half a pixel of the image apart."""
+    lengths = [np.hypot(*(np.diff(corner, axis=axis) for corner in corners)) for axis in (0, 1)]
+    known = [float(np.nanmedian(length)) for length in lengths if np.isfinite(length).any()]
+    return int(np.clip(np.ceil(2 * max(known, default=1.0) - 1e-6), 1, FINEST))
