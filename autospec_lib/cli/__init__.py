@@ -11,18 +11,19 @@ __all__ = ['main']
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run AutoSpec as from the shell; see `command.main`. Ctrl-C during the imports ends it without a traceback."""
+    """Run AutoSpec as from the shell; see `command.main`. Ctrl-C ends it without a traceback, also while it imports."""
     before = signal.getsignal(signal.SIGINT)
     with suppress(ValueError):  # not in the main thread, where Python has no handlers
         if before is signal.default_int_handler:
             signal.signal(signal.SIGINT, _leave)
     try:
         from autospec_lib.cli import command
+
+        # Its own handler takes the place of this one as soon as there is something to wind up.
+        return command.main(argv)
     finally:
-        with suppress(ValueError):
-            if before is signal.default_int_handler:
-                signal.signal(signal.SIGINT, before)
-    return command.main(argv)
+        if signal.getsignal(signal.SIGINT) is _leave:
+            signal.signal(signal.SIGINT, before)
 
 
 def _leave(*_: object) -> None:
