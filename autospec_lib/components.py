@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from autospec_lib.core.types import FloatArray, Psf
+from autospec_lib.core.types import FloatArray, Ident, Psf
 from autospec_lib.fitting import fit
 from autospec_lib.lines import with_lines
 from autospec_lib.neighbours import likeness, search
@@ -40,7 +40,7 @@ class Components:
     before: Prior
     model: Model
     mixture: FloatArray
-    ids: tuple[int, ...]
+    ids: tuple[Ident, ...]
     notes: tuple[str, ...] = ()
 
     def profiles(self, shape: tuple[int, int], where: FloatArray) -> FloatArray:
@@ -67,7 +67,7 @@ class _Data:
 
 
 def decompose(
-    cube: Weighted, where: FloatArray, positions: Mapping[int, tuple[float, float]], seeing: Psf | float
+    cube: Weighted, where: FloatArray, positions: Mapping[Ident, tuple[float, float]], seeing: Psf | float
 ) -> Components:
     """Fit the sources, look for light that they do not explain, and decide whose it is.
 
@@ -168,7 +168,7 @@ def _dispensable(data: _Data, before: Prior, smooth: Model, number: int) -> int:
     return choices[int(np.argmin(left))]
 
 
-def _owned(data: _Data, before: Prior, tight: Model, model: Model, ids: tuple[int, ...]) -> Components:
+def _owned(data: _Data, before: Prior, tight: Model, model: Model, ids: tuple[Ident, ...]) -> Components:
     """Whose each further component is: one source's, several sources', or a neighbour's that nobody named.
 
     It is a part of sources only where both models say so, and as the last one says: a neighbour that is taken for a
@@ -182,7 +182,7 @@ def _owned(data: _Data, before: Prior, tight: Model, model: Model, ids: tuple[in
             column = _ownership(data, mixture, model, number)
         if column is None:
             mixture = np.concatenate([mixture, np.eye(1, count, number)])
-            ids = (*ids, min(0, *ids) - 1)
+            ids = (*ids, min([0, *(ident for ident in ids if isinstance(ident, int))]) - 1)
             y, x = model.shapes[number, :2]
             notes.append(f'source {ids[-1]}: a neighbour at pixel ({y:.1f}, {x:.1f}) that the catalogue does not name')
         else:

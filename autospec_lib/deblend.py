@@ -14,7 +14,7 @@ import numpy as np
 
 from autospec_lib.components import Components, decompose
 from autospec_lib.core.errors import SourceError
-from autospec_lib.core.types import BoolArray, FloatArray, Measured, Psf
+from autospec_lib.core.types import BoolArray, FloatArray, Ident, Measured, Psf
 from autospec_lib.image_prior import blurred, kernels, match, templates
 from autospec_lib.profiles import bin_cube
 from autospec_lib.solve import NODES, Solution, Weighted, interpolation, solve, weigh
@@ -66,11 +66,11 @@ class Deblended:
     wavelength.
     """
 
-    spectra: dict[int, Measured]
+    spectra: dict[Ident, Measured]
     sky: Measured
-    profiles: dict[int, FloatArray]
+    profiles: dict[Ident, FloatArray]
     residual: FloatArray
-    shapes: dict[int, Shape]
+    shapes: dict[Ident, Shape]
     leakage: FloatArray
     condition: float
     chromatic: FloatArray
@@ -82,7 +82,7 @@ def extract(
     data: FloatArray,
     variance: FloatArray | None,
     bad: BoolArray,
-    positions: Mapping[int, tuple[float, float]],
+    positions: Mapping[Ident, tuple[float, float]],
     wave: FloatArray,
     options: Options | None = None,
 ) -> Deblended:
@@ -201,7 +201,7 @@ def _residual(cube: Weighted, profiles: FloatArray, mixing: FloatArray, solution
     return np.asarray(left.reshape(cube.shape))
 
 
-def _shapes(parts: Components) -> dict[int, Shape]:
+def _shapes(parts: Components) -> dict[Ident, Shape]:
     """Each source's brightest component in words an astronomer uses."""
     shapes = {}
     for row, name in zip(parts.mixture, parts.ids, strict=True):
@@ -212,7 +212,7 @@ def _shapes(parts: Components) -> dict[int, Shape]:
     return shapes
 
 
-def _undetected(solution: Solution, ids: tuple[int, ...]) -> list[str]:
+def _undetected(solution: Solution, ids: tuple[Ident, ...]) -> list[str]:
     """Which sources are lost in the noise, or below it, when all wavelengths are added up."""
     notes = []
     for k, name in enumerate(ids):
@@ -231,7 +231,7 @@ def _undetected(solution: Solution, ids: tuple[int, ...]) -> list[str]:
     return notes
 
 
-def _inseparable(gram: FloatArray, ids: tuple[int, ...]) -> list[str]:
+def _inseparable(gram: FloatArray, ids: tuple[Ident, ...]) -> list[str]:
     """Whether the data can hardly tell the target from another source: its errors grow through the overlap."""
     sources = gram[:-1, :-1]
     size = np.sqrt(np.diag(sources)).clip(1e-300)

@@ -12,7 +12,7 @@ from autospec_lib.config.params import Params
 from autospec_lib.core import geometry, keys, moffat
 from autospec_lib.core.errors import SourceError
 from autospec_lib.core.products import Kind, Products, Spectrum, by_key
-from autospec_lib.core.types import Cutout, FloatArray, Measured, Voxels
+from autospec_lib.core.types import Cutout, FloatArray, Ident, Measured, Voxels
 from autospec_lib.extraction import weights
 from autospec_lib.solve import NODES, interpolation
 
@@ -69,7 +69,7 @@ def products(cutout: Cutout, params: Params, sky_subtracted: bool) -> Products:
     )
 
 
-def _distance(cutout: Cutout, ident: int) -> float:
+def _distance(cutout: Cutout, ident: Ident) -> float:
     y, x = cutout.neighbours[ident]
     return float(np.hypot(y - cutout.centre[0], x - cutout.centre[1]))
 

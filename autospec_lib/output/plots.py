@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from autospec_lib.core import keys
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Products
-from autospec_lib.core.types import BoolArray, Cutout, FloatArray, IntArray
+from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Ident, IntArray
 from autospec_lib.output import spectra_plot
 from autospec_lib.output.panels import DPI, Panel, Rows, sheet
 
@@ -87,7 +87,7 @@ def _style() -> Any:
     return {**matplotlib.rcParamsDefault, **STYLE}
 
 
-def save(figures: Mapping[str, Figure], folder: Path, ident: int) -> list[Path]:
+def save(figures: Mapping[str, Figure], folder: Path, ident: Ident) -> list[Path]:
     """Write each figure as ``<folder>/<ident>_<KEY>.jpg``, which appears only when it is complete.
 
     Raises

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import io
 import warnings
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -49,6 +50,7 @@ def write_source(path: Path, products: Products, cutout: Cutout, origin: Mapping
     primary['EXTEND'] = True
     with complete_file(path) as temporary, temporary.open('wb') as file:
         file.write(primary.tostring().encode('ascii'))
+        file.write(_redshift(cutout.target.z))
         file.writelines(_extensions(products, cutout.grid))
         primary[SIZE_CARD] = file.tell()
         file.seek(0)
@@ -79,7 +81,7 @@ def _primary(products: Products, target: Target, origin: Mapping[str, str]) -> f
     now = datetime.datetime.now().isoformat(sep=' ')
     header = fits.Header()
     cards: list[tuple[str, Any, str]] = [
-        ('ID', target.id, 'object ID %d'),
+        ('ID', *_ident(target)),
         ('RA', round(target.ra, 7), 'RA u.degree %.7f'),
         ('DEC', round(target.dec, 7), 'DEC u.degree %.7f'),
         ('FROM', origin.get('FROM', ''), 'detection software'),
@@ -102,9 +104,28 @@ def _primary(products: Products, target: Target, origin: Mapping[str, str]) -> f
     return header
 
 
+def _ident(target: Target) -> tuple[int | str, str]:
+    """The ID as a card holds it, and MPDAF's comment, which says how to print it."""
+    if isinstance(target.id, int):
+        return target.id, 'object ID %d'
+    return _ascii(target.id), 'object ID %s'
+
+
 def _ascii(text: str) -> str:
     """FITS headers hold printable ASCII only."""
     return ''.join(c if ' ' <= c <= '~' else '?' for c in text)
+
+
+def _redshift(z: float | None) -> bytes:
+    """The catalogue's redshift as MPDAF's table Z, or nothing where there is none."""
+    if z is None:
+        return b''
+    columns = [fits.Column(name='Z_DESC', format='20A', array=np.array(['CATALOG']))]
+    columns += [fits.Column(name=name, format='D', array=np.array([z])) for name in ('Z', 'Z_MIN', 'Z_MAX')]
+    table = fits.BinTableHDU.from_columns(columns, name='Z')
+    file = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(file)
+    return file.getvalue()[BLOCK:]
 
 
 def _extensions(products: Products, grid: Grid) -> Iterator[bytes]:

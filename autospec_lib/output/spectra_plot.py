@@ -33,7 +33,7 @@ def figure(products: Products, cutout: Cutout) -> Figure:
     for axes, spectrum in zip(panels, shown, strict=True):
         _panel(axes, cutout.wave, spectrum)
         axes.set_title(spectrum.key, loc='left', y=1.0)
-    panels[0].set_title(f'source {cutout.target.id}', loc='right', color=QUIET, y=1.0)
+    panels[0].set_title(f'source {cutout.target.id}', loc='right', color=QUIET, y=1.0, parse_math=False)
     words = ((INK, 'flux'), (ERROR, '1\N{GREEK SMALL LETTER SIGMA} error'), (PALE, 'sky line'))
     lines = [Line2D([], [], color=colour, linewidth=0.9, label=word) for colour, word in words]
     panels[0].legend(handles=lines, loc='lower right', bbox_to_anchor=(0.93, 0.97), fontsize=6, frameon=False, ncol=3)
@@ -41,7 +41,7 @@ def figure(products: Products, cutout: Cutout) -> Figure:
     result.supylabel(f'flux [{unit_text(cutout.grid.unit)}]' if cutout.grid.unit else 'flux', fontsize=8, x=0.005)
     if products.notes:
         text = textwrap.shorten('; '.join(products.notes), 170)
-        result.text(0.985, 0.05 / height, text, ha='right', va='bottom', fontsize=6, color=QUIET)
+        result.text(0.985, 0.05 / height, text, ha='right', va='bottom', fontsize=6, color=QUIET, parse_math=False)
     return result
 
 

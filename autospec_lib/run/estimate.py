@@ -25,6 +25,7 @@ PLOTS = 0.7e6  # the JPGs of one source
 def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterator[str]:
     """Lines about the cube, the sources, their references, and the memory and disk a run needs."""
     yield from _cube(job)
+    yield f'catalogue: {job.catalogue}'
     spaxels = []
     for target in targets:
         centre, trouble = _centre(job, target)
@@ -69,7 +70,8 @@ def _cube(job: Job) -> Iterator[str]:
 
 def _reference(job: Job, target: Target) -> str:
     tag = keys.reference_tag(target.ref)
-    known = keys.references(job.cube.images, job.params.aper, bool(job.params.deblend))
+    radii = [*job.params.aper, *([] if target.aper is None else [target.aper])]
+    known = keys.references(job.cube.images, radii, bool(job.params.deblend))
     return tag if tag in known else f'{keys.WHITE} ({target.ref!r} is neither in IMG nor in APER)'
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from autospec_lib.config.params import Params
 from autospec_lib.core import keys
 from autospec_lib.core.segmentation_settings import SegmentationSettings
-from autospec_lib.core.types import Target
+from autospec_lib.core.types import Ident, Target
 from autospec_lib.inputs.cube import OpenCube
 from autospec_lib.output.selection import Wanted
 
@@ -19,6 +19,7 @@ class Job:
     """What all sources of a run share. With ``resume``, sources that are complete already are kept.
 
     ``sources`` are the pixel positions of the whole catalogue, for the joint extraction; empty where it is off.
+    ``catalogue`` is one line on what of the catalogue was taken as what.
     """
 
     folder: Path
@@ -27,15 +28,17 @@ class Job:
     cube: OpenCube
     fingerprint: str = ''
     resume: bool = False
-    sources: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    sources: Mapping[Ident, tuple[float, float]] = field(default_factory=dict)
+    catalogue: str = ''
 
     def path(self, target: Target) -> Path:
         """Where a source's file belongs."""
-        return self.folder / self.params.output / f'{self.params.pre_out}{target.id}.fits'
+        return self.folder / self.params.output / f'{self.params.pre_out}{keys.file_stem(target.id)}.fits'
 
     def picture(self, target: Target, key: str) -> Path:
         """Where one of a source's plots belongs."""
-        return self.folder / self.params.output / 'images' / str(target.id) / keys.picture(target.id, key)
+        images = self.folder / self.params.output / 'images'
+        return images / keys.file_stem(target.id) / keys.picture(target.id, key)
 
     @property
     def wanted(self) -> Wanted:

@@ -26,7 +26,8 @@ def load(tmp_path):
     def write_and_load(text, mode='param', skip_bad_rows=False):
         path = tmp_path / 'catalog.txt'
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return catalog.load(path, mode, SIZE, REF, skip_bad_rows)
+        found = catalog.load(path, mode, SIZE, REF, skip_bad_rows)
+        return found.targets, found.warnings
 
     return write_and_load
 

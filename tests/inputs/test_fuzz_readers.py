@@ -50,7 +50,8 @@ def load_catalogue(folder, content, mode, skip_bad_rows=False):
     path = folder / 'sources.txt'
     path.write_bytes(as_bytes(content))
     try:
-        return check_messages(path, *catalog.load(path, mode, SIZE, REF, skip_bad_rows))
+        found = catalog.load(path, mode, SIZE, REF, skip_bad_rows)
+        return check_messages(path, found.targets, found.warnings)
     except InputError as error:
         return check_messages(path, None, (), error.faults)
 
