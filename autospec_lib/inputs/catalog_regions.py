@@ -143,7 +143,7 @@ def _cells(region: _Region, sky: Mapping[_Region, tuple[float, float]], catalogu
 
 def _sky(regions: Sequence[_Region]) -> dict[_Region, tuple[float, float]]:
     """Right ascension and declination, in the system of the cube, of all regions that have them in another one."""
-    found = {}
+    found: dict[_Region, tuple[float, float]] = {}
     for frame in {_FRAMES[region.frame] for region in regions if region.frame in _FRAMES} - {'icrs', 'image'}:
         from astropy.coordinates import SkyCoord
 

@@ -80,6 +80,8 @@ def prepare(
     settings, ignored = sextractor.load(folder)
     cube = open_all(params, folder)
     fingerprint = resume.run_fingerprint(folder, params, settings)
+    if params.deblend:
+        fingerprint += repr(choice.positions)  # which are each other's neighbours
     rows = cutouts.placed(cube, listed)
     sources = cutouts.positions(cube, rows) if params.deblend else {}
     job = Job(folder, params, settings, cube, fingerprint, choice.resume, sources, listed.taken)
@@ -128,9 +130,6 @@ def _selected(targets: list[Target], wanted: Collection[Ident] | None, catalogue
 
 def _listed(known: Collection[Ident], unknown: Collection[Ident]) -> str:
     """Which IDs there are, and what may have been meant."""
-    folders = [ident for ident in unknown if isinstance(ident, str) and os.path.isdir(ident)]
-    if folders:
-        return f'the folder {folders[0]} comes before --id'
     numbers = [ident for ident in known if isinstance(ident, int)]
     names = [ident for ident in known if isinstance(ident, str)]
     if not names:

@@ -45,12 +45,8 @@ def run_fingerprint(folder: Path, params: Params, sex: Any) -> str:
         digest.update(f'{field.name}='.encode())
         digest.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
     # With the joint extraction a source's neighbours count, which are other rows of the catalogue.
-    for name in (
-        params.datacube,
-        *params.img,
-        *params.seg,
-        *[params.catalog] * bool(params.deblend and params.catalog),
-    ):
+    rows = [params.catalog] if params.deblend and params.catalog else []
+    for name in (params.datacube, *params.img, *params.seg, *rows):
         status = (folder / name).stat()
         digest.update(f'{name}:{status.st_size}:{status.st_mtime_ns};'.encode())
     return digest.hexdigest()

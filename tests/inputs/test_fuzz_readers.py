@@ -182,10 +182,11 @@ class TestCatalogue:
     def first_three(line):
         """The first three numbers of a line, read in another way."""
         try:
-            ident, ra, dec = (float(word) for word in re.findall(r'[^\s,\'"#]+', line)[:3])
+            ident, *position = re.findall(r'[^\s,\'"#]+', line)[:3]
+            ra, dec = map(float, position)
         except ValueError:
             return None
-        return ident, ra, dec
+        return float(ident) if ident.isdecimal() else ident, ra, dec
 
     refs = st.from_regex(r'[A-Za-z0-9][\w.-]{0,9}', fullmatch=True).filter(
         lambda ref: ref.lower() not in ('nan', 'none')
