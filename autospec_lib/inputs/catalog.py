@@ -95,8 +95,7 @@ def _assumed(rows: Rows, found: catalog_rows.Found) -> list[str]:
     if 'ID' not in columns.index:
         said.append(f'no column with IDs; {rows.place}s are numbered from 1')
     if 'X' in columns.index:
-        names = columns.taken.partition('; ')[0]
-        said.append(f'no RA and DEC; {names} are taken as pixels of the cube, the first of which is {columns.first}')
+        said.append(f'no RA and DEC; X and Y are taken as pixels of the cube, of which the first is {columns.first}')
     if found.merged:
         which = 'its brightest' if 'BRIGHT' in columns.index else 'its first'
         count = len(found.targets) + found.merged

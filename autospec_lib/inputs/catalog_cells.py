@@ -28,13 +28,14 @@ def identifier(text: str) -> int:
 
 def identifier_or_name(text: str) -> Ident:
     """A whole number from 0, or text that is no other number, of at most 68 characters, as a FITS card has."""
+    text = ' '.join(text.split())
     if _WHOLE.fullmatch(text) or _is_number(text):
         return identifier(text)
     if text.lower() in _EMPTY:
         raise ValueError('no ID')
     if not text.isprintable() or len(text) > _LONGEST_NAME or not text.strip('.'):
         raise ValueError(f'ID {show(text)} is no name; expected at most {_LONGEST_NAME} printable characters')
-    return ' '.join(text.split())
+    return text
 
 
 def right_ascension(text: str, scale: float = 1.0) -> float:

@@ -147,7 +147,10 @@ def _tables(content: bytes, form: str) -> Iterable[Table]:
         text = content.decode('utf-8-sig', 'replace')
         if form == 'ascii.fixed_width':
             text = re.sub(r'^[-|+= \t]*$\n', '', text, flags=re.MULTILINE)
-        yield Table.read(text.splitlines(), format=form, **({'guess': False} if form != 'ascii.html' else {}))
+        table = Table.read(text.splitlines(), format=form, guess=False)
+        if form == 'ascii.latex' and len(table) and not re.search(r'\d', ''.join(map(str, table[0]))):
+            table.remove_row(0)  # the units
+        yield table
 
 
 def _said(meta: Mapping[str, Any]) -> dict[str, str]:
