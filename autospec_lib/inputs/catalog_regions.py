@@ -38,7 +38,7 @@ _LENGTH = re.compile(r'([+-]?[\d.]+(?:e[+-]?\d+)?)("|\'|d|r|p|i)?', re.IGNORECAS
 _ARCSEC = {'"': 1.0, "'": 60.0, 'd': 3600.0, 'r': 3600 * math.degrees(1)}
 _WORDS = '|'.join((*_FRAMES, *_OTHER_FRAMES)), '|'.join((*_SHAPES, *_OTHER_SHAPES))
 _START = re.compile(
-    rf'(?:\s*(?:#|global\b)[^\n]*\n)*\s*(?:(?:{_WORDS[0]})\s*[;\n]|[+-]?(?:{_WORDS[1]})\s*\()', re.IGNORECASE
+    rf'(?:\s*(?:#|global\b)[^\n]*\n)*\s*(?:(?:{_WORDS[0]})[a-z]?\s*[;\n]|[+-]?(?:{_WORDS[1]})\s*\()', re.IGNORECASE
 )
 _STATEMENT = re.compile(r"""(?:\{[^}]*\}|=\s*"[^"]*"|=\s*'[^']*'|[^;])+""")
 

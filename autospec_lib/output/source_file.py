@@ -95,7 +95,7 @@ def _primary(products: Products, target: Target, origin: Mapping[str, str]) -> f
         ('DATE', now, 'Creation date'),
         ('AUTHOR', 'MPDAF', 'Origin of the file format'),
         ('FORMAT', FORMAT, 'Version of the Source format'),
-        *((key, value, comment) for key, (value, comment) in products.facts.items()),
+        *((key, _card_value(value), comment) for key, (value, comment) in products.facts.items()),
         (SIZE_CARD, 0, 'length of this file in bytes'),
         ('NNOTES', len(products.notes), 'fall-backs and warnings: NOTE1, NOTE2, ...'),
         *((f'NOTE{number}', _ascii(note), '') for number, note in enumerate(products.notes, 1)),
@@ -109,6 +109,10 @@ def _ident(target: Target) -> tuple[int | str, str]:
     if isinstance(target.id, int):
         return target.id, 'object ID %d'
     return _ascii(target.id), 'object ID %s'
+
+
+def _card_value(value: Any) -> Any:
+    return _ascii(value) if isinstance(value, str) else value
 
 
 def _ascii(text: str) -> str:

@@ -121,7 +121,7 @@ def _identity(path: Path) -> tuple[int, int]:
 def _selected(targets: list[Target], wanted: Collection[Ident] | None, catalogue: str) -> list[Target]:
     if wanted is None:
         return targets
-    known = {target.id for target in targets}
+    known = dict.fromkeys(target.id for target in targets)
     unknown = [ident for ident in wanted if ident not in known]
     if unknown:
         raise InputError(f'--id {" ".join(map(str, unknown))}: not in {catalogue}; {_listed(known, unknown)}')
