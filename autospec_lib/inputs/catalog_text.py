@@ -6,7 +6,6 @@ import csv
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import NamedTuple
 
 from autospec_lib.core.errors import InputError
@@ -68,7 +67,7 @@ def read(name: str, text: str, catalogue_mode: bool) -> Rows:
         'line',
         columns,
         [(row.line, row.whole if tabs else row.text) for row in rows],
-        partial(_picked, separator=separator, columns=columns, leading=_leading(columns)),
+        _Cells(separator, columns),
     )
 
 
@@ -235,34 +234,41 @@ def _unnamed(place: str, header: Header, catalogue_mode: bool) -> Columns:
     return replace(by_position, warnings=(what,))
 
 
-def _leading(columns: Columns) -> int:
-    """How many columns from the first on are read: those stay where they are if a row has others behind."""
-    places = {*columns.index.values()}
-    return next(index for index in range(len(places) + 1) if index not in places)
+class _Cells:
+    """Row -> the cells of the wanted columns, '' for those that the row is too short for."""
 
+    def __init__(self, separator: str, columns: Columns) -> None:
+        self.separator, self.columns = separator, columns
+        places = {*columns.index.values()}
+        self.last = max(places)
+        self.least = 1 + max(index for role, index in columns.index.items() if role in _NEEDED)
+        # The columns from the first on that are read; they stay where they are if a row has others behind.
+        self.leading = next(index for index in range(len(places) + 1) if index not in places)
+        self.text_ids = bool(columns.names) and columns.width is None
 
-def _picked(text: str, separator: str, columns: Columns, leading: int) -> dict[str, str]:
-    """The cells of the wanted columns, '' for those that the row is too short for."""
-    found = _split(text, separator)
-    count, least = len(found), 1 + max(columns.index[role] for role in columns.index if role in _NEEDED)
-    fits = columns.width is None and (count <= columns.names or _is_number(found[columns.index.get('ID', 0)]))
-    if columns.names and not fits and count != columns.names:
-        raise InputError(f'{count} columns, {columns.names} in the header; expected as many (- for an empty cell)')
-    if count < least:
-        raise InputError(f'{count} of {least} columns; expected ID RA DEC between blanks, tabs or commas')
-    if not separator and _SIX_NUMBERS.fullmatch(' '.join(found[1:7])):
-        raise InputError('coordinates are split by blanks; expected degrees, or hh:mm:ss.s and dd:mm:ss.s')
-    if not separator and least < count <= _last(columns) and re.search(r'\t *\t', text.strip()):
-        raise InputError('tabs leave open which cell is empty; expected - for an empty SIZE or REF')
-    return {
-        role: found[index] if index < count and (index < leading or count in (columns.names, 0)) else ''
-        for role, index in columns.index.items()
-    }
+    def __call__(self, text: str) -> dict[str, str]:
+        columns, found = self.columns, _split(text, self.separator)
+        count = len(found)
+        self._check(text, found, count)
+        if count > self.last and (self.last < self.leading or count == columns.names):
+            return {role: found[index] for role, index in columns.index.items()}
+        return {
+            role: found[index] if index < min(count, self.leading) or (count == columns.names) else ''
+            for role, index in columns.index.items()
+        }
 
-
-def _last(columns: Columns) -> int:
-    return max(columns.index.values())
-
-
-def _is_number(text: str) -> bool:
-    return bool(_NUMBER_LIKE.match(text))
+    def _check(self, text: str, found: Sequence[str], count: int) -> None:
+        """Raise `InputError` where it is not clear what belongs to which column."""
+        width, names = self.columns.width, self.columns.names
+        # A blank in a name would shift the columns.
+        named = self.text_ids and count > names and not _NUMBER_LIKE.match(found[self.columns.index.get('ID', 0)])
+        if (width is not None and count != width) or named:
+            raise InputError(f'{count} columns, {names} in the header; expected as many (- for an empty cell)')
+        if count < self.least:
+            raise InputError(f'{count} of {self.least} columns; expected ID RA DEC between blanks, tabs or commas')
+        if self.separator:
+            return
+        if count > 6 and _SIX_NUMBERS.fullmatch(' '.join(found[1:7])):
+            raise InputError('coordinates are split by blanks; expected degrees, or hh:mm:ss.s and dd:mm:ss.s')
+        if self.least < count <= self.last and re.search(r'\t *\t', text.strip()):
+            raise InputError('tabs leave open which cell is empty; expected - for an empty SIZE or REF')

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -324,3 +326,14 @@ def test_examples_in_catalog_format_txt(load):
     assert sizes == [(5.0, 'g-band'), (7.5, '2.0'), (SIZE, ''), (SIZE, '')]
     sizes = [(target.size, target.ref) for target in load(commas, 'cat')[0]]
     assert sizes == [(SIZE, 'g-band'), (7.5, ''), (SIZE, 'r-band.fits')]
+
+
+def test_plain_text_is_read_without_astropy(tmp_path):
+    (tmp_path / 'catalog.txt').write_text('ID,RA,DEC\n7,10.25,-2.5\n')
+    program = (
+        'import sys; from pathlib import Path; from autospec_lib.inputs import catalog;'
+        f'catalog.load(Path({str(tmp_path / "catalog.txt")!r}), "param", 5.0, "");'
+        'print("astropy" in sys.modules)'
+    )
+    result = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    assert result.stdout == 'False\n'
