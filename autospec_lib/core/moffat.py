@@ -160,8 +160,8 @@ def images(
 ) -> FloatArray:
     """The PSF's pixel-integrated images (n, ny, nx), of total flux 1, at these fractions of the wavelength range.
 
-    ``shape``, ``centre`` (y, x) in pixels; ``pixel`` as in ``moffat``, and the PSF's FWHM in the same unit; ``where`` as
-    in ``Psf.fwhm``.
+    ``shape``, ``centre`` (y, x) in pixels; ``pixel`` as in ``moffat``, the PSF's FWHM in the same unit; ``where`` as in
+    ``Psf.fwhm``.
     """
     matrices = psf.fwhm(where)[:, None, None] ** 2 * np.eye(2)
     return moffat(shape, centre, matrices, psf.beta, pixel)

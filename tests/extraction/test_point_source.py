@@ -14,7 +14,7 @@ BETA = 2.8
 
 
 def point_source(shape, centre, fwhm, pixel, parts=61):
-    """A Moffat function (ny, nx) of total flux 1 and this FWHM [arcsec], averaged over 61 x 61 points in each spaxel."""
+    """A Moffat function (ny, nx) of flux 1 and this FWHM [arcsec], averaged over 61 x 61 points in each spaxel."""
     fine = (np.arange(parts) + 0.5) / parts - 0.5
     y, x = (np.add.outer(np.arange(n), fine) - c for n, c in zip(shape, centre, strict=True))
     k = 4 * (2 ** (1 / BETA) - 1) / fwhm**2
