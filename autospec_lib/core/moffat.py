@@ -14,9 +14,8 @@ SQUARE: Pixel = (1.0, 1.0)
 # 3e-3 of the brightest pixel, and falls fast. Narrower profiles get so many that rho^-2n is below `_SMALL` (see
 # `_number`), with an error below 2e-3 as well.
 _WIDE, _SMALL, _MOST = 2.5, 2e-5, 24
-_NARROWEST = (
-    1.75  # distance of the pole in FWHM that large exponents, which come near a Gaussian, behave as if they had
-)
+# Large exponents, which come near a Gaussian, need as many points as if their pole were this far off, in FWHM.
+_NARROWEST = 1.75
 
 
 def shape_matrix(fwhm: float, e1: float, e2: float) -> FloatArray:
