@@ -313,8 +313,10 @@ def test_examples_in_catalog_format_txt(load):
     """Every indented block of rows is a catalogue that loads as the text around it says."""
     text = (REPOSITORY / 'catalog_format.txt').read_text(encoding='utf-8')
     blocks = re.findall(r'(?:^    \S.*\n)+', text, re.MULTILINE)
-    examples = [re.sub('^    ', '', block, flags=re.MULTILINE) for block in blocks if 'import' not in block]
-    param, cat, commas, sexagesimal, header = examples
+    examples = [re.sub('^    ', '', block, flags=re.MULTILINE) for block in blocks]
+    param, cat, commas, sexagesimal, header, named = examples
+    found = [(target.id, target.aper, target.z) for target in load(named)[0]]
+    assert found == [('NGC 7', 1.2, 0.086), ('NGC 8', None, None)]
     both = [(120, 130.5751301, 1.6470841), (126, 130.5805915, 1.6469932)]
     for example in (param, sexagesimal, header):
         targets, warnings = load(example)
