@@ -97,9 +97,9 @@ def _assumed(rows: Rows, found: catalog_rows.Found) -> list[str]:
     if 'X' in columns.index:
         said.append(f'no RA and DEC; X and Y are taken as pixels of the cube, of which the first is {columns.first}')
     if found.merged:
-        which = 'its brightest' if 'BRIGHT' in columns.index else 'its first'
+        which = f'its row with the largest {columns.bright}' if columns.bright else 'its first row'
         count = len(found.targets) + found.merged
-        said.append(f'{count} rows with {len(found.targets)} IDs: each source is at the position of {which} row')
+        said.append(f'{count} rows with {len(found.targets)} IDs: each source is at the position of {which}')
     return said
 
 

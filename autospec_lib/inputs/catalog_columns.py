@@ -49,6 +49,8 @@ class Columns:
         How many cells a row must have, None where what follows does not matter.
     names : int
         How many columns have a name, 0 where there is no header.
+    bright : str
+        The column by which the brightest row of a source is found, or ''.
     taken : str
         What is taken as what, for messages.
     warnings : tuple of str
@@ -62,6 +64,7 @@ class Columns:
     lines: bool = False
     width: int | None = None
     names: int = 0
+    bright: str = ''
     taken: str = ''
     warnings: tuple[str, ...] = ()
 
@@ -130,7 +133,16 @@ def choose(header: Header, catalogue_mode: bool, said: Mapping[str, str] | None 
         verb = "is param.py's" if len(ignored) == 1 else "are param.py's"
         taken += f"; {' and '.join(ignored)} {verb} with MODE = 'param'"
     return Columns(
-        {role: index[role] for role in order}, scale, in_pixels, first, lines, len(header), len(header), taken, warnings
+        {role: index[role] for role in order},
+        scale,
+        in_pixels,
+        first,
+        lines,
+        width=len(header),
+        names=len(header),
+        bright=header[index['BRIGHT']][0] if 'BRIGHT' in index else '',
+        taken=taken,
+        warnings=warnings,
     )
 
 

@@ -34,7 +34,6 @@ _NAMES = {
     'parquet': 'Parquet',
     'ascii.ecsv': 'ECSV',
     'ascii.ipac': 'IPAC table',
-    'ascii.fixed_width': 'fixed-width text',
     'ascii.cds': 'CDS table',
     'ascii.latex': 'LaTeX table',
     'ascii.html': 'HTML table',
@@ -50,18 +49,19 @@ def recognised(content: bytes) -> str:
     head = content[:4096].lstrip(b'\xef\xbb\xbf \t\r\n')
     if head.startswith((b'<', b'<?xml')):
         return 'votable' if b'<VOTABLE' in head else 'ascii.html'
-    if head.startswith((b'\\', b'|')):
-        second = re.findall(rb'^\|', content[:65536], re.MULTILINE)
-        return 'ascii.ipac' if head.startswith(b'\\') or _is_ipac(head) or not second else 'ascii.fixed_width'
+    if head.startswith(b'\\') or (head.startswith(b'|') and _is_ipac(head)):
+        return 'ascii.ipac'
     return 'ascii.cds' if b'Byte-by-byte Description' in content[:200_000] else ''
 
 
 def _is_ipac(head: bytes) -> bool:
-    """Whether the second line names types of columns, as in an IPAC table."""
+    """Whether the second line names types of columns, as in an IPAC table, or has no bars."""
     lines = head.splitlines()
-    types = lines[1].strip(b'| \r').split(b'|') if len(lines) > 1 else []
+    if len(lines) < 2 or not lines[1].startswith(b'|'):
+        return True
+    types = lines[1].strip(b'| \r').split(b'|')
     known = (b'int', b'long', b'float', b'double', b'real', b'char', b'date', b'i', b'l', b'f', b'd', b'r', b'c')
-    return bool(types) and all(one.strip() in known for one in types)
+    return all(one.strip() in known for one in types)
 
 
 def read(name: str, content: bytes, form: str, catalogue_mode: bool) -> Rows:
@@ -145,8 +145,6 @@ def _tables(content: bytes, form: str) -> Iterable[Table]:
         yield Table.read(io.BytesIO(content), format=form)
     else:
         text = content.decode('utf-8-sig', 'replace')
-        if form == 'ascii.fixed_width':
-            text = re.sub(r'^[-|+= \t]*$\n', '', text, flags=re.MULTILINE)
         table = Table.read(text.splitlines(), format=form, guess=False)
         if form == 'ascii.latex' and len(table) and not re.search(r'\d', ''.join(map(str, table[0]))):
             table.remove_row(0)  # the units

@@ -22,7 +22,7 @@ _NEEDED = ('ID', 'RA', 'DEC', 'X', 'Y')
 _SIX_NUMBERS = re.compile(r'\d\d? \d\d? \d\d?(\.\d*)? [+-]?\d\d? \d\d? \d\d?(\.\d*)?', re.ASCII)
 _DECIMAL_COMMA = re.compile(r'[+-]?\d+,\d+', re.ASCII)
 # Below the names of a table, as VizieR and others draw it.
-_RULE = re.compile(r'(?=.*(?:--|==))[-=]+(?:[\s;|,]+[-=]+)+')
+_RULE = re.compile(r'(?=.*(?:--|==))[-=+|;,\s]+')
 # SExtractor: '#   1 NUMBER   Running object number   [unit]'; LSDCat: '# 1: I [unit]'.
 _NUMBERED = re.compile(r'#\s*(\d+)(:?)\s+([A-Z][A-Z0-9_]*)(?!\S)(?:.*?\[([^\[\]]*)\]\s*$)?')
 _FORMS = {'': 'text', ',': 'CSV', ';': 'CSV', '\t': 'TSV', '|': 'text'}
@@ -98,6 +98,8 @@ def _split(text: str, separator: str) -> list[str]:
     if separator == '\t':
         found = text.split('\t')
     elif separator:
+        if text.startswith('|'):
+            text = text[1:].removesuffix('|')
         try:
             found = next(csv.reader([text], delimiter=separator, skipinitialspace=True))
         except csv.Error:  # a cell too long for the csv module is no cell of a catalogue

@@ -48,8 +48,7 @@ def placed(cube: OpenCube, catalogue: Catalogue) -> list[Target]:
     for target in catalogue.targets:
         given = catalogue.pixels.get(target.id, InPixels())
         if given.position is not None:
-            y, x = given.position
-            ra, dec = (float(value) for value in cube.wcs.all_pix2world(x, y, 0))
+            ra, dec = _sky(cube, given.position)
             target = replace(target, ra=ra, dec=dec)
         if given.size:
             target = replace(target, size=target.size * scale)
@@ -74,6 +73,12 @@ def _pixel(cube: OpenCube, target: Target) -> tuple[float, float]:
     except Exception as error:  # wcslib and its wrapper have many kinds
         raise SourceError(f'no pixel for this position: {" ".join(str(error).split())}') from error
     return y, x
+
+
+def _sky(cube: OpenCube, place: tuple[float, float]) -> tuple[float, float]:
+    """Right ascension and declination of a pixel (y, x); the inverse of `_pixel`."""
+    ra, dec = (float(value) for value in cube.wcs.all_pix2world(place[1], place[0], 0))
+    return ra, dec
 
 
 def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, float]] | None = None) -> Cutout:

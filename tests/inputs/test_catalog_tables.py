@@ -97,7 +97,7 @@ BOTH = [(3, *PLACES[0]), (8, *PLACES[1])]
         ('sources.tab', 'ascii.tab', 'TSV'),
         ('sources.rst', 'ascii.rst', 'text'),
         ('sources.txt', 'ascii.commented_header', 'text'),
-        ('bars.txt', 'ascii.fixed_width', 'fixed-width text'),
+        ('bars.txt', 'ascii.fixed_width', 'text'),
         ('ruled.txt', 'ascii.fixed_width_two_line', 'text'),
     ],
 )
@@ -127,6 +127,10 @@ def test_what_astropy_writes(tmp_path, load, name, form, kind, compressed):
         ('#Table1\nobjid,run,ra,dec,u,g,r,i,z\n3,1,150,2,1,1,1,1,0.5\n8,1,150.001,-2.0015,1,1,1,1,0.6\n', 'SDSS (CSV)'),
         ('ID;RA;DEC\n3;150,0;2,0\n8;150,001;-2,0015\n', 'CSV'),
         ('3;150,0;2,0\n8;150,001;-2,0015\n', 'CSV'),
+        (
+            '+----+-----+\n| ID | RA  | DEC |\n+----+-----+\n| 3 | 150 | 2 |\n| 8 | 150.001 | -2.0015 |\n+--+\n',
+            'text',
+        ),
         ('# NUMBER X_IMAGE Y_IMAGE RA DEC\n3 1 2 150 2\n8 1 2 150.001 -2.0015\n', 'SExtractor (text)'),
     ],
 )
@@ -143,7 +147,7 @@ def test_rows_of_lsdcat_are_lines_and_the_brightest_of_a_source_counts(load):
     assert found.taken.startswith('sources.cat: LSDCat (text): ID, RA = RA_PEAK_SN [deg]')
     (warning,) = found.warnings
     assert '4 rows with 2 IDs' in warning
-    assert 'brightest' in warning
+    assert 'largest DETSN_MAX' in warning
 
 
 @pytest.mark.parametrize(
