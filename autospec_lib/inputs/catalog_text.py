@@ -107,7 +107,7 @@ def _split(text: str, separator: str) -> list[str]:
     else:
         found = _WORD.findall(text)
     found = [_unquoted(cell.strip()) for cell in found]
-    if separator == ';':
+    if separator in (';', '\t'):
         found = [cell.replace(',', '.') if _DECIMAL_COMMA.fullmatch(cell) else cell for cell in found]
     return found
 
