@@ -106,17 +106,8 @@ def choose(header: Header, catalogue_mode: bool, said: Mapping[str, str] | None 
     """
     known = [name.lower() for name, _ in header]
     lines = any(name in known for name in names.LINES)
-    chosen: dict[str, str] = {role: name.lower() for role, name in (said or {}).items() if name.lower() in known}
-    chosen = _identifier(known, lines) | chosen
-    first = 0
-    if not {'RA', 'DEC'} <= chosen.keys():
-        position, first = _position(known)
-        chosen |= position
-    roles = {'APER': names.APERTURES, 'Z': _redshifts(known)}
-    roles |= {'SIZE': names.SIZES, 'REF': names.REFERENCES} if catalogue_mode else {}
-    roles |= {'BRIGHT': names.BRIGHTNESSES} if lines else {}
-    found = {role: next((name for name in some if name in known), None) for role, some in roles.items()}
-    chosen |= {role: name for role, name in found.items() if name is not None}
+    given = {role: name.lower() for role, name in (said or {}).items() if name.lower() in known}
+    chosen, first = _named(known, lines, catalogue_mode, given)
     faults = [
         f'column {header[known.index(name)][0]} stands twice; rename one of them'
         for name in chosen.values()
@@ -126,14 +117,8 @@ def choose(header: Header, catalogue_mode: bool, said: Mapping[str, str] | None 
     scale, in_pixels, wrong, warnings = _units(header, index)
     if faults or wrong:
         raise InputError(*faults, *wrong)
-    order = [role for role in ('ID', 'RA', 'DEC', 'X', 'Y', 'SIZE', 'REF', 'APER', 'Z', 'BRIGHT') if role in index]
-    taken = ', '.join(_said(role, *header[index[role]]) for role in order if role != 'BRIGHT')
-    ignored = [name for name in ('SIZE', 'REF') if name.lower() in known and not catalogue_mode]
-    if ignored:
-        verb = "is param.py's" if len(ignored) == 1 else "are param.py's"
-        taken += f"; {' and '.join(ignored)} {verb} with MODE = 'param'"
     return Columns(
-        {role: index[role] for role in order},
+        index,
         scale,
         in_pixels,
         first,
@@ -141,9 +126,39 @@ def choose(header: Header, catalogue_mode: bool, said: Mapping[str, str] | None 
         width=len(header),
         names=len(header),
         bright=header[index['BRIGHT']][0] if 'BRIGHT' in index else '',
-        taken=taken,
+        taken=_taken(header, index, [] if catalogue_mode else known),
         warnings=warnings,
     )
+
+
+def _named(
+    known: Sequence[str], lines: bool, catalogue_mode: bool, given: Mapping[str, str]
+) -> tuple[dict[str, str], int]:
+    """The name of each role's column, and the number of the first pixel; those that are given come first."""
+    chosen, first = _identifier(known, lines) | dict(given), 0
+    if not {'RA', 'DEC'} <= chosen.keys():
+        position, first = _position(known)
+        chosen |= position
+    optional: dict[str, Sequence[str]] = {'APER': names.APERTURES, 'Z': _redshifts(known)}
+    if catalogue_mode:
+        optional = {'SIZE': names.SIZES, 'REF': names.REFERENCES} | optional
+    if lines:
+        optional['BRIGHT'] = names.BRIGHTNESSES
+    for role, some in optional.items():
+        found = next((name for name in some if name in known), None)
+        if found is not None:
+            chosen[role] = found
+    return chosen, first
+
+
+def _taken(header: Header, index: Mapping[str, int], known: Sequence[str]) -> str:
+    """What is taken as what; ``known`` are the names of which SIZE and REF are not read."""
+    text = ', '.join(_said(role, *header[place]) for role, place in index.items() if role != 'BRIGHT')
+    ignored = [name for name in ('SIZE', 'REF') if name.lower() in known]
+    if ignored:
+        verb = "is param.py's" if len(ignored) == 1 else "are param.py's"
+        text += f"; {' and '.join(ignored)} {verb} with MODE = 'param'"
+    return text
 
 
 def _said(role: str, name: str, unit: str) -> str:

@@ -13,7 +13,6 @@ import numpy as np
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.inputs import catalog_columns
-from autospec_lib.inputs.catalog_columns import Header
 from autospec_lib.inputs.catalog_rows import Rows
 
 if TYPE_CHECKING:
@@ -83,8 +82,7 @@ def read(name: str, content: bytes, form: str, catalogue_mode: bool) -> Rows:
     InputError
         It cannot be read, holds no row, or no column with positions.
     """
-    table = _table(name, content, form)
-    columns = _flat(table)
+    table, columns = _table(name, content, form)
     header = [(title, _unit(column)) for title, column in columns.items()]
     try:
         chosen = catalog_columns.choose(header, catalogue_mode, _said(table.meta))
@@ -104,25 +102,23 @@ def _cells(texts: Mapping[str, Sequence[str]], row: int) -> dict[str, str]:
     return {role: cells[row] for role, cells in texts.items()}
 
 
-def _table(name: str, content: bytes, form: str) -> Table:
-    """The table with positions among those of a file, or the first one."""
+def _table(name: str, content: bytes, form: str) -> tuple[Table, dict[str, Any]]:
+    """The table with positions among those of a file, or the first one, and its columns by name."""
     what = _NAMES[form]
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # of units and formats that do not matter here
         try:
-            tables = list(_tables(content, form))
+            tables = [(table, _flat(table)) for table in _tables(content, form)]
         except Exception as error:  # astropy's readers, and those that it calls, have many kinds
             reason = ' '.join(str(error).split())[:200] or type(error).__name__
             raise InputError(f'{name}: cannot be read as {what}: {reason}') from error
     if not tables:
         raise InputError(f'{name}: {what} without a table; expected one with ID, RA and DEC')
-    headers = [[(title, '') for title in _flat(table)] for table in tables]
-    return next((table for table, header in zip(tables, headers, strict=True) if _usable(header, table)), tables[0])
+    return next((one for one in tables if _has_position(*one)), tables[0])
 
 
-def _usable(header: Header, table: Table) -> bool:
-    said = _said(table.meta)
-    return catalog_columns.has_position(header) or {'RA', 'DEC'} <= said.keys()
+def _has_position(table: Table, columns: Mapping[str, Any]) -> bool:
+    return catalog_columns.has_position([(title, '') for title in columns]) or 'RA' in _said(table.meta)
 
 
 def _tables(content: bytes, form: str) -> Iterable[Table]:
