@@ -103,7 +103,10 @@ def _cells(texts: Mapping[str, Sequence[str]], row: int) -> dict[str, str]:
 
 
 def _table(name: str, content: bytes, form: str) -> tuple[Table, dict[str, Any]]:
-    """The table with positions among those of a file, or the first one, and its columns by name."""
+    """The table with positions among those of a file, or the first one, and its columns by name.
+
+    LDAC files, for one, keep the image's header in a table before the catalogue.
+    """
     what = _NAMES[form]
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # of units and formats that do not matter here
@@ -129,8 +132,7 @@ def _tables(content: bytes, form: str) -> Iterable[Table]:
 
         with fits.open(io.BytesIO(content)) as hdus:
             for number, hdu in enumerate(hdus):
-                # The header of the image that LDAC files keep in a table is no catalogue.
-                if isinstance(hdu, fits.BinTableHDU | fits.TableHDU) and hdu.name != 'LDAC_IMHEAD':
+                if isinstance(hdu, fits.BinTableHDU | fits.TableHDU):
                     yield Table.read(hdus, hdu=number)
     elif form == 'votable':
         from astropy.io.votable import parse

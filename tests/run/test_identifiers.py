@@ -28,20 +28,20 @@ def key(folder, stem, name):
 
 
 def test_a_text_id_names_files_and_stays_in_the_header_for_mpdaf(folder, capsys):
-    rows(folder, f'NAME,RA,DEC,Z\nNGC 7/$a_b$,{RA},{DEC},0.5\nKäse:2,{RA + 1 / 3600},{DEC},-\n')
+    rows(folder, f'NAME,RA,DEC,Z\nNGC 7/$a^$,{RA},{DEC},0.5\nKäse:2,{RA + 1 / 3600},{DEC},-\n')
     append(folder, 'PLOTS = True\n')
     assert main([str(folder), '-v']) == 0
     said = capsys.readouterr().out
-    assert 'NGC 7/$a_b$: Extracted Successfully' in said
+    assert 'NGC 7/$a^$: Extracted Successfully' in said
     output = folder / 'output'
-    assert {path.name for path in output.glob('*.fits')} == {'Source_NGC_7__a_b_.fits', 'Source_Kase_2.fits'}
-    pictures = output / 'images' / 'NGC_7__a_b_'
-    assert (pictures / 'NGC_7__a_b__SPECTRA.jpg').exists()
+    assert {path.name for path in output.glob('*.fits')} == {'Source_NGC_7__a__.fits', 'Source_Kase_2.fits'}
+    pictures = output / 'images' / 'NGC_7__a__'
+    assert (pictures / 'NGC_7__a___SPECTRA.jpg').exists()
 
     from mpdaf.sdetect import Source
 
-    source = Source.from_file(str(output / 'Source_NGC_7__a_b_.fits'))
-    assert source.ID == 'NGC 7/$a_b$'
+    source = Source.from_file(str(output / 'Source_NGC_7__a__.fits'))
+    assert source.ID == 'NGC 7/$a^$'
     source.info()
     assert (source.z['Z_DESC'][0], source.z['Z'][0], source.z['Z_MAX'][0]) == ('CATALOG', 0.5, 0.5)
     assert source.spectra['MUSE_TOT_SKYSUB'].shape == (31,)
