@@ -185,6 +185,12 @@ class Cutout:
         _, ny, nx = self.voxels.data.shape
         return ny, nx
 
+    @property
+    def wave_fraction(self) -> FloatArray:
+        """Each wavelength's fraction (nl,) of the way from the first (0) to the last (1)."""
+        offset = np.abs(self.wave - self.wave[0])
+        return np.asarray(offset / max(float(offset[-1]), 1e-300))
+
 
 @dataclass(frozen=True)
 class Measured:
