@@ -1,7 +1,7 @@
 """Which source an added component belongs to: itself a source, or a part of one or several others.
 
-Components and sources are counted apart: the first n_sources components are the catalogued sources themselves, and a
-``membership`` (K, n), with rows of sum 1, says how much of each of K sources is in each of n components.
+Components and sources are counted apart: a ``membership`` (K, n), with rows of sum 1, says how the light of each of K
+sources is spread over n components. The first components are the catalogued sources themselves.
 """
 
 from __future__ import annotations

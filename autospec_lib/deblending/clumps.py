@@ -9,6 +9,9 @@ import numpy as np
 from autospec_lib.core.moffat import shifted
 from autospec_lib.core.types import FloatArray, IntArray
 
+# Prior width of clumps, as a share of the light in their place: small while neighbours may be missing, which must not
+# be taken for clumps, and large in the last fit.
+SMALL_CLUMPS, LARGE_CLUMPS = 0.15, 0.6
 # Exponent of the Moffat functions for clumps and point sources where no PSF is known.
 TYPICAL_BETA = 3.0
 # Clumps and trial positions are on every second pixel: at a usual seeing of 3 pixels and more, their images overlap.

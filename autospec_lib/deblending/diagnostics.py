@@ -1,4 +1,4 @@
-"""What a joint fit says about itself: its residual, the shapes of sources, how well they are separated, and notes."""
+"""What a joint fit says about itself: its residual, the target's shape, how well they are separated, and notes."""
 
 from __future__ import annotations
 
@@ -76,15 +76,12 @@ def residual(made: JointFit) -> FloatArray:
     return np.asarray(left.reshape(cube.shape))
 
 
-def shapes(made: JointFit) -> dict[int, Shape]:
-    """The shape of each source's brightest component, by id."""
-    found = {}
-    for ident, membership in zip(made.sources.ids, made.sources.membership, strict=True):
-        y, x, log_fwhm, e1, e2, log_beta = made.sources.model.shapes[int(np.argmax(membership))]
-        angle = float(np.degrees(0.5 * np.arctan2(e2, -e1)) % 180)
-        ratio = float(np.exp(-np.hypot(e1, e2)))
-        found[ident] = Shape(float(y), float(x), float(np.exp(log_fwhm)), ratio, angle, float(1 + np.exp(log_beta)))
-    return found
+def target_shape(made: JointFit) -> Shape:
+    """The shape of the target's brightest component."""
+    y, x, log_fwhm, e1, e2, log_beta = made.sources.model.shapes[int(np.argmax(made.sources.membership[0]))]
+    angle = float(np.degrees(0.5 * np.arctan2(e2, -e1)) % 180)
+    ratio = float(np.exp(-np.hypot(e1, e2)))
+    return Shape(float(y), float(x), float(np.exp(log_fwhm)), ratio, angle, float(1 + np.exp(log_beta)))
 
 
 def notes(made: JointFit) -> tuple[str, ...]:

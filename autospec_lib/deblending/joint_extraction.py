@@ -121,7 +121,7 @@ def _products(cutout: Cutout, made: JointFit, sky_subtracted: bool) -> Products:
 
 def _facts(cutout: Cutout, made: JointFit) -> dict[str, tuple[Any, str]]:
     """Header cards: the target's shape, and how much light the fit has kept out of its spectrum."""
-    shape, others = diagnostics.shapes(made)[cutout.target.id], made.sources.ids[1:]
+    shape, others = diagnostics.target_shape(made), made.sources.ids[1:]
     separation = diagnostics.separation(made)
     facts: dict[str, tuple[Any, str]] = {
         'DBNUM': (len(others), 'joint extraction: number of neighbours'),

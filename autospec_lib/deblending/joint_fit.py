@@ -10,12 +10,13 @@ import numpy as np
 from autospec_lib.core.errors import SourceError
 from autospec_lib.core.types import FloatArray, Psf, Voxels
 from autospec_lib.deblending.attribution import FittedSources, attribute
+from autospec_lib.deblending.clumps import LARGE_CLUMPS
 from autospec_lib.deblending.image_shapes import profiles_from_image
 from autospec_lib.deblending.least_squares import fit
 from autospec_lib.deblending.line_bands import with_line_bands
 from autospec_lib.deblending.linear_system import PROFILE_NODES, Solution, solve
 from autospec_lib.deblending.model import Model
-from autospec_lib.deblending.neighbour_search import CLUMP_SHARE, add_neighbours, prune
+from autospec_lib.deblending.neighbour_search import add_neighbours, prune
 from autospec_lib.deblending.weighted_data import WeightedCube, bin_cube
 
 # An image that shows less than this share of the subcube does not serve.
@@ -26,18 +27,9 @@ _LEAST_COVERED = 0.5
 class JointFit:
     """The joint fit of one subcube.
 
-    Attributes
-    ----------
-    cube : WeightedCube
-        The data.
-    sources : FittedSources
-        K sources, the target first; neighbours that no catalogue names have the ids -1, -2, ...
-    profiles : array (K, 9, ny, nx)
-        Their profiles, of total flux 1, at nine wavelengths evenly spaced from the first to the last.
-    solution : Solution
-        Their total spectra, with the sky's.
-    notes : tuple of str
-        Fall-backs, and what was found.
+    ``sources`` are K, the target first; neighbours that no catalogue names have the ids -1, -2, ... ``profiles``
+    (K, 9, ny, nx), of total flux 1, are those at nine wavelengths evenly spaced from the first to the last;
+    ``solution`` has the total spectra and the sky's.
     """
 
     cube: WeightedCube
@@ -102,5 +94,5 @@ def fit_sources(cube: WeightedCube, positions: Mapping[int, tuple[float, float]]
     model = add_neighbours(bands, model, fwhm)
     model, small_clumps = prune(bands, model, len(positions), fwhm)
     spectra = solve(cube, model.images(cube.shape, PROFILE_NODES))
-    large_clumps = fit(with_line_bands(bands, cube, spectra), model, CLUMP_SHARE)
+    large_clumps = fit(with_line_bands(bands, cube, spectra), model, LARGE_CLUMPS)
     return attribute(cube, (small_clumps, large_clumps), tuple(positions), fwhm)

@@ -100,14 +100,8 @@ def _invert(normal: FloatArray, right: FloatArray) -> Solution:
 class Projection:
     """The fluxes of n components and the sky in nb bands, solved for by A = Q R.
 
-    Attributes
-    ----------
-    q : array (nb, npix, n + 1)
-        Orthonormal columns that span the weighted profiles and the sky, which is last.
-    flux : array (nb, n + 1)
-        Fluxes, the sky's last.
-    residual : array (nb, npix)
-        Data minus model in units of the noise.
+    ``q`` (nb, npix, n + 1) are orthonormal columns that span the weighted profiles and the sky, which is last; ``flux``
+    (nb, n + 1) are the fluxes; ``residual`` (nb, npix) is data minus model in units of the noise.
     """
 
     q: FloatArray

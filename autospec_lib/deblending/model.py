@@ -67,24 +67,14 @@ class Prior:
 
 @dataclass(frozen=True)
 class Model:
-    """n components, each of total flux 1.
+    """n components, each of total flux 1, with their prior.
 
-    Attributes
-    ----------
-    shapes : array (n, 6)
-        Parameters in the order of `N_SHAPE`; the FWHM is the geometric mean of both axes at the middle wavelength.
-    prior : Prior
-        Of the same components.
-    psf : Psf or None
-        Sets how the FWHM changes with wavelength, and the width of clumps.
-    slope : float
-        Without a PSF: change of the squared FWHM from the first wavelength to the last [pixels^2], in all components.
-    clump_flux : array (n, m) or None
-        Fluxes of the clumps at the m places of a `ClumpGrid`, in units of the component's Moffat function.
-    clump_fwhm : float
-        Without a PSF: FWHM of the clumps at the middle wavelength, in pixels.
-    chi2 : float
-        The sum of squares, the prior's included, where the model is the result of a fit.
+    ``shapes`` (n, 6) are parameters in the order of `N_SHAPE`; the FWHM is the geometric mean of both axes at the
+    middle wavelength. ``clump_flux`` (n, m) are the fluxes of clumps at the m places of a `ClumpGrid`, in units of the
+    component's Moffat function. A ``psf`` sets how the FWHM changes with wavelength and how wide clumps are; without
+    one, ``slope`` is the change of the squared FWHM [pixels^2] from the first wavelength to the last, the same in all
+    components, and ``clump_fwhm`` is that of clumps at the middle wavelength [pixels]. ``chi2`` is the sum of squares
+    after a fit, with those of the priors.
     """
 
     shapes: FloatArray

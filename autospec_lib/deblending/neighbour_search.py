@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from autospec_lib.core.moffat import shifted
 from autospec_lib.core.types import FloatArray
-from autospec_lib.deblending.clumps import TYPICAL_BETA, grid_places
+from autospec_lib.deblending.clumps import LARGE_CLUMPS, SMALL_CLUMPS, TYPICAL_BETA, grid_places
 from autospec_lib.deblending.least_squares import fit
 from autospec_lib.deblending.linear_system import Projection, project
 from autospec_lib.deblending.model import Model, Prior
 from autospec_lib.deblending.weighted_data import Bands
 
-# Prior width of clumps, as a share of the light in their place: small while neighbours may be missing, which must not
-# be taken for clumps, and large in the last fit.
-CLUMP_SHARE_IN_SEARCH, CLUMP_SHARE = 0.15, 0.6
 _MAX_NEIGHBOURS = 4
 # Least decrease of chi-square for a component. In 16 bands pure noise gives 16 +- 6 at one place; over all places, and
 # with the correlated noise of resampled cubes, it does not reach 80.
 _MIN_CHI2_DROP = 80.0
-# Of the places where chi-square decreases by at least this share of the largest decrease, the brightest is tried: close
-# to a source most of a neighbour's light is explained by that source, farther out less.
+# Of the places with at least this share of the largest decrease, the one that is brightest in the residual is tried:
+# close to a source, where most of the missing light is, that source explains more of it than farther out.
 _CONTENDER = 0.3
 _MAX_PLACES = 3
 # How many pixels a component may move in one fit, and how often it is fitted again if it moves that far.
@@ -37,14 +34,6 @@ _MARGIN = 2
 _CLUMPS_WITHIN = 2.0
 # A point source is not tried in a band that shows less than this share of it at its best weight.
 _LEAST_SEEN = 0.05
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A place (y, x) with light that the model lacks, and how much a point source there would lower chi-square."""
-
-    place: tuple[float, float]
-    chi2_drop: float
 
 
 def add_neighbours(bands: Bands, model: Model, fwhm: float) -> Model:
@@ -74,32 +63,34 @@ def prune(bands: Bands, model: Model, named: int, fwhm: float) -> tuple[Model, M
 
     Parameters
     ----------
-    bands, model, fwhm : Bands, Model, float
-        As returned by and given to `add_neighbours`.
+    bands, fwhm : Bands, float
+        As for `add_neighbours`.
+    model : Model
+        The catalogued sources and what was added to them.
     named : int
         The number of catalogued sources, which come first and stay.
 
     Returns
     -------
     Model, Model
-        What is left of the model without clumps, and the same components fitted with clumps.
+        What is left of the model without clumps, and the same components fitted with small clumps.
     """
     if len(model.shapes) == named:
         return model, model
-    clumpy = fit(bands, model, CLUMP_SHARE_IN_SEARCH, narrow=True)
+    with_clumps = fit(bands, model, SMALL_CLUMPS, narrow=True)
     for component in reversed(range(named, len(model.shapes))):
-        other = fit(bands, model.without(component), CLUMP_SHARE_IN_SEARCH, narrow=True)
-        if other.chi2 - clumpy.chi2 < _MIN_CHI2_DROP or clumpy.isolation(component) < _MERGED * fwhm:
+        other = fit(bands, model.without(component), SMALL_CLUMPS, narrow=True)
+        if other.chi2 - with_clumps.chi2 < _MIN_CHI2_DROP or with_clumps.isolation(component) < _MERGED * fwhm:
             redundant = _least_needed(bands, model, component)
             model = model.without(redundant)
-            clumpy = other if redundant == component else fit(bands, model, CLUMP_SHARE_IN_SEARCH, narrow=True)
-    return model, clumpy
+            with_clumps = other if redundant == component else fit(bands, model, SMALL_CLUMPS, narrow=True)
+    return model, with_clumps
 
 
 def best_place(
     bands: Bands, model: Model, projection: Projection, fwhm: float, failed: Sequence[tuple[float, float]] = ()
-) -> Candidate:
-    """The place where a point source with a spectrum of its own would lower chi-square most.
+) -> tuple[tuple[float, float], float]:
+    """The place (y, x) where a point source with a spectrum of its own would lower chi-square most, and how much.
 
     At every second pixel the image of a point source, made orthogonal to the components and the sky, is fitted to the
     residual of each band. What a multiple of the nearby components' band fluxes explains is not counted: that light is
@@ -126,7 +117,7 @@ def best_place(
         drop[np.hypot(*(grid - place).T) < _MERGED * fwhm] = 0
     best = int(np.argmax(np.where(drop > _CONTENDER * drop.max(), np.square(amplitude).sum(axis=1), 0)))
     y, x = grid[best]
-    return Candidate((float(y), float(x)), float(drop[best]))
+    return (float(y), float(x)), float(drop[best])
 
 
 def _point_sources(bands: Bands, projection: Projection, fwhm: float) -> tuple[FloatArray, FloatArray]:
@@ -159,15 +150,15 @@ def _with_neighbour(bands: Bands, model: Model, fwhm: float) -> Model | None:
     projection = project(bands, model.band_profiles(bands))
     failed: list[tuple[float, float]] = []
     for _ in range(_MAX_PLACES):
-        found = best_place(bands, model, projection, fwhm, failed)
-        if found.chi2_drop < _MIN_CHI2_DROP:
+        place, chi2_drop = best_place(bands, model, projection, fwhm, failed)
+        if chi2_drop < _MIN_CHI2_DROP:
             return None
-        fitted = _follow(bands, model, found.place, fwhm)
+        fitted = _follow(bands, model, place, fwhm)
         if fitted is not None:
             # From now on it is expected where it has been found.
             prior = Prior.of(fitted.shapes[-1:, :2], fwhm)
             return replace(fitted, prior=model.prior.joined(prior))
-        failed.append(found.place)
+        failed.append(place)
     return None
 
 
@@ -192,4 +183,4 @@ def _least_needed(bands: Bands, model: Model, component: int) -> int:
     choices = range(component, len(model.shapes))
     if len(choices) == 1:
         return component
-    return min(choices, key=lambda one: fit(bands, model.without(one), CLUMP_SHARE).chi2)
+    return min(choices, key=lambda one: fit(bands, model.without(one), LARGE_CLUMPS).chi2)

@@ -16,18 +16,10 @@ BAND_NODES = np.array([0.0, 0.5, 1.0])
 
 @dataclass(frozen=True)
 class WeightedCube:
-    """A subcube with weights, npix = ny * nx.
+    """A subcube of ``shape`` (ny, nx), npix = ny * nx, with weights.
 
-    Attributes
-    ----------
-    weight : array (nl, npix)
-        1 / variance, 0 where a voxel is not used.
-    product : array (nl, npix)
-        Weight times data.
-    fraction : array (nl,)
-        Each wavelength's fraction of the way from the first (0) to the last (1).
-    shape : (int, int)
-        Pixels (ny, nx).
+    ``weight`` (nl, npix) is 1 / variance, 0 where a voxel is not used; ``product`` (nl, npix) weight times data;
+    ``fraction`` (nl,) each wavelength's fraction of the way from the first (0) to the last (1).
     """
 
     weight: FloatArray
@@ -52,16 +44,10 @@ class WeightedCube:
 
 @dataclass(frozen=True)
 class Bands:
-    """The subcube averaged over wavelength: nb images, one per bin or per source's emission lines.
+    """The subcube averaged over wavelength: nb images of ``shape`` (ny, nx), one per bin or per source's lines.
 
-    Attributes
-    ----------
-    data, root_weight : array (nb, npix)
-        Mean, and the square root of its inverse variance.
-    fraction : array (nb,)
-        Each band's fraction of the way from the first wavelength to the last.
-    shape : (int, int)
-        Pixels (ny, nx).
+    ``data`` (nb, npix) are the means, ``root_weight`` (nb, npix) the square roots of their inverse variances,
+    ``fraction`` (nb,) each band's fraction of the way from the first wavelength to the last.
     """
 
     data: FloatArray

@@ -126,7 +126,7 @@ def test_lines_tell_sources_of_one_colour_apart():
 def test_a_source_wider_than_the_search_allows_is_fitted_in_the_end():
     made = fitted(light(rising_and_falling()[0], round_image((13.0, 12.0), 10.0, 4.0)), 18, {7: (13.0, 12.0)})
     assert made.sources.ids == (7,)
-    assert_allclose(diagnostics.shapes(made)[7].fwhm, 10, rtol=0.03)
+    assert_allclose(diagnostics.target_shape(made).fwhm, 10, rtol=0.03)
     assert_allclose(totals(made), 1, atol=0.06)
 
 
