@@ -44,15 +44,15 @@ class Separation:
     condition: float
 
 
-def mean_profiles(made: JointFit) -> FloatArray:
+def mean_profiles(result: JointFit) -> FloatArray:
     """The sources' profiles (K, ny, nx) in white light: their mean over wavelength, weighted as the data."""
-    share = made.cube.weight.sum(axis=1) @ linear_weights(PROFILE_NODES, made.cube.fraction)
-    return np.tensordot(share / share.sum(), made.profiles, axes=(0, 1))
+    share = result.cube.weight.sum(axis=1) @ linear_weights(PROFILE_NODES, result.cube.fraction)
+    return np.tensordot(share / share.sum(), result.profiles, axes=(0, 1))
 
 
-def separation(made: JointFit) -> Separation:
+def separation(result: JointFit) -> Separation:
     """Compare the sources' white-light profiles."""
-    white, weight = mean_profiles(made), made.cube.weight.sum(axis=0)
+    white, weight = mean_profiles(result), result.cube.weight.sum(axis=0)
     flat = np.concatenate([white.reshape(len(white), -1), np.ones((1, white[0].size))])
     overlap = (flat * weight) @ flat.T
     size = np.sqrt(np.diag(overlap)).clip(1e-300)
@@ -60,9 +60,9 @@ def separation(made: JointFit) -> Separation:
     return Separation(overlap, leakage, float(np.linalg.cond(overlap / size[:, None] / size)))
 
 
-def residual(made: JointFit) -> FloatArray:
+def residual(result: JointFit) -> FloatArray:
     """Mean over wavelength of data minus model, (ny, nx); NaN where there are no data."""
-    cube, solution = made.cube, made.solution
+    cube, solution = result.cube, result.solution
     between = linear_weights(PROFILE_NODES, cube.fraction)  # (nl, 9)
     used = (cube.weight > 0).astype(float)
     count = used.sum(axis=0)
@@ -70,30 +70,30 @@ def residual(made: JointFit) -> FloatArray:
     spectra, sky = np.nan_to_num(solution.spectra), np.nan_to_num(solution.sky)
     # The sum over wavelength of each profile's weight at each node, per pixel: (K * 9, npix).
     sums = (spectra[:, None] * between.T[None]).reshape(-1, len(between)) @ used
-    nodes = made.profiles.shape[:2]
-    model = (sums.reshape(*nodes, -1) * made.profiles.reshape(*nodes, -1)).sum(axis=(0, 1))
+    nodes = result.profiles.shape[:2]
+    model = (sums.reshape(*nodes, -1) * result.profiles.reshape(*nodes, -1)).sum(axis=(0, 1))
     left = np.divide(data - model - sky @ used, count, out=np.full(len(count), np.nan), where=count > 0)
     return np.asarray(left.reshape(cube.shape))
 
 
-def target_shape(made: JointFit) -> Shape:
+def target_shape(result: JointFit) -> Shape:
     """The shape of the target's brightest component."""
-    y, x, log_fwhm, e1, e2, log_beta = made.sources.model.shapes[int(np.argmax(made.sources.membership[0]))]
+    y, x, log_fwhm, e1, e2, log_beta = result.sources.model.shapes[int(np.argmax(result.sources.membership[0]))]
     angle = float(np.degrees(0.5 * np.arctan2(e2, -e1)) % 180)
     ratio = float(np.exp(-np.hypot(e1, e2)))
     return Shape(float(y), float(x), float(np.exp(log_fwhm)), ratio, angle, float(1 + np.exp(log_beta)))
 
 
-def notes(made: JointFit) -> tuple[str, ...]:
+def notes(result: JointFit) -> tuple[str, ...]:
     """Sources that are not detected, and a target that the data hardly separate from another source."""
-    return (*_undetected(made), *_inseparable(made))
+    return (*_undetected(result), *_inseparable(result))
 
 
-def _undetected(made: JointFit) -> list[str]:
+def _undetected(result: JointFit) -> list[str]:
     found = []
-    for source, ident in enumerate(made.sources.ids):
-        weight = np.nan_to_num(1 / made.solution.covariance[:, source, source])
-        sigma = float(np.nansum(weight * made.solution.spectra[source]) / np.sqrt(max(weight.sum(), 1e-300)))
+    for source, ident in enumerate(result.sources.ids):
+        weight = np.nan_to_num(1 / result.solution.covariance[:, source, source])
+        sigma = float(np.nansum(weight * result.solution.spectra[source]) / np.sqrt(max(weight.sum(), 1e-300)))
         if sigma < -_DETECTED:
             # Light is not negative: the others have been given more than there is.
             found.append(
@@ -107,8 +107,8 @@ def _undetected(made: JointFit) -> list[str]:
     return found
 
 
-def _inseparable(made: JointFit) -> list[str]:
-    sources, ids = separation(made).overlap[:-1, :-1], made.sources.ids
+def _inseparable(result: JointFit) -> list[str]:
+    sources, ids = separation(result).overlap[:-1, :-1], result.sources.ids
     size = np.sqrt(np.diag(sources)).clip(1e-300)
     overlap = sources / size[:, None] / size
     growth = float(np.sqrt(np.linalg.pinv(overlap)[0, 0]))

@@ -20,7 +20,7 @@ _USUAL_SEEING = 0.8
 
 
 def extract(cutout: Cutout, image: FloatArray | None, sky_subtracted: bool) -> Products:
-    r"""Extract a source together with its neighbours.
+    """Extract a source together with its neighbours.
 
     The cut-out is modelled as K sources, each with a total spectrum s_k and a profile P_k of sum 1, and a sky b that is
     the same in all pixels p:
@@ -39,20 +39,21 @@ def extract(cutout: Cutout, image: FloatArray | None, sky_subtracted: bool) -> P
            chi^2 = |r|^2 + sum (deviation of the shapes from the prior's mean / sigma)^2 + sum_k c_k' Z_k c_k
 
        over the shapes and the clumps' fluxes c. Derivatives are those of Kaufman (1975).
-    4. *Clumps* (`clumps`). What a Moffat function does not describe is added as point sources of flux c_ki (of either
-       sign) on every second pixel, in units of their component's flux. Their normal equations are the joint
-       cross-correlation map (S W S')^-1 S W d of all sources, with the spectra as rows of S. The prior's precision Z_k
-       holds a clump's flux near 0, within a share of the light in its place (0.15, 0.6 in the last fit), and keeps the
-       sum of clumps from looking like any of the sources (0.01 of the component's flux).
-    5. *Neighbours* that the catalogue does not name (`neighbour_search`). Sources are fitted without clumps and close
-       to the prior. Where a point source with a spectrum of its own would lower chi^2 most, a component is added,
-       fitted, and followed to where it fits best, until no more is significant. Then clumps are allowed, and
-       components that these explain as well are removed.
-    6. *Lines* (`line_bands`). Sources of similar colour differ in their lines. The cube, weighted with the lines of
-       each source's spectrum, gives one more band per source for the last fit, in which bounds are wide and clumps may
-       be large.
+    4. *Clumps* (`clumps`). What a Moffat function does not describe is added to component k as point sources of flux
+       c_ki (of either sign, in units of the component's flux) on every second pixel. Without a prior their fluxes would
+       be the joint cross-correlation map (S W S')^-1 S W d of all components, with the spectra as rows of S. The
+       prior's precision Z_k holds a clump's flux near 0, within a share of the light in its place (0.15, in the last
+       fit 0.6), and keeps the sum of clumps from looking like any of the components (to 0.01 of their own one's flux).
+    5. *Neighbours* that the catalogue does not name (`neighbour_search`). First all sources are fitted without clumps
+       and close to the prior. Where a point source with a spectrum of its own would lower chi^2 most, a component is
+       added, fitted, and followed to where it fits best, until none is significant any more. Then small clumps are
+       allowed, and added components that these explain as well are removed.
+    6. *Emission-line bands* (`line_bands`). Sources of similar colour differ in their lines. The sum of the cube with
+       the lines of a component's spectrum as weights is one more band, besides the bins, in the last fit. In that fit
+       bounds are wide and clumps may be large.
     7. *Parts of sources* (`attribution`). An added component is a part of sources nearby if its spectrum is, within the
-       errors, a sum of theirs and if it is not too bright; else it is a source of its own.
+       errors, a sum of theirs and if it is fainter than a limit; else it is a source of its own. The profile of a
+       source is the sum of its components.
     8. *An image* that is sharper than the cube (`image_shapes`), if given, replaces the profiles: it is divided among
        the sources in proportion to their models and convolved with a fitted kernel.
     9. *Spectra* (`linear_system`). With the final profiles and a column of ones as A, at every wavelength
@@ -83,10 +84,10 @@ def extract(cutout: Cutout, image: FloatArray | None, sky_subtracted: bool) -> P
     positions = {own: centre} | {ident: cutout.neighbours[ident] for ident in nearest[:MAX_NEIGHBOURS]}
     seeing = _USUAL_SEEING / geometry.scale(cutout.pixel) if cutout.psf is None else cutout.psf
     try:
-        made = fit_jointly(cutout.voxels, positions, cutout.wave_fraction, seeing, image)
-        if not np.isfinite(made.solution.spectra[0]).any():
+        result = fit_jointly(cutout.voxels, positions, cutout.wave_fraction, seeing, image)
+        if not np.isfinite(result.solution.spectra[0]).any():
             raise SourceError('the data do not constrain the source')
-        products = _products(cutout, made, sky_subtracted)
+        products = _products(cutout, result, sky_subtracted)
     except (SourceError, ValueError, ArithmeticError) as error:
         reason = str(error).removeprefix('joint extraction: ').splitlines()[0]
         return Products(notes=(f'joint extraction failed: {reason}',))
@@ -96,33 +97,33 @@ def extract(cutout: Cutout, image: FloatArray | None, sky_subtracted: bool) -> P
     return products | Products(notes=(crowd,))
 
 
-def _products(cutout: Cutout, made: JointFit, sky_subtracted: bool) -> Products:
+def _products(cutout: Cutout, result: JointFit, sky_subtracted: bool) -> Products:
     """What is kept of the fit."""
-    profiles, unit = diagnostics.mean_profiles(made), cutout.grid.unit
+    profiles, unit = diagnostics.mean_profiles(result), cutout.grid.unit
     spectrum = Spectrum(
-        made.solution.spectra[0],
+        result.solution.spectra[0],
         # Errors that rest on an estimated variance are not given.
-        None if cutout.voxels.variance is None else made.solution.covariance[:, 0, 0],
+        None if cutout.voxels.variance is None else result.solution.covariance[:, 0, 0],
         unit,
         tag=keys.DEBLEND,
         kind=Kind.JOINT,
         weights=profiles[0],
         sky_subtracted=sky_subtracted,
     )
-    tags = [keys.PROFILE, *map(keys.neighbour_profile, made.sources.ids[1:])]
+    tags = [keys.PROFILE, *map(keys.neighbour_profile, result.sources.ids[1:])]
     fitted = {tag: Measured(profile) for tag, profile in zip(tags, profiles, strict=True)}
     return Products(
         spectra=by_key([spectrum]),
-        fitted=fitted | {keys.RESIDUAL: Measured(diagnostics.residual(made), unit=unit)},
-        facts=_facts(cutout, made),
-        notes=(*made.notes, *diagnostics.notes(made)),
+        fitted=fitted | {keys.RESIDUAL: Measured(diagnostics.residual(result), unit=unit)},
+        facts=_facts(cutout, result),
+        notes=(*result.notes, *diagnostics.notes(result)),
     )
 
 
-def _facts(cutout: Cutout, made: JointFit) -> dict[str, tuple[Any, str]]:
+def _facts(cutout: Cutout, result: JointFit) -> dict[str, tuple[Any, str]]:
     """Header cards: the target's shape, and how much light the fit has kept out of its spectrum."""
-    shape, others = diagnostics.target_shape(made), made.sources.ids[1:]
-    separation = diagnostics.separation(made)
+    shape, others = diagnostics.target_shape(result), result.sources.ids[1:]
+    separation = diagnostics.separation(result)
     facts: dict[str, tuple[Any, str]] = {
         'DBNUM': (len(others), 'joint extraction: number of neighbours'),
         'DBCOND': (_rounded(separation.condition), 'condition number of the profiles'),
