@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Iterable
 
@@ -89,7 +90,9 @@ def reference(ref: str, images: Collection[str], radii: Iterable[float], deblend
     if not ref.strip():
         return WHITE
     radius = aperture_radius(ref)
-    tag = image_tag(ref.strip()) if radius is None else aperture(radius)
+    if radius is not None:
+        return next((aperture(one) for one in radii if math.isclose(one, radius, rel_tol=1e-6)), None)
+    tag = image_tag(ref.strip())
     if tag in images:
         return tag
     tag = re.sub(r'^[A-Z0-9]+(?=_WHITE$|_APER_[0-9.]+$)', MUSE, tag)

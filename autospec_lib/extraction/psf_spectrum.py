@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from autospec_lib.core import moffat
+from autospec_lib.core import geometry, moffat
 from autospec_lib.core.interpolation import linear_weights
 from autospec_lib.core.types import Cutout, FloatArray, Measured, Voxels
 from autospec_lib.extraction import weights
@@ -16,7 +16,7 @@ _NODES = np.linspace(0, 1, 9)
 def psf_images(cutout: Cutout) -> FloatArray:
     """The PSF at the catalogue position at nine wavelengths, evenly spaced from the first to the last: (9, ny, nx)."""
     assert cutout.psf is not None
-    return moffat.images(cutout.shape, cutout.centre, cutout.psf, _NODES)
+    return moffat.images(cutout.shape, cutout.centre, cutout.psf, _NODES, geometry.relative(cutout.pixel))
 
 
 def point_source(cutout: Cutout, spaxels: Voxels, images: FloatArray) -> Measured:

@@ -35,6 +35,7 @@ def test_only_the_programs_own_names_take_the_prefix(name, with_prefix):
         ('', 'MUSE_WHITE'),
         ('2', 'MUSE_APER_2.0'),
         ('3', None),
+        ('2.04', None),  # another circle, though its name would be the same
         ('deep.fits', 'DEEP'),
         ('hst_white', 'HST_WHITE'),  # an image comes before white light with another prefix
         ('MANGA_WHITE', 'MUSE_WHITE'),
