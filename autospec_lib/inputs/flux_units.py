@@ -62,7 +62,7 @@ def flux_unit(
         notes.append(f'{file}: A in BUNIT = {own!r} is taken for Angstrom')
     for wrong, right in instrument.slips.items():
         if np.isclose(unit.scale, wrong, rtol=1e-6):
-            unit = unit * (right / wrong)
+            unit = units.Unit(right / wrong * unit)
             notes.append(f'{file}: BUNIT = {own!r} is a slip of the pipeline; {written(unit)} is written')
     unit, factor, line = _per_spaxel(unit, header, wcs)
     if line:
