@@ -245,6 +245,7 @@ REFERENCE = Kind(label, "'', an image's name or an aperture's radius, e.g. 'g-ba
 RADII = Kind(several(positive), 'a radius or radii in arcsec, e.g. 2.0 or (1.0, 2.0)')
 FILES = Kind(several(name), "one file name or several, e.g. 'g-band.fits' or ('g-band.fits', 'r-band.fits')")
 EXTENSIONS = Kind(
-    extensions, "(), or the extensions of data, noise and mask, e.g. 1 or ('DATA', 'ERR2: sigma') or ('SCI', 'ERR', 'DQ')"
+    extensions,
+    "(), or the extensions of data, noise and mask, e.g. 1 or ('DATA', 'ERR2: sigma') or ('SCI', 'ERR', 'DQ')",
 )
 COLOUR_MAP = Kind(colour_map, "the name of a matplotlib colour map, e.g. 'viridis'")

@@ -20,8 +20,8 @@ APERTURE = 3.6  # spaxels (their longer side): an odd number across, so that the
 
 def written(tmp_path, layout):
     """The path of a cube in a layout, its truth and its field."""
-    if layout.__name__.startswith('jwst'):
-        pytest.importorskip('stdatamodels')
+    if layout.__name__.startswith(('jwst', 'specutils')):
+        pytest.importorskip('stdatamodels' if layout.__name__.startswith('jwst') else 'specutils')
     path = tmp_path / layouts.NAMES.get(layout.__name__, 'c.fits')
     field = layouts.field()
     return path, layout(path, field), field
