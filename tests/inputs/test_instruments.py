@@ -97,6 +97,7 @@ def test_the_command_gives_true_sums_and_mpdaf_reads_them(tmp_path, layout, caps
         assert 20 < mask.sum() < 400
         for key, inside in (('TOT', mask), (f'APER_{radius:.1f}', mask & circle)):
             (name,) = (hdu.name[:-5] for hdu in hdus if hdu.name.endswith(f'_{key}_DATA'))
+            assert name == f'SPE_{truth.prefix}_{key}'
             spectrum = hdus[f'{name}_DATA']
             use = inside & ~field.bad
             flux = converted(spectrum.data, spectrum.header['BUNIT'], truth.unit)
