@@ -279,7 +279,7 @@ def kcwi_idl(path, truth):
     arrays = {'i': planted(truth), 'v': (truth.sigma**2).astype('f4'), 'm': truth.bad.astype('u1')}
     for letter, array in arrays.items():
         fits.PrimaryHDU(array, header).writeto(path.with_name(path.name.replace('_icubes', f'_{letter}cubes')))
-    said = ('KCWI (IDL', 'vcubes.fits (variance, beside', 'mcubes.fits (any but 0 is bad)')
+    said = ('KCWI', 'vcubes.fits (variance, beside', 'mcubes.fits (any but 0 is bad)')
     return Truth('KCWI', said, WAVE, pixel=KCWI_PIXEL)
 
 
@@ -297,6 +297,7 @@ def pypeit(path, truth):
         image(WAVE.astype('f4'), 'BLAZE_WAVE'),
         image(np.ones(NL, 'f4'), 'BLAZE_SPEC'),
         PYP_SPEC='keck_kcwi',
+        INSTRUME='KCWI',
     )
     said = ('PypeIt', 'FLUX, SIG (sigma', 'BPM (any but 0 is bad)', 'linear, vacuum')
     warned = ('wavelengths are in m', 'no BUNIT', 'surface brightness')

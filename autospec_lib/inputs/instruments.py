@@ -63,7 +63,6 @@ class Instrument:
 UNKNOWN = Instrument()
 MANGA_BITS = (0, 3, 10)  # NOCOV, FORESTAR, DONOTUSE; a voxel with LOWCOV or DEADFIBER alone is usable
 MANGA = {'INSTRUME': 'MaNGA'}
-KCWI = {'INSTRUME': 'KC[WR][IM]'}
 # In the order of recognition: the first that fits is it.
 INSTRUMENTS = (
     Instrument('MUSE', 'MUSE', ({'INSTRUME': 'MUSE'},), 'DATA', 'STAT', 'DQ', VARIANCE),
@@ -77,19 +76,17 @@ INSTRUMENTS = (
         FIRST, 'ERROR', 'BADPIX', SIGMA,
     ),
     Instrument('SAMI', 'SAMI', ({'INSTRUME': '.*SAMI.*'}, {'IFUPROBE': '.*', 'DROPFACT': '.*'}), FIRST, 'VARIANCE'),
-    # The Python pipeline writes the power of ten with the wrong sign (FluxCalibrate.py). Its FLAGS is no mask: good
-    # voxels have bits of what was corrected.
-    Instrument(
-        'KCWI', 'KCWI', ({**KCWI, 'EXTNAME': 'UNCERT'},), FIRST, 'UNCERT', 'MASK', SIGMA, slips={1e16: 1e-16}
-    ),
-    Instrument(
-        'KCWI (IDL pipeline)', 'KCWI', (KCWI,), FIRST,
-        beside=(r'(.*_)i(cube\w*\.fits.*)', r'\1v\2', r'\1m\2'),
-    ),
+    # Before KCWI, of which it reduces data too.
     Instrument(
         'PypeIt', 'PYPEIT', ({'DMODCLS': 'DataCube'}, {'PYP_SPEC': '.*', 'EXTNAME': 'SIG'}),
         'FLUX', 'SIG', 'BPM', SIGMA,
         unit='1e-17 erg / (s cm2 Angstrom arcsec2)', unit_if='FLUXED',
+    ),
+    # The Python pipeline writes the power of ten with the wrong sign (FluxCalibrate.py). Its FLAGS is no mask: good
+    # voxels have bits of what was corrected. The IDL pipeline has noise and mask in files of their own.
+    Instrument(
+        'KCWI', 'KCWI', ({'INSTRUME': 'KC[WR][IM]'},), FIRST, 'UNCERT', 'MASK', SIGMA,
+        slips={1e16: 1e-16}, beside=(r'(.*_)i(cube\w*\.fits.*)', r'\1v\2', r'\1m\2'),
     ),
     # Bit 0 is DO_NOT_USE; the other bits of DQ say why, or are information.
     *(

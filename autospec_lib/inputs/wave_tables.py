@@ -56,7 +56,8 @@ def find_wave_axis(path: Path, hdus: fits.HDUList, header: fits.Header, length: 
     if ctype.endswith('-TAB'):
         wave = _tabulated(path, hdus, header, length, ctype)
         return _axis(path.name, wave, str(header.get('CUNIT3') or '').strip(), ctype)
-    beside = next((hdu for hdu in hdus if hdu.name in NAMES and hdu.is_image and hdu.shape == (length,)), None)
+    arrays = (hdu for hdu in hdus if hdu.name in NAMES and hdu.is_image and hdu.shape == (length,))
+    beside = next((hdu for hdu in arrays if hdu.header['BITPIX'] < 0), None)
     if beside is None:
         return wave_axis(path.name, header, length)
     wave = np.asarray(beside.data, np.float64)

@@ -1,6 +1,7 @@
 """One truth in the layouts of all instruments: wavelengths, sums, errors and units are the truth, without DATA_EXT."""
 
 import warnings
+from pathlib import Path
 
 import layouts
 import numpy as np
@@ -14,6 +15,8 @@ from autospec_lib.cli.command import main
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Target
 from autospec_lib.inputs import cube, cutouts
+from autospec_lib.inputs.instruments import INSTRUMENTS, UNKNOWN
+from autospec_lib.inputs.masks import BadWhen, bad_when
 
 APERTURE = 3.6  # spaxels (their longer side): an odd number across, so that the circle is not moved to a corner
 
@@ -363,8 +366,6 @@ def test_surface_brightness_becomes_flux_per_spaxel(tmp_path, unit, expected, fa
 
 @pytest.mark.parametrize('name', ['obj/CUBE', 'obj/Central_Datacube_bkg', 'sdetect/minicube', 'sdetect/subcub_mosaic'])
 def test_the_cubes_of_mpdaf_give_mpdafs_numbers(name):
-    from pathlib import Path
-
     import mpdaf.obj
 
     path = Path(mpdaf.__file__).parent / 'data' / f'{name}.fits'
@@ -382,3 +383,31 @@ def test_the_cubes_of_mpdaf_give_mpdafs_numbers(name):
     assert (ours.variance is None) == (theirs.var is None)
     if theirs.var is not None:
         np.testing.assert_array_equal(ours.variance[ours.good], np.asarray(theirs.var)[ours.good])
+
+
+@pytest.mark.parametrize(
+    ('cards', 'expected', 'words'),
+    [
+        ({}, BadWhen(), 'any but 0 is bad'),
+        ({'MASKNAME': 'MANGA_DRP3PIXMASK'}, BadWhen(1 + 8 + 1024), 'bits 0, 3 and 10 are bad'),
+        ({'HDUCLAS2': 'QUALITY', 'HDUCLAS3': 'MASKZERO'}, BadWhen(), 'any but 0 is bad'),
+        ({'HDUCLAS2': 'QUALITY', 'HDUCLAS3': 'MASKONE'}, BadWhen(zero=True), '0 is bad'),
+        ({'HDUCLAS2': 'DATA', 'HDUCLAS3': 'MASKONE'}, BadWhen(), 'any but 0 is bad'),
+        ({'HDUCLAS2': 'QUALITY', 'HDUCLAS3': 'FLAG32BIT', 'QUALMASK': 5}, BadWhen(5), 'bits 0 and 2 are bad'),
+        ({'HDUCLAS2': 'QUALITY', 'QUALMASK': '0x10'}, BadWhen(16), 'bit 4 is bad'),
+        ({'HDUCLAS2': 'QUALITY', 'QUALMASK': 0xFFFFFFFF}, BadWhen(), 'any but 0 is bad'),
+        ({'HDUCLAS2': 'QUALITY', 'QUALMASK': 'none'}, BadWhen(), 'any but 0 is bad'),
+    ],
+)
+def test_which_flags_are_bad(cards, expected, words):
+    found = bad_when(cards, {}, UNKNOWN)
+    assert found == expected
+    assert found.words == words
+
+
+def test_every_instrument_has_a_place_in_the_documents_and_a_prefix_that_names_can_have():
+    text = (Path(__file__).resolve().parents[2] / 'docs' / 'instruments.md').read_text(encoding='utf-8')
+    for instrument in INSTRUMENTS:
+        assert instrument.name.split()[0] in text
+        assert instrument.prefix.isalnum()
+        assert instrument.prefix == instrument.prefix.upper()
