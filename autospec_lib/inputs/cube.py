@@ -13,10 +13,11 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import FloatArray, Grid, IntArray, Psf
+from autospec_lib.inputs.axis_order import in_order
 from autospec_lib.inputs.extensions import choose, label
 from autospec_lib.inputs.fits_arrays import Layer, open_fits, open_layer
 from autospec_lib.inputs.images import AlignedImage
-from autospec_lib.inputs.sky_axes import sky_header, sky_wcs
+from autospec_lib.inputs.sky_axes import SkyAxes, sky_axes
 from autospec_lib.inputs.units import squared, standard
 from autospec_lib.inputs.wavelengths import WaveAxis, wave_axis
 
@@ -25,7 +26,8 @@ from autospec_lib.inputs.wavelengths import WaveAxis, wave_axis
 class OpenCube:
     """An open cube: where its arrays lie, its coordinates, the images and maps on its grid, the PSF in arcsec.
 
-    ``noise_why`` says what the kind of noise follows from, ``header`` is that of the data without the third axis.
+    ``noise_why`` says what the kind of noise follows from, ``header`` is that of the data without the third axis, in
+    RA and Dec.
     """
 
     data: Layer
@@ -87,9 +89,11 @@ def open_cube(path: Path, extensions: tuple[int | str, ...] = ()) -> OpenCube:
         raise InputError(f'{path.name}: not found in {path.parent}; set DATACUBE')
     with open_fits(path, 'not a readable FITS cube') as hdus:
         found = choose(path, hdus, extensions)
-        wcs, axis, grid = _coordinates(path, found.data, label(hdus, found.data))
-        header, primary = sky_header(found.data.header), hdus[0].header.copy()
-        layers = [_layer(path, hdu, label(hdus, hdu)) if hdu is not None else None for hdu in found.chosen]
+        name, primary = label(hdus, found.data), hdus[0].header.copy()
+        order = in_order(path.name, name, found.data.header, found.data.shape)
+        sky = sky_axes(path, name, order.header, order.shape)
+        axis = wave_axis(path.name, order.header, order.shape[0])
+        layers = [_layer(path, hdu, label(hdus, hdu), order.axes) if hdu is not None else None for hdu in found.chosen]
     assert layers[0] is not None
     return OpenCube(
         data=layers[0],
@@ -97,23 +101,21 @@ def open_cube(path: Path, extensions: tuple[int | str, ...] = ()) -> OpenCube:
         noise_kind=found.noise_kind,
         noise_why=found.noise_why,
         quality=layers[2],
-        header=header,
-        wcs=wcs,
+        header=sky.header,
+        wcs=sky.wcs,
         wave=axis.wave,
-        grid=grid,
+        grid=_grid(sky, axis, order.header),
         primary=primary,
-        remarks=axis.notes + found.remarks,
+        remarks=(*filter(None, (order.note, sky.note)), *axis.notes, *found.remarks),
     )
 
 
-def _layer(path: Path, hdu: Any, name: str) -> Layer:
-    return replace(open_layer(path, hdu), name=name)
+def _layer(path: Path, hdu: Any, name: str, axes: tuple[int, ...]) -> Layer:
+    return replace(open_layer(path, hdu, axes), name=name)
 
 
-def _coordinates(path: Path, hdu: Any, name: str) -> tuple[WCS, WaveAxis, Grid]:
-    """Celestial WCS, wavelengths and the cards that describe both."""
-    wcs = sky_wcs(path, name, hdu.header, hdu.shape)
-    axis = wave_axis(path.name, hdu.header, hdu.shape[0])
-    sky = {card.keyword: card.value for card in wcs.to_header(relax=True).cards}
-    unit = standard(str(hdu.header.get('BUNIT', '')))
-    return wcs, axis, Grid(sky, axis.cards, unit, squared(unit), axis.unit)
+def _grid(sky: SkyAxes, axis: WaveAxis, header: Mapping[str, Any]) -> Grid:
+    """The cards that describe coordinates, wavelengths and units."""
+    cards = {card.keyword: card.value for card in sky.wcs.to_header(relax=True).cards}
+    unit = standard(str(header.get('BUNIT', '')))
+    return Grid(cards, axis.cards, unit, squared(unit), axis.unit)

@@ -10,6 +10,7 @@ from astropy.io import fits
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.noise_words import SIGMA, VARIANCE, split_entry
+from autospec_lib.inputs.axis_order import is_cube
 from autospec_lib.inputs.noise_kinds import BY_UNIT, WEIGHT, Finding, is_quality, looks_like_noise, noise_kind
 
 
@@ -95,7 +96,7 @@ def _listing(hdus: fits.HDUList) -> str:
 
 def _check_shapes(path: Path, hdus: fits.HDUList, data: Any, *others: Any) -> None:
     name = label(hdus, data)
-    if not data.is_image or len(data.shape) != 3:
+    if not data.is_image or not is_cube(data.shape):
         shape = ' x '.join(str(n) for n in data.shape) if data.is_image and data.shape else 'no array'
         raise InputError(
             f'{path.name}: extension {name} holds {shape}; expected three axes (wavelength, y, x): set DATA_EXT'
