@@ -11,11 +11,12 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from autospec_lib import __version__
-from autospec_lib.cli import memory
+from autospec_lib.cli import memory, streams
 from autospec_lib.cli.options import parser
+from autospec_lib.cli.streams import say as _say
 from autospec_lib.core.atomic import write_new
 from autospec_lib.core.errors import AutoSpecError, InputError, OutputError
 from autospec_lib.core.wording import way_out
@@ -46,22 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     # results do not depend on how many cores there are.
     for library in ('OPENBLAS', 'MKL', 'OMP', 'VECLIB'):
         os.environ.setdefault(f'{library}_NUM_THREADS', '1')
-    _prepare_streams()
+    streams.prepare()
     options = parser().parse_args(argv)
     interruption = Interruption()
     with interruption.handled():
         code = _guarded(Path(options.folder or '.'), options, interruption)
     return EXIT_INTERRUPTED if interruption.requested else code
-
-
-def _prepare_streams() -> None:
-    """Let what cannot be printed be replaced, and a stream that is closed (``2>&-``) be nowhere."""
-    for name in ('stdout', 'stderr'):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, open(os.devnull, 'w', encoding='utf-8'))  # noqa: SIM115
-        elif hasattr(stream, 'reconfigure'):
-            stream.reconfigure(errors='backslashreplace')
 
 
 def _guarded(folder: Path, options: argparse.Namespace, interruption: Interruption) -> int:
@@ -87,16 +78,6 @@ def _guarded(folder: Path, options: argparse.Namespace, interruption: Interrupti
         return EXIT_INPUT
     except Exception as error:
         return _bug(folder, error)
-
-
-def _say(text: str, stream: TextIO | None = None) -> None:
-    """Print; a reader that has gone (``| head``) or a full disk is no reason to end a run, whose results are files."""
-    stream = stream or sys.stdout
-    try:
-        print(text, file=stream, flush=True)
-    except OSError:
-        # Python would try to write the rest when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _action(options: argparse.Namespace) -> Callable[[Path, argparse.Namespace, Interruption], int]:
@@ -185,11 +166,12 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
     finally:
         gc.enable()
     _warn(warned, options)
+    from autospec_lib.run import slow_storage
     from autospec_lib.run.lock import locked
     from autospec_lib.run.report import Log, Report
 
     report = Report(len(targets))
-    outcomes = _outcomes(job, targets, options, interruption)  # no answer of a cluster is a fault of the command line
+    extract = _way(job, targets, options, interruption)  # no answer of a cluster is a fault of the command line
     output = job.folder / job.params.output
     with ExitStack() as stack:
         try:
@@ -202,6 +184,8 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
         _warn(unlocked, options)
         _write_header(log, job, options, [*warned, *unlocked])
         interruption.begin(lambda: f'interrupted; {report.summary}')
+        tell, shared = streams.teller(log, options.quiet), bool(options.scheduler)
+        outcomes = slow_storage.extracted(job, targets, extract, interruption, tell, shared)
         code = _loop(outcomes, report, log, options)
         with suppress(OutputError):
             log.write(f'# {report.summary}')
@@ -255,19 +239,20 @@ def _loop(outcomes: Iterator[Outcome], report: Report, log: Log, options: argpar
     return report.exit_code
 
 
-def _outcomes(
+def _way(
     job: Job, targets: list[Target], options: argparse.Namespace, interruption: Interruption
-) -> Iterator[Outcome]:
+) -> Callable[[Job], Iterator[Outcome]]:
+    """How the sources are extracted, given the job: on a cluster, one by one, or in several processes."""
     from autospec_lib.run import schedule
 
     if options.scheduler:
         from autospec_lib.run.cluster import cluster
 
-        return cluster(job, targets, options.scheduler, interruption)
+        return cluster(targets, options.scheduler, interruption)
     number = _processes(job, targets, options)
     if number == 1:
-        return schedule.serial(job, targets, interruption)
-    return schedule.processes(job, targets, number, interruption)
+        return lambda job: schedule.serial(job, targets, interruption)
+    return lambda job: schedule.processes(job, targets, number, interruption)
 
 
 def _processes(job: Job, targets: list[Target], options: argparse.Namespace) -> int:

@@ -23,8 +23,10 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from autospec_lib.core.errors import AutoSpecError, InputError
+from autospec_lib.inputs import stored_boxes
 from autospec_lib.inputs.file_identity import Identity
-from autospec_lib.inputs.stored_boxes import CHUNK, Box, read_into, reads
+from autospec_lib.inputs.stored_boxes import CHUNK, Box
+from autospec_lib.inputs.tiles import Tiles
 
 COMPRESSED = ('.gz', '.bz2', '.z', '.zip', '.xz')
 MOST_AXES = 999
@@ -36,7 +38,7 @@ class Layer:
 
     ``offset`` is the array's first byte in the file, ``order`` says which of the stored array's axes are wavelength, y
     and x; stored numbers become values by ``zero + scale * number``, and the number ``blank`` stands for no value.
-    ``identity`` is that of the file when it was opened.
+    ``identity`` is that of the file when it was opened, ``copy`` a copy of parts of it that is quicker to read.
     """
 
     path: Path
@@ -50,6 +52,7 @@ class Layer:
     values: NDArray[Any] | None = None
     identity: Identity | None = None
     order: tuple[int, ...] = (0, 1, 2)
+    copy: Tiles | None = None
 
     def read(self, ys: slice, xs: slice) -> NDArray[np.float64]:
         """All wavelengths of a box, shape (nl, ys, xs), NaN for no value.
@@ -73,9 +76,18 @@ class Layer:
         try:
             return self._read_rows(ys, xs)
         except OSError as error:
-            raise InputError(
-                f'{self.path.name}: cannot be read any more: {error}; put it back and run again'
-            ) from error
+            raise self.lost(error) from error
+
+    def lost(self, error: OSError) -> InputError:
+        """What is said of a file that can no longer be read."""
+        if self.copy is not None:
+            return InputError(f'{self.path.name}: its copy is lost: {error}; go on with: AutoSpec --resume')
+        return InputError(f'{self.path.name}: cannot be read any more: {error}; put it back and run again')
+
+    @property
+    def size(self) -> int:
+        """Bytes in the file."""
+        return math.prod(self.shape) * self.dtype.itemsize
 
     @property
     def stored_shape(self) -> tuple[int, ...]:
@@ -89,16 +101,19 @@ class Layer:
 
     def reads(self, ys: slice, xs: slice) -> int:
         """How many pieces of the file `read` reads for a box."""
-        return 0 if self.values is not None else reads(self.stored_shape, self.stored_box(ys, xs))
+        return 0 if self.values is not None else stored_boxes.reads(self.stored_shape, self.stored_box(ys, xs))
 
     def _read_rows(self, ys: slice, xs: slice) -> NDArray[Any]:
         kind = np.float64 if self.dtype.kind == 'f' else self.dtype
         box = np.empty((self.shape[0], ys.stop - ys.start, xs.stop - xs.start), kind)
-        with opened(self.path) as file:
+        stored, place = box.transpose(np.argsort(self.order)), self.stored_box(ys, xs)
+        if self.copy is not None and self.copy.hold(place):
+            self.copy.read_into(stored, place)
+            return box
+        with stored_boxes.opened(self.path) as file:
             if self.identity is not None:
                 self.identity.check(file)
-            stored = box.transpose(np.argsort(self.order))
-            if not read_into(stored, file, self.offset, self.dtype, self.stored_shape, self.stored_box(ys, xs)):
+            if not stored_boxes.read_into(stored, file, self.offset, self.dtype, self.stored_shape, place):
                 raise OSError(f'it ends before extension {self.name} does')
         return box
 
@@ -109,11 +124,6 @@ class Layer:
         if self.blank is not None:
             values = np.where(numbers == self.blank, np.nan, values)
         return values
-
-
-def opened(path: Path) -> BinaryIO:
-    """A file open for plain reads: a benchmark and tests count them here."""
-    return path.open('rb', buffering=0)
 
 
 @contextmanager
@@ -225,7 +235,7 @@ def open_layer(path: Path, hdu: fits.ImageHDU, axes: tuple[int, ...] = (0, 1, 2)
     missing = offset + math.prod(shape) * dtype.itemsize - path.stat().st_size
     if missing > 0:
         raise InputError(f'{path.name}: truncated: {missing} bytes of extension {hdu.name} are missing; copy it again')
-    with opened(path) as file:
+    with stored_boxes.opened(path) as file:
         identity = Identity.of(file, (int(hdu.fileinfo()['hdrLoc']), offset))
     return Layer(path, hdu.name, shape, dtype, offset, *scaling, identity=identity, order=order)  # type: ignore[arg-type]
 

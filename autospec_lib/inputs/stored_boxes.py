@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
@@ -10,6 +11,11 @@ from numpy.typing import NDArray
 CHUNK = 1 << 18  # numbers to read at a time where planes are small
 
 Box: TypeAlias = tuple[slice, ...]
+
+
+def opened(path: Path) -> BinaryIO:
+    """A file open for plain reads; all those of a run, so that they can be counted here."""
+    return path.open('rb', buffering=0)
 
 
 def read_into(
