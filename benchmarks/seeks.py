@@ -27,8 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from autospec_lib.cli.command import main as autospec
-from autospec_lib.inputs import rearrangement, stored_boxes
-from autospec_lib.inputs.cube import open_cube
+from autospec_lib.inputs import stored_boxes
 
 PIXEL = 0.2 / 3600
 SIDE, NL = 320, 3681
@@ -150,9 +149,7 @@ def main() -> None:
         folder = Path(name)
         make_folder(folder, options.sources, options.field)
         path = folder / 'datacube.fits'
-        cube = open_cube(path)
         size = path.stat().st_size
-        boxes = 25 * options.sources  # rows
         pieces = 2 * NL * options.sources
         once = size / options.rate / 1e6
         print(f'file: {size / 1e6:.0f} MB, one pass takes {once:.0f} s')
@@ -163,9 +160,8 @@ def main() -> None:
             code = autospec([name, '--cores', str(options.cores)])
         seconds = time.perf_counter() - start
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-        print(
-            f'AutoSpec: exit {code}, {disk.seeks} seeks, {disk.read / 1e6:.0f} MB read, {seconds:.0f} s, {memory:.0f} MB of memory'
-        )
+        print(f'AutoSpec: exit {code}, {disk.seeks} seeks, {disk.read / 1e6:.0f} MB read of it')
+        print(f'{seconds:.0f} s, {memory:.0f} MB of memory')
 
 
 if __name__ == '__main__':

@@ -84,28 +84,34 @@ def _projection(header: fits.Header) -> WCS:
 
 def _frame(wcs: WCS) -> tuple[BaseCoordinateFrame | None, str]:
     """A frame that is to be transformed, and what it is; None for ICRS, and a text where it is not known."""
-    from astropy import coordinates
-    from astropy.time import Time
-
     kind, system, equinox = wcs.wcs.ctype[wcs.wcs.lng][:4], wcs.wcs.radesys.strip().upper(), float(wcs.wcs.equinox)
     if kind in NAMES:
-        date = Time(J2000 if np.isnan(equinox) else equinox, format='jyear')
-        ecliptic = coordinates.BarycentricMeanEcliptic(equinox=date)
-        made = {'GLON': coordinates.Galactic(), 'ELON': ecliptic, 'SLON': coordinates.Supergalactic()}
-        return made[kind], f'{NAMES[kind]} coordinates'
+        return _made(kind, J2000 if np.isnan(equinox) else equinox), f'{NAMES[kind]} coordinates'
     if not system:  # as the FITS standard says
         system = 'ICRS' if np.isnan(equinox) else 'FK4' if equinox < 1984 else 'FK5'
     if np.isnan(equinox):
         equinox = 1950.0 if system.startswith('FK4') else J2000
     if system == 'ICRS' or (system == 'FK5' and abs(equinox - J2000) < SAME_EQUINOX):
         return None, ''
-    name = f'{system} coordinates of equinox {equinox:g}'
-    if system == 'FK5':
-        return coordinates.FK5(equinox=Time(equinox, format='jyear')), name
-    if system in ('FK4', 'FK4-NO-E'):
-        made_of = coordinates.FK4 if system == 'FK4' else coordinates.FK4NoETerms
-        return made_of(equinox=Time(equinox, format='byear')), name
-    return None, f'RADESYS = {system!r} is not known; its RA and Dec are taken as ICRS (or FK5, J2000)'
+    if system not in ('FK5', 'FK4', 'FK4-NO-E'):
+        return None, f'RADESYS = {system!r} is not known; its RA and Dec are taken as ICRS (or FK5, J2000)'
+    return _made(system, equinox), f'{system} coordinates of equinox {equinox:g}'
+
+
+def _made(kind: str, equinox: float) -> BaseCoordinateFrame:
+    # To import these takes a while, and few cubes need them.
+    from astropy import coordinates
+    from astropy.time import Time
+
+    if kind in ('GLON', 'SLON'):
+        return coordinates.Galactic() if kind == 'GLON' else coordinates.Supergalactic()
+    made_of = {
+        'ELON': coordinates.BarycentricMeanEcliptic,
+        'FK4': coordinates.FK4,
+        'FK4-NO-E': coordinates.FK4NoETerms,
+        'FK5': coordinates.FK5,
+    }
+    return made_of[kind](equinox=Time(equinox, format='byear' if kind.startswith('FK4') else 'jyear'))
 
 
 def _some_pixels(shape: tuple[int, int]) -> FloatArray:

@@ -84,32 +84,45 @@ def transposed(array, order):
     return np.ascontiguousarray(array.transpose([number - axis for axis in reversed(order)]))
 
 
-@pytest.fixture
-def run(folder):
-    """Extract the two sources of a cube, DATA and STAT; the catalogue is RA and Dec of the plain header."""
-    rows = []
-    for ident, (y, x) in SOURCES.items():
-        ra, dec = WCS(sky_header()).all_pix2world(x, y, 0)
-        rows.append(f'{ident} {float(ra):.9f} {float(dec):.9f}\n')
-    (folder / 'catalog.txt').write_text(''.join(rows))
-    with (folder / 'param.py').open('a') as file:
-        file.write("APER = 0.7\nOUT_SUB = True\nIMG = 'deep.fits'\nSEG = 'mine.fits'\nOUTPUT = 'out'\n")
-    picture, labels = gaussian(*SOURCES[7]) + gaussian(*SOURCES[8]), np.zeros((NY, NX), np.int32)
-    labels[8:15, 10:17], labels[13:18, 6:10] = 1, 2
-    fits.PrimaryHDU(picture, sky_header()).writeto(folder / 'deep.fits')
-    fits.PrimaryHDU(labels, sky_header()).writeto(folder / 'mine.fits')
+class Run:
+    """Extracts the two sources of a cube, DATA and STAT; the catalogue is RA and Dec of the plain header."""
 
-    def extracted(data, variance, header):
-        write_cube(folder / 'datacube.fits', data, variance, header)
-        assert main([str(folder), '-q']) == 0
+    def __init__(self, folder):
+        self.folder = folder
+        places = {ident: WCS(sky_header()).all_pix2world(x, y, 0) for ident, (y, x) in SOURCES.items()}
+        rows = [f'{ident} {float(ra):.9f} {float(dec):.9f}\n' for ident, (ra, dec) in places.items()]
+        (folder / 'catalog.txt').write_text(''.join(rows))
+        (folder / 'param.py').write_text(
+            "DATACUBE = 'datacube.fits'\nCATALOG = 'catalog.txt'\nSIZE = 3\nPLOTS = False\nAPER = 0.7\nOUT_SUB = True\n"
+            "IMG = 'deep.fits'\nSEG = 'mine.fits'\n"
+        )
+        picture, labels = gaussian(*SOURCES[7]) + gaussian(*SOURCES[8]), np.zeros((NY, NX), np.int32)
+        labels[8:15, 10:17], labels[13:18, 6:10] = 1, 2
+        fits.PrimaryHDU(picture, sky_header()).writeto(folder / 'deep.fits')
+        fits.PrimaryHDU(labels, sky_header()).writeto(folder / 'mine.fits')
+
+    def __call__(self, data, variance, header):
+        write_cube(self.folder / 'datacube.fits', data, variance, header)
+        assert main([str(self.folder), '-q']) == 0
         found = {}
         for ident in SOURCES:
-            with fits.open(folder / 'out' / f'Source_{ident}.fits') as hdus:
+            with fits.open(self.folder / 'output' / f'Source_{ident}.fits') as hdus:
                 found |= {(ident, hdu.name): (np.array(hdu.data, float), hdu.header) for hdu in hdus[1:]}
         return found
 
-    extracted.folder = folder
-    return extracted
+
+@pytest.fixture
+def run(tmp_path):
+    """A working folder."""
+    return Run(tmp_path)
+
+
+@pytest.fixture(scope='module')
+def expected(tmp_path_factory):
+    """What the plain cube gives."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        return Run(tmp_path_factory.mktemp('plain'))(*scene(), cube_header())
 
 
 def compare(found, expected):
@@ -131,18 +144,16 @@ def compare(found, expected):
 
 
 @pytest.mark.filterwarnings('ignore')
-@pytest.mark.parametrize('name', FRAMES)
-def test_cubes_of_other_frames_give_the_same_spectra(run, name):
+@pytest.mark.parametrize('name', ['galactic', 'galactic, with RADESYS', 'ecliptic', 'FK4', 'FK5 of date'])
+def test_cubes_of_other_frames_give_the_same_spectra(run, expected, name):
     data, variance = scene()
-    expected = run(data, variance, cube_header())
     compare(run(data, variance, in_frame(cube_header(), *FRAMES[name])), expected)
 
 
 @pytest.mark.filterwarnings('ignore')
 @pytest.mark.parametrize('name', AXES)
-def test_cubes_with_axes_in_another_order_give_the_same_spectra(run, name):
+def test_cubes_with_axes_in_another_order_give_the_same_spectra(run, expected, name):
     data, variance = scene()
-    expected = run(data, variance, cube_header())
     header = reordered(cube_header(), AXES[name])
     found = run(transposed(data, AXES[name]), transposed(variance, AXES[name]), header)
     compare(found, expected)
@@ -153,9 +164,8 @@ def test_cubes_with_axes_in_another_order_give_the_same_spectra(run, name):
 
 
 @pytest.mark.filterwarnings('ignore')
-def test_frame_and_order_together_with_axes_of_length_one(run):
+def test_frame_and_order_together_with_axes_of_length_one(run, expected):
     data, variance = scene()
-    expected = run(data, variance, cube_header())
     header = reordered(in_frame(cube_header(), *FRAMES['galactic']), (2, 3, 1))
     header['CTYPE4'] = 'STOKES'
     arrays = [transposed(array, (2, 3, 1))[None] for array in (data, variance)]
@@ -199,9 +209,8 @@ def test_boxes_of_any_size_are_read_from_any_order(tmp_path, name):
 
 @pytest.mark.filterwarnings('ignore')
 @pytest.mark.parametrize('axis', [1, 2, 3])
-def test_flipped_axes_give_the_same_spectra(run, axis):
+def test_flipped_axes_give_the_same_spectra(run, expected, axis):
     data, variance = scene()
-    expected = run(data, variance, cube_header())
     header = cube_header()
     length = data.shape[3 - axis]
     header[f'CRPIX{axis}'] = length + 1 - header[f'CRPIX{axis}']
@@ -249,6 +258,7 @@ PROJECTIONS = {
     'COE': {'PV2_1': 30.0},
     'TAN with LONPOLE': {'LONPOLE': 90.0},
     'TAN at the pole': {'CRVAL2': 90.0},
+    'TAN with CROTA2': {'CDELT1': -PIXEL / 3600, 'CDELT2': PIXEL / 3600, 'CROTA2': 33.0},
 }
 
 
@@ -263,6 +273,9 @@ def test_every_projection_is_described_in_ra_and_dec(tmp_path, projection, frame
     for axis in (1, 2):
         header[f'CTYPE{axis}'] = f'{header[f"CTYPE{axis}"][:5]}{kind}'
     header.update({card: value for card, value in cards.items() if not card.startswith('CTYPE')})
+    if 'CROTA2' in cards:
+        for card in ('CD1_1', 'CD1_2', 'CD2_1', 'CD2_2'):
+            header.remove(card)
     new, note = in_icrs(tmp_path / 'c.fits', header, (NY, NX))
     assert note.startswith('c.fits: ')
     x, y = np.meshgrid(np.linspace(0, NX - 1, 5), np.linspace(0, NY - 1, 5))
@@ -302,6 +315,27 @@ def test_what_is_transformed_and_reordered_is_said(tmp_path):
     assert_allclose(opened.wave, WAVE0 + STEP * np.arange(NL), rtol=1e-9)
     with pytest.raises(Exception, match='outside the cube'):
         cutouts.locate(opened, type('T', (), {'ra': RA, 'dec': DEC + 1}))
+
+
+def test_an_osiris_cube_is_read_without_transposing_it(tmp_path):
+    """OSIRIS (Keck) writes wavelength, RA, Dec, a PC matrix, nm, and no extension has a name."""
+    data, _ = scene()
+    header = fits.Header()
+    header.update({'CTYPE1': 'WAVE', 'CUNIT1': 'nm', 'CRVAL1': WAVE0 / 10, 'CRPIX1': 1.0, 'CDELT1': STEP / 10})
+    header.update({'CTYPE2': 'RA---TAN', 'CUNIT2': 'deg', 'CRVAL2': RA, 'CRPIX2': 14.0, 'CDELT2': -PIXEL / 3600})
+    header.update({'CTYPE3': 'DEC--TAN', 'CUNIT3': 'deg', 'CRVAL3': DEC, 'CRPIX3': 12.0, 'CDELT3': PIXEL / 3600})
+    turn = np.radians(30.0)
+    header.update({'PC2_2': np.cos(turn), 'PC2_3': np.sin(turn), 'PC3_2': -np.sin(turn), 'PC3_3': np.cos(turn)})
+    stored = transposed(data, AXES['wavelength first'])
+    hdus = [fits.PrimaryHDU(stored, header), fits.ImageHDU(np.ones_like(stored), header)]
+    fits.HDUList(hdus).writeto(tmp_path / 'c.fits')
+    opened = cube.open_cube(tmp_path / 'c.fits', (0, '1: sigma'))
+    assert_allclose(opened.wave, (WAVE0 + STEP * np.arange(NL)) / 10)
+    assert_allclose(opened.pixel, (PIXEL, PIXEL))
+    assert_allclose(opened.wcs.all_pix2world(13, 11, 0), (RA, DEC), atol=1e-9)
+    expected = WCS(header).all_pix2world(0, 20, 3, 0)[1:]
+    assert_allclose(opened.wcs.all_pix2world(20, 3, 0), expected, atol=1e-9)
+    np.testing.assert_array_equal(opened.data.read(slice(3, 9), slice(1, 5)), data[:, 3:9, 1:5])
 
 
 def test_distortions_do_not_go_with_another_order():

@@ -1,15 +1,17 @@
-"""Storage that takes long to find a place: one pass, the same files, whichever processes extract, whatever goes wrong."""
+"""Storage that takes long to find a place: one pass and the same files, whatever extracts, whatever goes wrong."""
 
 import errno
 import importlib
 import os
 import signal
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.wcs import WCS
 from builders import DEC, PIXEL, RA, cube_header, gaussian, small_cube, write_cube
 
 from autospec_lib.cli.command import main
@@ -103,6 +105,41 @@ def test_fast_storage_is_read_as_it_is(folder, disk):
     assert main([str(folder)]) == 1
     assert 'temporary copy' not in log(folder)
     assert disk.seeks > 16 * SHAPE[0]
+
+
+@pytest.mark.filterwarnings('ignore')
+def test_where_wavelengths_lie_together_a_box_is_read_as_it_is(folder, disk):
+    truth = expected(folder, disk)
+    with fits.open(folder / 'datacube.fits') as hdus:
+        arrays_of = {hdu.name: np.ascontiguousarray(hdu.data.transpose(1, 2, 0)) for hdu in hdus[1:]}
+        header = WCS(hdus[1].header).sub([3, 1, 2]).to_header()
+        header['BUNIT'] = hdus[1].header['BUNIT']
+    write_cube(folder / 'datacube.fits', arrays_of.pop('DATA'), arrays_of.pop('STAT'), header, **arrays_of)
+    assert main([str(folder)]) == 1
+    assert 'temporary copy' not in log(folder)
+    found = arrays(folder / 'output')
+    assert found.keys() == truth.keys()
+    for key, array in truth.items():
+        np.testing.assert_allclose(found[key], array, rtol=1e-5, atol=1e-5 * np.nanmax(np.abs(array)))
+
+
+def test_check_says_what_will_be_done_and_does_not_do_it(folder, disk, capsys):
+    assert main([str(folder), '--check']) == 0
+    assert 'ms to find a place: it is read once, into a temporary copy of' in capsys.readouterr().out
+    assert disk.read < (folder / 'datacube.fits').stat().st_size
+    assert list((folder / 'tmp').iterdir()) == []
+
+
+def test_where_processes_do_not_inherit_files_the_copy_has_a_name_and_goes_in_the_end(folder, disk, monkeypatch):
+    truth = expected(folder, disk)
+    monkeypatch.setattr(slow_storage, 'sys', types.SimpleNamespace(platform='darwin'))
+    seen = []
+    real = source.attempt
+    monkeypatch.setattr(schedule, 'attempt', lambda job, one: seen.extend((folder / 'tmp').iterdir()) or real(job, one))
+    assert main([str(folder)]) == 1
+    same(arrays(folder / 'output'), truth)
+    assert {path.name[:11] for path in seen} == {'.cube-copy.'}
+    assert list((folder / 'tmp').iterdir()) == []
 
 
 def test_a_small_cube_on_slow_storage_is_read_as_it_is(folder, disk):
@@ -234,10 +271,16 @@ BOXES = [
 ]
 
 
+@pytest.mark.filterwarnings('ignore')
 @pytest.mark.parametrize('box', BOXES)
 @pytest.mark.parametrize('everything', [False, True])
-def test_a_box_of_a_copy_is_that_of_the_cube(folder, disk, box, everything):
+@pytest.mark.parametrize('swapped', [False, True])
+def test_a_box_of_a_copy_is_that_of_the_cube(folder, disk, box, everything, swapped):
     disk.seek = 0.0
+    if swapped:
+        with fits.open(folder / 'datacube.fits') as hdus:
+            data, header = hdus[1].data.transpose(0, 2, 1).copy(), WCS(hdus[1].header).sub([2, 1, 3]).to_header()
+        write_cube(folder / 'datacube.fits', data, header=header)
     cube, copy = copied(folder, [box, *BOXES[: int(everything)]])
     for layer, other in zip(cube.layers, copy.layers, strict=True):
         np.testing.assert_array_equal(other.read(*box), layer.read(*box))
@@ -277,6 +320,6 @@ def test_a_cluster_reads_a_copy_in_the_output_folder(folder, disk, monkeypatch):
         assert main([str(folder), '-q', '--scheduler', workers.scheduler_address]) == 1
     same(arrays(folder / 'output'), truth)
     (there,) = made
-    assert [path.name.startswith('.cube-copy.') for path in there] == [True]
+    assert len([path for path in there if path.name.startswith('.cube-copy.')]) == 1
     assert torn not in there
-    assert not list((folder / 'output').glob('.*'))
+    assert not list((folder / 'output').glob('.cube-copy*'))
