@@ -88,7 +88,7 @@ class TestTemplate:
         texts = {'mode': 'param', 'ref': '', 'obj_mask': 'INTER', 'output': 'output', 'pre_out': 'Source_'}
         texts |= {'datacube': 'datacube.fits', 'catalog': 'catalog.txt', 'cmap': 'viridis'}
         texts |= dict.fromkeys(('orig_from', 'orig_fromv', 'orig_cube', 'orign_cubev'), '')
-        texts |= {'noise': 'propagated', 'xcor_weight': 'none'}
+        texts |= {'noise': 'propagated', 'xcor_weight': 'none', 'prefix': ''}
         others = {'size': 5.0, 'cont_poly': 5, 'cores': 1, 'xcor_iter': 1, 'psf': ()} | dict.fromkeys(
             ('data_ext', 'aper', 'img', 'seg'), ()
         )
