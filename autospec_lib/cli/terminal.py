@@ -1,4 +1,4 @@
-"""What is printed, wherever it goes."""
+"""The streams of the terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from autospec_lib.run.report import Log
 
 
-def prepare() -> None:
+def prepare_streams() -> None:
     """Let what cannot be printed be replaced, and a stream that is closed (``2>&-``) be nowhere."""
     for name in ('stdout', 'stderr'):
         stream = getattr(sys, name)
