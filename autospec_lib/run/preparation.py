@@ -79,7 +79,7 @@ def prepare(
         sextractor.install_defaults(folder)
     settings, ignored = sextractor.load(folder)
     cube = open_all(params, folder)
-    fingerprint = resume.run_fingerprint(folder, params, settings)
+    fingerprint = resume.run_fingerprint(folder, params, settings, cube.beside)
     if params.deblend:
         fingerprint += repr(choice.positions)  # which are each other's neighbours
     rows = cutouts.placed(cube, listed)
