@@ -21,29 +21,34 @@ class Canvas:
         self._canvas: Any = FigureCanvasAgg(figure)
         self._ground: Any = None
 
-    def draw(self, moving: Iterable[Artist]) -> Image.Image:
+    def draw(self, moving: Iterable[Artist], apart: bool = True) -> Image.Image:
         """Draw the artists that change, in this order, on top of all others of the figure.
-
-        The result is that of drawing the whole figure as long as the others lie below them or beside them.
 
         Parameters
         ----------
         moving : iterable of Artist
             All artists that were changed after the first drawing. New ones may be among them.
+        apart : bool
+            Whether the others lie below them or beside them. Otherwise the whole figure is drawn anew.
 
         Returns
         -------
         Image
             In red, green and blue; a copy.
         """
-        moving = list(moving)
+        if apart:
+            self._draw_on_ground(list(moving))
+        else:
+            self._canvas.draw()
+        return Image.fromarray(np.asarray(self._canvas.buffer_rgba())).convert('RGB')
+
+    def _draw_on_ground(self, moving: list[Artist]) -> None:
         if self._ground is None:
             self._ground = self._without(moving)
         self._canvas.restore_region(self._ground)
         renderer = self._canvas.get_renderer()
         for artist in moving:
             artist.draw(renderer)
-        return Image.fromarray(np.asarray(self._canvas.buffer_rgba())).convert('RGB')
 
     def _without(self, moving: list[Artist]) -> Any:
         """The pixels of the figure without some of its artists."""

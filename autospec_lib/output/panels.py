@@ -27,6 +27,7 @@ SIZE = 2.1  # the longer side of a panel; this and what follows in inches
 GAP_X, GAP_Y = 0.15, 0.3
 LEFT, BOTTOM = 0.55, 0.5
 TICK = 0.035
+REACH = 0.17  # how far the marks reach from the source, in shorter sides of a panel
 SMALL = 7  # points, the size of tick labels
 FRAME, MARK, HALO = 'black', '#d62828', 'white'
 
@@ -62,7 +63,7 @@ class _Place(NamedTuple):
     def marks(self, x: float, y: float) -> Lines:
         """Four strokes around the source that leave its core free."""
         side = min(self.right - self.left, self.high - self.low)
-        inner, outer = 0.1 * side, 0.17 * side
+        inner, outer = 0.1 * side, REACH * side
         return [[(x + r * dx, y + r * dy) for r in (inner, outer)] for dx, dy in ((-1, 0), (1, 0), (0, -1), (0, 1))]
 
 
@@ -172,7 +173,10 @@ class Sheet:
             lines.set_segments(segments)
         self._write(self._below, [(at, edge - 0.07, label) for at, edge, label in below], ha='center', va='top')
         self._write(self._beside, [(edge - 0.07, at, label) for edge, at, label in beside], ha='right', va='center')
-        return self._canvas.draw([*self._images, *self._lines, *self._below, *self._beside])
+        reach = REACH * min(self._layout.panel)
+        # At a panel's edge the marks reach into its title, which lies above them.
+        inside = all(reach <= at <= size - reach for at, size in zip(source, self._layout.panel, strict=True))
+        return self._canvas.draw([*self._images, *self._lines, *self._below, *self._beside], apart=inside)
 
     def _write(self, texts: list[Text], words: list[tuple[float, float, str]], **look: Any) -> None:
         """Let the texts be these words at these places."""
