@@ -9,7 +9,7 @@ REF         = ''               # reference: '' white light, an image in IMG ('g-
 # --- Input ---
 DATACUBE    = 'datacube.fits'  # FITS file of the cube
 CATALOG     = 'catalog.txt'    # text or CSV file of the sources: ID RA DEC ...
-DATA_EXT    = ()               # extension with the data, or those with data and noise; () for the layout of MUSE
+DATA_EXT    = ()               # extensions of data, noise and mask, where AutoSpec does not find them; () = it does
 
 # --- Spectra ---
 APER        = ()               # radius or radii of apertures [arcsec], e.g. (1.0, 2.0)
@@ -37,6 +37,7 @@ PSF         = ()               # seeing: FWHM [arcsec], (blue, red), (blue, red,
 # --- Output ---
 OUTPUT      = 'output'         # folder of the results; made if it is not there
 PRE_OUT     = 'Source_'        # what a source's file name begins with
+PREFIX      = ''               # what AutoSpec's names begin with, e.g. 'MUSE'; '': the instrument's
 OUT_SUB     = False            # write the cut-out cubes (large)
 OUT_IMG     = True             # write the images
 OUT_SEG     = True             # write the segmentation maps

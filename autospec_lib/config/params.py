@@ -61,8 +61,10 @@ class Params:
         (),
         validators.EXTENSIONS,
         'Input',
-        'extension with the data, or those with data and noise; () for the layout of MUSE',
-        "Names or numbers. If the file does not tell the [kind of noise](inputs.md#noise), add it: `'ERR2: sigma'`.",
+        'extensions of data, noise and mask, where AutoSpec does not find them; () = it does',
+        "One to three names or numbers; `''` means that there is none. Data alone mean no noise; without a third one "
+        'the mask is found by its name. `--check` says what is used. If the file does not tell the '
+        "[kind of noise](inputs.md#noise), add it: `'ERR2: sigma'`.",
     )
 
     aper: tuple[float, ...] = _parameter(
@@ -153,6 +155,14 @@ class Params:
     output: str = _parameter('output', validators.FOLDER, 'Output', 'folder of the results; made if it is not there')
     pre_out: str = _parameter(
         'Source_', validators.PREFIX, 'Output', "what a source's file name begins with", 'Example: `Source_120.fits`.'
+    )
+    prefix: str = _parameter(
+        '',
+        validators.TAG_PREFIX,
+        'Output',
+        "what AutoSpec's names begin with, e.g. 'MUSE'; '': the instrument's",
+        'Cubes of MUSE, and those that are not recognised, give `MUSE_WHITE`, `MUSE_TOT` ...; those of other '
+        "[instruments](inputs.md#datacube) names like `MANGA_WHITE`. `'MUSE'` brings the names of MUSE back.",
     )
     out_sub: bool = _parameter(
         False,

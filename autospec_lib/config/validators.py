@@ -136,6 +136,18 @@ def prefix(value: Any) -> str:
     return result
 
 
+def tag_prefix(value: Any) -> str:
+    """The beginning of the program's names in FITS files, or '' for that of the instrument."""
+    result = text(value).strip().upper()
+    if not (result.isalnum() or not result) or not result.isascii():
+        raise ValueError('holds other characters than letters and digits')
+    if len(result) > 16:
+        raise ValueError('is longer than 16 characters')
+    if result in ('SEG', 'MASK', 'DEBLEND'):
+        raise ValueError('is what other names begin with')
+    return result
+
+
 def colour_map(value: Any) -> str:
     """The name of one of matplotlib's colour maps."""
     result = text(value)
@@ -199,14 +211,19 @@ def _item(check: Check, value: Any) -> Any:
 
 
 def extensions(value: Any) -> tuple[int | str, ...]:
-    """None, one or two extensions; behind the second's name a colon and the kind of its noise in its normal form."""
-    result: tuple[int | str, ...] = several(_extension, most=2)(value)
-    if result and split_entry(result[0])[1]:
-        raise ValueError(f'holds {show(result[0])}, which says a kind of noise for the data')
+    """None, or up to three extensions: data, noise (with its kind behind a colon, in normal form), mask; '' is none."""
+    result: tuple[int | str, ...] = several(_extension, most=3)(value)
+    if result and result[0] == '':
+        raise ValueError('names no extension for the data')
+    for entry, part in ((result[:1], 'data'), (result[2:], 'mask')):
+        if entry and split_entry(entry[0])[1]:
+            raise ValueError(f'holds {show(entry[0])}, which says a kind of noise for the {part}')
     return result
 
 
 def _extension(value: Any) -> int | str:
+    if value == '':
+        return ''
     if not isinstance(value, int) or isinstance(value, bool):
         return _named_extension(name(value))
     if value < 0:
@@ -235,11 +252,13 @@ CORES = Kind(whole, 'a number of processes, e.g. 2, or 0 for one on each core')
 FILE = Kind(name, "the name of a file, e.g. 'datacube.fits'")
 FOLDER = Kind(name, "the name of a folder, e.g. 'output'")
 PREFIX = Kind(prefix, "text, e.g. 'Source_'")
+TAG_PREFIX = Kind(tag_prefix, "up to 16 letters and digits, e.g. 'MUSE', or '' for that of the instrument")
 CARD = Kind(card, "text, or '' for none")
 REFERENCE = Kind(label, "'', an image's name or an aperture's radius, e.g. 'g-band' or 2.0")
 RADII = Kind(several(positive), 'a radius or radii in arcsec, e.g. 2.0 or (1.0, 2.0)')
 FILES = Kind(several(name), "one file name or several, e.g. 'g-band.fits' or ('g-band.fits', 'r-band.fits')")
 EXTENSIONS = Kind(
-    extensions, "(), the extension of the data, or those of data and noise, e.g. 1 or ('DATA', 'ERR2: sigma')"
+    extensions,
+    "(), or the extensions of data, noise and mask, e.g. 1 or ('DATA', 'ERR2: sigma') or ('SCI', 'ERR', 'DQ')",
 )
 COLOUR_MAP = Kind(colour_map, "the name of a matplotlib colour map, e.g. 'viridis'")

@@ -19,6 +19,7 @@ from PIL import Image
 from autospec_lib.core import keys
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Products
+from autospec_lib.core.statistics import robust_width
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, IntArray
 from autospec_lib.output import panels, spectra_plot
 from autospec_lib.output.canvas import DPI
@@ -140,13 +141,13 @@ def _joint_panels(products: Products, colours: Colormap) -> list[Panel]:
     """White light and its model in one stretch, and the residual between plus and minus what stands out of it."""
     if keys.RESIDUAL not in products.fitted:
         return []
-    white, residual = products.images[keys.WHITE].data, products.fitted[keys.RESIDUAL].data
+    white, residual = products.white.data, products.fitted[keys.RESIDUAL].data
     look = _stretch(white, colours)
     finite = np.abs(residual[np.isfinite(residual)])
     most = float(np.percentile(finite, 99)) if finite.size else 0.0
     around = {'norm': Normalize(-most or -1.0, most or 1.0), 'cmap': RESIDUAL_COLOURS}
     return [
-        Panel(keys.WHITE, white, look),
+        Panel(next(iter(products.images)), white, look),
         Panel('joint model', white - residual, look),
         Panel(keys.RESIDUAL, residual, around),
     ]
@@ -158,7 +159,7 @@ def _stretch(values: FloatArray, colours: Colormap) -> dict[str, Any]:
     if finite.size == 0:
         return {'norm': Normalize(0, 1), 'cmap': colours}
     low, middle, high = np.percentile(finite, [1, 50, 99.7])
-    noise = 1.4826 * np.median(np.abs(finite - middle))
+    noise = float(robust_width(finite - middle))
     width = max(3 * noise, 0.05 * (high - low))
     if not high > low or not width > 0:
         return {'norm': Normalize(low - 1, high + 1), 'cmap': colours}

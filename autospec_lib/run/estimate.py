@@ -59,6 +59,7 @@ def _cube(job: Job) -> Iterator[str]:
     nl, ny, nx = cube.data.shape
     noise = f'{cube.noise_kind} in {cube.noise.name} ({cube.noise_why})' if cube.noise else 'no variance'
     yield f'cube: {job.params.datacube}, {nl} x {ny} x {nx} voxels (wavelength, y, x), {noise}'
+    yield f'recognised: {cube.recognised}'
     yield (
         f'wavelengths: {cube.wave[0]:.7g} to {cube.wave[-1]:.7g} {cube.grid.wave_unit}; '
         f'spaxels: {cube.pixel[0]:.3f} x {cube.pixel[1]:.3f} arcsec; unit: {cube.grid.unit or "none"}'
@@ -68,9 +69,9 @@ def _cube(job: Job) -> Iterator[str]:
 
 
 def _reference(job: Job, target: Target) -> str:
-    tag = keys.reference_tag(target.ref)
-    known = keys.references(job.cube.images, job.params.aper, bool(job.params.deblend))
-    return tag if tag in known else f'{keys.WHITE} ({target.ref!r} is neither in IMG nor in APER)'
+    tag = keys.reference(target.ref, job.cube.images, job.params.aper, bool(job.params.deblend))
+    lost = '' if tag else f' ({target.ref!r} is neither in IMG nor in APER)'
+    return keys.prefixed(tag or keys.WHITE, job.prefix) + lost
 
 
 def _centre(job: Job, target: Target) -> tuple[tuple[float, float], list[str]]:

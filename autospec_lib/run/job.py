@@ -41,6 +41,11 @@ class Job:
         return self.folder / self.params.output / 'images' / str(target.id) / keys.picture(target.id, key)
 
     @property
+    def prefix(self) -> str:
+        """What the program's own names begin with: the user's choice, else the instrument's."""
+        return self.params.prefix or self.cube.instrument.prefix
+
+    @property
     def wanted(self) -> Wanted:
         """Which products go into the files."""
         params = self.params

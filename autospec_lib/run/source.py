@@ -85,7 +85,7 @@ def extract(job: Job, target: Target) -> tuple[tuple[str, ...], str | None]:
     with warnings.catch_warnings():
         warnings.simplefilter('default' if job.params.warnings else 'ignore')
         cutout = cutouts.cut(job.cube, target, job.sources)
-        products = pipeline.process(cutout, job.params, job.segmentation)
+        products = pipeline.process(cutout, job.params, job.segmentation).with_prefix(job.prefix)
         card = {resume.CARD: (resume.fingerprint(job, target), 'of parameters, inputs and version')}
         products = replace(products, facts=products.facts | card)
         # First, so that a run that is killed leaves no pictures of an earlier file beside the new one.

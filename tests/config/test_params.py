@@ -88,7 +88,7 @@ class TestTemplate:
         texts = {'mode': 'param', 'ref': '', 'obj_mask': 'INTER', 'output': 'output', 'pre_out': 'Source_'}
         texts |= {'datacube': 'datacube.fits', 'catalog': 'catalog.txt', 'cmap': 'viridis'}
         texts |= dict.fromkeys(('orig_from', 'orig_fromv', 'orig_cube', 'orign_cubev'), '')
-        texts |= {'noise': 'propagated', 'xcor_weight': 'none'}
+        texts |= {'noise': 'propagated', 'xcor_weight': 'none', 'prefix': ''}
         others = {'size': 5.0, 'cont_poly': 5, 'cores': 1, 'xcor_iter': 1, 'psf': ()} | dict.fromkeys(
             ('data_ext', 'aper', 'img', 'seg'), ()
         )
@@ -128,6 +128,7 @@ class TestValues:
             ("DATA_EXT = ['FLUX', 'IVAR']", 'data_ext', ('FLUX', 'IVAR')),
             ("DATA_EXT = 'FLUX', 'X:Sigma '", 'data_ext', ('FLUX', 'X: sigma')),
             ("DATA_EXT = 0, '1: ivar'", 'data_ext', (0, '1: inverse variance')),
+            ("DATA_EXT = 0, '', 'DQ'", 'data_ext', (0, '', 'DQ')),
             ("DATA_EXT = 0, 'ERR=error'", 'data_ext', (0, 'ERR=error')),
             ("REF = '2.0'\nAPER = 2", 'ref', '2.0'),
             ('REF = 2.0\nAPER = 2', 'ref', '2.0'),
@@ -228,7 +229,9 @@ class TestValues:
             ),
             (r"PRE_OUT = 'deep\\'", 'holds a path separator'),
             ("IMG = ('g-band.fits', '')", "('g-band.fits', '') holds '', which is empty; expected one file name"),
-            ('DATA_EXT = (1, 2, 3)', '(1, 2, 3) has 3 values; expected (), the extension of the data, or'),
+            ('DATA_EXT = (1, 2, 3, 4)', '(1, 2, 3, 4) has 4 values; expected (), or the extensions of data, noise'),
+            ("DATA_EXT = ('', 1)", 'names no extension for the data'),
+            ("DATA_EXT = (1, 2, '3: sigma')", 'says a kind of noise for the mask'),
             ('DATA_EXT = -1', '-1 is negative; expected ()'),
             ("DATA_EXT = 'A', 'X: sgima'", "holds 'X: sgima', which names no kind of noise; expected ()"),
             ("DATA_EXT = 'A', 'X: sgima'", 'did you mean sigma?'),
