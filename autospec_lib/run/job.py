@@ -11,6 +11,7 @@ from autospec_lib.core import keys
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 from autospec_lib.core.types import Ident, Target
 from autospec_lib.inputs.cube import OpenCube
+from autospec_lib.output.kept import Kept
 from autospec_lib.output.selection import Wanted
 
 
@@ -20,6 +21,7 @@ class Job:
 
     ``sources`` are the pixel positions of the whole catalogue, for the joint extraction; empty where it is off.
     ``catalogue`` is one line on what of the catalogue was taken as what.
+    ``kept`` are the figures with which this process draws plots.
     """
 
     folder: Path
@@ -30,6 +32,7 @@ class Job:
     resume: bool = False
     sources: Mapping[Ident, tuple[float, float]] = field(default_factory=dict)
     catalogue: str = ''
+    kept: Kept = field(default_factory=Kept, compare=False, repr=False)
 
     def path(self, target: Target) -> Path:
         """Where a source's file belongs."""
