@@ -205,7 +205,7 @@ def _write_header(log: Log, job: Job, options: argparse.Namespace, warned: list[
     )
     log.header(command, job.folder.resolve(), settings, inputs)
     log.write(f'# recognised: {job.cube.recognised}')
-    log.write(f'# catalogue: {job.catalogue}')
+    log.write(f'# catalogue: {job.taken}')
     for line in warned:
         log.write(f'# warning: {line}')
 

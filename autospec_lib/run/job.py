@@ -20,7 +20,7 @@ class Job:
     """What all sources of a run share. With ``resume``, sources that are complete already are kept.
 
     ``sources`` are the pixel positions of the whole catalogue, for the joint extraction; empty where it is off.
-    ``catalogue`` is one line on what of the catalogue was taken as what.
+    ``taken`` is one line on what of the catalogue was taken as what.
     ``kept`` are the figures with which this process draws plots.
     """
 
@@ -31,7 +31,7 @@ class Job:
     fingerprint: str = ''
     resume: bool = False
     sources: Mapping[Ident, tuple[float, float]] = field(default_factory=dict)
-    catalogue: str = ''
+    taken: str = ''
     kept: Kept = field(default_factory=Kept, compare=False, repr=False)
 
     def path(self, target: Target) -> Path:
