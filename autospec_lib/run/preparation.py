@@ -84,7 +84,7 @@ def prepare(
         fingerprint += repr(choice.positions)  # which are each other's neighbours
     rows = cutouts.placed(cube, listed)
     sources = cutouts.positions(cube, rows) if params.deblend else {}
-    job = Job(folder, params, settings, cube, fingerprint, choice.resume, sources, listed.taken)
+    job = Job(folder, params, settings, cube, fingerprint, choice.resume, sources, taken=listed.taken)
     targets = [target for target in rows if target.id in {one.id for one in chosen}]
     return job, targets, [*listed.warnings, *ignored, *cube.notes]
 
