@@ -1,4 +1,4 @@
-"""The command line: options, order of the work, the loop over the sources, and every word on the terminal."""
+"""The command line: options, order of the work, and the loop over the sources."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from autospec_lib import __version__
 from autospec_lib.cli import memory
 from autospec_lib.cli.options import parser
+from autospec_lib.cli.terminal import prepare_streams, say, teller
 from autospec_lib.core.atomic import write_new
 from autospec_lib.core.errors import AutoSpecError, InputError, OutputError
 from autospec_lib.core.wording import way_out
@@ -46,22 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     # results do not depend on how many cores there are.
     for library in ('OPENBLAS', 'MKL', 'OMP', 'VECLIB'):
         os.environ.setdefault(f'{library}_NUM_THREADS', '1')
-    _prepare_streams()
+    prepare_streams()
     options = parser().parse_args(argv)
     interruption = Interruption()
     with interruption.handled():
         code = _guarded(Path(options.folder or '.'), options, interruption)
     return EXIT_INTERRUPTED if interruption.requested else code
-
-
-def _prepare_streams() -> None:
-    """Let what cannot be printed be replaced, and a stream that is closed (``2>&-``) be nowhere."""
-    for name in ('stdout', 'stderr'):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, open(os.devnull, 'w', encoding='utf-8'))  # noqa: SIM115
-        elif hasattr(stream, 'reconfigure'):
-            stream.reconfigure(errors='backslashreplace')
 
 
 def _guarded(folder: Path, options: argparse.Namespace, interruption: Interruption) -> int:
@@ -72,31 +63,21 @@ def _guarded(folder: Path, options: argparse.Namespace, interruption: Interrupti
         return _action(options)(folder, options, interruption)
     except AutoSpecError as error:
         for fault in error.faults:
-            _say(fault, sys.stderr)
+            say(fault, sys.stderr)
         return EXIT_INPUT
     except KeyboardInterrupt:
-        _say('interrupted; nothing was extracted', sys.stderr)
+        say('interrupted; nothing was extracted', sys.stderr)
         return EXIT_INTERRUPTED
     except MemoryError:
-        _say('not enough memory to read the inputs; decompress the cube, or leave out images of IMG', sys.stderr)
+        say('not enough memory to read the inputs; decompress the cube, or leave out images of IMG', sys.stderr)
         return EXIT_INPUT
     except ModuleNotFoundError as error:
         if str(error.name).startswith('autospec_lib'):
             return _bug(folder, error)
-        _say(f'the Python package {error.name} is not installed; install AutoSpec with: pip install .', sys.stderr)
+        say(f'the Python package {error.name} is not installed; install AutoSpec with: pip install .', sys.stderr)
         return EXIT_INPUT
     except Exception as error:
         return _bug(folder, error)
-
-
-def _say(text: str, stream: TextIO | None = None) -> None:
-    """Print; a reader that has gone (``| head``) or a full disk is no reason to end a run, whose results are files."""
-    stream = stream or sys.stdout
-    try:
-        print(text, file=stream, flush=True)
-    except OSError:
-        # Python would try to write the rest when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _action(options: argparse.Namespace) -> Callable[[Path, argparse.Namespace, Interruption], int]:
@@ -116,7 +97,7 @@ def _init(folder: Path, _options: argparse.Namespace, _interruption: Interruptio
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in (('param.py', params.template()), ('catalog.txt', catalog.template())):
             written = write_new(folder / name, text)
-            _say(f'{folder / name}: ' + ('written; edit it' if written else 'is there already; kept as it is'))
+            say(f'{folder / name}: ' + ('written; edit it' if written else 'is there already; kept as it is'))
     except OSError as error:
         raise InputError(
             f'{folder}: {error.strerror}; {way_out(error, "choose a folder that can be written")}'
@@ -131,7 +112,7 @@ def _check(folder: Path, options: argparse.Namespace, _interruption: Interruptio
     job, targets, warned = _prepare(folder, options, write_defaults=False)
     _warn(warned, options)
     for line in estimate.describe(job, targets, _processes(job, targets, options)):
-        _say(line)
+        say(line)
     return 0
 
 
@@ -151,7 +132,7 @@ def _demo(folder: Path, options: argparse.Namespace, interruption: Interruption)
         raise InputError(f'{folder}: {error.strerror}; {mend}, or name another folder after --demo') from error
     code = _run(folder, options, interruption)
     if not options.quiet:
-        _say(folders.what_to_look_at(folder, simulated))
+        say(folders.what_to_look_at(folder, simulated))
     return code
 
 
@@ -173,7 +154,7 @@ def _prepare(
 def _warn(lines: list[str], options: argparse.Namespace) -> None:
     for line in lines:
         if not options.quiet:
-            _say(f'warning: {line}', sys.stderr)
+            say(f'warning: {line}', sys.stderr)
 
 
 def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) -> int:
@@ -185,11 +166,12 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
     finally:
         gc.enable()
     _warn(warned, options)
+    from autospec_lib.run import slow_storage
     from autospec_lib.run.lock import locked
     from autospec_lib.run.report import Log, Report
 
     report = Report(len(targets))
-    outcomes = _outcomes(job, targets, options, interruption)  # no answer of a cluster is a fault of the command line
+    extract = _way(job, targets, options, interruption)  # no answer of a cluster is a fault of the command line
     output = job.folder / job.params.output
     with ExitStack() as stack:
         try:
@@ -202,11 +184,13 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
         _warn(unlocked, options)
         _write_header(log, job, options, [*warned, *unlocked])
         interruption.begin(lambda: f'interrupted; {report.summary}')
+        tell, shared = teller(log, options.quiet), bool(options.scheduler)
+        outcomes = slow_storage.extracted(job, targets, extract, interruption, tell, shared)
         code = _loop(outcomes, report, log, options)
         with suppress(OutputError):
             log.write(f'# {report.summary}')
     if not options.quiet or code:
-        _say(report.summary, sys.stderr if code else sys.stdout)
+        say(report.summary, sys.stderr if code else sys.stdout)
     return code
 
 
@@ -240,35 +224,36 @@ def _loop(outcomes: Iterator[Outcome], report: Report, log: Log, options: argpar
                 bar.update()
                 if options.verbose or outcome.error is not None:
                     with bar.external_write_mode():
-                        _say(outcome.line, sys.stderr if outcome.error else sys.stdout)
+                        say(outcome.line, sys.stderr if outcome.error else sys.stdout)
         except KeyboardInterrupt:
             log.write('# interrupted')
             return EXIT_INTERRUPTED
         except AutoSpecError as error:
             with bar.external_write_mode():
-                _say(f'stopped: {error}', sys.stderr)
+                say(f'stopped: {error}', sys.stderr)
             with suppress(OutputError):  # the log may be what cannot be written
                 log.write(f'# stopped: {error}')
             return EXIT_FAILED
     if report.bugs:
-        _say(f'{report.bugs} of these are bugs in AutoSpec; please report them with {log.path}', sys.stderr)
+        say(f'{report.bugs} of these are bugs in AutoSpec; please report them with {log.path}', sys.stderr)
         return EXIT_BUG
     return report.exit_code
 
 
-def _outcomes(
+def _way(
     job: Job, targets: list[Target], options: argparse.Namespace, interruption: Interruption
-) -> Iterator[Outcome]:
+) -> Callable[[Job], Iterator[Outcome]]:
+    """How the sources are extracted, given the job: on a cluster, one by one, or in several processes."""
     from autospec_lib.run import schedule
 
     if options.scheduler:
         from autospec_lib.run.cluster import cluster
 
-        return cluster(job, targets, options.scheduler, interruption)
+        return cluster(targets, options.scheduler, interruption)
     number = _processes(job, targets, options)
     if number == 1:
-        return schedule.serial(job, targets, interruption)
-    return schedule.processes(job, targets, number, interruption)
+        return lambda job: schedule.serial(job, targets, interruption)
+    return lambda job: schedule.processes(job, targets, number, interruption)
 
 
 def _processes(job: Job, targets: list[Target], options: argparse.Namespace) -> int:
@@ -291,5 +276,5 @@ def _bug(folder: Path, error: Exception) -> int:
     except (OSError, AutoSpecError):
         where = trace
     what = f'{type(error).__name__}: {" ".join(str(error).split())}'
-    _say(f'AutoSpec {__version__} has a bug: {what}; please report it: {where}', sys.stderr)
+    say(f'AutoSpec {__version__} has a bug: {what}; please report it: {where}', sys.stderr)
     return EXIT_BUG

@@ -15,6 +15,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.noise_words import VARIANCE
 from autospec_lib.core.types import FloatArray, Grid, IntArray, Psf
+from autospec_lib.inputs.axis_order import in_order
 from autospec_lib.inputs.beside import open_beside
 from autospec_lib.inputs.extensions import choose, label
 from autospec_lib.inputs.fits_arrays import Layer, open_fits, open_layer
@@ -23,7 +24,7 @@ from autospec_lib.inputs.images import AlignedImage
 from autospec_lib.inputs.instruments import UNKNOWN, Instrument
 from autospec_lib.inputs.masks import BadWhen
 from autospec_lib.inputs.noise_kinds import Finding
-from autospec_lib.inputs.sky_axes import sky_header, sky_wcs
+from autospec_lib.inputs.sky_axes import sky_axes
 from autospec_lib.inputs.units import squared
 from autospec_lib.inputs.wave_tables import find_wave_axis
 from autospec_lib.inputs.wavelengths import WaveAxis
@@ -56,7 +57,7 @@ class OpenCube:
     noise_kind, noise_why : str
         How the noise is stored, and what this follows from.
     header : Header
-        That of the data without the third axis.
+        That of the data without the third axis, in RA and Dec.
     bad_when : BadWhen
         Which values of ``quality`` are bad.
     factor : array (nl,) or None
@@ -151,13 +152,15 @@ def open_cube(path: Path, extensions: tuple[int | str, ...] = ()) -> OpenCube:
         raise InputError(f'{path.name}: not found in {path.parent}; set DATACUBE')
     with open_fits(path, 'not a readable FITS cube') as hdus:
         found = choose(path, hdus, extensions)
-        header = found.data.header
-        wcs = sky_wcs(path, label(hdus, found.data), header, found.data.shape)
-        axis = find_wave_axis(path, hdus, header, found.data.shape[0])
+        name = label(hdus, found.data)
+        order = in_order(path.name, name, found.data.header, found.data.shape)
+        sky = sky_axes(path, name, order.header, order.shape)
+        axis = find_wave_axis(path, hdus, order.header, order.shape[0])
         response = None if found.response is None else found.response.header
-        unit = flux_unit(path.name, header, found.instrument, wcs, response)
+        unit = flux_unit(path.name, order.header, found.instrument, sky.wcs, response)
         data, noise, mask = (
-            None if hdu is None else replace(open_layer(path, hdu), name=label(hdus, hdu)) for hdu in found.chosen
+            None if hdu is None else replace(open_layer(path, hdu, order.axes), name=label(hdus, hdu))
+            for hdu in found.chosen
         )
         factor = _factor(path, found.response, unit.factor, len(axis.wave))
         primary = hdus[0].header.copy()
@@ -175,12 +178,12 @@ def open_cube(path: Path, extensions: tuple[int | str, ...] = ()) -> OpenCube:
         noise_kind=kind.kind,
         noise_why=kind.why,
         quality=mask,
-        header=sky_header(header),
-        wcs=wcs,
+        header=sky.header,
+        wcs=sky.wcs,
         wave=axis.wave,
-        grid=_grid(wcs, axis, unit.text),
+        grid=_grid(sky.wcs, axis, unit.text),
         primary=primary,
-        remarks=(*axis.notes, *unit.notes, *found.remarks, *([lack] if lack else [])),
+        remarks=tuple(filter(None, (order.note, sky.note, *axis.notes, *unit.notes, *found.remarks, lack))),
         bad_when=found.bad,
         factor=factor,
         origin=Origin(found.instrument, found.why, f'{axis.spacing}, {medium}', unit.own),

@@ -66,12 +66,8 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[int, tuple[float, float
         If the cube's file cannot be read any more.
     """
     y, x = locate(cube, target)
-    ny, nx = cube.data.shape[1:]
     box, notes = box_of(cube, target, (y, x))
-    inner = (
-        slice(max(box[0].start, 0), min(box[0].stop, ny)),
-        slice(max(box[1].start, 0), min(box[1].stop, nx)),
-    )
+    inner = inside(cube, box)
     origin = (box[0].start, box[1].start)
     pad = [(i.start - s.start, s.stop - i.stop) for i, s in zip(inner, box, strict=True)]
 
@@ -122,6 +118,12 @@ def box_of(cube: OpenCube, target: Target, centre: tuple[float, float]) -> tuple
     if min(height, width) < SMALLEST:
         return box, (f'SIZE = {target.size:g} gives a subcube of only {height} x {width} spaxels',)
     return box, ()
+
+
+def inside(cube: OpenCube, box: tuple[slice, slice]) -> tuple[slice, slice]:
+    """The part of a box that lies in the field."""
+    ys, xs = (slice(max(s.start, 0), min(s.stop, n)) for s, n in zip(box, cube.data.shape[1:], strict=True))
+    return ys, xs
 
 
 def _read(cube: OpenCube, ys: slice, xs: slice) -> tuple[FloatArray, FloatArray | None, BoolArray]:

@@ -11,6 +11,7 @@ from astropy.io import fits
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.noise_words import SIGMA, split_entry
 from autospec_lib.inputs import roles
+from autospec_lib.inputs.axis_order import is_cube
 from autospec_lib.inputs.instruments import Instrument, recognise
 from autospec_lib.inputs.masks import BadWhen, bad_when
 from autospec_lib.inputs.noise_kinds import (
@@ -169,7 +170,7 @@ def _listing(hdus: fits.HDUList) -> str:
 
 
 def _check_axes(path: Path, hdus: fits.HDUList, data: Any) -> None:
-    if not data.is_image or len(data.shape) != 3:
+    if not data.is_image or not is_cube(data.shape):
         shape = ' x '.join(str(n) for n in data.shape) if data.is_image and data.shape else 'no array'
         raise InputError(
             f'{path.name}: extension {label(hdus, data)} holds {shape}; expected three axes (wavelength, y, x): set '

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from autospec_lib.inputs.axis_order import is_cube
 from autospec_lib.inputs.instruments import FIRST, Instrument
 from autospec_lib.inputs.noise_kinds import is_quality, looks_like_noise
 
@@ -29,8 +30,8 @@ class Choice:
 
 
 def cubes(hdus: Iterable[Any]) -> list[Any]:
-    """The extensions with three axes."""
-    return [hdu for hdu in hdus if hdu.is_image and len(hdu.shape) == 3]
+    """The extensions with three axes, and others of length 1."""
+    return [hdu for hdu in hdus if hdu.is_image and is_cube(hdu.shape)]
 
 
 def data(hdus: Any, instrument: Instrument) -> Choice:
