@@ -198,12 +198,13 @@ def _write_header(log: Log, job: Job, options: argparse.Namespace, warned: list[
     from autospec_lib.config import params, sextractor_keys
 
     names = dict.fromkeys((job.params.datacube, job.params.catalog, *job.params.img, *job.params.seg, 'default.sex'))
-    inputs = [job.folder / name for name in names]
+    inputs = [*(job.folder / name for name in names), *job.cube.beside]
     command = shlex.join(['AutoSpec', *(sys.argv[1:])])
     settings = '\n'.join(
         (params.describe(job.params), 'default.sex:', sextractor_keys.describe(vars(job.segmentation)))
     )
     log.header(command, job.folder.resolve(), settings, inputs)
+    log.write(f'# recognised: {job.cube.recognised}')
     for line in warned:
         log.write(f'# warning: {line}')
 

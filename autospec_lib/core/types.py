@@ -37,13 +37,18 @@ class Target:
 
 @dataclass(frozen=True)
 class Grid:
-    """How a cut-out's pixels map to the world, as FITS cards, and its units as FITS strings ('' = none)."""
+    """How a cut-out's pixels map to the world, as FITS cards, and its units as FITS strings ('' = none).
+
+    ``medium`` says whether wavelengths are in 'air' or 'vacuum', '' where that is not known. Wavelengths that no cards
+    describe have an axis that counts channels (CTYPE1 = CHANNEL).
+    """
 
     sky: Mapping[str, Any]
     spectral: Mapping[str, Any]
     unit: str = ''
     variance_unit: str = ''
     wave_unit: str = 'Angstrom'
+    medium: str = ''
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autospec_lib.core.moffat import shifted
+from autospec_lib.core.moffat import SQUARE, Pixel, shifted
 from autospec_lib.core.types import FloatArray, IntArray
 
 # Prior width of clumps, as a share of the light in their place: small while neighbours may be missing, which must not
@@ -37,10 +37,10 @@ class ClumpGrid:
     images: FloatArray
 
     @classmethod
-    def of(cls, shape: tuple[int, int], fwhm: FloatArray, beta: float) -> ClumpGrid:
-        """Clumps of these FWHM (n,), in pixels, on an image of ``shape`` (ny, nx)."""
+    def of(cls, shape: tuple[int, int], fwhm: FloatArray, beta: float, pixel: Pixel = SQUARE) -> ClumpGrid:
+        """Clumps of these FWHM (n,), in the unit of ``pixel``, on an image of ``shape`` (ny, nx)."""
         places = grid_places(shape)
-        return cls(places, shifted(shape, places, fwhm[:, None, None] ** 2 * np.eye(2), beta))
+        return cls(places, shifted(shape, places, fwhm[:, None, None] ** 2 * np.eye(2), beta, pixel))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from autospec_lib.core.moffat import moffat
+from autospec_lib.core.moffat import SQUARE, Pixel, moffat
 from autospec_lib.core.statistics import robust_width
 from autospec_lib.core.types import FloatArray, Psf
 from autospec_lib.deblending.attribution import FittedSources
@@ -31,17 +31,18 @@ class Kernel:
     """A round Moffat function that takes the image to the cube.
 
     ``values`` (5,) are the shift in y and x [pixels], log FWHM [pixels], log(beta - 1), and the change of the squared
-    FWHM [pixels^2] from the first wavelength to the last.
+    FWHM [pixels^2] from the first wavelength to the last. ``pixel`` as in `Model`.
     """
 
     values: FloatArray
+    pixel: Pixel = SQUARE
 
     def images(self, shape: tuple[int, int], fraction: FloatArray) -> FloatArray:
         """Its images (n, 2 ny - 1, 2 nx - 1) at n fractions of the wavelength range, centred on the middle pixel."""
         y, x, log_fwhm, log_beta, slope = self.values
         parameters = np.array([shape[0] - 1 + y, shape[1] - 1 + x, log_fwhm, 0.0, 0.0, log_beta])
         centre, matrices, beta = ellipse(parameters, slope * (fraction - 0.5))
-        return moffat((2 * shape[0] - 1, 2 * shape[1] - 1), centre, matrices, beta)
+        return moffat((2 * shape[0] - 1, 2 * shape[1] - 1), centre, matrices, beta, self.pixel)
 
 
 def profiles_from_image(image: FloatArray, cube: WeightedCube, sources: FittedSources) -> FloatArray:
@@ -74,7 +75,8 @@ def divide(image: FloatArray, sources: FittedSources) -> FloatArray:
     bands = Bands(light.reshape(1, -1), root_weight.reshape(1, -1), _MIDDLE, image.shape)
     prior = sources.model.prior
     # A PSF of constant width: one image has no change with wavelength.
-    start = Model(sources.model.shapes - _SHARPER, replace(prior, mean=prior.mean - _SHARPER), Psf(1.0, 1.0))
+    sharper = replace(prior, mean=prior.mean - _SHARPER)
+    start = Model(sources.model.shapes - _SHARPER, sharper, Psf(1.0, 1.0), pixel=sources.model.pixel)
     images = fit(bands, start).images(image.shape, _MIDDLE)  # (n, 1, ny, nx)
     flux = project(bands, images.reshape(len(images), 1, -1)).flux[0]
     # The last term keeps components of no flux from having no shape.
@@ -107,13 +109,13 @@ def match(bands: Bands, shares: FloatArray, model: Model) -> Kernel:
     log_fwhm = float(np.min(model.shapes[:, 2]))
 
     def residuals(values: FloatArray) -> FloatArray:
-        images = convolved(shares, Kernel(values).images(bands.shape, BAND_NODES))
+        images = convolved(shares, Kernel(values, model.pixel).images(bands.shape, BAND_NODES))
         return project(bands, bands.interpolate(images)).residual.ravel()
 
     first = np.array([0.0, 0.0, log_fwhm, 1.0, red - blue])
     bound = np.array([*_KERNEL_BOUND, np.exp(2 * log_fwhm)])
     found = least_squares(residuals, first, bounds=(first - bound, first + bound), x_scale=bound, xtol=1e-4, ftol=1e-5)
-    return Kernel(found.x)
+    return Kernel(found.x, model.pixel)
 
 
 def convolved(shares: FloatArray, kernels: FloatArray) -> FloatArray:

@@ -83,8 +83,9 @@ def extract(cutout: Cutout, image: FloatArray | None, sky_subtracted: bool) -> P
     nearest = sorted(apart, key=apart.__getitem__)
     positions = {own: centre} | {ident: cutout.neighbours[ident] for ident in nearest[:MAX_NEIGHBOURS]}
     seeing = _USUAL_SEEING / geometry.scale(cutout.pixel) if cutout.psf is None else cutout.psf
+    pixel = geometry.relative(cutout.pixel)
     try:
-        result = fit_jointly(cutout.voxels, positions, cutout.wave_fraction, seeing, image)
+        result = fit_jointly(cutout.voxels, positions, cutout.wave_fraction, seeing, image, pixel)
         if not np.isfinite(result.solution.spectra[0]).any():
             raise SourceError('the data do not constrain the source')
         products = _products(cutout, result, sky_subtracted)

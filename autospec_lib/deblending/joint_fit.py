@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autospec_lib.core.errors import SourceError
+from autospec_lib.core.moffat import SQUARE, Pixel
 from autospec_lib.core.types import FloatArray, Psf, Voxels
 from autospec_lib.deblending.attribution import FittedSources, attribute
 from autospec_lib.deblending.clumps import LARGE_CLUMPS
@@ -45,6 +46,7 @@ def fit_jointly(
     fraction: FloatArray,
     seeing: Psf | float,
     image: FloatArray | None = None,
+    pixel: Pixel = SQUARE,
 ) -> JointFit:
     """Fit a source and its neighbours together.
 
@@ -62,6 +64,8 @@ def fit_jointly(
         The PSF where it is known, else a FWHM in pixels to start from.
     image : array (ny, nx), optional
         A sharper image on the cube's pixels, for the shapes; NaN where it has no value.
+    pixel : (float, float)
+        A pixel's size along y and x as in `moffat.moffat`; the PSF's FWHM is in the same unit.
 
     Raises
     ------
@@ -77,12 +81,14 @@ def fit_jointly(
     if image is not None and not np.isfinite(image).mean() > _LEAST_COVERED:
         image = None
         notes = ('joint extraction: the image covers less than half of the subcube; shapes are from the cube alone',)
-    sources = fit_sources(cube, positions, seeing)
+    sources = fit_sources(cube, positions, seeing, pixel)
     profiles = sources.profiles(cube.shape) if image is None else profiles_from_image(image, cube, sources)
     return JointFit(cube, sources, profiles, solve(cube, profiles), (*notes, *sources.notes))
 
 
-def fit_sources(cube: WeightedCube, positions: Mapping[int, tuple[float, float]], seeing: Psf | float) -> FittedSources:
+def fit_sources(
+    cube: WeightedCube, positions: Mapping[int, tuple[float, float]], seeing: Psf | float, pixel: Pixel = SQUARE
+) -> FittedSources:
     """Fit the sources, look for neighbours that are not in the catalogue, and decide which those are.
 
     Parameters and raises as in `fit_jointly`.
@@ -90,7 +96,7 @@ def fit_sources(cube: WeightedCube, positions: Mapping[int, tuple[float, float]]
     psf = seeing if isinstance(seeing, Psf) else None
     fwhm = float(seeing.fwhm(np.array(0.5))) if isinstance(seeing, Psf) else seeing
     bands = bin_cube(cube)
-    model = fit(bands, Model.of(np.array([*positions.values()], dtype=float), fwhm, psf), narrow=True)
+    model = fit(bands, Model.of(np.array([*positions.values()], dtype=float), fwhm, psf, pixel), narrow=True)
     model = add_neighbours(bands, model, fwhm)
     model, small_clumps = prune(bands, model, len(positions), fwhm)
     spectra = solve(cube, model.images(cube.shape, PROFILE_NODES))

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from autospec_lib.core.moffat import moffat, shape_matrix
-from autospec_lib.core.types import FloatArray, Psf
+from autospec_lib.core.moffat import SQUARE, Pixel, moffat, shape_matrix
+from autospec_lib.core.types import FloatArray, IntArray, Psf
 from autospec_lib.deblending.clumps import TYPICAL_BETA, ClumpGrid
 from autospec_lib.deblending.weighted_data import BAND_NODES, Bands
 
-# Parameters of a component: y, x (pixels), log FWHM (pixels), two ellipticities, log(beta - 1).
+# Parameters of a component: y, x (pixels), log FWHM, two ellipticities, log(beta - 1). FWHM and ellipticities are those
+# on the sky, in units of `geometry.scale` of a pixel, which for square pixels is the pixel.
 N_SHAPE = 6
 # The prior: what exponential discs with clumps look like through a Moffat PSF (simulated fields 1-4).
 _WIDER_THAN_PSF = 1.3
@@ -74,7 +75,7 @@ class Model:
     component's Moffat function. A ``psf`` sets how the FWHM changes with wavelength and how wide clumps are; without
     one, ``slope`` is the change of the squared FWHM [pixels^2] from the first wavelength to the last, the same in all
     components, and ``clump_fwhm`` is that of clumps at the middle wavelength [pixels]. ``chi2`` is the sum of squares
-    after a fit, with those of the priors.
+    after a fit, with those of the priors. ``pixel`` are the sizes of a pixel along y and x, as in `moffat.moffat`.
     """
 
     shapes: FloatArray
@@ -84,12 +85,13 @@ class Model:
     clump_flux: FloatArray | None = None
     clump_fwhm: float = 0.0
     chi2: float = np.inf
+    pixel: Pixel = SQUARE
 
     @classmethod
-    def of(cls, positions: FloatArray, fwhm: float, psf: Psf | None = None) -> Model:
+    def of(cls, positions: FloatArray, fwhm: float, psf: Psf | None = None, pixel: Pixel = SQUARE) -> Model:
         """Components at these positions (n, 2) with the shapes that are expected; ``fwhm`` as in `Prior.of`."""
         prior = Prior.of(positions, fwhm)
-        return cls(prior.mean, prior, psf)
+        return cls(prior.mean, prior, psf, pixel=pixel)
 
     def with_component(self, shape: FloatArray, prior: Prior) -> Model:
         """One component more, of this shape (1, 6)."""
@@ -102,16 +104,21 @@ class Model:
         return replace(self, shapes=shapes, prior=self.prior.without(component), clump_flux=flux)
 
     def distances(self, component: int) -> FloatArray:
-        """How far the centre of each component (n,) is from that of one of them, in pixels."""
-        return np.asarray(np.hypot(*(self.shapes[:, :2] - self.shapes[component, :2]).T))
+        """How far the centre of each component (n,) is from that of one of them, in the unit of ``pixel``."""
+        return np.asarray(self.separations(self.shapes[component, :2][None])[0])
+
+    def separations(self, places: FloatArray | IntArray) -> FloatArray:
+        """How far each of m places (m, 2) in pixels is from the centres of n components, in the unit of ``pixel``."""
+        offsets = (places[:, None] - self.shapes[None, :, :2]) * self.pixel  # (m, n, 2)
+        return np.asarray(np.hypot(offsets[..., 0], offsets[..., 1]))
 
     def isolation(self, component: int) -> float:
-        """How far one component is from the nearest other, in pixels."""
+        """How far one component is from the nearest other, in the unit of ``pixel``."""
         return float(np.delete(self.distances(component), component).min())
 
     def images(self, shape: tuple[int, int], fraction: FloatArray) -> FloatArray:
         """The components' profiles (n, len(fraction), ny, nx), nowhere negative, at these fractions of the range."""
-        smooth = np.array([moffat(shape, *self.ellipse(one, fraction)) for one in range(len(self.shapes))])
+        smooth = np.array([moffat(shape, *self.ellipse(one, fraction), self.pixel) for one in range(len(self.shapes))])
         if self.clump_flux is None:
             return smooth
         added = smooth + np.tensordot(self.clump_flux, self.clump_grid(shape, fraction).images, axes=1)
@@ -126,9 +133,9 @@ class Model:
     def clump_grid(self, shape: tuple[int, int], fraction: FloatArray) -> ClumpGrid:
         """The clumps at these fractions of the wavelength range: as wide as the PSF where that is known."""
         if self.psf is not None:
-            return ClumpGrid.of(shape, self.psf.fwhm(fraction), self.psf.beta)
+            return ClumpGrid.of(shape, self.psf.fwhm(fraction), self.psf.beta, self.pixel)
         fwhm = np.sqrt(np.maximum(self.clump_fwhm**2 + self.widening(fraction), 1.0))
-        return ClumpGrid.of(shape, fwhm, TYPICAL_BETA)
+        return ClumpGrid.of(shape, fwhm, TYPICAL_BETA, self.pixel)
 
     def ellipse(self, component: int, fraction: FloatArray) -> tuple[tuple[float, float], FloatArray, float]:
         """Centre, matrices of squared FWHM and beta of one component, as `moffat` takes them."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from autospec_lib.core.moffat import shifted
+from autospec_lib.core.moffat import Pixel, shifted
 from autospec_lib.core.types import FloatArray
 from autospec_lib.deblending.clumps import LARGE_CLUMPS, SMALL_CLUMPS, TYPICAL_BETA, grid_places
 from autospec_lib.deblending.least_squares import fit
@@ -106,24 +106,23 @@ def best_place(
         Places that were tried, around which no other is tried.
     """
     grid = grid_places(bands.shape, _MARGIN)  # (m, 2)
-    amplitude, norm = _point_sources(bands, projection, fwhm)
-    distance = np.hypot(*(grid[:, None] - model.shapes[None, :, :2]).transpose(2, 0, 1))  # (m, n)
-    near = distance < _CLUMPS_WITHIN * fwhm
+    amplitude, norm = _point_sources(bands, projection, fwhm, model.pixel)
+    near = model.separations(grid) < _CLUMPS_WITHIN * fwhm  # (m, n)
     # What each nearby component's flux makes of the amplitudes: (m, n, nb).
     nearby = norm[:, None, :] * projection.flux[:, :-1].T[None] * near[:, :, None]
     drop = np.square(amplitude - _explained(amplitude, nearby)).sum(axis=1)
     drop[(amplitude * norm).sum(axis=1) <= 0] = 0
     for place in failed:
-        drop[np.hypot(*(grid - place).T) < _MERGED * fwhm] = 0
+        drop[np.hypot(*((grid - place) * model.pixel).T) < _MERGED * fwhm] = 0
     best = int(np.argmax(np.where(drop > _CONTENDER * drop.max(), np.square(amplitude).sum(axis=1), 0)))
     y, x = grid[best]
     return (float(y), float(x)), float(drop[best])
 
 
-def _point_sources(bands: Bands, projection: Projection, fwhm: float) -> tuple[FloatArray, FloatArray]:
+def _point_sources(bands: Bands, projection: Projection, fwhm: float, pixel: Pixel) -> tuple[FloatArray, FloatArray]:
     """Amplitudes (m, nb), in sigma, of point sources at m places in the residual, and the amplitude per unit flux."""
     grid = grid_places(bands.shape, _MARGIN)
-    images = shifted(bands.shape, grid, np.array([fwhm**2 * np.eye(2)]), TYPICAL_BETA).reshape(len(grid), -1)
+    images = shifted(bands.shape, grid, np.array([fwhm**2 * np.eye(2)]), TYPICAL_BETA, pixel).reshape(len(grid), -1)
     full = np.square(images).sum(axis=1).max()
     amplitude, norm = np.zeros((2, len(grid), len(bands.data)))
     for band, root in enumerate(bands.root_weight):

@@ -59,7 +59,7 @@ class Problem:
             return cls(bands, start)
         start = replace(start, clump_fwhm=_CLUMP_WIDTH * float(np.exp(start.shapes[:, 2].min())))
         grid, middle = start.clump_grid(bands.shape, BAND_NODES), BAND_NODES[1:2]
-        smooth = [moffat(bands.shape, *start.ellipse(one, middle))[0] for one in range(len(start.shapes))]
+        smooth = [moffat(bands.shape, *start.ellipse(one, middle), start.pixel)[0] for one in range(len(start.shapes))]
         return cls(bands, start, grid, ClumpPrior.of(grid, np.array(smooth), clump_share))
 
     @property
@@ -197,7 +197,7 @@ def _smooth(model: Model, component: int, shape: tuple[int, int]) -> tuple[Float
     """A component's Moffat images (3, ny, nx) at the `BAND_NODES`, and their derivatives (7, 3, ny, nx) with respect
     to the shape parameters and the slope."""
     centre, matrices, beta = model.ellipse(component, BAND_NODES)
-    values, raw = moffat_slopes(shape, centre, matrices, beta)
+    values, raw = moffat_slopes(shape, centre, matrices, beta, model.pixel)
     _, _, log_fwhm, e1, e2, _ = model.shapes[component]
     matrix = shape_matrix(np.exp(log_fwhm), e1, e2)
     # Derivatives of the matrix by log FWHM, both ellipticities, and an addition to the squared FWHM: (2, 2) each.

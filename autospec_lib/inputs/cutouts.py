@@ -128,10 +128,13 @@ def inside(cube: OpenCube, box: tuple[slice, slice]) -> tuple[slice, slice]:
 
 def _read(cube: OpenCube, ys: slice, xs: slice) -> tuple[FloatArray, FloatArray | None, BoolArray]:
     """Data, variance and bad voxels of a box: not finite, flagged, or without positive variance; they hold 0."""
+    factor = None if cube.factor is None else cube.factor[:, None, None]
     data = cube.data.read(ys, xs)
+    if factor is not None:
+        data *= factor
     bad = ~np.isfinite(data)
     if cube.quality is not None:
-        bad |= cube.quality.flags(ys, xs)
+        bad |= cube.quality.flags(ys, xs, cube.bad_when.bits) != cube.bad_when.zero
     if cube.noise is None:
         data[bad] = 0.0
         return data, None, bad
@@ -141,6 +144,8 @@ def _read(cube: OpenCube, ys: slice, xs: slice) -> tuple[FloatArray, FloatArray 
             noise = 1 / noise
         if 'sigma' in cube.noise_kind:
             noise = np.where(noise > 0, noise**2, np.nan)
+        if factor is not None:
+            noise *= factor**2
         bad |= ~(noise > 0) | (noise == np.inf)
     data[bad] = noise[bad] = 0.0
     return data, noise, bad

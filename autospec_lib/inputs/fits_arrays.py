@@ -64,10 +64,14 @@ class Layer:
         """
         return self._scaled(self._stored(ys, xs))
 
-    def flags(self, ys: slice, xs: slice) -> NDArray[np.bool_]:
-        """Where the values of a box are not zero, shape (nl, ys, xs); errors as `read`."""
+    def flags(self, ys: slice, xs: slice, bits: int = 0) -> NDArray[np.bool_]:
+        """Where the values of a box have one of these bits, or are not 0 (bits = 0), (nl, ys, xs); errors as `read`."""
         numbers = self._stored(ys, xs)
         # FITS has no unsigned integers; they are stored less an offset, so that the number of a 0 is none.
+        if bits:
+            if numbers.dtype.kind == 'f':
+                numbers = np.nan_to_num(self._scaled(numbers))
+            return np.asarray((numbers.astype(np.int64) + int(self.zero)) & bits != 0)
         return np.asarray((self._scaled(numbers) if self.zero else numbers) != 0)
 
     def _stored(self, ys: slice, xs: slice) -> NDArray[Any]:

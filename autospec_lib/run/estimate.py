@@ -62,6 +62,7 @@ def _cube(job: Job) -> Iterator[str]:
     nl, ny, nx = cube.data.shape
     noise = f'{cube.noise_kind} in {cube.noise.name} ({cube.noise_why})' if cube.noise else 'no variance'
     yield f'cube: {job.params.datacube}, {nl} x {ny} x {nx} voxels (wavelength, y, x), {noise}'
+    yield f'recognised: {cube.recognised}'
     yield (
         f'wavelengths: {cube.wave[0]:.7g} to {cube.wave[-1]:.7g} {cube.grid.wave_unit}; '
         f'spaxels: {cube.pixel[0]:.3f} x {cube.pixel[1]:.3f} arcsec; unit: {cube.grid.unit or "none"}'

@@ -11,6 +11,7 @@ from autospec_lib.core import keys
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 from autospec_lib.core.types import Target
 from autospec_lib.inputs.cube import OpenCube
+from autospec_lib.output.kept import Kept
 from autospec_lib.output.selection import Wanted
 
 
@@ -19,6 +20,7 @@ class Job:
     """What all sources of a run share. With ``resume``, sources that are complete already are kept.
 
     ``sources`` are the pixel positions of the whole catalogue, for the joint extraction; empty where it is off.
+    ``kept`` are the figures with which this process draws plots.
     """
 
     folder: Path
@@ -28,6 +30,7 @@ class Job:
     fingerprint: str = ''
     resume: bool = False
     sources: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    kept: Kept = field(default_factory=Kept, compare=False, repr=False)
 
     def path(self, target: Target) -> Path:
         """Where a source's file belongs."""
@@ -40,7 +43,7 @@ class Job:
     @property
     def prefix(self) -> str:
         """What the program's own names begin with: the user's choice, else the instrument's."""
-        return self.params.prefix or keys.MUSE
+        return self.params.prefix or self.cube.instrument.prefix
 
     @property
     def wanted(self) -> Wanted:

@@ -8,6 +8,9 @@ from blends import round_image
 from builders import CUTOUT, SPECTRUM, changed, make_cutout, process
 from numpy.testing import assert_allclose
 
+from autospec_lib.core import geometry
+from autospec_lib.core.moffat import moffat
+from autospec_lib.core.types import Psf
 from autospec_lib.deblending import joint_extraction
 
 NL, NY, NX = CUTOUT
@@ -139,3 +142,23 @@ def test_a_descending_wavelength_axis_changes_nothing():
     one, other = (process(each, deblend=True).spectra[KEY].data for each in (cutout, turned))
     # The bins' edges are not symmetric, and the search ends where chi-square settles.
     assert_allclose(one, other[::-1], rtol=4e-3)
+
+
+@pytest.mark.parametrize('known', [True, False])
+def test_a_pair_on_rectangular_spaxels_has_its_flux(known):
+    """Spaxels of 0.2 x 0.6 arcsec: what is round on the sky is an ellipse in pixels."""
+    pixel, fwhm, own, other = (0.2, 0.6), 1.4, (10.2, 10.6), (15.1, 12.3)
+    scale = geometry.scale(pixel)
+    profiles = [
+        moffat((NY, NX), place, (fwhm / scale) ** 2 * np.eye(2)[None], 2.8, geometry.relative(pixel))[0]
+        for place in (own, other)
+    ]
+    cube = SPECTRUM[:, None, None] * profiles[0] + NEIGHBOUR[:, None, None] * profiles[1]
+    psf = Psf(fwhm / scale, fwhm / scale) if known else None
+    cutout = replace(changed(make_cutout(flux=0.0), data=cube), pixel=pixel, centre=own, neighbours={9: other}, psf=psf)
+    products = process(cutout, deblend=True)
+    assert_allclose(share_of(products.spectra[KEY]), [1, 0], atol=0.02)
+    facts = {card: value for card, (value, _) in products.facts.items()}
+    assert facts['DBNUM'] == 1
+    assert facts['DBFWHM'] == pytest.approx(fwhm, rel=0.05)
+    assert facts['DBRATIO'] == pytest.approx(1, abs=0.1)
