@@ -146,7 +146,7 @@ def _above(name: str, comments: Sequence[str], first: str, catalogue_mode: bool)
         return by_position, ''
     if (columns.index.get('RA'), columns.index.get('DEC')) == (1, 2):
         # The first column is the ID, whatever it is called; what follows the position is what it is called.
-        index = {'ID': 0} | columns.index
+        index = {'ID': 0, **columns.index}
         other = _by_another_name(name, header, index, by_position.index)
         columns = replace(columns, index=index, width=None, warnings=(*columns.warnings, *other))
     return columns, catalog_columns.program(header, '')
