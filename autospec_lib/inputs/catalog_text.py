@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -145,11 +145,18 @@ def _above(name: str, comments: Sequence[str], first: str, catalogue_mode: bool)
     except InputError:  # it is a comment after all
         return by_position, ''
     if (columns.index.get('RA'), columns.index.get('DEC')) == (1, 2):
-        # Comments have never moved columns; where the position is right, they only name further ones.
-        extra = {role: index for role, index in columns.index.items() if role in ('APER', 'Z')}
-        own = {role: index for role, index in by_position.index.items() if index not in extra.values()}
-        columns = replace(columns, index=own | extra, width=None)
+        # The first column is the ID, whatever it is called; what follows the position is what it is called.
+        index = {'ID': 0, **columns.index}
+        other = _by_another_name(name, header, index, by_position.index)
+        columns = replace(columns, index=index, width=None, warnings=(*columns.warnings, *other))
     return columns, catalog_columns.program(header, '')
+
+
+def _by_another_name(name: str, header: Header, index: Mapping[str, int], places: Mapping[str, int]) -> Iterator[str]:
+    """A warning for each column that a comment calls otherwise than its place says, and that is nothing else either."""
+    for role, place in places.items():
+        if role not in index and place < len(header) and place not in index.values():
+            yield f'{name}: a comment calls column {place + 1} {header[place][0]}; it is not taken as {role}'
 
 
 def _looks_like_pixels(name: str, header: Header) -> tuple[str, ...]:

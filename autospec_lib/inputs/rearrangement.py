@@ -46,14 +46,15 @@ def seek_time(layer: Layer) -> float:
     """Seconds to find and read a small piece of the file, the median of some places; 0 for an array in memory."""
     if layer.values is not None:
         return 0.0
-    nbytes = layer.size
-    return float(np.median([_timed(layer, place, 1) for place in np.linspace(0, nbytes - 1, SAMPLES + 2)[1:-1]]))
+    # Other places each time: those of an earlier run may still be in memory.
+    places = np.random.default_rng().uniform(0, layer.size - 1, SAMPLES)
+    return float(np.median([_timed(layer, place, 1) for place in places]))
 
 
 def read_time(layer: Layer) -> float:
     """Seconds to read one byte among many that lie together."""
     number = min(SAMPLE, layer.size)
-    return _timed(layer, (layer.size - number) // 2, number) / number
+    return _timed(layer, np.random.default_rng().uniform(0, layer.size - number), number) / number
 
 
 def _timed(layer: Layer, place: float, number: int) -> float:

@@ -232,6 +232,24 @@ def test_neither_pixels_nor_running_numbers_nor_fluxes_are_degrees(load, text):
         load('sources.txt', text)
 
 
+@pytest.mark.parametrize(
+    ('header', 'size', 'ref', 'warned'),
+    [
+        ('# ID RA DEC MAG BAND', SIZE, '', ['4 MAG', '5 BAND']),
+        ('# ID RA DEC SIZE REF', 8.0, '2', []),
+        ('# ID RA DEC REF SIZE', 2.0, '8', []),
+        ('# obj ra dec size(arcmin) ref', 480.0, '2', []),
+        ('# ID RA DEC MAG SIZE', 2.0, '', []),
+        ('# my field', 8.0, '2', []),
+    ],
+)
+def test_a_comment_that_names_the_columns_counts(load, header, size, ref, warned):
+    catalogue = load('sources.txt', f'{header}\n1 150.0 2.0 8 2\n', 'cat')
+    assert (catalogue.targets[0].size, catalogue.targets[0].ref) == (size, ref)
+    assert len(catalogue.warnings) == len(warned)
+    assert all(what in line for what, line in zip(warned, catalogue.warnings, strict=True))
+
+
 def test_what_a_comment_calls_pixels_is_said(load):
     found = load('sources.txt', '# id x y\n1 5.0 6.0\n')
     assert 'x and y; they are taken as degrees' in found.warnings[0]
