@@ -9,7 +9,7 @@ from pathlib import Path
 from autospec_lib.config.params import Params
 from autospec_lib.core import keys
 from autospec_lib.core.segmentation_settings import SegmentationSettings
-from autospec_lib.core.types import Target
+from autospec_lib.core.types import Ident, Target
 from autospec_lib.inputs.cube import OpenCube
 from autospec_lib.output.kept import Kept
 from autospec_lib.output.selection import Wanted
@@ -20,6 +20,7 @@ class Job:
     """What all sources of a run share. With ``resume``, sources that are complete already are kept.
 
     ``sources`` are the pixel positions of the whole catalogue, for the joint extraction; empty where it is off.
+    ``taken`` is one line on what of the catalogue was taken as what.
     ``kept`` are the figures with which this process draws plots.
     """
 
@@ -29,16 +30,18 @@ class Job:
     cube: OpenCube
     fingerprint: str = ''
     resume: bool = False
-    sources: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    sources: Mapping[Ident, tuple[float, float]] = field(default_factory=dict)
+    taken: str = ''
     kept: Kept = field(default_factory=Kept, compare=False, repr=False)
 
     def path(self, target: Target) -> Path:
         """Where a source's file belongs."""
-        return self.folder / self.params.output / f'{self.params.pre_out}{target.id}.fits'
+        return self.folder / self.params.output / f'{self.params.pre_out}{keys.file_stem(target.id)}.fits'
 
     def picture(self, target: Target, key: str) -> Path:
         """Where one of a source's plots belongs."""
-        return self.folder / self.params.output / 'images' / str(target.id) / keys.picture(target.id, key)
+        images = self.folder / self.params.output / 'images'
+        return images / keys.file_stem(target.id) / keys.picture(target.id, key)
 
     @property
     def prefix(self) -> str:

@@ -13,6 +13,7 @@ from typing import TextIO
 
 from autospec_lib import __version__
 from autospec_lib.core.errors import OutputError
+from autospec_lib.core.types import Ident
 from autospec_lib.core.wording import after
 
 PACKAGES = ('numpy', 'astropy', 'mpdaf', 'sep', 'matplotlib', 'scipy')
@@ -25,7 +26,7 @@ class Outcome:
     ``kept`` is True where an earlier run wrote the file.
     """
 
-    ident: int
+    ident: Ident
     seconds: float
     notes: tuple[str, ...] = ()
     error: str | None = None
