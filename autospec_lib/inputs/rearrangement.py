@@ -100,9 +100,7 @@ def copy(cube: OpenCube, plan: Sequence[Tiles], file: BinaryIO, shared: bool) ->
         If the copy cannot be written.
     """
     for layer, tiles in zip(cube.layers, plan, strict=True):
-        for planes in _planes(layer, tiles.together):
-            for packed in tiles.pack(planes):
-                file.write(packed.data)
+        _write(layer, tiles, file)
     file.flush()
     identity = None
     if shared:
@@ -115,6 +113,13 @@ def copy(cube: OpenCube, plan: Sequence[Tiles], file: BinaryIO, shared: bool) ->
     )
     assert data is not None
     return replace(cube, data=data, noise=noise, quality=quality)
+
+
+def _write(layer: Layer, tiles: Tiles, file: BinaryIO) -> None:
+    """Write the tiles of one layer; by itself, so that its planes are gone before the next layer's come."""
+    for planes in _planes(layer, tiles.together):
+        for packed in tiles.pack(planes):
+            file.write(packed.data)
 
 
 def _planes(layer: Layer, together: int) -> Iterator[NDArray[Any]]:
