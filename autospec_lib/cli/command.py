@@ -86,6 +86,8 @@ def _action(options: argparse.Namespace) -> Callable[[Path, argparse.Namespace, 
         return _demo
     if options.init:
         return _init
+    if options.marz_results:
+        return _take_redshifts
     return _check if options.check else _run
 
 
@@ -114,6 +116,18 @@ def _check(folder: Path, options: argparse.Namespace, _interruption: Interruptio
     _warn(warned, options)
     for line in estimate.describe(job, targets, _processes(job, targets, options)):
         say(line)
+    return 0
+
+
+def _take_redshifts(folder: Path, options: argparse.Namespace, _interruption: Interruption) -> int:
+    """Read the redshifts that MARZ has saved into the summary."""
+    from autospec_lib.run import redshifts
+
+    job, _, warned = _prepare(folder, options, write_defaults=False)
+    number, unknown = redshifts.take(job, Path(options.marz_results))
+    _warn([*warned, *unknown], options)
+    if not options.quiet:
+        say(f'{number} redshifts are in {job.folder / job.params.output / "summary.ecsv"}')
     return 0
 
 
@@ -217,7 +231,7 @@ def _loop(outcomes: Iterator[Outcome], told: tuple[Report, Results, Log], option
     bar = tqdm(total=report.total, unit='source', leave=False, disable=True if options.quiet else None)
     with bar:
         try:
-            results.write()
+            results.begin()
             for outcome in outcomes:
                 report.add(outcome)
                 log.outcome(outcome)
@@ -227,7 +241,7 @@ def _loop(outcomes: Iterator[Outcome], told: tuple[Report, Results, Log], option
                 if options.verbose or outcome.error is not None:
                     with bar.external_write_mode():
                         say(outcome.line, sys.stderr if outcome.error else sys.stdout)
-            results.write()
+            results.finish()
         except KeyboardInterrupt:
             log.write('# interrupted')
             with suppress(OutputError):

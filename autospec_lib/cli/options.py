@@ -52,6 +52,9 @@ def parser() -> argparse.ArgumentParser:
         help='make a demo folder (default: autospec_demo) from the real MUSE cube inside mpdaf and run on it; '
         "'--demo sim [DIR]': a simulated field with known spectra",
     )
+    does.add_argument(
+        '--marz-results', metavar='FILE', help='read the redshifts that MARZ has saved in FILE (.mz) into the summary'
+    )
     add('--id', nargs='+', type=_ident, metavar='ID', help='extract only the sources with these IDs')
     add('--skip-bad-rows', action='store_true', help='leave out catalogue rows that cannot be read, and log them')
     add('--resume', action='store_true', help='keep the sources that an earlier run completed with the same settings')

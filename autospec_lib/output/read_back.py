@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 from autospec_lib.core import keys
 from autospec_lib.core.products import Kind, Products, Spectrum, by_key
 from autospec_lib.core.types import Cutout, FloatArray, Grid, Measured, Target, Voxels
+from autospec_lib.output.summary import main_spectra
 
 FACTS = ('OBJMASK', 'OBJNPIX', 'OBJAREA', 'DBNUM', 'DBGROW')
 
@@ -49,6 +51,38 @@ def read_source(path: Path) -> tuple[Products, Cutout]:
             facts={card: (header[card], '') for card in FACTS if card in header},
         )
     return products, cutout
+
+
+def main_keys(path: Path) -> list[str]:
+    """The keys without _SKYSUB of the main spectra in a source's file, see `summary.main_spectra`.
+
+    Raises
+    ------
+    OSError, KeyError, ValueError
+        If it is not a file of AutoSpec.
+    """
+    with fits.open(path) as hdus:
+        spectra = _spectra({hdu.name: hdu for hdu in hdus[1:]})
+        return [*main_spectra(Products(spectra=by_key(spectra)))]
+
+
+def read_first(path: Path, tags: Iterable[str]) -> Spectrum:
+    """The spectrum of the first tag that a source's file has, else the reference spectrum.
+
+    Raises
+    ------
+    OSError, KeyError, ValueError
+        If it is not a file of AutoSpec.
+    """
+    with fits.open(path, memmap=False) as hdus:
+        reference = hdus[0].header['REFSPEC']
+        arrays = {}
+        for hdu in hdus[1:]:  # read one by one; spectra come first
+            if not hdu.name.startswith('SPE_'):
+                break
+            arrays[hdu.name] = hdu
+        found = {one.tag: one for one in _spectra(arrays) if not one.continuum_subtracted or one.tag == keys.XCOR}
+        return next((found[tag] for tag in tags if tag in found), by_key(found.values())[reference])
 
 
 def _floats(values: Any) -> FloatArray:

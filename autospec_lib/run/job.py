@@ -11,6 +11,7 @@ from autospec_lib.core import keys
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 from autospec_lib.core.types import Target
 from autospec_lib.inputs.cube import OpenCube
+from autospec_lib.output import spectra_1d
 from autospec_lib.output.selection import Wanted
 
 
@@ -38,6 +39,11 @@ class Job:
     def picture(self, target: Target, key: str) -> Path:
         """Where one of a source's plots belongs."""
         return self.folder / self.params.output / 'images' / str(target.id) / keys.picture(target.id, key)
+
+    @property
+    def spectra(self) -> Path:
+        """The folder of spectra as tables."""
+        return self.folder / self.params.output / spectra_1d.FOLDER
 
     @property
     def wanted(self) -> Wanted:
