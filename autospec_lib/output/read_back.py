@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +65,8 @@ def main_keys(path: Path) -> list[str]:
         return [*main_spectra(Products(spectra=by_key(spectra)))]
 
 
-def read_first(path: Path, tags: Iterable[str]) -> Spectrum:
-    """The spectrum of the first tag that a source's file has, else the reference spectrum.
+def read_spectrum(path: Path, tag: str) -> Spectrum:
+    """The spectrum with a tag in a source's file, its reference spectrum where it has none.
 
     Raises
     ------
@@ -75,14 +74,16 @@ def read_first(path: Path, tags: Iterable[str]) -> Spectrum:
         If it is not a file of AutoSpec.
     """
     with fits.open(path, memmap=False) as hdus:
-        reference = hdus[0].header['REFSPEC']
+        wanted = hdus[0].header['REFSPEC']
         arrays = {}
-        for hdu in hdus[1:]:  # read one by one; spectra come first
+        for hdu in hdus[1:]:  # headers are read one by one, and spectra come first
             if not hdu.name.startswith('SPE_'):
                 break
+            if hdu.name.endswith('_DATA') and keys.parts(hdu.name[4:-5])[0] == tag:
+                wanted = hdu.name[4:-5]
             arrays[hdu.name] = hdu
-        found = {one.tag: one for one in _spectra(arrays) if not one.continuum_subtracted or one.tag == keys.XCOR}
-        return next((found[tag] for tag in tags if tag in found), by_key(found.values())[reference])
+        names = (f'SPE_{wanted}_DATA', f'SPE_{wanted}_STAT')
+        return _spectra({name: arrays[name] for name in names if name in arrays})[0]
 
 
 def _floats(values: Any) -> FloatArray:

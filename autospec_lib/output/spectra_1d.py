@@ -51,11 +51,11 @@ def write(folder: Path, products: Products, cutout: Cutout, radii: Iterable[floa
     """
     apertures = {keys.aperture(radius): radius for radius in radii}
     spectra = main_spectra(products)
+    cards = [*_source(products, cutout)]
+    primary = fits.PrimaryHDU(header=fits.Header(cards))
     for name, spectrum in zip(names(cutout.target.id, spectra), spectra.values(), strict=True):
-        cards = [*_source(products, cutout), *_spectrum(spectrum, cutout, apertures)]
         table = _table(spectrum, cutout)
-        table.header.extend(cards)
-        primary = fits.PrimaryHDU(header=fits.Header(cards))
+        table.header.extend([*cards, *_spectrum(spectrum, cutout, apertures)])
         with complete_file(folder / name) as path:
             fits.HDUList([primary, table]).writeto(path)
 

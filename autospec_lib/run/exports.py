@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from autospec_lib.core import keys
 from autospec_lib.output import marz, read_back
 from autospec_lib.output.summary import Row
 from autospec_lib.run.job import Job
 
-# The first of these that a source has goes to MARZ, else its reference spectrum.
-FOR_REDSHIFTS = (keys.DEBLEND, keys.XCOR)
+FOR_REDSHIFTS = keys.DEBLEND  # or, where a source has none, its reference spectrum
 
 
 def write_marz(job: Job, rows: Sequence[Row]) -> None:
@@ -31,8 +32,8 @@ def _entries(job: Job, rows: Sequence[Row]) -> Iterator[marz.Entry]:
         if not row.get('FILE'):
             continue
         try:
-            spectrum = read_back.read_first(job.folder / job.params.output / row['FILE'], FOR_REDSHIFTS)
+            spectrum = read_back.read_spectrum(job.folder / job.params.output / row['FILE'], FOR_REDSHIFTS)
         except (OSError, KeyError, ValueError):  # it has gone meanwhile, or somebody has put another one there
             continue
-        if len(spectrum.data) == len(job.cube.wave):
+        if len(spectrum.data) == len(job.cube.wave) and np.isfinite(spectrum.data).any():
             yield marz.Entry(str(row['ID']), row['RA'], row['DEC'], row.get('MAG_WHITE'), spectrum.key, spectrum)
