@@ -11,7 +11,8 @@ DESCRIPTION = """\
 Extract a spectrum for every source of a catalogue from an integral-field datacube.
 
 The working folder holds param.py (what to do), a catalogue, a cube and, if you like, images and segmentation maps.
-For every source you get OUTPUT/Source_<ID>.fits (an MPDAF Source file) and plots in OUTPUT/images/<ID>/."""
+For every source you get OUTPUT/Source_<ID>.fits (an MPDAF Source file) and plots in OUTPUT/images/<ID>/, and a table of
+all sources, OUTPUT/summary.ecsv."""
 
 EPILOG = """\
 a first run:
