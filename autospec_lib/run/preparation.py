@@ -72,7 +72,7 @@ def prepare(
         sextractor.install_defaults(folder)
     settings, ignored = sextractor.load(folder)
     cube = open_all(params, folder)
-    fingerprint = resume.run_fingerprint(folder, params, settings)
+    fingerprint = resume.run_fingerprint(folder, params, settings, cube.beside)
     sources = cutouts.positions(cube, rows) if params.deblend else {}
     job = Job(folder, params, settings, cube, fingerprint, choice.resume, sources, tuple(rows))
     return job, targets, [*skipped, *ignored, *cube.notes]
