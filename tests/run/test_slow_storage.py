@@ -52,7 +52,7 @@ def disk(folder, monkeypatch):
 def arrays(output):
     """Every array of every file."""
     found = {}
-    for path in sorted(output.glob('*.fits')):
+    for path in sorted(output.glob('Source_*.fits')):
         with fits.open(path) as hdus:
             found |= {(path.name, hdu.name): np.array(hdu.data) for hdu in hdus[1:]}
     return found
