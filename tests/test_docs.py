@@ -13,6 +13,7 @@ from autospec_lib.cli import command
 from autospec_lib.cli.command import main
 from autospec_lib.config import params, params_table, reading, sextractor_keys
 from autospec_lib.inputs import catalog_names
+from autospec_lib.output import summary
 
 ROOT = Path(__file__).resolve().parent.parent
 USER_PAGES = ['README.md', *(f'docs/{path.name}' for path in sorted((ROOT / 'docs').glob('*.md')))]
@@ -30,7 +31,7 @@ def extracted(folder):
     (folder / 'catalog.txt').write_text(f'6 {RA:.7f} {DEC:.7f}\n8 {RA + 1 / 3600:.7f} {DEC:.7f}\n')
     with (folder / 'param.py').open('a') as file:
         file.write("IMG = 'hst.fits'\nSEG = 'mine.fits'\nAPER = 0.6\nREF = 0.6\nOUT_SUB = True\n")
-        file.write("DEBLEND = True\nPSF = 0.8\nNOISE = 'empirical'\nXCOR_ITER = 2\n")
+        file.write("OUT_1D = True\nDEBLEND = True\nPSF = 0.8\nNOISE = 'empirical'\nXCOR_ITER = 2\n")
     assert main([str(folder), '-q']) == 0
     return folder
 
@@ -133,6 +134,21 @@ def test_the_tables_of_products_and_cards_are_what_a_file_holds(extracted):
     assert held - {'SIMPLE', 'BITPIX', 'NAXIS', 'EXTEND'} | {'NFACT1'} == documented
 
 
+def test_the_columns_of_the_summary_stand_in_their_table_with_units_and_texts():
+    text = section('docs/output.md', 'Summary')
+    for column in (*summary.COLUMNS, *summary.OF_SPECTRA):
+        name = column.name + '<key>' * (column in summary.OF_SPECTRA)
+        unit = 'of the cube' if column.unit == summary.FLUX else column.unit
+        assert f'\n| `{name}` | {unit} | {column.text} |\n' in text
+    assert len(first_column(text)) == len(summary.COLUMNS) + len(summary.OF_SPECTRA)
+
+
+def test_the_columns_with_results_of_marz_stand_in_their_table():
+    text = section('docs/output.md', 'MARZ')
+    for column in summary.MARZ:
+        assert f'\n| `{column.name}` | {column.text} |\n' in text
+
+
 def test_every_plot_stands_in_its_table(extracted):
     with (extracted / 'param.py').open('a') as file:
         file.write('PLOTS = True\n')
@@ -148,7 +164,7 @@ def test_the_snippets_run(snippet, extracted, monkeypatch):
 
 
 def test_there_are_snippets():
-    assert len(SNIPPETS) == 2
+    assert len(SNIPPETS) == 3
 
 
 @pytest.mark.parametrize(('name', 'ending'), [('demo', '.venv/bin/AutoSpec --demo'), ('test', '.venv/bin/pytest -q')])

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from autospec_lib import __version__
 from autospec_lib.cli import memory, positions
+from autospec_lib.cli.init import init
 from autospec_lib.cli.options import parser
 from autospec_lib.cli.terminal import prepare_streams, say, teller
-from autospec_lib.core.atomic import write_new
 from autospec_lib.core.errors import AutoSpecError, InputError, OutputError
 from autospec_lib.core.wording import way_out
 from autospec_lib.run.interruption import Interruption
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from autospec_lib.core.types import Target
     from autospec_lib.run.job import Job
     from autospec_lib.run.report import Log, Outcome, Report
+    from autospec_lib.run.results import Results
 
 EXIT_FAILED, EXIT_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 1, 2, 3, 130
 
@@ -84,25 +85,10 @@ def _action(options: argparse.Namespace) -> Callable[[Path, argparse.Namespace, 
     if options.demo is not None:
         return _demo
     if options.init:
-        return _init
+        return init
+    if options.marz_results:
+        return _take_redshifts
     return _check if options.check else _run
-
-
-def _init(folder: Path, _options: argparse.Namespace, _interruption: Interruption) -> int:
-    """Write the templates that are not there yet."""
-    from autospec_lib.config import params
-    from autospec_lib.inputs import catalog
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in (('param.py', params.template()), ('catalog.txt', catalog.template())):
-            written = write_new(folder / name, text)
-            say(f'{folder / name}: ' + ('written; edit it' if written else 'is there already; kept as it is'))
-    except OSError as error:
-        raise InputError(
-            f'{folder}: {error.strerror}; {way_out(error, "choose a folder that can be written")}'
-        ) from error
-    return 0
 
 
 def _check(folder: Path, options: argparse.Namespace, _interruption: Interruption) -> int:
@@ -113,6 +99,18 @@ def _check(folder: Path, options: argparse.Namespace, _interruption: Interruptio
     _warn(warned, options)
     for line in estimate.describe(job, targets, _processes(job, targets, options)):
         say(line)
+    return 0
+
+
+def _take_redshifts(folder: Path, options: argparse.Namespace, _interruption: Interruption) -> int:
+    """Read the redshifts that MARZ has saved into the summary."""
+    from autospec_lib.run import redshifts
+
+    job, _, warned = _prepare(folder, options, write_defaults=False)
+    number, unknown = redshifts.take(job, Path(options.marz_results))
+    _warn([*warned, *unknown], options)
+    if not options.quiet:
+        say(f'redshifts of {number} sources are in {job.folder / job.params.output / "summary.ecsv"}')
     return 0
 
 
@@ -169,6 +167,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
     from autospec_lib.run import slow_storage
     from autospec_lib.run.lock import locked
     from autospec_lib.run.report import Log, Report
+    from autospec_lib.run.results import Results
 
     report = Report(len(targets))
     extract = _way(job, targets, options, interruption)  # no answer of a cluster is a fault of the command line
@@ -183,10 +182,11 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
             raise InputError(f'{where}: {error.strerror}; {mend}') from error
         _warn(unlocked, options)
         _write_header(log, job, options, [*warned, *unlocked])
+        results = Results(job, targets)
         interruption.begin(lambda: f'interrupted; {report.summary}')
         tell, shared = teller(log, options.quiet), bool(options.scheduler)
         outcomes = slow_storage.extracted(job, targets, extract, interruption, tell, shared)
-        code = _loop(outcomes, report, log, options)
+        code = _loop(outcomes, (report, results, log), options)
         with suppress(OutputError):
             log.write(f'# {report.summary}')
     if not options.quiet or code:
@@ -210,30 +210,38 @@ def _write_header(log: Log, job: Job, options: argparse.Namespace, warned: list[
         log.write(f'# warning: {line}')
 
 
-def _loop(outcomes: Iterator[Outcome], report: Report, log: Log, options: argparse.Namespace) -> int:
-    """Report every source as it is done; the exit code."""
+def _loop(outcomes: Iterator[Outcome], told: tuple[Report, Results, Log], options: argparse.Namespace) -> int:
+    """Tell report, results and log of every source as it is done; the exit code."""
     from tqdm import tqdm
 
+    report, results, log = told
     # None = tqdm stays silent where there is no terminal.
     bar = tqdm(total=report.total, unit='source', leave=False, disable=True if options.quiet else None)
     with bar:
         try:
+            results.begin()
             for outcome in outcomes:
                 report.add(outcome)
                 log.outcome(outcome)
+                results.add(outcome)
                 bar.set_postfix_str(f'ID {outcome.ident}')
                 bar.update()
                 if options.verbose or outcome.error is not None:
                     with bar.external_write_mode():
                         say(outcome.line, sys.stderr if outcome.error else sys.stdout)
+            results.finish()
         except KeyboardInterrupt:
             log.write('# interrupted')
+            with suppress(OutputError):
+                results.write()
             return EXIT_INTERRUPTED
         except AutoSpecError as error:
             with bar.external_write_mode():
                 say(f'stopped: {error}', sys.stderr)
-            with suppress(OutputError):  # the log may be what cannot be written
+            with suppress(OutputError):  # the log or the summary may be what cannot be written
                 log.write(f'# stopped: {error}')
+            with suppress(OutputError):
+                results.write()
             return EXIT_FAILED
     if report.bugs:
         say(f'{report.bugs} of these are bugs in AutoSpec; please report them with {log.path}', sys.stderr)

@@ -12,7 +12,8 @@ DESCRIPTION = """\
 Extract a spectrum for every source of a catalogue from an integral-field datacube.
 
 The working folder holds param.py (what to do), a catalogue, a cube and, if you like, images and segmentation maps.
-For every source you get OUTPUT/Source_<ID>.fits (an MPDAF Source file) and plots in OUTPUT/images/<ID>/."""
+For every source you get OUTPUT/Source_<ID>.fits (an MPDAF Source file) and plots in OUTPUT/images/<ID>/, and a table of
+all sources, OUTPUT/summary.ecsv."""
 
 EPILOG = """\
 a first run:
@@ -55,6 +56,9 @@ def parser() -> argparse.ArgumentParser:
         metavar='DIR',
         help='make a demo folder (default: autospec_demo) from the real MUSE cube inside mpdaf and run on it; '
         "'--demo sim [DIR]': a simulated field with known spectra",
+    )
+    does.add_argument(
+        '--marz-results', metavar='FILE', help='read the redshifts that MARZ has saved in FILE (.mz) into the summary'
     )
     add('--id', nargs='+', type=_ident, metavar='ID', help='extract only the sources with these IDs')
     add(

@@ -36,11 +36,13 @@ class Separation:
 
     ``overlap`` (K + 1, K + 1) are the products of the profiles, the sky last. ``leakage`` (K, K) is the flux that
     source j (columns) would add to the spectrum of source i, per unit of j's flux, if i were extracted with its profile
-    alone. ``condition`` is the condition number of the normalised profiles.
+    alone. ``growth`` is the factor by which the target's errors grow through the others. ``condition`` is the condition
+    number of the normalised profiles.
     """
 
     overlap: FloatArray
     leakage: FloatArray
+    growth: float
     condition: float
 
 
@@ -57,7 +59,9 @@ def separation(result: JointFit) -> Separation:
     overlap = (flat * weight) @ flat.T
     size = np.sqrt(np.diag(overlap)).clip(1e-300)
     leakage = (overlap / size[:, None] ** 2)[:-1, :-1]
-    return Separation(overlap, leakage, float(np.linalg.cond(overlap / size[:, None] / size)))
+    alike = overlap / size[:, None] / size
+    growth = float(np.sqrt(np.linalg.pinv(alike[:-1, :-1])[0, 0]))
+    return Separation(overlap, leakage, growth, float(np.linalg.cond(alike)))
 
 
 def residual(result: JointFit) -> FloatArray:
@@ -108,14 +112,12 @@ def _undetected(result: JointFit) -> list[str]:
 
 
 def _inseparable(result: JointFit) -> list[str]:
-    sources, ids = separation(result).overlap[:-1, :-1], result.sources.ids
-    size = np.sqrt(np.diag(sources)).clip(1e-300)
-    overlap = sources / size[:, None] / size
-    growth = float(np.sqrt(np.linalg.pinv(overlap)[0, 0]))
-    if growth <= _INFLATED:
+    found, ids = separation(result), result.sources.ids
+    if found.growth <= _INFLATED:
         return []
-    other = ids[1 + int(np.argmax(overlap[0, 1:]))]
+    size = np.sqrt(np.diag(found.overlap)).clip(1e-300)
+    other = ids[1 + int(np.argmax(found.overlap[0, 1:-1] / size[1:-1]))]
     return [
-        f'source {ids[0]}: its errors grow {growth:.1f} times because it overlaps source {other}; '
+        f'source {ids[0]}: its errors grow {found.growth:.1f} times because it overlaps source {other}; '
         'the data hardly separate the two'
     ]

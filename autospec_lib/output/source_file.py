@@ -103,7 +103,7 @@ def _primary(products: Products, target: Target, origin: Mapping[str, str]) -> f
         *((key, _card_value(value), comment) for key, (value, comment) in products.facts.items()),
         (SIZE_CARD, 0, 'length of this file in bytes'),
         ('NNOTES', len(products.notes), 'fall-backs and warnings: NOTE1, NOTE2, ...'),
-        *((f'NOTE{number}', _ascii(note), '') for number, note in enumerate(products.notes, 1)),
+        *((f'NOTE{number}', printable(note), '') for number, note in enumerate(products.notes, 1)),
     ]
     header.extend(cards)
     return header
@@ -113,15 +113,15 @@ def _ident(target: Target) -> tuple[int | str, str]:
     """The ID as a card holds it, and MPDAF's comment, which says how to print it."""
     if isinstance(target.id, int):
         return target.id, 'object ID %d'
-    return _ascii(target.id), 'object ID %s'
+    return printable(target.id), 'object ID %s'
 
 
 def _card_value(value: Any) -> Any:
-    return _ascii(value) if isinstance(value, str) else value
+    return printable(value) if isinstance(value, str) else value
 
 
-def _ascii(text: str) -> str:
-    """FITS headers hold printable ASCII only."""
+def printable(text: str) -> str:
+    """The text as FITS headers hold it, in printable ASCII."""
     return ''.join(c if ' ' <= c <= '~' else '?' for c in text)
 
 
@@ -170,12 +170,12 @@ def _table(table: fits.BinTableHDU) -> bytes:
 
 
 def _measured(name: str, values: Measured, wcs: Mapping[str, Any]) -> Iterator[bytes]:
-    yield _extension(f'{name}_DATA', _stored(values.data), wcs, values.unit)
+    yield _extension(f'{name}_DATA', stored(values.data), wcs, values.unit)
     if values.variance is not None:
-        yield _extension(f'{name}_STAT', _stored(values.variance), wcs, squared(values.unit))
+        yield _extension(f'{name}_STAT', stored(values.variance), wcs, squared(values.unit))
 
 
-def _stored(values: FloatArray) -> NDArray[Any]:
+def stored(values: FloatArray) -> NDArray[Any]:
     """Single precision as in v1.1.2, but double where a value would become infinite or lose digits next to zero."""
     size = np.abs(values[np.isfinite(values) & (values != 0)])
     fits_single = size.size == 0 or (size.min() >= SINGLE.tiny and size.max() <= SINGLE.max)

@@ -11,6 +11,7 @@ from autospec_lib.core import keys
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 from autospec_lib.core.types import Ident, Target
 from autospec_lib.inputs.cube import OpenCube
+from autospec_lib.output import spectra_1d
 from autospec_lib.output.kept import Kept
 from autospec_lib.output.selection import Wanted
 
@@ -19,9 +20,9 @@ from autospec_lib.output.selection import Wanted
 class Job:
     """What all sources of a run share. With ``resume``, sources that are complete already are kept.
 
-    ``sources`` are the pixel positions of the whole catalogue, for the joint extraction; empty where it is off.
-    ``taken`` is one line on what of the catalogue was taken as what.
-    ``kept`` are the figures with which this process draws plots.
+    ``catalogue`` are all its rows, those too that this run does not extract; ``taken`` is one line on what of it was
+    taken as what. ``sources`` are their pixel positions, for the joint extraction; empty where it is off. ``kept`` are
+    the figures with which this process draws plots.
     """
 
     folder: Path
@@ -31,6 +32,7 @@ class Job:
     fingerprint: str = ''
     resume: bool = False
     sources: Mapping[Ident, tuple[float, float]] = field(default_factory=dict)
+    catalogue: tuple[Target, ...] = ()
     taken: str = ''
     kept: Kept = field(default_factory=Kept, compare=False, repr=False)
 
@@ -44,9 +46,20 @@ class Job:
         return images / keys.file_stem(target.id) / keys.picture(target.id, key)
 
     @property
+    def spectra(self) -> Path:
+        """The folder of spectra as tables."""
+        return self.folder / self.params.output / spectra_1d.FOLDER
+
+    @property
     def prefix(self) -> str:
         """What the program's own names begin with: the user's choice, else the instrument's."""
         return self.params.prefix or self.cube.instrument.prefix
+
+    def apertures(self, target: Target) -> dict[str, float]:
+        """The radii of a source's apertures in arcsec, by the tags of their sums."""
+        # Of two radii with one tag that of all sources counts.
+        radii = (*([] if target.aper is None else [target.aper]), *self.params.aper)
+        return {keys.prefixed(keys.aperture(radius), self.prefix): radius for radius in radii}
 
     @property
     def wanted(self) -> Wanted:

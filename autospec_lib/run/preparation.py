@@ -18,6 +18,7 @@ from autospec_lib.core.types import Ident, Target
 from autospec_lib.core.wording import near
 from autospec_lib.inputs import catalog, cutouts, given_positions, images, psf_setting
 from autospec_lib.inputs.cube import OpenCube, open_cube
+from autospec_lib.output import marz, spectra_1d, summary_table
 from autospec_lib.run import lock, resume
 from autospec_lib.run.job import Job
 
@@ -84,8 +85,18 @@ def prepare(
         fingerprint += repr(choice.positions)  # which are each other's neighbours
     rows = cutouts.placed(cube, listed)
     sources = cutouts.positions(cube, rows) if params.deblend else {}
-    job = Job(folder, params, settings, cube, fingerprint, choice.resume, sources, taken=listed.taken)
     targets = [target for target in rows if target.id in {one.id for one in chosen}]
+    job = Job(
+        folder,
+        params,
+        settings,
+        cube,
+        fingerprint=fingerprint,
+        resume=choice.resume,
+        sources=sources,
+        catalogue=tuple(rows),
+        taken=listed.taken,
+    )
     return job, targets, [*listed.warnings, *ignored, *cube.notes]
 
 
@@ -103,8 +114,12 @@ def _check_outputs(folder: Path, params: Params, stems: Collection[str]) -> None
 
 
 def _in_the_way(output: Path, prefix: str, stems: Collection[str]) -> Iterator[Path]:
-    """What lies where the run writes: the lock, the sources' files and plots."""
-    yield output / lock.NAME
+    """What lies where the run writes: the lock, what is of all sources, each source's files and plots."""
+    for name in (lock.NAME, *summary_table.NAMES, marz.NAME):
+        yield output / name
+    for path in output.glob(f'{spectra_1d.FOLDER}/*.fits'):
+        if path.name.startswith(tuple(f'{stem}_' for stem in stems)):
+            yield path
     for path in output.glob(f'{glob.escape(prefix)}*.fits'):
         if path.stem.removeprefix(prefix) in stems:
             yield path

@@ -17,8 +17,9 @@ from autospec_lib.core.products import Products
 from autospec_lib.core.types import Cutout, Target
 from autospec_lib.core.wording import after
 from autospec_lib.inputs import cutouts
-from autospec_lib.output import source_file
+from autospec_lib.output import source_file, spectra_1d, summary
 from autospec_lib.output.selection import select
+from autospec_lib.output.summary import Row
 from autospec_lib.run import resume
 from autospec_lib.run.job import Job
 from autospec_lib.run.report import Outcome
@@ -36,8 +37,8 @@ def attempt(job: Job, target: Target) -> Outcome:
     if job.resume and resume.is_complete(job, target):
         return Outcome(target.id, 0.0, kept=True)
     try:
-        notes, trace = extract(job, target)
-        return Outcome(target.id, time.perf_counter() - start, notes, trace=trace)
+        notes, trace, measured = extract(job, target)
+        return Outcome(target.id, time.perf_counter() - start, notes, trace=trace, measured=measured)
     except SourceError as error:
         what, trace = str(error), None
     except MemoryError:
@@ -60,11 +61,11 @@ def discard(job: Job, target: Target) -> None:
     """
     with _writing(job.path(target)):
         job.path(target).unlink(missing_ok=True)
-    _remove_pictures(job, target)
+    _remove_others(job, target)
 
 
-def extract(job: Job, target: Target) -> tuple[tuple[str, ...], str | None]:
-    """Extract one source, write its file, then its plots.
+def extract(job: Job, target: Target) -> tuple[tuple[str, ...], str | None, Row]:
+    """Extract one source, write its file, then its spectra as tables, then its plots.
 
     Returns
     -------
@@ -72,6 +73,8 @@ def extract(job: Job, target: Target) -> tuple[tuple[str, ...], str | None]:
         The notes on it.
     trace : str or None
         The traceback of plots that failed.
+    measured : dict
+        Its row of the summary.
 
     Raises
     ------
@@ -86,13 +89,20 @@ def extract(job: Job, target: Target) -> tuple[tuple[str, ...], str | None]:
         warnings.simplefilter('default' if job.params.warnings else 'ignore')
         cutout = cutouts.cut(job.cube, target, job.sources)
         products = pipeline.process(cutout, job.params, job.segmentation).with_prefix(job.prefix)
-        card = {resume.CARD: (resume.fingerprint(job, target), 'of parameters, inputs and version')}
+        fingerprint = resume.fingerprint(job, target)
+        card = {resume.CARD: (fingerprint, 'of parameters, inputs and version')}
         products = replace(products, facts=products.facts | card)
         # First, so that a run that is killed leaves no pictures of an earlier file beside the new one.
-        _remove_pictures(job, target)
+        _remove_others(job, target)
+        selected = select(products, job.wanted)
         with _writing(job.path(target)):
-            source_file.write_source(job.path(target), select(products, job.wanted), cutout, job.origin)
-        return _plot(job, products, cutout) if job.params.plots else (products.notes, None)
+            source_file.write_source(job.path(target), selected, cutout, job.origin)
+        if job.params.out_1d:
+            with _writing(job.spectra):
+                job.spectra.mkdir(exist_ok=True)
+                spectra_1d.write(job.spectra, selected, cutout, job.apertures(target))
+        measured = summary.measure(products, cutout) | {'FINGERPRINT': fingerprint}
+        return *(_plot(job, products, cutout) if job.params.plots else (products.notes, None)), measured
 
 
 def _plot(job: Job, products: Products, cutout: Cutout) -> tuple[tuple[str, ...], str | None]:
@@ -113,8 +123,10 @@ def _plot(job: Job, products: Products, cutout: Cutout) -> tuple[tuple[str, ...]
     return products.notes, None
 
 
-def _remove_pictures(job: Job, target: Target) -> None:
-    """Remove the plots of an earlier run."""
+def _remove_others(job: Job, target: Target) -> None:
+    """Remove the spectra as tables and the plots of an earlier run."""
+    with _writing(job.spectra):
+        spectra_1d.remove(job.spectra, target.id)
     for key in keys.PICTURES:
         path = job.picture(target, key)
         with _writing(path):

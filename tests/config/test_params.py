@@ -94,7 +94,8 @@ class TestTemplate:
         )
         on = ('use_imgs', 'xcor', 'cont_sub', 'sky_sub', 'plots')
         on += ('out_img', 'out_seg', 'out_mask', 'out_xcor', 'out_spec')
-        switches = dict.fromkeys(on, True) | {'out_sub': False, 'warnings': False, 'deblend': False}
+        off = ('out_sub', 'out_1d', 'marz', 'warnings', 'deblend')
+        switches = dict.fromkeys(on, True) | dict.fromkeys(off, False)
         assert dataclasses.asdict(Params()) == texts | others | switches
 
     def test_describe_can_be_loaded_again(self, load):
