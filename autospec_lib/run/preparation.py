@@ -16,8 +16,10 @@ from autospec_lib.core import keys
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Ident, Target
 from autospec_lib.core.wording import near
-from autospec_lib.inputs import catalog, cutouts, given_positions, images, psf_setting
-from autospec_lib.inputs.cube import OpenCube, open_cube
+from autospec_lib.inputs import cutouts, images
+from autospec_lib.inputs.catalogs import catalog, given_positions
+from autospec_lib.inputs.cubes import psf_setting
+from autospec_lib.inputs.cubes.cube import OpenCube, open_cube
 from autospec_lib.output import marz, spectra_1d, summary_table
 from autospec_lib.run import lock, resume
 from autospec_lib.run.job import Job
