@@ -207,7 +207,7 @@ class TestCatalogue:
             ra, dec = map(float, position)
         except ValueError:
             return None
-        return float(ident) if ident.isdecimal() else ident, ra, dec
+        return float(ident) if re.fullmatch(r'[+]?\d+(\.0*)?', ident, re.ASCII) else ident, ra, dec
 
     refs = st.from_regex(r'[A-Za-z0-9][\w.-]{0,9}', fullmatch=True).filter(
         lambda ref: ref.lower() not in ('nan', 'none')
