@@ -11,7 +11,8 @@ DESCRIPTION = """\
 Extract a spectrum for every source of a catalogue from an integral-field datacube.
 
 The working folder holds param.py (what to do), a catalogue, a cube and, if you like, images and segmentation maps.
-For every source you get OUTPUT/Source_<ID>.fits (an MPDAF Source file) and plots in OUTPUT/images/<ID>/."""
+For every source you get OUTPUT/Source_<ID>.fits (an MPDAF Source file) and plots in OUTPUT/images/<ID>/; look at all of
+them in OUTPUT/index.html."""
 
 EPILOG = """\
 a first run:
@@ -19,6 +20,7 @@ a first run:
   AutoSpec --init my_field   write param.py and catalog.txt into my_field; edit both
   AutoSpec --check my_field  find every fault and say what a run would do and need
   AutoSpec my_field          run
+  AutoSpec --view my_field   look at the results in the browser
 
 exit codes: 0 every source done; 1 at least one source failed, or the run had to stop (named in the summary);
 2 parameters, catalogue, cube, images or the command line at fault, nothing was started; 3 a bug (traceback in the
@@ -52,6 +54,8 @@ def parser() -> argparse.ArgumentParser:
         help='make a demo folder (default: autospec_demo) from the real MUSE cube inside mpdaf and run on it; '
         "'--demo sim [DIR]': a simulated field with known spectra",
     )
+    does.add_argument('--view', action='store_true', help='open the report of a run in the browser')
+    add('--port', type=_port, metavar='N', help='with --view: serve the report to browsers of this machine at port N')
     add('--id', nargs='+', type=_ident, metavar='ID', help='extract only the sources with these IDs')
     add('--skip-bad-rows', action='store_true', help='leave out catalogue rows that cannot be read, and log them')
     add('--resume', action='store_true', help='keep the sources that an earlier run completed with the same settings')
@@ -71,6 +75,13 @@ def _count(text: str) -> int:
     """A number of processes."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f'{text!r} is not a whole number from 0')
+    return int(text)
+
+
+def _port(text: str) -> int:
+    """A port, 0 for any that is free."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f'{text!r} is no port; expected a whole number up to 65535, e.g. 8000')
     return int(text)
 
 

@@ -175,6 +175,13 @@ class Params:
         'draw images, masks, spectra and maps of each source',
         'See [Plots](output.md#plots).',
     )
+    report: bool = _parameter(
+        True,
+        validators.SWITCH,
+        'Output',
+        'write index.html, a page with all sources for the browser',
+        'See [Report](report.md).',
+    )
     cmap: str = _parameter(
         'viridis', validators.COLOUR_MAP, 'Output', 'matplotlib colour map for images and cross-correlation maps'
     )

@@ -10,11 +10,12 @@ from pathlib import Path
 
 
 @contextmanager
-def complete_file(path: Path) -> Iterator[Path]:
+def complete_file(path: Path, flush: bool = True) -> Iterator[Path]:
     """A temporary path beside ``path`` to write to; when the block ends it is flushed to disk and takes the name.
 
     Where the block fails nothing is left, and what was under the name stays. Remains of a run that was killed go; what
-    another process is writing stays.
+    another process is writing stays. Without ``flush``, which takes some ten milliseconds, the file may be found cut
+    short after the machine has failed.
 
     Raises
     ------
@@ -27,7 +28,8 @@ def complete_file(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
         yield temporary
-        _flush(temporary)
+        if flush:
+            _flush(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

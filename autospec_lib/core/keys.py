@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from urllib.parse import quote
 
 WHITE = 'MUSE_WHITE'
 CUBE = 'MUSE'
@@ -16,6 +17,7 @@ PROFILE = 'DEBLEND_PROFILE'
 MASK_SKY = 'MASK_SKY'
 CONTSUB = '_CONTSUB'
 SKYSUB = '_SKYSUB'
+REPORT = 'report'  # folder of what the page index.html needs
 PICTURES = ('IMAGES', 'MASKS', 'SPECTRA', 'XCOR', 'DEBLEND')  # the plots that a source can have
 
 
@@ -52,6 +54,11 @@ def pictures(correlated: bool, deblended: bool) -> tuple[str, ...]:
 def picture(ident: int, key: str) -> str:
     """The name of the file with one of a source's `PICTURES`."""
     return f'{ident}_{key}.jpg'
+
+
+def report_data(ident: int | str) -> str:
+    """The name of the file with what the report shows of a source; whatever its ID holds, it is a name on any disk."""
+    return f'{quote(str(ident), safe="")}.js'
 
 
 def neighbour_profile(ident: int) -> str:

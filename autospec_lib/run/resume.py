@@ -21,7 +21,7 @@ from autospec_lib.run.job import Job
 CARD = 'FPRINT'
 JPG_END = b'\xff\xd9'
 # What changes where results go, or how many at a time, but not what they are. CMAP is not among them: it shapes plots.
-IRRELEVANT = {'output', 'pre_out', 'catalog', 'mode', 'size', 'ref', 'plots', 'cores', 'warnings'}
+IRRELEVANT = {'output', 'pre_out', 'catalog', 'mode', 'size', 'ref', 'plots', 'report', 'cores', 'warnings'}
 
 
 def run_fingerprint(folder: Path, params: Params, sex: Any) -> str:

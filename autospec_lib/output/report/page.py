@@ -1,0 +1,145 @@
+"""The page: its own files, plotly's library beside them, and the table of all sources."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from autospec_lib.core import keys
+from autospec_lib.core.atomic import complete_file
+from autospec_lib.output.report import encoding
+
+PAGE, FOLDER, TABLE = 'index.html', keys.REPORT, 'sources.js'
+FUNCTION = 'autospecTable'  # of the page
+MARK = b'<meta name="generator" content="AutoSpec">'
+LIBRARY = 'plotly.min.js'
+OWN = Path(__file__).parent / 'page'
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the page says of a run.
+
+    Attributes
+    ----------
+    key : str
+        By which the browser keeps the user's verdicts: the same for all runs of a field.
+    name, version, command, folder, cube, catalogue, settings, written : str
+        Where it all comes from, and when the table was written.
+    running : bool
+        Whether the run goes on.
+    total, done : int
+        Sources.
+    summary : str
+        What became of them, in a line.
+    """
+
+    key: str
+    name: str
+    version: str
+    command: str
+    folder: str
+    cube: str
+    catalogue: str
+    settings: str
+    written: str
+    running: bool
+    total: int
+    done: int
+    summary: str
+
+
+def library() -> Path | None:
+    """Plotly's library for browsers in its Python package, None where that is not installed.
+
+    The package itself is not imported, which would take a second.
+    """
+    try:
+        files = metadata.files('plotly') or []
+    except metadata.PackageNotFoundError:
+        return None
+    found = (Path(str(file.locate())) for file in files if file.name == LIBRARY)
+    return next((path for path in found if path.is_file()), None)
+
+
+def is_foreign(output: Path) -> bool:
+    """Whether a page that AutoSpec did not write lies where the report belongs."""
+    try:
+        with (output / PAGE).open('rb') as file:
+            return MARK not in file.read(4096)
+    except FileNotFoundError:
+        return False
+
+
+def install(output: Path, plotly: Path) -> None:
+    """Write the page and what it needs; the table and the sources' data come later.
+
+    Parameters
+    ----------
+    output : Path
+        The output folder.
+    plotly : Path
+        Plotly's library for browsers.
+
+    Raises
+    ------
+    OSError
+        If they cannot be written.
+    """
+    folder = output / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    goals = {path: folder / path.name for path in (*sorted(OWN.glob('*.js')), *OWN.glob('*.css'), plotly)}
+    for path, goal in {**goals, OWN / PAGE: output / PAGE}.items():
+        if goal.is_file() and goal.read_bytes() == path.read_bytes():
+            continue
+        with complete_file(goal, flush=False) as temporary:
+            shutil.copyfile(path, temporary)
+
+
+def remove(output: Path) -> None:
+    """Remove the page and the table of an earlier run, which would pass for this run's."""
+    if not is_foreign(output):
+        (output / PAGE).unlink(missing_ok=True)
+    (output / FOLDER / TABLE).unlink(missing_ok=True)
+
+
+def write_table(
+    output: Path,
+    run: Run,
+    columns: Sequence[tuple[str, str, str, bool]],
+    rows: Sequence[Mapping[str, Any]],
+    previews: Mapping[str, Mapping[str, str]],
+) -> None:
+    """Write the table of all sources, which appears under its name only when it is complete.
+
+    Parameters
+    ----------
+    output : Path
+        The output folder.
+    run : Run
+        What the page says of the run.
+    columns : sequence of (str, str, str, bool)
+        Name, unit and description of each column, and whether it holds numbers.
+    rows : sequence of mapping
+        A value or None for the columns of each source, in the order of the catalogue.
+    previews : mapping of str to mapping
+        What `source_data.write` gave for the sources, by the text of their ID.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    shown = [previews.get(str(row['ID']), {}) for row in rows]
+    table = {
+        'run': asdict(run),
+        'columns': columns,
+        'rows': [[row.get(name) for name, *_ in columns] for row in rows],
+        'previews': [[one.get('thumb', ''), one.get('outline', '')] for one in shown],
+    }
+    with complete_file(output / FOLDER / TABLE, flush=False) as temporary:
+        temporary.write_text(encoding.call(FUNCTION, table), encoding='ascii')
