@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -56,14 +56,21 @@ class Run:
 def library() -> Path | None:
     """Plotly's library for browsers in its Python package, None where that is not installed.
 
-    The package itself is not imported, which would take a second.
+    The package itself is not imported, which takes a second.
     """
-    try:
-        files = metadata.files('plotly') or []
-    except metadata.PackageNotFoundError:
-        return None
-    found = (Path(str(file.locate())) for file in files if file.name == LIBRARY)
-    return next((path for path in found if path.is_file()), None)
+    found = find_spec('plotly')
+    places = found.submodule_search_locations if found else None
+    paths = (Path(place) / 'package_data' / LIBRARY for place in places or ())
+    return next((path for path in paths if path.is_file()), None)
+
+
+def obstacle(output: Path) -> str:
+    """Why there can be no report in an output folder, in a line, or ''."""
+    if library() is None:
+        return 'no report is written: the Python package plotly is not installed; install it with: pip install plotly'
+    if is_foreign(output):
+        return f'no report is written: {output / PAGE} is not of AutoSpec; rename it, or set another OUTPUT'
+    return ''
 
 
 def is_foreign(output: Path) -> bool:
@@ -73,17 +80,17 @@ def is_foreign(output: Path) -> bool:
             return MARK not in file.read(4096)
     except FileNotFoundError:
         return False
+    except OSError:  # a folder, or not to be read
+        return True
 
 
-def install(output: Path, plotly: Path) -> None:
+def install(output: Path) -> None:
     """Write the page and what it needs; the table and the sources' data come later.
 
     Parameters
     ----------
     output : Path
         The output folder.
-    plotly : Path
-        Plotly's library for browsers.
 
     Raises
     ------
@@ -92,12 +99,17 @@ def install(output: Path, plotly: Path) -> None:
     """
     folder = output / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    goals = {path: folder / path.name for path in (*sorted(OWN.glob('*.js')), *OWN.glob('*.css'), plotly)}
+    plotly = library()
+    own = [*sorted(OWN.glob('*.js')), *OWN.glob('*.css'), *([plotly] if plotly else [])]
+    goals = {path: folder / path.name for path in own}
     for path, goal in {**goals, OWN / PAGE: output / PAGE}.items():
-        if goal.is_file() and goal.read_bytes() == path.read_bytes():
-            continue
-        with complete_file(goal, flush=False) as temporary:
-            shutil.copyfile(path, temporary)
+        if not _is_same(path, goal):
+            with complete_file(goal, flush=False) as temporary:
+                shutil.copyfile(path, temporary)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    return other.is_file() and path.stat().st_size == other.stat().st_size and path.read_bytes() == other.read_bytes()
 
 
 def remove(output: Path) -> None:
@@ -141,5 +153,6 @@ def write_table(
         'rows': [[row.get(name) for name, *_ in columns] for row in rows],
         'previews': [[one.get('thumb', ''), one.get('outline', '')] for one in shown],
     }
+    (output / FOLDER).mkdir(parents=True, exist_ok=True)
     with complete_file(output / FOLDER / TABLE, flush=False) as temporary:
         temporary.write_text(encoding.call(FUNCTION, table), encoding='ascii')

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +23,7 @@ from autospec_lib.output.spectra_plot import limits, sky_lines, unit_text
 FUNCTION = 'autospecSource'  # of the page
 SHOWN_MAPS = (keys.WHITE, f'{keys.XCOR}{keys.CONTSUB}', keys.XCOR)  # at most two, beside one another in the table
 MEDIA = {'AWAV': 'air', 'WAVE': 'vacuum', 'FREQ': 'vacuum'}  # of wavelengths, by the axis' type
+HEAD = 16384  # bytes at the beginning of a file of data that hold the preview
 NOT_SHOWN = ('FPRINT',)  # cards of no interest to a reader
 
 
@@ -143,10 +146,19 @@ def write(path: Path, shown: Shown, cmap: str, links: Mapping[str, str]) -> dict
 
 
 def read_preview(path: Path) -> dict[str, str] | None:
-    """What the table shows of a source, out of its file of data; None where that is not there or not whole."""
+    """What the table shows of a source, out of its file of data; None where that is not there or not whole.
+
+    It stands at the file's beginning; the rest is not read.
+    """
+    beginning, end = f'{FUNCTION}({{"preview":', ');\n'
     try:
-        content = encoding.value_of(path.read_text(encoding='ascii'))
-        return {key: str(content['preview'][key]) for key in ('thumb', 'outline')}
+        with path.open('rb') as file:
+            text = file.read(HEAD).decode('ascii')
+            file.seek(-len(end), os.SEEK_END)
+            if not text.startswith(beginning) or file.read() != end.encode():
+                return None
+        found = json.JSONDecoder().raw_decode(text, len(beginning))[0]
+        return {key: str(found[key]) for key in ('thumb', 'outline')}
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -199,7 +211,7 @@ def _axis(wave: FloatArray) -> dict[str, Any]:
 def _angstrom(unit: str) -> float | None:
     """How many Angstrom a unit of wavelength is, None where it is none."""
     try:
-        return float(u.Unit(unit).to(u.Angstrom))
+        return float(f'{u.Unit(unit).to(u.Angstrom):.12g}')
     except (ValueError, TypeError):  # UnitConversionError is both
         return None
 

@@ -116,6 +116,10 @@ window.addEventListener('storage', () => {
 Source.options = { ...Source.options };
 Spectrum.onRedshift = (z) => Source.redshift(z);
 
+// More rows are drawn before the end of those that are there comes into view.
+new IntersectionObserver((seen) => { if (seen.some((one) => one.isIntersecting)) Table.drawMore(); }, { rootMargin: '800px' })
+  .observe(byId('more'));
+
 byId('filter').oninput = () => Table.refresh();
 byId('status').onchange = () => Table.refresh();
 byId('rows').onclick = (event) => {

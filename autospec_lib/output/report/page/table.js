@@ -12,6 +12,7 @@ const LABELS = {
 };
 const SHOWN_FIRST = ['IMAGE', 'OUTLINE', 'ID', 'STATUS', 'SN', 'MAG_WHITE', 'FWHM_WHITE', 'NOTES', 'VERDICT'];
 const DECIMALS = { RA: 6, DEC: 6, SN: 1, MAG_WHITE: 2, FWHM_WHITE: 2, SECONDS: 2 };
+const CHUNK = 100;  // rows
 const COMPARISON = /^([\p{L}_][\w/.-]*)(<=|>=|<|>|=|:)(.+)$/u;
 
 const Table = {
@@ -48,10 +49,19 @@ const Table = {
     const { name, down } = this.sort;
     this.view = this.rows.filter(wanted);
     if (name) this.view.sort((a, b) => compared(value(a, name), value(b, name), down) || a.index - b.index);
-    byId('rows').replaceChildren(...this.view.map((row) => (row.element ??= drawnRow(this, row))));
+    byId('rows').replaceChildren();
+    this.drawMore();
     byId('count').textContent = this.view.length === this.rows.length
       ? `${this.rows.length} sources` : `${this.view.length} of ${this.rows.length} sources`;
     byId('empty').hidden = this.view.length > 0;
+  },
+
+  /** Draw more rows, at least up to the one at a place: a browser lays out a thousand in a second. */
+  drawMore(place = 0) {
+    const drawn = byId('rows').children.length;
+    const rows = this.view.slice(drawn, Math.max(drawn, place) + CHUNK);
+    byId('rows').append(...rows.map((row) => (row.element ??= drawnRow(this, row))));
+    byId('more').hidden = byId('rows').children.length >= this.view.length;
   },
 
   /** Draw a row again, after its verdict has changed. */
@@ -82,7 +92,9 @@ const Table = {
       row.classList.remove('current');
       row.removeAttribute('aria-current');
     }
-    const made = this.byId.get(id)?.element;
+    const place = this.view.findIndex((row) => row.id === id);
+    if (place >= byId('rows').children.length) this.drawMore(place);
+    const made = place < 0 ? null : this.view[place].element;
     made?.classList.add('current');
     made?.setAttribute('aria-current', 'true');
     made?.scrollIntoView({ block: 'nearest' });
@@ -91,8 +103,9 @@ const Table = {
   /** Move the focus up or down the rows. */
   step(places) {
     const focused = document.activeElement?.closest('#rows tr');
-    const all = [...byId('rows').children];
-    const next = all[focused ? all.indexOf(focused) + places : 0];
+    const place = focused ? [...byId('rows').children].indexOf(focused) + places : 0;
+    if (place >= byId('rows').children.length) this.drawMore();
+    const next = byId('rows').children[place];
     next?.querySelector('a')?.focus();
     next?.scrollIntoView({ block: 'nearest' });
   },
