@@ -61,9 +61,9 @@ class Deblended:
     variance with the covariance between sources and sky in it; ``sky`` is per pixel; ``profiles`` (ny, nx) are of
     total flux 1, averaged over wavelength with the white light's weights; ``residual`` (ny, nx) is the mean over
     wavelength of data minus model. ``leakage`` (K, K): what would come from source j (columns) into the spectrum of
-    source i, per unit of j's flux, if i were extracted with its profile alone. ``condition`` is the condition number
-    of the normalised profiles. ``chromatic`` (K, n, ny, nx) and ``mixing`` (nl, n) give the profiles at every
-    wavelength.
+    source i, per unit of j's flux, if i were extracted with its profile alone. ``growth`` is the factor by which the
+    target's errors grow through the others. ``condition`` is the condition number of the normalised profiles.
+    ``chromatic`` (K, n, ny, nx) and ``mixing`` (nl, n) give the profiles at every wavelength.
     """
 
     spectra: dict[int, Measured]
@@ -72,6 +72,7 @@ class Deblended:
     residual: FloatArray
     shapes: dict[int, Shape]
     leakage: FloatArray
+    growth: float
     condition: float
     chromatic: FloatArray
     mixing: FloatArray
@@ -176,6 +177,7 @@ def _gather(
         residual=_residual(cube, profiles, mixing, solution),
         shapes=_shapes(parts),
         leakage=(gram / size[:, None] ** 2)[:-1, :-1],
+        growth=_growth(_overlap(gram)),
         condition=condition,
         chromatic=profiles,
         mixing=mixing,
@@ -231,12 +233,22 @@ def _undetected(solution: Solution, ids: tuple[int, ...]) -> list[str]:
     return notes
 
 
-def _inseparable(gram: FloatArray, ids: tuple[int, ...]) -> list[str]:
-    """Whether the data can hardly tell the target from another source: its errors grow through the overlap."""
+def _overlap(gram: FloatArray) -> FloatArray:
+    """How alike the sources' profiles are (K, K): 1 for the same profile, 0 where none touches another."""
     sources = gram[:-1, :-1]
     size = np.sqrt(np.diag(sources)).clip(1e-300)
-    overlap = sources / size[:, None] / size
-    growth = float(np.sqrt(np.linalg.pinv(overlap)[0, 0]))
+    return np.asarray(sources / size[:, None] / size)
+
+
+def _growth(overlap: FloatArray) -> float:
+    """The factor by which the first source's errors grow through the others."""
+    return float(np.sqrt(np.linalg.pinv(overlap)[0, 0]))
+
+
+def _inseparable(gram: FloatArray, ids: tuple[int, ...]) -> list[str]:
+    """Whether the data can hardly tell the target from another source: its errors grow through the overlap."""
+    overlap = _overlap(gram)
+    growth = _growth(overlap)
     if growth <= _INFLATED:
         return []
     other = ids[1 + int(np.argmax(overlap[0, 1:]))]

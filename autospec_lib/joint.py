@@ -92,6 +92,7 @@ def _facts(cutout: Cutout, made: deblend.Deblended) -> dict[str, tuple[Any, str]
     facts: dict[str, tuple[Any, str]] = {
         'DBNUM': (len(others), 'joint extraction: number of neighbours'),
         'DBCOND': (_rounded(made.condition), 'condition number of the profiles'),
+        'DBGROW': (_rounded(made.growth), 'factor by which its errors grow through neighbours'),
         'DBFWHM': (_rounded(shape.fwhm * geometry.scale(cutout.pixel)), 'fitted FWHM [arcsec], mid wavelength'),
         'DBRATIO': (_rounded(shape.ratio), 'fitted axis ratio'),
         'DBANGLE': (_rounded(shape.angle), 'fitted angle from +x to +y [deg]'),

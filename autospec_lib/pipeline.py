@@ -8,6 +8,7 @@ neighbours, a spectrum weighted by the PSF, and measured errors.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -60,6 +61,7 @@ def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> P
         central={key: nearest_label(segmap, cutout.centre)[0] for key, segmap in segmaps.items()},
         masks=masks.named,
         notes=cutout.notes + notes + masks.notes,
+        facts=_object_mask(cutout, masks),
     )
     sky, subtracted = _sky(cutout, masks) if params.sky_sub else (None, Products())
     products |= subtracted
@@ -140,6 +142,16 @@ def _reference(cutout: Cutout, params: Params) -> tuple[str, float | None, tuple
         return tag, apertures.get(tag), ()
     note = f'reference {cutout.target.ref!r} is neither in IMG nor in APER: white light used'
     return keys.WHITE, None, (note,)
+
+
+def _object_mask(cutout: Cutout, masks: SourceMasks) -> dict[str, tuple[Any, str]]:
+    """Header cards on the object mask that was used."""
+    number = int(masks.target.sum())
+    return {
+        'OBJMASK': (masks.used, 'object mask that spectra are from'),
+        'OBJNPIX': (number, 'spaxels in it'),
+        'OBJAREA': (float(f'{number * cutout.pixel[0] * cutout.pixel[1]:.6g}'), 'its area [arcsec2]'),
+    }
 
 
 def _chosen(products: Products, key: str, tag: str) -> Products:

@@ -22,6 +22,7 @@ WAVE0, STEP = 4750.0, 1.25
 CUTOUT = 41, 21, 23  # (nl, ny, nx) of a cut-out
 SPECTRUM = 800 + 1500 * np.exp(-0.5 * ((np.arange(CUTOUT[0]) - 20) / 2) ** 2)
 PLAIN = SegmentationSettings(detect_thresh=(5.0,), kernel=None, back_size=(64, 64))
+SUMMARY = ['summary.ecsv', 'summary.fits']
 UNIT = '10**(-20)*erg/s/cm**2/Angstrom'
 
 

@@ -12,6 +12,7 @@ from builders import DEC, RA, gaussian, sky_header
 from autospec_lib.cli import command
 from autospec_lib.cli.command import main
 from autospec_lib.config import params, params_table, reading, sextractor_keys
+from autospec_lib.output import summary
 
 ROOT = Path(__file__).resolve().parent.parent
 USER_PAGES = ['README.md', *(f'docs/{path.name}' for path in sorted((ROOT / 'docs').glob('*.md')))]
@@ -124,6 +125,15 @@ def test_the_tables_of_products_and_cards_are_what_a_file_holds(extracted):
     )
     # This small field has too little blank sky to measure errors.
     assert held - {'SIMPLE', 'BITPIX', 'NAXIS', 'EXTEND'} | {'NFACT1'} == documented
+
+
+def test_the_columns_of_the_summary_stand_in_their_table_with_units_and_texts():
+    text = section('docs/output.md', 'Summary')
+    for column in (*summary.COLUMNS, *summary.OF_SPECTRA):
+        name = column.name + '<key>' * (column in summary.OF_SPECTRA)
+        unit = 'of the cube' if column.unit == summary.FLUX else column.unit
+        assert f'\n| `{name}` | {unit} | {column.text} |\n' in text
+    assert len(first_column(text)) == len(summary.COLUMNS) + len(summary.OF_SPECTRA)
 
 
 def test_every_plot_stands_in_its_table(extracted):

@@ -13,8 +13,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 from builders import DEC, PIXEL, RA
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,10 +33,13 @@ def start(folder, *options):
 
 
 def contents(output):
-    """What is under each final name: a digest of the file, of FITS files without the date of their making."""
+    """What is under each final name: a digest of the file, of FITS files without the date of their making.
+
+    The summary tells which sources are kept, and how long each took.
+    """
     found = {}
     for path in sorted(output.rglob('*')):
-        if path.is_dir() or path.name.startswith('.'):  # torn files and the lock
+        if path.is_dir() or path.name.startswith(('.', 'summary.')):  # torn files and the lock
             continue
         digest = hashlib.sha256()
         if path.suffix == '.fits':
@@ -47,6 +52,19 @@ def contents(output):
             digest.update(path.read_bytes())
         found[str(path.relative_to(output))] = digest.hexdigest()
     return found
+
+
+def same_summary(table, expected):
+    """A killed run's summary says what that of an undisturbed one says, measured again where it has to be."""
+    assert table.colnames == expected.colnames
+    assert set(table['STATUS']) <= {'extracted', 'kept'}
+    for name in set(table.colnames) - {'STATUS', 'SECONDS'}:
+        if table[name].dtype.kind == 'f':
+            np.testing.assert_allclose(
+                np.ma.filled(table[name], np.nan), np.ma.filled(expected[name], np.nan), rtol=1e-3
+            )
+        else:
+            assert list(table[name]) == list(expected[name])
 
 
 def kill_and_resume(folder, whole, longest, rng):
@@ -78,6 +96,7 @@ def test_a_killed_run_leaves_complete_files_and_resumes_to_the_same_folder(folde
     assert start(folder).wait() == 0
     longest = 1.2 * (time.monotonic() - began)
     whole = contents(folder / 'output')
+    summary = Table.read(folder / 'output' / 'summary.ecsv')
     assert len(whole) == 5 * SOURCES
     rng = random.Random(int(time.time()))
     end = time.monotonic() + float(os.environ.get('AUTOSPEC_KILL', '0'))
@@ -88,5 +107,6 @@ def test_a_killed_run_leaves_complete_files_and_resumes_to_the_same_folder(folde
         kills += kill_and_resume(folder, whole, longest, rng)
         rounds += 1
         assert contents(folder / 'output') == whole
+        same_summary(Table.read(folder / 'output' / 'summary.ecsv'), summary)
         assert not list((folder / 'output').rglob('.*'))
     sys.stdout.write(f'{rounds} runs, killed {kills} times\n')

@@ -1,4 +1,4 @@
-"""The command line: options, order of the work, the loop over the sources, and every word on the terminal."""
+"""The command line: options, order of the work, and the loop over the sources."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from autospec_lib import __version__
 from autospec_lib.cli import memory
 from autospec_lib.cli.options import parser
+from autospec_lib.cli.terminal import prepare_streams, say
 from autospec_lib.core.atomic import write_new
 from autospec_lib.core.errors import AutoSpecError, InputError, OutputError
 from autospec_lib.core.wording import way_out
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from autospec_lib.core.types import Target
     from autospec_lib.run.job import Job
     from autospec_lib.run.report import Log, Outcome, Report
+    from autospec_lib.run.results import Results
 
 EXIT_FAILED, EXIT_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 1, 2, 3, 130
 
@@ -46,22 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     # results do not depend on how many cores there are.
     for library in ('OPENBLAS', 'MKL', 'OMP', 'VECLIB'):
         os.environ.setdefault(f'{library}_NUM_THREADS', '1')
-    _prepare_streams()
+    prepare_streams()
     options = parser().parse_args(argv)
     interruption = Interruption()
     with interruption.handled():
         code = _guarded(Path(options.folder or '.'), options, interruption)
     return EXIT_INTERRUPTED if interruption.requested else code
-
-
-def _prepare_streams() -> None:
-    """Let what cannot be printed be replaced, and a stream that is closed (``2>&-``) be nowhere."""
-    for name in ('stdout', 'stderr'):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, open(os.devnull, 'w', encoding='utf-8'))  # noqa: SIM115
-        elif hasattr(stream, 'reconfigure'):
-            stream.reconfigure(errors='backslashreplace')
 
 
 def _guarded(folder: Path, options: argparse.Namespace, interruption: Interruption) -> int:
@@ -72,31 +64,21 @@ def _guarded(folder: Path, options: argparse.Namespace, interruption: Interrupti
         return _action(options)(folder, options, interruption)
     except AutoSpecError as error:
         for fault in error.faults:
-            _say(fault, sys.stderr)
+            say(fault, sys.stderr)
         return EXIT_INPUT
     except KeyboardInterrupt:
-        _say('interrupted; nothing was extracted', sys.stderr)
+        say('interrupted; nothing was extracted', sys.stderr)
         return EXIT_INTERRUPTED
     except MemoryError:
-        _say('not enough memory to read the inputs; decompress the cube, or leave out images of IMG', sys.stderr)
+        say('not enough memory to read the inputs; decompress the cube, or leave out images of IMG', sys.stderr)
         return EXIT_INPUT
     except ModuleNotFoundError as error:
         if str(error.name).startswith('autospec_lib'):
             return _bug(folder, error)
-        _say(f'the Python package {error.name} is not installed; install AutoSpec with: pip install .', sys.stderr)
+        say(f'the Python package {error.name} is not installed; install AutoSpec with: pip install .', sys.stderr)
         return EXIT_INPUT
     except Exception as error:
         return _bug(folder, error)
-
-
-def _say(text: str, stream: TextIO | None = None) -> None:
-    """Print; a reader that has gone (``| head``) or a full disk is no reason to end a run, whose results are files."""
-    stream = stream or sys.stdout
-    try:
-        print(text, file=stream, flush=True)
-    except OSError:
-        # Python would try to write the rest when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _action(options: argparse.Namespace) -> Callable[[Path, argparse.Namespace, Interruption], int]:
@@ -116,7 +98,7 @@ def _init(folder: Path, _options: argparse.Namespace, _interruption: Interruptio
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in (('param.py', params.template()), ('catalog.txt', catalog.template())):
             written = write_new(folder / name, text)
-            _say(f'{folder / name}: ' + ('written; edit it' if written else 'is there already; kept as it is'))
+            say(f'{folder / name}: ' + ('written; edit it' if written else 'is there already; kept as it is'))
     except OSError as error:
         raise InputError(
             f'{folder}: {error.strerror}; {way_out(error, "choose a folder that can be written")}'
@@ -131,7 +113,7 @@ def _check(folder: Path, options: argparse.Namespace, _interruption: Interruptio
     job, targets, warned = _prepare(folder, options, write_defaults=False)
     _warn(warned, options)
     for line in estimate.describe(job, targets, _processes(job, targets, options)):
-        _say(line)
+        say(line)
     return 0
 
 
@@ -151,7 +133,7 @@ def _demo(folder: Path, options: argparse.Namespace, interruption: Interruption)
         raise InputError(f'{folder}: {error.strerror}; {mend}, or name another folder after --demo') from error
     code = _run(folder, options, interruption)
     if not options.quiet:
-        _say(folders.what_to_look_at(folder, simulated))
+        say(folders.what_to_look_at(folder, simulated))
     return code
 
 
@@ -173,7 +155,7 @@ def _prepare(
 def _warn(lines: list[str], options: argparse.Namespace) -> None:
     for line in lines:
         if not options.quiet:
-            _say(f'warning: {line}', sys.stderr)
+            say(f'warning: {line}', sys.stderr)
 
 
 def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) -> int:
@@ -187,6 +169,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
     _warn(warned, options)
     from autospec_lib.run.lock import locked
     from autospec_lib.run.report import Log, Report
+    from autospec_lib.run.results import Results
 
     report = Report(len(targets))
     outcomes = _outcomes(job, targets, options, interruption)  # no answer of a cluster is a fault of the command line
@@ -201,12 +184,13 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
             raise InputError(f'{where}: {error.strerror}; {mend}') from error
         _warn(unlocked, options)
         _write_header(log, job, options, [*warned, *unlocked])
+        results = Results(job, targets)
         interruption.begin(lambda: f'interrupted; {report.summary}')
-        code = _loop(outcomes, report, log, options)
+        code = _loop(outcomes, (report, results, log), options)
         with suppress(OutputError):
             log.write(f'# {report.summary}')
     if not options.quiet or code:
-        _say(report.summary, sys.stderr if code else sys.stdout)
+        say(report.summary, sys.stderr if code else sys.stdout)
     return code
 
 
@@ -224,33 +208,41 @@ def _write_header(log: Log, job: Job, options: argparse.Namespace, warned: list[
         log.write(f'# warning: {line}')
 
 
-def _loop(outcomes: Iterator[Outcome], report: Report, log: Log, options: argparse.Namespace) -> int:
-    """Report every source as it is done; the exit code."""
+def _loop(outcomes: Iterator[Outcome], told: tuple[Report, Results, Log], options: argparse.Namespace) -> int:
+    """Tell report, results and log of every source as it is done; the exit code."""
     from tqdm import tqdm
 
+    report, results, log = told
     # None = tqdm stays silent where there is no terminal.
     bar = tqdm(total=report.total, unit='source', leave=False, disable=True if options.quiet else None)
     with bar:
         try:
+            results.write()
             for outcome in outcomes:
                 report.add(outcome)
                 log.outcome(outcome)
+                results.add(outcome)
                 bar.set_postfix_str(f'ID {outcome.ident}')
                 bar.update()
                 if options.verbose or outcome.error is not None:
                     with bar.external_write_mode():
-                        _say(outcome.line, sys.stderr if outcome.error else sys.stdout)
+                        say(outcome.line, sys.stderr if outcome.error else sys.stdout)
+            results.write()
         except KeyboardInterrupt:
             log.write('# interrupted')
+            with suppress(OutputError):
+                results.write()
             return EXIT_INTERRUPTED
         except AutoSpecError as error:
             with bar.external_write_mode():
-                _say(f'stopped: {error}', sys.stderr)
-            with suppress(OutputError):  # the log may be what cannot be written
+                say(f'stopped: {error}', sys.stderr)
+            with suppress(OutputError):  # the log or the summary may be what cannot be written
                 log.write(f'# stopped: {error}')
+            with suppress(OutputError):
+                results.write()
             return EXIT_FAILED
     if report.bugs:
-        _say(f'{report.bugs} of these are bugs in AutoSpec; please report them with {log.path}', sys.stderr)
+        say(f'{report.bugs} of these are bugs in AutoSpec; please report them with {log.path}', sys.stderr)
         return EXIT_BUG
     return report.exit_code
 
@@ -290,5 +282,5 @@ def _bug(folder: Path, error: Exception) -> int:
     except (OSError, AutoSpecError):
         where = trace
     what = f'{type(error).__name__}: {" ".join(str(error).split())}'
-    _say(f'AutoSpec {__version__} has a bug: {what}; please report it: {where}', sys.stderr)
+    say(f'AutoSpec {__version__} has a bug: {what}; please report it: {where}', sys.stderr)
     return EXIT_BUG

@@ -35,6 +35,12 @@ def spectrum(tag: str, continuum_subtracted: bool, sky_subtracted: bool) -> str:
     return tag + CONTSUB * continuum_subtracted + SKYSUB * sky_subtracted
 
 
+def parts(key: str) -> tuple[str, bool, bool]:
+    """What `spectrum` made a key of: tag, continuum subtracted or not, sky subtracted or not."""
+    rest = key.removesuffix(SKYSUB)
+    return rest.removesuffix(CONTSUB), rest.endswith(CONTSUB), key.endswith(SKYSUB)
+
+
 def segmap(tag: str) -> str:
     """The key of the segmentation map of an image, or of the user's map, with this tag."""
     return f'SEG_{tag}'

@@ -10,20 +10,22 @@ from autospec_lib.core.types import BoolArray, Cutout, IntArray
 from autospec_lib.detection import masks
 
 FALLBACK_RADIUS = 1.0  # arcsec; the object mask where nothing was detected and APER is empty
+CIRCLE = 'circle'
 
 
 @dataclass(frozen=True)
 class SourceMasks:
     """The masks of one source (ny, nx).
 
-    ``named`` are written; spectra come from ``target``, those weighted by cross-correlation from ``xcor``; ``notes``
-    are the fall-backs.
+    ``named`` are written; spectra come from ``target``, those weighted by cross-correlation from ``xcor``; ``used`` is
+    the name of ``target``, `CIRCLE` where it is none of ``named``; ``notes`` are the fall-backs.
     """
 
     named: dict[str, BoolArray]
     sky: BoolArray
     target: BoolArray
     xcor: BoolArray
+    used: str
     notes: tuple[str, ...] = ()
 
 
@@ -54,16 +56,17 @@ def choose(
     found = {keys.object_mask('UNION'): union, keys.object_mask('INTER'): inter}
     sky, target, notes = masks.sky(used, cutout.voxels.blank), found[wanted], []
     if not target.any() and union.any():
-        target = union
         notes.append(f'{wanted} is empty: {keys.object_mask("UNION")} used')
+        wanted = keys.object_mask('UNION')
+        target = union
     if not target.any():
         radius = radii[0] if radii else FALLBACK_RADIUS
-        target = circle(cutout, cutout.centre, radius)
+        wanted, target = CIRCLE, circle(cutout, cutout.centre, radius)
         sky = sky & ~target
         notes.append(f'no detection: a circle of radius {radius:g} arcsec is the object mask')
     half = cutout.target.size / 2
     notes += [f'aperture {radius:g} is cut off: SIZE / 2 is {half:g} arcsec' for radius in radii if radius > half]
-    return SourceMasks({keys.MASK_SKY: sky} | found, sky, target, target, tuple(notes))
+    return SourceMasks({keys.MASK_SKY: sky} | found, sky, target, target, wanted, tuple(notes))
 
 
 def with_aperture(found: SourceMasks, cutout: Cutout, radius: float) -> SourceMasks:

@@ -18,7 +18,8 @@ from autospec_lib.output.selection import Wanted
 class Job:
     """What all sources of a run share. With ``resume``, sources that are complete already are kept.
 
-    ``sources`` are the pixel positions of the whole catalogue, for the joint extraction; empty where it is off.
+    ``catalogue`` are all its rows, those too that this run does not extract. ``sources`` are their pixel positions, for
+    the joint extraction; empty where it is off.
     """
 
     folder: Path
@@ -28,6 +29,7 @@ class Job:
     fingerprint: str = ''
     resume: bool = False
     sources: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    catalogue: tuple[Target, ...] = ()
 
     def path(self, target: Target) -> Path:
         """Where a source's file belongs."""

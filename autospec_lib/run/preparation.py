@@ -17,6 +17,7 @@ from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Target
 from autospec_lib.inputs import catalog, cutouts, images, psf_setting
 from autospec_lib.inputs.cube import OpenCube, open_cube
+from autospec_lib.output import summary_table
 from autospec_lib.run import lock, resume
 from autospec_lib.run.job import Job
 
@@ -73,7 +74,7 @@ def prepare(
     cube = open_all(params, folder)
     fingerprint = resume.run_fingerprint(folder, params, settings)
     sources = cutouts.positions(cube, rows) if params.deblend else {}
-    job = Job(folder, params, settings, cube, fingerprint, choice.resume, sources)
+    job = Job(folder, params, settings, cube, fingerprint, choice.resume, sources, tuple(rows))
     return job, targets, [*skipped, *ignored, *cube.notes]
 
 
@@ -91,8 +92,10 @@ def _check_outputs(folder: Path, params: Params, idents: Collection[int]) -> Non
 
 
 def _in_the_way(output: Path, prefix: str, idents: Collection[str]) -> Iterator[Path]:
-    """What lies where the run writes: the lock, the sources' files and plots."""
+    """What lies where the run writes: the lock, the summary, the sources' files and plots."""
     yield output / lock.NAME
+    for name in summary_table.NAMES:
+        yield output / name
     for path in output.glob(f'{glob.escape(prefix)}*.fits'):
         if path.stem.removeprefix(prefix) in idents:
             yield path

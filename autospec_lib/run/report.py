@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
 from autospec_lib import __version__
 from autospec_lib.core.errors import OutputError
@@ -22,7 +22,8 @@ PACKAGES = ('numpy', 'astropy', 'mpdaf', 'sep', 'matplotlib', 'scipy')
 class Outcome:
     """What became of one source; ``error`` is None where its file is there, ``trace`` that of a bug, in plots too.
 
-    ``kept`` is True where an earlier run wrote the file.
+    ``kept`` is True where an earlier run wrote the file. ``measured`` is its row of the summary (see
+    `autospec_lib.output.summary.measure`).
     """
 
     ident: int
@@ -31,6 +32,7 @@ class Outcome:
     error: str | None = None
     trace: str | None = None
     kept: bool = False
+    measured: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def line(self) -> str:

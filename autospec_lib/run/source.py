@@ -17,8 +17,9 @@ from autospec_lib.core.products import Products
 from autospec_lib.core.types import Cutout, Target
 from autospec_lib.core.wording import after
 from autospec_lib.inputs import cutouts
-from autospec_lib.output import source_file
+from autospec_lib.output import source_file, summary
 from autospec_lib.output.selection import select
+from autospec_lib.output.summary import Row
 from autospec_lib.run import resume
 from autospec_lib.run.job import Job
 from autospec_lib.run.report import Outcome
@@ -36,8 +37,8 @@ def attempt(job: Job, target: Target) -> Outcome:
     if job.resume and resume.is_complete(job, target):
         return Outcome(target.id, 0.0, kept=True)
     try:
-        notes, trace = extract(job, target)
-        return Outcome(target.id, time.perf_counter() - start, notes, trace=trace)
+        notes, trace, measured = extract(job, target)
+        return Outcome(target.id, time.perf_counter() - start, notes, trace=trace, measured=measured)
     except SourceError as error:
         what, trace = str(error), None
     except MemoryError:
@@ -63,7 +64,7 @@ def discard(job: Job, target: Target) -> None:
     _remove_pictures(job, target)
 
 
-def extract(job: Job, target: Target) -> tuple[tuple[str, ...], str | None]:
+def extract(job: Job, target: Target) -> tuple[tuple[str, ...], str | None, Row]:
     """Extract one source, write its file, then its plots.
 
     Returns
@@ -72,6 +73,8 @@ def extract(job: Job, target: Target) -> tuple[tuple[str, ...], str | None]:
         The notes on it.
     trace : str or None
         The traceback of plots that failed.
+    measured : dict
+        Its row of the summary.
 
     Raises
     ------
@@ -86,13 +89,15 @@ def extract(job: Job, target: Target) -> tuple[tuple[str, ...], str | None]:
         warnings.simplefilter('default' if job.params.warnings else 'ignore')
         cutout = cutouts.cut(job.cube, target, job.sources)
         products = pipeline.process(cutout, job.params, job.segmentation)
-        card = {resume.CARD: (resume.fingerprint(job, target), 'of parameters, inputs and version')}
+        fingerprint = resume.fingerprint(job, target)
+        card = {resume.CARD: (fingerprint, 'of parameters, inputs and version')}
         products = replace(products, facts=products.facts | card)
         # First, so that a run that is killed leaves no pictures of an earlier file beside the new one.
         _remove_pictures(job, target)
         with _writing(job.path(target)):
             source_file.write_source(job.path(target), select(products, job.wanted), cutout, job.origin)
-        return _plot(job, products, cutout) if job.params.plots else (products.notes, None)
+        measured = summary.measure(products, cutout) | {'FINGERPRINT': fingerprint}
+        return *(_plot(job, products, cutout) if job.params.plots else (products.notes, None)), measured
 
 
 def _plot(job: Job, products: Products, cutout: Cutout) -> tuple[tuple[str, ...], str | None]:

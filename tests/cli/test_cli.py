@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from builders import DEC, PIXEL, RA, gaussian, sky_header, small_cube, write_cube
+from builders import DEC, PIXEL, RA, SUMMARY, gaussian, sky_header, small_cube, write_cube
 
 from autospec_lib import __version__
 from autospec_lib.cli.command import main
@@ -36,7 +36,7 @@ def log_of(folder):
 def test_a_run_writes_file_and_log_and_says_so(folder, capsys):
     assert main([str(folder)]) == 0
     assert capsys.readouterr().out == '1 of 1 sources extracted\n'
-    assert [path.name for path in (folder / 'output').iterdir()] == ['Source_7.fits']
+    assert sorted(path.name for path in (folder / 'output').iterdir()) == ['Source_7.fits', *SUMMARY]
     log = log_of(folder)
     assert '\n7: Extracted Successfully in 0.' in log
     for part in (
@@ -71,7 +71,7 @@ def test_one_failing_source_leaves_the_others_untouched_and_is_named(folder, cap
     assert '2: Error, 77.3 arcsec outside the cube; skipped' in screen.err
     assert '2 of 3 sources extracted; 1 failed (2)' in screen.err
     assert '2: Error, 77.3 arcsec outside the cube; skipped' in log_of(folder)
-    assert sorted(path.name for path in (folder / 'output').iterdir()) == ['Source_1.fits', 'Source_3.fits']
+    assert sorted(path.name for path in (folder / 'output').iterdir()) == ['Source_1.fits', 'Source_3.fits', *SUMMARY]
 
 
 def test_a_failing_source_does_not_keep_the_file_and_plots_of_an_earlier_run(folder):
@@ -83,7 +83,7 @@ def test_a_failing_source_does_not_keep_the_file_and_plots_of_an_earlier_run(fol
     assert main([str(folder), '-q']) == 1
     left = sorted(path.name for path in (folder / 'output').rglob('*') if path.is_file())
     own = ['1_IMAGES.jpg', '1_MASKS.jpg', '1_SPECTRA.jpg', '1_XCOR.jpg']
-    assert left == [*own, 'Source_1.fits', 'mine.txt']
+    assert left == [*own, 'Source_1.fits', 'mine.txt', *SUMMARY]
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,8 @@ def test_a_file_in_the_place_of_the_logs_is_named(folder, capsys):
     assert capsys.readouterr().err == said
 
 
-def test_a_full_disk_stops_the_run_with_one_line(folder, capsys, monkeypatch):
+@pytest.mark.parametrize(('first', 'left'), [('Source_1.fits', SUMMARY), ('summary.ecsv', [])])
+def test_a_full_disk_stops_the_run_with_one_line(folder, capsys, monkeypatch, first, left):
     from autospec_lib.config import sextractor
     from autospec_lib.core import atomic
 
@@ -228,16 +229,17 @@ def test_a_full_disk_stops_the_run_with_one_line(folder, capsys, monkeypatch):
 
     sextractor.install_defaults(folder)  # so that the disk is full only when a source is written
 
-    def full(*_):
-        raise OSError(28, 'No space left on device')
+    def full(path):
+        if left == [] or first in path.name:
+            raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr(atomic.os, 'fsync', full)
+    monkeypatch.setattr(atomic, '_flush', full)
     assert main([str(folder)]) == 1
     said = capsys.readouterr().err
-    assert 'stopped: ' in said
-    assert 'Source_1.fits: No space left on device; free some space, or set another OUTPUT; go on with: ' in said
+    assert said.count('stopped: ') == 1
+    assert f'{first}: No space left on device; free some space, or set another OUTPUT; go on with: ' in said
     assert '0 of 2 sources extracted; 2 not reached' in said
-    assert not list((folder / 'output').iterdir())
+    assert sorted(path.name for path in (folder / 'output').iterdir()) == left
 
 
 def test_ctrl_c_keeps_what_is_done_and_exits_130(folder, capsys, monkeypatch):
@@ -254,7 +256,7 @@ def test_ctrl_c_keeps_what_is_done_and_exits_130(folder, capsys, monkeypatch):
     monkeypatch.setattr(pipeline, 'process', interrupted)
     assert main([str(folder)]) == 130
     assert '1 of 3 sources extracted; 2 not reached' in capsys.readouterr().err
-    assert [path.name for path in (folder / 'output').iterdir()] == ['Source_1.fits']
+    assert sorted(path.name for path in (folder / 'output').iterdir()) == ['Source_1.fits', *SUMMARY]
 
 
 def test_faults_of_parameters_are_all_said_and_nothing_is_started(folder, capsys):
@@ -306,7 +308,7 @@ def test_continuum_of_too_high_degree_is_a_fault(folder, capsys):
 def test_id_selects_and_an_unknown_one_is_a_fault(folder, capsys):
     catalogue(folder, [(1, 0, 0), (2, 1, 0), (3, 2, 0)])
     assert main([str(folder), '-q', '--id', '3', '1']) == 0
-    assert sorted(path.name for path in (folder / 'output').iterdir()) == ['Source_1.fits', 'Source_3.fits']
+    assert sorted(path.name for path in (folder / 'output').iterdir()) == ['Source_1.fits', 'Source_3.fits', *SUMMARY]
     assert main([str(folder), '--id', '9']) == 2
     assert '--id 9: not in catalog.txt; its IDs run from 1 to 3' in capsys.readouterr().err
 

@@ -37,9 +37,9 @@ def many(folder):
 
 
 def arrays(output):
-    """Every array of every file."""
+    """Every array of every source's file."""
     found = {}
-    for path in sorted(output.glob('*.fits')):
+    for path in sorted(output.glob('Source_*.fits')):
         with fits.open(path) as hdus:
             found |= {(path.name, hdu.name): np.array(hdu.data) for hdu in hdus[1:]}
     return found
@@ -64,7 +64,7 @@ def test_cores_of_param_py(many):
     with (many / 'param.py').open('a') as file:
         file.write('CORES = 2\n')
     assert main([str(many), '-q']) == 1
-    assert len(list((many / 'output').iterdir())) == 7
+    assert len(list((many / 'output').glob('Source_*.fits'))) == 7
 
 
 def targets(number):
@@ -165,7 +165,7 @@ def test_ctrl_c_with_processes_keeps_complete_files_and_exits_130(many, send, ki
     assert 'Traceback' not in said
     output = many / 'output'
     assert not list(output.rglob('.*'))
-    for path in output.glob('*.fits'):
+    for path in output.glob('Source_*.fits'):
         with fits.open(path) as hdus:
             assert hdus[-1].name == 'IMA_CROSS_CORRELATION_CONTSUB_STAT'
 
@@ -245,7 +245,7 @@ def test_a_cluster_that_loses_a_worker_does_every_source_once(many, dask):
     (log,) = (many / 'logs').glob('*.log')
     done = [line.split(':')[0] for line in log.read_text().splitlines() if 'Extracted Successfully' in line]
     assert sorted(map(int, done)) == list(range(60))
-    assert len(list(output.iterdir())) == 60
+    assert len(list(output.glob('Source_*.fits'))) == 60
 
 
 def on_cluster(folder, address):

@@ -1,0 +1,27 @@
+"""The streams of the terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+
+def prepare_streams() -> None:
+    """Let what cannot be printed be replaced, and a stream that is closed (``2>&-``) be nowhere."""
+    for name in ('stdout', 'stderr'):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, 'w', encoding='utf-8'))  # noqa: SIM115
+        elif hasattr(stream, 'reconfigure'):
+            stream.reconfigure(errors='backslashreplace')
+
+
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Print; a reader that has gone (``| head``) or a full disk is no reason to end a run, whose results are files."""
+    stream = stream or sys.stdout
+    try:
+        print(text, file=stream, flush=True)
+    except OSError:
+        # Python would try to write the rest when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,0 +1,107 @@
+"""A source's file back to products, as far as the summary measures them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS
+from astropy.wcs.utils import proj_plane_pixel_scales
+
+from autospec_lib.core import keys
+from autospec_lib.core.products import Kind, Products, Spectrum, by_key
+from autospec_lib.core.types import Cutout, FloatArray, Grid, Measured, Target, Voxels
+
+FACTS = ('OBJMASK', 'OBJNPIX', 'OBJAREA', 'DBNUM', 'DBGROW')
+
+
+def read_source(path: Path) -> tuple[Products, Cutout]:
+    """Spectra, white light, its segmentation map and the masks of a source's file, and a cut-out without voxels.
+
+    What the file does not hold (``OUT_SPEC = False`` and the like) is left out.
+
+    Raises
+    ------
+    OSError, KeyError, ValueError
+        If it is not a file of AutoSpec.
+    """
+    with fits.open(path) as hdus:
+        header = hdus[0].header
+        if header['EXT'] != 'AutoSpec':
+            raise ValueError(f'{path}: not written by AutoSpec')
+        arrays = {hdu.name: hdu for hdu in hdus[1:]}
+        spectra = _spectra(arrays)
+        white = arrays.get(f'IMA_{keys.WHITE}_DATA')
+        masks = {name[4:-5]: np.array(hdu.data, bool) for name, hdu in arrays.items() if name.startswith('IMA_MASK_')}
+        key = keys.segmap(keys.WHITE)
+        segmaps = {key: np.array(arrays[f'IMA_{key}_DATA'].data)} if f'IMA_{key}_DATA' in arrays else {}
+        cutout = _cutout(header, arrays[f'SPE_{header["REFSPEC"]}_DATA'].header, white)
+        products = Products(
+            reference=header['REFSPEC'],
+            spectra=by_key(spectra),
+            images={} if white is None else {keys.WHITE: Measured(_floats(white.data))},
+            segmaps=segmaps,
+            central={name: _central(segmap, cutout) for name, segmap in segmaps.items()},
+            masks=masks,
+            notes=tuple(header[f'NOTE{number}'] for number in range(1, header['NNOTES'] + 1)),
+            facts={card: (header[card], '') for card in FACTS if card in header},
+        )
+    return products, cutout
+
+
+def _floats(values: Any) -> FloatArray:
+    return np.asarray(values, np.float64)
+
+
+def _spectra(arrays: dict[str, Any]) -> list[Spectrum]:
+    found = []
+    for name, hdu in arrays.items():
+        if not (name.startswith('SPE_') and name.endswith('_DATA')):
+            continue
+        tag, no_continuum, less_sky = keys.parts(name[4:-5])
+        kind = Kind.SKY if tag == keys.SKY else Kind.CROSS_CORRELATION if tag == keys.XCOR else Kind.WEIGHTED
+        variance = arrays.get(f'{name[:-5]}_STAT')
+        found.append(
+            Spectrum(
+                _floats(hdu.data),
+                None if variance is None else _floats(variance.data),
+                str(hdu.header.get('BUNIT', '')),
+                tag=tag,
+                kind=kind,
+                sky_subtracted=less_sky,
+                continuum_subtracted=no_continuum,
+            )
+        )
+    return found
+
+
+def _cutout(header: fits.Header, axis: fits.Header, white: Any) -> Cutout:
+    """The target, wavelengths, and where the white light has the catalogue position."""
+    unit = axis['CUNIT1']
+    spectral = WCS(axis, naxis=1)
+    wave = spectral.wcs_pix2world(np.arange(axis['NAXIS1']), 0)[0] * spectral.wcs.cunit[0].to(unit)
+    centre, pixel = (0.0, 0.0), (1.0, 1.0)
+    if white is not None:
+        sky = WCS(white.header).celestial
+        x, y = sky.all_world2pix(header['RA'], header['DEC'], 0)
+        width, height = proj_plane_pixel_scales(sky) * 3600
+        centre, pixel = (float(y), float(x)), (float(height), float(width))
+    return Cutout(
+        target=Target(header['ID'], header['RA'], header['DEC'], 0.0),
+        voxels=Voxels(np.zeros((len(wave), 0, 0))),
+        wave=wave,
+        centre=centre,
+        pixel=pixel,
+        grid=Grid({}, {}, unit=str(axis.get('BUNIT', '')), wave_unit=unit),
+    )
+
+
+def _central(segmap: Any, cutout: Cutout) -> int:
+    """The label nearest to the catalogue position."""
+    y, x = np.nonzero(segmap)
+    if not y.size:
+        return 0
+    nearest = (np.abs(y - cutout.centre[0]) + np.abs(x - cutout.centre[1])).argmin()
+    return int(segmap[y[nearest], x[nearest]])

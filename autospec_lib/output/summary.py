@@ -1,0 +1,170 @@
+"""A source's row of the summary: what was measured on it, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from autospec_lib.core import keys
+from autospec_lib.core.products import Kind, Products, Spectrum
+from autospec_lib.core.types import Cutout, FloatArray
+from autospec_lib.output import white_light
+
+Row = dict[str, Any]
+FLUX = 'flux'  # stands for the cube's unit
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the summary: its name, unit ('' = none, `FLUX` = the cube's), type, and what it holds."""
+
+    name: str
+    unit: str
+    kind: type
+    text: str
+
+
+SOURCE = (
+    Column('ID', '', int, 'ID in the catalogue'),
+    Column('RA', 'deg', float, 'right ascension in the catalogue'),
+    Column('DEC', 'deg', float, 'declination in the catalogue'),
+    Column('STATUS', '', str, 'extracted, kept (from an earlier run), failed or not reached'),
+    Column('NOTES', '', str, 'fall-backs and warnings, separated by semicolons'),
+    Column('ERROR', '', str, 'why the source failed'),
+    Column('REFERENCE', '', str, 'key of the reference spectrum'),
+    Column('MASK', '', str, 'object mask that was used; circle: nothing was detected'),
+    Column('MASK_NPIX', '', int, 'spaxels in the object mask'),
+    Column('MASK_AREA', 'arcsec2', float, 'area of the object mask'),
+    Column('MAG_WHITE', 'mag', float, 'AB magnitude of the mean of MUSE_TOT over wavelength'),
+    Column('FWHM_WHITE', 'arcsec', float, 'FWHM of the Gaussian that fits the source best in white light'),
+    Column('NEIGHBOURS', '', int, 'neighbours in the joint extraction'),
+    Column(
+        'LEAKAGE', '', float, 'leakage risk: factor by which errors of the joint extraction grow through neighbours'
+    ),
+)
+FILES = (
+    Column('SECONDS', 's', float, 'time the extraction took'),
+    Column('FILE', '', str, "the source's file in the output folder"),
+    Column('FINGERPRINT', '', str, 'FPRINT in its header: of parameters, inputs and version'),
+)
+COLUMNS = (*SOURCE, *FILES)  # of every row
+# Between the two, for each main spectrum, these and its key without _SKYSUB.
+OF_SPECTRA = (
+    Column('SN_', '', float, 'median signal-to-noise ratio per pixel'),
+    Column('FLUX_', FLUX, float, 'median flux'),
+)
+
+
+def columns(rows: Iterable[Mapping[str, Any]]) -> list[Column]:
+    """The columns of a table of rows: `COLUMNS`, and those of every spectrum that any row has.
+
+    Those of spectra stand in the order of the rows; a spectrum that a row lacks does not end the order.
+    """
+    named = {column.name for column in COLUMNS}
+    found: list[str] = []
+    for row in rows:
+        place = 0
+        for name in row:
+            if name in named:
+                continue
+            if name not in found:
+                found.insert(place, name)
+            place = found.index(name) + 1
+    return [*SOURCE, *map(_column, found), *FILES]
+
+
+def _column(name: str) -> Column:
+    base = next(one for one in OF_SPECTRA if name.startswith(one.name))
+    return Column(name, base.unit, base.kind, f'{base.text} of {name.removeprefix(base.name)}')
+
+
+def main_spectra(products: Products) -> dict[str, Spectrum]:
+    """The spectra of the source by their keys without _SKYSUB: not the sky, not the reference less its continuum."""
+    return {
+        keys.spectrum(one.tag, one.continuum_subtracted, False): one
+        for one in products.spectra.values()
+        if one.kind is not Kind.SKY and (one.kind is Kind.CROSS_CORRELATION or not one.continuum_subtracted)
+    }
+
+
+def measure(products: Products, cutout: Cutout) -> Row:
+    """What the summary says of an extracted source.
+
+    Parameters
+    ----------
+    products : Products
+        All that was made of it, whether it is written or not.
+    cutout : Cutout
+        What it was made from.
+
+    Returns
+    -------
+    dict
+        int, float, str by column; None where there is no value. Not in it are identity, status and file, which `run`
+        knows.
+    """
+    spectra = main_spectra(products)
+    row: Row = {
+        'NOTES': '; '.join(products.notes),
+        'REFERENCE': products.reference,
+        'MASK': _fact(products, 'OBJMASK'),
+        'MASK_NPIX': _fact(products, 'OBJNPIX'),
+        'MASK_AREA': _fact(products, 'OBJAREA'),
+        'MAG_WHITE': _magnitude(spectra, cutout),
+        'FWHM_WHITE': _width(products, cutout),
+        'NEIGHBOURS': _fact(products, 'DBNUM'),
+        'LEAKAGE': _fact(products, 'DBGROW'),
+    }
+    for key, spectrum in spectra.items():
+        row[f'SN_{key}'] = _median(_ratios(spectrum))
+        row[f'FLUX_{key}'] = _median(spectrum.data)
+    return row
+
+
+def _fact(products: Products, card: str) -> Any:
+    return products.facts.get(card, (None, ''))[0]
+
+
+def _plain(value: Any) -> float | None:
+    """Six digits, None instead of NaN."""
+    return None if value is None or not np.isfinite(value) else float(f'{value:.6g}')
+
+
+def _median(values: FloatArray) -> float | None:
+    """Of the finite ones."""
+    known = values[np.isfinite(values)]
+    return _plain(np.median(known)) if known.size else None
+
+
+def _ratios(spectrum: Spectrum) -> FloatArray:
+    """Signal-to-noise ratios (nl,), NaN where there is none."""
+    ratios = np.full(spectrum.data.shape, np.nan)
+    if spectrum.variance is not None:
+        known = spectrum.variance > 0
+        ratios[known] = spectrum.data[known] / np.sqrt(spectrum.variance[known])
+    return ratios
+
+
+def _magnitude(spectra: Mapping[str, Spectrum], cutout: Cutout) -> float | None:
+    if keys.TOTAL not in spectra:
+        return None
+    total = spectra[keys.TOTAL]
+    return _plain(white_light.ab_magnitude(total.data, total.unit, cutout.wave, cutout.grid.wave_unit))
+
+
+def _width(products: Products, cutout: Cutout) -> float | None:
+    """The width in white light, None where the source is not detected there."""
+    key = keys.segmap(keys.WHITE)
+    mask = products.masks.get(_fact(products, 'OBJMASK'))
+    if mask is None or keys.WHITE not in products.images or key not in products.segmaps:
+        return None
+    white, segmap, own = products.images[keys.WHITE].data, products.segmaps[key], products.central.get(key, 0)
+    if not own or not (mask & (segmap == own)).any():
+        return None
+    sky = white[products.masks[keys.MASK_SKY] & np.isfinite(white)] if keys.MASK_SKY in products.masks else np.zeros(0)
+    usable = np.isfinite(white) & ((segmap == 0) | (segmap == own))
+    level = float(np.median(sky)) if sky.size else 0.0
+    return _plain(white_light.fwhm(white - level, usable, cutout.centre, cutout.pixel))

@@ -1,0 +1,110 @@
+"""What a source looks like in white light: its magnitude and its width."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from astropy import constants, units
+
+from autospec_lib.core.types import BoolArray, FloatArray
+
+AB_ZERO = units.Jy * 3631  # flux density of magnitude 0
+PER_WAVELENGTH, PER_FREQUENCY = units.Unit('erg s-1 cm-2 Angstrom-1'), units.Jy
+WIDTH = float(np.sqrt(8 * np.log(2)))  # FWHM of a Gaussian of unit standard deviation
+LARGEST = 0.5  # FWHM in units of the image's width; beyond it there is no background to see
+ITERATIONS = 100
+
+
+def flux_unit(text: str) -> units.UnitBase | None:
+    """The unit of a flux density, None where a text is none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        try:
+            unit = units.Unit(text)
+        except (ValueError, TypeError):
+            return None
+    known = isinstance(unit, units.UnitBase) and any(map(unit.is_equivalent, (PER_WAVELENGTH, PER_FREQUENCY)))
+    return unit if known else None
+
+
+def ab_magnitude(flux: FloatArray, unit: str, wave: FloatArray, wave_unit: str) -> float | None:
+    """AB magnitude of a spectrum in a band that weights its flux density equally at all of its wavelengths.
+
+    Flux per wavelength becomes flux per frequency at the pivot wavelength of this band,
+    ``lambda_p ** -2 = mean(lambda ** -2)``, as by Bessell & Murphy (2012, PASP 124, 140).
+
+    Parameters
+    ----------
+    flux : array (nl,)
+        NaN where there is no value.
+    unit : str
+        Its unit.
+    wave : array (nl,)
+        Wavelengths.
+    wave_unit : str
+        Their unit.
+
+    Returns
+    -------
+    float or None
+        None where the unit is no flux density, or the mean flux is not positive.
+    """
+    parsed, known = flux_unit(unit), np.isfinite(flux)
+    if parsed is None or not known.any():
+        return None
+    widths = np.abs(np.gradient(wave))[known] if len(wave) > 1 else np.ones(1)
+    mean = float(np.average(flux[known], weights=widths)) * parsed
+    if mean.value <= 0:
+        return None
+    if parsed.is_equivalent(PER_WAVELENGTH):
+        pivot = np.average(wave[known] ** -2.0, weights=widths) ** -0.5 * units.Unit(wave_unit)
+        mean = mean * pivot**2 / constants.c
+    return float(-2.5 * np.log10((mean / AB_ZERO).to_value('')))
+
+
+def fwhm(image: FloatArray, usable: BoolArray, centre: tuple[float, float], pixel: tuple[float, float]) -> float | None:
+    """Full width at half maximum of the Gaussian that fits a source best, geometric mean of its axes.
+
+    Adaptive moments (Bernstein & Jarvis 2002, AJ 123, 583): the second moments, weighted by a Gaussian whose own
+    moments are twice the measured ones, are those of the elliptical Gaussian of least squares. Pixels that are not
+    usable take the values of this Gaussian.
+
+    Parameters
+    ----------
+    image : array (ny, nx)
+        Without background.
+    usable : array of bool (ny, nx)
+        False in pixels without value and in those of other sources.
+    centre : (float, float)
+        Where to start, (y, x) in pixels.
+    pixel : (float, float)
+        A pixel's size (y, x).
+
+    Returns
+    -------
+    float or None
+        In the unit of ``pixel``; None where the moments do not converge near the centre.
+    """
+    y, x = np.indices(image.shape).reshape(2, -1)
+    places = np.stack([(y - centre[0]) * pixel[0], (x - centre[1]) * pixel[1]])
+    known, values = usable.ravel(), np.where(usable, image, 0.0).ravel()
+    middle, moments = np.zeros(2), np.eye(2) * (2 * max(pixel)) ** 2
+    for _ in range(ITERATIONS):
+        away = places - middle[:, None]
+        shape = np.exp(-0.5 * np.einsum('ip,ij,jp->p', away, np.linalg.inv(moments), away))
+        height = (values * shape)[known].sum() / (shape**2)[known].sum().clip(1e-300)
+        weight = np.where(known, values, height * shape) * shape
+        total = weight.sum()
+        if total <= 0:
+            return None
+        shift = (away * weight).sum(axis=1) / total
+        found = 2 * ((away * weight) @ away.T / total - np.outer(shift, shift))
+        middle = middle + 2 * shift
+        least, most = np.linalg.eigvalsh(found)
+        if least <= 0 or most > (LARGEST * max(image.shape) * max(pixel) / WIDTH) ** 2 or (middle**2).sum() > most:
+            return None
+        if np.abs(found - moments).max() < 1e-5 * most:
+            return WIDTH * float(np.linalg.det(found) ** 0.25)
+        moments = found
+    return None

@@ -1,0 +1,128 @@
+"""What a run tells about all of its sources together: collects outcomes and keeps the summary up to date."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from astropy.io import fits
+
+from autospec_lib.core.errors import OutputError
+from autospec_lib.core.types import Target
+from autospec_lib.core.wording import after
+from autospec_lib.output import read_back, summary, summary_table
+from autospec_lib.output.summary import Row
+from autospec_lib.run import resume
+from autospec_lib.run.job import Job
+from autospec_lib.run.report import Outcome
+
+INTERVAL = 15.0  # seconds at least between two writes while a run goes on
+SHARE = 0.02  # of a run's time at most that goes into them
+EXTRACTED, KEPT, FAILED, NOT_REACHED = 'extracted', 'kept', 'failed', 'not reached'
+
+
+class Results:
+    """The rows of the summary, one for each source of the catalogue, and the files that are made of them.
+
+    Parameters
+    ----------
+    job : Job
+        What all sources share.
+    chosen : sequence of Target
+        The sources of this run. Rows of the others stay as an earlier run left them.
+    """
+
+    def __init__(self, job: Job, chosen: Sequence[Target]) -> None:
+        self._job, self._targets = job, {target.id: target for target in job.catalogue}
+        self._output = job.folder / job.params.output
+        mine = {target.id for target in chosen}
+        others = [target for target in job.catalogue if target.id not in mine]
+        self._earlier = self._read() if others or job.resume else {}
+        self._rows = {target.id: self._identity(target) | {'STATUS': NOT_REACHED} for target in job.catalogue}
+        for target in others:
+            self._rows[target.id] |= self._from_before(target)
+        self._due = time.monotonic() + INTERVAL
+
+    @property
+    def rows(self) -> list[Row]:
+        """One dictionary for each source, in the catalogue's order also while the run goes on."""
+        return list(self._rows.values())
+
+    def add(self, outcome: Outcome) -> None:
+        """Take in what became of a source; now and then write what is known so far.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        target = self._targets[outcome.ident]
+        row = self._identity(target)
+        if outcome.error is not None:
+            row |= {'STATUS': FAILED, 'ERROR': outcome.error, 'SECONDS': round(outcome.seconds, 3)}
+        elif outcome.kept:
+            row |= self._from_before(target) | {'STATUS': KEPT}
+        else:
+            row |= {'STATUS': EXTRACTED, 'SECONDS': round(outcome.seconds, 3), **outcome.measured}
+            row |= {'NOTES': '; '.join(outcome.notes), 'FILE': self._job.path(target).name}
+        self._rows[outcome.ident] = row
+        if time.monotonic() > self._due:
+            self.write()
+
+    def write(self) -> None:
+        """Write the summary as it is now.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        start = time.monotonic()
+        try:
+            summary_table.write(self._output, self.rows, self._job.cube.grid.unit)
+        except OSError as error:
+            where = self._output / summary_table.NAMES[0]
+            raise OutputError(f'{where}: {error.strerror or error}; {after(error)}') from error
+        took = time.monotonic() - start
+        self._due = start + max(INTERVAL, took / SHARE)
+
+    def _identity(self, target: Target) -> Row:
+        return {'ID': target.id, 'RA': target.ra, 'DEC': target.dec}
+
+    def _read(self) -> dict[int, Row]:
+        """The rows of the summary that is there, by ID; none where it cannot be read."""
+        try:
+            rows = summary_table.read(self._output / summary_table.NAMES[0], self._job.cube.grid.unit)
+            return {row['ID']: row for row in rows}
+        except Exception:  # astropy has many kinds for a file that is no table, and nothing hangs on this one
+            return {}
+
+    def _from_before(self, target: Target) -> Row:
+        """What an earlier run found: its row where that belongs to the file, else measured in the file."""
+        path, row = self._job.path(target), self._earlier.get(target.id)
+        fingerprint = _fingerprint(path)
+        if row is not None and self._same(row, target) and row.get('FINGERPRINT') == fingerprint:
+            return row | self._identity(target)
+        if fingerprint is None:
+            return {}
+        with suppress(OSError, KeyError, ValueError):
+            products, cutout = read_back.read_source(path)
+            found = {'STATUS': KEPT, 'FILE': path.name, 'FINGERPRINT': fingerprint}
+            return summary.measure(products, cutout) | found
+        return {}
+
+    def _same(self, row: Row, target: Target) -> bool:
+        """Whether a row is about this position of the catalogue."""
+        return (row.get('RA'), row.get('DEC')) == (target.ra, target.dec)
+
+
+def _fingerprint(path: Path) -> str | None:
+    """That in a source's file; None where there is no such file."""
+    try:
+        found: Any = fits.getheader(path)[resume.CARD]
+        return str(found)
+    except (OSError, KeyError, ValueError):
+        return None

@@ -1,0 +1,193 @@
+"""The summary of a run: a row for every source, whatever becomes of it, in every kind of run."""
+
+import time
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+from builders import DEC, PIXEL, RA
+
+from autospec_lib import pipeline
+from autospec_lib.cli.command import main
+from autospec_lib.output import summary_table
+from autospec_lib.run import results
+from autospec_lib.run.report import Outcome
+
+
+@pytest.fixture
+def four(folder):
+    """The working folder with four sources, not in the order of their IDs; 9 lies outside the cube."""
+    rows = [f'{n} {RA - dx * PIXEL / 3600:.7f} {DEC:.7f}\n' for n, dx in ((5, 0), (9, 400), (3, 1), (4, 2))]
+    (folder / 'catalog.txt').write_text(''.join(rows))
+    return folder
+
+
+def table_of(folder):
+    return Table.read(folder / 'output' / 'summary.ecsv')
+
+
+def stated(folder):
+    return dict(zip(*(table_of(folder)[name].tolist() for name in ('ID', 'STATUS')), strict=True))
+
+
+def without(table, *names):
+    """The rows as dictionaries without some columns, masked values as None."""
+    return [
+        {name: None if np.ma.is_masked(row[name]) else row[name] for name in table.colnames if name not in names}
+        for row in table
+    ]
+
+
+@pytest.mark.parametrize('cores', ['1', '2'])
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')  # from Python 3.12 on, of forking
+def test_every_source_has_its_row_in_the_order_of_the_catalogue(four, cores):
+    assert main([str(four), '-q', '--cores', cores]) == 1
+    table = table_of(four)
+    assert table['ID'].tolist() == [5, 9, 3, 4]
+    assert table['STATUS'].tolist() == ['extracted', 'failed', 'extracted', 'extracted']
+    assert table['FILE'].tolist() == ['Source_5.fits', None, 'Source_3.fits', 'Source_4.fits']
+    assert table['ERROR'][1] == '77.3 arcsec outside the cube; skipped'
+    with fits.open(four / 'output' / 'Source_3.fits') as hdus:
+        cards, total = hdus[0].header, hdus['SPE_MUSE_TOT_SKYSUB_DATA'].data
+    row = table[2]
+    assert (row['MASK'], row['MASK_NPIX'], row['FINGERPRINT']) == (cards['OBJMASK'], cards['OBJNPIX'], cards['FPRINT'])
+    assert row['FLUX_MUSE_TOT'] == pytest.approx(np.median(total), rel=1e-5)
+    assert (table['SECONDS'] >= 0).all()
+    assert len(Table.read(four / 'output' / 'summary.fits')) == 4
+
+
+def test_kept_sources_keep_their_rows(four):
+    assert main([str(four), '-q']) == 1
+    before = table_of(four)
+    assert main([str(four), '-q', '--resume']) == 1
+    assert stated(four) == {5: 'kept', 9: 'failed', 3: 'kept', 4: 'kept'}
+    kept = [0, 2, 3]
+    assert without(table_of(four)[kept], 'STATUS') == without(before[kept], 'STATUS')
+
+
+def test_a_source_that_the_summary_does_not_know_is_measured_in_its_file(four):
+    with (four / 'param.py').open('a') as file:
+        file.write('APER = 0.6\nDEBLEND = True\n')
+    assert main([str(four), '-q']) == 1
+    before = table_of(four)
+    (four / 'output' / 'summary.ecsv').unlink()
+    assert main([str(four), '-q', '--resume']) == 1
+    after = table_of(four)
+    for name in set(after.colnames) - {'SECONDS', 'STATUS'}:
+        if after[name].dtype.kind == 'f':
+            np.testing.assert_allclose(
+                np.ma.filled(after[name], np.nan), np.ma.filled(before[name], np.nan), rtol=1e-3, err_msg=name
+            )
+        else:
+            assert list(after[name]) == list(before[name])
+    assert stated(four)[5] == 'kept'
+
+
+def test_rows_of_sources_that_are_not_chosen_stay(four):
+    assert main([str(four), '-q']) == 1
+    before = table_of(four)
+    with (four / 'param.py').open('a') as file:
+        file.write('APER = 0.6\n')
+    assert main([str(four), '-q', '--id', '3']) == 0
+    after = table_of(four)
+    names = before.colnames
+    assert without(after[names][[0, 1, 3]]) == without(before[[0, 1, 3]])
+    assert after['SN_MUSE_APER_0.6'].mask.tolist() == [True, True, False, True]
+    assert after['FINGERPRINT'][2] != before['FINGERPRINT'][2]
+
+
+def test_a_row_that_its_file_has_outlived_is_measured_again(four):
+    assert main([str(four), '-q']) == 1
+    old = (four / 'output' / 'summary.ecsv').read_text()
+    with (four / 'param.py').open('a') as file:
+        file.write('SIZE = 2.4\n')
+    assert main([str(four), '-q', '--id', '3', '4']) == 0
+    now = table_of(four)
+    (four / 'output' / 'summary.ecsv').write_text(old)  # as of a run that was killed before it wrote its own
+    (four / 'output' / 'Source_4.fits').unlink()
+    assert main([str(four), '-q', '--id', '5']) == 0
+    table = table_of(four)
+    assert stated(four) == {5: 'extracted', 9: 'failed', 3: 'kept', 4: 'not reached'}
+    assert table['FINGERPRINT'][2] == now['FINGERPRINT'][2]
+    assert table['FLUX_MUSE_TOT'][2] == pytest.approx(now['FLUX_MUSE_TOT'][2], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    'text', ['', 'not a table', '# %ECSV 1.0\n# ---\n# datatype:\n# - {name: x, datatype: int64}\nx\n1\n']
+)
+def test_a_summary_that_cannot_be_read_is_written_anew(four, text):
+    assert main([str(four), '-q']) == 1
+    (four / 'output' / 'summary.ecsv').write_text(text)
+    assert main([str(four), '-q', '--id', '3']) == 0
+    assert stated(four) == {5: 'kept', 9: 'not reached', 3: 'extracted', 4: 'kept'}
+
+
+def test_an_interrupted_run_leaves_the_rows_of_what_is_done(four, monkeypatch):
+    process = pipeline.process
+
+    def interrupted(cutout, params, sex):
+        if cutout.target.id == 3:
+            raise KeyboardInterrupt
+        return process(cutout, params, sex)
+
+    monkeypatch.setattr(pipeline, 'process', interrupted)
+    assert main([str(four), '-q']) == 130
+    assert stated(four) == {5: 'extracted', 9: 'failed', 3: 'not reached', 4: 'not reached'}
+
+
+def test_a_killed_run_leaves_what_was_written_on_the_way(four, monkeypatch):
+    seen = []
+    process = pipeline.process
+
+    def looking(cutout, params, sex):
+        seen.append(stated(four))
+        return process(cutout, params, sex)
+
+    monkeypatch.setattr(pipeline, 'process', looking)
+    monkeypatch.setattr(results, 'INTERVAL', 0.0)
+    monkeypatch.setattr(results, 'SHARE', 1e9)
+    assert main([str(four), '-q']) == 1
+    assert set(seen[0].values()) == {'not reached'}
+    assert seen[-1] == {5: 'extracted', 9: 'failed', 3: 'extracted', 4: 'not reached'}
+
+
+def test_writing_on_the_way_takes_a_small_part_of_the_time(monkeypatch, tmp_path):
+    class Clock:
+        now = 0.0
+
+    def write(*_):
+        Clock.now += 0.5
+        writes.append(Clock.now)
+
+    writes = []
+    monkeypatch.setattr(time, 'monotonic', lambda: Clock.now)
+    monkeypatch.setattr(summary_table, 'write', write)
+    collected = results.Results.__new__(results.Results)
+    collected._rows, collected._due, collected._output = {}, 0.0, tmp_path
+    collected._targets = {}
+    collected._job = type('Job', (), {'cube': type('Cube', (), {'grid': type('Grid', (), {'unit': ''})})})
+    collected._targets[1] = type('T', (), {'id': 1, 'ra': 0.0, 'dec': 0.0})
+    for _ in range(1000):
+        Clock.now += 1.0
+        collected.add(Outcome(1, 1.0, error='none'))
+    assert 0.5 * len(writes) <= results.SHARE * Clock.now * 1.1
+
+
+def test_a_thousand_rows_are_written_fast(tmp_path):
+    row = {'STATUS': 'extracted', 'NOTES': 'a note of some length ' * 3, 'FILE': 'Source_1.fits'}
+    row |= {f'{kind}_SPECTRUM_{n}': 1.5 for n in range(12) for kind in ('SN', 'FLUX')}
+    rows = [{'ID': n, 'RA': 1.0 * n, 'DEC': 0.1 * n, **row} for n in range(1000)]
+    summary_table.write(tmp_path, rows[:1], '')
+    start = time.process_time()
+    summary_table.write(tmp_path, rows, '')
+    assert time.process_time() - start < 1.5
+
+
+def test_an_input_under_the_name_of_the_summary_is_not_written_over(four, capsys):
+    (four / 'output').mkdir()
+    (four / 'datacube.fits').rename(four / 'output' / 'summary.fits')
+    with (four / 'param.py').open('a') as file:
+        file.write("DATACUBE = 'output/summary.fits'\n")
+    assert main([str(four)]) == 2
+    assert 'summary.fits: is the input output/summary.fits' in capsys.readouterr().err
