@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Sequence
 
 from autospec_lib import __version__
 
@@ -69,6 +70,15 @@ def parser() -> argparse.ArgumentParser:
     talk.add_argument('-v', '--verbose', action='store_true', help='print a line for every source')
     add('--version', action='version', version=f'AutoSpec {__version__}')
     return result
+
+
+def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The options of a command line; one that makes no sense ends the program."""
+    made = parser()
+    options = made.parse_args(argv)
+    if options.port is not None and not options.view:
+        made.error('--port N goes with --view')
+    return options
 
 
 def _count(text: str) -> int:

@@ -90,4 +90,6 @@ def file_size(job: Job, spaxels: int) -> float:
     arrays += [4 * spaxels] * (4 + 3 * joint + 2 * extra + len(job.cube.segmaps) + 3 + 4 * params.xcor)
     arrays += [4 * nl * spaxels] * (2 * params.out_sub * (1 + (params.xcor and params.cont_sub)))
     blocks = sum(int(np.ceil(size / BLOCK)) + 1 for size in arrays)
-    return blocks * BLOCK + PLOTS * params.plots
+    # The report holds the spectra once more, in text of four characters for three bytes.
+    again = params.report * sum(size * 4 / 3 for size in arrays if size == 4 * nl)
+    return blocks * BLOCK + PLOTS * params.plots + again

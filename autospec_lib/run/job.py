@@ -31,13 +31,22 @@ class Job:
     sources: Mapping[int, tuple[float, float]] = field(default_factory=dict)
     catalogue: tuple[Target, ...] = ()
 
+    @property
+    def output(self) -> Path:
+        """The output folder."""
+        return self.folder / self.params.output
+
     def path(self, target: Target) -> Path:
         """Where a source's file belongs."""
-        return self.folder / self.params.output / f'{self.params.pre_out}{target.id}.fits'
+        return self.output / f'{self.params.pre_out}{target.id}.fits'
 
     def picture(self, target: Target, key: str) -> Path:
         """Where one of a source's plots belongs."""
-        return self.folder / self.params.output / 'images' / str(target.id) / keys.picture(target.id, key)
+        return self.output / 'images' / str(target.id) / keys.picture(target.id, key)
+
+    def data(self, target: Target) -> Path:
+        """Where the file with what the report shows of a source belongs."""
+        return self.output / keys.REPORT / 'data' / keys.report_data(target.id)
 
     @property
     def wanted(self) -> Wanted:

@@ -113,16 +113,10 @@ class Pages:
         """Take in what the table shows of a source."""
         self._previews[str(ident)] = preview
 
-    def update(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write the table now and then, while the run goes on.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be written.
-        """
-        if time.monotonic() > self._due:
-            self.write(rows, 'running')
+    @property
+    def are_due(self) -> bool:
+        """Whether it is time to write the table again."""
+        return self._job.params.report and time.monotonic() > self._due
 
     def write(self, rows: Sequence[Mapping[str, Any]], state: str) -> None:
         """Write the table, at first also the page.
@@ -210,4 +204,6 @@ def _words(rows: Sequence[Mapping[str, Any]], state: str) -> str:
     parts = [f'{done} of {len(rows)} sources' + ('' if state == 'running' else ' extracted')]
     parts += [f'{count["failed"]} failed'] if count['failed'] else []
     parts += [f'{noted} with notes'] if noted else []
-    return ', '.join(parts) + {'running': '; the run goes on', 'interrupted': '; the run was interrupted'}.get(state, '')
+    return ', '.join(parts) + {'running': '; the run goes on', 'interrupted': '; the run was interrupted'}.get(
+        state, ''
+    )

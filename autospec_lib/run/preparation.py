@@ -18,6 +18,7 @@ from autospec_lib.core.types import Target
 from autospec_lib.inputs import catalog, cutouts, images, psf_setting
 from autospec_lib.inputs.cube import OpenCube, open_cube
 from autospec_lib.output import summary_table
+from autospec_lib.output.report import page
 from autospec_lib.run import lock, resume
 from autospec_lib.run.job import Job
 
@@ -72,10 +73,12 @@ def prepare(
         sextractor.install_defaults(folder)
     settings, ignored = sextractor.load(folder)
     cube = open_all(params, folder)
+    obstacle = page.obstacle(folder / params.output) if params.report else ''
+    params = replace(params, report=params.report and not obstacle)
     fingerprint = resume.run_fingerprint(folder, params, settings)
     sources = cutouts.positions(cube, rows) if params.deblend else {}
     job = Job(folder, params, settings, cube, fingerprint, choice.resume, sources, tuple(rows))
-    return job, targets, [*skipped, *ignored, *cube.notes]
+    return job, targets, [*skipped, *ignored, *cube.notes, *[obstacle] * bool(obstacle)]
 
 
 def _check_outputs(folder: Path, params: Params, idents: Collection[int]) -> None:
@@ -92,10 +95,11 @@ def _check_outputs(folder: Path, params: Params, idents: Collection[int]) -> Non
 
 
 def _in_the_way(output: Path, prefix: str, idents: Collection[str]) -> Iterator[Path]:
-    """What lies where the run writes: the lock, the summary, the sources' files and plots."""
+    """What lies where the run writes: the lock, the summary, the report, the sources' files and plots."""
     yield output / lock.NAME
-    for name in summary_table.NAMES:
+    for name in (*summary_table.NAMES, page.PAGE):
         yield output / name
+    yield from (output / keys.REPORT).glob('*')
     for path in output.glob(f'{glob.escape(prefix)}*.fits'):
         if path.stem.removeprefix(prefix) in idents:
             yield path

@@ -17,6 +17,7 @@ from autospec_lib.output import read_back, summary, summary_table
 from autospec_lib.output.summary import Row
 from autospec_lib.run import resume
 from autospec_lib.run.job import Job
+from autospec_lib.run.pages import Pages
 from autospec_lib.run.report import Outcome
 
 INTERVAL = 15.0  # seconds at least between two writes while a run goes on
@@ -33,9 +34,11 @@ class Results:
         What all sources share.
     chosen : sequence of Target
         The sources of this run. Rows of the others stay as an earlier run left them.
+    pages : Pages
+        The report, which shows the same rows.
     """
 
-    def __init__(self, job: Job, chosen: Sequence[Target]) -> None:
+    def __init__(self, job: Job, chosen: Sequence[Target], pages: Pages) -> None:
         self._job, self._targets = job, {target.id: target for target in job.catalogue}
         self._output = job.folder / job.params.output
         mine = {target.id for target in chosen}
@@ -44,7 +47,7 @@ class Results:
         self._rows = {target.id: self._identity(target) | {'STATUS': NOT_REACHED} for target in job.catalogue}
         for target in others:
             self._rows[target.id] |= self._from_before(target)
-        self._due = time.monotonic() + INTERVAL
+        self._due, self._pages = time.monotonic() + INTERVAL, pages
 
     @property
     def rows(self) -> list[Row]:
@@ -69,11 +72,19 @@ class Results:
             row |= {'STATUS': EXTRACTED, 'SECONDS': round(outcome.seconds, 3), **outcome.measured}
             row |= {'NOTES': '; '.join(outcome.notes), 'FILE': self._job.path(target).name}
         self._rows[outcome.ident] = row
+        self._pages.add(outcome.ident, outcome.preview)
         if time.monotonic() > self._due:
             self.write()
+        elif self._pages.are_due:
+            self._pages.write(self.rows, 'running')
 
-    def write(self) -> None:
-        """Write the summary as it is now.
+    def write(self, state: str = 'running') -> None:
+        """Write the summary and the report's table as they are now.
+
+        Parameters
+        ----------
+        state : str
+            Of the run: 'running', 'finished' or 'interrupted'.
 
         Raises
         ------
@@ -88,6 +99,7 @@ class Results:
             raise OutputError(f'{where}: {error.strerror or error}; {after(error)}') from error
         took = time.monotonic() - start
         self._due = start + max(INTERVAL, took / SHARE)
+        self._pages.write(self.rows, state)
 
     def _identity(self, target: Target) -> Row:
         return {'ID': target.id, 'RA': target.ra, 'DEC': target.dec}

@@ -47,6 +47,7 @@ const Report = {
     let id;
     try { id = decodeURIComponent(location.hash.slice(1)); } catch { id = location.hash.slice(1); }
     if (id === 'filter') return;
+    if (id === Source.id) return;
     if (id) Source.open(id);
     else if (Source.id !== null) Source.close();
   },
@@ -64,7 +65,12 @@ const Report = {
 globalThis.autospecTable = (table) => Report.receive(table);
 globalThis.autospecSource = (data) => Source.receive(data);
 
-const show = (id) => { if (id !== undefined) location.hash = encodeURIComponent(id); };
+/** Show a source at once: a browser tells of a new address only later, and the next key may be faster. */
+function show(id) {
+  if (id === undefined) return;
+  location.hash = encodeURIComponent(id);
+  Report.follow();
+}
 
 function move(places) {
   show(Table.after(Source.id, places));
@@ -131,9 +137,9 @@ byId('next').onclick = () => move(1);
 byId('close').onclick = () => { location.hash = ''; };
 byId('keys').onclick = () => byId('help').showModal();
 byId('verdict').onchange = (event) => Source.change({ verdict: event.target.value });
-byId('comment').oninput = (event) => Source.change({ comment: event.target.value });
+byId('comment').oninput = (event) => Source.change({ comment: event.target.value }, { typing: true });
 byId('z').oninput = ({ target }) => {
-  if (target.validity.valid || target.validity.stepMismatch) Source.redshift(target.value === '' ? null : target.valueAsNumber);
+  if (target.validity.valid || target.validity.stepMismatch) Source.redshift(target.value === '' ? null : target.valueAsNumber, { typing: true });
 };
 byId('slider').oninput = ({ target }) => Source.redshift(target.valueAsNumber);
 byId('smooth').oninput = ({ target }) => { Source.options.smooth = target.valueAsNumber; Source.draw(); };

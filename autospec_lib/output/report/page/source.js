@@ -156,24 +156,25 @@ const Source = {
   },
 
   /** Show the kept verdict. */
-  judge() {
+  judge({ typing = false } = {}) {
     const { verdict, z, comment } = Verdicts.of(this.id);
     for (const button of byId('verdict').elements) button.checked = button.value === verdict;
-    if (document.activeElement !== byId('z')) byId('z').value = z ?? '';
+    if (!typing) byId('z').value = z ?? '';
     byId('slider').value = z ?? 0;
-    if (document.activeElement !== byId('comment')) byId('comment').value = comment;
+    if (!typing) byId('comment').value = comment;
   },
 
-  change(part) {
+  /** A changed verdict; what the user is typing is not set anew. */
+  change(part, how) {
     if (this.id === null) return;
     Verdicts.change(this.id, part);
-    this.judge();
+    this.judge(how);
     Table.redraw(this.id);
   },
 
   /** A new redshift: at most one drawing of the lines in a frame of the screen. */
-  redshift(z) {
-    this.change({ z });
+  redshift(z, how) {
+    this.change({ z }, how);
     if (!this.data) return;
     Spectrum.options.z = z;
     cancelAnimationFrame(this.frame);

@@ -158,8 +158,9 @@ const Spectrum = {
     event.stopPropagation();
     const rest = Number(chosen.name.slice(5));
     const axis = place._fullLayout.xaxis;
+    const grip = event.clientX - axis.d2p(chosen.x);
     const move = ({ clientX }) => {
-      const seen = axis.p2d(clientX - place.getBoundingClientRect().left - axis._offset);
+      const seen = axis.p2d(clientX - grip);
       const z = this.frame.rest(seen, 0) / rest - 1;
       if (z > -0.1 && z < 20) this.onRedshift(Number(z.toFixed(5)));
     };
