@@ -2,34 +2,18 @@
 
 import base64
 import json
-import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from astropy.io import fits
-from builders import CUTOUT, STEP, UNIT, WAVE0, changed, make_cutout, process
+from builders import CUTOUT, STEP, WAVE0, changed, make_cutout, process
 from PIL import Image
+from report_reading import EVIL, GRID, content, decoded
 
 from autospec_lib.core import keys
-from autospec_lib.core.types import Grid
 from autospec_lib.output import source_file
 from autospec_lib.output.report import encoding, page, preview, source_data
-
-EVIL = '</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>&amp;\u2028\u2029"\'\\'
-GRID = Grid({}, {'CTYPE1': 'AWAV', 'CRPIX1': 1.0, 'CRVAL1': WAVE0, 'CDELT1': STEP, 'CUNIT1': 'Angstrom'}, unit=UNIT)
-
-
-def decoded(text, kind='<f4'):
-    """The array that base64 text holds."""
-    return np.frombuffer(base64.b64decode(text), kind)
-
-
-def content(path):
-    """The value that a script hands to the page, by JSON alone."""
-    text = path.read_text(encoding='ascii')
-    name, value = re.fullmatch(r'(\w+)\((.*)\);\n', text, re.DOTALL).groups()
-    return name, json.loads(value)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from astropy.io import fits
 from browser import CHROMIUM, DRIVER, Browser
 from builders import DEC, RA, gaussian, make_cutout, process, sky_header, small_cube, write_cube
 from PIL import Image
-from test_report_data import EVIL, GRID
+from report_reading import EVIL, GRID
 
 from autospec_lib.cli import main
 from autospec_lib.output.report import page, source_data

@@ -1,0 +1,25 @@
+"""What the report's page loads, read by JSON alone; and text that tries to become more than text."""
+
+import base64
+import json
+import re
+
+import numpy as np
+from builders import STEP, UNIT, WAVE0
+
+from autospec_lib.core.types import Grid
+
+EVIL = '</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>&amp;\u2028\u2029"\'\\'
+GRID = Grid({}, {'CTYPE1': 'AWAV', 'CRPIX1': 1.0, 'CRVAL1': WAVE0, 'CDELT1': STEP, 'CUNIT1': 'Angstrom'}, unit=UNIT)
+
+
+def decoded(text, kind='<f4'):
+    """The array that base64 text holds."""
+    return np.frombuffer(base64.b64decode(text), kind)
+
+
+def content(path):
+    """The value that a script hands to the page, by JSON alone."""
+    text = path.read_text(encoding='ascii')
+    name, value = re.fullmatch(r'(\w+)\((.*)\);\n', text, re.DOTALL).groups()
+    return name, json.loads(value)
