@@ -159,27 +159,31 @@ def test_small_images_of_nothing_and_of_much():
         assert len(preview.thumbnails([image], 'viridis')) < 4000
 
 
-def test_the_outline_holds_every_value_but_noisy_ones():
+def test_the_outline_holds_every_value_but_noisy_and_hot_ones():
     flux = np.sin(np.arange(960) / 40)
-    flux[[17, 500]] = 3, -2
+    flux[[117, 500]] = 30, -2
     flux[:20] = np.nan
     noisy = np.zeros(960, bool)
     noisy[500] = True
-    low, high = decoded(preview.outline(flux, noisy, (-1.0, 1.0)), 'u1').reshape(2, preview.BINS).astype(float)
+    low, high = decoded(preview.outline(flux, noisy), 'u1').reshape(2, preview.BINS).astype(float)
     bins = np.where(noisy, np.nan, flux).reshape(preview.BINS, -1)
     assert (low[:2] == 0).all()
     assert (high[:2] == 0).all()
-    levels = [np.rint(128 + 127 * f(bins[2:], axis=1)) for f in (np.nanmin, np.nanmax)]
+    assert high[11] == 255  # the hot one
+    levels = np.rint([128 + 127 * f(bins[2:], axis=1) for f in (np.nanmin, np.nanmax)]).clip(1, 255)
     np.testing.assert_allclose([low[2:], high[2:]], levels, atol=1)
 
 
-def test_an_outline_of_few_channels():
-    assert decoded(preview.outline(np.array([0.0, 1.0]), np.zeros(2, bool), (0.0, 1.0)), 'u1').tolist() == [
-        1,
-        255,
-        1,
-        255,
-    ]
+@pytest.mark.parametrize('width', [1.0, 3.0])
+def test_the_outline_holds_a_line_as_narrow_as_the_resolution(width):
+    flux = 100 * np.exp(-0.5 * ((np.arange(1000) - 500) / width) ** 2)
+    high = decoded(preview.outline(flux, np.zeros(1000, bool)), 'u1')[preview.BINS :]
+    assert (high.max(), high.min()) == (255, 1)
+
+
+def test_an_outline_of_few_channels_and_of_none_that_is_known():
+    assert decoded(preview.outline(np.array([0.0, 1.0]), np.zeros(2, bool)), 'u1').tolist() == [1, 255, 1, 255]
+    assert decoded(preview.outline(np.full(4, np.nan), np.zeros(4, bool)), 'u1').tolist() == [0] * 8
 
 
 def test_plotlys_library_is_found_without_importing_it():

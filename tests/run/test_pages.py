@@ -20,6 +20,7 @@ OUTSIDE = f'9 {RA + 1:.7f} {DEC:.7f}\n'
 def field(folder):
     """A working folder with two sources in the cube and one outside."""
     (folder / 'catalog.txt').write_text(INSIDE + OUTSIDE)
+    settings(folder, REPORT=True)
     return folder
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
+from functools import lru_cache
 
 import matplotlib
 import numpy as np
-from matplotlib.colors import AsinhNorm, Normalize
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -36,12 +36,17 @@ def thumbnails(images: Sequence[FloatArray], cmap: str) -> str:
     small = [_levels(_reduced(image)) for image in images]
     gap = np.full((len(small[0]), GAP), COLOURS, np.uint8)
     strip = np.hstack([part for level in small for part in (level, gap)][:-1])
-    table = matplotlib.colormaps[cmap](np.linspace(0, 1, COLOURS), bytes=True)[:, :3]
     picture = Image.fromarray(strip[::-1])
-    picture.putpalette([*table.ravel().tolist(), 0, 0, 0])
+    picture.putpalette(_palette(cmap))
     file = io.BytesIO()
     picture.save(file, 'PNG', transparency=COLOURS, optimize=False)
     return f'data:image/png;base64,{base64.b64encode(file.getvalue()).decode("ascii")}'
+
+
+@lru_cache(maxsize=4)
+def _palette(cmap: str) -> bytes:
+    table = matplotlib.colormaps[cmap](np.linspace(0, 1, COLOURS), bytes=True)[:, :3]
+    return bytes([*table.ravel().tolist(), 0, 0, 0])
 
 
 def _reduced(image: FloatArray) -> FloatArray:
@@ -56,14 +61,14 @@ def _levels(image: FloatArray) -> NDArray[np.uint8]:
     low, middle, high = np.percentile(image[known], [5, 50, 99.8]) if known.any() else (0.0, 0.0, 0.0)
     noise = 1.4826 * np.median(np.abs(image[known] - middle)) if known.any() else 0.0
     width = max(2 * noise, 0.03 * (high - low))
-    norm = (
-        AsinhNorm(width, low, high, clip=True) if high > low and width > 0 else Normalize(low - 1, low + 1, clip=True)
-    )
-    shown = np.asarray(norm(np.where(known, image, low)), dtype=float)
+    if not (high > low and width > 0):
+        return np.where(known, COLOURS // 2, COLOURS).astype(np.uint8)
+    ends = np.arcsinh(np.array([low, high]) / width)
+    shown = np.clip((np.arcsinh(np.where(known, image, low) / width) - ends[0]) / (ends[1] - ends[0]), 0, 1)
     return np.where(known, np.rint(shown * (COLOURS - 1)), COLOURS).astype(np.uint8)
 
 
-def outline(flux: FloatArray, noisy: BoolArray, limits: tuple[float, float]) -> str:
+def outline(flux: FloatArray, noisy: BoolArray) -> str:
     """The lowest and highest flux in each of `BINS` ranges of channels.
 
     Parameters
@@ -72,20 +77,27 @@ def outline(flux: FloatArray, noisy: BoolArray, limits: tuple[float, float]) -> 
         NaN where there is no value.
     noisy : array of bool (nl,)
         Channels that are left out.
-    limits : (float, float)
-        The flux of the levels 1 and 255.
 
     Returns
     -------
     str
-        Bytes in base64: `BINS` lowest levels, then as many highest ones; 0 where a range has no value.
+        Bytes in base64: `BINS` lowest levels, then as many highest ones, from 1 to 255; 0 where a range has no value.
     """
-    low, high = limits
+    known = np.isfinite(flux) & ~noisy
+    low, high = _limits(flux[known])
     bins = min(BINS, len(flux))
     edges = np.linspace(0, len(flux), bins + 1).astype(int)[:-1]
-    known = np.isfinite(flux) & ~noisy
     level = np.clip(1 + 254 * (np.where(known, flux, low) - low) / ((high - low) or 1), 1, 255)
     lowest = np.minimum.reduceat(np.where(known, level, 256), edges)
     highest = np.maximum.reduceat(np.where(known, level, 0), edges)
     empty = highest == 0
     return binary(np.concatenate([np.where(empty, 0, lowest), highest]).round(), 'u1')
+
+
+def _limits(flux: FloatArray) -> tuple[float, float]:
+    """Limits that hold zero and every line but no hot voxel: a channel counts up to twice the median of three."""
+    if len(flux) < 3:
+        return min([0.0, *flux]), max([0.0, *flux])
+    before, here, behind = flux[:-2], flux[1:-1], flux[2:]
+    middle = np.maximum(np.minimum(before, here), np.minimum(np.maximum(before, here), behind))
+    return min(0.0, float(np.maximum(here, 2 * middle).min())), max(0.0, float(np.minimum(here, 2 * middle).max()))

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,13 @@ from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Products
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Grid, Measured, Target
 from autospec_lib.output.report import encoding, preview
-from autospec_lib.output.spectra_plot import limits, sky_lines, unit_text
+from autospec_lib.output.spectra_plot import sky_lines, unit_text
 
 FUNCTION = 'autospecSource'  # of the page
 SHOWN_MAPS = (keys.WHITE, f'{keys.XCOR}{keys.CONTSUB}', keys.XCOR)  # at most two, beside one another in the table
 MEDIA = {'AWAV': 'air', 'WAVE': 'vacuum', 'FREQ': 'vacuum'}  # of wavelengths, by the axis' type
 HEAD = 16384  # bytes at the beginning of a file of data that hold the preview
-NOT_SHOWN = ('FPRINT',)  # cards of no interest to a reader
+NOT_SHOWN = ('FPRINT', 'REFSPEC', 'OBJMASK', 'OBJNPIX', 'OBJAREA', 'DBNUM', 'DBGROW')  # cards that the summary has, too
 
 
 @dataclass(frozen=True)
@@ -170,16 +171,16 @@ def _content(shown: Shown, cmap: str, links: Mapping[str, str]) -> dict[str, Any
     return {
         'preview': {
             'thumb': preview.thumbnails(small[:2], cmap),
-            'outline': preview.outline(reference.data, sky, limits(reference.data, sky)),
+            'outline': preview.outline(reference.data, sky),
         },
         'id': str(shown.target.id),
         'ra': shown.target.ra,
         'dec': shown.target.dec,
         'wave': _axis(shown.wave),
-        'wave_unit': unit_text(shown.grid.wave_unit),
+        'wave_unit': _unit(shown.grid.wave_unit),
         'angstrom': _angstrom(shown.grid.wave_unit),
         'medium': MEDIA.get(str(shown.grid.spectral.get('CTYPE1', ''))[:4], ''),
-        'unit': unit_text(reference.unit) if reference.unit else '',
+        'unit': _unit(reference.unit),
         'reference': shown.reference,
         'spectra': [_spectrum(key, one, shown.about.get(key, '')) for key, one in shown.spectra.items()],
         'sky': _ranges(shown.wave, sky),
@@ -208,6 +209,13 @@ def _axis(wave: FloatArray) -> dict[str, Any]:
     return {'values': encoding.binary(wave, '<f8')}
 
 
+@lru_cache(maxsize=16)
+def _unit(unit: str) -> str:
+    """A unit as people write it; astropy takes a millisecond for it."""
+    return unit_text(unit) if unit else ''
+
+
+@lru_cache(maxsize=16)
 def _angstrom(unit: str) -> float | None:
     """How many Angstrom a unit of wavelength is, None where it is none."""
     try:

@@ -69,7 +69,7 @@ const Source = {
       : Float64Array.from({ length: wave.number }, (_, place) => wave.start + place * wave.step);
     const spectra = raw.spectra.map((one) => (
       { ...one, flux: decoded(one.flux), error: one.error && decoded(one.error) }));
-    this.loaded.set(raw.id, { ...raw, wave: places, spectra });
+    this.loaded.set(raw.id, { ...raw, wave: places, spectra, colours: Object.create(null) });
   },
 
   head(row) {
@@ -84,6 +84,7 @@ const Source = {
     byId('previous').disabled = !Table.after(row.id, -1);
     byId('next').disabled = !Table.after(row.id, 1);
     byId('facts').replaceChildren(...Table.columns.flatMap((column) => fact(row, column)));
+    byId('measured').replaceChildren();
   },
 
   fill(row) {
@@ -96,6 +97,7 @@ const Source = {
       ...data.facts.flatMap(([card, found, text]) => pair(card, typeof found === 'number' ? readable(found) : found, text)),
       ...(file ? [element('div', {}, element('dt', {}, 'FILE'), element('dd', {}, element('a', { href: address(file) }, file)))] : []),
     );
+    byId('measured').replaceChildren(...measured(row));
     const shown = this.options.chosen.filter((key) => data.spectra.some((one) => one.key === key));
     data.shown = shown.length ? shown : [data.reference];
     byId('spectra').replaceChildren(...data.spectra.map((one) => this.choice(one)));
@@ -117,7 +119,7 @@ const Source = {
       this.options.chosen = data.shown;
       this.draw();
     };
-    return element('label', { title: one.about }, box, swatch(data, one.key), element('span', {}, one.key),
+    return element('label', { title: one.about }, box, element('span', {}, one.key),
       element('small', {}, one.about));
   },
 
@@ -198,11 +200,27 @@ function picture(id, key, path) {
   return element('figure', { class: key.toLowerCase() }, element('figcaption', {}, words), link);
 }
 
+/** A row for each spectrum that the summary has measured: key, signal-to-noise ratio, median flux. */
+function measured(row) {
+  const names = Table.columns.filter(({ name }) => name.startsWith('FLUX_') && typeof row.cells[name] === 'number');
+  const unit = names[0]?.unit;
+  const head = ['Spectrum', 'S/N', `Median flux${unit ? ` (${unit})` : ''}`].map((word) => element('th', { scope: 'col' }, word));
+  const rows = names.map(({ name }) => {
+    const key = name.slice('FLUX_'.length);
+    const ratio = row.cells[`SN_${key}`];
+    return element('tr', {}, element('th', { scope: 'row' }, key),
+      element('td', { class: 'number' }, typeof ratio === 'number' ? ratio.toFixed(1) : ''),
+      element('td', { class: 'number' }, readable(row.cells[name])));
+  });
+  return rows.length ? [element('thead', {}, element('tr', {}, ...head)), element('tbody', {}, ...rows)] : [];
+}
+
 /** A measured value and what it is, as a term and its description. */
 function fact(row, column) {
   const { name, unit, text, number } = column;
   const found = row.cells[name];
-  if (found === null || found === undefined || found === '' || ['NOTES', 'ERROR', 'STATUS', 'FILE', 'FINGERPRINT'].includes(name)) {
+  if (found === null || found === undefined || found === '' || ['NOTES', 'ERROR', 'STATUS', 'FILE', 'SN'].includes(name)
+    || /^(SN|FLUX)_/.test(name)) {
     return [];
   }
   const words = number ? readable(found, name === 'RA' || name === 'DEC' ? 10 : 4) : String(found);

@@ -49,7 +49,7 @@ const Spectrum = {
         y: flux,
         name: plain(one.key),
         customdata: error ?? undefined,
-        hovertemplate: `%{y:.4~g}${error ? ' ± %{customdata:.2~g}' : ''}<extra>${plain(one.key)}</extra>`,
+        hovertemplate: `%{y:.5~g}${error ? ' ± %{customdata:.3~g}' : ''}<extra>${plain(one.key)}</extra>`,
         mode: 'lines',
         line: { color: line, width: 1.3, shape: 'hvh' },
       });
@@ -180,10 +180,15 @@ function plain(text) {
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-/** The colour of a spectrum, the same whichever others are shown; the reference has the first. */
+/** The colour of a spectrum that is shown: it keeps its own until it is hidden, and the reference has the first. */
 function colourOf(data, key) {
-  const others = data.spectra.filter((one) => one.key !== data.reference);
-  return colour(`--line-${key === data.reference ? 0 : 1 + (others.findIndex((one) => one.key === key) % 7)}`);
+  for (const gone of Object.keys(data.colours).filter((one) => !data.shown.includes(one))) delete data.colours[gone];
+  if (!(key in data.colours)) {
+    const taken = Object.values(data.colours);
+    const free = [1, 2, 3, 4, 5, 6, 7].find((number) => !taken.includes(number)) ?? 7;
+    data.colours[key] = key === data.reference ? 0 : free;
+  }
+  return colour(`--line-${data.colours[key]}`);
 }
 
 /** Flux and errors (of channels taken as independent) after a Gaussian of a standard deviation in channels. */

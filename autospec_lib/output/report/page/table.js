@@ -249,7 +249,7 @@ function outlined(text) {
   }
   const path = runs.map((run) => `M${[
     ...run.map((place) => point(place, levels[place])),
-    ...run.toReversed().map((place) => point(place, Math.max(levels[bins + place], levels[place] + 4))),
+    ...[...run].reverse().map((place) => point(place, Math.max(levels[bins + place], levels[place] + 4))),
   ].join('L')}Z`).join('');
   const space = 'http://www.w3.org/2000/svg';
   const picture = document.createElementNS(space, 'svg');
