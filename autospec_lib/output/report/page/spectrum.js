@@ -5,6 +5,7 @@ const CONFIG = {
   displaylogo: false,
   responsive: true,
   doubleClick: 'reset',
+  showTips: false,
   modeBarButtons: [['zoom2d', 'pan2d', 'zoomIn2d', 'zoomOut2d', 'resetScale2d', 'toImage']],
 };
 const LABEL_ROOM = 15;  // pixels from one line's label to the next
