@@ -30,7 +30,7 @@ def extracted(folder):
     (folder / 'catalog.txt').write_text(f'6 {RA:.7f} {DEC:.7f}\n8 {RA + 1 / 3600:.7f} {DEC:.7f}\n')
     with (folder / 'param.py').open('a') as file:
         file.write("IMG = 'hst.fits'\nSEG = 'mine.fits'\nAPER = 0.6\nREF = 0.6\nOUT_SUB = True\n")
-        file.write("DEBLEND = True\nPSF = 0.8\nNOISE = 'empirical'\nXCOR_ITER = 2\n")
+        file.write("OUT_1D = True\nDEBLEND = True\nPSF = 0.8\nNOISE = 'empirical'\nXCOR_ITER = 2\n")
     assert main([str(folder), '-q']) == 0
     return folder
 
@@ -136,6 +136,12 @@ def test_the_columns_of_the_summary_stand_in_their_table_with_units_and_texts():
     assert len(first_column(text)) == len(summary.COLUMNS) + len(summary.OF_SPECTRA)
 
 
+def test_the_columns_with_results_of_marz_stand_in_their_table():
+    text = section('docs/output.md', 'MARZ')
+    for column in summary.MARZ:
+        assert f'\n| `{column.name}` | {column.text} |\n' in text
+
+
 def test_every_plot_stands_in_its_table(extracted):
     with (extracted / 'param.py').open('a') as file:
         file.write('PLOTS = True\n')
@@ -151,7 +157,7 @@ def test_the_snippets_run(snippet, extracted, monkeypatch):
 
 
 def test_there_are_snippets():
-    assert len(SNIPPETS) == 2
+    assert len(SNIPPETS) == 3
 
 
 @pytest.mark.parametrize(('name', 'ending'), [('demo', '.venv/bin/AutoSpec --demo'), ('test', '.venv/bin/pytest -q')])

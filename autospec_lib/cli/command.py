@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from autospec_lib import __version__
 from autospec_lib.cli import memory
+from autospec_lib.cli.init import init
 from autospec_lib.cli.options import parsed
 from autospec_lib.cli.terminal import prepare_streams, say
 from autospec_lib.cli.view import view
-from autospec_lib.core.atomic import write_new
 from autospec_lib.core.errors import AutoSpecError, InputError, OutputError
 from autospec_lib.core.wording import way_out
 from autospec_lib.run.interruption import Interruption
@@ -86,27 +86,12 @@ def _action(options: argparse.Namespace) -> Callable[[Path, argparse.Namespace, 
     if options.demo is not None:
         return _demo
     if options.init:
-        return _init
+        return init
     if options.view:
         return view
+    if options.marz_results:
+        return _take_redshifts
     return _check if options.check else _run
-
-
-def _init(folder: Path, _options: argparse.Namespace, _interruption: Interruption) -> int:
-    """Write the templates that are not there yet."""
-    from autospec_lib.config import params
-    from autospec_lib.inputs import catalog
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in (('param.py', params.template()), ('catalog.txt', catalog.template())):
-            written = write_new(folder / name, text)
-            say(f'{folder / name}: ' + ('written; edit it' if written else 'is there already; kept as it is'))
-    except OSError as error:
-        raise InputError(
-            f'{folder}: {error.strerror}; {way_out(error, "choose a folder that can be written")}'
-        ) from error
-    return 0
 
 
 def _check(folder: Path, options: argparse.Namespace, _interruption: Interruption) -> int:
@@ -117,6 +102,18 @@ def _check(folder: Path, options: argparse.Namespace, _interruption: Interruptio
     _warn(warned, options)
     for line in estimate.describe(job, targets, _processes(job, targets, options)):
         say(line)
+    return 0
+
+
+def _take_redshifts(folder: Path, options: argparse.Namespace, _interruption: Interruption) -> int:
+    """Read the redshifts that MARZ has saved into the summary."""
+    from autospec_lib.run import redshifts
+
+    job, _, warned = _prepare(folder, options, write_defaults=False)
+    number, unknown = redshifts.take(job, Path(options.marz_results))
+    _warn([*warned, *unknown], options)
+    if not options.quiet:
+        say(f'{number} redshifts are in {job.folder / job.params.output / "summary.ecsv"}')
     return 0
 
 
@@ -224,7 +221,7 @@ def _loop(outcomes: Iterator[Outcome], told: tuple[Report, Results, Log], option
     bar = tqdm(total=report.total, unit='source', leave=False, disable=True if options.quiet else None)
     with bar:
         try:
-            results.write()
+            results.begin()
             for outcome in outcomes:
                 report.add(outcome)
                 log.outcome(outcome)
@@ -234,7 +231,7 @@ def _loop(outcomes: Iterator[Outcome], told: tuple[Report, Results, Log], option
                 if options.verbose or outcome.error is not None:
                     with bar.external_write_mode():
                         say(outcome.line, sys.stderr if outcome.error else sys.stdout)
-            results.write('finished')
+            results.finish()
         except KeyboardInterrupt:
             log.write('# interrupted')
             with suppress(OutputError):

@@ -57,6 +57,9 @@ def parser() -> argparse.ArgumentParser:
     )
     does.add_argument('--view', action='store_true', help='open the report of a run in the browser')
     add('--port', type=_port, metavar='N', help='with --view: serve the report to browsers of this machine at port N')
+    does.add_argument(
+        '--marz-results', metavar='FILE', help='read the redshifts that MARZ has saved in FILE (.mz) into the summary'
+    )
     add('--id', nargs='+', type=_ident, metavar='ID', help='extract only the sources with these IDs')
     add('--skip-bad-rows', action='store_true', help='leave out catalogue rows that cannot be read, and log them')
     add('--resume', action='store_true', help='keep the sources that an earlier run completed with the same settings')

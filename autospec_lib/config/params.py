@@ -182,6 +182,20 @@ class Params:
         'write index.html, a page with all sources for the browser',
         'See [Report](report.md).',
     )
+    out_1d: bool = _parameter(
+        False,
+        validators.SWITCH,
+        'Output',
+        'write each spectrum as a table of its own too',
+        'For specutils, jdaviz and TOPCAT; see [Spectra as tables](output.md#spectra-as-tables).',
+    )
+    marz: bool = _parameter(
+        False,
+        validators.SWITCH,
+        'Output',
+        'write the file that the redshift program MARZ loads',
+        'See [MARZ](output.md#marz).',
+    )
     cmap: str = _parameter(
         'viridis', validators.COLOUR_MAP, 'Output', 'matplotlib colour map for images and cross-correlation maps'
     )

@@ -13,6 +13,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 from autospec_lib.core import keys
 from autospec_lib.core.products import Kind, Products, Spectrum, by_key
 from autospec_lib.core.types import Cutout, FloatArray, Grid, Measured, Target, Voxels
+from autospec_lib.output.summary import main_spectra
 
 FACTS = ('OBJMASK', 'OBJNPIX', 'OBJAREA', 'DBNUM', 'DBGROW')
 
@@ -49,6 +50,40 @@ def read_source(path: Path) -> tuple[Products, Cutout]:
             facts={card: (header[card], '') for card in FACTS if card in header},
         )
     return products, cutout
+
+
+def main_keys(path: Path) -> list[str]:
+    """The keys without _SKYSUB of the main spectra in a source's file, see `summary.main_spectra`.
+
+    Raises
+    ------
+    OSError, KeyError, ValueError
+        If it is not a file of AutoSpec.
+    """
+    with fits.open(path) as hdus:
+        spectra = _spectra({hdu.name: hdu for hdu in hdus[1:]})
+        return [*main_spectra(Products(spectra=by_key(spectra)))]
+
+
+def read_spectrum(path: Path, tag: str) -> Spectrum:
+    """The spectrum with a tag in a source's file, its reference spectrum where it has none.
+
+    Raises
+    ------
+    OSError, KeyError, ValueError
+        If it is not a file of AutoSpec.
+    """
+    with fits.open(path, memmap=False) as hdus:
+        wanted = hdus[0].header['REFSPEC']
+        arrays = {}
+        for hdu in hdus[1:]:  # headers are read one by one, and spectra come first
+            if not hdu.name.startswith('SPE_'):
+                break
+            if hdu.name.endswith('_DATA') and keys.parts(hdu.name[4:-5])[0] == tag:
+                wanted = hdu.name[4:-5]
+            arrays[hdu.name] = hdu
+        names = (f'SPE_{wanted}_DATA', f'SPE_{wanted}_STAT')
+        return _spectra({name: arrays[name] for name in names if name in arrays})[0]
 
 
 def _floats(values: Any) -> FloatArray:

@@ -125,12 +125,12 @@ def _extensions(products: Products, grid: Grid) -> Iterator[bytes]:
 
 
 def _measured(name: str, values: Measured, wcs: Mapping[str, Any]) -> Iterator[bytes]:
-    yield _extension(f'{name}_DATA', _stored(values.data), wcs, values.unit)
+    yield _extension(f'{name}_DATA', stored(values.data), wcs, values.unit)
     if values.variance is not None:
-        yield _extension(f'{name}_STAT', _stored(values.variance), wcs, squared(values.unit))
+        yield _extension(f'{name}_STAT', stored(values.variance), wcs, squared(values.unit))
 
 
-def _stored(values: FloatArray) -> NDArray[Any]:
+def stored(values: FloatArray) -> NDArray[Any]:
     """Single precision as in v1.1.2, but double where a value would become infinite or lose digits next to zero."""
     size = np.abs(values[np.isfinite(values) & (values != 0)])
     fits_single = size.size == 0 or (size.min() >= SINGLE.tiny and size.max() <= SINGLE.max)

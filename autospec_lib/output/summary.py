@@ -51,6 +51,12 @@ FILES = (
     Column('FINGERPRINT', '', str, 'FPRINT in its header: of parameters, inputs and version'),
 )
 COLUMNS = (*SOURCE, *FILES)  # of every row
+MARZ = (  # of rows with results of MARZ
+    Column('Z_MARZ', '', float, "redshift in MARZ: the user's, else that of the best match"),
+    Column('QOP_MARZ', '', int, 'its quality: 4 sure, 3, 2, 1 none, 6 star, 0 not judged'),
+    Column('TEMPLATE_MARZ', '', str, 'template that matches'),
+    Column('COMMENT_MARZ', '', str, 'comment in MARZ'),
+)
 # Between the two, for each main spectrum, these and its key without _SKYSUB.
 OF_SPECTRA = (
     Column('SN_', '', float, 'median signal-to-noise ratio per pixel'),
@@ -59,11 +65,13 @@ OF_SPECTRA = (
 
 
 def columns(rows: Iterable[Mapping[str, Any]]) -> list[Column]:
-    """The columns of a table of rows: `COLUMNS`, and those of every spectrum that any row has.
+    """The columns of a table of rows: `COLUMNS`, those of every spectrum that any row has, and `MARZ` where one has it.
 
     Those of spectra stand in the order of the rows; a spectrum that a row lacks does not end the order.
     """
-    named = {column.name for column in COLUMNS}
+    rows = list(rows)
+    marz = [column for column in MARZ if any(column.name in row for row in rows)]
+    named = {column.name for column in (*COLUMNS, *MARZ)}
     found: list[str] = []
     for row in rows:
         place = 0
@@ -73,7 +81,7 @@ def columns(rows: Iterable[Mapping[str, Any]]) -> list[Column]:
             if name not in found:
                 found.insert(place, name)
             place = found.index(name) + 1
-    return [*SOURCE, *map(_column, found), *FILES]
+    return [*SOURCE, *map(_column, found), *marz, *FILES]
 
 
 def _column(name: str) -> Column:

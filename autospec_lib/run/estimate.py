@@ -86,10 +86,13 @@ def file_size(job: Job, spaxels: int) -> float:
     nl = len(job.cube.wave)
     params, extra = job.params, len(job.cube.images)
     joint = bool(params.deblend)
-    arrays = [4 * nl] * 2 * (3 + len(params.aper) + extra + 3 * params.xcor + joint + bool(params.psf))
+    spectra = 2 + len(params.aper) + extra + params.xcor * (1 + params.cont_sub) + joint + bool(params.psf)
+    arrays = [4 * nl] * 2 * (spectra + 1 + params.xcor * params.cont_sub)
     arrays += [4 * spaxels] * (4 + 3 * joint + 2 * extra + len(job.cube.segmaps) + 3 + 4 * params.xcor)
     arrays += [4 * nl * spaxels] * (2 * params.out_sub * (1 + (params.xcor and params.cont_sub)))
+    tables = [17 * nl] * (spectra * params.out_1d)
     blocks = sum(int(np.ceil(size / BLOCK)) + 1 for size in arrays)
+    blocks += sum(int(np.ceil(size / BLOCK)) + 3 for size in tables)
     # The report holds the spectra once more, in text of four characters for three bytes.
     again = params.report * sum(size * 4 / 3 for size in arrays if size == 4 * nl)
-    return blocks * BLOCK + PLOTS * params.plots + again
+    return blocks * BLOCK + PLOTS * params.plots + 8 * nl * params.marz + again

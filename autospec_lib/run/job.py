@@ -11,6 +11,7 @@ from autospec_lib.core import keys
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 from autospec_lib.core.types import Target
 from autospec_lib.inputs.cube import OpenCube
+from autospec_lib.output import spectra_1d
 from autospec_lib.output.selection import Wanted
 
 
@@ -47,6 +48,11 @@ class Job:
     def data(self, target: Target) -> Path:
         """Where the file with what the report shows of a source belongs."""
         return self.output / keys.REPORT / 'data' / keys.report_data(target.id)
+
+    @property
+    def spectra(self) -> Path:
+        """The folder of spectra as tables."""
+        return self.folder / self.params.output / spectra_1d.FOLDER
 
     @property
     def wanted(self) -> Wanted:

@@ -17,7 +17,7 @@ from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Target
 from autospec_lib.inputs import catalog, cutouts, images, psf_setting
 from autospec_lib.inputs.cube import OpenCube, open_cube
-from autospec_lib.output import summary_table
+from autospec_lib.output import marz, spectra_1d, summary_table
 from autospec_lib.output.report import page
 from autospec_lib.run import lock, resume
 from autospec_lib.run.job import Job
@@ -95,11 +95,13 @@ def _check_outputs(folder: Path, params: Params, idents: Collection[int]) -> Non
 
 
 def _in_the_way(output: Path, prefix: str, idents: Collection[str]) -> Iterator[Path]:
-    """What lies where the run writes: the lock, the summary, the report, the sources' files and plots."""
-    yield output / lock.NAME
-    for name in (*summary_table.NAMES, page.PAGE):
+    """What lies where the run writes: the lock, what is of all sources, each source's files and plots."""
+    for name in (lock.NAME, *summary_table.NAMES, marz.NAME, page.PAGE):
         yield output / name
     yield from (output / keys.REPORT).glob('*')
+    for path in output.glob(f'{spectra_1d.FOLDER}/*.fits'):
+        if path.name.partition('_')[0] in idents:
+            yield path
     for path in output.glob(f'{glob.escape(prefix)}*.fits'):
         if path.stem.removeprefix(prefix) in idents:
             yield path

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from astropy.io import fits
 
-from autospec_lib.core.errors import OutputError
 from autospec_lib.core.types import Target
-from autospec_lib.core.wording import after
-from autospec_lib.output import read_back, summary, summary_table
+from autospec_lib.inputs.marz_results import Redshift
+from autospec_lib.output import marz, read_back, summary, summary_table
 from autospec_lib.output.summary import Row
-from autospec_lib.run import resume
+from autospec_lib.run import exports, resume
 from autospec_lib.run.job import Job
-from autospec_lib.run.pages import Pages
+from autospec_lib.run.pages import Pages, writing
 from autospec_lib.run.report import Outcome
 
 INTERVAL = 15.0  # seconds at least between two writes while a run goes on
@@ -43,11 +42,45 @@ class Results:
         self._output = job.folder / job.params.output
         mine = {target.id for target in chosen}
         others = [target for target in job.catalogue if target.id not in mine]
-        self._earlier = self._read() if others or job.resume else {}
+        self._earlier = self._read()
         self._rows = {target.id: self._identity(target) | {'STATUS': NOT_REACHED} for target in job.catalogue}
         for target in others:
             self._rows[target.id] |= self._from_before(target)
         self._due, self._pages = time.monotonic() + INTERVAL, pages
+
+    def begin(self) -> None:
+        """Write the summary in which no chosen source is done yet, and remove what would be of an earlier run.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        with writing(self._output / marz.NAME):
+            (self._output / marz.NAME).unlink(missing_ok=True)
+        self.write()
+
+    def finish(self) -> None:
+        """Write all that is made when every source is done; after an interruption `write` is all there is time for.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        self.write('finished')
+        if self._job.params.marz:
+            with writing(self._output / marz.NAME):
+                exports.write_marz(self._job, self.rows)
+
+    def set_redshifts(self, redshifts: Mapping[str, Redshift]) -> list[str]:
+        """Take in what MARZ says of sources; the names that are not in the catalogue."""
+        names = {str(ident): ident for ident in self._rows}
+        for name in redshifts.keys() & names.keys():
+            one = redshifts[name]
+            found = {'Z_MARZ': one.z, 'QOP_MARZ': one.quality}
+            self._rows[names[name]] |= found | {'TEMPLATE_MARZ': one.template, 'COMMENT_MARZ': one.comment}
+        return [name for name in redshifts if name not in names]
 
     @property
     def rows(self) -> list[Row]:
@@ -92,17 +125,17 @@ class Results:
             If it cannot be written.
         """
         start = time.monotonic()
-        try:
+        with writing(self._output / summary_table.NAMES[0]):
             summary_table.write(self._output, self.rows, self._job.cube.grid.unit)
-        except OSError as error:
-            where = self._output / summary_table.NAMES[0]
-            raise OutputError(f'{where}: {error.strerror or error}; {after(error)}') from error
         took = time.monotonic() - start
         self._due = start + max(INTERVAL, took / SHARE)
         self._pages.write(self.rows, state)
 
     def _identity(self, target: Target) -> Row:
-        return {'ID': target.id, 'RA': target.ra, 'DEC': target.dec}
+        """What is known before the extraction; a redshift stays whatever becomes of the spectrum."""
+        row = self._earlier.get(target.id, {})
+        redshift = {one.name: row[one.name] for one in summary.MARZ if one.name in row and self._same(row, target)}
+        return {'ID': target.id, 'RA': target.ra, 'DEC': target.dec} | redshift
 
     def _read(self) -> dict[int, Row]:
         """The rows of the summary that is there, by ID; none where it cannot be read."""

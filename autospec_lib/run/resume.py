@@ -15,13 +15,20 @@ from autospec_lib import __version__
 from autospec_lib.config.params import Params
 from autospec_lib.core import keys
 from autospec_lib.core.types import Target
-from autospec_lib.output import source_file
+from autospec_lib.output import read_back, source_file, spectra_1d
 from autospec_lib.run.job import Job
 
 CARD = 'FPRINT'
 JPG_END = b'\xff\xd9'
 # What changes where results go, or how many at a time, but not what they are. CMAP is not among them: it shapes plots.
-IRRELEVANT = {'output', 'pre_out', 'catalog', 'mode', 'size', 'ref', 'plots', 'report', 'cores', 'warnings'}
+IRRELEVANT = {'output', 'pre_out', 'catalog', 'mode', 'size', 'ref'} | {
+    'plots',
+    'report',
+    'out_1d',
+    'marz',
+    'cores',
+    'warnings',
+}
 
 
 def run_fingerprint(folder: Path, params: Params, sex: Any) -> str:
@@ -57,13 +64,16 @@ def fingerprint(job: Job, target: Target) -> str:
 
 
 def is_complete(job: Job, target: Target) -> bool:
-    """Whether a source's file is there, whole and with the same fingerprint, and its plots if they are wanted."""
+    """Whether a source's file is there, whole and with the same fingerprint, with the plots and tables wanted."""
     path = job.path(target)
     try:
         header = fits.getheader(path)
         if header[CARD] != fingerprint(job, target) or not source_file.is_whole(path, header):
             return False
+        tables = spectra_1d.names(target.id, read_back.main_keys(path)) if job.params.out_1d else []
     except (OSError, KeyError, ValueError):
+        return False
+    if not all((job.spectra / name).exists() for name in tables):
         return False
     wanted = keys.pictures(job.params.xcor, 'DBNUM' in header) if job.params.plots else ()
     return all(_is_whole_picture(job.picture(target, key)) for key in wanted)

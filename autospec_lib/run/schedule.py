@@ -83,7 +83,7 @@ class _Worker:
         self.pipe.close()
         self.interruption.workers.discard(self.process.pid)
         if self.target is not None:
-            for folder in (job.path(self.target).parent, job.picture(self.target, '').parent):
+            for folder in (job.path(self.target).parent, job.spectra, job.picture(self.target, '').parent):
                 for torn in folder.glob(f'.*.{self.process.pid}.tmp'):
                     torn.unlink(missing_ok=True)
 

@@ -13,7 +13,7 @@ from autospec_lib.core.errors import AutoSpecError, OutputError, SourceError
 from autospec_lib.core.products import Products
 from autospec_lib.core.types import Cutout, Target
 from autospec_lib.inputs import cutouts
-from autospec_lib.output import source_file, summary
+from autospec_lib.output import source_file, spectra_1d, summary
 from autospec_lib.output.selection import select
 from autospec_lib.output.summary import Row
 from autospec_lib.run import pages, resume
@@ -60,12 +60,11 @@ def discard(job: Job, target: Target) -> None:
     """
     with writing(job.path(target)):
         job.path(target).unlink(missing_ok=True)
-    _remove_pictures(job, target)
-    pages.remove_data(job, target)
+    _remove_others(job, target)
 
 
 def extract(job: Job, target: Target) -> tuple[tuple[str, ...], str | None, Row, Preview]:
-    """Extract one source, write its file, then its plots, then what the report shows of it.
+    """Extract one source, write its file, then its spectra as tables, its plots, and what the report shows of it.
 
     Returns
     -------
@@ -95,10 +94,14 @@ def extract(job: Job, target: Target) -> tuple[tuple[str, ...], str | None, Row,
         card = {resume.CARD: (fingerprint, 'of parameters, inputs and version')}
         products = replace(products, facts=products.facts | card)
         # First, so that a run that is killed leaves no pictures of an earlier file beside the new one.
-        _remove_pictures(job, target)
-        pages.remove_data(job, target)
+        _remove_others(job, target)
+        selected = select(products, job.wanted)
         with writing(job.path(target)):
-            source_file.write_source(job.path(target), select(products, job.wanted), cutout, job.origin)
+            source_file.write_source(job.path(target), selected, cutout, job.origin)
+        if job.params.out_1d:
+            with writing(job.spectra):
+                job.spectra.mkdir(exist_ok=True)
+                spectra_1d.write(job.spectra, selected, cutout, job.params.aper)
         measured = summary.measure(products, cutout) | {'FINGERPRINT': fingerprint}
         notes, trace = _plot(job, products, cutout) if job.params.plots else (products.notes, None)
         preview, failed, bug = _show(job, products, cutout) if job.params.report else ({}, (), None)
@@ -133,8 +136,11 @@ def _show(job: Job, products: Products, cutout: Cutout) -> tuple[Preview, tuple[
         return {}, (note,), traceback.format_exc()
 
 
-def _remove_pictures(job: Job, target: Target) -> None:
-    """Remove the plots of an earlier run."""
+def _remove_others(job: Job, target: Target) -> None:
+    """Remove the spectra as tables, the plots and the report's data of an earlier run."""
+    pages.remove_data(job, target)
+    with writing(job.spectra):
+        spectra_1d.remove(job.spectra, target.id)
     for key in keys.PICTURES:
         path = job.picture(target, key)
         with writing(path):

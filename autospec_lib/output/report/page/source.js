@@ -139,13 +139,13 @@ const Source = {
     byId('legend').replaceChildren(...data.shown.map((key) => (
       element('span', {}, swatch(data, key), key))));
     byId('width').textContent = options.smooth ? `${options.smooth}\u2009ch` : 'off';
-    await Spectrum.draw(data, { ...options, shown: data.shown, z: Verdicts.of(this.id).z });
+    await Spectrum.draw(data, { ...options, shown: data.shown, z: redshiftOf(Table.byId.get(this.id)) });
     this.tell();
   },
 
   /** The plot in words. */
   tell() {
-    const { z } = Verdicts.of(this.id);
+    const z = redshiftOf(Table.byId.get(this.id));
     const unit = this.data.wave_unit;
     const ends = [this.data.wave[0], this.data.wave.at(-1)].map((end) => readable(end, 5));
     const lines = z === null ? [] : EMISSION.filter(([, rest]) => {
@@ -161,8 +161,10 @@ const Source = {
   judge({ typing = false } = {}) {
     const { verdict, z, comment } = Verdicts.of(this.id);
     for (const button of byId('verdict').elements) button.checked = button.value === verdict;
+    const known = redshiftOf(Table.byId.get(this.id));
     if (!typing) byId('z').value = z ?? '';
-    byId('slider').value = z ?? 0;
+    byId('z').placeholder = known ?? 'none';
+    byId('slider').value = known ?? 0;
     if (!typing) byId('comment').value = comment;
   },
 
@@ -178,7 +180,7 @@ const Source = {
   redshift(z, how) {
     this.change({ z }, how);
     if (!this.data) return;
-    Spectrum.options.z = z;
+    Spectrum.options.z = redshiftOf(Table.byId.get(this.id));
     cancelAnimationFrame(this.frame);
     this.frame = requestAnimationFrame(() => { Spectrum.overlay(); this.tell(); });
   },

@@ -122,9 +122,15 @@ const Table = {
 /** What a row is sorted and filtered by. */
 function value(row, name) {
   if (name === 'VERDICT') return Verdicts.of(row.id).verdict || null;
-  if (name === 'Z') return row.cells.Z ?? Verdicts.of(row.id).z;
+  if (name === 'Z') return redshiftOf(row);
   if (name === 'NOTES') return row.cells.ERROR || row.cells.NOTES;
   return row.cells[name];
+}
+
+/** The redshift of a source: the user's, else what the table has. */
+function redshiftOf(row) {
+  const known = Object.keys(row.cells).find((name) => /^(Z|REDSHIFT)(_|$)/.test(name) && typeof row.cells[name] === 'number');
+  return Verdicts.of(row.id).z ?? (known ? row.cells[known] : null);
 }
 
 /** Numbers by size, text by the alphabet, what is missing last. */

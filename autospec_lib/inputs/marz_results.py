@@ -1,0 +1,73 @@
+"""The redshifts that MARZ saves: files ``.mz``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autospec_lib.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Redshift:
+    """What MARZ says of a source.
+
+    ``z`` is the redshift that the user has set, else that of the automatic match, None where there is neither.
+    ``quality`` is 4 (sure), 3, 2, 1 (none), 6 (a star) or 0 (nobody has judged); ``template`` names what matches.
+    """
+
+    z: float | None
+    quality: int
+    template: str
+    comment: str
+
+
+def read(path: Path) -> dict[str, Redshift]:
+    """Redshifts by the names of sources.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or is not one that MARZ has written.
+    """
+    from astropy.io.ascii import convert_numpy
+    from astropy.table import Table
+
+    try:
+        text = path.read_text(encoding='utf-8')
+    except (OSError, UnicodeDecodeError) as error:
+        what = getattr(error, 'strerror', None) or 'is no text'
+        raise InputError(f'{path}: {what}; expected a .mz file of MARZ') from error
+    fault = InputError(f'{path}: no columns Name, QOP and AutoZ or FinZ; expected a .mz file of MARZ')
+    try:
+        table = Table.read(
+            [line for line in text.splitlines() if not line.startswith('# ')],  # comments; the header begins with #ID
+            format='ascii.commented_header',
+            delimiter=',',
+            guess=False,
+            converters={'*': [convert_numpy(str)]},
+        )
+    except Exception as error:  # astropy has many kinds
+        raise fault from error
+    if not {'Name', 'QOP'} <= {*table.colnames} or not {'AutoZ', 'FinZ'} & {*table.colnames}:
+        raise fault
+    rows = [{name: _text(row[name]) for name in table.colnames} for row in table]
+    return {row['Name']: _redshift(path, row) for row in rows}
+
+
+def _text(cell: Any) -> str:
+    """A cell, '' where it is empty."""
+    return '' if cell is None or str(cell) == '--' else str(cell).strip()
+
+
+def _redshift(path: Path, row: dict[str, str]) -> Redshift:
+    kind = 'Fin' if row.get('FinZ') else 'Auto'
+    try:
+        z = float(row[f'{kind}Z']) if row.get(f'{kind}Z') else None
+        quality = int(row['QOP'])
+    except ValueError as error:
+        raise InputError(
+            f'{path}: {row["Name"]}: redshift or QOP is not a number; expected a .mz file of MARZ'
+        ) from error
+    return Redshift(z, quality, row.get(f'{kind}TN', ''), row.get('Comment', ''))

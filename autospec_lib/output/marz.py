@@ -1,0 +1,149 @@
+"""The file that the redshift program MARZ loads: one spectrum per source."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy import units
+from astropy.io import fits
+
+from autospec_lib.core.atomic import complete_file
+from autospec_lib.core.types import BoolArray, FloatArray, Grid, Measured
+from autospec_lib.output.white_light import PER_WAVELENGTH, flux_unit
+
+NAME = 'marz.fits'
+CGS = 1e20  # fluxes are in units of 1e-20 erg / s / cm2 / Angstrom
+# Values outside these limits are bad ones to MARZ.
+LOWEST, HIGHEST = -1e4, 1e6
+FAINTEST = 1e-3  # typical absolute flux below which a spectrum is scaled
+UNCERTAIN = 1e4  # variance of a filled gap in units of the median
+NO_MAGNITUDE = 99.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One source: name, position in degrees, AB magnitude (None = unknown), and its spectrum with its key."""
+
+    name: str
+    ra: float
+    dec: float
+    magnitude: float | None
+    key: str
+    spectrum: Measured
+
+
+def write(path: Path, entries: Sequence[Entry], wave: FloatArray, grid: Grid) -> None:
+    """Write the file under a temporary name and rename it.
+
+    Parameters
+    ----------
+    path : Path
+        The final name.
+    entries : sequence of Entry
+        At least one.
+    wave : array (nl,)
+        Wavelengths of all spectra.
+    grid : Grid
+        Their unit, and whether they are in air or vacuum.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    angstrom = wave * units.Unit(grid.wave_unit).to('Angstrom')
+    order = np.argsort(angstrom)
+    flux, variance = np.empty((2, len(entries), len(wave)), np.float32)
+    scales = np.empty(len(entries))
+    for row, entry in enumerate(entries):
+        flux[row], variance[row], scales[row] = _cleaned(entry.spectrum, angstrom, order)
+    primary = fits.PrimaryHDU(flux)
+    # Without this card MARZ takes wavelengths to be in air.
+    vacuum = not str(grid.spectral.get('CTYPE1', '')).startswith('AWAV')
+    primary.header['VACUUM'] = (vacuum, 'wavelengths in vacuum (F: in air)')
+    primary.header['ORIGIN'] = 'AutoSpec'
+    more = [fits.ImageHDU(variance, name='VARIANCE'), fits.ImageHDU(angstrom[order], name='WAVELENGTH')]
+    with complete_file(path) as temporary:
+        fits.HDUList([primary, *more, _fibres(entries, scales)]).writeto(temporary)
+
+
+def _fibres(entries: Sequence[Entry], scales: FloatArray) -> fits.BinTableHDU:
+    """The table of the sources: MARZ wants text as NAME, radians, and 'P' in a column of one character."""
+
+    def text(values: Sequence[str]) -> Any:
+        return np.array([value.encode('ascii', 'replace') for value in values])
+
+    magnitudes = [NO_MAGNITUDE if entry.magnitude is None else entry.magnitude for entry in entries]
+    columns = [
+        ('NAME', text([entry.name for entry in entries]), None),
+        ('RA', np.radians([entry.ra for entry in entries]), 'rad'),
+        ('DEC', np.radians([entry.dec for entry in entries]), 'rad'),
+        ('TYPE', text(['P'] * len(entries)), None),
+        ('MAGNITUDE', np.array(magnitudes), 'mag'),
+        ('COMMENT', text([entry.key for entry in entries]), None),
+        ('SCALE', scales, None),
+    ]
+    made = [
+        fits.Column(name, f'{array.dtype.itemsize}A' if array.dtype.kind == 'S' else 'D', unit, array=array)
+        for name, array, unit in columns
+    ]
+    return fits.BinTableHDU.from_columns(made, name='FIBRES')
+
+
+def _cleaned(spectrum: Measured, angstrom: FloatArray, order: Any) -> tuple[FloatArray, FloatArray, float]:
+    """Flux and variance as MARZ takes them, in ascending order, and the factor that they were scaled with."""
+    factor = _to_cgs(spectrum.unit, angstrom)
+    flux = (spectrum.data * factor)[order]
+    variance = None if spectrum.variance is None else (spectrum.variance * factor**2)[order]
+    known = np.isfinite(flux)
+    if variance is not None:
+        known &= np.isfinite(variance) & (variance > 0)
+    if not known.any():
+        return np.zeros(len(flux)), np.ones(len(flux)), 1.0
+    if variance is None:
+        variance = np.full(len(flux), _scatter(flux[known]))
+    scale = _sane(flux[known])
+    flux, variance = _filled(flux * scale, variance * scale**2, known)
+    return flux, variance, scale * float(np.median(factor))
+
+
+def _to_cgs(unit: str, angstrom: FloatArray) -> FloatArray:
+    """Factors (nl,) to 1e-20 erg / s / cm2 / Angstrom; 1 where the unit is no flux density."""
+    parsed = flux_unit(unit)
+    if parsed is None:
+        return np.ones(len(angstrom))
+    each = units.spectral_density(angstrom * units.Angstrom)
+    return np.asarray(np.full(len(angstrom), 1.0) * parsed.to(PER_WAVELENGTH, np.ones(len(angstrom)), each) * CGS)
+
+
+def _sane(flux: FloatArray) -> float:
+    """A power of ten that brings fluxes into the range that MARZ takes; 1 where they are in it."""
+    highest, lowest, typical = float(flux.max()), float(flux.min()), float(np.median(np.abs(flux)))
+    if highest < HIGHEST and lowest > LOWEST and (typical > FAINTEST or highest == lowest == 0):
+        return 1.0
+    largest = max(highest / HIGHEST, lowest / LOWEST)
+    return float(10.0 ** np.floor(-np.log10(largest)) / 10)
+
+
+def _scatter(flux: FloatArray) -> float:
+    """A variance from differences of channels two apart, of which a spectrum's own shape hardly is a part."""
+    if len(flux) < 5:
+        return 1.0
+    steps = np.abs(2 * flux[2:-2] - flux[:-4] - flux[4:])
+    return float((1.482602 * np.median(steps)) ** 2 / 6) or 1.0
+
+
+def _filled(flux: FloatArray, variance: FloatArray, known: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Gaps by straight lines, with a variance that gives them no weight."""
+    place = np.arange(len(flux))
+    usual = float(np.median(variance[known]))
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        smallest = max(usual * 1e-6, float(np.finfo(np.float32).tiny))
+        filled = np.where(known, flux, np.interp(place, place[known], flux[known]))
+        return filled, np.where(known, np.maximum(variance, smallest), UNCERTAIN * usual)

@@ -1,0 +1,138 @@
+"""Spectra as tables of their own, which specutils, jdaviz and TOPCAT open: ``spectra/<ID>_<key>.fits``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+from autospec_lib import __version__
+from autospec_lib.core import keys
+from autospec_lib.core.atomic import complete_file
+from autospec_lib.core.products import Products, Spectrum
+from autospec_lib.core.types import Cutout
+from autospec_lib.output.source_file import stored
+from autospec_lib.output.summary import main_spectra
+
+FOLDER = 'spectra'
+ORIGIN = 'AutoSpec'
+AXIS = {'CRPIX1', 'CRVAL1', 'CDELT1', 'CUNIT1', 'CTYPE1'}  # what the wavelengths of the table say
+
+
+def names(ident: int, found: Iterable[str]) -> list[str]:
+    """The files of a source with spectra of these keys."""
+    return [f'{ident}_{key}.fits' for key in found]
+
+
+def write(folder: Path, products: Products, cutout: Cutout, radii: Iterable[float]) -> None:
+    """Write one file for each main spectrum, each of which appears under its name when it is complete.
+
+    The first table holds wavelength, flux, uncertainty (1 sigma; none where the cube has no variance) and mask (True
+    where a value must not be used): the order by which specutils recognises them.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they belong.
+    products : Products
+        What is written of the source.
+    cutout : Cutout
+        Gives target, wavelengths and units.
+    radii : iterable of float
+        Those of apertures, in arcsec.
+
+    Raises
+    ------
+    OSError
+        If they cannot be written.
+    """
+    apertures = {keys.aperture(radius): radius for radius in radii}
+    spectra = main_spectra(products)
+    cards = [*_source(products, cutout)]
+    primary = fits.PrimaryHDU(header=fits.Header(cards))
+    for name, spectrum in zip(names(cutout.target.id, spectra), spectra.values(), strict=True):
+        table = _table(spectrum, cutout)
+        table.header.extend([*cards, *_spectrum(spectrum, cutout, apertures)])
+        with complete_file(folder / name) as path:
+            fits.HDUList([primary, table]).writeto(path)
+
+
+def remove(folder: Path, ident: int, kept: Iterable[str] = ()) -> None:
+    """Remove a source's files but those with these names; files of others whose names look alike stay.
+
+    Raises
+    ------
+    OSError
+        If one cannot be removed.
+    """
+    for path in folder.glob(f'{ident}_*.fits'):
+        if path.name not in kept and _is_ours(path):
+            path.unlink()
+
+
+def _is_ours(path: Path) -> bool:
+    with path.open('rb') as file:
+        return f"ORIGIN  = '{ORIGIN}'".encode() in file.read(2880)
+
+
+def _table(spectrum: Spectrum, cutout: Cutout) -> fits.BinTableHDU:
+    flux = stored(spectrum.data)
+    bad = ~np.isfinite(spectrum.data)
+    columns = [
+        fits.Column('wavelength', 'D', cutout.grid.wave_unit, array=cutout.wave),
+        fits.Column('flux', _format(flux), spectrum.unit or None, array=flux),
+    ]
+    if spectrum.variance is not None:
+        sigma = stored(np.sqrt(spectrum.variance))
+        bad = bad | ~np.isfinite(sigma)
+        columns.append(fits.Column('uncertainty', _format(sigma), spectrum.unit or None, array=sigma))
+    columns.append(fits.Column('mask', 'L', array=bad))
+    table = fits.BinTableHDU.from_columns(columns, name='SPECTRUM')
+    words = {'wavelength': f'wavelength in {_medium(cutout)}', 'flux': 'flux', 'uncertainty': '1 sigma', 'mask': 'bad'}
+    for number, column in enumerate(columns, 1):
+        table.header[f'TCOMM{number}'] = words[column.name]
+    table.header['TUCD1'] = 'em.wl'
+    return table
+
+
+def _format(values: Any) -> str:
+    return 'D' if values.dtype.itemsize == 8 else 'E'
+
+
+def _medium(cutout: Cutout) -> str:
+    return 'air' if str(cutout.grid.spectral.get('CTYPE1', '')).startswith('AWAV') else 'vacuum'
+
+
+def _source(products: Products, cutout: Cutout) -> Iterator[tuple[str, Any, str]]:
+    """Cards on the source."""
+    target = cutout.target
+    yield 'ORIGIN', ORIGIN, 'program that wrote this file'
+    yield 'EXT_V', f'v.{__version__}', 'its version'
+    yield 'OBJECT', str(target.id), 'source'
+    yield 'ID', target.id, 'ID in the catalogue'
+    yield 'RA', round(target.ra, 7), '[deg] in the catalogue'
+    yield 'DEC', round(target.dec, 7), '[deg] in the catalogue'
+    yield 'RADESYS', str(cutout.grid.sky.get('RADESYS', 'ICRS')), 'frame of RA and DEC'
+    for card in ('OBJMASK', 'OBJNPIX', 'OBJAREA', 'FPRINT'):
+        if card in products.facts:
+            yield card, *products.facts[card]
+
+
+def _spectrum(spectrum: Spectrum, cutout: Cutout, apertures: Mapping[str, float]) -> Iterator[tuple[str, Any, str]]:
+    """Cards on one spectrum."""
+    yield 'SPECTRUM', spectrum.key, "key in the source's file"
+    yield 'SPECKIND', spectrum.kind.value, ''
+    if spectrum.tag in apertures:
+        yield 'APERTURE', apertures[spectrum.tag], '[arcsec] radius'
+    if spectrum.weights is not None:
+        number = int((spectrum.weights > 0).sum())
+        yield 'NPIX', number, 'spaxels it is from'
+        yield 'AREA', float(f'{number * cutout.pixel[0] * cutout.pixel[1]:.6g}'), '[arcsec2] their area'
+    yield 'SKYSUB', spectrum.sky_subtracted, 'sky subtracted'
+    yield 'AIRORVAC', _medium(cutout), 'wavelengths in air or vacuum'
+    for card, value in cutout.grid.spectral.items():
+        if card not in AXIS:
+            yield card, value, ''

@@ -1,0 +1,39 @@
+"""Files with one spectrum of every source, made of the sources' own files when a run is at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from autospec_lib.core import keys
+from autospec_lib.output import marz, read_back
+from autospec_lib.output.summary import Row
+from autospec_lib.run.job import Job
+
+FOR_REDSHIFTS = keys.DEBLEND  # or, where a source has none, its reference spectrum
+
+
+def write_marz(job: Job, rows: Sequence[Row]) -> None:
+    """Write the file for MARZ, in which every source that has a file is a row; none where no source has one.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    entries = list(_entries(job, rows))
+    if entries:
+        marz.write(job.folder / job.params.output / marz.NAME, entries, job.cube.wave, job.cube.grid)
+
+
+def _entries(job: Job, rows: Sequence[Row]) -> Iterator[marz.Entry]:
+    for row in rows:
+        if not row.get('FILE'):
+            continue
+        try:
+            spectrum = read_back.read_spectrum(job.folder / job.params.output / row['FILE'], FOR_REDSHIFTS)
+        except (OSError, KeyError, ValueError):  # it has gone meanwhile, or somebody has put another one there
+            continue
+        if len(spectrum.data) == len(job.cube.wave) and np.isfinite(spectrum.data).any():
+            yield marz.Entry(str(row['ID']), row['RA'], row['DEC'], row.get('MAG_WHITE'), spectrum.key, spectrum)
