@@ -168,6 +168,7 @@ class Pages:
             catalogue=params.catalog,
             settings=parameters.describe(params),
             written=time.strftime('%Y-%m-%d %H:%M:%S'),
+            stamp=int(time.time()),
             running=state == 'running',
             total=len(rows),
             done=reached,

@@ -192,7 +192,7 @@ def test_plotlys_library_is_found_without_importing_it():
 
 
 def test_the_table_holds_the_rows_in_their_order(tmp_path):
-    run = page.Run('k', 'n', '2', EVIL, 'd', 'c', 't', 's', 'w', True, 2, 1, 's')
+    run = page.Run('k', 'n', '2', EVIL, 'd', 'c', 't', 's', 'w', 0, True, 2, 1, 's')
     columns = [('ID', '', 'id', True), ('NOTES', '', 'notes', False)]
     rows = [{'ID': 9, 'NOTES': EVIL}, {'ID': 3}]
     (tmp_path / 'report').mkdir()

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import shutil
 from dataclasses import replace
 
@@ -338,6 +339,27 @@ def test_smoothing_keeps_the_sum_and_errors_shrink_as_they_should(browser):
     assert sum(flux) == pytest.approx(1, rel=1e-5)
     # The square of a Gaussian of width s sums to 1 / (2 sqrt(pi) s).
     assert error[50] == pytest.approx((2 * np.sqrt(np.pi) * 3) ** -0.5, rel=2e-3)
+
+
+def test_a_run_that_goes_on_is_followed(browser, output):
+    table = output / 'report' / 'sources.js'
+    before = table.read_text()
+    late = re.sub(r'"stamp":\d+', '"stamp":0', before.replace('"running":false', '"running":true'))
+    first = late.replace('"extracted"', '"not reached"', 1)
+    try:
+        table.write_text(first)
+        browser.open('about:blank')
+        browser.open(browser.address + '#7')
+        browser.until(lambda: 'has not been reached' in browser.text('#hint'))
+        assert browser.run("return document.getElementById('meter').checkVisibility()")
+        assert 'no news' in browser.text('#progress')
+        table.write_text(before)
+        browser.run('Report.again()')
+        opened(browser, '7')
+        assert 'extracted' in browser.text('#state')
+        assert not browser.run("return document.getElementById('meter').checkVisibility()")
+    finally:
+        table.write_text(before)
 
 
 def test_the_page_names_its_controls_and_headings(browser):

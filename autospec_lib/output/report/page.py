@@ -30,6 +30,8 @@ class Run:
         By which the browser keeps the user's verdicts: the same for all runs of a field.
     name, version, command, folder, cube, catalogue, settings, written : str
         Where it all comes from, and when the table was written.
+    stamp : int
+        The same time in seconds since 1970.
     running : bool
         Whether the run goes on.
     total, done : int
@@ -47,6 +49,7 @@ class Run:
     catalogue: str
     settings: str
     written: str
+    stamp: int
     running: bool
     total: int
     done: int

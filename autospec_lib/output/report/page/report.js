@@ -2,6 +2,7 @@
 // What happens when: the table arrives, the address changes, a key is pressed, a control is used.
 
 const REFRESH = 5000;  // milliseconds between looks at a run that goes on
+const QUIET = 15;  // minutes without news that are worth a word
 
 const Report = {
   name: 'AutoSpec',
@@ -13,15 +14,19 @@ const Report = {
     const first = !this.run;
     this.run = table.run;
     if (this.run.running) setTimeout(() => this.again(), REFRESH);
+    this.describe();
     if (!news) return;
     const focused = document.activeElement?.closest('#rows tr')?.dataset.id;
     Store.field = table.run.key;
     Verdicts.read();
-    this.describe();
     Table.fill(table);
     this.offerColumns();
     if (first) this.follow();
-    else if (Source.id !== null) Table.mark(Source.id);
+    else if (Source.id !== null) {
+      Table.mark(Source.id);
+      // It may have been reached by now.
+      if (!Source.data && ['done', 'noted'].includes(kindOf(Table.byId.get(Source.id)))) Source.open(Source.id);
+    }
     if (focused) Table.byId.get(focused)?.element?.querySelector('a')?.focus();
   },
 
@@ -34,7 +39,8 @@ const Report = {
     this.name = run.name || 'AutoSpec';
     document.title = this.name;
     byId('title').textContent = this.name;
-    byId('progress').textContent = run.summary;
+    const silent = run.running ? Math.floor((Date.now() / 1000 - run.stamp) / 60) : 0;
+    byId('progress').textContent = run.summary + (silent < QUIET ? '' : `; no news for ${silent} minutes, it may have been killed`);
     byId('meter').hidden = !run.running;
     byId('meter').max = run.total || 1;
     byId('meter').value = run.done;
