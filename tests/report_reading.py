@@ -18,8 +18,17 @@ def decoded(text, kind='<f4'):
     return np.frombuffer(base64.b64decode(text), kind)
 
 
+def spectra_of(held):
+    """Flux and errors (None where there are none) of the spectra in a source's file, by their keys."""
+    numbers = decoded(held['numbers'])
+    rows = sum(1 + one['errors'] for one in held['spectra'])
+    arrays = iter(numbers.reshape(rows, -1))
+    return {one['key']: (next(arrays), next(arrays) if one['errors'] else None) for one in held['spectra']}
+
+
 def content(path):
-    """The value that a script hands to the page, by JSON alone."""
+    """The value that a script hands to the page, by JSON alone; numbers beside it are put into it."""
     text = path.read_text(encoding='ascii')
-    name, value = re.fullmatch(r'(\w+)\((.*)\);\n', text, re.DOTALL).groups()
-    return name, json.loads(value)
+    name, value, numbers = re.fullmatch(r'(\w+)\((.*?)(?:,"([A-Za-z0-9+/=]*)")?\);\n', text, re.DOTALL).groups()
+    held = json.loads(value)
+    return name, held if numbers is None else {**held, 'numbers': numbers}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 _ESCAPES = {'<': '\\u003c', '>': '\\u003e', '&': '\\u0026'}
 
 
-def call(function: str, value: Any) -> str:
+def call(function: str, value: Any, numbers: str = '') -> str:
     """A script of one line that hands a value to a function of the page.
 
     Parameters
@@ -24,22 +24,13 @@ def call(function: str, value: Any) -> str:
         The function's name.
     value : dict, list, str, int, float, bool or None
         Numbers that are not finite become null. No text in it can end the script or become markup.
+    numbers : str
+        What `binary` gave, a second argument; JSON would look at each of its characters.
     """
     text = json.dumps(_finite(value), ensure_ascii=True, allow_nan=False, separators=(',', ':'))
     for character, escape in _ESCAPES.items():
         text = text.replace(character, escape)
-    return f'{function}({text});\n'
-
-
-def value_of(script: str) -> Any:
-    """The value in a script that `call` made.
-
-    Raises
-    ------
-    ValueError
-        If it is none, or cut short.
-    """
-    return json.loads(script[script.index('(') + 1 : script.rindex(');')])
+    return f'{function}({text},"{numbers}");\n' if numbers else f'{function}({text});\n'
 
 
 def _finite(value: Any) -> Any:

@@ -139,10 +139,11 @@ def write(path: Path, shown: Shown, cmap: str, links: Mapping[str, str]) -> dict
     OSError
         If it cannot be written.
     """
-    content = _content(shown, cmap, links)
+    listed, numbers = _numbers(shown.spectra, shown.about)
+    content = _content(shown, cmap, links) | {'spectra': listed}
     path.parent.mkdir(parents=True, exist_ok=True)
     with complete_file(path, flush=False) as temporary:
-        temporary.write_text(encoding.call(FUNCTION, content), encoding='ascii')
+        temporary.write_text(encoding.call(FUNCTION, content, numbers), encoding='ascii')
     return dict(content['preview'])
 
 
@@ -182,7 +183,6 @@ def _content(shown: Shown, cmap: str, links: Mapping[str, str]) -> dict[str, Any
         'medium': MEDIA.get(str(shown.grid.spectral.get('CTYPE1', ''))[:4], ''),
         'unit': _unit(reference.unit),
         'reference': shown.reference,
-        'spectra': [_spectrum(key, one, shown.about.get(key, '')) for key, one in shown.spectra.items()],
         'sky': _ranges(shown.wave, sky),
         'notes': list(shown.notes),
         'facts': [[card, value, text] for card, (value, text) in shown.facts.items() if card not in NOT_SHOWN],
@@ -190,15 +190,18 @@ def _content(shown: Shown, cmap: str, links: Mapping[str, str]) -> dict[str, Any
     }
 
 
-def _spectrum(key: str, spectrum: Measured, about: str) -> dict[str, Any]:
-    variance = spectrum.variance
-    error = None if variance is None else np.sqrt(np.where(variance > 0, variance, np.nan))
-    return {
-        'key': key,
-        'about': about,
-        'flux': encoding.binary(spectrum.data),
-        'error': None if error is None else encoding.binary(error),
-    }
+def _numbers(spectra: Mapping[str, Measured], about: Mapping[str, str]) -> tuple[list[dict[str, Any]], str]:
+    """What each spectrum is, and all of their numbers as one array: for each its flux, then its errors if there are.
+
+    They are encoded as one, which takes half of the time of many.
+    """
+    listed, rows = [], []
+    for key, one in spectra.items():
+        listed.append({'key': key, 'about': about.get(key, ''), 'errors': one.variance is not None})
+        rows.append(one.data)
+        if one.variance is not None:
+            rows.append(np.sqrt(one.variance, where=one.variance > 0, out=np.full(one.variance.shape, np.nan)))
+    return listed, encoding.binary(np.concatenate(rows))
 
 
 def _axis(wave: FloatArray) -> dict[str, Any]:

@@ -69,7 +69,7 @@ const Report = {
 
 // The names that files beside the page call.
 globalThis.autospecTable = (table) => Report.receive(table);
-globalThis.autospecSource = (data) => Source.receive(data);
+globalThis.autospecSource = (data, numbers) => Source.receive(data, numbers);
 
 /** Show a source at once: a browser tells of a new address only later, and the next key may be faster. */
 function show(id) {

@@ -63,12 +63,14 @@ const Source = {
   },
 
   /** Called by a source's file of data. */
-  receive(raw) {
+  receive(raw, base64) {
     const { wave } = raw;
     const places = wave.values ? decoded(wave.values, Float64Array)
       : Float64Array.from({ length: wave.number }, (_, place) => wave.start + place * wave.step);
-    const spectra = raw.spectra.map((one) => (
-      { ...one, flux: decoded(one.flux), error: one.error && decoded(one.error) }));
+    const numbers = decoded(base64);
+    let row = 0;
+    const next = () => numbers.subarray(row * places.length, (row += 1) * places.length);
+    const spectra = raw.spectra.map((one) => ({ ...one, flux: next(), error: one.errors ? next() : null }));
     this.loaded.set(raw.id, { ...raw, wave: places, spectra, colours: Object.create(null) });
   },
 
