@@ -16,7 +16,7 @@ from autospec_lib.output.report import encoding
 PAGE, FOLDER, TABLE = 'index.html', keys.REPORT, 'sources.js'
 FUNCTION = 'autospecTable'  # of the page
 MARK = b'<meta name="generator" content="AutoSpec">'
-LIBRARY = 'plotly.min.js'
+LIBRARY, FIRST = 'plotly.min.js', 'theme.js'
 OWN = Path(__file__).parent / 'page'
 
 
@@ -72,19 +72,34 @@ def obstacle(output: Path) -> str:
     if library() is None:
         return 'no report is written: the Python package plotly is not installed; install it with: pip install plotly'
     if is_foreign(output):
-        return f'no report is written: {output / PAGE} is not of AutoSpec; rename it, or set another OUTPUT'
+        return (
+            f'no report is written: {output / PAGE} or {output / FOLDER} is not of AutoSpec; rename it, or set another '
+            'OUTPUT, or REPORT = False'
+        )
     return ''
 
 
 def is_foreign(output: Path) -> bool:
-    """Whether a page that AutoSpec did not write lies where the report belongs."""
+    """Whether a page, or a folder of its name, that AutoSpec did not write lies where the report belongs."""
     try:
         with (output / PAGE).open('rb') as file:
-            return MARK not in file.read(4096)
+            if MARK not in file.read(4096):
+                return True
     except FileNotFoundError:
-        return False
+        pass
     except OSError:  # a folder, or not to be read
         return True
+    folder = output / FOLDER
+    if not folder.is_dir():
+        return folder.exists()
+    held = {path.name for path in folder.iterdir() if not path.name.startswith('.')}
+    # Scripts of another version may have other names; the first one is always there.
+    return bool(held - {path.name for path in _own()} - {LIBRARY, TABLE, 'data'}) and FIRST not in held
+
+
+def _own() -> list[Path]:
+    """What the page loads of its own."""
+    return [*sorted(OWN.glob('*.js')), *OWN.glob('*.css')]
 
 
 def install(output: Path) -> None:
@@ -103,7 +118,7 @@ def install(output: Path) -> None:
     folder = output / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     plotly = library()
-    own = [*sorted(OWN.glob('*.js')), *OWN.glob('*.css'), *([plotly] if plotly else [])]
+    own = [*_own(), *([plotly] if plotly else [])]
     goals = {path: folder / path.name for path in own}
     for path, goal in {**goals, OWN / PAGE: output / PAGE}.items():
         if not _is_same(path, goal):
@@ -119,7 +134,7 @@ def remove(output: Path) -> None:
     """Remove the page and the table of an earlier run, which would pass for this run's."""
     if not is_foreign(output):
         (output / PAGE).unlink(missing_ok=True)
-    (output / FOLDER / TABLE).unlink(missing_ok=True)
+        (output / FOLDER / TABLE).unlink(missing_ok=True)
 
 
 def write_table(

@@ -27,7 +27,7 @@ const Spectrum = {
     this.frame = new Frame(data);
     const place = byId('plot');
     const traces = this.traces();
-    await Plotly.react(place, traces, this.layout(traces), { ...CONFIG, displayModeBar: innerWidth > 720 });
+    await Plotly.react(place, traces, this.layout(traces), this.config());
     if (!place.dataset.ready) {
       place.dataset.ready = 'true';
       place.on('plotly_relayout', (change) => {
@@ -36,6 +36,11 @@ const Spectrum = {
       place.addEventListener('pointerdown', (event) => this.drag(event), true);
     }
     this.overlay();
+  },
+
+  config() {
+    const picture = { filename: `${Report.name}_${this.data.id}`, scale: 2 };
+    return { ...CONFIG, displayModeBar: innerWidth > 720, toImageButtonOptions: picture };
   },
 
   traces() {
