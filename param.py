@@ -37,6 +37,7 @@ PSF         = ()               # seeing: FWHM [arcsec], (blue, red), (blue, red,
 # --- Output ---
 OUTPUT      = 'output'         # folder of the results; made if it is not there
 PRE_OUT     = 'Source_'        # what a source's file name begins with
+PREFIX      = ''               # what AutoSpec's names begin with, e.g. 'MUSE'; '': the instrument's
 OUT_SUB     = False            # write the cut-out cubes (large)
 OUT_IMG     = True             # write the images
 OUT_SEG     = True             # write the segmentation maps

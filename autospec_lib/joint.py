@@ -136,7 +136,7 @@ def point_source(cutout: Cutout, spaxels: Voxels, images: FloatArray) -> Measure
 def psf_images(cutout: Cutout) -> FloatArray:
     """The PSF at the catalogue position (n, ny, nx), at `NODES` in wavelength."""
     assert cutout.psf is not None
-    return moffat.images(cutout.shape, cutout.centre, cutout.psf, NODES)
+    return moffat.images(cutout.shape, cutout.centre, cutout.psf, NODES, geometry.relative(cutout.pixel))
 
 
 def _interpolated(cutout: Cutout, profiles: FloatArray) -> FloatArray:

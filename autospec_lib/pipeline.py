@@ -136,10 +136,9 @@ def _segmentation_maps(cutout: Cutout, white: FloatArray, settings: Segmentation
 
 def _reference(cutout: Cutout, params: Params) -> tuple[str, float | None, tuple[str, ...]]:
     """The reference's tag and, for an aperture, its radius; white light and a note where there is no such reference."""
-    tag = keys.reference_tag(cutout.target.ref)
-    apertures = {keys.aperture(radius): radius for radius in params.aper}
-    if tag in keys.references(cutout.images, params.aper, bool(params.deblend)):
-        return tag, apertures.get(tag), ()
+    tag = keys.reference(cutout.target.ref, cutout.images, params.aper, bool(params.deblend))
+    if tag is not None:
+        return tag, {keys.aperture(radius): radius for radius in params.aper}.get(tag), ()
     note = f'reference {cutout.target.ref!r} is neither in IMG nor in APER: white light used'
     return keys.WHITE, None, (note,)
 

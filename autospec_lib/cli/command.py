@@ -113,7 +113,7 @@ def _take_redshifts(folder: Path, options: argparse.Namespace, _interruption: In
     number, unknown = redshifts.take(job, Path(options.marz_results))
     _warn([*warned, *unknown], options)
     if not options.quiet:
-        say(f'{number} redshifts are in {job.folder / job.params.output / "summary.ecsv"}')
+        say(f'redshifts of {number} sources are in {job.folder / job.params.output / "summary.ecsv"}')
     return 0
 
 

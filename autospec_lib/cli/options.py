@@ -12,8 +12,8 @@ DESCRIPTION = """\
 Extract a spectrum for every source of a catalogue from an integral-field datacube.
 
 The working folder holds param.py (what to do), a catalogue, a cube and, if you like, images and segmentation maps.
-For every source you get OUTPUT/Source_<ID>.fits (an MPDAF Source file) and plots in OUTPUT/images/<ID>/; look at all of
-them in OUTPUT/index.html."""
+For every source you get OUTPUT/Source_<ID>.fits (an MPDAF Source file) and plots in OUTPUT/images/<ID>/, and for all of
+them a table, OUTPUT/summary.ecsv, and a page for the browser, OUTPUT/index.html."""
 
 EPILOG = """\
 a first run:

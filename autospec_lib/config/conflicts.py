@@ -92,11 +92,12 @@ def _taken_tags(params: Params) -> Iterator[Finding]:
     images = {keys.image_tag(file) for file in params.img}
     for file in params.img:
         tag = keys.image_tag(file)
-        if tag in _TAKEN or tag.startswith(_TAKEN_STARTS) or tag.endswith(_TAKEN_ENDS):
+        own = tag in _TAKEN or keys.is_own(tag, params.prefix)
+        if own or tag.startswith(_TAKEN_STARTS) or tag.endswith(_TAKEN_ENDS):
             yield ('IMG',), f'IMG = {file!r} has the tag {tag}, which is a name that AutoSpec writes; rename the file'
     for file in params.seg:
         tag = keys.image_tag(file)
-        if tag in images | {keys.WHITE}:
+        if tag in images | {keys.prefixed(keys.WHITE, params.prefix or keys.MUSE)}:
             problem = f'would be written as {keys.segmap(tag)}, as the map made from the image {tag} is'
             yield ('SEG', 'IMG'), f'SEG = {file!r} {problem}; rename the file'
 
@@ -142,11 +143,11 @@ def _output(path: Path, written: str) -> Iterator[Finding]:
 
 def _reference(params: Params) -> Iterator[Finding]:
     images = [keys.image_tag(file) for file in params.img] + [keys.DEBLEND] * bool(params.deblend)
-    if keys.reference_tag(params.ref) in keys.references(images, params.aper, bool(params.deblend)):
+    if keys.reference(params.ref, images, params.aper, bool(params.deblend)) is not None:
         return
     allowed = ', '.join(["''", *map(repr, images), *map(str, params.aper)])
     hint = near(params.ref, images) if keys.aperture_radius(params.ref) is None else '; add it to APER'
-    if keys.reference_tag(params.ref) == keys.DEBLEND:
+    if keys.image_tag(params.ref.strip()) == keys.DEBLEND:
         hint = '; switch it on with DEBLEND = True'
     yield (
         ('REF', 'IMG', 'APER'),

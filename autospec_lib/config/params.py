@@ -154,6 +154,14 @@ class Params:
     pre_out: str = _parameter(
         'Source_', validators.PREFIX, 'Output', "what a source's file name begins with", 'Example: `Source_120.fits`.'
     )
+    prefix: str = _parameter(
+        '',
+        validators.TAG_PREFIX,
+        'Output',
+        "what AutoSpec's names begin with, e.g. 'MUSE'; '': the instrument's",
+        'Cubes of MUSE, and those that are not recognised, give `MUSE_WHITE`, `MUSE_TOT` ...; those of other '
+        "[instruments](inputs.md#datacube) names like `MANGA_WHITE`. `'MUSE'` brings the names of MUSE back.",
+    )
     out_sub: bool = _parameter(
         False,
         validators.SWITCH,

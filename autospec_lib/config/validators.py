@@ -136,6 +136,18 @@ def prefix(value: Any) -> str:
     return result
 
 
+def tag_prefix(value: Any) -> str:
+    """The beginning of the program's names in FITS files, or '' for that of the instrument."""
+    result = text(value).strip().upper()
+    if not (result.isalnum() or not result) or not result.isascii():
+        raise ValueError('holds other characters than letters and digits')
+    if len(result) > 16:
+        raise ValueError('is longer than 16 characters')
+    if result in ('SEG', 'MASK', 'DEBLEND'):
+        raise ValueError('is what other names begin with')
+    return result
+
+
 def colour_map(value: Any) -> str:
     """The name of one of matplotlib's colour maps."""
     result = text(value)
@@ -235,6 +247,7 @@ CORES = Kind(whole, 'a number of processes, e.g. 2, or 0 for one on each core')
 FILE = Kind(name, "the name of a file, e.g. 'datacube.fits'")
 FOLDER = Kind(name, "the name of a folder, e.g. 'output'")
 PREFIX = Kind(prefix, "text, e.g. 'Source_'")
+TAG_PREFIX = Kind(tag_prefix, "up to 16 letters and digits, e.g. 'MUSE', or '' for that of the instrument")
 CARD = Kind(card, "text, or '' for none")
 REFERENCE = Kind(label, "'', an image's name or an aperture's radius, e.g. 'g-band' or 2.0")
 RADII = Kind(several(positive), 'a radius or radii in arcsec, e.g. 2.0 or (1.0, 2.0)')

@@ -12,6 +12,11 @@ def scale(pixel: tuple[float, float]) -> float:
     return float(np.sqrt(pixel[0] * pixel[1]))
 
 
+def relative(pixel: tuple[float, float]) -> tuple[float, float]:
+    """A pixel's sizes along y and x in units of its `scale`, (1, 1) for a square one."""
+    return pixel[0] / scale(pixel), pixel[1] / scale(pixel)
+
+
 def box_around(centre: tuple[float, float], size: float, pixel: tuple[float, float]) -> tuple[slice, slice]:
     """The square of a given width around a position, as slices (y, x) that may reach outside the array.
 

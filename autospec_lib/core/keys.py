@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+import re
+from collections.abc import Collection, Iterable
 from urllib.parse import quote
 
+MUSE = 'MUSE'  # what the program's own names begin with, unless the instrument or the user has another prefix
 WHITE = 'MUSE_WHITE'
 CUBE = 'MUSE'
 SKY = 'MUSE_SKY'
@@ -91,14 +94,36 @@ def aperture_radius(ref: str) -> float | None:
     return radius if 0 < radius < float('inf') else None
 
 
-def references(images: Iterable[str], radii: Iterable[float], deblended: bool) -> set[str]:
-    """The tags that a reference can stand for, given the images' tags and the apertures' radii."""
-    return {WHITE, *images, *map(aperture, radii), *[DEBLEND] * deblended}
+def reference(ref: str, images: Collection[str], radii: Iterable[float], deblended: bool) -> str | None:
+    """The tag that a reference as the user writes it stands for, or None where it stands for nothing.
 
-
-def reference_tag(ref: str) -> str:
-    """The tag that a reference as the user writes it ('', a radius, an image's name) stands for."""
+    '' is white light, a number the radius of an aperture, anything else the name of an image or one of the program's
+    own names with any prefix.
+    """
     if not ref.strip():
         return WHITE
     radius = aperture_radius(ref)
-    return image_tag(ref.strip()) if radius is None else aperture(radius)
+    if radius is not None:
+        return next((aperture(one) for one in radii if math.isclose(one, radius, rel_tol=1e-6)), None)
+    tag = image_tag(ref.strip())
+    if tag in images:
+        return tag
+    tag = re.sub(r'^[A-Z0-9]+(?=_WHITE$|_APER_[0-9.]+$)', MUSE, tag)
+    return tag if tag in {WHITE, *map(aperture, radii), *[DEBLEND] * deblended} else None
+
+
+# The program's own names that begin with the prefix, alone or in a text.
+_OWN = re.compile(
+    r'(?<![^\s,():\'])(SEG_)?MUSE((?:_(?:WHITE|SKY|TOT|PSF|APER_\d+\.\d))?(?:_CONTSUB)?(?:_SKYSUB)?)(?![^\s,():;\'])'
+)
+
+
+def prefixed(text: str, prefix: str) -> str:
+    """The text in which the program's own names begin with ``prefix`` instead of MUSE; a lone MUSE is kept."""
+    return _OWN.sub(lambda name: f'{name[1] or ""}{prefix}{name[2]}' if name[2] else name[0], text)
+
+
+def is_own(tag: str, prefix: str) -> bool:
+    """Whether an image's tag is one of the program's own names with this prefix."""
+    found = _OWN.fullmatch(re.sub(rf'^{prefix}(?=_)', MUSE, tag))
+    return bool(found and found[2])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autospec_lib.core import keys
@@ -91,6 +91,36 @@ class Products:
     cubes: dict[str, Measured] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     facts: dict[str, tuple[Any, str]] = field(default_factory=dict)
+
+    def with_prefix(self, prefix: str) -> Products:
+        """The same, with the program's own names beginning with ``prefix`` instead of MUSE."""
+        if prefix == keys.MUSE:
+            return self
+
+        def new(name: str) -> str:
+            return keys.prefixed(name, prefix)
+
+        return Products(
+            reference=new(self.reference),
+            spectra=by_key(replace(spectrum, tag=new(spectrum.tag)) for spectrum in self.spectra.values()),
+            images={new(tag): image for tag, image in self.images.items()},
+            fitted=self.fitted,
+            segmaps={new(key): segmap for key, segmap in self.segmaps.items()},
+            central={new(key): label for key, label in self.central.items()},
+            masks=self.masks,
+            maps=self.maps,
+            cubes={prefix if key == keys.CUBE else new(key): cube for key, cube in self.cubes.items()},
+            notes=tuple(map(new, self.notes)),
+            facts={
+                card: (new(value) if isinstance(value, str) else value, new(comment))
+                for card, (value, comment) in self.facts.items()
+            },
+        )
+
+    @property
+    def white(self) -> Measured:
+        """The white-light image (ny, nx), the first of the images."""
+        return next(iter(self.images.values()))
 
     def __or__(self, other: Products) -> Products:
         """Both parts together; of two values with one name the other's counts."""

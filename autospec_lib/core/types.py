@@ -160,7 +160,7 @@ class Cutout:
     neighbours : mapping of int to (float, float)
         Positions (y, x) of the catalogue's other sources in or near the cut-out, by ID.
     psf : Psf or None
-        The point-spread function, in pixels.
+        The point-spread function; its FWHM in units of `geometry.scale` of ``pixel``.
     notes : tuple of str
         What is odd about it.
     """

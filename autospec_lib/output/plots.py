@@ -123,13 +123,13 @@ def _joint_panels(products: Products, colours: Colormap) -> list[Panel]:
     """White light and its model in one stretch, and the residual between plus and minus what stands out of it."""
     if keys.RESIDUAL not in products.fitted:
         return []
-    white, residual = products.images[keys.WHITE].data, products.fitted[keys.RESIDUAL].data
+    white, residual = products.white.data, products.fitted[keys.RESIDUAL].data
     look = _stretch(white, colours)
     finite = np.abs(residual[np.isfinite(residual)])
     most = float(np.percentile(finite, 99)) if finite.size else 0.0
     around = {'norm': Normalize(-most or -1.0, most or 1.0), 'cmap': RESIDUAL_COLOURS}
     return [
-        Panel(keys.WHITE, white, look),
+        Panel(next(iter(products.images)), white, look),
         Panel('joint model', white - residual, look),
         Panel(keys.RESIDUAL, residual, around),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +35,15 @@ def read_source(path: Path) -> tuple[Products, Cutout]:
             raise ValueError(f'{path}: not written by AutoSpec')
         arrays = {hdu.name: hdu for hdu in hdus[1:]}
         spectra = _spectra(arrays)
-        white = arrays.get(f'IMA_{keys.WHITE}_DATA')
+        white, tag = _white(arrays)
         masks = {name[4:-5]: np.array(hdu.data, bool) for name, hdu in arrays.items() if name.startswith('IMA_MASK_')}
-        key = keys.segmap(keys.WHITE)
+        key = keys.segmap(tag)
         segmaps = {key: np.array(arrays[f'IMA_{key}_DATA'].data)} if f'IMA_{key}_DATA' in arrays else {}
         cutout = _cutout(header, arrays[f'SPE_{header["REFSPEC"]}_DATA'].header, white)
         products = Products(
             reference=header['REFSPEC'],
             spectra=by_key(spectra),
-            images={} if white is None else {keys.WHITE: Measured(_floats(white.data))},
+            images={} if white is None else {tag: Measured(_floats(white.data))},
             segmaps=segmaps,
             central={name: _central(segmap, cutout) for name, segmap in segmaps.items()},
             masks=masks,
@@ -91,12 +92,14 @@ def _floats(values: Any) -> FloatArray:
 
 
 def _spectra(arrays: dict[str, Any]) -> list[Spectrum]:
-    found = []
+    found: list[Spectrum] = []
     for name, hdu in arrays.items():
         if not (name.startswith('SPE_') and name.endswith('_DATA')):
             continue
         tag, no_continuum, less_sky = keys.parts(name[4:-5])
-        kind = Kind.SKY if tag == keys.SKY else Kind.CROSS_CORRELATION if tag == keys.XCOR else Kind.WEIGHTED
+        kind = Kind.CROSS_CORRELATION if tag == keys.XCOR else Kind.WEIGHTED
+        if len(found) < 2:  # the sky comes first, then the sum over the object mask; their names' beginnings vary
+            kind = {'_SKY': Kind.SKY, '_TOT': Kind.SUM}.get(tag[-4:], kind)
         variance = arrays.get(f'{name[:-5]}_STAT')
         found.append(
             Spectrum(
@@ -110,6 +113,14 @@ def _spectra(arrays: dict[str, Any]) -> list[Spectrum]:
             )
         )
     return found
+
+
+def _white(arrays: Mapping[str, Any]) -> tuple[Any, str]:
+    """The white light, the first of the images, and its tag; None and '' where the file has no images."""
+    name = next((name for name in arrays if name.startswith('IMA_')), '')
+    if name.endswith('_WHITE_DATA') and not name.startswith('IMA_SEG_'):
+        return arrays[name], name[4:-5]
+    return None, ''
 
 
 def _cutout(header: fits.Header, axis: fits.Header, white: Any) -> Cutout:

@@ -10,7 +10,6 @@ import numpy as np
 from astropy.io import fits
 
 from autospec_lib import __version__
-from autospec_lib.core import keys
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Products, Spectrum
 from autospec_lib.core.types import Cutout
@@ -27,7 +26,7 @@ def names(ident: int, found: Iterable[str]) -> list[str]:
     return [f'{ident}_{key}.fits' for key in found]
 
 
-def write(folder: Path, products: Products, cutout: Cutout, radii: Iterable[float]) -> None:
+def write(folder: Path, products: Products, cutout: Cutout, apertures: Mapping[str, float]) -> None:
     """Write one file for each main spectrum, each of which appears under its name when it is complete.
 
     The first table holds wavelength, flux, uncertainty (1 sigma; none where the cube has no variance) and mask (True
@@ -41,15 +40,14 @@ def write(folder: Path, products: Products, cutout: Cutout, radii: Iterable[floa
         What is written of the source.
     cutout : Cutout
         Gives target, wavelengths and units.
-    radii : iterable of float
-        Those of apertures, in arcsec.
+    apertures : mapping of str to float
+        Radii in arcsec of apertures, by the tags of their sums.
 
     Raises
     ------
     OSError
         If they cannot be written.
     """
-    apertures = {keys.aperture(radius): radius for radius in radii}
     spectra = main_spectra(products)
     cards = [*_source(products, cutout)]
     primary = fits.PrimaryHDU(header=fits.Header(cards))

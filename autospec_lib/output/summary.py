@@ -38,7 +38,7 @@ SOURCE = (
     Column('MASK', '', str, 'object mask that was used; circle: nothing was detected'),
     Column('MASK_NPIX', '', int, 'spaxels in the object mask'),
     Column('MASK_AREA', 'arcsec2', float, 'area of the object mask'),
-    Column('MAG_WHITE', 'mag', float, 'AB magnitude of the mean of MUSE_TOT over wavelength'),
+    Column('MAG_WHITE', 'mag', float, 'AB magnitude of the mean over wavelength of the sum over the object mask'),
     Column('FWHM_WHITE', 'arcsec', float, 'FWHM of the Gaussian that fits the source best in white light'),
     Column('NEIGHBOURS', '', int, 'neighbours in the joint extraction'),
     Column(
@@ -157,19 +157,19 @@ def _ratios(spectrum: Spectrum) -> FloatArray:
 
 
 def _magnitude(spectra: Mapping[str, Spectrum], cutout: Cutout) -> float | None:
-    if keys.TOTAL not in spectra:
+    total = next((one for one in spectra.values() if one.kind is Kind.SUM), None)
+    if total is None:  # of a file without it
         return None
-    total = spectra[keys.TOTAL]
     return _plain(white_light.ab_magnitude(total.data, total.unit, cutout.wave, cutout.grid.wave_unit))
 
 
 def _width(products: Products, cutout: Cutout) -> float | None:
     """The width in white light, None where the source is not detected there."""
-    key = keys.segmap(keys.WHITE)
     mask = products.masks.get(_fact(products, 'OBJMASK'))
-    if mask is None or keys.WHITE not in products.images or key not in products.segmaps:
+    key = keys.segmap(next(iter(products.images), ''))
+    if mask is None or key not in products.segmaps:
         return None
-    white, segmap, own = products.images[keys.WHITE].data, products.segmaps[key], products.central.get(key, 0)
+    white, segmap, own = products.white.data, products.segmaps[key], products.central.get(key, 0)
     if not own or not (mask & (segmap == own)).any():
         return None
     sky = white[products.masks[keys.MASK_SKY] & np.isfinite(white)] if keys.MASK_SKY in products.masks else np.zeros(0)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
 NAMES = ('summary.ecsv', 'summary.fits')
+LONGEST = 60  # characters of a column's name in FITS
 EMPTY = {int: 0, float: np.nan, str: ''}
 
 
@@ -45,6 +46,8 @@ def write(folder: Path, rows: Sequence[Row], unit: str) -> None:
     for name in table.colnames:
         if table[name].dtype.kind == 'U':
             table[name] = [_ascii(text) for text in table[name]]
+        if len(name) > LONGEST:
+            table.rename_column(name, f'{name[:LONGEST]}_{table.index_column(name)}'.replace("'", '_'))
     with complete_file(folder / NAMES[1]) as path:
         hdu = fits.table_to_hdu(table)
         hdu.name = 'SUMMARY'

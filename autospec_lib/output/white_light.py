@@ -55,12 +55,13 @@ def ab_magnitude(flux: FloatArray, unit: str, wave: FloatArray, wave_unit: str) 
         return None
     widths = np.abs(np.gradient(wave))[known] if len(wave) > 1 else np.ones(1)
     mean = float(np.average(flux[known], weights=widths)) * parsed
-    if mean.value <= 0:
+    if not 0 < mean.value < np.inf:
         return None
     if parsed.is_equivalent(PER_WAVELENGTH):
         pivot = np.average(wave[known] ** -2.0, weights=widths) ** -0.5 * units.Unit(wave_unit)
         mean = mean * pivot**2 / constants.c
-    return float(-2.5 * np.log10((mean / AB_ZERO).to_value('')))
+    ratio = float((mean / AB_ZERO).to_value(''))
+    return -2.5 * float(np.log10(ratio)) if 0 < ratio < np.inf else None
 
 
 def fwhm(image: FloatArray, usable: BoolArray, centre: tuple[float, float], pixel: tuple[float, float]) -> float | None:
@@ -90,19 +91,22 @@ def fwhm(image: FloatArray, usable: BoolArray, centre: tuple[float, float], pixe
     places = np.stack([(y - centre[0]) * pixel[0], (x - centre[1]) * pixel[1]])
     known, values = usable.ravel(), np.where(usable, image, 0.0).ravel()
     middle, moments = np.zeros(2), np.eye(2) * (2 * max(pixel)) ** 2
+    smallest, largest = (0.1 * min(pixel)) ** 2, (LARGEST * max(image.shape) * max(pixel) / WIDTH) ** 2
     for _ in range(ITERATIONS):
         away = places - middle[:, None]
         shape = np.exp(-0.5 * np.einsum('ip,ij,jp->p', away, np.linalg.inv(moments), away))
         height = (values * shape)[known].sum() / (shape**2)[known].sum().clip(1e-300)
         weight = np.where(known, values, height * shape) * shape
         total = weight.sum()
-        if total <= 0:
+        if not 0 < total < np.inf:
             return None
         shift = (away * weight).sum(axis=1) / total
         found = 2 * ((away * weight) @ away.T / total - np.outer(shift, shift))
         middle = middle + 2 * shift
+        if not np.isfinite(found).all():
+            return None
         least, most = np.linalg.eigvalsh(found)
-        if least <= 0 or most > (LARGEST * max(image.shape) * max(pixel) / WIDTH) ** 2 or (middle**2).sum() > most:
+        if least < smallest or most > largest or (middle**2).sum() > most:
             return None
         if np.abs(found - moments).max() < 1e-5 * most:
             return WIDTH * float(np.linalg.det(found) ** 0.25)

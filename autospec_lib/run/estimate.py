@@ -68,9 +68,9 @@ def _cube(job: Job) -> Iterator[str]:
 
 
 def _reference(job: Job, target: Target) -> str:
-    tag = keys.reference_tag(target.ref)
-    known = keys.references(job.cube.images, job.params.aper, bool(job.params.deblend))
-    return tag if tag in known else f'{keys.WHITE} ({target.ref!r} is neither in IMG nor in APER)'
+    tag = keys.reference(target.ref, job.cube.images, job.params.aper, bool(job.params.deblend))
+    lost = '' if tag else f' ({target.ref!r} is neither in IMG nor in APER)'
+    return keys.prefixed(tag or keys.WHITE, job.prefix) + lost
 
 
 def _centre(job: Job, target: Target) -> tuple[tuple[float, float], list[str]]:

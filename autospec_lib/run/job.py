@@ -55,6 +55,16 @@ class Job:
         return self.folder / self.params.output / spectra_1d.FOLDER
 
     @property
+    def prefix(self) -> str:
+        """What the program's own names begin with: the user's choice, else the instrument's."""
+        return self.params.prefix or keys.MUSE
+
+    @property
+    def apertures(self) -> dict[str, float]:
+        """The radii of apertures in arcsec, by the tags of their sums."""
+        return {keys.prefixed(keys.aperture(radius), self.prefix): radius for radius in self.params.aper}
+
+    @property
     def wanted(self) -> Wanted:
         """Which products go into the files."""
         params = self.params

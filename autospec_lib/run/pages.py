@@ -38,7 +38,8 @@ def write_data(job: Job, products: Products, cutout: Cutout) -> Preview:
     """
     from autospec_lib.output.report import source_data
 
-    shown = source_data.of_products(products, select(products, job.wanted).spectra, cutout)
+    white = keys.prefixed(keys.WHITE, job.prefix)
+    shown = source_data.of_products(products, select(products, job.wanted).spectra, cutout, white)
     with writing(job.data(cutout.target)):
         return source_data.write(job.data(cutout.target), shown, job.params.cmap, _links(job, cutout.target))
 
@@ -57,7 +58,8 @@ def keep_data(job: Job, target: Target) -> Preview:
     if found is not None:
         return found
     try:
-        shown = source_data.of_file(job.path(target), target, job.cube.wave, job.cube.grid)
+        white = keys.prefixed(keys.WHITE, job.prefix)
+        shown = source_data.of_file(job.path(target), target, job.cube.wave, job.cube.grid, white)
     except (OSError, KeyError, ValueError):  # it has gone since it was found complete
         return {}
     with writing(job.data(target)):

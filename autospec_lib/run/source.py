@@ -89,7 +89,7 @@ def extract(job: Job, target: Target) -> tuple[tuple[str, ...], str | None, Row,
     with warnings.catch_warnings():
         warnings.simplefilter('default' if job.params.warnings else 'ignore')
         cutout = cutouts.cut(job.cube, target, job.sources)
-        products = pipeline.process(cutout, job.params, job.segmentation)
+        products = pipeline.process(cutout, job.params, job.segmentation).with_prefix(job.prefix)
         fingerprint = resume.fingerprint(job, target)
         card = {resume.CARD: (fingerprint, 'of parameters, inputs and version')}
         products = replace(products, facts=products.facts | card)
@@ -101,7 +101,7 @@ def extract(job: Job, target: Target) -> tuple[tuple[str, ...], str | None, Row,
         if job.params.out_1d:
             with writing(job.spectra):
                 job.spectra.mkdir(exist_ok=True)
-                spectra_1d.write(job.spectra, selected, cutout, job.params.aper)
+                spectra_1d.write(job.spectra, selected, cutout, job.apertures)
         measured = summary.measure(products, cutout) | {'FINGERPRINT': fingerprint}
         notes, trace = _plot(job, products, cutout) if job.params.plots else (products.notes, None)
         preview, failed, bug = _show(job, products, cutout) if job.params.report else ({}, (), None)

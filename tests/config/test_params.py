@@ -88,13 +88,14 @@ class TestTemplate:
         texts = {'mode': 'param', 'ref': '', 'obj_mask': 'INTER', 'output': 'output', 'pre_out': 'Source_'}
         texts |= {'datacube': 'datacube.fits', 'catalog': 'catalog.txt', 'cmap': 'viridis'}
         texts |= dict.fromkeys(('orig_from', 'orig_fromv', 'orig_cube', 'orign_cubev'), '')
-        texts |= {'noise': 'propagated', 'xcor_weight': 'none'}
+        texts |= {'noise': 'propagated', 'xcor_weight': 'none', 'prefix': ''}
         others = {'size': 5.0, 'cont_poly': 5, 'cores': 1, 'xcor_iter': 1, 'psf': ()} | dict.fromkeys(
             ('data_ext', 'aper', 'img', 'seg'), ()
         )
         on = ('use_imgs', 'xcor', 'cont_sub', 'sky_sub', 'plots')
         on += ('out_img', 'out_seg', 'out_mask', 'out_xcor', 'out_spec')
-        switches = dict.fromkeys(on, True) | {'out_sub': False, 'warnings': False, 'deblend': False}
+        off = ('out_sub', 'out_1d', 'marz', 'warnings', 'deblend')
+        switches = dict.fromkeys(on, True) | dict.fromkeys(off, False)
         assert dataclasses.asdict(Params()) == texts | others | switches
 
     def test_describe_can_be_loaded_again(self, load):

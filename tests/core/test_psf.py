@@ -42,22 +42,44 @@ def test_a_pixel_holds_the_integral_over_it():
     assert_allclose(moffat(SHAPE, (15.2, 13.4), ROUND * fwhm**2, beta)[0], summed, atol=7e-4 * summed.max())
 
 
-def test_derivatives_are_those_of_the_function():
+@pytest.mark.parametrize('fwhm', [0.2, 0.5, 1.0, 1.4, 2.4])
+@pytest.mark.parametrize('beta', [1.6, 2.8, 4.5])
+@pytest.mark.parametrize('pixel', [(1.0, 1.0), (0.46, 1 / 0.46)])
+def test_narrow_profiles_and_rectangular_pixels_hold_the_integral_over_them(fwhm, beta, pixel):
+    """Against the mean of 101 x 101 points in each pixel."""
+    centre, parts = (3.1, 4.3), 101
+    fine = (np.arange(parts) + 0.5) / parts - 0.5
+    y, x = (np.add.outer(np.arange(n), fine) - c for n, c in zip((7, 9), centre, strict=True))
+    k = 4 * (2 ** (1 / beta) - 1) / fwhm**2
+    radius2 = (y[:, None, :, None] * pixel[0]) ** 2 + (x[None, :, None, :] * pixel[1]) ** 2
+    expected = ((beta - 1) * k / np.pi * (1 + k * radius2) ** -beta).mean(axis=(2, 3))
+    made = moffat((7, 9), centre, ROUND * fwhm**2, beta, pixel)[0]
+    assert_allclose(made, expected, atol=2e-3 * expected.max())
+
+
+def test_what_is_round_on_the_sky_is_an_ellipse_in_rectangular_pixels():
+    centre, sizes = (15.2, 13.4), np.array([0.5, 2.0])
+    matrix = np.diag(1 / sizes**2)[None] * 4.0**2
+    assert_allclose(moffat(SHAPE, centre, ROUND * 4.0**2, 2.8, tuple(sizes)), moffat(SHAPE, centre, matrix, 2.8))
+
+
+@pytest.mark.parametrize('pixel', [(1.0, 1.0), (0.8, 1.25)])
+def test_derivatives_are_those_of_the_function(pixel):
     matrices = np.array([shape_matrix(4.0, 0.3, -0.2), shape_matrix(3.0, 0.1, 0.2)])
     centre, beta, step = np.array([14.2, 13.4]), 2.6, 1e-5
-    values, slopes = moffat_slopes(SHAPE, tuple(centre), matrices, beta)
+    values, slopes = moffat_slopes(SHAPE, tuple(centre), matrices, beta, pixel)
 
     def difference(move):
         return (move(step) - move(-step)) / (2 * step)
 
     bends = [np.array(bend, float) for bend in ([[1, 0], [0, 0]], [[0, 0], [0, 1]], [[0, 1], [1, 0]])]
     expected = [
-        difference(lambda e: moffat(SHAPE, (centre[0] + e, centre[1]), matrices, beta)),
-        difference(lambda e: moffat(SHAPE, (centre[0], centre[1] + e), matrices, beta)),
-        *(difference(lambda e, b=bend: moffat(SHAPE, tuple(centre), matrices + e * b, beta)) for bend in bends),
-        difference(lambda e: moffat(SHAPE, tuple(centre), matrices, beta + e)),
+        difference(lambda e: moffat(SHAPE, (centre[0] + e, centre[1]), matrices, beta, pixel)),
+        difference(lambda e: moffat(SHAPE, (centre[0], centre[1] + e), matrices, beta, pixel)),
+        *(difference(lambda e, b=bend: moffat(SHAPE, tuple(centre), matrices + e * b, beta, pixel)) for bend in bends),
+        difference(lambda e: moffat(SHAPE, tuple(centre), matrices, beta + e, pixel)),
     ]
-    assert_allclose(values, moffat(SHAPE, tuple(centre), matrices, beta))
+    assert_allclose(values, moffat(SHAPE, tuple(centre), matrices, beta, pixel))
     assert_allclose(slopes, expected, atol=1e-9)
 
 

@@ -26,7 +26,7 @@ def on(grid, cutout=None):
 def written(folder, cutout, **params):
     """The products of a cut-out after their spectra were written, and the spectra by their files' names."""
     products = process(cutout, aper=(1.0,), **params)
-    spectra_1d.write(folder, products, cutout, (1.0,))
+    spectra_1d.write(folder, products, cutout, {'MUSE_APER_1.0': 1.0})
     return products, dict(
         zip(spectra_1d.names(5, found := summary.main_spectra(products)), found.values(), strict=True)
     )
@@ -121,7 +121,7 @@ def tables(folder):
 ALL = [f'7_{key}.fits' for key in ('CROSS_CORRELATION', 'CROSS_CORRELATION_CONTSUB', 'MUSE_TOT', 'MUSE_WHITE')]
 
 
-def test_the_command_writes_them_on_demand(folder):
+def test_the_command_writes_them_on_demand(folder, capsys):
     assert main([str(folder), '-q']) == 0
     assert not (folder / 'output' / 'spectra').exists()
     switch(folder, OUT_1D=True)
@@ -134,7 +134,14 @@ def test_the_command_writes_them_on_demand(folder):
     assert_array_equal(found.flux.value.astype(np.float32), flux)
     assert found.flux.unit == units.Unit(unit) == units.Unit(CGS)
     assert fits.getheader(folder / 'output' / 'spectra' / '7_MUSE_WHITE.fits')['FPRINT'] == fingerprint
-    switch(folder, OUT_SPEC=False, XCOR=False)
+    switch(folder, PREFIX='KCWI', APER=0.6)
+    assert main([str(folder), '-q']) == 0
+    own = ['7_KCWI_APER_0.6.fits', '7_KCWI_TOT.fits', '7_KCWI_WHITE.fits']
+    assert tables(folder) == [*ALL[:2], *own]
+    assert fits.getheader(folder / 'output' / 'spectra' / own[0], 1)['APERTURE'] == 0.6
+    assert main([str(folder), '--resume', '-v']) == 0
+    assert 'Kept' in capsys.readouterr().out
+    switch(folder, PREFIX='', OUT_SPEC=False, XCOR=False, APER=())
     assert main([str(folder), '-q']) == 0
     assert tables(folder) == ['7_MUSE_WHITE.fits']
 

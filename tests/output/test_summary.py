@@ -74,6 +74,20 @@ def test_what_has_no_peak_near_the_centre_has_no_width(image):
     assert white_light.fwhm(image, np.ones(image.shape, bool), (10.0, 10.0), (0.2, 0.2)) is None
 
 
+@pytest.mark.filterwarnings('ignore::RuntimeWarning')  # of overflows
+@pytest.mark.parametrize('scale', [1e-300, 1e-30, 1e30, 1e300])
+def test_no_number_ends_in_a_traceback(scale):
+    rng = np.random.default_rng(3)
+    peak = 100 * gaussian(10, 10, 1.5, (21, 21))
+    for image in (rng.normal(size=(21, 21)), peak, np.eye(21), peak * (peak == peak.max())):
+        for usable in (rng.random((21, 21)) > 0.3, np.zeros((21, 21), bool)):
+            found = white_light.fwhm(scale * image, usable, (10.0, 10.0), (0.2, 0.2))
+            assert found is None or 0 < found < 2.1
+    for unit in (CGS, 'Jy'):
+        found = white_light.ab_magnitude(scale * np.ones(500), unit, WAVE, 'Angstrom')
+        assert found is None or np.isfinite(found)
+
+
 def measured(cutout, **params):
     return summary.measure(process(cutout, **params), cutout)
 
@@ -155,6 +169,13 @@ def test_the_columns_of_spectra_keep_their_order_whatever_a_row_lacks():
     spectra = ['SN_MUSE_TOT', 'FLUX_MUSE_TOT', 'SN_MUSE_APER_1.0', 'SN_HST', 'FLUX_HST']
     before, after = ([column.name for column in part] for part in (summary.SOURCE, summary.FILES))
     assert names == [*before, *spectra, *after]
+
+
+def test_names_that_fits_has_no_room_for_are_cut(tmp_path):
+    row = {'ID': 1, **{f'SN_{letter * 100}': 1.0 for letter in "AB'"}, "SN_'": 2.0}
+    summary_table.write(tmp_path, [row], '')
+    assert {*row} <= {*summary_table.read(tmp_path / 'summary.ecsv', '')[0]}
+    assert len(Table.read(tmp_path / 'summary.fits').columns) == len(summary.columns([row]))
 
 
 @pytest.mark.parametrize('unit', [UNIT, 'MJy sr-1', '', 'count/spaxel'])

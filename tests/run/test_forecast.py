@@ -16,7 +16,9 @@ def job_of(folder):
     return preparation.prepare(folder, params, preparation.Choice())[:2]
 
 
-@pytest.mark.parametrize('lines', ['', 'OUT_SUB = True\nAPER = 0.6, 1.0\n', 'XCOR = False\n'])
+@pytest.mark.parametrize(
+    'lines', ['', 'OUT_SUB = True\nAPER = 0.6, 1.0\n', 'XCOR = False\n', 'OUT_1D = True\nAPER = 0.6\n']
+)
 def test_disk_is_that_of_the_files(folder, lines):
     with (folder / 'param.py').open('a') as file:
         file.write(lines)

@@ -1,17 +1,21 @@
 """The summary of a run: a row for every source, whatever becomes of it, in every kind of run."""
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
-from builders import DEC, PIXEL, RA
+from builders import DEC, PIXEL, PLAIN, RA
 
 from autospec_lib import pipeline
 from autospec_lib.cli.command import main
+from autospec_lib.config.params import Params
+from autospec_lib.core.types import Grid, Target
 from autospec_lib.output import summary_table
 from autospec_lib.run import results
+from autospec_lib.run.job import Job
 from autospec_lib.run.report import Outcome
 
 
@@ -66,11 +70,15 @@ def test_kept_sources_keep_their_rows(four):
     assert without(table_of(four)[kept], 'STATUS') == without(before[kept], 'STATUS')
 
 
-def test_a_source_that_the_summary_does_not_know_is_measured_in_its_file(four):
+@pytest.mark.parametrize('prefix', ['', 'KCWI'])
+def test_a_source_that_the_summary_does_not_know_is_measured_in_its_file(four, prefix):
     with (four / 'param.py').open('a') as file:
-        file.write('APER = 0.6\nDEBLEND = True\n')
+        file.write(f'APER = 0.6\nDEBLEND = True\nPREFIX = {prefix!r}\n')
     assert main([str(four), '-q']) == 1
     before = table_of(four)
+    assert {f'SN_{prefix or "MUSE"}_TOT', f'SN_{prefix or "MUSE"}_APER_0.6', 'SN_DEBLEND'} < {*before.colnames}
+    assert not before['MAG_WHITE'].mask[[0, 2, 3]].any()
+    assert not before['FWHM_WHITE'].mask[[0, 2, 3]].any()
     (four / 'output' / 'summary.ecsv').unlink()
     assert main([str(four), '-q', '--resume']) == 1
     after = table_of(four)
@@ -153,25 +161,22 @@ def test_a_killed_run_leaves_what_was_written_on_the_way(four, monkeypatch):
 
 
 def test_writing_on_the_way_takes_a_small_part_of_the_time(monkeypatch, tmp_path):
-    class Clock:
-        now = 0.0
+    clock, writes = [0.0], []
 
     def write(*_):
-        Clock.now += 0.5
-        writes.append(Clock.now)
+        clock[0] += 0.5
+        writes.append(clock[0])
 
-    writes = []
-    monkeypatch.setattr(time, 'monotonic', lambda: Clock.now)
+    monkeypatch.setattr(time, 'monotonic', lambda: clock[0])
     monkeypatch.setattr(summary_table, 'write', write)
-    collected = results.Results.__new__(results.Results)
-    collected._rows, collected._due, collected._output = {}, 0.0, tmp_path
-    collected._targets = {}
-    collected._job = type('Job', (), {'cube': type('Cube', (), {'grid': type('Grid', (), {'unit': ''})})})
-    collected._targets[1] = type('T', (), {'id': 1, 'ra': 0.0, 'dec': 0.0})
-    for _ in range(1000):
-        Clock.now += 1.0
-        collected.add(Outcome(1, 1.0, error='none'))
-    assert 0.5 * len(writes) <= results.SHARE * Clock.now * 1.1
+    targets = [Target(n, 0.0, 0.0, 1.0) for n in range(1000)]
+    job = Job(tmp_path, Params(), PLAIN, SimpleNamespace(grid=Grid({}, {})), catalogue=tuple(targets))
+    collected = results.Results(job, targets)
+    for target in targets:
+        clock[0] += 1.0
+        collected.add(Outcome(target.id, 1.0, error='none'))
+    assert len(writes) > 5
+    assert 0.5 * len(writes) <= 1.1 * results.SHARE * clock[0]
 
 
 def test_a_thousand_rows_are_written_fast(tmp_path):

@@ -22,7 +22,7 @@ from autospec_lib.output.report import encoding, preview
 from autospec_lib.output.spectra_plot import sky_lines, unit_text
 
 FUNCTION = 'autospecSource'  # of the page
-SHOWN_MAPS = (keys.WHITE, f'{keys.XCOR}{keys.CONTSUB}', keys.XCOR)  # at most two, beside one another in the table
+MAPS = (f'{keys.XCOR}{keys.CONTSUB}', keys.XCOR)  # the first that is there stands beside the white light in the table
 MEDIA = {'AWAV': 'air', 'WAVE': 'vacuum', 'FREQ': 'vacuum'}  # of wavelengths, by the axis' type
 HEAD = 16384  # bytes at the beginning of a file of data that hold the preview
 NOT_SHOWN = ('FPRINT', 'REFSPEC', 'OBJMASK', 'OBJNPIX', 'OBJAREA', 'DBNUM', 'DBGROW')  # cards that the summary has, too
@@ -46,8 +46,8 @@ class Shown:
         By their keys.
     about : mapping of str to str
         How each spectrum came about, where that is known.
-    images : mapping of str to array (ny, nx)
-        White light and cross-correlation maps, as far as they are there.
+    images : sequence of array (ny, nx)
+        White light and a cross-correlation map, as far as they are there.
     notes : tuple of str
         Fall-backs and warnings.
     facts : mapping of str to (value, comment)
@@ -60,13 +60,13 @@ class Shown:
     reference: str
     spectra: Mapping[str, Measured]
     about: Mapping[str, str] = field(default_factory=dict)
-    images: Mapping[str, FloatArray] = field(default_factory=dict)
+    images: tuple[FloatArray, ...] = ()
     notes: tuple[str, ...] = ()
     facts: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
 
 
-def of_products(products: Products, spectra: Iterable[str], cutout: Cutout) -> Shown:
-    """What there is to show of products; of the spectra those with the given keys."""
+def of_products(products: Products, spectra: Iterable[str], cutout: Cutout, white: str = keys.WHITE) -> Shown:
+    """What there is to show of products: spectra with these keys, white light with this one."""
     chosen = {key: products.spectra[key] for key in spectra}
     images = {key: one.data for key, one in (products.maps | products.images).items()}
     return Shown(
@@ -76,14 +76,19 @@ def of_products(products: Products, spectra: Iterable[str], cutout: Cutout) -> S
         products.reference,
         chosen,
         {key: one.kind.value for key, one in chosen.items()},
-        images,
+        _small(images, white),
         products.notes,
         products.facts,
     )
 
 
-def of_file(path: Path, target: Target, wave: FloatArray, grid: Grid) -> Shown:
-    """What there is to show of a source's file that an earlier run wrote.
+def _small(images: Mapping[str, FloatArray], white: str) -> tuple[FloatArray, ...]:
+    maps = [images[key] for key in MAPS if key in images]
+    return (*[images[white]] * (white in images), *maps[:1])
+
+
+def of_file(path: Path, target: Target, wave: FloatArray, grid: Grid, white: str = keys.WHITE) -> Shown:
+    """What there is to show of a source's file that an earlier run wrote; ``white`` is the key of the white light.
 
     Raises
     ------
@@ -98,10 +103,10 @@ def of_file(path: Path, target: Target, wave: FloatArray, grid: Grid) -> Shown:
             for name, hdu in held.items()
             if name.startswith('SPE_') and name.endswith('_DATA')
         }
-        names = {key: f'IMA_{key}_DATA' for key in SHOWN_MAPS}
+        names = {key: f'IMA_{key}_DATA' for key in (white, *MAPS)}
         images = {key: _native(held[name].data) for key, name in names.items() if name in held}
         notes = tuple(str(header[f'NOTE{number}']) for number in range(1, int(header['NNOTES']) + 1))
-        return Shown(target, wave, grid, str(header['REFSPEC']), spectra, {}, images, notes)
+        return Shown(target, wave, grid, str(header['REFSPEC']), spectra, {}, _small(images, white), notes)
 
 
 def _native(values: Any) -> FloatArray:
@@ -168,10 +173,9 @@ def read_preview(path: Path) -> dict[str, str] | None:
 def _content(shown: Shown, cmap: str, links: Mapping[str, str]) -> dict[str, Any]:
     reference = shown.spectra[shown.reference]
     sky = sky_lines(reference)
-    small = [shown.images[key] for key in SHOWN_MAPS if key in shown.images]
     return {
         'preview': {
-            'thumb': preview.thumbnails(small[:2], cmap),
+            'thumb': preview.thumbnails(shown.images, cmap),
             'outline': preview.outline(reference.data, sky),
         },
         'id': str(shown.target.id),
