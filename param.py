@@ -9,7 +9,7 @@ REF         = ''               # reference: '' white light, an image in IMG ('g-
 # --- Input ---
 DATACUBE    = 'datacube.fits'  # FITS file of the cube
 CATALOG     = 'catalog.txt'    # text or CSV file of the sources: ID RA DEC ...
-DATA_EXT    = ()               # extension with the data, or those with data and noise; () for the layout of MUSE
+DATA_EXT    = ()               # extensions of data, noise and mask, where AutoSpec does not find them; () = it does
 
 # --- Spectra ---
 APER        = ()               # radius or radii of apertures [arcsec], e.g. (1.0, 2.0)

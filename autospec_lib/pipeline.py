@@ -12,17 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from autospec_lib import joint
 from autospec_lib.config.params import Params
 from autospec_lib.core import geometry, keys
 from autospec_lib.core.errors import SourceError
 from autospec_lib.core.products import Kind, Products, Spectrum, by_key
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, IntArray, Measured, Voxels
+from autospec_lib.deblending import joint_extraction
 from autospec_lib.detection import segmentation, source_masks
 from autospec_lib.detection.masks import nearest_label
 from autospec_lib.detection.source_masks import SourceMasks
-from autospec_lib.extraction import continuum, cross_correlation, noise, sums, weights
+from autospec_lib.extraction import continuum, cross_correlation, noise, psf_spectrum, sums, weights
 
 
 def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> Products:
@@ -71,7 +71,8 @@ def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> P
     if cutout.psf is not None:
         products |= _weighted_by_psf(target)
     if params.deblend:
-        products |= joint.products(cutout, params, sky is not None)
+        image = cutout.images[keys.image_tag(params.deblend)] if isinstance(params.deblend, str) else None
+        products |= joint_extraction.extract(cutout, image, sky is not None)
     if tag == keys.DEBLEND and not products.fitted:
         tag = keys.WHITE
         products |= Products(notes=(f'reference {keys.DEBLEND} is not there: white light used',))
@@ -208,8 +209,8 @@ def _weighted(
 
 def _weighted_by_psf(target: _Spaxels) -> Products:
     """The spectrum of a point source at the catalogue position."""
-    images = joint.psf_images(target.cutout)[:, target.mask]
-    values = joint.point_source(target.cutout, target.voxels, images)
+    images = psf_spectrum.psf_images(target.cutout)[:, target.mask]
+    values = psf_spectrum.point_source(target.cutout, target.voxels, images)
     return Products(spectra=by_key([target.spectrum(keys.PSF, Kind.PSF, values, images.mean(axis=0), False)]))
 
 

@@ -30,6 +30,7 @@ from scipy.optimize import linear_sum_assignment
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # of a clone that is not installed
 
 from autospec_lib.config import sextractor
+from autospec_lib.core.statistics import robust_width
 from autospec_lib.core.types import BoolArray, IntArray
 from autospec_lib.detection import masks, segmentation
 
@@ -127,7 +128,7 @@ def write_settings(rng: np.random.Generator, image: NDArray[np.float32], folder:
         (folder / 'default.sex').write_text(FIELD)
     if kind == 'random':
         level = np.nanmedian(image)
-        noise = 1.4826 * np.nanmedian(np.abs(image - level))
+        noise = float(robust_width(image - level))
         lines = [f'{key} {rng.choice(options)}' for key, options in CHOICES.items()]
         lines += [_threshold(rng, noise), 'FILTER_NAME random.conv']
         if rng.random() < 0.2:

@@ -24,16 +24,22 @@ for library in ('OPENBLAS', 'MKL', 'OMP'):  # as the command does, and before nu
 import numpy as np
 import quality_field
 
-from autospec_lib import deblend, solve
+from autospec_lib import pipeline
+from autospec_lib.config.params import Params
+from autospec_lib.core import keys
+from autospec_lib.core.products import Kind, Products, Spectrum
 from autospec_lib.core.segmentation_settings import SegmentationSettings
-from autospec_lib.core.types import Measured, Psf
+from autospec_lib.core.types import Cutout, Grid, Measured, Psf, Target, Voxels
+from autospec_lib.deblending.joint_fit import fit_jointly
+from autospec_lib.deblending.linear_system import Solution, solve
+from autospec_lib.deblending.weighted_data import WeightedCube
 from autospec_lib.demo import simulation
-from autospec_lib.detection import masks, segmentation
-from autospec_lib.extraction import continuum, cross_correlation, weighting
+from autospec_lib.extraction import sums, weights
 
 HALF = 12  # a subcube of 25 x 25 pixels, 5 arcsec
 MARGIN = 3  # pixels around it in which catalogued neighbours count
 BLENDED = 2.0  # arcsec; a source with a neighbour nearer than this is blended
+SEEING = 0.8  # arcsec; where the joint fit starts without a PSF
 PUBLISHED = replace(
     SegmentationSettings(),
     detect_minarea=3,
@@ -42,28 +48,29 @@ PUBLISHED = replace(
     back_size=(2, 2),
     kernel=np.exp(-4 * np.log(2) * (np.arange(-4, 5)[:, None] ** 2 + np.arange(-4, 5) ** 2) / 25).astype('float32'),
 )
+KINDS = {
+    'aperture 1 arcsec': (keys.aperture(1.0), False),
+    'white-light weighted': (keys.WHITE, False),
+    'cross-correlation': (keys.XCOR, False),
+    'cross-correlation, continuum-subtracted': (keys.XCOR, True),
+}
 COLUMNS = ('flux', 'S/N', 'leakage', 'pulls', 'seconds')
 
 
 @dataclass(frozen=True)
-class Stamp:
-    """One source's subcube (nl, ny, nx), its truth alone and that of everything else, and catalogue positions."""
+class Sample:
+    """One source's cut-out, its truth alone and that of everything else (nl, ny, nx), and a sharper image."""
 
-    data: np.ndarray
-    variance: np.ndarray
-    bad: np.ndarray
+    cutout: Cutout
     own: np.ndarray
     others: np.ndarray
     spectrum: np.ndarray
-    wave: np.ndarray
-    positions: dict[int, tuple[float, float]]
     true_profiles: np.ndarray
-    mixing: np.ndarray
     image: np.ndarray
 
 
-def cut(field: simulation.Field, index: int) -> Stamp:
-    """Cut one source's subcube out of a field, with NaN beyond the field's edge."""
+def cut(field: simulation.Field, index: int) -> Sample:
+    """Cut one source's subcube out of a field; voxels beyond the field's edge are bad."""
     y, x = np.rint(field.positions[index]).astype(int) - HALF
     ny, nx = field.cube.shape[1:]
     width = 2 * HALF + 1
@@ -80,96 +87,88 @@ def cut(field: simulation.Field, index: int) -> Stamp:
     true = [np.pad(field.truth(one, (ys, xs)), ((0, 0), *pad)) for one in lit]
     places = field.positions - (y, x)
     near = ((places >= -MARGIN) & (places <= width - 1 + MARGIN)).all(axis=1)
-    order = [index, *(one for one in np.flatnonzero(near) if one != index)]
     block = field.deep.reshape(ny, 2, nx, 2).sum(axis=(1, 3))
-    return Stamp(
-        data=data,
-        variance=padded(field.variance, np.nan),
-        bad=np.isnan(data),
+    cutout = Cutout(
+        target=Target(index, 0.0, 0.0, width * simulation.PIXEL),
+        voxels=Voxels.of(data, padded(field.variance), np.isnan(data)),
+        wave=field.wave,
+        centre=(float(places[index, 0]), float(places[index, 1])),
+        pixel=(simulation.PIXEL, simulation.PIXEL),
+        grid=Grid({}, {}),
+        neighbours={
+            int(one): (float(places[one, 0]), float(places[one, 1])) for one in np.flatnonzero(near) if one != index
+        },
+    )
+    return Sample(
+        cutout=cutout,
         own=true[0],
         others=sum(true[1:], np.zeros_like(true[0])),
         spectrum=field.spectra[index],
-        wave=field.wave,
-        positions={int(one): (float(places[one, 0]), float(places[one, 1])) for one in order},
         true_profiles=padded(field.profiles[[one for one in lit if one == index or share[one] > 0.02]]),
-        mixing=solve.interpolation(field.nodes, field.wave),
         image=padded(block, np.nan),
     )
 
 
+# A spectrum, and the function that gives what the same weights make of another cube (nl, ny, nx).
 Extraction = tuple[Measured, Callable[[np.ndarray], np.ndarray]]
 
 
-def fitted(stamp: Stamp, profiles: np.ndarray, mixing: np.ndarray) -> Extraction:
-    """The joint solve with these profiles, and what the same weights make of another cube."""
+def with_profiles(sample: Sample, profiles: np.ndarray) -> Extraction:
+    """The joint spectrum with given profiles."""
+    voxels = sample.cutout.voxels
 
-    def run(cube: np.ndarray) -> solve.Solution:
-        return solve.solve(solve.weigh(cube, stamp.variance, stamp.bad), profiles, mixing)
+    def run(cube: np.ndarray) -> Solution:
+        other = Voxels.of(cube, voxels.variance, voxels.bad)
+        return solve(WeightedCube.of(other, sample.cutout.wave_fraction), profiles)
 
-    made = run(stamp.data)
+    made = run(voxels.data)
     return Measured(made.spectra[0], made.covariance[:, 0, 0]), lambda cube: run(cube).spectra[0]
 
 
-def joint(stamp: Stamp, options: deblend.Options) -> Extraction:
+def joint(sample: Sample, psf: Psf | None = None, image: np.ndarray | None = None) -> Extraction:
     """The joint extraction."""
-    target = next(iter(stamp.positions))
-    made = deblend.extract(stamp.data, stamp.variance, stamp.bad, stamp.positions, stamp.wave, options)
-    return made.spectra[target], fitted(stamp, made.chromatic, made.mixing)[1]
+    cutout = sample.cutout
+    positions = {cutout.target.id: cutout.centre, **cutout.neighbours}
+    seeing = psf or SEEING / simulation.PIXEL
+    made = fit_jointly(cutout.voxels, positions, cutout.wave_fraction, seeing, image)
+    return with_profiles(sample, made.profiles)
 
 
-def classical(stamp: Stamp) -> dict[str, Extraction]:
-    """AutoSpec's kinds of spectra: aperture, white light, cross-correlation, with the published test's settings."""
-    spaxels = weighting.Spaxels.from_cube(stamp.data, stamp.variance, stamp.bad)
-    centre = next(iter(stamp.positions.values()))
-    shape = stamp.data.shape[1:]
-    white = weighting.white_light(spaxels).data
-    segmap = segmentation.segment(white.reshape(shape), PUBLISHED)
-    mask = masks.object_masks([segmap], centre)[0].ravel()
-    y, x = np.indices(shape)
-    circle = (np.hypot(y - centre[0], x - centre[1]) * simulation.PIXEL < 1.0).ravel()
-    mask = mask if mask.any() else circle
-    blank = (segmap == 0).reshape(1, -1)
-
-    def cleaned(cube: np.ndarray) -> weighting.Spaxels:
-        made = weighting.Spaxels.from_cube(cube, stamp.variance, stamp.bad)
-        return made.minus(weighting.means(made, blank)[0])
-
-    def by_weight(image: np.ndarray) -> Extraction:
-        profile = weighting.profile(image, mask)[None]
-
-        def run(cube: np.ndarray) -> Measured:
-            return weighting.weighted(cleaned(cube), profile)[0]
-
-        return run(stamp.data), lambda cube: run(cube).data
-
-    def aperture(cube: np.ndarray) -> Measured:
-        return weighting.sums(cleaned(cube), (mask & circle)[None])[0]
-
-    made = {'aperture 1 arcsec': (aperture(stamp.data), lambda cube: aperture(cube).data)}
-    made['white-light weighted'] = by_weight(white)
-    reference = made['white-light weighted'][0]
-    made['cross-correlation'] = by_weight(cross_correlation.cross_correlate(reference.data, spaxels).data)
-    lines = continuum.basis(stamp.wave, 5)
-    flat = reference.data - continuum.fit(reference.data, reference.variance, lines)
-    made['cross-correlation, continuum-subtracted'] = by_weight(
-        cross_correlation.cross_correlate(flat, spaxels, lines).data
-    )
-    return made
+def classical(sample: Sample) -> dict[str, Extraction]:
+    """AutoSpec's own kinds of spectra, with the published test's settings."""
+    products = pipeline.process(sample.cutout, Params(aper=(1.0,)), PUBLISHED)
+    found = {(one.tag, one.continuum_subtracted): one for one in products.spectra.values()}
+    return {name: (found[what], weights_of(sample.cutout, products, found[what])) for name, what in KINDS.items()}
 
 
-def judge(stamp: Stamp, made: Extraction, optimum: float, seconds: float) -> dict[str, float]:
+def weights_of(cutout: Cutout, products: Products, spectrum: Spectrum) -> Callable[[np.ndarray], np.ndarray]:
+    """What a spectrum's weights, and the subtraction of the sky, make of another cube."""
+    sky = products.masks[keys.MASK_SKY].reshape(1, -1)
+    profile = spectrum.weights.reshape(1, -1)
+
+    def run(cube: np.ndarray) -> np.ndarray:
+        columns = Voxels.of(cube, cutout.voxels.variance, cutout.voxels.bad).columns
+        cleaned = columns.minus(sums.means(columns, sky)[0]) if spectrum.sky_subtracted else columns
+        if spectrum.kind is Kind.SUM:
+            return sums.sums(cleaned, profile > 0)[0].data
+        return weights.weighted(cleaned, profile)[0].data
+
+    return run
+
+
+def judge(sample: Sample, made: Extraction, optimum: float, seconds: float) -> dict[str, float]:
     """The figures of one extraction."""
-    spectrum, weights = made
+    spectrum, weigh = made
     sigma = np.sqrt(spectrum.variance)
-    own, leak = weights(np.where(stamp.bad, np.nan, stamp.own)), weights(np.where(stamp.bad, np.nan, stamp.others))
+    own, leak = weigh(sample.own), weigh(sample.others)
     # Quoted errors may be too small; what counts is the scatter that fresh noise makes.
-    noise = np.random.default_rng(0).normal(size=stamp.data.shape) * np.sqrt(stamp.variance)
-    honest = sigma * _width(weights(noise) / sigma)
+    noise = np.random.default_rng(0).normal(size=sample.own.shape) * np.sqrt(sample.cutout.voxels.variance)
+    honest = sigma * _width(weigh(noise) / sigma)
     return {
-        'flux': np.nansum(own) / np.sum(stamp.spectrum),
+        'flux': np.nansum(own) / np.sum(sample.spectrum),
         'S/N': np.nanmedian(own / honest) / optimum,
-        'leakage': np.nansum(np.abs(leak)) / np.sum(stamp.spectrum),
-        'pulls': _width((spectrum.data - stamp.spectrum) / sigma),
+        'leakage': np.nansum(np.abs(leak)) / np.sum(sample.spectrum),
+        'pulls': _width((spectrum.data - sample.spectrum) / sigma),
         'seconds': seconds,
     }
 
@@ -188,18 +187,17 @@ def one_field(kind: str, seed: int) -> list[tuple[bool, dict[str, dict[str, floa
     rows = []
     for index in range(sum(one.catalogued for one in field.galaxies)):
         apart = np.sort(np.hypot(*(places - places[index]).T))[1]
-        stamp = cut(field, index)
-        best = fitted(stamp, stamp.true_profiles, stamp.mixing)
-        optimum = judge(stamp, best, 1.0, 0.0)['S/N']
-        figures = {name: judge(stamp, made, optimum, 0.0) for name, made in classical(stamp).items()}
+        sample = cut(field, index)
+        best = with_profiles(sample, sample.true_profiles)
+        optimum = judge(sample, best, 1.0, 0.0)['S/N']
+        figures = {name: judge(sample, made, optimum, 0.0) for name, made in classical(sample).items()}
         psf = Psf(scene.seeing[0] / simulation.PIXEL, scene.seeing[1] / simulation.PIXEL, scene.beta)
-        known = {'DEBLEND': deblend.Options(), 'DEBLEND, PSF given': deblend.Options(psf=psf)}
-        known['DEBLEND, deep image'] = deblend.Options(image=stamp.image)
-        for name, options in known.items():
+        known = {'DEBLEND': {}, 'DEBLEND, PSF given': {'psf': psf}, 'DEBLEND, deep image': {'image': sample.image}}
+        for name, given in known.items():
             start = time.process_time()
-            made = joint(stamp, options)
-            figures[name] = judge(stamp, made, optimum, time.process_time() - start)
-        figures['true profiles (the optimum)'] = judge(stamp, best, optimum, 0.0)
+            made = joint(sample, **given)
+            figures[name] = judge(sample, made, optimum, time.process_time() - start)
+        figures['true profiles (the optimum)'] = judge(sample, best, optimum, 0.0)
         rows.append((bool(apart < BLENDED), figures))
     return rows
 

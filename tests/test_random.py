@@ -136,7 +136,7 @@ def make(folder, seed):
     name = str(rng.choice(['DATA', 'SCI', 'FLUX']))
     named = name == 'FLUX' or kind not in ('variance', 'none') or rng.random() < 0.2
     wrong = bad_voxels(rng, shape)
-    places = ['data'] + ['noise'] * (kind != 'none') + ['DQ'] * (not named)  # with DATA_EXT no quality is read
+    places = ['data'] + ['noise'] * (kind != 'none') + ['DQ']  # which is used with and without DATA_EXT
     where = rng.choice(places)
     if where == 'data':
         data[wrong] = rng.choice([np.nan, np.inf]) if single else np.nan

@@ -17,7 +17,7 @@ from autospec_lib import __version__
 from autospec_lib.cli import memory
 from autospec_lib.cli.init import init
 from autospec_lib.cli.options import parsed
-from autospec_lib.cli.terminal import prepare_streams, say
+from autospec_lib.cli.terminal import prepare_streams, say, teller
 from autospec_lib.cli.view import view
 from autospec_lib.core.errors import AutoSpecError, InputError, OutputError
 from autospec_lib.core.wording import way_out
@@ -167,13 +167,14 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
     finally:
         gc.enable()
     _warn(warned, options)
+    from autospec_lib.run import slow_storage
     from autospec_lib.run.lock import locked
     from autospec_lib.run.pages import Pages
     from autospec_lib.run.report import Log, Report
     from autospec_lib.run.results import Results
 
     report = Report(len(targets))
-    outcomes = _outcomes(job, targets, options, interruption)  # no answer of a cluster is a fault of the command line
+    extract = _way(job, targets, options, interruption)  # no answer of a cluster is a fault of the command line
     output = job.folder / job.params.output
     with ExitStack() as stack:
         try:
@@ -187,6 +188,8 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
         _write_header(log, job, options, [*warned, *unlocked])
         results = Results(job, targets, Pages(job, _command()))
         interruption.begin(lambda: f'interrupted; {report.summary}')
+        tell, shared = teller(log, options.quiet), bool(options.scheduler)
+        outcomes = slow_storage.extracted(job, targets, extract, interruption, tell, shared)
         code = _loop(outcomes, (report, results, log), options)
         with suppress(OutputError):
             log.write(f'# {report.summary}')
@@ -203,11 +206,12 @@ def _write_header(log: Log, job: Job, options: argparse.Namespace, warned: list[
     from autospec_lib.config import params, sextractor_keys
 
     names = dict.fromkeys((job.params.datacube, job.params.catalog, *job.params.img, *job.params.seg, 'default.sex'))
-    inputs = [job.folder / name for name in names]
+    inputs = [*(job.folder / name for name in names), *job.cube.beside]
     settings = '\n'.join(
         (params.describe(job.params), 'default.sex:', sextractor_keys.describe(vars(job.segmentation)))
     )
     log.header(_command(), job.folder.resolve(), settings, inputs)
+    log.write(f'# recognised: {job.cube.recognised}')
     for line in warned:
         log.write(f'# warning: {line}')
 
@@ -251,19 +255,20 @@ def _loop(outcomes: Iterator[Outcome], told: tuple[Report, Results, Log], option
     return report.exit_code
 
 
-def _outcomes(
+def _way(
     job: Job, targets: list[Target], options: argparse.Namespace, interruption: Interruption
-) -> Iterator[Outcome]:
+) -> Callable[[Job], Iterator[Outcome]]:
+    """How the sources are extracted, given the job: on a cluster, one by one, or in several processes."""
     from autospec_lib.run import schedule
 
     if options.scheduler:
         from autospec_lib.run.cluster import cluster
 
-        return cluster(job, targets, options.scheduler, interruption)
+        return cluster(targets, options.scheduler, interruption)
     number = _processes(job, targets, options)
     if number == 1:
-        return schedule.serial(job, targets, interruption)
-    return schedule.processes(job, targets, number, interruption)
+        return lambda job: schedule.serial(job, targets, interruption)
+    return lambda job: schedule.processes(job, targets, number, interruption)
 
 
 def _processes(job: Job, targets: list[Target], options: argparse.Namespace) -> int:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TextIO
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from autospec_lib.run.report import Log
 
 
 def prepare_streams() -> None:
@@ -25,3 +29,17 @@ def say(text: str, stream: TextIO | None = None) -> None:
     except OSError:
         # Python would try to write the rest when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def teller(log: Log, quiet: bool) -> Callable[[str], None]:
+    """A function that writes a line to the log and the terminal while the progress bar is there."""
+
+    def tell(line: str) -> None:
+        from tqdm import tqdm
+
+        log.write(f'# {line}')
+        if not quiet:
+            with tqdm.external_write_mode(file=sys.stderr):
+                say(line, sys.stderr)
+
+    return tell

@@ -61,8 +61,10 @@ class Params:
         (),
         validators.EXTENSIONS,
         'Input',
-        'extension with the data, or those with data and noise; () for the layout of MUSE',
-        "Names or numbers. If the file does not tell the [kind of noise](inputs.md#noise), add it: `'ERR2: sigma'`.",
+        'extensions of data, noise and mask, where AutoSpec does not find them; () = it does',
+        "One to three names or numbers; `''` means that there is none. Data alone mean no noise; without a third one "
+        'the mask is found by its name. `--check` says what is used. If the file does not tell the '
+        "[kind of noise](inputs.md#noise), add it: `'ERR2: sigma'`.",
     )
 
     aper: tuple[float, ...] = _parameter(

@@ -211,14 +211,19 @@ def _item(check: Check, value: Any) -> Any:
 
 
 def extensions(value: Any) -> tuple[int | str, ...]:
-    """None, one or two extensions; behind the second's name a colon and the kind of its noise in its normal form."""
-    result: tuple[int | str, ...] = several(_extension, most=2)(value)
-    if result and split_entry(result[0])[1]:
-        raise ValueError(f'holds {show(result[0])}, which says a kind of noise for the data')
+    """None, or up to three extensions: data, noise (with its kind behind a colon, in normal form), mask; '' is none."""
+    result: tuple[int | str, ...] = several(_extension, most=3)(value)
+    if result and result[0] == '':
+        raise ValueError('names no extension for the data')
+    for entry, part in ((result[:1], 'data'), (result[2:], 'mask')):
+        if entry and split_entry(entry[0])[1]:
+            raise ValueError(f'holds {show(entry[0])}, which says a kind of noise for the {part}')
     return result
 
 
 def _extension(value: Any) -> int | str:
+    if value == '':
+        return ''
     if not isinstance(value, int) or isinstance(value, bool):
         return _named_extension(name(value))
     if value < 0:
@@ -253,6 +258,7 @@ REFERENCE = Kind(label, "'', an image's name or an aperture's radius, e.g. 'g-ba
 RADII = Kind(several(positive), 'a radius or radii in arcsec, e.g. 2.0 or (1.0, 2.0)')
 FILES = Kind(several(name), "one file name or several, e.g. 'g-band.fits' or ('g-band.fits', 'r-band.fits')")
 EXTENSIONS = Kind(
-    extensions, "(), the extension of the data, or those of data and noise, e.g. 1 or ('DATA', 'ERR2: sigma')"
+    extensions,
+    "(), or the extensions of data, noise and mask, e.g. 1 or ('DATA', 'ERR2: sigma') or ('SCI', 'ERR', 'DQ')",
 )
 COLOUR_MAP = Kind(colour_map, "the name of a matplotlib colour map, e.g. 'viridis'")

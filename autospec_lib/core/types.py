@@ -37,13 +37,18 @@ class Target:
 
 @dataclass(frozen=True)
 class Grid:
-    """How a cut-out's pixels map to the world, as FITS cards, and its units as FITS strings ('' = none)."""
+    """How a cut-out's pixels map to the world, as FITS cards, and its units as FITS strings ('' = none).
+
+    ``medium`` says whether wavelengths are in 'air' or 'vacuum', '' where that is not known. Wavelengths that no cards
+    describe have an axis that counts channels (CTYPE1 = CHANNEL).
+    """
 
     sky: Mapping[str, Any]
     spectral: Mapping[str, Any]
     unit: str = ''
     variance_unit: str = ''
     wave_unit: str = 'Angstrom'
+    medium: str = ''
 
 
 @dataclass(frozen=True)
@@ -184,6 +189,12 @@ class Cutout:
         """Pixels (ny, nx)."""
         _, ny, nx = self.voxels.data.shape
         return ny, nx
+
+    @property
+    def wave_fraction(self) -> FloatArray:
+        """Each wavelength's fraction (nl,) of the way from the first (0) to the last (1)."""
+        offset = np.abs(self.wave - self.wave[0])
+        return np.asarray(offset / max(float(offset[-1]), 1e-300))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from autospec_lib.core.interpolation import linear_weights
 from autospec_lib.core.types import FloatArray
 from autospec_lib.demo.rendering import PIXEL, Galaxy, profiles, sharp_image
 from autospec_lib.demo.true_spectra import galaxy_spectrum, sky_variance
@@ -45,12 +46,12 @@ class Field:
 
     def profile(self, index: int) -> FloatArray:
         """The true profile of one galaxy at every wavelength, (nl, ny, nx)."""
-        return np.tensordot(_between(self.nodes, self.wave), self.profiles[index], axes=1)
+        return np.tensordot(linear_weights(self.nodes, self.wave), self.profiles[index], axes=1)
 
     def truth(self, index: int, cut: tuple[slice, slice] = (slice(None), slice(None))) -> FloatArray:
         """The noiseless cube of one galaxy alone, (nl, ny, nx), or a cut-out of it."""
         images = self.profiles[index][:, cut[0], cut[1]]
-        weights = _between(self.nodes, self.wave) * self.spectra[index][:, None]
+        weights = linear_weights(self.nodes, self.wave) * self.spectra[index][:, None]
         return np.tensordot(weights, images, axes=1)
 
 
@@ -196,14 +197,9 @@ def _exposure(shape: tuple[int, int]) -> FloatArray:
     return 1 + 0.1 * (y**2 + x**2)
 
 
-def _between(nodes: FloatArray, wave: FloatArray) -> FloatArray:
-    """Weights (nl, nodes) of a linear interpolation between the nodes."""
-    return np.array([np.interp(wave, nodes, row) for row in np.eye(len(nodes))]).T
-
-
 def _observe(nodes: FloatArray, wave: FloatArray, spectra: FloatArray, profiles: FloatArray) -> NDArray[np.float32]:
     """The noiseless cube: each galaxy's profile at each wavelength times its spectrum."""
-    weights = _between(nodes, wave)
+    weights = linear_weights(nodes, wave)
     # A whole MUSE field in double precision would take half a gigabyte more.
     cube = np.zeros((len(wave), *profiles.shape[2:]), np.float32)
     for node in range(len(nodes)):

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from autospec_lib.core.products import Kind, Products
+from autospec_lib.core.statistics import robust_width
 from autospec_lib.core.types import BoolArray, FloatArray, Voxels
 
 # Weights below this share of the largest do not shape the noise.
@@ -188,5 +189,5 @@ def _running_width(z: FloatArray) -> FloatArray:
         first = int(np.clip(centre - half, 0, max(nl - _WINDOW, 0)))
         part = z[first : first + _WINDOW]
         part = part - np.nanmedian(part, axis=0)
-        widths.append(1.4826 * np.nanmedian(np.abs(part)))
+        widths.append(robust_width(part))
     return np.asarray(np.interp(np.arange(nl), centres, np.array(widths)))

@@ -7,25 +7,63 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
 from autospec_lib.core.errors import InputError
+from autospec_lib.core.noise_words import VARIANCE
 from autospec_lib.core.types import FloatArray, Grid, IntArray, Psf
+from autospec_lib.inputs.axis_order import in_order
+from autospec_lib.inputs.beside import open_beside
 from autospec_lib.inputs.extensions import choose, label
 from autospec_lib.inputs.fits_arrays import Layer, open_fits, open_layer
+from autospec_lib.inputs.flux_units import flux_unit
 from autospec_lib.inputs.images import AlignedImage
-from autospec_lib.inputs.sky_axes import sky_header, sky_wcs
-from autospec_lib.inputs.units import squared, standard
-from autospec_lib.inputs.wavelengths import WaveAxis, wave_axis
+from autospec_lib.inputs.instruments import UNKNOWN, Instrument
+from autospec_lib.inputs.masks import BadWhen
+from autospec_lib.inputs.noise_kinds import Finding
+from autospec_lib.inputs.sky_axes import sky_axes
+from autospec_lib.inputs.units import squared
+from autospec_lib.inputs.wave_tables import find_wave_axis
+from autospec_lib.inputs.wavelengths import WaveAxis
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a cube was taken for: its instrument's entry in the table, and what that follows from.
+
+    ``axis`` are words on its wavelengths, ``unit`` is BUNIT as the header has it.
+    """
+
+    instrument: Instrument = UNKNOWN
+    why: str = ''
+    axis: str = ''
+    unit: str = ''
+
+
+NOWHERE, ANY_FLAG = Origin(), BadWhen()
 
 
 @dataclass(frozen=True)
 class OpenCube:
     """An open cube: where its arrays lie, its coordinates, the images and maps on its grid, the PSF in arcsec.
 
-    ``noise_why`` says what the kind of noise follows from, ``header`` is that of the data without the third axis.
+    Attributes
+    ----------
+    data, noise, quality : Layer
+        The arrays as they are stored; noise and quality are None where there is none.
+    noise_kind, noise_why : str
+        How the noise is stored, and what this follows from.
+    header : Header
+        That of the data without the third axis, in RA and Dec.
+    bad_when : BadWhen
+        Which values of ``quality`` are bad.
+    factor : array (nl,) or None
+        What the data must be multiplied by, and variances by its square, to have the unit of ``grid``.
+    origin : Origin
+        What it was taken for.
     """
 
     data: Layer
@@ -42,6 +80,28 @@ class OpenCube:
     images: Mapping[str, AlignedImage] = field(default_factory=dict)
     segmaps: Mapping[str, IntArray] = field(default_factory=dict)
     psf: Psf | None = None
+    bad_when: BadWhen = ANY_FLAG
+    factor: FloatArray | None = None
+    origin: Origin = NOWHERE
+
+    @property
+    def instrument(self) -> Instrument:
+        """The entry in the table of instruments; its ``prefix`` begins the names of products."""
+        return self.origin.instrument
+
+    @property
+    def recognised(self) -> str:
+        """One line on what the cube was taken for, and why."""
+        name, why = self.instrument.name, self.origin.why
+        parts = [self.data.name]
+        if self.noise is not None:
+            parts.append(f'{self.noise.name} ({self.noise_kind}, {self.noise_why})')
+        if self.quality is not None:
+            parts.append(f'{self.quality.name} ({self.bad_when.words})')
+        if self.origin.unit and self.origin.unit != self.grid.unit:
+            parts.append(f'BUNIT {self.origin.unit!r}')
+        begin = f'{name} ({why})' if name and why else name or why or 'by the names of its extensions'
+        return f'{begin}: {", ".join(parts)}, wavelengths {self.origin.axis}'
 
     @property
     def notes(self) -> list[str]:
@@ -61,6 +121,11 @@ class OpenCube:
         return [layer for layer in (self.data, self.noise, self.quality) if layer is not None]
 
     @property
+    def beside(self) -> list[Path]:
+        """Files with noise and mask, where these are not in that of the data."""
+        return [layer.path for layer in self.layers if layer.path != self.data.path]
+
+    @property
     def pixel(self) -> tuple[float, float]:
         """A pixel's size (y, x) in arcsec."""
         x, y = proj_plane_pixel_scales(self.wcs)
@@ -75,8 +140,8 @@ def open_cube(path: Path, extensions: tuple[int | str, ...] = ()) -> OpenCube:
     path : Path
         FITS file.
     extensions : tuple
-        () = MUSE layout (DATA, or SCI, or the only one; STAT; DQ); one extension for the data; or two, data and noise,
-        whose kind may follow after a colon ('ERR2: sigma').
+        () = what the table of instruments, or the names of the extensions, say; or up to three: data, noise, whose
+        kind may follow after a colon ('ERR2: sigma'), and mask.
 
     Raises
     ------
@@ -87,33 +152,57 @@ def open_cube(path: Path, extensions: tuple[int | str, ...] = ()) -> OpenCube:
         raise InputError(f'{path.name}: not found in {path.parent}; set DATACUBE')
     with open_fits(path, 'not a readable FITS cube') as hdus:
         found = choose(path, hdus, extensions)
-        wcs, axis, grid = _coordinates(path, found.data, label(hdus, found.data))
-        header, primary = sky_header(found.data.header), hdus[0].header.copy()
-        layers = [_layer(path, hdu, label(hdus, hdu)) if hdu is not None else None for hdu in found.chosen]
-    assert layers[0] is not None
+        name = label(hdus, found.data)
+        order = in_order(path.name, name, found.data.header, found.data.shape)
+        sky = sky_axes(path, name, order.header, order.shape)
+        axis = find_wave_axis(path, hdus, order.header, order.shape[0])
+        response = None if found.response is None else found.response.header
+        unit = flux_unit(path.name, order.header, found.instrument, sky.wcs, response)
+        data, noise, mask = (
+            None if hdu is None else replace(open_layer(path, hdu, order.axes), name=label(hdus, hdu))
+            for hdu in found.chosen
+        )
+        factor = _factor(path, found.response, unit.factor, len(axis.wave))
+        primary = hdus[0].header.copy()
+    assert data is not None
+    kind, lack = found.noise_kind, found.lack
+    if noise is None and not extensions:
+        other = open_beside(path, found.instrument, data.shape)
+        noise, mask = other.noise, mask or other.mask
+        if noise is not None:
+            kind, lack = Finding(VARIANCE, 'beside the data'), ''
+    medium = axis.medium or 'whether in air or vacuum is not known'
     return OpenCube(
-        data=layers[0],
-        noise=layers[1],
-        noise_kind=found.noise_kind,
-        noise_why=found.noise_why,
-        quality=layers[2],
-        header=header,
-        wcs=wcs,
+        data=data,
+        noise=noise,
+        noise_kind=kind.kind,
+        noise_why=kind.why,
+        quality=mask,
+        header=sky.header,
+        wcs=sky.wcs,
         wave=axis.wave,
-        grid=grid,
+        grid=_grid(sky.wcs, axis, unit.text),
         primary=primary,
-        remarks=axis.notes + found.remarks,
+        remarks=tuple(filter(None, (order.note, sky.note, *axis.notes, *unit.notes, *found.remarks, lack))),
+        bad_when=found.bad,
+        factor=factor,
+        origin=Origin(found.instrument, found.why, f'{axis.spacing}, {medium}', unit.own),
     )
 
 
-def _layer(path: Path, hdu: Any, name: str) -> Layer:
-    return replace(open_layer(path, hdu), name=name)
-
-
-def _coordinates(path: Path, hdu: Any, name: str) -> tuple[WCS, WaveAxis, Grid]:
-    """Celestial WCS, wavelengths and the cards that describe both."""
-    wcs = sky_wcs(path, name, hdu.header, hdu.shape)
-    axis = wave_axis(path.name, hdu.header, hdu.shape[0])
+def _grid(wcs: WCS, axis: WaveAxis, unit: str) -> Grid:
+    """The cards and units of what is cut out."""
     sky = {card.keyword: card.value for card in wcs.to_header(relax=True).cards}
-    unit = standard(str(hdu.header.get('BUNIT', '')))
-    return wcs, axis, Grid(sky, axis.cards, unit, squared(unit), axis.unit)
+    return Grid(sky, axis.cards, unit, squared(unit), axis.unit, axis.medium)
+
+
+def _factor(path: Path, response: Any, factor: float, length: int) -> FloatArray | None:
+    """What to multiply the data by at each wavelength (nl,), None for 1."""
+    if response is None:
+        return None if factor == 1 else np.full(length, factor)
+    if response.shape != (length,):
+        raise InputError(
+            f'{path.name}: {response.name} has {response.shape} values for {length} wavelengths; correct it, or remove '
+            'it to keep counts'
+        )
+    return np.asarray(response.data, np.float64) * factor

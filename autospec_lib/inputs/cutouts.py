@@ -66,12 +66,8 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[int, tuple[float, float
         If the cube's file cannot be read any more.
     """
     y, x = locate(cube, target)
-    ny, nx = cube.data.shape[1:]
     box, notes = box_of(cube, target, (y, x))
-    inner = (
-        slice(max(box[0].start, 0), min(box[0].stop, ny)),
-        slice(max(box[1].start, 0), min(box[1].stop, nx)),
-    )
+    inner = inside(cube, box)
     origin = (box[0].start, box[1].start)
     pad = [(i.start - s.start, s.stop - i.stop) for i, s in zip(inner, box, strict=True)]
 
@@ -124,12 +120,21 @@ def box_of(cube: OpenCube, target: Target, centre: tuple[float, float]) -> tuple
     return box, ()
 
 
+def inside(cube: OpenCube, box: tuple[slice, slice]) -> tuple[slice, slice]:
+    """The part of a box that lies in the field."""
+    ys, xs = (slice(max(s.start, 0), min(s.stop, n)) for s, n in zip(box, cube.data.shape[1:], strict=True))
+    return ys, xs
+
+
 def _read(cube: OpenCube, ys: slice, xs: slice) -> tuple[FloatArray, FloatArray | None, BoolArray]:
     """Data, variance and bad voxels of a box: not finite, flagged, or without positive variance; they hold 0."""
+    factor = None if cube.factor is None else cube.factor[:, None, None]
     data = cube.data.read(ys, xs)
+    if factor is not None:
+        data *= factor
     bad = ~np.isfinite(data)
     if cube.quality is not None:
-        bad |= cube.quality.flags(ys, xs)
+        bad |= cube.quality.flags(ys, xs, cube.bad_when.bits) != cube.bad_when.zero
     if cube.noise is None:
         data[bad] = 0.0
         return data, None, bad
@@ -139,6 +144,8 @@ def _read(cube: OpenCube, ys: slice, xs: slice) -> tuple[FloatArray, FloatArray 
             noise = 1 / noise
         if 'sigma' in cube.noise_kind:
             noise = np.where(noise > 0, noise**2, np.nan)
+        if factor is not None:
+            noise *= factor**2
         bad |= ~(noise > 0) | (noise == np.inf)
     data[bad] = noise[bad] = 0.0
     return data, noise, bad

@@ -1,4 +1,4 @@
-"""Which extensions of a file are the cube's data, noise and quality, and how the noise is stored."""
+"""Which extensions of a file are the cube's data, noise and mask, and what the numbers in these mean."""
 
 from __future__ import annotations
 
@@ -9,25 +9,59 @@ from typing import Any
 from astropy.io import fits
 
 from autospec_lib.core.errors import InputError
-from autospec_lib.core.noise_words import SIGMA, VARIANCE, split_entry
-from autospec_lib.inputs.noise_kinds import BY_UNIT, WEIGHT, Finding, is_quality, looks_like_noise, noise_kind
+from autospec_lib.core.noise_words import SIGMA, split_entry
+from autospec_lib.inputs import roles
+from autospec_lib.inputs.axis_order import is_cube
+from autospec_lib.inputs.instruments import Instrument, recognise
+from autospec_lib.inputs.masks import BadWhen, bad_when
+from autospec_lib.inputs.noise_kinds import (
+    BY_UNIT,
+    WEIGHT,
+    Finding,
+    declared,
+    is_quality,
+    looks_like_noise,
+    noise_kind,
+)
+
+NOTHING = Finding('', '')
 
 
 @dataclass(frozen=True)
 class Extensions:
-    """The HDUs of a cube (None = there is none), how its noise is stored, why that is known, remarks for the user."""
+    """The HDUs of a cube (None = there is none), and what is known of them.
 
+    Attributes
+    ----------
+    instrument, why : Instrument, str
+        The instrument, and the cards or the parameter that tell.
+    data, noise, mask, response : HDU or None
+        ``response`` is a spectrum that the data are to be multiplied by.
+    noise_kind : Finding
+        How the noise is stored, and what this follows from.
+    bad : BadWhen
+        Which values of the mask are bad.
+    lack : str
+        A line for a cube without noise, which may lie beside it.
+    remarks : tuple of str
+        One line each on what the user should know.
+    """
+
+    instrument: Instrument
+    why: str
     data: Any
     noise: Any
-    quality: Any
-    noise_kind: str
-    noise_why: str
+    mask: Any
+    response: Any
+    noise_kind: Finding
+    bad: BadWhen
+    lack: str
     remarks: tuple[str, ...]
 
     @property
     def chosen(self) -> tuple[Any, Any, Any]:
-        """Data, noise and quality."""
-        return self.data, self.noise, self.quality
+        """Data, noise and mask."""
+        return self.data, self.noise, self.mask
 
 
 def choose(path: Path, hdus: fits.HDUList, entries: tuple[int | str, ...]) -> Extensions:
@@ -40,7 +74,8 @@ def choose(path: Path, hdus: fits.HDUList, entries: tuple[int | str, ...]) -> Ex
     hdus : HDUList
         It, open.
     entries : tuple
-        The parameter DATA_EXT.
+        The parameter DATA_EXT: what is not in it is found by the instrument's entry in the table, by pointers in
+        headers, and by names; but only data alone mean that there is no noise.
 
     Raises
     ------
@@ -50,16 +85,31 @@ def choose(path: Path, hdus: fits.HDUList, entries: tuple[int | str, ...]) -> Ex
     number = len(hdus)  # astropy reads all headers now, and not only those up to an extension that is asked for
     if not any(hdus[place].is_image and hdus[place].shape for place in range(number)):
         raise InputError(f'{path.name}: truncated, or no cube: no extension in it holds an array; copy it again')
-    if entries:
-        found = [_find(path, hdus, entry) for entry in entries]
-        data, noise, quality = found[0], found[1] if len(found) > 1 else None, None
-    else:
-        data, noise, quality = _as_muse(path, hdus)
-    _check_shapes(path, hdus, data, noise, quality)
+    instrument, why = recognise([hdu.header for hdu in hdus])
+    data, remarks = (_find(path, hdus, entries[0]), []) if entries else _data(path, hdus, instrument)
+    _check_axes(path, hdus, data)
+    noise = _find(path, hdus, entries[1]) if len(entries) > 1 else None
+    if not entries:
+        noise = roles.noise(hdus, data, instrument)
+        if noise is None and (noise := roles.nameless(hdus, data)) is not None:
+            remarks.append(_guessed_noise(path, hdus, data, noise))
+    mask = _find(path, hdus, entries[2]) if len(entries) > 2 else roles.mask(hdus, data, instrument)
+    for hdu in (noise, mask):
+        _check_shape(path, hdus, data, hdu)
     said = split_entry(entries[1])[1] if len(entries) > 1 else ''
-    finding = Finding('', '') if noise is None else _kind(path, hdus, data, noise, said)
-    remark = _remark(path, hdus, data, noise, finding.kind)
-    return Extensions(data, noise, quality, *finding, (remark,) if remark else ())
+    finding = NOTHING if noise is None else _kind(path, hdus, data, noise, said, instrument)
+    return Extensions(
+        instrument=instrument,
+        why='as DATA_EXT says' if entries else why,
+        data=data,
+        noise=noise,
+        mask=mask,
+        response=roles.response(hdus, data, instrument),
+        noise_kind=finding,
+        bad=BadWhen() if mask is None else bad_when(mask.header, data.header, instrument),
+        lack='' if noise is not None else _without_noise(path, hdus, data, len(entries) > 1),
+        remarks=tuple(remarks),
+    )
 
 
 def label(hdus: fits.HDUList, hdu: Any) -> str:
@@ -73,16 +123,42 @@ def _entry(hdus: fits.HDUList, hdu: Any) -> int | str:
     return str(hdu.name) if hdu.name and hdu is not hdus[0] and names.count(hdu.name) == 1 else int(hdus.index(hdu))
 
 
-def _as_muse(path: Path, hdus: fits.HDUList) -> tuple[Any, Any, Any]:
+def _data(path: Path, hdus: fits.HDUList, instrument: Instrument) -> tuple[Any, list[str]]:
+    """The extension with the data, and a warning where this is a guess."""
+    choice = roles.data(hdus, instrument)
+    found = [hdu for hdu in choice.hdus if choice.sure]
+    if len(found) > 1:
+        names = ', '.join(label(hdus, hdu) for hdu in found)
+        noise = roles.noise(hdus, found[0], instrument)
+        entries = [found[0], *([noise] if noise is not None else [])]
+        example = ', '.join(repr(_entry(hdus, hdu)) for hdu in entries)
+        raise InputError(f'{path.name}: holds {len(found)} cubes: {names}; choose one, as in DATA_EXT = {example}')
+    if found:
+        return found[0], []
+    if choice.hdus:
+        guess = choice.hdus[0]
+        line = f'{path.name}: {label(hdus, guess)} is taken for the data, which is a guess; extensions are '
+        return guess, [f'{line}{_listing(hdus)}: DATA_EXT = {_entry(hdus, guess)!r}, or another one, settles it']
     by_name = {hdu.name: hdu for hdu in reversed(hdus) if hdu.is_image and hdu.shape}
     data = hdus[0] if len(hdus) == 1 else by_name.get('DATA', by_name.get('SCI'))
     if data is None:
         raise InputError(f"{path.name}: no data in extension 'DATA'; extensions are {_listing(hdus)}: set DATA_EXT")
-    return data, by_name.get('STAT'), by_name.get('DQ')
+    return data, []
+
+
+def _guessed_noise(path: Path, hdus: fits.HDUList, data: Any, noise: Any) -> str:
+    first, second = _entry(hdus, data), _entry(hdus, noise)
+    return (
+        f'{path.name}: {label(hdus, noise)}, which has no name, is taken for the noise, which is a guess: '
+        f"DATA_EXT = {first!r}, {second!r} settles it, or {first!r}, '' if it is none"
+    )
 
 
 def _find(path: Path, hdus: fits.HDUList, entry: int | str) -> Any:
+    """The extension that an entry of DATA_EXT names, None for ''."""
     key, _ = split_entry(entry)
+    if key == '':
+        return None
     try:
         return hdus[key]
     except (KeyError, IndexError):
@@ -93,22 +169,29 @@ def _listing(hdus: fits.HDUList) -> str:
     return ', '.join(hdu.name or f'{number} (without a name)' for number, hdu in enumerate(hdus))
 
 
-def _check_shapes(path: Path, hdus: fits.HDUList, data: Any, *others: Any) -> None:
-    name = label(hdus, data)
-    if not data.is_image or len(data.shape) != 3:
+def _check_axes(path: Path, hdus: fits.HDUList, data: Any) -> None:
+    if not data.is_image or not is_cube(data.shape):
         shape = ' x '.join(str(n) for n in data.shape) if data.is_image and data.shape else 'no array'
         raise InputError(
-            f'{path.name}: extension {name} holds {shape}; expected three axes (wavelength, y, x): set DATA_EXT'
+            f'{path.name}: extension {label(hdus, data)} holds {shape}; expected three axes (wavelength, y, x): set '
+            'DATA_EXT'
         )
-    for hdu in others:
-        if hdu is not None and (not hdu.is_image or hdu.shape != data.shape):
-            raise InputError(f'{path.name}: extension {label(hdus, hdu)} has another shape than {name}; set DATA_EXT')
 
 
-def _kind(path: Path, hdus: fits.HDUList, data: Any, noise: Any, said: str) -> Finding:
+def _check_shape(path: Path, hdus: fits.HDUList, data: Any, hdu: Any) -> None:
+    if hdu is not None and (not hdu.is_image or hdu.shape != data.shape):
+        raise InputError(
+            f'{path.name}: extension {label(hdus, hdu)} has another shape than {label(hdus, data)}; set DATA_EXT'
+        )
+
+
+def _kind(path: Path, hdus: fits.HDUList, data: Any, noise: Any, said: str, instrument: Instrument) -> Finding:
     """What the noise is; raises `InputError` where that cannot be told."""
     if said:
         return Finding(said, 'as DATA_EXT says')
+    finding = declared(noise.header, hdus[0].header)
+    if not finding.kind and instrument.kind and noise.name == f'{roles.shared(data.name)}{instrument.noise}':
+        return Finding(instrument.kind, f'as {instrument.name} has it')
     finding = noise_kind(noise.header, hdus[0].header, data.header)
     if finding.kind:
         return finding
@@ -122,12 +205,13 @@ def _kind(path: Path, hdus: fits.HDUList, data: Any, noise: Any, said: str) -> F
     )
 
 
-def _remark(path: Path, hdus: fits.HDUList, data: Any, noise: Any, kind: str) -> str:
-    """A line on noise that is converted, or on where noise might be that is not used; '' for variance."""
-    if noise is not None:
-        return '' if kind == VARIANCE else f'{path.name}: {label(hdus, noise)} holds {kind}; converted to variance'
+def _without_noise(path: Path, hdus: fits.HDUList, data: Any, wanted: bool) -> str:
+    """A line on a cube without noise, and on where noise might be that is not used.
+
+    None of it where the user has asked for none (DATA_EXT = 'DATA', '').
+    """
     line = f'{path.name}: no variance: weights are those of equal noise, and no errors are written'
-    return '; '.join([line, *_unused(hdus, data)])
+    return '; '.join([line, *([] if wanted else _unused(hdus, data))])
 
 
 def _unused(hdus: fits.HDUList, data: Any) -> list[str]:

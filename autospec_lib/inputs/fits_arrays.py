@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import hashlib
 import io
 import lzma
 import math
 import os
 import re
-import time
 import warnings
 import zipfile
 import zlib
@@ -25,59 +23,22 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from autospec_lib.core.errors import AutoSpecError, InputError
+from autospec_lib.inputs import stored_boxes
+from autospec_lib.inputs.file_identity import Identity
+from autospec_lib.inputs.stored_boxes import CHUNK, Box
+from autospec_lib.inputs.tiles import Tiles
 
 COMPRESSED = ('.gz', '.bz2', '.z', '.zip', '.xz')
 MOST_AXES = 999
-CHUNK = 1 << 18  # numbers to read at a time where planes are small
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What tells a file from another one: its place on this machine's disk; size, time and a part of it anywhere.
-
-    ``place`` are device, inode and the time of the last change of these; ``header`` is where the part begins and ends,
-    ``digest`` its SHA-256.
-    """
-
-    place: tuple[int, int, int]
-    size: int
-    changed: int
-    header: tuple[int, int]
-    digest: bytes
-
-    @classmethod
-    def of(cls, file: BinaryIO, header: tuple[int, int]) -> Identity:
-        """The identity of an open file, with the header at these bytes."""
-        status = os.fstat(file.fileno())
-        file.seek(header[0])
-        digest = hashlib.sha256(file.read(header[1] - header[0])).digest()
-        return cls(_place(status), status.st_size, status.st_mtime_ns, header, digest)
-
-    def check(self, file: BinaryIO) -> None:
-        """Raise OSError where an open file is another one than this.
-
-        On another machine, to which a shared file system shows the same file, the place may differ.
-        """
-        status = os.fstat(file.fileno())
-        if status.st_size < self.size:
-            raise OSError('it is shorter than at the start of the run')
-        if (status.st_size, status.st_mtime_ns) != (self.size, self.changed):
-            when = time.strftime('%F %T', time.localtime(status.st_mtime))
-            raise OSError(f'it is another file than at the start of the run (changed {when})')
-        if _place(status) != self.place and Identity.of(file, self.header).digest != self.digest:
-            raise OSError('it is another file than at the start of the run (with another header)')
-
-
-def _place(status: os.stat_result) -> tuple[int, int, int]:
-    return status.st_dev, status.st_ino, status.st_ctime_ns
 
 
 @dataclass(frozen=True)
 class Layer:
     """An array (nl, ny, nx) on disk, or in memory (``values``) where the file is compressed.
 
-    ``offset`` is the array's first byte in the file; stored numbers become values by ``zero + scale * number``, and
-    the number ``blank`` stands for no value. ``identity`` is that of the file when it was opened.
+    ``offset`` is the array's first byte in the file, ``order`` says which of the stored array's axes are wavelength, y
+    and x; stored numbers become values by ``zero + scale * number``, and the number ``blank`` stands for no value.
+    ``identity`` is that of the file when it was opened, ``copy`` a copy of parts of it that is quicker to read.
     """
 
     path: Path
@@ -90,6 +51,8 @@ class Layer:
     blank: int | None = None
     values: NDArray[Any] | None = None
     identity: Identity | None = None
+    order: tuple[int, ...] = (0, 1, 2)
+    copy: Tiles | None = None
 
     def read(self, ys: slice, xs: slice) -> NDArray[np.float64]:
         """All wavelengths of a box, shape (nl, ys, xs), NaN for no value.
@@ -101,10 +64,14 @@ class Layer:
         """
         return self._scaled(self._stored(ys, xs))
 
-    def flags(self, ys: slice, xs: slice) -> NDArray[np.bool_]:
-        """Where the values of a box are not zero, shape (nl, ys, xs); errors as `read`."""
+    def flags(self, ys: slice, xs: slice, bits: int = 0) -> NDArray[np.bool_]:
+        """Where the values of a box have one of these bits, or are not 0 (bits = 0), (nl, ys, xs); errors as `read`."""
         numbers = self._stored(ys, xs)
         # FITS has no unsigned integers; they are stored less an offset, so that the number of a 0 is none.
+        if bits:
+            if numbers.dtype.kind == 'f':
+                numbers = np.nan_to_num(self._scaled(numbers))
+            return np.asarray((numbers.astype(np.int64) + int(self.zero)) & bits != 0)
         return np.asarray((self._scaled(numbers) if self.zero else numbers) != 0)
 
     def _stored(self, ys: slice, xs: slice) -> NDArray[Any]:
@@ -113,30 +80,45 @@ class Layer:
         try:
             return self._read_rows(ys, xs)
         except OSError as error:
-            raise InputError(
-                f'{self.path.name}: cannot be read any more: {error}; put it back and run again'
-            ) from error
+            raise self.lost(error) from error
+
+    def lost(self, error: OSError) -> InputError:
+        """What is said of a file that can no longer be read."""
+        if self.copy is not None:
+            return InputError(f'{self.path.name}: its copy is lost: {error}; go on with: AutoSpec --resume')
+        return InputError(f'{self.path.name}: cannot be read any more: {error}; put it back and run again')
+
+    @property
+    def size(self) -> int:
+        """Bytes in the file."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def stored_shape(self) -> tuple[int, ...]:
+        """The shape of the array as the file has it."""
+        return tuple(self.shape[self.order.index(axis)] for axis in range(3))
+
+    def stored_box(self, ys: slice, xs: slice) -> Box:
+        """All wavelengths of a box, as slices of the stored array."""
+        box = slice(0, self.shape[0]), ys, xs
+        return tuple(box[self.order.index(axis)] for axis in range(3))
+
+    def reads(self, ys: slice, xs: slice) -> int:
+        """How many pieces of the file `read` reads for a box."""
+        return 0 if self.values is not None else stored_boxes.reads(self.stored_shape, self.stored_box(ys, xs))
 
     def _read_rows(self, ys: slice, xs: slice) -> NDArray[Any]:
-        # Plain reads beat a memory map: no page of the rest of a plane stays resident, and a file that shrinks
-        # meanwhile is a short read here, where in a memory map it would kill the process.
-        nl, ny, nx = self.shape
-        height = ys.stop - ys.start
-        box = np.empty((nl, height, xs.stop - xs.start), np.float64 if self.dtype.kind == 'f' else self.dtype)
-        first, rows, together = (ys.start, height, 1) if 2 * height < ny else (0, ny, max(1, CHUNK // (ny * nx)))
-        # A box that spans most of small planes is cheaper to read with the rest of them, several planes at a time.
-        buffer = np.empty((together, rows, nx), self.dtype)
-        window = buffer[:, ys.start - first : ys.stop - first, xs]
-        with self.path.open('rb', buffering=0) as file:
+        kind = np.float64 if self.dtype.kind == 'f' else self.dtype
+        box = np.empty((self.shape[0], ys.stop - ys.start, xs.stop - xs.start), kind)
+        stored, place = box.transpose(np.argsort(self.order)), self.stored_box(ys, xs)
+        if self.copy is not None and self.copy.hold(place):
+            self.copy.read_into(stored, place)
+            return box
+        with stored_boxes.opened(self.path) as file:
             if self.identity is not None:
                 self.identity.check(file)
-            for start in range(0, nl, together):
-                number = min(together, nl - start)
-                file.seek(self.offset + (start * ny + first) * nx * self.dtype.itemsize)
-                wanted = buffer[:number].reshape(-1).view(np.uint8).data
-                if file.readinto(wanted) != len(wanted):
-                    raise OSError(f'it ends before extension {self.name} does')
-                box[start : start + number] = window[:number]
+            if not stored_boxes.read_into(stored, file, self.offset, self.dtype, self.stored_shape, place):
+                raise OSError(f'it ends before extension {self.name} does')
         return box
 
     def _scaled(self, numbers: NDArray[Any]) -> NDArray[np.float64]:
@@ -224,7 +206,7 @@ def _reached(file: BinaryIO, place: int) -> int:
     return file.seek(place)
 
 
-def open_layer(path: Path, hdu: fits.ImageHDU) -> Layer:
+def open_layer(path: Path, hdu: fits.ImageHDU, axes: tuple[int, ...] = (0, 1, 2)) -> Layer:
     """Find where an extension's array lies in its file.
 
     Parameters
@@ -232,7 +214,9 @@ def open_layer(path: Path, hdu: fits.ImageHDU) -> Layer:
     path : Path
         The file.
     hdu : astropy.io.fits HDU
-        Of that file, opened with ``do_not_scale_image_data=True``; three-dimensional.
+        Of that file, opened with ``do_not_scale_image_data=True``.
+    axes : tuple of int
+        Which axes of its array are wavelength, y and x; others have length 1.
 
     Raises
     ------
@@ -240,7 +224,8 @@ def open_layer(path: Path, hdu: fits.ImageHDU) -> Layer:
         If the file is shorter than its header says.
     """
     header = hdu.header
-    shape = tuple(int(n) for n in hdu.shape)
+    order = tuple(sorted(axes).index(axis) for axis in axes)
+    shape = tuple(int(hdu.shape[axis]) for axis in axes)
     kind = {8: 'u1', 16: '>i2', 32: '>i4', 64: '>i8', -32: '>f4', -64: '>f8'}[header['BITPIX']]
     dtype = np.dtype(kind)
     blank = header.get('BLANK') if dtype.kind in 'iu' else None
@@ -248,14 +233,15 @@ def open_layer(path: Path, hdu: fits.ImageHDU) -> Layer:
     if type(hdu).__name__ == 'CompImageHDU':
         _check_sum(path, hdu.name)
     if type(hdu).__name__ == 'CompImageHDU' or path.suffix.lower() in COMPRESSED:
-        return Layer(path, hdu.name, shape, dtype, 0, *scaling, values=np.asarray(hdu.data))  # type: ignore[arg-type]
+        values = np.reshape(hdu.data, [hdu.shape[axis] for axis in sorted(axes)]).transpose(order)
+        return Layer(path, hdu.name, shape, dtype, 0, *scaling, values=values)  # type: ignore[arg-type]
     offset = int(hdu.fileinfo()['datLoc'])
     missing = offset + math.prod(shape) * dtype.itemsize - path.stat().st_size
     if missing > 0:
         raise InputError(f'{path.name}: truncated: {missing} bytes of extension {hdu.name} are missing; copy it again')
-    with path.open('rb', buffering=0) as file:
+    with stored_boxes.opened(path) as file:
         identity = Identity.of(file, (int(hdu.fileinfo()['hdrLoc']), offset))
-    return Layer(path, hdu.name, shape, dtype, offset, *scaling, identity=identity)  # type: ignore[arg-type]
+    return Layer(path, hdu.name, shape, dtype, offset, *scaling, identity=identity, order=order)  # type: ignore[arg-type]
 
 
 def _check_sum(path: Path, name: str) -> None:

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import FloatArray, IntArray
 from autospec_lib.inputs import resample
+from autospec_lib.inputs.axis_order import PAIRS, in_order
 from autospec_lib.inputs.fits_arrays import open_fits, readable
+from autospec_lib.inputs.frames import in_icrs
 from autospec_lib.inputs.noise_kinds import is_quality, looks_like_noise
 from autospec_lib.inputs.units import known
 
@@ -86,9 +88,10 @@ class SkyImage(NamedTuple):
 
 
 def open_image(path: Path, prefer: tuple[str, ...] = ('DATA', 'SCI')) -> SkyImage:
-    """The first two-dimensional array of a FITS file that is an image, with RA and Dec on its axes.
+    """The first two-dimensional array of a FITS file that is an image, with its coordinates in RA and Dec (ICRS).
 
-    Axes of length 1 are dropped. Extensions that hold noise, weights, quality flags or masks are no images.
+    Axes of length 1 are dropped, and an image with latitude on its first axis is transposed. Extensions that hold
+    noise, weights, quality flags or masks are no images.
 
     Parameters
     ----------
@@ -107,19 +110,18 @@ def open_image(path: Path, prefer: tuple[str, ...] = ('DATA', 'SCI')) -> SkyImag
         flat.sort(key=lambda hdu: [not hdu.name.startswith(name) for name in prefer])
         if not flat:
             raise InputError(f'{path.name}: no two-dimensional image in it; IMG and SEG take FITS images')
-        header = flat[0].header
-        if 'CTYPE1' not in header or 'CTYPE2' not in header:
+        hdu = flat[0]
+        if 'CTYPE1' not in hdu.header or 'CTYPE2' not in hdu.header:
             raise InputError(f'{path.name}: no celestial WCS (CTYPE1, CTYPE2); it cannot be placed on the cube')
-        types = [str(header[f'CTYPE{axis}']).strip().upper() for axis in (1, 2)]
-        if not (types[0].startswith('RA--') and types[1].startswith('DEC-')):
-            raise InputError(
-                f'{path.name}: its axes are {types[0]} and {types[1]}; expected RA and Dec in this order: reproject or '
-                'transpose it'
-            )
+        order = in_order(path.name, hdu.name or 'the image', hdu.header, hdu.shape, others=0)
+        types = [str(order.header[f'CTYPE{axis}']).strip().upper() for axis in (1, 2)]
+        if PAIRS.get(types[0][:4]) != types[1][:4]:
+            raise InputError(f'{path.name}: its axes are {types[0]} and {types[1]}; expected RA and Dec: reproject it')
+        header, _ = in_icrs(path, order.header, (order.shape[0], order.shape[1]))
         with readable(path, 'its WCS cannot be read'):
             # The lookup tables of a distortion lie in other extensions of the file.
             wcs = WCS(header, hdus).celestial
-        data = np.array(flat[0].data).reshape(flat[0].shape[-2:])
+        data = np.array(order.of(hdu.data))
     return SkyImage(data, header, wcs)
 
 

@@ -62,9 +62,9 @@ def noise_kind(header: Mapping[str, Any], primary: Mapping[str, Any], data_heade
     header, primary, data_header : mapping
         Headers of the extension, of the first one, and of that with the data.
     """
-    declared = _declared(header, primary)
-    if declared.kind:
-        return declared
+    said = declared(header, primary)
+    if said.kind:
+        return said
     name, unit = str(header.get('EXTNAME', '')).upper(), _kind_of_unit(header, data_header)
     by_name = kind_of_name(name)
     if not by_name:
@@ -99,7 +99,8 @@ def is_quality(name: str) -> bool:
     return bool(QUALITY.search(name.upper()))
 
 
-def _declared(header: Mapping[str, Any], primary: Mapping[str, Any]) -> Finding:
+def declared(header: Mapping[str, Any], primary: Mapping[str, Any]) -> Finding:
+    """What cards of an extension with noise, or of the first one, say of its kind."""
     # MPDAF copies all cards of the data to the variance, HDUCLAS2 = DATA among them.
     own = header.get('HDUCLAS3') if str(header.get('HDUCLAS2', 'ERROR')).strip().upper() == 'ERROR' else None
     said = (('HDUCLAS3', own), *(('ERRTYPE', one.get('ERRTYPE')) for one in (header, primary)))

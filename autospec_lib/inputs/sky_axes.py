@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
 from autospec_lib.core.errors import InputError
+from autospec_lib.inputs.axis_order import PAIRS
 from autospec_lib.inputs.fits_arrays import readable
+from autospec_lib.inputs.frames import in_icrs
 from autospec_lib.inputs.units import parsed
 from autospec_lib.inputs.wavelengths import OTHER_AXES, WAVE_AXES
 
 THIRD_AXIS = re.compile(r'(CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA|CNAME|NAXIS|CPDIS|CQDIS)3|(CD|PC)(3_\d|\d_3)|P[SV]3_\d+')
-SKY_AXES = ({'RA--', 'DEC-'}, {'GLON', 'GLAT'}, {'ELON', 'ELAT'})
 COUPLED = 0.01  # of a pixel, over the whole cube
 
 
@@ -32,7 +33,15 @@ def sky_header(header: fits.Header) -> fits.Header:
     return copy
 
 
-def sky_wcs(path: Path, name: str, header: fits.Header, shape: tuple[int, int, int]) -> WCS:
+class SkyAxes(NamedTuple):
+    """The celestial WCS in RA and Dec (ICRS), the header that holds it, and what was changed, '' for nothing."""
+
+    wcs: WCS
+    header: fits.Header
+    note: str
+
+
+def sky_axes(path: Path, name: str, header: fits.Header, shape: tuple[int, ...]) -> SkyAxes:
     """The celestial WCS of axes 1 and 2.
 
     Parameters
@@ -42,26 +51,27 @@ def sky_wcs(path: Path, name: str, header: fits.Header, shape: tuple[int, int, i
     name : str
         The extension, for messages.
     header : Header
-        Its header.
+        Its header, with the axes in order (see `axis_order`).
     shape : (int, int, int)
         The array's (nl, ny, nx).
 
     Raises
     ------
     InputError
-        If axes 1 and 2 are not right ascension and declination that can be used, or depend on wavelength.
+        If axes 1 and 2 are not sky coordinates that can be used, or depend on wavelength.
     """
     _check_order(f'{path.name}: axis {{}} of {name} is {{}}', _types(header))
     two_axes = sky_header(header)
     fault = next(_faults(two_axes, name), '') or _coupling(header, shape)
     if fault:
         raise InputError(f'{path.name}: {fault}')
+    found, note = in_icrs(path, two_axes, (shape[1], shape[2]))
     with readable(path, 'its WCS cannot be read'):
-        wcs = WCS(two_axes).celestial
+        wcs = WCS(found).celestial
         usable = wcs.naxis == 2 and bool(np.linalg.cond(wcs.pixel_scale_matrix) < 1e8)
     if not usable:
         raise InputError(f'{path.name}: its WCS cannot be used: the CD matrix is singular')
-    return wcs
+    return SkyAxes(wcs, found, note)
 
 
 def _types(header: fits.Header) -> list[str]:
@@ -73,8 +83,8 @@ def _check_order(found: str, types: list[str]) -> None:
     for axis in (1, 2):
         if types[axis - 1].startswith((*WAVE_AXES, *OTHER_AXES)):
             raise InputError(
-                f'{found.format(axis, types[axis - 1])}; expected wavelength on axis 3 and the sky on axes 1 and 2: '
-                'transpose the cube'
+                f'{found.format(axis, types[axis - 1])}; expected one axis of wavelength and two of the sky (RA and '
+                'Dec, or the like)'
             )
     if types[2].startswith(OTHER_AXES):
         raise InputError(f'{found.format(3, types[2])}; expected wavelength (WAVE, AWAV): convert the cube')
@@ -85,14 +95,10 @@ def _faults(header: fits.Header, name: str) -> Iterator[str]:
     x, y, _ = _types(header)
     if not x or not y:
         yield f'no celestial WCS in {name} (CTYPE1 = {x!r}, CTYPE2 = {y!r}); expected RA and Dec'
-    if {x[:4], y[:4]} in SKY_AXES and x[:4] != 'RA--':
-        yield (
-            f'axes 1 and 2 of {name} are {x} and {y}; expected RA and Dec in this order: reproject or transpose the '
-            'cube'
-        )
-    for axis, kind, begin in ((1, x, 'RA---'), (2, y, 'DEC--')):
-        if not kind.startswith(begin[:4]) or len(kind) < 6:
-            yield f'CTYPE{axis} = {kind!r} of {name} is no axis of a projection; expected {begin}TAN or the like'
+    begin = x[:4] if x[:4] in PAIRS else 'RA--'
+    for axis, kind, first in ((1, x, begin), (2, y, PAIRS[begin])):
+        if not kind.startswith(first) or len(kind) < 6:
+            yield f'CTYPE{axis} = {kind!r} of {name} is no axis of a projection; expected {first}-TAN or the like'
     if x[5:] != y[5:]:
         yield f'CTYPE1 = {x!r} and CTYPE2 = {y!r} of {name} are of two projections; expected the same'
     for axis in (1, 2):
@@ -120,7 +126,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
-def _coupling(header: fits.Header, shape: tuple[int, int, int]) -> str:
+def _coupling(header: fits.Header, shape: tuple[int, ...]) -> str:
     """A line where wavelengths depend on the place in the field by more than `COUPLED`, or places on wavelength."""
     kind = 'CD' if any(re.fullmatch(r'CD\d_\d', card) for card in header) else 'PC'
     lengths = dict(zip((3, 2, 1), shape, strict=True))

@@ -21,7 +21,8 @@ from autospec_lib.inputs.units import parsed
 WAVE_AXES = ('WAVE', 'AWAV', 'LAMBDA')
 OTHER_AXES = ('FREQ', 'ENER', 'WAVN', 'VELO', 'VOPT', 'VRAD', 'ZOPT', 'BETA', 'STOKES', 'TIME')  # FITS paper III
 # Axes that a spectrum's cards can describe: linear in wavelength, in its logarithm, in frequency, velocity, ...
-KNOWN = re.compile(r'(WAVE|AWAV)(-LOG|-[FWVA]2[WA])?')
+KNOWN = re.compile(r'(WAVE|AWAV)(-LOG|-TAB|-[FWVA]2[WA])?')
+UNKNOWN_TYPE = 'LINEAR'  # as MPDAF has it; not a type of FITS, so that readers take the numbers as they are
 SHORTEST, LONGEST = 0.05, 1000.0  # micron; X-rays and radio waves do not come in such cubes
 # Cards that say in which frame wavelengths are; they go to the spectra as they are.
 FRAME = {
@@ -46,12 +47,17 @@ GUESSES = (('m', 5e-8, 1e-3), ('um', 0.05, 2.5), ('nm', 200.0, 2500.0), ('Angstr
 
 @dataclass(frozen=True)
 class WaveAxis:
-    """Wavelengths (nl,) in ``unit``, the cards of a spectrum's axis, and what was assumed, one line each."""
+    """Wavelengths (nl,) in ``unit``, the cards of a spectrum's axis, and what was assumed, one line each.
+
+    ``medium`` is 'air', 'vacuum' or '' where that is not known, ``spacing`` is for users.
+    """
 
     wave: FloatArray
     unit: str
     cards: Mapping[str, Any]
     notes: tuple[str, ...] = ()
+    medium: str = ''
+    spacing: str = 'linear'
 
 
 def wave_axis(file: str, header: Mapping[str, Any], length: int) -> WaveAxis:
@@ -77,14 +83,16 @@ def wave_axis(file: str, header: Mapping[str, Any], length: int) -> WaveAxis:
     """
     written = str(header.get('CTYPE3', '')).strip().upper()
     ctype, notes = _ctype(file, written)
+    medium = medium_of(written)
     start, step, reference = _numbers(file, header)
     if 'CRPIX3' not in header:
         notes.append(f'{file}: no CRPIX3; 0 is taken, as the FITS standard says')
-    unit = _unit(file, str(header.get('CUNIT3') or '').strip())
+    unit = unit_of(file, str(header.get('CUNIT3') or '').strip())
     values = start + (np.arange(1.0, length + 1) - reference) * step
     if _is_log10(header, written, start, values, unit):
         # 10^(s + p d) = S exp(p D / S) with S = 10^s and D = S d ln 10: the -LOG axis of paper III.
-        step, start, ctype = float(10**start * step * np.log(10)), 10**start, f'{ctype[:4]}-LOG'
+        step, start = float(10**start * step * np.log(10)), 10**start
+        ctype = f'{ctype[:4] if medium else "WAVE"}-LOG'  # FITS has none for an unknown medium
         notes.append(f'{file}: the wavelength axis holds log10 of wavelengths (CRVAL3 = {header["CRVAL3"]})')
     elif _says_log10(header):
         notes.append(f'{file}: DC-FLAG = 1 says log10, but CRVAL3 = {start:g} is none; taken as wavelengths')
@@ -92,8 +100,14 @@ def wave_axis(file: str, header: Mapping[str, Any], length: int) -> WaveAxis:
     cards |= {card: header[card] for card, kind in FRAME.items() if _is(header.get(card), kind)}
     cards, more = _in_known_unit(file, cards, length)
     wave = _values(file, cards, length)
-    _check_range(file, wave, cards['CUNIT1'])
-    return WaveAxis(wave, cards['CUNIT1'], cards, (*notes, *more))
+    check_range(file, wave, cards['CUNIT1'])
+    spacing = 'logarithmic' if ctype.endswith('-LOG') else 'linear' if '-' not in ctype else f'as {ctype} has them'
+    return WaveAxis(wave, cards['CUNIT1'], cards, (*notes, *more), medium, spacing)
+
+
+def medium_of(ctype: str) -> str:
+    """What wavelengths of a type of axis are in: 'air', 'vacuum', or '' where the type does not say it."""
+    return {'AWAV': 'air', 'WAVE': 'vacuum'}.get(ctype[:4], '') if KNOWN.fullmatch(ctype) else ''
 
 
 def _in_known_unit(file: str, cards: dict[str, Any], length: int) -> tuple[dict[str, Any], list[str]]:
@@ -101,7 +115,7 @@ def _in_known_unit(file: str, cards: dict[str, Any], length: int) -> tuple[dict[
     unit, notes = cards['CUNIT1'], []
     if not unit:
         wave = _values(file, cards | {'CUNIT1': 'Angstrom'}, length)
-        unit = _guessed(file, wave)
+        unit = guessed_unit(file, wave)
         notes.append(f'{file}: no unit of wavelengths (CUNIT3); {unit} is taken for {wave[0]:.6g} to {wave[-1]:.6g}')
     if unit in UNITS:
         return cards | {'CUNIT1': unit}, notes
@@ -122,7 +136,8 @@ def _ctype(file: str, written: str) -> tuple[str, list[str]]:
             '-LOG: resample the cube'
         )
     said = f'CTYPE3 = {written!r} does not tell' if written else 'no CTYPE3 tells'
-    return 'WAVE', [f'{file}: {said} whether wavelengths are in air or vacuum; spectra say WAVE (vacuum)']
+    way = 'set CTYPE3 to AWAV (air) or WAVE (vacuum) if you know'
+    return UNKNOWN_TYPE, [f'{file}: {said} whether wavelengths are in air or vacuum, nor do the spectra; {way}']
 
 
 def _is(value: Any, kind: Any) -> bool:
@@ -143,7 +158,7 @@ def _values(file: str, cards: Mapping[str, Any], length: int) -> FloatArray:
     return np.asarray(wave, np.float64)
 
 
-def _guessed(file: str, wave: FloatArray) -> str:
+def guessed_unit(file: str, wave: FloatArray) -> str:
     """The unit of wavelengths whose header names none."""
     for unit, shortest, longest in GUESSES:
         if shortest <= wave.min() and wave.max() <= longest:
@@ -171,8 +186,8 @@ def _numbers(file: str, header: Mapping[str, Any]) -> tuple[float, float, float]
     return numbers
 
 
-def _unit(file: str, text: str) -> str:
-    """The unit in the standard's spelling, '' where the header has none."""
+def unit_of(file: str, text: str) -> str:
+    """A unit of wavelengths in the standard's spelling, '' where the header has none."""
     if not text:
         return ''
     plain = text.rstrip('.').upper()
@@ -201,7 +216,8 @@ def _is_log10(header: Mapping[str, Any], ctype: str, start: float, values: Float
     return makes_no_sense and bool((values > 2.5).all() and (values < 5).all() and np.ptp(values) < 1.5)
 
 
-def _check_range(file: str, wave: FloatArray, unit: str) -> None:
+def check_range(file: str, wave: FloatArray, unit: str) -> None:
+    """Refuse what cannot be wavelengths of a cube."""
     ends = np.array([wave.min(), wave.max()]) * units.Unit(unit).to('um')
     if ends[0] < SHORTEST or ends[1] > LONGEST:
         raise InputError(

@@ -64,8 +64,7 @@ def write(path: Path, entries: Sequence[Entry], wave: FloatArray, grid: Grid) ->
         flux[row], variance[row], scales[row] = _cleaned(entry.spectrum, angstrom, order)
     primary = fits.PrimaryHDU(flux)
     # Without this card MARZ takes wavelengths to be in air.
-    vacuum = not str(grid.spectral.get('CTYPE1', '')).startswith('AWAV')
-    primary.header['VACUUM'] = (vacuum, 'wavelengths in vacuum (F: in air)')
+    primary.header['VACUUM'] = (grid.medium != 'air', 'wavelengths in vacuum (F: in air)')
     primary.header['ORIGIN'] = 'AutoSpec'
     more = [fits.ImageHDU(variance, name='VARIANCE'), fits.ImageHDU(angstrom[order], name='WAVELENGTH')]
     with complete_file(path) as temporary:

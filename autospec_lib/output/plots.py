@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from autospec_lib.core import keys
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Products
+from autospec_lib.core.statistics import robust_width
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, IntArray
 from autospec_lib.output import spectra_plot
 from autospec_lib.output.panels import DPI, Panel, Rows, sheet
@@ -141,7 +142,7 @@ def _stretch(values: FloatArray, colours: Colormap) -> dict[str, Any]:
     if finite.size == 0:
         return {'norm': Normalize(0, 1), 'cmap': colours}
     low, middle, high = np.percentile(finite, [1, 50, 99.7])
-    noise = 1.4826 * np.median(np.abs(finite - middle))
+    noise = float(robust_width(finite - middle))
     width = max(3 * noise, 0.05 * (high - low))
     if not high > low or not width > 0:
         return {'norm': Normalize(low - 1, high + 1), 'cmap': colours}

@@ -14,6 +14,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 from autospec_lib.core import keys
 from autospec_lib.core.products import Kind, Products, Spectrum, by_key
 from autospec_lib.core.types import Cutout, FloatArray, Grid, Measured, Target, Voxels
+from autospec_lib.output.source_file import CHANNEL
 from autospec_lib.output.summary import main_spectra
 
 FACTS = ('OBJMASK', 'OBJNPIX', 'OBJAREA', 'DBNUM', 'DBGROW')
@@ -39,7 +40,7 @@ def read_source(path: Path) -> tuple[Products, Cutout]:
         masks = {name[4:-5]: np.array(hdu.data, bool) for name, hdu in arrays.items() if name.startswith('IMA_MASK_')}
         key = keys.segmap(tag)
         segmaps = {key: np.array(arrays[f'IMA_{key}_DATA'].data)} if f'IMA_{key}_DATA' in arrays else {}
-        cutout = _cutout(header, arrays[f'SPE_{header["REFSPEC"]}_DATA'].header, white)
+        cutout = _cutout(header, arrays[f'SPE_{header["REFSPEC"]}_DATA'].header, white, arrays.get('TAB_WAVE'))
         products = Products(
             reference=header['REFSPEC'],
             spectra=by_key(spectra),
@@ -123,11 +124,18 @@ def _white(arrays: Mapping[str, Any]) -> tuple[Any, str]:
     return None, ''
 
 
-def _cutout(header: fits.Header, axis: fits.Header, white: Any) -> Cutout:
-    """The target, wavelengths, and where the white light has the catalogue position."""
-    unit = axis['CUNIT1']
+def _wavelengths(axis: fits.Header, table: Any) -> tuple[FloatArray, str]:
+    """The wavelengths of a spectrum and their unit, from the table beside it if its axis counts channels."""
+    if axis['CTYPE1'] == CHANNEL:
+        return _floats(table.data['WAVE']), str(table.columns['WAVE'].unit)
     spectral = WCS(axis, naxis=1)
-    wave = spectral.wcs_pix2world(np.arange(axis['NAXIS1']), 0)[0] * spectral.wcs.cunit[0].to(unit)
+    unit = axis['CUNIT1']
+    return spectral.wcs_pix2world(np.arange(axis['NAXIS1']), 0)[0] * spectral.wcs.cunit[0].to(unit), unit
+
+
+def _cutout(header: fits.Header, axis: fits.Header, white: Any, table: Any) -> Cutout:
+    """The target, wavelengths, and where the white light has the catalogue position."""
+    wave, unit = _wavelengths(axis, table)
     centre, pixel = (0.0, 0.0), (1.0, 1.0)
     if white is not None:
         sky = WCS(white.header).celestial

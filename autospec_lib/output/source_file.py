@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import io
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -24,6 +26,8 @@ BLOCK = 2880  # bytes; FITS files grow in whole blocks
 BITPIX = {'f4': -32, 'f8': -64, 'i4': 32, 'u1': 8}
 SINGLE = np.finfo(np.float32)
 SIZE_CARD = 'NBYTES'
+CHANNEL = 'CHANNEL'  # type of an axis that counts channels, because no cards describe its wavelengths
+PLUS = re.compile(r'^10\*\*(?=\d)')
 
 
 def write_source(path: Path, products: Products, cutout: Cutout, origin: Mapping[str, str]) -> None:
@@ -50,6 +54,8 @@ def write_source(path: Path, products: Products, cutout: Cutout, origin: Mapping
     with complete_file(path) as temporary, temporary.open('wb') as file:
         file.write(primary.tostring().encode('ascii'))
         file.writelines(_extensions(products, cutout.grid))
+        if cutout.grid.spectral.get('CTYPE1') == CHANNEL:
+            file.write(_wave_table(cutout))
         primary[SIZE_CARD] = file.tell()
         file.seek(0)
         file.write(primary.tostring().encode('ascii'))
@@ -124,6 +130,19 @@ def _extensions(products: Products, grid: Grid) -> Iterator[bytes]:
         yield from _measured(f'CUB_{key}', cube, {**grid.sky, **axis, 'WCSAXES': 3})
 
 
+def _wave_table(cutout: Cutout) -> bytes:
+    """The table TAB_WAVE: channels, counted from 1, and their wavelengths."""
+    columns = [
+        fits.Column('CHANNEL', 'J', array=np.arange(1, len(cutout.wave) + 1)),
+        fits.Column('WAVE', 'D', unit=cutout.grid.wave_unit, array=cutout.wave),
+    ]
+    file = io.BytesIO()
+    table = fits.BinTableHDU.from_columns(columns, name='TAB_WAVE')
+    table.header['MEDIUM'] = (cutout.grid.medium or 'unknown', 'air, vacuum or unknown')
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(file)
+    return file.getvalue()[BLOCK:]
+
+
 def _measured(name: str, values: Measured, wcs: Mapping[str, Any]) -> Iterator[bytes]:
     yield _extension(f'{name}_DATA', stored(values.data), wcs, values.unit)
     if values.variance is not None:
@@ -143,7 +162,8 @@ def squared(unit: str) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         try:
-            return str((units.Unit(unit) ** 2).to_string('fits'))
+            # MPDAF takes the stars for blanks, and reads 10 +32 as a power of ten but not 10 32.
+            return PLUS.sub('10**+', str((units.Unit(unit) ** 2).to_string('fits')))
         except (ValueError, TypeError):  # no unit, or one that FITS cannot write
             return f'({unit})**2'
 

@@ -89,7 +89,8 @@ def _table(spectrum: Spectrum, cutout: Cutout) -> fits.BinTableHDU:
         columns.append(fits.Column('uncertainty', _format(sigma), spectrum.unit or None, array=sigma))
     columns.append(fits.Column('mask', 'L', array=bad))
     table = fits.BinTableHDU.from_columns(columns, name='SPECTRUM')
-    words = {'wavelength': f'wavelength in {_medium(cutout)}', 'flux': 'flux', 'uncertainty': '1 sigma', 'mask': 'bad'}
+    medium = f'wavelength in {cutout.grid.medium}' if cutout.grid.medium else 'wavelength'
+    words = {'wavelength': medium, 'flux': 'flux', 'uncertainty': '1 sigma', 'mask': 'bad'}
     for number, column in enumerate(columns, 1):
         table.header[f'TCOMM{number}'] = words[column.name]
     table.header['TUCD1'] = 'em.wl'
@@ -98,10 +99,6 @@ def _table(spectrum: Spectrum, cutout: Cutout) -> fits.BinTableHDU:
 
 def _format(values: Any) -> str:
     return 'D' if values.dtype.itemsize == 8 else 'E'
-
-
-def _medium(cutout: Cutout) -> str:
-    return 'air' if str(cutout.grid.spectral.get('CTYPE1', '')).startswith('AWAV') else 'vacuum'
 
 
 def _source(products: Products, cutout: Cutout) -> Iterator[tuple[str, Any, str]]:
@@ -130,7 +127,7 @@ def _spectrum(spectrum: Spectrum, cutout: Cutout, apertures: Mapping[str, float]
         yield 'NPIX', number, 'spaxels it is from'
         yield 'AREA', float(f'{number * cutout.pixel[0] * cutout.pixel[1]:.6g}'), '[arcsec2] their area'
     yield 'SKYSUB', spectrum.sky_subtracted, 'sky subtracted'
-    yield 'AIRORVAC', _medium(cutout), 'wavelengths in air or vacuum'
+    yield 'AIRORVAC', cutout.grid.medium or 'unknown', 'wavelengths in air or vacuum'
     for card, value in cutout.grid.spectral.items():
         if card not in AXIS:
             yield card, value, ''

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from autospec_lib.core.errors import InputError
@@ -22,21 +22,24 @@ CONNECT = 10  # seconds to wait for a scheduler
 ALONE = 30  # seconds without scheduler or worker after which the run stops
 
 
-def cluster(job: Job, targets: Sequence[Target], address: str, interruption: Interruption) -> Iterator[Outcome]:
+def cluster(targets: Sequence[Target], address: str, interruption: Interruption) -> Callable[[Job], Iterator[Outcome]]:
     """Connect to a Dask scheduler; its workers, which have AutoSpec installed and see the same folder, do the rest.
 
     A source whose worker dies is given to another one by the scheduler, which gives up after a few workers.
 
     Parameters
     ----------
-    job : Job
-        What all sources share.
     targets : sequence of Target
         The sources.
     address : str
         Of the scheduler, e.g. 'tcp://10.0.0.1:8786'.
     interruption : Interruption
         Asked whether to stop.
+
+    Returns
+    -------
+    function
+        Extracts the sources, given what they share.
 
     Raises
     ------
@@ -57,7 +60,7 @@ def cluster(job: Job, targets: Sequence[Target], address: str, interruption: Int
         raise InputError(
             f'--scheduler {address}: no scheduler answers there; start one with: dask scheduler'
         ) from error
-    return _on_cluster(client, job, targets, interruption)
+    return lambda job: _on_cluster(client, job, targets, interruption)
 
 
 def _on_cluster(client: Client, job: Job, targets: Sequence[Target], interruption: Interruption) -> Iterator[Outcome]:

@@ -12,7 +12,7 @@ from autospec_lib.core import keys
 from autospec_lib.core.errors import SourceError
 from autospec_lib.core.types import Target
 from autospec_lib.inputs import cutouts
-from autospec_lib.run import resume
+from autospec_lib.run import resume, slow_storage
 from autospec_lib.run.job import Job
 
 BASE_MEMORY = 250e6  # Python with numpy, astropy, mpdaf and matplotlib
@@ -33,6 +33,9 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
         spaxels.append(height * width)
         note = '; '.join((_reference(job, target), *notes, *trouble))
         yield f'source {target.id}: {height} x {width} spaxels, reference {note}'
+    slow = slow_storage.plan(job, targets)
+    if slow is not None:
+        yield f'{job.params.datacube}: {slow.line}'
     kept = [target for target in targets if job.resume and resume.is_complete(job, target)]
     there = sum(job.path(target).exists() for target in targets) - len(kept)
     output = job.folder / job.params.output
@@ -59,6 +62,7 @@ def _cube(job: Job) -> Iterator[str]:
     nl, ny, nx = cube.data.shape
     noise = f'{cube.noise_kind} in {cube.noise.name} ({cube.noise_why})' if cube.noise else 'no variance'
     yield f'cube: {job.params.datacube}, {nl} x {ny} x {nx} voxels (wavelength, y, x), {noise}'
+    yield f'recognised: {cube.recognised}'
     yield (
         f'wavelengths: {cube.wave[0]:.7g} to {cube.wave[-1]:.7g} {cube.grid.wave_unit}; '
         f'spaxels: {cube.pixel[0]:.3f} x {cube.pixel[1]:.3f} arcsec; unit: {cube.grid.unit or "none"}'

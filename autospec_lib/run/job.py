@@ -57,7 +57,7 @@ class Job:
     @property
     def prefix(self) -> str:
         """What the program's own names begin with: the user's choice, else the instrument's."""
-        return self.params.prefix or keys.MUSE
+        return self.params.prefix or self.cube.instrument.prefix
 
     @property
     def apertures(self) -> dict[str, float]:

@@ -75,7 +75,7 @@ def prepare(
     cube = open_all(params, folder)
     obstacle = page.obstacle(folder / params.output) if params.report else ''
     params = replace(params, report=params.report and not obstacle)
-    fingerprint = resume.run_fingerprint(folder, params, settings)
+    fingerprint = resume.run_fingerprint(folder, params, settings, cube.beside)
     sources = cutouts.positions(cube, rows) if params.deblend else {}
     job = Job(folder, params, settings, cube, fingerprint, choice.resume, sources, tuple(rows))
     return job, targets, [*skipped, *ignored, *cube.notes, *[obstacle] * bool(obstacle)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ IRRELEVANT = {'output', 'pre_out', 'catalog', 'mode', 'size', 'ref'} | {
 }
 
 
-def run_fingerprint(folder: Path, params: Params, sex: Any) -> str:
+def run_fingerprint(folder: Path, params: Params, sex: Any, beside: Sequence[Path] = ()) -> str:
     """What all sources of a run share: version, parameters, segmentation settings, and the inputs' size and date.
 
     Parameters
@@ -42,6 +43,8 @@ def run_fingerprint(folder: Path, params: Params, sex: Any) -> str:
         Those that do not shape a source's file or plots have no say.
     sex : sexconfig.Settings
         The segmentation settings.
+    beside : sequence of Path
+        Files with noise and mask that belong to the cube.
     """
     digest = hashlib.sha256(__version__.encode())
     for field in dataclasses.fields(params):
@@ -52,7 +55,8 @@ def run_fingerprint(folder: Path, params: Params, sex: Any) -> str:
         digest.update(f'{field.name}='.encode())
         digest.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
     # With the joint extraction a source's neighbours count, which are other rows of the catalogue.
-    for name in (params.datacube, *params.img, *params.seg, *[params.catalog] * bool(params.deblend)):
+    catalogue = [params.catalog] * bool(params.deblend)
+    for name in (params.datacube, *params.img, *params.seg, *catalogue, *(path.name for path in beside)):
         status = (folder / name).stat()
         digest.update(f'{name}:{status.st_size}:{status.st_mtime_ns};'.encode())
     return digest.hexdigest()

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from builders import CUTOUT, changed, make_cutout, process
 from numpy.testing import assert_allclose
 
-from autospec_lib.core.types import Voxels
+from autospec_lib.core.types import Measured, Voxels
 from autospec_lib.extraction import continuum, cross_correlation
 
 WAVE = np.linspace(4750.0, 9350.0, 61)
@@ -104,3 +105,69 @@ def test_the_map_variance_is_the_scatter_of_many_draws():
     )
     quoted = cross_correlation.cross_correlate(reference, Voxels.of(data, variance, bad).columns).variance
     assert_allclose(draws.var(axis=0), quoted, rtol=5 * np.sqrt(2 / 3000))
+
+
+def variance_of(cutout, factor):
+    """The cutout with the upper half of its channels noisier by a factor in variance."""
+    noisy = np.arange(CUTOUT[0]) >= CUTOUT[0] // 2
+    scale = np.where(noisy, factor, 1.0)[:, None, None]
+    noise = np.random.default_rng(4).normal(size=cutout.voxels.data.shape)
+    return changed(cutout, data=cutout.voxels.data + noise * np.sqrt(scale - 1), variance=np.ones(CUTOUT) * scale)
+
+
+def test_noisy_wavelengths_weigh_less_and_the_map_gains():
+    cutout = variance_of(make_cutout(flux=0.3), 400.0)
+    plain, weighted = (process(cutout, xcor_weight=kind, cont_sub=False) for kind in ('none', 'variance'))
+
+    def contrast(products):
+        image = products.maps['CROSS_CORRELATION'].data
+        far = np.hypot(*np.indices(image.shape) - np.array([10, 11])[:, None, None]) > 6
+        return image[10, 11] / image[far].std()
+
+    assert contrast(weighted) > 1.5 * contrast(plain)
+    quoted = weighted.maps['CROSS_CORRELATION']
+    assert (quoted.data / np.sqrt(quoted.variance))[:5].std() == pytest.approx(1, abs=0.3)
+
+
+def test_channel_weights_are_one_over_the_mean_variance_of_usable_voxels():
+    rng = np.random.default_rng(3)
+    variance, bad = rng.uniform(1, 4, (6, 4, 5)), rng.random((6, 4, 5)) < 0.2
+    bad[2] = True
+    found = cross_correlation.channel_weights(Voxels.of(variance, variance, bad).columns)
+    kept = [0, 1, 3, 4, 5]
+    assert found[2] == 0
+    assert found.mean() == pytest.approx(1)
+    expected = np.array([1 / variance[k][~bad[k]].mean() for k in kept])
+    assert_allclose(found[kept] / expected, found[0] / expected[0])
+    assert_allclose(cross_correlation.channel_weights(Voxels.of(variance, None, bad).columns), 1)
+
+
+def test_equal_noise_makes_the_weights_one():
+    plain, weighted = (process(make_cutout(), xcor_weight=kind) for kind in ('none', 'variance'))
+    for key, image in plain.maps.items():
+        assert_allclose(weighted.maps[key].data, image.data, rtol=1e-9)
+
+
+def test_iteration_ends_when_the_weights_stand_still():
+    once, often = process(make_cutout()), process(make_cutout(), xcor_iter=50)
+    assert not {'XCITER', 'XCITERC'} & once.facts.keys()
+    assert 1 < often.facts['XCITER'][0] < 50
+    further = process(make_cutout(), xcor_iter=often.facts['XCITER'][0] + 1)
+    assert_allclose(further.maps['CROSS_CORRELATION'].data, often.maps['CROSS_CORRELATION'].data)
+    assert process(make_cutout(), xcor_iter=2, cont_sub=False).facts['XCITER'][0] == 2
+
+
+def test_iteration_calls_itself_with_what_it_has_found():
+    seen = []
+
+    def correlate(reference):
+        seen.append(float(reference[0]))
+        return Measured(np.array([1.0, 2.0, 5.0]) + reference[0])
+
+    mask = np.array([True, True, True])
+    result, number = cross_correlation.iterate(correlate, lambda weights: weights[2:] * 10, np.array([7.0]), mask, 9)
+    assert seen == [7.0, 8.0]
+    assert number == 2
+    _, number = cross_correlation.iterate(lambda r: Measured(np.ones(3)), lambda w: w, np.array([7.0]), mask, 9)
+    assert number == 1
+    assert_allclose(result.data, [9, 10, 13])

@@ -1,16 +1,19 @@
 """The empirical noise factor: 1 for white noise, the true one for noise that resampling has correlated."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
-from builders import cube_header, gaussian, write_cube
+from builders import CUTOUT, changed, cube_header, gaussian, make_cutout, process, write_cube
 from numpy.testing import assert_allclose
 
 from autospec_lib.cli.command import main
 from autospec_lib.core.moffat import images
 from autospec_lib.core.types import Psf, Voxels
-from autospec_lib.extraction.noise import empirical_factor
+from autospec_lib.extraction import noise
+from autospec_lib.extraction.noise import NoiseFactor, empirical_factor
 
 NL, NY, NX = 900, 33, 31
 SHARE = 0.1
@@ -29,11 +32,11 @@ def blank():
 
 def correlated(rng, share, variance, axes=(1, 2)):
     """Noise of this variance in each voxel, of which resampling gave a share to each neighbour."""
-    noise = rng.normal(size=variance.shape)
+    values = rng.normal(size=variance.shape)
     kernel = np.array([share, 1 - 2 * share, share])
     for axis in axes:
-        noise = sum(part * np.roll(noise, step, axis) for part, step in zip(kernel, (-1, 0, 1), strict=True))
-    return noise / np.square(kernel).sum() ** (len(axes) / 2) * np.sqrt(variance)
+        values = sum(part * np.roll(values, step, axis) for part, step in zip(kernel, (-1, 0, 1), strict=True))
+    return values / np.square(kernel).sum() ** (len(axes) / 2) * np.sqrt(variance)
 
 
 def true_factor(weights, share):
@@ -149,3 +152,61 @@ def test_errors_in_the_files_match_the_scatter_within_five_per_cent(pulls, key):
     found = np.array(pulls[f'{key}_SKYSUB'])
     assert found.shape == (6, LENGTH)
     assert found.std() == pytest.approx(1, abs=0.05)
+
+
+def noise_cutout():
+    """A cut-out of noise of variance 1 that resampling has correlated, with a mask in its middle."""
+    variance = np.ones((200, 31, 31))
+    segmap = np.zeros(variance.shape[1:], np.int32)
+    segmap[14:17, 14:17] = 1
+    data = correlated(np.random.default_rng(5), 0.2, variance)
+    cutout = changed(make_cutout(flux=0.0), data=data, variance=variance)
+    return replace(cutout, wave=np.arange(200.0), centre=(15.0, 15.0), segmaps={'MINE': segmap})
+
+
+def test_the_factor_of_every_spectrum_scales_its_variance_and_stands_in_the_header():
+    cutout = noise_cutout()
+    plain, scaled = (process(cutout, use_imgs=False, noise=kind) for kind in ('propagated', 'empirical'))
+    numbered = {comment: value for card, (value, comment) in scaled.facts.items() if card.startswith('NFACT')}
+    assert numbered.keys() == scaled.spectra.keys() - {'MUSE_SKY'}
+    for key, median in numbered.items():
+        factor = scaled.spectra[key].variance / plain.spectra[key].variance
+        assert median == pytest.approx(np.median(factor), abs=1e-3)
+        assert median > 2
+        np.testing.assert_array_equal(plain.spectra[key].data, scaled.spectra[key].data)
+
+
+@pytest.mark.parametrize('params', [{'aper': (0.6,), 'deblend': True}, {'xcor': False}, {'sky_sub': False}])
+def test_every_spectrum_but_the_sky_has_a_factor(params):
+    products = process(replace(noise_cutout(), psf=Psf(3, 3)), use_imgs=False, noise='empirical', **params)
+    numbered = {comment for card, (_, comment) in products.facts.items() if card.startswith('NFACT')}
+    assert numbered == products.spectra.keys() - {'MUSE_SKY'}
+
+
+def test_too_little_blank_sky_keeps_the_errors_with_one_note():
+    segmap = np.ones(CUTOUT[1:], np.int32)
+    segmap[:2] = 0
+    cutout = make_cutout(segmaps={'MINE': segmap})
+    plain, scaled = (process(cutout, use_imgs=False, noise=kind) for kind in ('propagated', 'empirical'))
+    for key, spectrum in plain.spectra.items():
+        np.testing.assert_array_equal(spectrum.variance, scaled.spectra[key].variance)
+    (note,) = scaled.notes
+    assert note.startswith('noise: 0 empty places')
+    assert all(key in note for key in plain.spectra.keys() - {'MUSE_SKY'})
+
+
+@pytest.mark.parametrize('factor', [np.nan, 0.0])
+def test_wavelengths_without_scatter_keep_their_errors(monkeypatch, factor):
+    def found(*_):
+        return NoiseFactor(np.where(np.arange(CUTOUT[0]) < 5, factor, 4.0), factor, 20)
+
+    monkeypatch.setattr(noise, 'empirical_factor', found)
+    plain, scaled = (
+        process(make_cutout(), noise=kind).spectra['MUSE_TOT_SKYSUB'] for kind in ('propagated', 'empirical')
+    )
+    assert_allclose(scaled.variance / plain.variance, np.where(np.arange(CUTOUT[0]) < 5, 1, 4))
+
+
+def test_without_variance_there_is_nothing_to_scale():
+    products = process(changed(make_cutout(), variance=None), noise='empirical')
+    assert products.notes == ('noise: the cube has no variance that could be scaled',)

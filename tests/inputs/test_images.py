@@ -155,12 +155,12 @@ def test_a_segmentation_map_comes_before_the_image_it_was_made_from(tmp_path):
     np.testing.assert_array_equal(labels, gaussian(11, 13) > 0.01)
 
 
-def galactic(header):
-    header['CTYPE1'], header['CTYPE2'] = 'GLON-TAN', 'GLAT-TAN'
+def halves(header):
+    header['CTYPE1'], header['CTYPE2'] = 'GLON-TAN', 'DEC--TAN'
 
 
-def swapped(header):
-    header['CTYPE1'], header['CTYPE2'] = 'DEC--TAN', 'RA---TAN'
+def solar(header):
+    header['CTYPE1'], header['CTYPE2'] = 'HPLN-TAN', 'HPLT-TAN'
 
 
 def elsewhere(header):
@@ -170,8 +170,8 @@ def elsewhere(header):
 @pytest.mark.parametrize(
     ('change', 'said'),
     [
-        (galactic, 'its axes are GLON-TAN and GLAT-TAN; expected RA and Dec in this order'),
-        (swapped, 'its axes are DEC--TAN and RA---TAN'),
+        (halves, 'its axes are GLON-TAN and DEC--TAN; expected RA and Dec'),
+        (solar, 'its axes are HPLN-TAN and HPLT-TAN'),
         (elsewhere, 'does not overlap the cube; correct its WCS, or take it out of IMG'),
     ],
 )

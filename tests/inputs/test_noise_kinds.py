@@ -108,7 +108,7 @@ def test_an_extension_without_a_name_goes_by_its_number(tmp_path):
         cube.open_cube(path, (0, 1))
     opened = cube.open_cube(path, (0, '1: sigma'))
     assert opened.noise_kind == 'sigma'
-    assert any('extension 1 holds sigma' in note for note in opened.notes)
+    assert 'extension 1 (sigma, as DATA_EXT says)' in opened.recognised
 
 
 def test_check_says_the_kind_and_what_it_follows_from(folder, capsys):
@@ -121,7 +121,7 @@ def test_check_says_the_kind_and_what_it_follows_from(folder, capsys):
         assert f'{kind} in FLUX_ERR ({why})' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(('name', 'entry'), [('INVVAR', "'INVVAR'"), ('ERR', "'ERR'"), ('ERR2', "'ERR2: sigma'")])
+@pytest.mark.parametrize(('name', 'entry'), [('WHT', "'WHT'"), ('FLUX_ERR', "'FLUX_ERR'"), ('ERR2', "'ERR2: sigma'")])
 def test_an_extension_that_looks_like_noise_and_is_not_used_is_named(tmp_path, name, entry):
     write_cube(tmp_path / 'c.fits', small_cube()[0], **{name: np.ones((NL, NY, NX), np.float32)})
     (note,) = (note for note in cube.open_cube(tmp_path / 'c.fits').notes if 'no variance' in note)

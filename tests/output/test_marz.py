@@ -22,7 +22,6 @@ from autospec_lib.output import marz
 LENGTH = 200
 WAVE = np.linspace(4750.0, 9350.0, LENGTH)
 CGS = 'erg s-1 cm-2 Angstrom-1'
-AIR = {'CTYPE1': 'AWAV'}
 
 
 def flat(level=100.0, sigma=3.0, unit=f'10**-20 {CGS}', seed=1):
@@ -31,10 +30,10 @@ def flat(level=100.0, sigma=3.0, unit=f'10**-20 {CGS}', seed=1):
     return Measured(level + sigma * noise, np.full(LENGTH, sigma**2), unit)
 
 
-def written(folder, *spectra, wave=WAVE, wave_unit='Angstrom', cards=AIR):
+def written(folder, *spectra, wave=WAVE, wave_unit='Angstrom', medium='air'):
     """The open file with these spectra, as sources 1, 2, ..."""
     entries = [marz.Entry(str(n), 10.0 * n, -2.0 * n, 20.5, 'MUSE_WHITE', one) for n, one in enumerate(spectra, 1)]
-    marz.write(folder / 'marz.fits', entries, wave, Grid({}, cards, wave_unit=wave_unit))
+    marz.write(folder / 'marz.fits', entries, wave, Grid({}, {}, wave_unit=wave_unit, medium=medium))
     return fits.open(folder / 'marz.fits', memmap=False)
 
 
@@ -79,11 +78,9 @@ def test_the_layout_is_that_of_the_loader(tmp_path):
         assert_allclose(fibres.data['SCALE'], 1.0)
 
 
-@pytest.mark.parametrize(
-    ('ctype', 'vacuum'), [('AWAV', False), ('AWAV-LOG', False), ('WAVE', True), ('WAVE-LOG', True)]
-)
-def test_wavelengths_are_in_air_or_in_vacuum(tmp_path, ctype, vacuum):
-    with written(tmp_path, flat(), cards={'CTYPE1': ctype}) as hdus:
+@pytest.mark.parametrize(('medium', 'vacuum'), [('air', False), ('vacuum', True), ('', True)])
+def test_wavelengths_are_in_air_or_in_vacuum(tmp_path, medium, vacuum):
+    with written(tmp_path, flat(), medium=medium) as hdus:
         assert hdus[0].header['VACUUM'] is vacuum
 
 
@@ -140,7 +137,7 @@ def test_without_variance_it_is_the_scatter(tmp_path):
 
 def test_a_magnitude_that_is_not_known_is_a_number(tmp_path):
     entry = marz.Entry('7', 1.0, 2.0, None, 'MUSE_WHITE', flat())
-    marz.write(tmp_path / 'marz.fits', [entry], WAVE, Grid({}, AIR))
+    marz.write(tmp_path / 'marz.fits', [entry], WAVE, Grid({}, {}))
     assert fits.getdata(tmp_path / 'marz.fits', 'FIBRES')['MAGNITUDE'][0] == 99
 
 

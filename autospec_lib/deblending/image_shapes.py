@@ -1,0 +1,126 @@
+"""Profiles from an image sharper than the cube: the sources' shares of it, convolved to the cube's seeing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from autospec_lib.core.moffat import SQUARE, Pixel, moffat
+from autospec_lib.core.statistics import robust_width
+from autospec_lib.core.types import FloatArray, Psf
+from autospec_lib.deblending.attribution import FittedSources
+from autospec_lib.deblending.least_squares import fit
+from autospec_lib.deblending.linear_system import PROFILE_NODES, project
+from autospec_lib.deblending.model import Model, ellipse
+from autospec_lib.deblending.weighted_data import BAND_NODES, Bands, WeightedCube, bin_cube
+
+_MIDDLE = np.array([0.5])
+# Error of the model of a bright pixel, as a share of its light: galaxies are no Moffat functions.
+_MODEL_ERROR = 0.1
+# The image is without the cube's seeing: its log FWHM are expected to be smaller by this much.
+_SHARPER = np.array([0, 0, 0.5, 0, 0, 0])
+# Noise of an image that is 0 but for its sources, as a share of its largest value.
+_LEAST_NOISE = 1e-6
+# Largest deviations of the kernel's y, x [pixels], log FWHM and log(beta - 1) from where its fit starts.
+_KERNEL_BOUND = (1.0, 1.0, 0.8, 1.2)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A round Moffat function that takes the image to the cube.
+
+    ``values`` (5,) are the shift in y and x [pixels], log FWHM [pixels], log(beta - 1), and the change of the squared
+    FWHM [pixels^2] from the first wavelength to the last. ``pixel`` as in `Model`.
+    """
+
+    values: FloatArray
+    pixel: Pixel = SQUARE
+
+    def images(self, shape: tuple[int, int], fraction: FloatArray) -> FloatArray:
+        """Its images (n, 2 ny - 1, 2 nx - 1) at n fractions of the wavelength range, centred on the middle pixel."""
+        y, x, log_fwhm, log_beta, slope = self.values
+        parameters = np.array([shape[0] - 1 + y, shape[1] - 1 + x, log_fwhm, 0.0, 0.0, log_beta])
+        centre, matrices, beta = ellipse(parameters, slope * (fraction - 0.5))
+        return moffat((2 * shape[0] - 1, 2 * shape[1] - 1), centre, matrices, beta, self.pixel)
+
+
+def profiles_from_image(image: FloatArray, cube: WeightedCube, sources: FittedSources) -> FloatArray:
+    """The sources' profiles (K, 9, ny, nx) at the `PROFILE_NODES`.
+
+    Parameters
+    ----------
+    image : array (ny, nx)
+        On the cube's pixels; NaN where there is no value, finite in some pixel.
+    cube : WeightedCube
+        The data.
+    sources : FittedSources
+        K sources as the cube shows them.
+    """
+    shares = divide(image, sources)
+    kernel = match(bin_cube(cube), shares, sources.model)
+    return convolved(shares, kernel.images(cube.shape, PROFILE_NODES))
+
+
+def divide(image: FloatArray, sources: FittedSources) -> FloatArray:
+    """Divide an image (ny, nx) among K sources: (K, ny, nx), each of sum 1.
+
+    Moffat functions, fitted to the image, say how much of a pixel's light belongs to each component; where they are
+    fainter than the noise they replace the image.
+    """
+    good = np.isfinite(image)
+    light = np.where(good, image, np.median(image[good])) - np.median(image[good])
+    noise = max(float(robust_width(light[good])), _LEAST_NOISE * float(np.abs(light).max()), 1e-300)
+    root_weight = good / np.hypot(noise, _MODEL_ERROR * np.abs(light))
+    bands = Bands(light.reshape(1, -1), root_weight.reshape(1, -1), _MIDDLE, image.shape)
+    prior = sources.model.prior
+    # A PSF of constant width: one image has no change with wavelength.
+    sharper = replace(prior, mean=prior.mean - _SHARPER)
+    start = Model(sources.model.shapes - _SHARPER, sharper, Psf(1.0, 1.0), pixel=sources.model.pixel)
+    images = fit(bands, start).images(image.shape, _MIDDLE)  # (n, 1, ny, nx)
+    flux = project(bands, images.reshape(len(images), 1, -1)).flux[0]
+    # The last term keeps components of no flux from having no shape.
+    split = np.clip(flux[:-1], 0, None)[:, None, None] * images[:, 0] + 1e-12 * noise * images[:, 0]
+    total = split.sum(axis=0)
+    seen = good & (total > noise)
+    split = np.where(seen, np.clip(light - flux[-1], 0, None) * split / total, split)
+    # A component that several sources share is divided as in the cube.
+    whole = sources.membership.sum(axis=0)
+    membership = np.divide(sources.membership, whole, out=np.zeros_like(sources.membership), where=whole > 0)
+    shares = np.tensordot(membership, split, axes=1)
+    return np.asarray(shares / shares.sum(axis=(1, 2), keepdims=True))
+
+
+def match(bands: Bands, shares: FloatArray, model: Model) -> Kernel:
+    """Find the kernel that takes the sources' shares of an image to the cube.
+
+    Parameters
+    ----------
+    bands : Bands
+        The binned cube.
+    shares : array (K, ny, nx)
+        From `divide`.
+    model : Model
+        The components as fitted to the cube; its widths and their change with wavelength start the search.
+    """
+    from scipy.optimize import least_squares
+
+    blue, red = model.widening(np.array([0.0, 1.0]))
+    log_fwhm = float(np.min(model.shapes[:, 2]))
+
+    def residuals(values: FloatArray) -> FloatArray:
+        images = convolved(shares, Kernel(values, model.pixel).images(bands.shape, BAND_NODES))
+        return project(bands, bands.interpolate(images)).residual.ravel()
+
+    first = np.array([0.0, 0.0, log_fwhm, 1.0, red - blue])
+    bound = np.array([*_KERNEL_BOUND, np.exp(2 * log_fwhm)])
+    found = least_squares(residuals, first, bounds=(first - bound, first + bound), x_scale=bound, xtol=1e-4, ftol=1e-5)
+    return Kernel(found.x, model.pixel)
+
+
+def convolved(shares: FloatArray, kernels: FloatArray) -> FloatArray:
+    """Images (K, ny, nx) convolved with n kernels (n, 2 ny - 1, 2 nx - 1): (K, n, ny, nx)."""
+    ny, nx = shares.shape[1:]
+    size = (3 * ny - 2, 3 * nx - 2)
+    product = np.fft.rfft2(shares, size)[:, None] * np.fft.rfft2(kernels, size)[None]
+    return np.asarray(np.fft.irfft2(product, size)[..., ny - 1 : 2 * ny - 1, nx - 1 : 2 * nx - 1])

@@ -1,0 +1,149 @@
+"""The door of the folder: the joint extraction of one cut-out, and the account of its method."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autospec_lib.core import geometry, keys
+from autospec_lib.core.errors import SourceError
+from autospec_lib.core.products import Kind, Products, Spectrum, by_key
+from autospec_lib.core.types import Cutout, FloatArray, Measured
+from autospec_lib.deblending import diagnostics
+from autospec_lib.deblending.joint_fit import JointFit, fit_jointly
+
+# Neighbours that are fitted together; the work grows with the square of their number.
+MAX_NEIGHBOURS = 20
+# FWHM in arcsec to start from where no PSF is known.
+_USUAL_SEEING = 0.8
+
+
+def extract(cutout: Cutout, image: FloatArray | None, sky_subtracted: bool) -> Products:
+    """Extract a source together with its neighbours.
+
+    The cut-out is modelled as K sources, each with a total spectrum s_k and a profile P_k of sum 1, and a sky b that is
+    the same in all pixels p:
+
+        d(lambda, p) = sum_k s_k(lambda) P_k(lambda, p) + b(lambda)
+
+    1. *Data* (`weighted_data`). Weights W are 1 / variance, 0 in bad voxels. The profiles are fitted to the weighted
+       means of the data in 16 wavelength bins, all at once.
+    2. *Model* (`model`). A source is a component: an elliptical Moffat function (1 + k u' C^-1 u)^-beta, u being the
+       offset from its centre. C, the matrix of squared FWHM, changes with wavelength as the PSF does, or by one fitted
+       slope. A prior holds every shape near that of a usual galaxy at the catalogue position.
+    3. *Fit* (`normal_equations`, `least_squares`, `linear_system`). The fluxes of components and sky in every bin are
+       linear and drop out: with the weighted profiles as columns of A = Q R, the residual is r = (1 - Q Q') W^1/2 d
+       (variable projection, Golub & Pereyra 1973). Levenberg and Marquardt's search minimises
+
+           chi^2 = |r|^2 + sum (deviation of the shapes from the prior's mean / sigma)^2 + sum_k c_k' Z_k c_k
+
+       over the shapes and the clumps' fluxes c. Derivatives are those of Kaufman (1975).
+    4. *Clumps* (`clumps`). What a Moffat function does not describe is added to component k as point sources of flux
+       c_ki (of either sign, in units of the component's flux) on every second pixel. Without a prior their fluxes would
+       be the joint cross-correlation map (S W S')^-1 S W d of all components, with the spectra as rows of S. The
+       prior's precision Z_k holds a clump's flux near 0, within a share of the light in its place (0.15, in the last
+       fit 0.6), and keeps the sum of clumps from looking like any of the components (to 0.01 of their own one's flux).
+    5. *Neighbours* that the catalogue does not name (`neighbour_search`). First all sources are fitted without clumps
+       and close to the prior. Where a point source with a spectrum of its own would lower chi^2 most, a component is
+       added, fitted, and followed to where it fits best, until none is significant any more. Then small clumps are
+       allowed, and added components that these explain as well are removed.
+    6. *Emission-line bands* (`line_bands`). Sources of similar colour differ in their lines. The sum of the cube with
+       the lines of a component's spectrum as weights is one more band, besides the bins, in the last fit. In that fit
+       bounds are wide and clumps may be large.
+    7. *Parts of sources* (`attribution`). An added component is a part of sources nearby if its spectrum is, within the
+       errors, a sum of theirs and if it is fainter than a limit; else it is a source of its own. The profile of a
+       source is the sum of its components.
+    8. *An image* that is sharper than the cube (`image_shapes`), if given, replaces the profiles: it is divided among
+       the sources in proportion to their models and convolved with a fitted kernel.
+    9. *Spectra* (`linear_system`). With the final profiles and a column of ones as A, at every wavelength
+
+           s = (A' W A)^-1 A' W d,    cov(s) = (A' W A)^-1
+
+       which includes the errors of the neighbours and of the sky.
+
+    Parameters
+    ----------
+    cutout : Cutout
+        With the neighbours' positions, and the PSF where it is known.
+    image : array (ny, nx) or None
+        The sharper image on the cut-out's pixels, NaN where it has no value.
+    sky_subtracted : bool
+        Whether the key is to end as those of sky-subtracted spectra; the sky is always the fit's own.
+
+    Returns
+    -------
+    Products
+        The spectrum `keys.DEBLEND` (without variance if the cube has none), the profiles (ny, nx) of sum 1, less what
+        lies outside the cut-out, the residual in white light, header cards and notes. Where the joint extraction fails,
+        nothing but a note.
+    """
+    own, centre = cutout.target.id, cutout.centre
+    apart = {ident: np.hypot(y - centre[0], x - centre[1]) for ident, (y, x) in cutout.neighbours.items()}
+    nearest = sorted(apart, key=apart.__getitem__)
+    positions = {own: centre} | {ident: cutout.neighbours[ident] for ident in nearest[:MAX_NEIGHBOURS]}
+    seeing = _USUAL_SEEING / geometry.scale(cutout.pixel) if cutout.psf is None else cutout.psf
+    pixel = geometry.relative(cutout.pixel)
+    try:
+        result = fit_jointly(cutout.voxels, positions, cutout.wave_fraction, seeing, image, pixel)
+        if not np.isfinite(result.solution.spectra[0]).any():
+            raise SourceError('the data do not constrain the source')
+        products = _products(cutout, result, sky_subtracted)
+    except (SourceError, ValueError, ArithmeticError) as error:
+        reason = str(error).removeprefix('joint extraction: ').splitlines()[0]
+        return Products(notes=(f'joint extraction failed: {reason}',))
+    if len(nearest) <= MAX_NEIGHBOURS:
+        return products
+    crowd = f'joint extraction: only the {MAX_NEIGHBOURS} nearest of {len(nearest)} neighbours are fitted'
+    return products | Products(notes=(crowd,))
+
+
+def _products(cutout: Cutout, result: JointFit, sky_subtracted: bool) -> Products:
+    """What is kept of the fit."""
+    profiles, unit = diagnostics.mean_profiles(result), cutout.grid.unit
+    spectrum = Spectrum(
+        result.solution.spectra[0],
+        # Errors that rest on an estimated variance are not given.
+        None if cutout.voxels.variance is None else result.solution.covariance[:, 0, 0],
+        unit,
+        tag=keys.DEBLEND,
+        kind=Kind.JOINT,
+        weights=profiles[0],
+        sky_subtracted=sky_subtracted,
+    )
+    tags = [keys.PROFILE, *map(keys.neighbour_profile, result.sources.ids[1:])]
+    fitted = {tag: Measured(profile) for tag, profile in zip(tags, profiles, strict=True)}
+    return Products(
+        spectra=by_key([spectrum]),
+        fitted=fitted | {keys.RESIDUAL: Measured(diagnostics.residual(result), unit=unit)},
+        facts=_facts(cutout, result),
+        notes=(*result.notes, *diagnostics.notes(result)),
+    )
+
+
+def _facts(cutout: Cutout, result: JointFit) -> dict[str, tuple[Any, str]]:
+    """Header cards: the target's shape, and how much light the fit has kept out of its spectrum."""
+    shape, others = diagnostics.target_shape(result), result.sources.ids[1:]
+    separation = diagnostics.separation(result)
+    facts: dict[str, tuple[Any, str]] = {
+        'DBNUM': (len(others), 'joint extraction: number of neighbours'),
+        'DBCOND': (_rounded(separation.condition), 'condition number of the profiles'),
+        'DBGROW': (_rounded(separation.growth), 'factor by which its errors grow through neighbours'),
+        'DBFWHM': (_rounded(shape.fwhm * geometry.scale(cutout.pixel)), 'fitted FWHM [arcsec], mid wavelength'),
+        'DBRATIO': (_rounded(shape.ratio), 'fitted axis ratio'),
+        'DBANGLE': (_rounded(shape.angle), 'fitted angle from +x to +y [deg]'),
+        'DBBETA': (_rounded(shape.beta), 'fitted Moffat exponent'),
+        'DBDX': (_rounded((shape.x - cutout.centre[1]) * cutout.pixel[1]), 'fitted minus catalogue position [arcsec]'),
+        'DBDY': (_rounded((shape.y - cutout.centre[0]) * cutout.pixel[0]), 'fitted minus catalogue position [arcsec]'),
+    }
+    for number, ident in enumerate(others, 1):
+        facts[f'DBID{number}'] = (ident, 'neighbour; below 0: not in the catalogue')
+        facts[f'DBIN{number}'] = (_rounded(separation.leakage[0, number]), 'its flux in the source, if not fitted')
+        facts[f'DBOUT{number}'] = (_rounded(separation.leakage[number, 0]), "the source's flux in it, if not fitted")
+    # FITS headers hold no NaN.
+    return {card: (value, comment) for card, (value, comment) in facts.items() if np.isfinite(value)}
+
+
+def _rounded(value: float) -> float:
+    """Four digits: FITS cards are short."""
+    return float(f'{min(value, 1e99):.4g}')

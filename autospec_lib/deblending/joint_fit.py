@@ -1,0 +1,104 @@
+"""The steps of the joint extraction in order, on plain arrays; `joint_extraction.extract` explains them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from autospec_lib.core.errors import SourceError
+from autospec_lib.core.moffat import SQUARE, Pixel
+from autospec_lib.core.types import FloatArray, Psf, Voxels
+from autospec_lib.deblending.attribution import FittedSources, attribute
+from autospec_lib.deblending.clumps import LARGE_CLUMPS
+from autospec_lib.deblending.image_shapes import profiles_from_image
+from autospec_lib.deblending.least_squares import fit
+from autospec_lib.deblending.line_bands import with_line_bands
+from autospec_lib.deblending.linear_system import PROFILE_NODES, Solution, solve
+from autospec_lib.deblending.model import Model
+from autospec_lib.deblending.neighbour_search import add_neighbours, prune
+from autospec_lib.deblending.weighted_data import WeightedCube, bin_cube
+
+# An image that shows less than this share of the subcube does not serve.
+_LEAST_COVERED = 0.5
+
+
+@dataclass(frozen=True)
+class JointFit:
+    """The joint fit of one subcube.
+
+    ``sources`` are K, the target first; neighbours that no catalogue names have the ids -1, -2, ... ``profiles``
+    (K, 9, ny, nx), of total flux 1, are those at nine wavelengths evenly spaced from the first to the last;
+    ``solution`` has the total spectra and the sky's.
+    """
+
+    cube: WeightedCube
+    sources: FittedSources
+    profiles: FloatArray
+    solution: Solution
+    notes: tuple[str, ...] = ()
+
+
+def fit_jointly(
+    voxels: Voxels,
+    positions: Mapping[int, tuple[float, float]],
+    fraction: FloatArray,
+    seeing: Psf | float,
+    image: FloatArray | None = None,
+    pixel: Pixel = SQUARE,
+) -> JointFit:
+    """Fit a source and its neighbours together.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        The subcube (nl, ny, nx), sky-subtracted or not; NaN is not used. Without variance, one that is estimated per
+        wavelength weights the data.
+    positions : mapping of int to (y, x)
+        Catalogue positions in pixels of the target, which comes first, and of its neighbours in or near the subcube;
+        ids are not negative.
+    fraction : array (nl,)
+        Each wavelength's fraction of the way from the first to the last.
+    seeing : Psf or float
+        The PSF where it is known, else a FWHM in pixels to start from.
+    image : array (ny, nx), optional
+        A sharper image on the cube's pixels, for the shapes; NaN where it has no value.
+    pixel : (float, float)
+        A pixel's size along y and x as in `moffat.moffat`; the PSF's FWHM is in the same unit.
+
+    Raises
+    ------
+    SourceError
+        When no voxel is usable, or no position is given.
+    """
+    if not positions:
+        raise SourceError('joint extraction: no position given; expected the target and its neighbours')
+    cube = WeightedCube.of(voxels, fraction)
+    notes: tuple[str, ...] = ()
+    if not cube.weight.any():
+        raise SourceError('joint extraction: no usable voxel in the subcube; move or enlarge it (SIZE)')
+    if image is not None and not np.isfinite(image).mean() > _LEAST_COVERED:
+        image = None
+        notes = ('joint extraction: the image covers less than half of the subcube; shapes are from the cube alone',)
+    sources = fit_sources(cube, positions, seeing, pixel)
+    profiles = sources.profiles(cube.shape) if image is None else profiles_from_image(image, cube, sources)
+    return JointFit(cube, sources, profiles, solve(cube, profiles), (*notes, *sources.notes))
+
+
+def fit_sources(
+    cube: WeightedCube, positions: Mapping[int, tuple[float, float]], seeing: Psf | float, pixel: Pixel = SQUARE
+) -> FittedSources:
+    """Fit the sources, look for neighbours that are not in the catalogue, and decide which those are.
+
+    Parameters and raises as in `fit_jointly`.
+    """
+    psf = seeing if isinstance(seeing, Psf) else None
+    fwhm = float(seeing.fwhm(np.array(0.5))) if isinstance(seeing, Psf) else seeing
+    bands = bin_cube(cube)
+    model = fit(bands, Model.of(np.array([*positions.values()], dtype=float), fwhm, psf, pixel), narrow=True)
+    model = add_neighbours(bands, model, fwhm)
+    model, small_clumps = prune(bands, model, len(positions), fwhm)
+    spectra = solve(cube, model.images(cube.shape, PROFILE_NODES))
+    large_clumps = fit(with_line_bands(bands, cube, spectra), model, LARGE_CLUMPS)
+    return attribute(cube, (small_clumps, large_clumps), tuple(positions), fwhm)

@@ -1,0 +1,122 @@
+"""What is linear in the model: all spectra from given profiles, and the fluxes in bands during the fit of profiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from autospec_lib.core.interpolation import linear_weights
+from autospec_lib.core.types import FloatArray
+from autospec_lib.deblending.weighted_data import Bands, WeightedCube
+
+# Fractions of the wavelength range at which the sources' profiles are computed; they are linear in between.
+PROFILE_NODES = np.linspace(0, 1, 9)
+# A spectrum is not constrained where the overlap of sources increases its variance by more than this factor.
+_LARGEST_INFLATION = 1e10
+# A diagonal element of R below this share of the largest belongs to a profile without light in the band.
+_NULL_COLUMN = 1e-9
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Spectra (K, nl), the sky per pixel (nl,), and their covariance (nl, K + 1, K + 1) with the sky last."""
+
+    spectra: FloatArray
+    sky: FloatArray
+    covariance: FloatArray
+
+
+def solve(cube: WeightedCube, profiles: FloatArray) -> Solution:
+    """Spectra of K sources with known profiles, and a sky that is constant over the image.
+
+    At each wavelength d(p) = sum_k s_k P_k(p) + sky is solved by weighted least squares. With the profiles and a
+    column of ones as the matrix A and the weights V^-1, the normal matrix is A' V^-1 A; the covariance is its inverse.
+
+    Parameters
+    ----------
+    cube : WeightedCube
+        The data.
+    profiles : array (K, n, ny, nx)
+        Each source's profile at n wavelengths, evenly spaced from the first to the last; linear in between.
+
+    Returns
+    -------
+    Solution
+        NaN at wavelengths where the data do not constrain the sources.
+    """
+    count, nodes = profiles.shape[:2]
+    between = linear_weights(np.linspace(0, 1, nodes), cube.fraction)  # (nl, n)
+    basis = profiles.reshape(count, nodes, -1)
+    normal = np.zeros((len(between), count + 1, count + 1))
+    right = np.zeros((len(between), count + 1))
+    first = np.minimum(np.argmax(between > 0, axis=1), max(nodes - 2, 0))
+    # Between two nodes all wavelengths share the products of the profiles at these nodes.
+    for node in np.unique(first):
+        rows = np.flatnonzero(first == node)
+        near = slice(int(node), int(node) + 2)
+        # Each source at the two nodes, then the sky: c columns.
+        columns = np.concatenate([basis[:, near].reshape(-1, basis.shape[2]), np.ones((1, basis.shape[2]))])
+        mix = _mix(between[rows, near], count)
+        upper = np.triu_indices(len(columns))
+        pairs = cube.weight[rows] @ (columns[upper[0]] * columns[upper[1]]).T
+        gram = np.empty((len(rows), len(columns), len(columns)))
+        gram[:, upper[0], upper[1]] = gram[:, upper[1], upper[0]] = pairs
+        normal[rows] = mix @ gram @ mix.transpose(0, 2, 1)
+        # (rows, K + 1, c), (rows, c) -> (rows, K + 1)
+        right[rows] = np.einsum('lij,lj->li', mix, cube.product[rows] @ columns.T)
+    return _invert(normal, right)
+
+
+def _mix(between: FloatArray, count: int) -> FloatArray:
+    """How the sources and the sky follow from columns for both nodes of each source: (nl, K + 1, 2 K + 1)."""
+    width = between.shape[1]
+    mix = np.zeros((len(between), count + 1, count * width + 1))
+    for source in range(count):
+        mix[:, source, source * width : (source + 1) * width] = between
+    mix[:, -1, -1] = 1.0
+    return mix
+
+
+def _invert(normal: FloatArray, right: FloatArray) -> Solution:
+    """Solve the normal equations (nl, K + 1, K + 1) and (nl, K + 1); NaN where they are singular."""
+    size = np.sqrt(np.einsum('lii->li', normal))  # (nl, K + 1)
+    usable = (size > 0).all(axis=1)
+    scale = np.where(size > 0, size, 1.0)
+    scaled = normal / scale[:, :, None] / scale[:, None, :]
+    usable &= np.linalg.det(scaled) != 0
+    scaled[~usable] = np.eye(normal.shape[1])
+    inverse = np.linalg.inv(scaled)
+    # A small determinant is no criterion: it is small for many sources, however well separated.
+    inflation = np.einsum('lii->li', inverse)  # (nl, K + 1)
+    usable &= ((inflation > 0) & (inflation < _LARGEST_INFLATION)).all(axis=1)
+    covariance = inverse / scale[:, :, None] / scale[:, None, :]
+    values = np.einsum('lij,lj->li', covariance, right)  # (nl, K + 1)
+    covariance[~usable], values[~usable] = np.nan, np.nan
+    return Solution(values[:, :-1].T, values[:, -1], covariance)
+
+
+@dataclass(frozen=True)
+class Projection:
+    """The fluxes of n components and the sky in nb bands, solved for by A = Q R.
+
+    ``q`` (nb, npix, n + 1) are orthonormal columns that span the weighted profiles and the sky, which is last; ``flux``
+    (nb, n + 1) are the fluxes; ``residual`` (nb, npix) is data minus model in units of the noise.
+    """
+
+    q: FloatArray
+    flux: FloatArray
+    residual: FloatArray
+
+
+def project(bands: Bands, profiles: FloatArray) -> Projection:
+    """Solve for the fluxes and the sky in every band, given the components' profiles (n, nb, npix)."""
+    design = np.concatenate([profiles * bands.root_weight, bands.root_weight[None]]).transpose(1, 2, 0)
+    q, r = np.linalg.qr(design)
+    target = bands.data * bands.root_weight
+    inside = (q.transpose(0, 2, 1) @ target[..., None])[..., 0]
+    diagonal = np.abs(np.einsum('bii->bi', r))  # (nb, n + 1)
+    # A source without pixels in a band gets the flux 0 there.
+    null = diagonal < _NULL_COLUMN * np.abs(r).max(axis=(1, 2), initial=1e-300)[:, None]
+    flux = np.linalg.solve(r + null[:, :, None] * np.eye(r.shape[1]), np.where(null, 0, inside)[..., None])[..., 0]
+    return Projection(q, flux, target - (q @ inside[..., None])[..., 0])

@@ -1,0 +1,158 @@
+"""The model of overlapping sources: Moffat components with clumps, and the prior of their shapes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from autospec_lib.core.moffat import SQUARE, Pixel, moffat, shape_matrix
+from autospec_lib.core.types import FloatArray, IntArray, Psf
+from autospec_lib.deblending.clumps import TYPICAL_BETA, ClumpGrid
+from autospec_lib.deblending.weighted_data import BAND_NODES, Bands
+
+# Parameters of a component: y, x (pixels), log FWHM, two ellipticities, log(beta - 1). FWHM and ellipticities are those
+# on the sky, in units of `geometry.scale` of a pixel, which for square pixels is the pixel.
+N_SHAPE = 6
+# The prior: what exponential discs with clumps look like through a Moffat PSF (simulated fields 1-4).
+_WIDER_THAN_PSF = 1.3
+_MEAN_LOG_BETA = 1.1
+_SIGMA = (0.2, 0.15, 0.15, 0.3)  # of log FWHM, ellipticities, log(beta - 1)
+_CENTRE_SIGMA = 0.4  # of the centre, as a share of its bound
+_BOUND = (1.2, 1.2, 1.2, 0.9)
+# While neighbours are missing, a source may not stretch over them.
+_NARROW_BOUND = (np.inf, np.inf, 0.5, 0.4, 0.4, 0.4)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Mean and standard deviation of the shape parameters, and the largest deviation from the mean: each (n, 6)."""
+
+    mean: FloatArray
+    sigma: FloatArray
+    bound: FloatArray
+
+    @classmethod
+    def of(cls, positions: FloatArray, fwhm: float, centre_bound: float = 1.0) -> Prior:
+        """The prior of n galaxies: near their positions, about round, wider than the PSF, with the wings of a PSF.
+
+        Parameters
+        ----------
+        positions : array (n, 2)
+            In pixels.
+        fwhm : float
+            That of the PSF, in pixels.
+        centre_bound : float
+            How far a centre may be from its position along each axis, in pixels.
+        """
+        count, centre = len(positions), _CENTRE_SIGMA * centre_bound
+        mean = np.tile([0, 0, np.log(_WIDER_THAN_PSF * fwhm), 0, 0, _MEAN_LOG_BETA], (count, 1))
+        mean[:, :2] = positions
+        sigma = np.tile([centre, centre, *_SIGMA], (count, 1))
+        return cls(mean, sigma, np.tile([centre_bound, centre_bound, *_BOUND], (count, 1)))
+
+    def joined(self, other: Prior) -> Prior:
+        """The prior of these components and of others after them."""
+        join = np.concatenate
+        return Prior(join([self.mean, other.mean]), join([self.sigma, other.sigma]), join([self.bound, other.bound]))
+
+    def without(self, component: int) -> Prior:
+        """The prior of all components but one."""
+        return Prior(*(np.delete(one, component, axis=0) for one in (self.mean, self.sigma, self.bound)))
+
+    def bounds(self, narrow: bool) -> tuple[FloatArray, FloatArray]:
+        """Lowest and highest values (n, 6), with narrow bounds of all but the centre where so wanted."""
+        bound = np.minimum(self.bound, _NARROW_BOUND) if narrow else self.bound
+        return self.mean - bound, self.mean + bound
+
+
+@dataclass(frozen=True)
+class Model:
+    """n components, each of total flux 1, with their prior.
+
+    ``shapes`` (n, 6) are parameters in the order of `N_SHAPE`; the FWHM is the geometric mean of both axes at the
+    middle wavelength. ``clump_flux`` (n, m) are the fluxes of clumps at the m places of a `ClumpGrid`, in units of the
+    component's Moffat function. A ``psf`` sets how the FWHM changes with wavelength and how wide clumps are; without
+    one, ``slope`` is the change of the squared FWHM [pixels^2] from the first wavelength to the last, the same in all
+    components, and ``clump_fwhm`` is that of clumps at the middle wavelength [pixels]. ``chi2`` is the sum of squares
+    after a fit, with those of the priors. ``pixel`` are the sizes of a pixel along y and x, as in `moffat.moffat`.
+    """
+
+    shapes: FloatArray
+    prior: Prior
+    psf: Psf | None = None
+    slope: float = 0.0
+    clump_flux: FloatArray | None = None
+    clump_fwhm: float = 0.0
+    chi2: float = np.inf
+    pixel: Pixel = SQUARE
+
+    @classmethod
+    def of(cls, positions: FloatArray, fwhm: float, psf: Psf | None = None, pixel: Pixel = SQUARE) -> Model:
+        """Components at these positions (n, 2) with the shapes that are expected; ``fwhm`` as in `Prior.of`."""
+        prior = Prior.of(positions, fwhm)
+        return cls(prior.mean, prior, psf, pixel=pixel)
+
+    def with_component(self, shape: FloatArray, prior: Prior) -> Model:
+        """One component more, of this shape (1, 6)."""
+        return replace(self, shapes=np.concatenate([self.shapes, shape]), prior=self.prior.joined(prior))
+
+    def without(self, component: int) -> Model:
+        """All components but one."""
+        flux = None if self.clump_flux is None else np.delete(self.clump_flux, component, axis=0)
+        shapes = np.delete(self.shapes, component, axis=0)
+        return replace(self, shapes=shapes, prior=self.prior.without(component), clump_flux=flux)
+
+    def distances(self, component: int) -> FloatArray:
+        """How far the centre of each component (n,) is from that of one of them, in the unit of ``pixel``."""
+        return np.asarray(self.separations(self.shapes[component, :2][None])[0])
+
+    def separations(self, places: FloatArray | IntArray) -> FloatArray:
+        """How far each of m places (m, 2) in pixels is from the centres of n components, in the unit of ``pixel``."""
+        offsets = (places[:, None] - self.shapes[None, :, :2]) * self.pixel  # (m, n, 2)
+        return np.asarray(np.hypot(offsets[..., 0], offsets[..., 1]))
+
+    def isolation(self, component: int) -> float:
+        """How far one component is from the nearest other, in the unit of ``pixel``."""
+        return float(np.delete(self.distances(component), component).min())
+
+    def images(self, shape: tuple[int, int], fraction: FloatArray) -> FloatArray:
+        """The components' profiles (n, len(fraction), ny, nx), nowhere negative, at these fractions of the range."""
+        smooth = np.array([moffat(shape, *self.ellipse(one, fraction), self.pixel) for one in range(len(self.shapes))])
+        if self.clump_flux is None:
+            return smooth
+        added = smooth + np.tensordot(self.clump_flux, self.clump_grid(shape, fraction).images, axes=1)
+        clipped = np.maximum(added, 0)
+        total = 1 + self.clump_flux.sum(axis=1)[:, None] + (clipped - added).sum(axis=(2, 3))
+        return np.asarray(clipped / total[:, :, None, None])
+
+    def band_profiles(self, bands: Bands) -> FloatArray:
+        """The components' profiles (n, nb, npix) in every band."""
+        return bands.interpolate(self.images(bands.shape, BAND_NODES))
+
+    def clump_grid(self, shape: tuple[int, int], fraction: FloatArray) -> ClumpGrid:
+        """The clumps at these fractions of the wavelength range: as wide as the PSF where that is known."""
+        if self.psf is not None:
+            return ClumpGrid.of(shape, self.psf.fwhm(fraction), self.psf.beta, self.pixel)
+        fwhm = np.sqrt(np.maximum(self.clump_fwhm**2 + self.widening(fraction), 1.0))
+        return ClumpGrid.of(shape, fwhm, TYPICAL_BETA, self.pixel)
+
+    def ellipse(self, component: int, fraction: FloatArray) -> tuple[tuple[float, float], FloatArray, float]:
+        """Centre, matrices of squared FWHM and beta of one component, as `moffat` takes them."""
+        return ellipse(self.shapes[component], self.widening(fraction))
+
+    def widening(self, fraction: FloatArray) -> FloatArray:
+        """What is added to the squared FWHM [pixels^2] at these fractions of the wavelength range; 0 in the middle."""
+        if self.psf is None:
+            return self.slope * (np.asarray(fraction) - 0.5)
+        return self.psf.fwhm(fraction) ** 2 - self.psf.fwhm(np.array(0.5)) ** 2
+
+
+def ellipse(parameters: FloatArray, widening: FloatArray) -> tuple[tuple[float, float], FloatArray, float]:
+    """Centre, matrices (n, 2, 2) and beta of parameters (6,), with these additions (n,) to the squared FWHM."""
+    y, x, log_fwhm, e1, e2, log_beta = parameters
+    matrices = shape_matrix(np.exp(log_fwhm), e1, e2) + widening[:, None, None] * np.eye(2)
+    # A width that decreases with wavelength stays at or above one pixel.
+    least = np.linalg.eigvalsh(matrices)[:, 0]
+    lift = np.maximum(1.0 - least, 0.0)
+    return (y, x), matrices + lift[:, None, None] * np.eye(2), 1 + np.exp(log_beta)

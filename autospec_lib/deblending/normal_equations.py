@@ -1,0 +1,211 @@
+"""Chi-square of a model, with all fluxes in bands solved for, and its normal equations.
+
+In every band the fluxes of the components and the sky are linear, and are solved for (variable projection, Golub &
+Pereyra 1973, SIAM J. Numer. Anal. 10, 413). What is left to be searched for are the shapes of the Moffat functions and
+the fluxes of clumps, which are the same in all bands. Clumps belong into the same fit: a bright source that is no
+Moffat function would otherwise distort the shapes of its faint neighbours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from autospec_lib.core.moffat import moffat, moffat_slopes, shape_matrix
+from autospec_lib.core.types import FloatArray
+from autospec_lib.deblending.clumps import ClumpGrid, ClumpPrior
+from autospec_lib.deblending.linear_system import Projection, project
+from autospec_lib.deblending.model import N_SHAPE, Model
+from autospec_lib.deblending.weighted_data import BAND_NODES, Bands, parabola_weights
+
+# FWHM of clumps where no PSF is known, as a share of that of the narrowest source: a little less than it.
+_CLUMP_WIDTH = 0.9
+# Step in an ellipticity for the numerical derivative of the matrix of squared FWHM.
+_STEP = 1e-5
+
+
+@dataclass(frozen=True)
+class Point:
+    """The model at one set of parameters.
+
+    ``values`` are the parameters, ``derivatives`` (n, 7, 3, ny, nx) those of the smooth profiles at the `BAND_NODES`
+    with respect to the shapes and the slope, ``chi2`` the sum of squares with the priors'.
+    """
+
+    values: FloatArray
+    projection: Projection
+    derivatives: FloatArray
+    chi2: float
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is fitted.
+
+    The parameters are the shapes (6 for each of n components), the slope where the model has no PSF, and the clumps'
+    fluxes, component by component. ``start`` has the model's prior, ``grid`` the clumps or None.
+    """
+
+    bands: Bands
+    start: Model
+    grid: ClumpGrid | None = None
+    clump_prior: ClumpPrior = field(default_factory=ClumpPrior)
+
+    @classmethod
+    def of(cls, bands: Bands, start: Model, clump_share: float) -> Problem:
+        """The problem for clumps of this prior width, as in `ClumpPrior.of`, at the sources' places at the start."""
+        if not clump_share:
+            return cls(bands, start)
+        start = replace(start, clump_fwhm=_CLUMP_WIDTH * float(np.exp(start.shapes[:, 2].min())))
+        grid, middle = start.clump_grid(bands.shape, BAND_NODES), BAND_NODES[1:2]
+        smooth = [moffat(bands.shape, *start.ellipse(one, middle), start.pixel)[0] for one in range(len(start.shapes))]
+        return cls(bands, start, grid, ClumpPrior.of(grid, np.array(smooth), clump_share))
+
+    @property
+    def n_shape(self) -> int:
+        """Number of parameters before the clumps' fluxes."""
+        return int(self.start.shapes.size) + (self.start.psf is None)
+
+    @property
+    def n_clumps(self) -> int:
+        """Number of the clumps' fluxes."""
+        return sum(len(used) for used in self.clump_prior.used)
+
+    def model(self, values: FloatArray) -> Model:
+        """The model with these parameters."""
+        shapes = values[: self.start.shapes.size].reshape(-1, N_SHAPE)
+        slope = float(values[self.n_shape - 1]) if self.start.psf is None else 0.0
+        if self.grid is None:
+            return replace(self.start, shapes=shapes, slope=slope, clump_flux=None)
+        flux = np.zeros((len(shapes), len(self.grid.places)))
+        for row, used, own in zip(flux, self.clump_prior.used, self._clump_fluxes(values), strict=True):
+            row[used] = own
+        return replace(self.start, shapes=shapes, slope=slope, clump_flux=flux)
+
+    def at(self, values: FloatArray) -> Point:
+        """Solve for the fluxes in bands at these parameters."""
+        model = self.model(values)
+        parts = [_smooth(model, one, self.bands.shape) for one in range(len(model.shapes))]
+        images = np.array([image for image, _ in parts])
+        if self.grid is not None and model.clump_flux is not None:
+            images = images + np.tensordot(model.clump_flux, self.grid.images, axes=1)
+        projection = project(self.bands, self.bands.interpolate(images))
+        chi2 = np.square(projection.residual).sum() + np.square(self._deviation(values)).sum()
+        for own, precision in zip(self._clump_fluxes(values), self.clump_prior.precision, strict=True):
+            chi2 += own @ precision @ own
+        return Point(values, projection, np.array([derivatives for _, derivatives in parts]), float(chi2))
+
+    def normal_equations(self, point: Point) -> tuple[FloatArray, FloatArray]:
+        """The normal matrix and minus half the gradient of chi-square.
+
+        With the weighted profiles' derivatives times fluxes as columns of J, the projection Q Q' on the profiles and
+        the residual r, they are J' (1 - Q Q') J and J' r (Kaufman 1975, BIT 15, 49), and what the priors add.
+        """
+        shapes, projection, root = self.start.shapes, point.projection, self.bands.root_weight
+        flux = projection.flux[:, :-1].T
+        # (n, 7, nb, npix)
+        moved = self.bands.interpolate(point.derivatives) * (flux[:, None, :, None] * root)
+        columns = moved[:, :N_SHAPE].reshape(shapes.size, *root.shape)
+        if self.start.psf is None:
+            columns = np.concatenate([columns, moved[:, N_SHAPE].sum(axis=0, keepdims=True)])
+        # The parts of the columns along the profiles, which the fluxes take up.
+        inside = (columns.transpose(1, 0, 2) @ projection.q).transpose(1, 0, 2).reshape(len(columns), -1)
+        flat = columns.reshape(len(columns), -1)
+        matrix = flat @ flat.T
+        gradient = flat @ projection.residual.ravel()
+        if self.grid is not None:
+            across, own, clumps_inside, clump_gradient = self._clump_terms(self.grid, point, columns)
+            matrix = np.block([[matrix, across], [across.T, own]])
+            gradient, inside = np.concatenate([gradient, clump_gradient]), np.concatenate([inside, clumps_inside])
+        matrix -= inside @ inside.T
+        sigma = self.start.prior.sigma.ravel()
+        precision = np.zeros(len(matrix))
+        precision[: shapes.size] = sigma**-2.0
+        gradient[: shapes.size] -= self._deviation(point.values) / sigma
+        return matrix + np.diag(precision), gradient
+
+    def _clump_fluxes(self, values: FloatArray) -> list[FloatArray]:
+        """Each component's clump fluxes (m_k,)."""
+        ends = np.cumsum([len(used) for used in self.clump_prior.used])
+        return np.split(values[self.n_shape :], ends)[:-1]
+
+    def _deviation(self, values: FloatArray) -> FloatArray:
+        """Deviation of the shapes from the prior's mean, in its sigma: (6 n,)."""
+        shapes, prior = values[: self.start.shapes.size].reshape(-1, N_SHAPE), self.start.prior
+        return np.asarray((shapes - prior.mean) / prior.sigma).ravel()
+
+    def _clump_terms(
+        self, grid: ClumpGrid, point: Point, columns: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """The clumps' part of the normal equations: the joint cross-correlation of all sources with the data.
+
+        With the components' fluxes in bands as rows of S and the weights W, the products of clumps are S W S' and
+        their correlation with the residual r is S W r. AutoSpec's map correlates with one spectrum, so a neighbour of
+        similar spectrum is in it; S W S' takes that out.
+
+        Parameters
+        ----------
+        grid : ClumpGrid
+            Of m clumps, of which component k uses m_k; M is the sum of all m_k.
+        point : Point
+            Where.
+        columns : array (p, nb, npix)
+            Those of the p shape parameters, weighted.
+
+        Returns
+        -------
+        across (p, M), own (M, M), inside (M, nb (n + 1)), gradient (M,)
+            Products with the shapes' columns and with each other, parts along the profiles, and minus half the
+            gradient. The products take each clump as it is at the middle wavelength; the gradient, which decides where
+            the search ends, does not.
+        """
+        flux, root = point.projection.flux[:, :-1].T, self.bands.root_weight
+        middle = grid.images[:, 1].reshape(len(grid.places), -1)
+        images = [middle[used] for used in self.clump_prior.used]  # (m_k, npix) each
+        rooted = (point.projection.q * root[:, :, None]).transpose(1, 0, 2).reshape(root.shape[1], -1)
+        # S W r, apart for the three nodes: (n, nb), (nb, 3), (nb, npix) -> (n, 3, npix)
+        parabola = parabola_weights(self.bands.fraction)
+        maps = np.einsum('kb,bn,bp->knp', flux, parabola, root * point.projection.residual, optimize=True)
+        across, inside, gradient = [], [], []
+        for k, (used, own) in enumerate(zip(self.clump_prior.used, self._clump_fluxes(point.values), strict=True)):
+            across.append((columns * (flux[k][:, None] * root)).sum(axis=1) @ images[k].T)
+            along = (images[k] @ rooted).reshape(len(used), len(root), -1) * flux[k][:, None]
+            inside.append(along.reshape(len(used), -1))
+            correlation = grid.images[used].reshape(len(used), -1) @ maps[k].ravel()
+            gradient.append(correlation - self.clump_prior.precision[k] @ own)
+        # S W S' per pixel: (n, nb), (n, nb), (nb, npix) -> (n, n, npix)
+        products = np.einsum('kb,lb,bp->klp', flux, flux, np.square(root), optimize=True)
+        own = self._clump_matrix(images, products)
+        return np.concatenate(across, axis=1), own, np.concatenate(inside), np.concatenate(gradient)
+
+    def _clump_matrix(self, images: list[FloatArray], weights: FloatArray) -> FloatArray:
+        """Products of all clumps (M, M) with the weights S W S' (n, n, npix), and the prior's precision."""
+        ends = np.cumsum([0, *map(len, images)])
+        matrix = np.empty((ends[-1], ends[-1]))
+        for one, own in enumerate(images):
+            rows = slice(ends[one], ends[one + 1])
+            for other in range(one + 1):
+                columns = slice(ends[other], ends[other + 1])
+                matrix[rows, columns] = (own * weights[one, other]) @ images[other].T
+                matrix[columns, rows] = matrix[rows, columns].T
+            matrix[rows, rows] += self.clump_prior.precision[one]
+        return matrix
+
+
+def _smooth(model: Model, component: int, shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
+    """A component's Moffat images (3, ny, nx) at the `BAND_NODES`, and their derivatives (7, 3, ny, nx) with respect
+    to the shape parameters and the slope."""
+    centre, matrices, beta = model.ellipse(component, BAND_NODES)
+    values, raw = moffat_slopes(shape, centre, matrices, beta, model.pixel)
+    _, _, log_fwhm, e1, e2, _ = model.shapes[component]
+    matrix = shape_matrix(np.exp(log_fwhm), e1, e2)
+    # Derivatives of the matrix by log FWHM, both ellipticities, and an addition to the squared FWHM: (2, 2) each.
+    by_e1, by_e2 = (
+        (shape_matrix(np.exp(log_fwhm), e1 + one, e2 + other) - matrix) / _STEP
+        for one, other in ((_STEP, 0.0), (0.0, _STEP))
+    )
+    changes = [2 * matrix, by_e1, by_e2, np.eye(2)]
+    through = [change[0, 0] * raw[2] + change[1, 1] * raw[3] + change[0, 1] * raw[4] for change in changes]
+    from_middle = (BAND_NODES - 0.5)[:, None, None]
+    return values, np.array([raw[0], raw[1], *through[:3], (beta - 1) * raw[5], from_middle * through[3]])

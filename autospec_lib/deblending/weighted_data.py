@@ -1,0 +1,91 @@
+"""The data that are fitted: inverse-variance weights, at every wavelength and averaged over bands of wavelength."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from autospec_lib.core.statistics import robust_width
+from autospec_lib.core.types import FloatArray, IntArray, Voxels
+
+N_BINS = 16
+# Fractions of the wavelength range at which images are computed for the bands; a parabola joins the three.
+BAND_NODES = np.array([0.0, 0.5, 1.0])
+
+
+@dataclass(frozen=True)
+class WeightedCube:
+    """A subcube of ``shape`` (ny, nx), npix = ny * nx, with weights.
+
+    ``weight`` (nl, npix) is 1 / variance, 0 where a voxel is not used; ``product`` (nl, npix) weight times data;
+    ``fraction`` (nl,) each wavelength's fraction of the way from the first (0) to the last (1).
+    """
+
+    weight: FloatArray
+    product: FloatArray
+    fraction: FloatArray
+    shape: tuple[int, int]
+
+    @classmethod
+    def of(cls, voxels: Voxels, fraction: FloatArray) -> WeightedCube:
+        """Weigh voxels (nl, ny, nx); those that are bad, not finite or without a positive variance get weight 0.
+
+        A cube without variance is weighted by one that is estimated per wavelength.
+        """
+        data = voxels.data
+        variance = _estimated_variance(voxels) if voxels.variance is None else voxels.variance
+        good = np.isfinite(data) & voxels.good & (variance > 0) & np.isfinite(variance)
+        weight = np.divide(1.0, variance, out=np.zeros(data.shape), where=good)
+        product = np.multiply(weight, data, out=np.zeros(data.shape), where=good)
+        _, ny, nx = data.shape
+        return cls(weight.reshape(len(data), -1), product.reshape(len(data), -1), fraction, (ny, nx))
+
+
+@dataclass(frozen=True)
+class Bands:
+    """The subcube averaged over wavelength: nb images of ``shape`` (ny, nx), one per bin or per source's lines.
+
+    ``data`` (nb, npix) are the means, ``root_weight`` (nb, npix) the square roots of their inverse variances,
+    ``fraction`` (nb,) each band's fraction of the way from the first wavelength to the last.
+    """
+
+    data: FloatArray
+    root_weight: FloatArray
+    fraction: FloatArray
+    shape: tuple[int, int]
+
+    def interpolate(self, images: FloatArray) -> FloatArray:
+        """Images (..., 3, ny, nx) at the `BAND_NODES` -> those in every band (..., nb, npix)."""
+        return parabola_weights(self.fraction) @ images.reshape(*images.shape[:-2], -1)
+
+
+def bin_edges(nl: int) -> IntArray:
+    """Where each of 16 bins of about equal length begins on an axis of nl wavelengths, and the end of the last."""
+    return np.unique(np.linspace(0, nl, N_BINS + 1).astype(np.int32))
+
+
+def bin_cube(cube: WeightedCube) -> Bands:
+    """The weighted means of a subcube in 16 wavelength bins."""
+    edges = bin_edges(len(cube.weight))
+    weight = np.add.reduceat(cube.weight, edges[:-1], axis=0)
+    product = np.add.reduceat(cube.product, edges[:-1], axis=0)
+    data = np.divide(product, weight, out=np.zeros_like(product), where=weight > 0)
+    middle = np.add.reduceat(cube.fraction, edges[:-1]) / np.diff(edges)
+    return Bands(data, np.sqrt(weight), middle, cube.shape)
+
+
+def parabola_weights(fraction: FloatArray) -> FloatArray:
+    """Weights (n, 3) of the values at the `BAND_NODES` in the parabola through them, at n fractions."""
+    t = np.asarray(fraction)[:, None]
+    return np.concatenate([(1 - t) * (1 - 2 * t), 4 * t * (1 - t), t * (2 * t - 1)], axis=1)
+
+
+def _estimated_variance(voxels: Voxels) -> FloatArray:
+    """A variance per wavelength from the differences of neighbouring pixels, of the data's shape (nl, ny, nx)."""
+    data = voxels.data
+    steps = np.diff(np.where(voxels.good & np.isfinite(data), data, np.nan), axis=2).reshape(len(data), -1)
+    known = np.isfinite(steps).any(axis=1)
+    variance = np.zeros(len(data))
+    variance[known] = np.square(robust_width(steps[known], axis=1)) / 2
+    return np.broadcast_to(variance[:, None, None], data.shape)

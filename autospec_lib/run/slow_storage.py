@@ -1,0 +1,177 @@
+"""Cubes on disks and file systems that take long to find a place: they are read once, from end to end.
+
+A source's box is thousands of small pieces of each array. Where each takes milliseconds to find, one pass over the
+whole cube is quicker than a few sources. The pass writes what all sources need into a copy, in an order in which a box
+is a few dozen pieces. The rest of the run does not change: each source reads its box, from the copy.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from autospec_lib.core.types import Target
+from autospec_lib.inputs import rearrangement
+from autospec_lib.run import resume
+from autospec_lib.run.interruption import Interruption
+from autospec_lib.run.job import Job
+from autospec_lib.run.report import Outcome
+
+SLOW = 0.3e-3  # seconds to find a place; solid-state disks take a third at most, spinning disks ten times as long
+GAIN = 1.5  # how much longer the pieces must take than the pass
+ROOM = 1.2  # free space, in sizes of the copy
+IN_MEMORY = ('tmpfs', 'ramfs')
+NAME = '.cube-copy'
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A copy of so many bytes in a folder (None = there is no room), because a place takes ``seek`` seconds to find.
+
+    ``boxes`` are those of the sources to extract.
+    """
+
+    boxes: tuple[tuple[slice, slice], ...]
+    seek: float
+    nbytes: int
+    folder: Path | None
+
+    @property
+    def line(self) -> str:
+        """What the user is told."""
+        slow = f'its storage takes {1e3 * self.seek:.1f} ms to find a place'
+        size = f'{self.nbytes / 1e6:.0f} MB'
+        if self.folder is None:
+            return f'{slow}; a copy of {size} would be quicker to read, but there is no room; set TMPDIR to a folder'
+        return f'{slow}: it is read once, into a temporary copy of {size} in {self.folder}'
+
+
+def plan(job: Job, targets: Sequence[Target], shared: bool = False) -> Plan | None:
+    """A copy of the cube, None where the cube is better read as it is.
+
+    Parameters
+    ----------
+    job : Job
+        What all sources share.
+    targets : sequence of Target
+        The sources.
+    shared : bool
+        Other machines take part, which see the output folder.
+
+    Raises
+    ------
+    InputError
+        If the cube cannot be read any more.
+    """
+    seek = rearrangement.seek_time(job.cube.data)
+    # Where wavelengths lie together, a box is a few pieces anyway.
+    if seek < SLOW or any(layer.order[0] != 0 for layer in job.cube.layers):
+        return None
+    left = [target for target in targets if not (job.resume and resume.is_complete(job, target))]
+    boxes = tuple(rearrangement.boxes(job.cube, left))
+    once = sum(layer.size for layer in job.cube.layers) * rearrangement.read_time(job.cube.data)
+    if rearrangement.pieces(job.cube, boxes) * seek < GAIN * once:
+        return None
+    nbytes = sum(tiles.nbytes for tiles in rearrangement.planned(job.cube, boxes, job.folder))
+    return Plan(boxes, seek, nbytes, _folder(job, nbytes, shared))
+
+
+def _folder(job: Job, nbytes: int, shared: bool) -> Path | None:
+    """Where a copy has room: in a folder for temporary files that is not in memory, or in that of the output."""
+    output = job.folder / job.params.output
+    usual = [] if shared else [Path(tempfile.gettempdir()), Path('/var/tmp')]
+    for folder in (*usual, output):
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        if folder not in (there, output) or _in_memory(there) or not os.access(there, os.W_OK):
+            continue
+        if shutil.disk_usage(there).free > ROOM * nbytes:
+            return folder
+    return None
+
+
+def _in_memory(folder: Path) -> bool:
+    """Whether a folder's files are kept in memory (Linux; elsewhere that is not done)."""
+    device = folder.stat().st_dev
+    try:
+        mounts = Path('/proc/self/mountinfo').read_text(errors='replace').splitlines()
+    except OSError:
+        return False
+    own = f'{os.major(device)}:{os.minor(device)}'
+    return any(line.split()[2] == own and line.split(' - ')[-1].split()[0] in IN_MEMORY for line in mounts)
+
+
+def extracted(
+    job: Job,
+    targets: Sequence[Target],
+    extract: Callable[[Job], Iterator[Outcome]],
+    interruption: Interruption,
+    tell: Callable[[str], None],
+    shared: bool = False,
+) -> Iterator[Outcome]:
+    """What becomes of every source, with a copy of the cube where that is quicker.
+
+    Parameters
+    ----------
+    job : Job
+        What all sources share.
+    targets : sequence of Target
+        The sources.
+    extract : function
+        Extracts them, given the job.
+    interruption : Interruption
+        The first signal ends the copying as it ends an extraction.
+    tell : function
+        Gets a line for the user.
+    shared : bool
+        Other machines take part.
+    """
+    with interruption.in_this_process():
+        found = plan(job, targets, shared)
+    if found is None:
+        yield from extract(job)
+        return
+    tell(f'{job.params.datacube}: {found.line}')
+    if found.folder is None:
+        yield from extract(job)
+        return
+    with _copied(job, found, interruption, tell, shared) as copied:
+        yield from extract(copied)
+
+
+@contextmanager
+def _copied(
+    job: Job, found: Plan, interruption: Interruption, tell: Callable[[str], None], shared: bool
+) -> Iterator[Job]:
+    """The job with a cube that is read from the copy, which is gone when the block ends."""
+    assert found.folder is not None
+    for torn in found.folder.glob(f'{NAME}.*.tmp') if shared else ():  # only one run at a time writes here
+        torn.unlink(missing_ok=True)
+    # Where processes inherit open files, the copy has no name: nothing is left even of a run that is killed.
+    named = shared or sys.platform != 'linux'
+    descriptor, name = tempfile.mkstemp('.tmp', f'{NAME}.', found.folder)
+    path = Path(name)
+    try:
+        with os.fdopen(descriptor, 'w+b') as file:
+            if not named:
+                path.unlink()
+                path = Path(f'/proc/self/fd/{file.fileno()}')
+            tiles = rearrangement.planned(job.cube, found.boxes, path)
+            copied = job
+            try:
+                with interruption.in_this_process():
+                    copied = replace(job, cube=rearrangement.copy(job.cube, tiles, file, shared))
+            except OSError as error:
+                with suppress(OSError):  # what it has not written yet finds no room either
+                    file.close()
+                tell(f'{found.folder}: {error.strerror}; {job.params.datacube} is read without a copy')
+            yield copied
+    finally:
+        if named:
+            with suppress(OSError):
+                Path(name).unlink(missing_ok=True)

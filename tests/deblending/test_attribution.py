@@ -1,0 +1,52 @@
+"""A spectrum that is a sum of others is told from one that is not."""
+
+import numpy as np
+import pytest
+from blends import NL, SKY, light, lines, rising_and_falling, weighted
+from numpy.testing import assert_allclose
+
+from autospec_lib.deblending.attribution import attribute, compare_spectra
+from autospec_lib.deblending.linear_system import PROFILE_NODES, Solution
+from autospec_lib.deblending.model import Model
+
+ERROR = 10.0
+
+
+def compared(own, hosts=(0, 1), seed=4):
+    """Shares and significance of a spectrum (nl,) against those of the blend, all with independent noise."""
+    spectra = np.array([*rising_and_falling(), own])
+    noise = np.random.default_rng(seed).normal(0, ERROR, spectra.shape)
+    covariance = np.tile(ERROR**2 * np.eye(4), (NL, 1, 1))
+    covariance[20] = np.nan
+    return compare_spectra(Solution(spectra + noise, np.zeros(NL), covariance), 2, np.array(hosts))
+
+
+def test_the_shares_of_a_sum_are_found_and_leave_noise():
+    shares, significance = compared(np.array([0.5, 0.3]) @ rising_and_falling())
+    assert_allclose(shares, [0.5, 0.3], atol=0.02)
+    assert significance < 4
+
+
+@pytest.mark.parametrize(
+    'own',
+    [
+        0.8 * rising_and_falling()[1],  # another colour and another line
+        0.5 * rising_and_falling()[0] + 200 * lines([75, 75], 2.0)[0],  # a line more
+        0.5 * rising_and_falling()[0] - 300,  # light that is nobody's
+    ],
+)
+def test_what_is_no_multiple_of_the_host_is_significant(own):
+    shares, significance = compared(own, hosts=(0,))
+    assert significance > 20
+    assert shares[0] >= 0
+
+
+def test_a_part_is_one_only_where_both_models_say_so():
+    far, near = (Model.of(np.array([(13.0, 9.5), (13.0, x)]), 4.0) for x in (15.5, 13.0))
+    profiles = far.images((27, 25), PROFILE_NODES)[:, 4]
+    cube = weighted(light(rising_and_falling()[0], profiles[0] + 0.5 * profiles[1]) + SKY)
+    pairs = [(near, near), (near, far), (far, near), (far, far)]
+    made = [attribute(cube, pair, (7,), 4.0) for pair in pairs]
+    assert [one.ids for one in made] == [(7,), (7, -1), (7, -1), (7, -1)]
+    assert_allclose(made[0].membership.sum(axis=1), 1)
+    assert 'the catalogue does not name' in made[1].notes[0]

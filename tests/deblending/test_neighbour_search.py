@@ -1,0 +1,79 @@
+"""Neighbours that no catalogue names are found where they are; clumps are not taken for them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from blends import PLACES, images, light, rising_and_falling, weighted
+from numpy.testing import assert_allclose
+
+from autospec_lib.core.types import Psf, Voxels
+from autospec_lib.deblending.joint_fit import fit_jointly
+from autospec_lib.deblending.least_squares import fit
+from autospec_lib.deblending.linear_system import project
+from autospec_lib.deblending.model import Model
+from autospec_lib.deblending.neighbour_search import best_place
+from autospec_lib.deblending.weighted_data import bin_cube
+from autospec_lib.demo import simulation
+
+
+def test_light_with_a_spectrum_of_its_own_counts():
+    drops = []
+    for other in rising_and_falling():
+        bands = bin_cube(weighted(light([rising_and_falling()[0], 0.2 * other], images()), 15))
+        model = fit(bands, Model.of(np.array([PLACES[7]]), 4.5), narrow=True)
+        projection = project(bands, model.band_profiles(bands))
+        place, drop = best_place(bands, model, projection, 7.0)
+        drops.append(drop)
+    assert_allclose(place, PLACES[9], atol=3)
+    again, _ = best_place(bands, model, projection, 7.0, [place])
+    assert np.hypot(*np.subtract(again, place)) >= 3.5
+    assert drops[1] > 2 * drops[0]
+
+
+def crowd(seed, index, channels):
+    """The catalogued galaxy of this index in a hard field and those around it, the sources near (16, 16)."""
+    whole = simulation.hard(seed)
+    middle = sorted(whole.galaxies, key=lambda one: not one.catalogued)[index]
+    move = 16 - round(middle.y), 16 - round(middle.x)
+    apart = {np.hypot(one.y - middle.y, one.x - middle.x): one for one in whole.galaxies}
+    near = [replace(one, y=one.y + move[0], x=one.x + move[1]) for far, one in sorted(apart.items()) if far < 15]
+    scene = replace(whole, shape=(33, 33), galaxies=tuple(near), empty=(), scatter=0.0)
+    return scene.with_channels(channels, 4600 / channels).with_noise(25 * channels / 3681).make()
+
+
+def fitted_field(field, seeing=4.0):
+    """The joint fit of a whole field, its sources numbered from 0, and the places of those that it has added."""
+    named = {number: tuple(place) for number, place in enumerate(field.positions)}
+    fraction = np.linspace(0, 1, len(field.wave))
+    made = fit_jointly(Voxels(field.cube, field.variance), named, fraction, seeing)
+    rows = [int(np.argmax(own)) for own in made.sources.membership[len(named) :]]
+    return made, made.sources.model.shapes[rows, :2]
+
+
+def test_a_bright_neighbour_is_followed_to_its_place():
+    field = crowd(510, 15, 200)
+    made, added = fitted_field(field)
+    assert made.sources.ids == (0, 1, -1)
+    image = field.profiles[2, 4]
+    place = [(image * axis).sum() / image.sum() for axis in np.indices(image.shape)]
+    assert_allclose(added, [place], atol=0.2)
+
+
+@pytest.mark.parametrize(('seed', 'index'), [(606, 2), (608, 14)])
+def test_clumps_are_not_taken_for_neighbours(seed, index):
+    field = crowd(seed, index, 200)
+    made, added = fitted_field(field, Psf(4.5, 3.25, 2.8))
+    unnamed = field.galaxies[len(field.positions) :]
+    assert len(added) == len(unnamed)
+    for one in unnamed:
+        assert np.hypot(*(added - (one.y, one.x)).T).min() < 1
+    assert_allclose(made.solution.spectra[0].sum() / field.spectra[0].sum(), 1, atol=0.05)
+
+
+@pytest.mark.parametrize('index', [12, 13])
+def test_a_neighbour_is_not_given_up_for_a_component_that_stands_in_for_it(index):
+    field = crowd(1002, index, 300)
+    made, added = fitted_field(field)
+    assert made.sources.ids == (0, 1, -1)
+    assert np.hypot(*(added[0] - (field.galaxies[-1].y, field.galaxies[-1].x))) < 1
