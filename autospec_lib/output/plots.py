@@ -1,4 +1,4 @@
-"""Pictures of one source: products -> matplotlib figures -> JPG files.
+"""Pictures of one source: products -> images, drawn by matplotlib -> JPG files.
 
 Neither pyplot nor the user's matplotlib settings are touched, and the user's settings do not touch the pictures: a
 ``matplotlibrc`` with, say, ``text.usetex`` would otherwise stumble over the underscores in the keys.
@@ -8,21 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import AsinhNorm, Colormap, ListedColormap, Normalize
-from matplotlib.figure import Figure
+from PIL import Image
 
 from autospec_lib.core import keys
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Products
 from autospec_lib.core.statistics import robust_width
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, IntArray
-from autospec_lib.output import spectra_plot
-from autospec_lib.output.panels import DPI, Panel, Rows, sheet
+from autospec_lib.output import panels, spectra_plot
+from autospec_lib.output.canvas import DPI
+from autospec_lib.output.kept import Kept
+from autospec_lib.output.panels import Panel, Rows
 
 NO_VALUE = '#8c8c8c'
 MASK_COLOURS = ListedColormap(['#23263a', '#f2d98b'])
@@ -43,9 +45,11 @@ STYLE = {
     'xtick.major.width': 0.6,
     'ytick.major.width': 0.6,
 }
+# matplotlib's settings are the process's: two threads with ours would leave them behind.
+ONE_AT_A_TIME = Lock()
 
 
-def render(products: Products, cutout: Cutout, cmap: str) -> dict[str, Figure]:
+def render(products: Products, cutout: Cutout, cmap: str, kept: Kept) -> dict[str, Image.Image]:
     """Draw the pictures of one source.
 
     Parameters
@@ -56,10 +60,12 @@ def render(products: Products, cutout: Cutout, cmap: str) -> dict[str, Figure]:
         Where it was cut out; gives the axes their units.
     cmap : str
         Name of a matplotlib colour map for images and cross-correlation maps.
+    kept : Kept
+        The figures of sources before it, which are used again where they fit; this one's go there too.
 
     Returns
     -------
-    dict of str to Figure
+    dict of str to Image
         'IMAGES': the images in a row, below each its segmentation map, then the user's maps; 'MASKS'; 'SPECTRA': the
         reference above the cross-correlation spectra; 'XCOR': the cross-correlation maps; 'DEBLEND': white light, the
         joint model of it and what is left. A picture with nothing to show is left out.
@@ -70,17 +76,17 @@ def render(products: Products, cutout: Cutout, cmap: str) -> dict[str, Figure]:
         If matplotlib has no such colour map.
     """
     colours = matplotlib.colormaps.get_cmap(cmap).with_extremes(bad=NO_VALUE)
-    with matplotlib.rc_context(_style()):
-        sheets: dict[str, Rows] = {
-            'IMAGES': _image_rows(products, colours),
-            'MASKS': [[_mask_panel(key, mask) for key, mask in products.masks.items()]],
-            'XCOR': [[_image_panel(key, m.data, colours) for key, m in products.maps.items()]],
-            'DEBLEND': [_joint_panels(products, colours)],
-        }
-        figures = {key: sheet(rows, cutout) for key, rows in sheets.items() if any(rows)}
-        figures['SPECTRA'] = spectra_plot.figure(products, cutout)
+    sheets: dict[str, Rows] = {
+        'IMAGES': _image_rows(products, colours),
+        'MASKS': [[_mask_panel(key, mask) for key, mask in products.masks.items()]],
+        'XCOR': [[_image_panel(key, m.data, colours) for key, m in products.maps.items()]],
+        'DEBLEND': [_joint_panels(products, colours)],
+    }
+    with ONE_AT_A_TIME, matplotlib.rc_context(_style()):
+        pictures = {key: _sheet(key, rows, cutout, kept) for key, rows in sheets.items() if any(rows)}
+        pictures['SPECTRA'] = _spectra(products, cutout, kept)
     wanted = keys.pictures(bool(products.maps), bool(products.fitted))
-    return {key: figures[key] for key in wanted if key in figures}
+    return {key: pictures[key] for key in wanted if key in pictures}
 
 
 def _style() -> Any:
@@ -88,8 +94,20 @@ def _style() -> Any:
     return {**matplotlib.rcParamsDefault, **STYLE}
 
 
-def save(figures: Mapping[str, Figure], folder: Path, ident: int) -> list[Path]:
-    """Write each figure as ``<folder>/<ident>_<KEY>.jpg``, which appears only when it is complete.
+def _sheet(key: str, rows: Rows, cutout: Cutout, kept: Kept) -> Image.Image:
+    layout = panels.Layout.of(rows, cutout)
+    with kept.borrowed(key, layout, panels.Sheet) as sheet:
+        return sheet.draw(rows, cutout)
+
+
+def _spectra(products: Products, cutout: Cutout, kept: Kept) -> Image.Image:
+    layout = spectra_plot.Layout.of(products, cutout)
+    with kept.borrowed('SPECTRA', layout, spectra_plot.Sheet) as sheet:
+        return sheet.draw(products, cutout)
+
+
+def save(pictures: Mapping[str, Image.Image], folder: Path, ident: int) -> list[Path]:
+    """Write each picture as ``<folder>/<ident>_<KEY>.jpg``, which appears only when it is complete.
 
     Raises
     ------
@@ -97,11 +115,10 @@ def save(figures: Mapping[str, Figure], folder: Path, ident: int) -> list[Path]:
         If the folder cannot be written; nothing torn is left.
     """
     written = []
-    for key, figure in figures.items():
+    for key, picture in pictures.items():
         path = folder / keys.picture(ident, key)
-        with complete_file(path) as temporary, matplotlib.rc_context(_style()):
-            FigureCanvasAgg(figure)
-            figure.savefig(temporary, format='jpg', dpi=DPI, pil_kwargs={'quality': 90})
+        with complete_file(path) as temporary:
+            picture.save(temporary, 'JPEG', quality=90, dpi=(DPI, DPI))
         written.append(path)
     return written
 

@@ -4,57 +4,114 @@ from __future__ import annotations
 
 import textwrap
 import warnings
+from dataclasses import dataclass
+from typing import Self
 
 import astropy.units as u
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from PIL import Image
 
-from autospec_lib.core.products import Kind, Products
+from autospec_lib.core.products import Kind, Products, Spectrum
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Measured
-from autospec_lib.output.panels import DPI
+from autospec_lib.output.canvas import DPI, Canvas
 
 INK, QUIET, PALE, ERROR = '#1d3557', '#7a7a7a', '#c3cbd8', '#e59866'
 
 
-def figure(products: Products, cutout: Cutout) -> Figure:
-    """Draw the reference spectrum and the cross-correlation spectra, one panel each, on one wavelength axis.
+@dataclass(frozen=True)
+class Layout:
+    """What two sources must have in common for their spectra to be drawn with one figure.
+
+    Attributes
+    ----------
+    keys : tuple of str
+        Those of the spectra, from the top.
+    ends : (float, float)
+        The shortest and the longest wavelength.
+    wave_unit, unit : str
+        Units of wavelength and flux as FITS strings, '' for none.
+    noted : bool
+        Whether there is a line of notes.
+    """
+
+    keys: tuple[str, ...]
+    ends: tuple[float, float]
+    wave_unit: str
+    unit: str
+    noted: bool
+
+    @classmethod
+    def of(cls, products: Products, cutout: Cutout) -> Self:
+        """The layout of a source's spectra."""
+        ends = float(cutout.wave.min()), float(cutout.wave.max())
+        drawn = tuple(spectrum.key for spectrum in _drawn(products))
+        return cls(drawn, ends, cutout.grid.wave_unit, cutout.grid.unit, bool(products.notes))
+
+
+class Sheet:
+    """The reference spectrum and the cross-correlation spectra, one panel each, on one wavelength axis.
 
     Channels that a sky line makes noisy are drawn pale and have no say in the limits (see `sky_lines`, `limits`).
     """
-    shown = [products.spectra[products.reference]]
-    shown += [one for one in products.spectra.values() if one.kind is Kind.CROSS_CORRELATION]
-    bottom = 0.65 if products.notes else 0.5  # inches
-    height = bottom + 1.75 * len(shown) + 0.2
-    result = Figure(figsize=(9.5, height), dpi=DPI)
-    result.subplots_adjust(left=0.075, right=0.985, bottom=bottom / height, top=1 - 0.3 / height, hspace=0.22)
-    panels = result.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
-    for axes, spectrum in zip(panels, shown, strict=True):
-        _panel(axes, cutout.wave, spectrum)
-        axes.set_title(spectrum.key, loc='left', y=1.0)
-    panels[0].set_title(f'source {cutout.target.id}', loc='right', color=QUIET, y=1.0)
-    words = ((INK, 'flux'), (ERROR, '1\N{GREEK SMALL LETTER SIGMA} error'), (PALE, 'sky line'))
-    lines = [Line2D([], [], color=colour, linewidth=0.9, label=word) for colour, word in words]
-    panels[0].legend(handles=lines, loc='lower right', bbox_to_anchor=(0.93, 0.97), fontsize=6, frameon=False, ncol=3)
-    panels[-1].set_xlabel(f'wavelength [{unit_text(cutout.grid.wave_unit)}]')
-    result.supylabel(f'flux [{unit_text(cutout.grid.unit)}]' if cutout.grid.unit else 'flux', fontsize=8, x=0.005)
-    if products.notes:
-        text = textwrap.shorten('; '.join(products.notes), 170)
-        result.text(0.985, 0.05 / height, text, ha='right', va='bottom', fontsize=6, color=QUIET)
-    return result
+
+    def __init__(self, layout: Layout) -> None:
+        bottom = 0.65 if layout.noted else 0.5  # inches
+        height = bottom + 1.75 * len(layout.keys) + 0.2
+        self.figure = Figure(figsize=(9.5, height), dpi=DPI)
+        self._canvas = Canvas(self.figure)
+        self.figure.subplots_adjust(left=0.075, right=0.985, bottom=bottom / height, top=1 - 0.3 / height, hspace=0.22)
+        axes = self.figure.subplots(len(layout.keys), 1, sharex=True, squeeze=False)[:, 0]
+        self._panels = [_Panel(one, key, layout.ends) for one, key in zip(axes, layout.keys, strict=True)]
+        self._source = axes[0].set_title('', loc='right', color=QUIET, y=1.0)
+        words = ((INK, 'flux'), (ERROR, '1\N{GREEK SMALL LETTER SIGMA} error'), (PALE, 'sky line'))
+        lines = [Line2D([], [], color=colour, linewidth=0.9, label=word) for colour, word in words]
+        axes[0].legend(handles=lines, loc='lower right', bbox_to_anchor=(0.93, 0.97), fontsize=6, frameon=False, ncol=3)
+        axes[-1].set_xlabel(f'wavelength [{unit_text(layout.wave_unit)}]')
+        self.figure.supylabel(f'flux [{unit_text(layout.unit)}]' if layout.unit else 'flux', fontsize=8, x=0.005)
+        self._notes = self.figure.text(0.985, 0.05 / height, '', ha='right', va='bottom', fontsize=6, color=QUIET)
+
+    def draw(self, products: Products, cutout: Cutout) -> Image.Image:
+        """Draw a source's spectra; they must have the sheet's layout."""
+        for panel, spectrum in zip(self._panels, _drawn(products), strict=True):
+            panel.show(cutout.wave, spectrum)
+        self._source.set_text(f'source {cutout.target.id}')
+        self._notes.set_text(textwrap.shorten('; '.join(products.notes), 170))
+        moving = [artist for panel in self._panels for artist in panel.moving]
+        return self._canvas.draw([*moving, self._source, self._notes])
 
 
-def _panel(axes: Axes, wave: FloatArray, spectrum: Measured) -> None:
-    noisy = sky_lines(spectrum)
-    axes.axhline(0, color=QUIET, linewidth=0.5)
-    if spectrum.variance is not None:
-        axes.plot(wave, np.sqrt(spectrum.variance), color=ERROR, linewidth=0.5, alpha=0.8)
-    if noisy.any():
-        axes.plot(wave, np.where(_widened(noisy), spectrum.data, np.nan), color=PALE, linewidth=0.5)
-    axes.plot(wave, np.where(noisy, np.nan, spectrum.data), color=INK, linewidth=0.5)
-    axes.set_xlim(wave.min(), wave.max() if wave.max() > wave.min() else wave.min() + 1)
-    axes.set_ylim(limits(spectrum.data, noisy))
+class _Panel:
+    """One spectrum."""
+
+    def __init__(self, axes: Axes, key: str, ends: tuple[float, float]) -> None:
+        self._axes = axes
+        axes.set_title(key, loc='left', y=1.0)
+        axes.set_xlim(ends[0], ends[1] if ends[1] > ends[0] else ends[0] + 1)
+        zero = axes.axhline(0, color=QUIET, linewidth=0.5)
+        styles = ({'color': ERROR, 'alpha': 0.8}, {'color': PALE}, {'color': INK})
+        self._lines = [axes.plot([], [], linewidth=0.5, **style)[0] for style in styles]
+        # Without its own place, an axis' empty name would be placed anew beside the numbers each time.
+        axes.yaxis.set_label_coords(0, 0.5)
+        # The spines lie above the curves.
+        self.moving = [axes.yaxis, zero, *self._lines, *axes.spines.values()]
+
+    def show(self, wave: FloatArray, spectrum: Measured) -> None:
+        """Let it show this spectrum."""
+        noisy, nothing = sky_lines(spectrum), np.full(wave.shape, np.nan)
+        error = nothing if spectrum.variance is None else np.sqrt(spectrum.variance)
+        pale = np.where(_widened(noisy), spectrum.data, np.nan)
+        for line, values in zip(self._lines, (error, pale, np.where(noisy, np.nan, spectrum.data)), strict=True):
+            line.set_data(wave, values)
+        self._axes.set_ylim(limits(spectrum.data, noisy))
+
+
+def _drawn(products: Products) -> list[Spectrum]:
+    """The reference, then what the cross-correlation gives."""
+    correlated = [one for one in products.spectra.values() if one.kind is Kind.CROSS_CORRELATION]
+    return [products.spectra[products.reference], *correlated]
 
 
 def _widened(channels: BoolArray) -> BoolArray:

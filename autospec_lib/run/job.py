@@ -12,6 +12,7 @@ from autospec_lib.core.segmentation_settings import SegmentationSettings
 from autospec_lib.core.types import Target
 from autospec_lib.inputs.cube import OpenCube
 from autospec_lib.output import spectra_1d
+from autospec_lib.output.kept import Kept
 from autospec_lib.output.selection import Wanted
 
 
@@ -20,7 +21,7 @@ class Job:
     """What all sources of a run share. With ``resume``, sources that are complete already are kept.
 
     ``catalogue`` are all its rows, those too that this run does not extract. ``sources`` are their pixel positions, for
-    the joint extraction; empty where it is off.
+    the joint extraction; empty where it is off. ``kept`` are the figures with which this process draws plots.
     """
 
     folder: Path
@@ -31,6 +32,7 @@ class Job:
     resume: bool = False
     sources: Mapping[int, tuple[float, float]] = field(default_factory=dict)
     catalogue: tuple[Target, ...] = ()
+    kept: Kept = field(default_factory=Kept, compare=False, repr=False)
 
     @property
     def output(self) -> Path:

@@ -116,7 +116,8 @@ def _plot(job: Job, products: Products, cutout: Cutout) -> tuple[tuple[str, ...]
     try:
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            plots.save(plots.render(products, cutout, job.params.cmap), folder, cutout.target.id)
+            pictures = plots.render(products, cutout, job.params.cmap, job.kept)
+            plots.save(pictures, folder, cutout.target.id)
     except OutputError:
         raise
     except Exception as error:

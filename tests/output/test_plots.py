@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose
 from autospec_lib.core.products import Kind, Products, Spectrum, by_key
 from autospec_lib.core.types import Cutout, Grid, Measured, Target, Voxels
 from autospec_lib.output import plots, spectra_plot
+from autospec_lib.output.kept import Kept
 
 NL, NY, NX = 400, 21, 25
 WAVE = 4750 + 1.25 * np.arange(NL)
@@ -52,6 +53,13 @@ def products():
     )
 
 
+def drawn(products, cutout, cmap='viridis'):
+    """The figures that the pictures of a source were drawn with."""
+    kept = Kept()
+    plots.render(products, cutout, cmap, kept)
+    return {key: sheet.figure for (key, _), sheet in kept.all().items()}
+
+
 def panels(figure):
     """The images of a sheet by their titles, in order."""
     (paper,) = figure.axes
@@ -70,8 +78,8 @@ def titles(figure):
 
 
 def test_panels_and_their_order(products, cutout):
-    figures = plots.render(products, cutout, 'viridis')
-    assert list(figures) == ['IMAGES', 'MASKS', 'SPECTRA', 'XCOR']
+    assert list(plots.render(products, cutout, 'viridis', Kept())) == ['IMAGES', 'MASKS', 'SPECTRA', 'XCOR']
+    figures = drawn(products, cutout)
     assert titles(figures['IMAGES']) == ['MUSE_WHITE', 'HST', 'SEG_MUSE_WHITE', 'SEG_HST', 'SEG_A', 'SEG_B', 'SEG_C']
     assert titles(figures['MASKS']) == ['MASK_SKY', 'MASK_UNION']
     spectra = [axes.get_title('left') for axes in figures['SPECTRA'].axes]
@@ -82,11 +90,11 @@ def test_panels_and_their_order(products, cutout):
 
 def test_pictures_with_nothing_to_show_are_left_out(products, cutout):
     bare = Products('HST_SKYSUB', products.spectra, products.images)
-    assert list(plots.render(bare, cutout, 'viridis')) == ['IMAGES', 'SPECTRA']
+    assert list(plots.render(bare, cutout, 'viridis', Kept())) == ['IMAGES', 'SPECTRA']
 
 
 def test_panels_lie_in_rows_without_overlap(products, cutout):
-    shown = panels(plots.render(products, cutout, 'viridis')['IMAGES'])
+    shown = panels(drawn(products, cutout)['IMAGES'])
     places = {key: image.get_extent() for key, image in shown.items()}
     for left, right, low, high in places.values():
         assert_allclose((right - left) / (high - low), NX * 0.3 / (NY * 0.2))
@@ -98,7 +106,7 @@ def test_panels_lie_in_rows_without_overlap(products, cutout):
 
 
 def test_the_source_is_at_the_origin_and_offsets_are_in_arcsec(products, cutout):
-    figure = plots.render(products, cutout, 'viridis')['XCOR']
+    figure = drawn(products, cutout)['XCOR']
     (shown,) = panels(figure).values()
     left, right, low, high = shown.get_extent()
     scale = (right - left) / (NX * 0.3)
@@ -123,14 +131,14 @@ def test_the_source_is_at_the_origin_and_offsets_are_in_arcsec(products, cutout)
 
 def test_images_show_their_values_in_the_colour_map_with_nan_grey(products, cutout):
     products.images['HST'].data[3, 4] = np.nan
-    shown = panels(plots.render(products, cutout, 'cubehelix')['IMAGES'])['HST']
+    shown = panels(drawn(products, cutout, 'cubehelix')['IMAGES'])['HST']
     assert_allclose(shown.get_array().filled(np.nan), products.images['HST'].data)
     assert shown.cmap.name == 'cubehelix'
     assert matplotlib.colors.to_hex(shown.cmap.get_bad()) == plots.NO_VALUE
 
 
 def test_every_label_has_its_colour_and_the_central_one_always_the_same(products, cutout):
-    shown = panels(plots.render(products, cutout, 'viridis')['IMAGES'])['SEG_MUSE_WHITE'].get_array()
+    shown = panels(drawn(products, cutout)['IMAGES'])['SEG_MUSE_WHITE'].get_array()
     labels = products.segmaps['SEG_HST']
     assert set(shown[labels == 0].tolist()) == {0}
     assert set(shown[labels == 300].tolist()) == {1}
@@ -142,7 +150,7 @@ def test_every_label_has_its_colour_and_the_central_one_always_the_same(products
 @pytest.mark.parametrize('values', [np.full((NY, NX), np.nan), np.zeros((NY, NX)), np.full((NY, NX), 1e30)])
 def test_images_without_contrast_or_value_are_drawn(products, cutout, values, tmp_path):
     products.images['HST'] = Measured(values)
-    plots.save(plots.render(products, cutout, 'viridis'), tmp_path, 7)
+    plots.save(plots.render(products, cutout, 'viridis', Kept()), tmp_path, 7)
 
 
 @pytest.mark.parametrize('where', [0, 1, 30, -1])
@@ -207,17 +215,17 @@ def test_without_a_variance_there_are_no_sky_lines(variance):
 
 
 def test_a_sky_line_has_no_say_in_the_limits(products, cutout):
-    quiet = plots.render(products, cutout, 'viridis')['SPECTRA'].axes[0].get_ylim()
+    quiet = drawn(products, cutout)['SPECTRA'].axes[0].get_ylim()
     products.spectra['HST_SKYSUB'].data[50:55] += 1e4
     products.spectra['HST_SKYSUB'].variance[50:55] = 1e7
-    assert_allclose(plots.render(products, cutout, 'viridis')['SPECTRA'].axes[0].get_ylim(), quiet, rtol=0.05)
+    assert_allclose(drawn(products, cutout)['SPECTRA'].axes[0].get_ylim(), quiet, rtol=0.05)
 
 
 @pytest.mark.parametrize('variance', [True, False])
 def test_spectra_with_gaps_and_without_variance_are_drawn(products, cutout, variance, tmp_path):
     products.spectra['HST_SKYSUB'] = spectrum(variance=variance)
     products.spectra['HST_SKYSUB'].data[100:200] = np.nan
-    plots.save(plots.render(products, cutout, 'viridis'), tmp_path, 7)
+    plots.save(plots.render(products, cutout, 'viridis', Kept()), tmp_path, 7)
 
 
 @pytest.mark.parametrize(
@@ -241,37 +249,38 @@ def test_odd_cutouts(products, cutout, shape, tmp_path):
     small = Measured(np.arange(float(np.prod(shape))).reshape(shape))
     odd = Cutout(cutout.target, Voxels(np.zeros((1, *shape))), WAVE[:1], (0.0, 0.0), (0.2, 0.2), cutout.grid)
     one = Products('A', by_key([Spectrum(np.ones(1), np.ones(1), tag='A', kind=Kind.SUM)]), {'MUSE_WHITE': small})
-    assert len(plots.save(plots.render(one, odd, 'viridis'), tmp_path, 7)) == 2
+    assert len(plots.save(plots.render(one, odd, 'viridis', Kept()), tmp_path, 7)) == 2
 
 
 def test_saved_files_are_jpegs_and_nothing_else_is_left(products, cutout, tmp_path):
     (tmp_path / '.7_XCOR.jpg.123.tmp').write_bytes(b'torn')
-    paths = plots.save(plots.render(products, cutout, 'viridis'), tmp_path, 7)
+    paths = plots.save(plots.render(products, cutout, 'viridis', Kept()), tmp_path, 7)
     assert sorted(tmp_path.iterdir()) == sorted(paths)
     assert [path.name for path in paths] == ['7_IMAGES.jpg', '7_MASKS.jpg', '7_SPECTRA.jpg', '7_XCOR.jpg']
     assert all(path.read_bytes()[:3] == b'\xff\xd8\xff' for path in paths)
 
 
 def test_a_failed_save_leaves_nothing(products, cutout, tmp_path):
-    figures = plots.render(products, cutout, 'viridis')
+    pictures = plots.render(products, cutout, 'viridis', Kept())
     with pytest.raises(OSError, match='No such file'):
-        plots.save(figures, tmp_path / 'gone', 7)
+        plots.save(pictures, tmp_path / 'gone', 7)
     assert not list(tmp_path.iterdir())
 
 
 def test_an_unknown_colour_map_is_a_value_error(products, cutout):
     with pytest.raises(ValueError, match='viridiss'):
-        plots.render(products, cutout, 'viridiss')
+        plots.render(products, cutout, 'viridiss', Kept())
 
 
 def test_settings_and_pyplot_are_left_alone(products, cutout, tmp_path):
-    before = dict(matplotlib.rcParams)
+    before, kept = dict(matplotlib.rcParams), Kept()
     with matplotlib.rc_context({'font.size': 30, 'axes.facecolor': 'red'}):
-        figures = plots.render(products, cutout, 'viridis')
+        pictures = plots.render(products, cutout, 'viridis', kept)
         assert matplotlib.rcParams['font.size'] == 30
+    figures = {key: sheet.figure for (key, _), sheet in kept.all().items()}
     assert figures['SPECTRA'].axes[0].get_facecolor() == (1, 1, 1, 1)
     assert {text.get_fontsize() for text in figures['XCOR'].axes[0].texts} == {7, 8}
-    plots.save(figures, tmp_path, 7)
+    plots.save(pictures, tmp_path, 7)
     assert dict(matplotlib.rcParams) == before
     code = "import sys; from autospec_lib.output import plots; print('matplotlib.pyplot' in sys.modules)"
     result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
@@ -282,8 +291,9 @@ def test_the_joint_model_is_drawn_beside_the_white_light_and_not_among_the_image
     white, residual = products.images['MUSE_WHITE'].data, image(9).data
     residual[0] = np.nan
     joint = {'DEBLEND_PROFILE': image(8), 'DEBLEND_RESIDUAL': Measured(residual)}
-    figures = plots.render(replace(products, fitted=joint), cutout, 'viridis')
-    assert list(figures)[-1] == 'DEBLEND'
+    products = replace(products, fitted=joint)
+    assert list(plots.render(products, cutout, 'viridis', Kept()))[-1] == 'DEBLEND'
+    figures = drawn(products, cutout)
     assert titles(figures['DEBLEND']) == ['MUSE_WHITE', 'joint model', 'DEBLEND_RESIDUAL']
     shown = list(panels(figures['DEBLEND']).values())
     assert_allclose(shown[1].get_array().filled(np.nan), white - residual)
@@ -293,7 +303,7 @@ def test_the_joint_model_is_drawn_beside_the_white_light_and_not_among_the_image
 
 
 def test_an_image_may_be_called_as_the_joint_extraction_begins(products, cutout):
-    figures = plots.render(replace(products, images=products.images | {'DEBLEND2': image(4)}), cutout, 'viridis')
+    figures = drawn(replace(products, images=products.images | {'DEBLEND2': image(4)}), cutout)
     assert titles(figures['IMAGES'])[:3] == ['MUSE_WHITE', 'HST', 'DEBLEND2']
     assert 'DEBLEND' not in figures
 
@@ -301,5 +311,5 @@ def test_an_image_may_be_called_as_the_joint_extraction_begins(products, cutout)
 @pytest.mark.parametrize('value', [0.0, np.nan])
 def test_a_residual_of_nothing_can_be_drawn(products, cutout, value):
     nothing = {'DEBLEND_RESIDUAL': Measured(np.full((NY, NX), value))}
-    figures = plots.render(replace(products, fitted=nothing), cutout, 'viridis')
+    figures = drawn(replace(products, fitted=nothing), cutout)
     assert panels(figures['DEBLEND'])['DEBLEND_RESIDUAL'].norm.vmax == 1
