@@ -91,7 +91,7 @@ def test_a_spectrum_without_variance_has_no_errors(tmp_path):
 def test_an_axis_that_is_not_linear_is_written_wavelength_by_wavelength(extracted, tmp_path):
     _, cutout, shown = extracted
     wave = 4750 * np.exp(1e-4 * np.arange(len(cutout.wave)))
-    grid = replace(GRID, spectral={'CTYPE1': 'WAVE-LOG'}, wave_unit='nm')
+    grid = replace(GRID, spectral={'CTYPE1': 'WAVE-LOG'}, wave_unit='nm', medium='vacuum')
     source_data.write(tmp_path / 'a.js', replace(shown, wave=wave, grid=grid), 'viridis', {})
     held = content(tmp_path / 'a.js')[1]
     np.testing.assert_array_equal(decoded(held['wave']['values'], '<f8'), wave)

@@ -23,7 +23,6 @@ from autospec_lib.output.spectra_plot import sky_lines, unit_text
 
 FUNCTION = 'autospecSource'  # of the page
 MAPS = (f'{keys.XCOR}{keys.CONTSUB}', keys.XCOR)  # the first that is there stands beside the white light in the table
-MEDIA = {'AWAV': 'air', 'WAVE': 'vacuum', 'FREQ': 'vacuum'}  # of wavelengths, by the axis' type
 HEAD = 16384  # bytes at the beginning of a file of data that hold the preview
 NOT_SHOWN = ('FPRINT', 'REFSPEC', 'OBJMASK', 'OBJNPIX', 'OBJAREA', 'DBNUM', 'DBGROW')  # cards that the summary has, too
 
@@ -184,7 +183,7 @@ def _content(shown: Shown, cmap: str, links: Mapping[str, str]) -> dict[str, Any
         'wave': _axis(shown.wave),
         'wave_unit': _unit(shown.grid.wave_unit),
         'angstrom': _angstrom(shown.grid.wave_unit),
-        'medium': MEDIA.get(str(shown.grid.spectral.get('CTYPE1', ''))[:4], ''),
+        'medium': shown.grid.medium,
         'unit': _unit(reference.unit),
         'reference': shown.reference,
         'sky': _ranges(shown.wave, sky),

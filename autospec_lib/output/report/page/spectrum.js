@@ -71,7 +71,7 @@ const Spectrum = {
     const axis = {
       color: quiet, gridcolor: rule, zeroline: false, linecolor: rule, ticks: 'outside', tickcolor: rule, ticklen: 4,
     };
-    const medium = data.medium ? `, ${data.medium}` : '';
+    const medium = `, ${data.medium || 'air or vacuum is not known'}`;
     const unit = data.unit ? ` (${plain(data.unit)})` : '';
     return {
       uirevision: data.id,
@@ -85,7 +85,7 @@ const Spectrum = {
       dragmode: byId('plot').layout?.dragmode ?? 'zoom',
       modebar: { bgcolor: 'rgba(0,0,0,0)', color: quiet, activecolor: colour('--accent') },
       xaxis: {
-        ...axis, range: [data.wave[0], data.wave.at(-1)], hoverformat: '.6~g', exponentformat: 'none', separatethousands: false,
+        ...axis, range: [data.wave[0], data.wave.at(-1)].sort((a, b) => a - b), hoverformat: '.6~g', exponentformat: 'none', separatethousands: false,
         title: { text: `Wavelength (${plain(data.wave_unit)}${medium})`, standoff: 8 },
       },
       xaxis2: { ...axis, overlaying: 'x', matches: 'x', side: 'top', showgrid: false, visible: false, tickmode: 'array' },
