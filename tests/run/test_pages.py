@@ -139,6 +139,15 @@ def test_data_of_kept_sources_are_made_anew_from_their_files_where_they_are_miss
     assert again == previews
 
 
+def test_data_of_kept_sources_that_are_there_stay(field):
+    assert main([str(field), '-q']) == 1
+    path = field / 'output' / 'report' / 'data' / '7.js'
+    before = path.read_bytes(), path.stat().st_ino
+    assert main([str(field), '-q', '--resume']) == 1
+    assert (path.read_bytes(), path.stat().st_ino) == before
+    assert all(table(field)[2][0])
+
+
 def test_a_source_that_fails_now_loses_its_data(field):
     (field / 'catalog.txt').write_text(INSIDE)
     assert main([str(field), '-q']) == 0
