@@ -190,7 +190,7 @@ def _table(
         for one in summary.columns(rows)
         if one.name not in NOT_SHOWN
     ]
-    place = next(number for number, one in enumerate(columns) if one[0] == 'MAG_WHITE')
+    place = [name for name, *_ in columns].index('MAG_WHITE')
     return [*columns[:place], SN, *columns[place:]], [{**row, 'SN': _ratio(row)} for row in rows]
 
 
