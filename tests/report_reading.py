@@ -10,7 +10,12 @@ from builders import STEP, UNIT, WAVE0
 from autospec_lib.core.types import Grid
 
 EVIL = '</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>&amp;\u2028\u2029"\'\\'
-GRID = Grid({}, {'CTYPE1': 'AWAV', 'CRPIX1': 1.0, 'CRVAL1': WAVE0, 'CDELT1': STEP, 'CUNIT1': 'Angstrom'}, unit=UNIT, medium='air')
+GRID = Grid(
+    {},
+    {'CTYPE1': 'AWAV', 'CRPIX1': 1.0, 'CRVAL1': WAVE0, 'CDELT1': STEP, 'CUNIT1': 'Angstrom'},
+    unit=UNIT,
+    medium='air',
+)
 
 
 def decoded(text, kind='<f4'):

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -188,6 +189,18 @@ def test_an_outline_of_few_channels_and_of_none_that_is_known():
     assert decoded(preview.outline(np.full(4, np.nan), np.zeros(4, bool)), 'u1').tolist() == [0] * 8
 
 
+@pytest.mark.parametrize('path', sorted(page.OWN.iterdir()), ids=lambda path: path.name)
+def test_the_pages_own_files_are_small_and_never_make_markup_of_text(path):
+    text = path.read_text(encoding='utf-8')
+    assert len(text.splitlines()) <= 320
+    assert max(map(len, text.splitlines())) <= 120 or path.suffix == '.html'
+    assert not re.findall(
+        r'innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|javascript:', text
+    )
+    asked = re.findall(r'(?:src|href)="(?!report/|#|data:)[^"]*"|url\(|fetch\(|XMLHttpRequest|sendBeacon|@import', text)
+    assert asked == []
+
+
 def test_plotlys_library_is_found_without_importing_it():
     assert page.library().name == 'plotly.min.js'
     assert page.library().stat().st_size > 1e6
@@ -202,7 +215,7 @@ def test_the_table_holds_the_rows_in_their_order(tmp_path):
     name, held = content(tmp_path / 'report' / 'sources.js')
     assert name == 'autospecTable'
     assert held['rows'] == [[9, EVIL], [3, None]]
-    assert held['previews'] == [['', ''], ['a', 'b']]
+    assert held['previews'] == [['', '', '9.js'], ['a', 'b', '3.js']]
     assert held['run']['command'] == EVIL
     assert '<' not in (tmp_path / 'report' / 'sources.js').read_text()
 

@@ -53,7 +53,7 @@ def test_a_run_writes_page_table_and_data(field):
     run, rows, previews = table(field)
     assert [(row['ID'], row['STATUS']) for row in rows] == [(7, 'extracted'), (8, 'extracted'), (9, 'failed')]
     assert 'outside the cube' in rows[2]['ERROR']
-    assert [bool(thumb) and bool(outline) for thumb, outline in previews] == [True, True, False]
+    assert [bool(thumb) and bool(outline) for thumb, outline, _ in previews] == [True, True, False]
     assert (run['running'], run['total'], run['done']) == (False, 3, 3)
     assert run['summary'].startswith('2 of 3 sources extracted, 1 failed')
     assert files(field) == ['7.js', '8.js']

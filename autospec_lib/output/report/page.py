@@ -164,13 +164,18 @@ def write_table(
     OSError
         If it cannot be written.
     """
-    shown = [previews.get(str(row['ID']), {}) for row in rows]
     table = {
         'run': asdict(run),
         'columns': columns,
         'rows': [[row.get(name) for name, *_ in columns] for row in rows],
-        'previews': [[one.get('thumb', ''), one.get('outline', '')] for one in shown],
+        'previews': [_preview(row['ID'], previews) for row in rows],
     }
     (output / FOLDER).mkdir(parents=True, exist_ok=True)
     with complete_file(output / FOLDER / TABLE, flush=False) as temporary:
         temporary.write_text(encoding.call(FUNCTION, table), encoding='ascii')
+
+
+def _preview(ident: int | str, previews: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Small images and outline of a source, and the name of the file with its data."""
+    found = previews.get(str(ident), {})
+    return [found.get('thumb', ''), found.get('outline', ''), keys.report_data(ident)]

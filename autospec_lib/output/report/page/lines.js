@@ -1,17 +1,19 @@
 'use strict';
 // Spectral lines, by their wavelengths in vacuum [Angstrom], the most useful of each kind first: where labels would
-// overlap the first is shown. Values: NIST Atomic Spectra Database; ultraviolet resonance lines: Morton (2003, ApJS 149,
-// 205). The G band is a blend of many lines.
+// overlap the first is shown. Values: NIST Atomic Spectra Database; ultraviolet resonance lines: Morton (2003, ApJS
+// 149, 205). The G band is a blend of many lines.
 const EMISSION = [
   ['Hα', 6564.61], ['[O III]', 5008.24], ['[O II]', 3728.48], ['Hβ', 4862.69], ['Lyα', 1215.67], ['C IV', 1549.48],
-  ['C III]', 1907.71], ['Mg II', 2796.35], ['Mg II', 2803.53], ['He II', 1640.42], ['[S II]', 6718.29], ['[N II]', 6585.27],
+  ['C III]', 1907.71], ['Mg II', 2796.35], ['Mg II', 2803.53], ['He II', 1640.42],
+  ['[S II]', 6718.29], ['[N II]', 6585.27],
   ['[O III]', 4960.30], ['Hγ', 4341.69], ['Hδ', 4102.89], ['[Ne III]', 3869.86], ['[O I]', 6302.05],
   ['[N II]', 6549.86], ['[S II]', 6732.67], ['He I', 5877.25], ['[S III]', 9071.1], ['[S III]', 9533.2],
   ['Paγ', 10941.17], ['Paβ', 12821.58], ['He I', 10833.31], ['[Ar III]', 7137.76], ['[O III]', 4364.44],
   ['He II', 4687.02], ['O III]', 1666.15], ['N V', 1240.81], ['[Ne V]', 3426.85], ['Hε', 3971.20], ['[O I]', 6365.54],
 ];
 const ABSORPTION = [
-  ['K', 3934.78], ['H', 3969.59], ['Mg b', 5185.05], ['Mg b', 5174.13], ['Mg b', 5168.74], ['Na D', 5894.57], ['G', 4305.61], ['Ca II', 8544.44],
+  ['K', 3934.78], ['H', 3969.59], ['Mg b', 5185.05], ['Mg b', 5174.13], ['Mg b', 5168.74], ['Na D', 5894.57],
+  ['G', 4305.61], ['Ca II', 8544.44],
   ['Ca II', 8664.52], ['Ca II', 8500.36], ['Hβ', 4862.69], ['Hδ', 4102.89], ['Hγ', 4341.69], ['Hα', 6564.61],
   ['H8', 3890.17], ['H9', 3836.48], ['Fe II', 2600.17], ['Fe II', 2382.76], ['Fe II', 2344.21], ['Fe II', 2586.65],
   ['Mg II', 2796.35], ['Mg II', 2803.53], ['Al III', 1854.72], ['Al II', 1670.79], ['Si II', 1526.71],

@@ -40,7 +40,8 @@ const Report = {
     document.title = this.name;
     byId('title').textContent = this.name;
     const silent = run.running ? Math.floor((Date.now() / 1000 - run.stamp) / 60) : 0;
-    byId('progress').textContent = run.summary + (silent < QUIET ? '' : `; no news for ${silent} minutes, it may have been killed`);
+    const news = silent < QUIET ? '' : `; no news for ${silent} minutes, it may have been killed`;
+    byId('progress').textContent = run.summary + news;
     byId('meter').hidden = !run.running;
     byId('meter').max = run.total || 1;
     byId('meter').value = run.done;
@@ -129,7 +130,8 @@ Source.options = { ...Source.options };
 Spectrum.onRedshift = (z) => Source.redshift(z);
 
 // More rows are drawn before the end of those that are there comes into view.
-new IntersectionObserver((seen) => { if (seen.some((one) => one.isIntersecting)) Table.drawMore(); }, { rootMargin: '800px' })
+const isSeen = (entries) => entries.some((one) => one.isIntersecting);
+new IntersectionObserver((entries) => { if (isSeen(entries)) Table.drawMore(); }, { rootMargin: '800px' })
   .observe(byId('more'));
 
 byId('filter').oninput = () => Table.refresh();
@@ -145,7 +147,8 @@ byId('keys').onclick = () => byId('help').showModal();
 byId('verdict').onchange = (event) => Source.change({ verdict: event.target.value });
 byId('comment').oninput = (event) => Source.change({ comment: event.target.value }, { typing: true });
 byId('z').oninput = ({ target }) => {
-  if (target.validity.valid || target.validity.stepMismatch) Source.redshift(target.value === '' ? null : target.valueAsNumber, { typing: true });
+  const { valid, stepMismatch } = target.validity;
+  if (valid || stepMismatch) Source.redshift(target.value === '' ? null : target.valueAsNumber, { typing: true });
 };
 byId('slider').oninput = ({ target }) => Source.redshift(target.valueAsNumber);
 byId('smooth').oninput = ({ target }) => { Source.options.smooth = target.valueAsNumber; Source.draw(); };

@@ -54,7 +54,7 @@ const Source = {
   async load(row) {
     if (kindOf(row) === 'failed' || kindOf(row) === 'waiting') throw new Error('');
     if (!this.loaded.has(row.id)) {
-      await loadScript(address(`report/data/${fileName(row.id)}.js`));
+      await loadScript(address(`report/data/${row.file}`));
       while (this.loaded.size > KEPT_IN_MEMORY) this.loaded.delete(this.loaded.keys().next().value);
     }
     const data = this.loaded.get(row.id);
@@ -96,8 +96,9 @@ const Source = {
     byId('pictures').replaceChildren(...Object.entries(pictures).map(([key, path]) => picture(row.id, key, path)));
     byId('facts').replaceChildren(
       ...Table.columns.flatMap((column) => fact(row, column)),
-      ...data.facts.flatMap(([card, found, text]) => pair(card, typeof found === 'number' ? readable(found) : found, text)),
-      ...(file ? [element('div', {}, element('dt', {}, 'FILE'), element('dd', {}, element('a', { href: address(file) }, file)))] : []),
+      ...data.facts.flatMap(([card, found, text]) => (
+        pair(card, typeof found === 'number' ? readable(found) : found, text))),
+      ...(file ? pair('FILE', element('a', { href: address(file) }, file), 'the FITS file') : []),
     );
     byId('measured').replaceChildren(...measured(row));
     const shown = this.options.chosen.filter((key) => data.spectra.some((one) => one.key === key));
@@ -188,9 +189,6 @@ const Source = {
   },
 };
 
-/** The file of a source's data is called by its ID as in an address, so that it may hold any character. */
-const fileName = (id) => encodeURIComponent(id).replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
-
 const swatch = (data, key) => {
   const made = element('i', { class: 'swatch', 'aria-hidden': 'true' });
   made.style.background = colourOf(data, key);
@@ -208,7 +206,8 @@ function picture(id, key, path) {
 function measured(row) {
   const names = Table.columns.filter(({ name }) => name.startsWith('FLUX_') && typeof row.cells[name] === 'number');
   const unit = names[0]?.unit;
-  const head = ['Spectrum', 'S/N', `Median flux${unit ? ` (${unit})` : ''}`].map((word) => element('th', { scope: 'col' }, word));
+  const head = ['Spectrum', 'S/N', `Median flux${unit ? ` (${unit})` : ''}`]
+    .map((word) => element('th', { scope: 'col' }, word));
   const rows = names.map(({ name }) => {
     const key = name.slice('FLUX_'.length);
     const ratio = row.cells[`SN_${key}`];
@@ -232,20 +231,23 @@ function fact(row, column) {
 }
 
 const pair = (name, words, text) => [
-  element('div', { title: text }, element('dt', {}, name), element('dd', {}, String(words))),
+  element('div', { title: text }, element('dt', {}, name), element('dd', {}, words)),
 ];
 
 /** Coordinates to copy, and links that are followed only when the user clicks. */
 function positionOf(ra, dec) {
-  const degrees = `${ra.toFixed(6)} ${dec.toFixed(6)}`;
+  const [east, north] = [ra.toFixed(6), dec.toFixed(6)];
+  const degrees = `${east} ${north}`;
   const sexagesimal = `${sixty(ra / 15, 2)} ${dec < 0 ? '-' : '+'}${sixty(Math.abs(dec), 1)}`;
-  const place = `${ra.toFixed(6)}${dec < 0 ? '' : '+'}${dec.toFixed(6)}`;
+  const place = encodeURIComponent(`${east}${dec < 0 ? '' : '+'}${north}`);
+  const circle = `in_csys=Equatorial&in_equinox=J2000&ra=${east}d&dec=${north}d&radius=0.083`;
   const links = [
-    ['Legacy Survey', `https://www.legacysurvey.org/viewer?ra=${ra.toFixed(6)}&dec=${dec.toFixed(6)}&zoom=16&mark=${ra.toFixed(6)},${dec.toFixed(6)}`],
-    ['SIMBAD', `https://simbad.cds.unistra.fr/simbad/sim-coo?Coord=${encodeURIComponent(place)}&Radius=5&Radius.unit=arcsec`],
-    ['NED', `https://ned.ipac.caltech.edu/conesearch?in_csys=Equatorial&in_equinox=J2000&ra=${ra.toFixed(6)}d&dec=${dec.toFixed(6)}d&radius=0.083`],
+    ['Legacy Survey', `https://www.legacysurvey.org/viewer?ra=${east}&dec=${north}&zoom=16&mark=${east},${north}`],
+    ['SIMBAD', `https://simbad.cds.unistra.fr/simbad/sim-coo?Coord=${place}&Radius=5&Radius.unit=arcsec`],
+    ['NED', `https://ned.ipac.caltech.edu/conesearch?${circle}`],
   ];
-  const button = (text) => element('button', { type: 'button', class: 'copy', title: 'Copy', onclick: () => copy(text, text) }, text);
+  const button = (text) => (
+    element('button', { type: 'button', class: 'copy', title: 'Copy', onclick: () => copy(text, text) }, text));
   return [
     button(degrees), button(sexagesimal),
     ...links.map(([name, href]) => element('a', { href, target: '_blank', rel: 'noopener noreferrer' }, name)),

@@ -85,13 +85,16 @@ const Spectrum = {
       dragmode: byId('plot').layout?.dragmode ?? 'zoom',
       modebar: { bgcolor: 'rgba(0,0,0,0)', color: quiet, activecolor: colour('--accent') },
       xaxis: {
-        ...axis, range: [data.wave[0], data.wave.at(-1)].sort((a, b) => a - b), hoverformat: '.6~g', exponentformat: 'none', separatethousands: false,
+        ...axis, range: ends(data), hoverformat: '.6~g', exponentformat: 'none', separatethousands: false,
         title: { text: `Wavelength (${plain(data.wave_unit)}${medium})`, standoff: 8 },
       },
-      xaxis2: { ...axis, overlaying: 'x', matches: 'x', side: 'top', showgrid: false, visible: false, tickmode: 'array' },
+      xaxis2: {
+        ...axis, overlaying: 'x', matches: 'x', side: 'top', showgrid: false, visible: false, tickmode: 'array',
+      },
       yaxis: {
-        ...axis, range: fluxLimits(traces, data), exponentformat: 'e', minexponent: 5, automargin: true, zeroline: true, zerolinecolor: quiet,
-        zerolinewidth: 0.7, title: { text: `Flux${unit}`, standoff: 10 },
+        ...axis, range: fluxLimits(traces, data), exponentformat: 'e', minexponent: 5, automargin: true,
+        zeroline: true, zerolinecolor: quiet, zerolinewidth: 0.7,
+        title: { text: `Flux${unit}`, standoff: 10 },
       },
     };
   },
@@ -129,8 +132,9 @@ const Spectrum = {
     if (labelled.some((other) => Math.abs(other - pixel) < LABEL_ROOM)) return;
     labelled.push(pixel);
     annotations.push({
-      x, y: 1, xref: 'x', yref: 'paper', xanchor: 'right', yanchor: 'top', text: label, textangle: -90, showarrow: false,
-      font: { size: 11, color: stroke }, captureevents: true, name: `line ${rest}`, xshift: 2, borderpad: 1,
+      x, y: 1, xref: 'x', yref: 'paper', xanchor: 'right', yanchor: 'top', text: label, textangle: -90,
+      showarrow: false, font: { size: 11, color: stroke }, captureevents: true, name: `line ${rest}`, xshift: 2,
+      borderpad: 1,
     });
   },
 
@@ -141,11 +145,13 @@ const Spectrum = {
     const [low, high] = [...byId('plot')._fullLayout.xaxis.range].sort((a, b) => a - b)
       .map((place) => frame.rest(place, options.z));
     const step = niceStep((high - low) / 8);
-    const ends = [data.wave[0], data.wave.at(-1)].map((place) => frame.rest(place, options.z)).sort((a, b) => a - b);
-    const first = Math.max(ends[0], low - 4 * (high - low));
-    const last = Math.min(ends[1], high + 4 * (high - low));
+    const [bluest, reddest] = ends(data).map((place) => frame.rest(place, options.z));
+    const first = Math.max(bluest, low - 4 * (high - low));
+    const last = Math.min(reddest, high + 4 * (high - low));
     const ticks = [];
-    for (let tick = Math.ceil(first / step) * step; tick <= last; tick += step) ticks.push(Number(tick.toPrecision(10)));
+    for (let tick = Math.ceil(first / step) * step; tick <= last; tick += step) {
+      ticks.push(Number(tick.toPrecision(10)));
+    }
     return {
       'xaxis2.visible': true,
       'xaxis2.tickvals': ticks.map((tick) => frame.seen(tick, options.z)),
@@ -262,20 +268,24 @@ function shaded(data, frame, shapes, annotations) {
   const fill = (path, fillcolor) => ({
     type: 'path', xref: 'x', yref: 'paper', path, fillcolor, line: { width: 0 }, layer: 'below',
   });
-  const lines = frame.unit ? SKY_LINES.map((line) => [-0.5, 0.5].map((side) => frame.ofAir(line + side * SKY_WIDTH))) : [];
-  const seen = ([from, to]) => to >= Math.min(data.wave[0], data.wave.at(-1)) && from <= Math.max(data.wave[0], data.wave.at(-1));
-  const bands = frame.unit ? TELLURIC.map(([name, ...ends]) => [name, ...ends.map((end) => frame.ofAir(end))]) : [];
-  const sky = [...data.sky, ...lines].filter(seen);
-  if (sky.length) shapes.push(fill(sky.map((ends) => box(...ends)).join(''), colour('--sky')));
-  for (const [name, ...ends] of bands) {
-    if (!seen(ends)) continue;
-    shapes.push(fill(box(...ends), colour('--telluric')));
+  const around = (line) => [-0.5, 0.5].map((side) => frame.ofAir(line + side * SKY_WIDTH));
+  const [low, high] = ends(data);
+  const seen = ([from, to]) => to >= low && from <= high;
+  const sky = [...data.sky, ...(frame.unit ? SKY_LINES.map(around) : [])].filter(seen);
+  if (sky.length) shapes.push(fill(sky.map((range) => box(...range)).join(''), colour('--sky')));
+  for (const [name, ...limits] of frame.unit ? TELLURIC : []) {
+    const [from, to] = limits.map((limit) => frame.ofAir(limit));
+    if (!seen([from, to])) continue;
+    shapes.push(fill(box(from, to), colour('--telluric')));
     annotations.push({
-      x: (ends[0] + ends[1]) / 2, y: 0, xref: 'x', yref: 'paper', yanchor: 'bottom', text: name, showarrow: false,
+      x: (from + to) / 2, y: 0, xref: 'x', yref: 'paper', yanchor: 'bottom', text: name, showarrow: false,
       font: { size: 10, color: colour('--quiet') },
     });
   }
 }
+
+/** The lowest and the highest wavelength. */
+const ends = (data) => [data.wave[0], data.wave.at(-1)].sort((a, b) => a - b);
 
 function niceStep(rough) {
   const power = 10 ** Math.floor(Math.log10(rough));

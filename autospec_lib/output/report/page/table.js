@@ -34,8 +34,8 @@ const Table = {
     const names = table.columns.map(([name]) => name);
     this.rows = table.rows.map((values, index) => {
       const cells = Object.fromEntries(names.map((name, place) => [name, values[place]]));
-      const [thumb, outline] = table.previews[index] ?? ['', ''];
-      return { id: String(cells.ID), index, cells, thumb, outline, element: null };
+      const [thumb, outline, file] = table.previews[index];
+      return { id: String(cells.ID), index, cells, thumb, outline, file, element: null };
     });
     this.byId = new Map(this.rows.map((row) => [row.id, row]));
     this.shown = new Set(Store.get('columns', SHOWN_FIRST));
@@ -129,7 +129,8 @@ function value(row, name) {
 
 /** The redshift of a source: the user's, else what the table has. */
 function redshiftOf(row) {
-  const known = Object.keys(row.cells).find((name) => /^(Z|REDSHIFT)(_|$)/.test(name) && typeof row.cells[name] === 'number');
+  const isRedshift = (name) => /^(Z|REDSHIFT)(_|$)/.test(name) && typeof row.cells[name] === 'number';
+  const known = Object.keys(row.cells).find(isRedshift);
   return Verdicts.of(row.id).z ?? (known ? row.cells[known] : null);
 }
 
@@ -163,13 +164,15 @@ function holds(found, sign, bound) {
     return String(found).toLowerCase().includes(bound.toLowerCase());
   }
   if (Number.isNaN(number)) return false;
-  return { '<': found < number, '>': found > number, '<=': found <= number, '>=': found >= number, '=': found === number }[sign];
+  return {
+    '<': found < number, '>': found > number, '<=': found <= number, '>=': found >= number, '=': found === number,
+  }[sign];
 }
 
 function searchable(row) {
   const { verdict, comment } = Verdicts.of(row.id);
-  row.words ??= ['ID', 'STATUS', 'NOTES', 'ERROR', 'REFERENCE', 'MASK', 'FILE'].map((name) => row.cells[name] ?? '').join(' ')
-    .toLowerCase();
+  row.words ??= ['ID', 'STATUS', 'NOTES', 'ERROR', 'REFERENCE', 'MASK', 'FILE']
+    .map((name) => row.cells[name] ?? '').join(' ').toLowerCase();
   return `${row.words} ${verdict} ${comment.toLowerCase()}`;
 }
 
@@ -190,7 +193,8 @@ function visible(table) {
 function drawHead(table) {
   byId('head').replaceChildren(...visible(table).map((column) => {
     const { name, unit, label, text, number } = column;
-    const cell = element('th', { scope: 'col', title: text, class: `c-${name.toLowerCase()}${number ? ' number' : ''}` });
+    const kind = `c-${name.toLowerCase()}${number ? ' number' : ''}`;
+    const cell = element('th', { scope: 'col', title: text, class: kind });
     const words = [label, ...(unit ? [element('span', { class: 'unit' }, unit)] : [])];
     if (column.plain) {
       cell.append(...words);
@@ -198,9 +202,10 @@ function drawHead(table) {
     }
     const sorted = table.sort.name === name;
     cell.setAttribute('aria-sort', sorted ? (table.sort.down ? 'descending' : 'ascending') : 'none');
-    const arrow = element('span', { class: 'arrow', 'aria-hidden': 'true' }, sorted ? (table.sort.down ? '▼' : '▲') : '');
-    const button = element('button', { type: 'button', 'data-name': name, onclick: () => table.sortBy(name) }, ...words, arrow);
-    cell.append(button);
+    const sign = sorted ? (table.sort.down ? '▼' : '▲') : '';
+    const arrow = element('span', { class: 'arrow', 'aria-hidden': 'true' }, sign);
+    const onclick = () => table.sortBy(name);
+    cell.append(element('button', { type: 'button', 'data-name': name, onclick }, ...words, arrow));
     return cell;
   }));
 }
@@ -231,7 +236,8 @@ function content(row, { name, number }) {
   if (number && typeof found === 'number') {
     return [name in DECIMALS ? found.toFixed(DECIMALS[name]).replace('-', '\u2212') : readable(found)];
   }
-  return found === null || found === undefined ? [] : [element('span', { class: 'clamped', title: found }, String(found))];
+  if (found === null || found === undefined) return [];
+  return [element('span', { class: 'clamped', title: found }, String(found))];
 }
 
 function verdictWords(id) {

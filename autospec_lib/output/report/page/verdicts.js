@@ -53,7 +53,8 @@ function quoted(value) {
 /** Rows of cells; a cell in quotes may hold commas, quotes and ends of lines. */
 function parsedCsv(text) {
   const rows = [[]];
-  for (const [, plain, inQuotes, end] of text.replace(/^\uFEFF/, '').matchAll(/(?:([^",\r\n]*)|"((?:[^"]|"")*)")(,|\r?\n|$)/g)) {
+  const cells = text.replace(/^\uFEFF/, '').matchAll(/(?:([^",\r\n]*)|"((?:[^"]|"")*)")(,|\r?\n|$)/g);
+  for (const [, plain, inQuotes, end] of cells) {
     rows.at(-1).push(inQuotes === undefined ? plain : inQuotes.replaceAll('""', '"'));
     if (end !== ',') rows.push([]);
   }
