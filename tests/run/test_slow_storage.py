@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
-from builders import DEC, PIXEL, RA, cube_header, gaussian, small_cube, write_cube
+from builders import DEC, PIXEL, RA, SUMMARY, cube_header, gaussian, small_cube, write_cube
 
 from autospec_lib.cli.command import main
 from autospec_lib.core.errors import InputError
@@ -52,7 +52,7 @@ def disk(folder, monkeypatch):
 def arrays(output):
     """Every array of every file."""
     found = {}
-    for path in sorted(output.glob('*.fits')):
+    for path in sorted(output.glob('Source_*.fits')):
         with fits.open(path) as hdus:
             found |= {(path.name, hdu.name): np.array(hdu.data) for hdu in hdus[1:]}
     return found
@@ -177,7 +177,7 @@ def test_ctrl_c_while_the_cube_is_copied_leaves_nothing(folder, disk, monkeypatc
     monkeypatch.setattr(disk, 'moved', moved)
     assert main([str(folder)]) == 130
     assert list((folder / 'tmp').iterdir()) == []
-    assert list((folder / 'output').iterdir()) == []
+    assert sorted(path.name for path in (folder / 'output').iterdir()) == SUMMARY
     assert 'it is read once' in log(folder)
 
 
