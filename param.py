@@ -8,7 +8,7 @@ REF         = ''               # reference: '' white light, an image in IMG ('g-
 
 # --- Input ---
 DATACUBE    = 'datacube.fits'  # FITS file of the cube
-CATALOG     = 'catalog.txt'    # text or CSV file of the sources: ID RA DEC ...
+CATALOG     = 'catalog.txt'    # table of the sources: text with ID RA DEC ..., FITS, VOTable, DS9 regions ...
 DATA_EXT    = ()               # extensions of data, noise and mask, where AutoSpec does not find them; () = it does
 
 # --- Spectra ---

@@ -46,6 +46,7 @@ def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> P
     SourceError
         If the cut-out holds no usable voxel, or no spectrum can be extracted from it.
     """
+    params, own_notes = _with_own_aperture(cutout, params)
     if cutout.voxels.blank.all():
         raise SourceError('no usable voxel in its subcube: every value or variance is NaN, masked or outside the field')
     images = {keys.WHITE: _image(sums.white_light(cutout.voxels.columns), cutout, cutout.grid.unit)}
@@ -60,7 +61,7 @@ def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> P
         segmaps=segmaps,
         central={key: nearest_label(segmap, cutout.centre)[0] for key, segmap in segmaps.items()},
         masks=masks.named,
-        notes=cutout.notes + notes + masks.notes,
+        notes=cutout.notes + own_notes + notes + masks.notes,
         facts=_object_mask(cutout, masks),
     )
     sky, subtracted = _sky(cutout, masks) if params.sky_sub else (None, Products())
@@ -84,6 +85,18 @@ def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> P
     if params.noise == 'propagated':
         return products
     return noise.with_empirical_noise(products, cutout.voxels, masks.sky)
+
+
+def _with_own_aperture(cutout: Cutout, params: Params) -> tuple[Params, tuple[str, ...]]:
+    """The parameters with the aperture of the catalogue's row, and a note where another one has its key."""
+    radius = cutout.target.aper
+    if radius is None or radius in params.aper:
+        return params, ()
+    key = keys.aperture(radius)
+    same = [one for one in params.aper if keys.aperture(one) == key]
+    if same:
+        return params, (f'aperture {radius:g} of the catalogue is left out: {key} is that of {same[0]:g} in APER',)
+    return replace(params, aper=(*params.aper, radius)), ()
 
 
 class _Spaxels:

@@ -113,7 +113,7 @@ def make_folder(folder: Path, sources: int, side: int) -> None:
     header.update({'CTYPE1': 'RA---TAN', 'CTYPE2': 'DEC--TAN', 'CRVAL1': 150.0, 'CRVAL2': 2.0})
     header.update({'CRPIX1': side / 2, 'CRPIX2': side / 2, 'CD1_1': -PIXEL, 'CD2_2': PIXEL, 'CD1_2': 0.0, 'CD2_1': 0.0})
     header.update({'CTYPE3': 'AWAV', 'CUNIT3': 'Angstrom', 'CRVAL3': 4750.0, 'CRPIX3': 1.0, 'CD3_3': 1.25})
-    places = rng.uniform(0, side, (sources, 2))
+    places = rng.uniform(0, side - 1, (sources, 2))
     y, x = np.indices((side, side))
     picture = np.zeros((side, side))
     for py, px in places:

@@ -192,7 +192,7 @@ def shell_of_yardstick(folder: Path) -> float:
         'import speed; from yardstick import Yardstick; folder = Path(sys.argv[1]);'
         'from autospec_lib.config import reading, sextractor; from autospec_lib.inputs import catalog;'
         'p, _ = reading.load(folder / "param.py");'
-        'targets, _ = catalog.load(folder / p.catalog, p.mode, p.size, p.ref); sex, _ = sextractor.load(folder);'
+        'targets = catalog.load(folder / p.catalog, p.mode, p.size, p.ref).targets; sex, _ = sextractor.load(folder);'
         'y = Yardstick(folder, p.datacube, p.img, sex);'
         '[y.extract(t, "HALPHA", p.cont_poly, folder / "yardstick", p.plots) for t in targets]'
     )

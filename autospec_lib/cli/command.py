@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autospec_lib import __version__
-from autospec_lib.cli import memory
+from autospec_lib.cli import memory, positions
 from autospec_lib.cli.init import init
 from autospec_lib.cli.options import parsed
 from autospec_lib.cli.terminal import prepare_streams, say, teller
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parsed(argv)
     interruption = Interruption()
     with interruption.handled():
-        code = _guarded(Path(options.folder or '.'), options, interruption)
+        code = _guarded(positions.folder(options), options, interruption)
     return EXIT_INTERRUPTED if interruption.requested else code
 
 
@@ -143,11 +143,11 @@ def _prepare(
     """Read and check everything that can be checked before the first source; the third value are warnings."""
     from autospec_lib.config import reading
 
-    params, warned = reading.load(folder / 'param.py')
+    params, warned = reading.load(folder / 'param.py', positions.parameters(folder, options))
     # From here on numpy and more are needed; a fault in param.py has been told without waiting for them.
     from autospec_lib.run import preparation
 
-    choice = preparation.Choice(options.id, options.skip_bad_rows, options.resume)
+    choice = preparation.Choice(options.id, options.skip_bad_rows, options.resume, tuple(options.radec or ()))
     job, targets, notes = preparation.prepare(folder, params, choice, write_defaults)
     return job, targets, [*warned, *notes]
 
@@ -206,12 +206,13 @@ def _write_header(log: Log, job: Job, options: argparse.Namespace, warned: list[
     from autospec_lib.config import params, sextractor_keys
 
     names = dict.fromkeys((job.params.datacube, job.params.catalog, *job.params.img, *job.params.seg, 'default.sex'))
-    inputs = [*(job.folder / name for name in names), *job.cube.beside]
+    inputs = [*(job.folder / name for name in names if name), *job.cube.beside]
     settings = '\n'.join(
         (params.describe(job.params), 'default.sex:', sextractor_keys.describe(vars(job.segmentation)))
     )
     log.header(_command(), job.folder.resolve(), settings, inputs)
     log.write(f'# recognised: {job.cube.recognised}')
+    log.write(f'# catalogue: {job.taken}')
     for line in warned:
         log.write(f'# warning: {line}')
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Sequence
 
@@ -23,6 +24,9 @@ a first run:
   AutoSpec my_field          run
   AutoSpec --view my_field   look at the results in the browser
 
+one position, without a catalogue or param.py:
+  AutoSpec --radec '08:42:18.8 +01:38:33' cube.fits
+
 exit codes: 0 every source done; 1 at least one source failed, or the run had to stop (named in the summary);
 2 parameters, catalogue, cube, images or the command line at fault, nothing was started; 3 a bug (traceback in the
 log); 130 interrupted (Ctrl-C, SIGTERM), finished sources are kept.
@@ -39,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = result.add_argument
-    add('folder', nargs='?', metavar='FOLDER', help='the working folder (default: here)')
+    add('folder', nargs='?', metavar='FOLDER', help='the working folder (default: here); with --radec, or the cube')
     does = result.add_mutually_exclusive_group()
     does.add_argument(
         '--init', action='store_true', help='write templates of param.py and catalog.txt; keep what is there'
@@ -61,6 +65,13 @@ def parser() -> argparse.ArgumentParser:
         '--marz-results', metavar='FILE', help='read the redshifts that MARZ has saved in FILE (.mz) into the summary'
     )
     add('--id', nargs='+', type=_ident, metavar='ID', help='extract only the sources with these IDs')
+    add(
+        '--radec',
+        action='append',
+        metavar="'RA DEC'",
+        help="extract this position, '130.578 1.643' or '08:42:18.8 +01:38:33', without a catalogue; param.py is used "
+        'if there is one; may be repeated',
+    )
     add('--skip-bad-rows', action='store_true', help='leave out catalogue rows that cannot be read, and log them')
     add('--resume', action='store_true', help='keep the sources that an earlier run completed with the same settings')
     where = result.add_mutually_exclusive_group()
@@ -98,11 +109,11 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _ident(text: str) -> int:
-    """A source's ID."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number; a folder comes before --id')
-    return int(text)
+def _ident(text: str) -> int | str:
+    """A source's ID, a number or text."""
+    if os.path.isfile(os.path.join(text, 'param.py')):
+        raise argparse.ArgumentTypeError(f'{text!r} is a working folder; a folder comes before --id')
+    return int(text) if text.isascii() and text.isdecimal() else text
 
 
 def _address(text: str) -> str:

@@ -111,7 +111,8 @@ def _deblend(params: Params) -> Iterator[Finding]:
 
 
 def _missing(params: Params, folder: Path) -> Iterator[Finding]:
-    inputs = {'DATACUBE': (params.datacube,), 'CATALOG': (params.catalog,), 'IMG': params.img, 'SEG': params.seg}
+    catalogue = (params.catalog,) if params.catalog else ()  # positions of the command line need none
+    inputs = {'DATACUBE': (params.datacube,), 'CATALOG': catalogue, 'IMG': params.img, 'SEG': params.seg}
     for name, files in inputs.items():
         for file in files:
             path = folder / file

@@ -54,7 +54,7 @@ class Params:
         'catalog.txt',
         validators.FILE,
         'Input',
-        'text or CSV file of the sources: ID RA DEC ...',
+        'table of the sources: text with ID RA DEC ..., FITS, VOTable, DS9 regions ...',
         'See [Catalogue](inputs.md#catalogue).',
     )
     data_ext: tuple[int | str, ...] = _parameter(

@@ -20,13 +20,15 @@ _REPLACED = {
 }
 
 
-def load(path: Path) -> tuple[Params, tuple[str, ...]]:
+def load(path: Path, given: Mapping[str, str] | None = None) -> tuple[Params, tuple[str, ...]]:
     """Execute ``param.py`` and check all that can be checked without opening the cube.
 
     Parameters
     ----------
     path : Path
         The file; relative names in it start at its folder.
+    given : mapping of str to str, optional
+        What the command line says, by field: it holds whatever the file says, and the file may be missing.
 
     Returns
     -------
@@ -40,10 +42,10 @@ def load(path: Path) -> tuple[Params, tuple[str, ...]]:
     ParameterError
         The file does not run, or with every fault of its values at once.
     """
-    values, lines = param_file.run(path)
+    values, lines = ({}, {}) if given is not None and not path.exists() else param_file.run(path)
     checked, faults = _checked(values)
     faults += _unknown(values, lines)
-    params = Params(**checked)
+    params = Params(**(checked | dict(given or {})))
 
     faulty = {name for names, _ in faults for name in names}
     together = conflicts.faults(params, Path(os.path.abspath(path)).parent)

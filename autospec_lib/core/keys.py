@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Collection, Iterable
-from urllib.parse import quote
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # which imports numpy
+    from autospec_lib.core.types import Ident
 
 MUSE = 'MUSE'  # what the program's own names begin with, unless the instrument or the user has another prefix
 WHITE = 'MUSE_WHITE'
@@ -21,6 +25,7 @@ MASK_SKY = 'MASK_SKY'
 CONTSUB = '_CONTSUB'
 SKYSUB = '_SKYSUB'
 REPORT = 'report'  # folder of what the page index.html needs
+_RESERVED = re.compile(r'(con|prn|aux|nul|(com|lpt)[0-9])', re.IGNORECASE)
 PICTURES = ('IMAGES', 'MASKS', 'SPECTRA', 'XCOR', 'DEBLEND')  # the plots that a source can have
 
 
@@ -60,19 +65,38 @@ def pictures(correlated: bool, deblended: bool) -> tuple[str, ...]:
     return tuple(key for key in PICTURES if made.get(key, True))
 
 
-def picture(ident: int, key: str) -> str:
+def file_stem(ident: Ident) -> str:
+    """An ID as it stands in names of files and folders, which any file system takes.
+
+    A number stays. In text, accents are dropped and all but ASCII letters, digits and ``+ - . _`` becomes ``_``; it is
+    cut at 100 characters, does not begin or end with a dot, and is none of the names that Windows reserves.
+    """
+    if isinstance(ident, int):
+        return str(ident)
+    plain = unicodedata.normalize('NFKD', ident)
+    plain = ''.join(c for c in plain if not unicodedata.combining(c))
+    stem = re.sub(r'[^A-Za-z0-9+._-]', '_', plain)[:100]
+    stem = re.sub(r'^\.|\.$', '_', stem)
+    return f'{stem}_' if _RESERVED.fullmatch(stem.partition('.')[0]) else stem
+
+
+def picture(ident: Ident, key: str) -> str:
     """The name of the file with one of a source's `PICTURES`."""
-    return f'{ident}_{key}.jpg'
+    return f'{file_stem(ident)}_{key}.jpg'
 
 
-def report_data(ident: int | str) -> str:
-    """The name of the file with what the report shows of a source; whatever its ID holds, it is a name on any disk."""
-    return f'{quote(str(ident), safe="")}.js'
+def report_data(ident: Ident) -> str:
+    """The name of the file with what the report shows of a source."""
+    return f'{file_stem(ident)}.js'
 
 
-def neighbour_profile(ident: int) -> str:
+def neighbour_profile(ident: Ident) -> str:
     """The key of a neighbour's profile; ids of neighbours that no catalogue names are negative."""
-    return f'{PROFILE}_{ident}' if ident >= 0 else f'{PROFILE}_N{-ident}'
+    if isinstance(ident, int) and ident < 0:
+        return f'{PROFILE}_N{-ident}'
+    stem = file_stem(ident)
+    # N1 is a neighbour without a name.
+    return f'{PROFILE}_{"ID_" * bool(re.fullmatch(r"[Nn][0-9]+", stem))}{stem}'
 
 
 def aperture(radius: float) -> str:

@@ -22,17 +22,24 @@ from numpy.typing import NDArray
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int32]
 BoolArray: TypeAlias = NDArray[np.bool_]
+Ident: TypeAlias = int | str  # a source's ID: a whole number from 0, or text
 
 
 @dataclass(frozen=True)
 class Target:
-    """One row of the catalogue: position in degrees, full width of the subcube in arcsec, reference as written."""
+    """One row of the catalogue.
 
-    id: int
+    Position in degrees, full width of the subcube in arcsec, reference as written, and where the catalogue has them the
+    radius of an aperture of its own in arcsec and the redshift.
+    """
+
+    id: Ident
     ra: float
     dec: float
     size: float
     ref: str = ''
+    aper: float | None = None
+    z: float | None = None
 
 
 @dataclass(frozen=True)
@@ -162,7 +169,7 @@ class Cutout:
         Units of the images, by tag.
     segmaps : mapping of str to array (ny, nx)
         The user's segmentation maps by tag.
-    neighbours : mapping of int to (float, float)
+    neighbours : mapping of ID to (float, float)
         Positions (y, x) of the catalogue's other sources in or near the cut-out, by ID.
     psf : Psf or None
         The point-spread function; its FWHM in units of `geometry.scale` of ``pixel``.
@@ -180,7 +187,7 @@ class Cutout:
     detection: Mapping[str, FloatArray] = field(default_factory=dict)
     image_units: Mapping[str, str] = field(default_factory=dict)
     segmaps: Mapping[str, IntArray] = field(default_factory=dict)
-    neighbours: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    neighbours: Mapping[Ident, tuple[float, float]] = field(default_factory=dict)
     psf: Psf | None = None
     notes: tuple[str, ...] = ()
 

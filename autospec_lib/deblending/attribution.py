@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autospec_lib.core.types import FloatArray, IntArray
+from autospec_lib.core.types import FloatArray, Ident, IntArray
 from autospec_lib.deblending.linear_system import PROFILE_NODES, Solution, solve
 from autospec_lib.deblending.model import Model
 from autospec_lib.deblending.weighted_data import WeightedCube, bin_edges
@@ -45,7 +45,7 @@ class FittedSources:
 
     model: Model
     membership: FloatArray
-    ids: tuple[int, ...]
+    ids: tuple[Ident, ...]
     notes: tuple[str, ...] = ()
 
     def profiles(self, shape: tuple[int, int]) -> FloatArray:
@@ -53,7 +53,7 @@ class FittedSources:
         return np.tensordot(self.membership, self.model.images(shape, PROFILE_NODES), axes=1)
 
 
-def attribute(cube: WeightedCube, models: tuple[Model, Model], ids: Sequence[int], fwhm: float) -> FittedSources:
+def attribute(cube: WeightedCube, models: tuple[Model, Model], ids: Sequence[Ident], fwhm: float) -> FittedSources:
     """Decide for each component that was added to the catalogued sources whether it is a source of its own.
 
     It is a part of sources only where both models say so: to take a neighbour for a part of a source spoils a spectrum
@@ -65,21 +65,22 @@ def attribute(cube: WeightedCube, models: tuple[Model, Model], ids: Sequence[int
         The data.
     models : (Model, Model)
         The same components fitted with small clumps and with large ones. The second is kept.
-    ids : sequence of int
+    ids : sequence of int or str
         The catalogued sources.
     fwhm : float
         That of the PSF, in pixels.
     """
     small, model = models
     named, count = len(ids), len(model.shapes)
-    membership, notes, ids = np.eye(named, count), [], list(ids)
+    membership, notes, ids, unnamed = np.eye(named, count), [], list(ids), 0
     for component in range(named, count):
         shares = _shares_of_hosts(cube, membership, small, component, fwhm)
         if shares is not None:
             shares = _shares_of_hosts(cube, membership, model, component, fwhm)
         if shares is None:
             membership = np.concatenate([membership, np.eye(1, count, component)])
-            ids.append(min(0, *ids) - 1)
+            unnamed += 1
+            ids.append(-unnamed)
             y, x = model.shapes[component, :2]
             notes.append(f'source {ids[-1]}: a neighbour at pixel ({y:.1f}, {x:.1f}) that the catalogue does not name')
         else:

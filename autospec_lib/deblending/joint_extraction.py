@@ -141,7 +141,11 @@ def _facts(cutout: Cutout, result: JointFit) -> dict[str, tuple[Any, str]]:
         facts[f'DBIN{number}'] = (_rounded(separation.leakage[0, number]), 'its flux in the source, if not fitted')
         facts[f'DBOUT{number}'] = (_rounded(separation.leakage[number, 0]), "the source's flux in it, if not fitted")
     # FITS headers hold no NaN.
-    return {card: (value, comment) for card, (value, comment) in facts.items() if np.isfinite(value)}
+    return {card: (value, comment) for card, (value, comment) in facts.items() if _is_fits(value)}
+
+
+def _is_fits(value: Any) -> bool:
+    return isinstance(value, str) or bool(np.isfinite(value))
 
 
 def _rounded(value: float) -> float:

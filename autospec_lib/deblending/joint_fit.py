@@ -9,7 +9,7 @@ import numpy as np
 
 from autospec_lib.core.errors import SourceError
 from autospec_lib.core.moffat import SQUARE, Pixel
-from autospec_lib.core.types import FloatArray, Psf, Voxels
+from autospec_lib.core.types import FloatArray, Ident, Psf, Voxels
 from autospec_lib.deblending.attribution import FittedSources, attribute
 from autospec_lib.deblending.clumps import LARGE_CLUMPS
 from autospec_lib.deblending.image_shapes import profiles_from_image
@@ -42,7 +42,7 @@ class JointFit:
 
 def fit_jointly(
     voxels: Voxels,
-    positions: Mapping[int, tuple[float, float]],
+    positions: Mapping[Ident, tuple[float, float]],
     fraction: FloatArray,
     seeing: Psf | float,
     image: FloatArray | None = None,
@@ -87,7 +87,7 @@ def fit_jointly(
 
 
 def fit_sources(
-    cube: WeightedCube, positions: Mapping[int, tuple[float, float]], seeing: Psf | float, pixel: Pixel = SQUARE
+    cube: WeightedCube, positions: Mapping[Ident, tuple[float, float]], seeing: Psf | float, pixel: Pixel = SQUARE
 ) -> FittedSources:
     """Fit the sources, look for neighbours that are not in the catalogue, and decide which those are.
 

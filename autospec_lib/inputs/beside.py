@@ -20,7 +20,7 @@ class Beside:
     mask: Layer | None = None
 
 
-def open_beside(path: Path, instrument: Instrument, shape: tuple[int, ...]) -> Beside:
+def open_beside(path: Path, instrument: Instrument, shape: tuple[int, ...], axes: tuple[int, ...]) -> Beside:
     """Open the files that belong to a cube by their names.
 
     Parameters
@@ -30,7 +30,9 @@ def open_beside(path: Path, instrument: Instrument, shape: tuple[int, ...]) -> B
     instrument : Instrument
         Knows the names, if there are any.
     shape : tuple of int
-        That of the data.
+        That of the data, as stored.
+    axes : tuple of int
+        Which of the stored axes are wavelength, y and x.
 
     Raises
     ------
@@ -41,10 +43,10 @@ def open_beside(path: Path, instrument: Instrument, shape: tuple[int, ...]) -> B
     found = re.fullmatch(pattern, path.name)
     if not found or not replacements:
         return Beside()
-    return Beside(*(_layer(path.with_name(found.expand(name)), path, shape) for name in replacements))
+    return Beside(*(_layer(path.with_name(found.expand(name)), path, shape, axes) for name in replacements))
 
 
-def _layer(path: Path, of: Path, shape: tuple[int, ...]) -> Layer | None:
+def _layer(path: Path, of: Path, shape: tuple[int, ...], axes: tuple[int, ...]) -> Layer | None:
     if not path.exists():
         return None
     with open_fits(path, 'not a readable FITS cube') as hdus:
@@ -53,4 +55,4 @@ def _layer(path: Path, of: Path, shape: tuple[int, ...]) -> Layer | None:
             raise InputError(
                 f'{path.name}: has another shape than {of.name}, to which it belongs by its name; move it away'
             )
-        return replace(open_layer(path, found), name=path.name)
+        return replace(open_layer(path, found, axes), name=path.name)

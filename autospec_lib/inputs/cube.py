@@ -167,7 +167,7 @@ def open_cube(path: Path, extensions: tuple[int | str, ...] = ()) -> OpenCube:
     assert data is not None
     kind, lack = found.noise_kind, found.lack
     if noise is None and not extensions:
-        other = open_beside(path, found.instrument, data.shape)
+        other = open_beside(path, found.instrument, found.data.shape, order.axes)
         noise, mask = other.noise, mask or other.mask
         if noise is not None:
             kind, lack = Finding(VARIANCE, 'beside the data'), ''

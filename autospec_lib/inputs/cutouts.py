@@ -11,7 +11,9 @@ import numpy as np
 
 from autospec_lib.core import geometry
 from autospec_lib.core.errors import SourceError
-from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Target, Voxels
+from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Ident, Target, Voxels
+from autospec_lib.inputs.catalog import Catalogue
+from autospec_lib.inputs.catalog_rows import InPixels
 from autospec_lib.inputs.cube import OpenCube
 
 NEAR = 3  # pixels around a subcube in which the catalogue's other sources still shed light into it
@@ -36,7 +38,27 @@ def locate(cube: OpenCube, target: Target) -> tuple[float, float]:
     raise SourceError(f'{how_far} outside the cube; skipped')
 
 
-def positions(cube: OpenCube, targets: Iterable[Target]) -> dict[int, tuple[float, float]]:
+def placed(cube: OpenCube, catalogue: Catalogue) -> list[Target]:
+    """The catalogue's targets, with degrees and arcsec where it has pixels of this cube.
+
+    A size or radius in pixels is in the side of a square as large as a spaxel.
+    """
+    scale = geometry.scale(cube.pixel)
+    targets = []
+    for target in catalogue.targets:
+        given = catalogue.pixels.get(target.id, InPixels())
+        if given.position is not None:
+            ra, dec = _sky(cube, given.position)
+            target = replace(target, ra=ra, dec=dec)
+        if given.size:
+            target = replace(target, size=target.size * scale)
+        if given.aper and target.aper is not None:
+            target = replace(target, aper=target.aper * scale)
+        targets.append(target)
+    return targets
+
+
+def positions(cube: OpenCube, targets: Iterable[Target]) -> dict[Ident, tuple[float, float]]:
     """The positions (y, x) of all targets that have one in the cube's pixels, inside of it or not, by id."""
     found = {}
     for target in targets:
@@ -53,7 +75,13 @@ def _pixel(cube: OpenCube, target: Target) -> tuple[float, float]:
     return y, x
 
 
-def cut(cube: OpenCube, target: Target, sources: Mapping[int, tuple[float, float]] | None = None) -> Cutout:
+def _sky(cube: OpenCube, place: tuple[float, float]) -> tuple[float, float]:
+    """Right ascension and declination of a pixel (y, x); the inverse of `_pixel`."""
+    ra, dec = (float(value) for value in cube.wcs.all_pix2world(place[1], place[0], 0))
+    return ra, dec
+
+
+def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, float]] | None = None) -> Cutout:
     """Cut out everything around one target, padded with bad voxels beyond the field's edge.
 
     ``sources`` are the catalogue's `positions`, among which the cut-out's neighbours are; None where nobody asks.
@@ -96,8 +124,8 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[int, tuple[float, float
 
 
 def _neighbours(
-    sources: Mapping[int, tuple[float, float]], own: int, box: tuple[slice, slice]
-) -> dict[int, tuple[float, float]]:
+    sources: Mapping[Ident, tuple[float, float]], own: Ident, box: tuple[slice, slice]
+) -> dict[Ident, tuple[float, float]]:
     """The other sources in or near a box, in its pixels."""
     ys, xs = box
     return {

@@ -46,14 +46,15 @@ def seek_time(layer: Layer) -> float:
     """Seconds to find and read a small piece of the file, the median of some places; 0 for an array in memory."""
     if layer.values is not None:
         return 0.0
-    nbytes = layer.size
-    return float(np.median([_timed(layer, place, 1) for place in np.linspace(0, nbytes - 1, SAMPLES + 2)[1:-1]]))
+    # Other places each time: those of an earlier run may still be in memory.
+    places = np.random.default_rng().uniform(0, layer.size - 1, SAMPLES)
+    return float(np.median([_timed(layer, place, 1) for place in places]))
 
 
 def read_time(layer: Layer) -> float:
     """Seconds to read one byte among many that lie together."""
     number = min(SAMPLE, layer.size)
-    return _timed(layer, (layer.size - number) // 2, number) / number
+    return _timed(layer, np.random.default_rng().uniform(0, layer.size - number), number) / number
 
 
 def _timed(layer: Layer, place: float, number: int) -> float:
@@ -99,9 +100,7 @@ def copy(cube: OpenCube, plan: Sequence[Tiles], file: BinaryIO, shared: bool) ->
         If the copy cannot be written.
     """
     for layer, tiles in zip(cube.layers, plan, strict=True):
-        for planes in _planes(layer, tiles.together):
-            for packed in tiles.pack(planes):
-                file.write(packed.data)
+        _write(layer, tiles, file)
     file.flush()
     identity = None
     if shared:
@@ -114,6 +113,13 @@ def copy(cube: OpenCube, plan: Sequence[Tiles], file: BinaryIO, shared: bool) ->
     )
     assert data is not None
     return replace(cube, data=data, noise=noise, quality=quality)
+
+
+def _write(layer: Layer, tiles: Tiles, file: BinaryIO) -> None:
+    """Write the tiles of one layer; by itself, so that its planes are gone before the next layer's come."""
+    for planes in _planes(layer, tiles.together):
+        for packed in tiles.pack(planes):
+            file.write(packed.data)
 
 
 def _planes(layer: Layer, together: int) -> Iterator[NDArray[Any]]:

@@ -20,7 +20,7 @@ from autospec_lib.core import keys
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Products
 from autospec_lib.core.statistics import robust_width
-from autospec_lib.core.types import BoolArray, Cutout, FloatArray, IntArray
+from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Ident, IntArray
 from autospec_lib.output import panels, spectra_plot
 from autospec_lib.output.canvas import DPI
 from autospec_lib.output.kept import Kept
@@ -106,7 +106,7 @@ def _spectra(products: Products, cutout: Cutout, kept: Kept) -> Image.Image:
         return sheet.draw(products, cutout)
 
 
-def save(pictures: Mapping[str, Image.Image], folder: Path, ident: int) -> list[Path]:
+def save(pictures: Mapping[str, Image.Image], folder: Path, ident: Ident) -> list[Path]:
     """Write each picture as ``<folder>/<ident>_<KEY>.jpg``, which appears only when it is complete.
 
     Raises

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from autospec_lib import __version__
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Products
-from autospec_lib.core.types import Cutout, FloatArray, Grid, Measured, Target
+from autospec_lib.core.types import Cutout, FloatArray, Grid, Ident, Measured, Target
 
 FORMAT = '0.6'  # of MPDAF's Source files
 BLOCK = 2880  # bytes; FITS files grow in whole blocks
@@ -53,6 +53,7 @@ def write_source(path: Path, products: Products, cutout: Cutout, origin: Mapping
     primary['EXTEND'] = True
     with complete_file(path) as temporary, temporary.open('wb') as file:
         file.write(primary.tostring().encode('ascii'))
+        file.write(_redshift(cutout.target.z))
         file.writelines(_extensions(products, cutout.grid))
         if cutout.grid.spectral.get('CTYPE1') == CHANNEL:
             file.write(_wave_table(cutout))
@@ -85,7 +86,7 @@ def _primary(products: Products, target: Target, origin: Mapping[str, str]) -> f
     now = datetime.datetime.now().isoformat(sep=' ')
     header = fits.Header()
     cards: list[tuple[str, Any, str]] = [
-        ('ID', target.id, 'object ID %d'),
+        ('ID', *ident_card(target.id)),
         ('RA', round(target.ra, 7), 'RA u.degree %.7f'),
         ('DEC', round(target.dec, 7), 'DEC u.degree %.7f'),
         ('FROM', origin.get('FROM', ''), 'detection software'),
@@ -99,7 +100,7 @@ def _primary(products: Products, target: Target, origin: Mapping[str, str]) -> f
         ('DATE', now, 'Creation date'),
         ('AUTHOR', 'MPDAF', 'Origin of the file format'),
         ('FORMAT', FORMAT, 'Version of the Source format'),
-        *((key, value, comment) for key, (value, comment) in products.facts.items()),
+        *((key, _card_value(value), comment) for key, (value, comment) in products.facts.items()),
         (SIZE_CARD, 0, 'length of this file in bytes'),
         ('NNOTES', len(products.notes), 'fall-backs and warnings: NOTE1, NOTE2, ...'),
         *((f'NOTE{number}', _ascii(note), '') for number, note in enumerate(products.notes, 1)),
@@ -108,9 +109,29 @@ def _primary(products: Products, target: Target, origin: Mapping[str, str]) -> f
     return header
 
 
+def ident_card(ident: Ident) -> tuple[int | str, str]:
+    """The ID as a card holds it, and MPDAF's comment, which says how to print it."""
+    if isinstance(ident, int):
+        return ident, 'object ID %d'
+    return _ascii(ident), 'object ID %s'
+
+
+def _card_value(value: Any) -> Any:
+    return _ascii(value) if isinstance(value, str) else value
+
+
 def _ascii(text: str) -> str:
     """FITS headers hold printable ASCII only."""
     return ''.join(c if ' ' <= c <= '~' else '?' for c in text)
+
+
+def _redshift(z: float | None) -> bytes:
+    """The catalogue's redshift as MPDAF's table Z, or nothing where there is none."""
+    if z is None:
+        return b''
+    columns = [fits.Column(name='Z_DESC', format='20A', array=np.array(['CATALOG']))]
+    columns += [fits.Column(name=name, format='D', array=np.array([z])) for name in ('Z', 'Z_MIN', 'Z_MAX')]
+    return _table(fits.BinTableHDU.from_columns(columns, name='Z'))
 
 
 def _extensions(products: Products, grid: Grid) -> Iterator[bytes]:
@@ -136,9 +157,14 @@ def _wave_table(cutout: Cutout) -> bytes:
         fits.Column('CHANNEL', 'J', array=np.arange(1, len(cutout.wave) + 1)),
         fits.Column('WAVE', 'D', unit=cutout.grid.wave_unit, array=cutout.wave),
     ]
-    file = io.BytesIO()
     table = fits.BinTableHDU.from_columns(columns, name='TAB_WAVE')
     table.header['MEDIUM'] = (cutout.grid.medium or 'unknown', 'air, vacuum or unknown')
+    return _table(table)
+
+
+def _table(table: fits.BinTableHDU) -> bytes:
+    """A table's bytes, as they stand behind a primary header."""
+    file = io.BytesIO()
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(file)
     return file.getvalue()[BLOCK:]
 

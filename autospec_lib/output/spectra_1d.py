@@ -10,10 +10,11 @@ import numpy as np
 from astropy.io import fits
 
 from autospec_lib import __version__
+from autospec_lib.core import keys
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Products, Spectrum
-from autospec_lib.core.types import Cutout
-from autospec_lib.output.source_file import stored
+from autospec_lib.core.types import Cutout, Ident
+from autospec_lib.output.source_file import ident_card, stored
 from autospec_lib.output.summary import main_spectra
 
 FOLDER = 'spectra'
@@ -21,9 +22,9 @@ ORIGIN = 'AutoSpec'
 AXIS = {'CRPIX1', 'CRVAL1', 'CDELT1', 'CUNIT1', 'CTYPE1'}  # what the wavelengths of the table say
 
 
-def names(ident: int, found: Iterable[str]) -> list[str]:
+def names(ident: Ident, found: Iterable[str]) -> list[str]:
     """The files of a source with spectra of these keys."""
-    return [f'{ident}_{key}.fits' for key in found]
+    return [f'{keys.file_stem(ident)}_{key}.fits' for key in found]
 
 
 def write(folder: Path, products: Products, cutout: Cutout, apertures: Mapping[str, float]) -> None:
@@ -58,7 +59,7 @@ def write(folder: Path, products: Products, cutout: Cutout, apertures: Mapping[s
             fits.HDUList([primary, table]).writeto(path)
 
 
-def remove(folder: Path, ident: int, kept: Iterable[str] = ()) -> None:
+def remove(folder: Path, ident: Ident, kept: Iterable[str] = ()) -> None:
     """Remove a source's files but those with these names; files of others whose names look alike stay.
 
     Raises
@@ -66,14 +67,18 @@ def remove(folder: Path, ident: int, kept: Iterable[str] = ()) -> None:
     OSError
         If one cannot be removed.
     """
-    for path in folder.glob(f'{ident}_*.fits'):
-        if path.name not in kept and _is_ours(path):
+    for path in folder.glob(f'{keys.file_stem(ident)}_*.fits'):
+        if path.name not in kept and _is_ours(path, ident):
             path.unlink()
 
 
-def _is_ours(path: Path) -> bool:
+def _is_ours(path: Path, ident: Ident) -> bool:
+    """Whether it was written of this source: those of ``a_b`` begin like those of ``a``."""
     with path.open('rb') as file:
-        return f"ORIGIN  = '{ORIGIN}'".encode() in file.read(2880)
+        header = file.read(2880)
+    if f"ORIGIN  = '{ORIGIN}'".encode() not in header:
+        return False
+    return isinstance(ident, int) or fits.Header.fromstring(header).get('ID') == ident_card(ident)[0]
 
 
 def _table(spectrum: Spectrum, cutout: Cutout) -> fits.BinTableHDU:
@@ -106,8 +111,8 @@ def _source(products: Products, cutout: Cutout) -> Iterator[tuple[str, Any, str]
     target = cutout.target
     yield 'ORIGIN', ORIGIN, 'program that wrote this file'
     yield 'EXT_V', f'v.{__version__}', 'its version'
-    yield 'OBJECT', str(target.id), 'source'
-    yield 'ID', target.id, 'ID in the catalogue'
+    yield 'OBJECT', str(ident_card(target.id)[0]), 'source'
+    yield 'ID', ident_card(target.id)[0], 'ID in the catalogue'
     yield 'RA', round(target.ra, 7), '[deg] in the catalogue'
     yield 'DEC', round(target.dec, 7), '[deg] in the catalogue'
     yield 'RADESYS', str(cutout.grid.sky.get('RADESYS', 'ICRS')), 'frame of RA and DEC'

@@ -65,13 +65,15 @@ class Sheet:
         self.figure.subplots_adjust(left=0.075, right=0.985, bottom=bottom / height, top=1 - 0.3 / height, hspace=0.22)
         axes = self.figure.subplots(len(layout.keys), 1, sharex=True, squeeze=False)[:, 0]
         self._panels = [_Panel(one, key, layout.ends) for one, key in zip(axes, layout.keys, strict=True)]
-        self._source = axes[0].set_title('', loc='right', color=QUIET, y=1.0)
+        self._source = axes[0].set_title('', loc='right', color=QUIET, y=1.0, parse_math=False)
         words = ((INK, 'flux'), (ERROR, '1\N{GREEK SMALL LETTER SIGMA} error'), (PALE, 'sky line'))
         lines = [Line2D([], [], color=colour, linewidth=0.9, label=word) for colour, word in words]
         axes[0].legend(handles=lines, loc='lower right', bbox_to_anchor=(0.93, 0.97), fontsize=6, frameon=False, ncol=3)
         axes[-1].set_xlabel(f'wavelength [{unit_text(layout.wave_unit)}]')
         self.figure.supylabel(f'flux [{unit_text(layout.unit)}]' if layout.unit else 'flux', fontsize=8, x=0.005)
-        self._notes = self.figure.text(0.985, 0.05 / height, '', ha='right', va='bottom', fontsize=6, color=QUIET)
+        self._notes = self.figure.text(
+            0.985, 0.05 / height, '', ha='right', va='bottom', fontsize=6, color=QUIET, parse_math=False
+        )
 
     def draw(self, products: Products, cutout: Cutout) -> Image.Image:
         """Draw a source's spectra; they must have the sheet's layout."""

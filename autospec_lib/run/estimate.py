@@ -25,6 +25,7 @@ PLOTS = 0.7e6  # the JPGs of one source
 def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterator[str]:
     """Lines about the cube, the sources, their references, and the memory and disk a run needs."""
     yield from _cube(job)
+    yield f'catalogue: {job.taken}'
     spaxels = []
     for target in targets:
         centre, trouble = _centre(job, target)
@@ -72,7 +73,8 @@ def _cube(job: Job) -> Iterator[str]:
 
 
 def _reference(job: Job, target: Target) -> str:
-    tag = keys.reference(target.ref, job.cube.images, job.params.aper, bool(job.params.deblend))
+    radii = [*job.params.aper, *([] if target.aper is None else [target.aper])]
+    tag = keys.reference(target.ref, job.cube.images, radii, bool(job.params.deblend))
     lost = '' if tag else f' ({target.ref!r} is neither in IMG nor in APER)'
     return keys.prefixed(tag or keys.WHITE, job.prefix) + lost
 

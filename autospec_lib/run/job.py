@@ -9,7 +9,7 @@ from pathlib import Path
 from autospec_lib.config.params import Params
 from autospec_lib.core import keys
 from autospec_lib.core.segmentation_settings import SegmentationSettings
-from autospec_lib.core.types import Target
+from autospec_lib.core.types import Ident, Target
 from autospec_lib.inputs.cube import OpenCube
 from autospec_lib.output import spectra_1d
 from autospec_lib.output.kept import Kept
@@ -20,8 +20,9 @@ from autospec_lib.output.selection import Wanted
 class Job:
     """What all sources of a run share. With ``resume``, sources that are complete already are kept.
 
-    ``catalogue`` are all its rows, those too that this run does not extract. ``sources`` are their pixel positions, for
-    the joint extraction; empty where it is off. ``kept`` are the figures with which this process draws plots.
+    ``catalogue`` are all its rows, those too that this run does not extract, and ``taken`` is one line on what of it
+    was taken as what. ``sources`` are their pixel positions, for the joint extraction; empty where it is off. ``kept``
+    are the figures with which this process draws plots.
     """
 
     folder: Path
@@ -30,8 +31,9 @@ class Job:
     cube: OpenCube
     fingerprint: str = ''
     resume: bool = False
-    sources: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    sources: Mapping[Ident, tuple[float, float]] = field(default_factory=dict)
     catalogue: tuple[Target, ...] = ()
+    taken: str = ''
     kept: Kept = field(default_factory=Kept, compare=False, repr=False)
 
     @property
@@ -41,11 +43,11 @@ class Job:
 
     def path(self, target: Target) -> Path:
         """Where a source's file belongs."""
-        return self.output / f'{self.params.pre_out}{target.id}.fits'
+        return self.output / f'{self.params.pre_out}{keys.file_stem(target.id)}.fits'
 
     def picture(self, target: Target, key: str) -> Path:
         """Where one of a source's plots belongs."""
-        return self.output / 'images' / str(target.id) / keys.picture(target.id, key)
+        return self.output / 'images' / keys.file_stem(target.id) / keys.picture(target.id, key)
 
     def data(self, target: Target) -> Path:
         """Where the file with what the report shows of a source belongs."""
@@ -54,7 +56,7 @@ class Job:
     @property
     def spectra(self) -> Path:
         """The folder of spectra as tables."""
-        return self.folder / self.params.output / spectra_1d.FOLDER
+        return self.output / spectra_1d.FOLDER
 
     @property
     def prefix(self) -> str:

@@ -14,7 +14,7 @@ from autospec_lib.config import params as parameters
 from autospec_lib.core import keys
 from autospec_lib.core.errors import OutputError
 from autospec_lib.core.products import Products
-from autospec_lib.core.types import Cutout, Target
+from autospec_lib.core.types import Cutout, Ident, Target
 from autospec_lib.core.wording import after
 from autospec_lib.output import summary
 from autospec_lib.output.report import page
@@ -25,6 +25,7 @@ INTERVAL = 3.0  # seconds at least between two writes while a run goes on
 SHARE = 0.02  # of a run's time at most that goes into them
 NOT_SHOWN = ('FINGERPRINT',)  # columns of the summary that say nothing to a reader
 SN = ('SN', '', 'median signal-to-noise ratio per pixel of the reference spectrum', True)
+Z = ('Z', '', 'redshift in the catalogue', True)
 Preview = Mapping[str, str]
 
 
@@ -111,7 +112,7 @@ class Pages:
         self._due = 0.0
         self._begun = False
 
-    def add(self, ident: int, preview: Preview) -> None:
+    def add(self, ident: Ident, preview: Preview) -> None:
         """Take in what the table shows of a source."""
         self._previews[str(ident)] = preview
 
@@ -142,7 +143,7 @@ class Pages:
                 return
             if not self._begun:
                 self._recall(rows)
-            page.write_table(output, self._run(rows, state), *_table(rows, self._job.cube.grid.unit), self._previews)
+            page.write_table(output, self._run(rows, state), *_table(rows, self._job), self._previews)
             if not self._begun:
                 page.install(output)  # it looks for the table as soon as it is opened
         self._begun = True
@@ -179,11 +180,13 @@ class Pages:
 
 
 def _table(
-    rows: Sequence[Mapping[str, Any]], unit: str
+    rows: Sequence[Mapping[str, Any]], job: Job
 ) -> tuple[list[tuple[str, str, str, bool]], list[Mapping[str, Any]]]:
-    """Columns and rows of the page's table: those of the summary and the signal-to-noise ratio of the reference."""
+    """Columns and rows of the page's table: the summary's, the reference's S/N, the catalogue's redshifts."""
     from autospec_lib.output.spectra_plot import unit_text
 
+    unit = job.cube.grid.unit
+    redshifts = {target.id: target.z for target in job.catalogue if target.z is not None}
     units = {'': '', summary.FLUX: unit_text(unit) if unit else ''}
     columns = [
         (one.name, units.get(one.unit, one.unit), one.text, one.kind is not str)
@@ -191,7 +194,8 @@ def _table(
         if one.name not in NOT_SHOWN
     ]
     place = [name for name, *_ in columns].index('MAG_WHITE')
-    return [*columns[:place], SN, *columns[place:]], [{**row, 'SN': _ratio(row)} for row in rows]
+    columns = [*columns[:place], SN, *columns[place:], *[Z] * bool(redshifts)]
+    return columns, [{**row, 'SN': _ratio(row), 'Z': redshifts.get(row['ID'])} for row in rows]
 
 
 def _ratio(row: Mapping[str, Any]) -> Any:

@@ -14,8 +14,9 @@ from autospec_lib.config import sextractor
 from autospec_lib.config.params import Params
 from autospec_lib.core import keys
 from autospec_lib.core.errors import InputError
-from autospec_lib.core.types import Target
-from autospec_lib.inputs import catalog, cutouts, images, psf_setting
+from autospec_lib.core.types import Ident, Target
+from autospec_lib.core.wording import near
+from autospec_lib.inputs import catalog, cutouts, given_positions, images, psf_setting
 from autospec_lib.inputs.cube import OpenCube, open_cube
 from autospec_lib.output import marz, spectra_1d, summary_table
 from autospec_lib.output.report import page
@@ -25,11 +26,15 @@ from autospec_lib.run.job import Job
 
 @dataclass(frozen=True)
 class Choice:
-    """What the command line says of the sources: which IDs (None = all), leave out bad rows, keep complete ones."""
+    """What the command line says of the sources: which IDs (None = all), leave out bad rows, keep complete ones.
 
-    idents: Collection[int] | None = None
+    ``positions`` take the place of the catalogue, where there are any.
+    """
+
+    idents: Collection[Ident] | None = None
     skip_bad_rows: bool = False
     resume: bool = False
+    positions: Sequence[str] = ()
 
 
 def prepare(
@@ -64,11 +69,14 @@ def prepare(
     """
     # Sources may be extracted by processes that were started elsewhere.
     folder = Path(os.path.abspath(folder))
-    rows, skipped = catalog.load(folder / params.catalog, params.mode, params.size, params.ref, choice.skip_bad_rows)
-    targets = _selected(rows, choice.idents, params.catalog)
+    if choice.positions:
+        listed = given_positions.catalogue(choice.positions, params.size, params.ref)
+    else:
+        listed = catalog.load(folder / params.catalog, params.mode, params.size, params.ref, choice.skip_bad_rows)
+    chosen = _selected(listed.targets, choice.idents, params.catalog)
     # MPDAF warns through its logger of what is right here, such as an image that is larger than the cube.
     logging.getLogger('mpdaf').setLevel(logging.WARNING if params.warnings else logging.ERROR)
-    _check_outputs(folder, params, {target.id for target in targets})
+    _check_outputs(folder, params, {keys.file_stem(target.id) for target in chosen})
     if write_defaults:
         sextractor.install_defaults(folder)
     settings, ignored = sextractor.load(folder)
@@ -76,37 +84,41 @@ def prepare(
     obstacle = page.obstacle(folder / params.output) if params.report else ''
     params = replace(params, report=params.report and not obstacle)
     fingerprint = resume.run_fingerprint(folder, params, settings, cube.beside)
+    if params.deblend:
+        fingerprint += repr(choice.positions)  # which are each other's neighbours
+    rows = cutouts.placed(cube, listed)
     sources = cutouts.positions(cube, rows) if params.deblend else {}
-    job = Job(folder, params, settings, cube, fingerprint, choice.resume, sources, tuple(rows))
-    return job, targets, [*skipped, *ignored, *cube.notes, *[obstacle] * bool(obstacle)]
+    job = Job(folder, params, settings, cube, fingerprint, choice.resume, sources, tuple(rows), listed.taken)
+    targets = [target for target in rows if target.id in {one.id for one in chosen}]
+    return job, targets, [*listed.warnings, *ignored, *cube.notes, *[obstacle] * bool(obstacle)]
 
 
-def _check_outputs(folder: Path, params: Params, idents: Collection[int]) -> None:
+def _check_outputs(folder: Path, params: Params, stems: Collection[str]) -> None:
     """Refuse a run that would write over one of its inputs, and one whose log cannot be written."""
     logs = folder / 'logs'
     if logs.exists() and not logs.is_dir():
         raise InputError(f'{logs}: is a file, where the folder of the logs belongs; rename it')
     names = ('param.py', 'default.sex', params.catalog, params.datacube, *params.img, *params.seg)
-    inputs = {_identity(folder / name): name for name in names if (folder / name).exists()}
-    for path in _in_the_way(folder / params.output, params.pre_out, set(map(str, idents))):
+    inputs = {_identity(folder / name): name for name in names if name and (folder / name).exists()}
+    for path in _in_the_way(folder / params.output, params.pre_out, stems):
         name = inputs.get(_identity(path)) if path.exists() else None
         if name is not None:
             raise InputError(f'{path}: is the input {name}, where the run would write; move it, or set OUTPUT')
 
 
-def _in_the_way(output: Path, prefix: str, idents: Collection[str]) -> Iterator[Path]:
+def _in_the_way(output: Path, prefix: str, stems: Collection[str]) -> Iterator[Path]:
     """What lies where the run writes: the lock, what is of all sources, each source's files and plots."""
     for name in (lock.NAME, *summary_table.NAMES, marz.NAME, page.PAGE):
         yield output / name
     yield from (output / keys.REPORT).glob('*')
     for path in output.glob(f'{spectra_1d.FOLDER}/*.fits'):
-        if path.name.partition('_')[0] in idents:
+        if any(path.name.startswith(f'{stem}_') for stem in stems):
             yield path
     for path in output.glob(f'{glob.escape(prefix)}*.fits'):
-        if path.stem.removeprefix(prefix) in idents:
+        if path.stem.removeprefix(prefix) in stems:
             yield path
     for path in output.glob('images/*/*.jpg'):
-        if path.parent.name in idents:
+        if path.parent.name in stems:
             yield path
 
 
@@ -115,14 +127,24 @@ def _identity(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _selected(targets: list[Target], wanted: Collection[int] | None, catalogue: str) -> list[Target]:
+def _selected(targets: list[Target], wanted: Collection[Ident] | None, catalogue: str) -> list[Target]:
     if wanted is None:
         return targets
-    known = {target.id for target in targets}
-    unknown = [str(ident) for ident in wanted if ident not in known]
+    known = dict.fromkeys(target.id for target in targets)
+    unknown = [ident for ident in wanted if ident not in known]
     if unknown:
-        raise InputError(f'--id {" ".join(unknown)}: not in {catalogue}; its IDs run from {min(known)} to {max(known)}')
+        raise InputError(f'--id {" ".join(map(str, unknown))}: not in {catalogue}; {_listed(known, unknown)}')
     return [target for target in targets if target.id in set(wanted)]
+
+
+def _listed(known: Collection[Ident], unknown: Collection[Ident]) -> str:
+    """Which IDs there are, and what may have been meant."""
+    numbers = [ident for ident in known if isinstance(ident, int)]
+    names = [ident for ident in known if isinstance(ident, str)]
+    if not names:
+        return f'its IDs run from {min(numbers)} to {max(numbers)}'
+    some = ', '.join(names[:5]) + ' ...' * (len(names) > 5)
+    return f'its IDs are {some}' + near(str(next(iter(unknown))), names)
 
 
 def open_all(params: Params, folder: Path) -> OpenCube:

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from autospec_lib import __version__
 from autospec_lib.core.errors import OutputError
+from autospec_lib.core.types import Ident
 from autospec_lib.core.wording import after
 
 PACKAGES = ('numpy', 'astropy', 'mpdaf', 'sep', 'matplotlib', 'scipy')
@@ -27,7 +28,7 @@ class Outcome:
     `autospec_lib.output.report.source_data.write`).
     """
 
-    ident: int
+    ident: Ident
     seconds: float
     notes: tuple[str, ...] = ()
     error: str | None = None

@@ -133,21 +133,21 @@ class Results:
 
     def _identity(self, target: Target) -> Row:
         """What is known before the extraction; a redshift stays whatever becomes of the spectrum."""
-        row = self._earlier.get(target.id, {})
+        row = self._earlier.get(str(target.id), {})
         redshift = {one.name: row[one.name] for one in summary.MARZ if one.name in row and self._same(row, target)}
         return {'ID': target.id, 'RA': target.ra, 'DEC': target.dec} | redshift
 
-    def _read(self) -> dict[int, Row]:
+    def _read(self) -> dict[str, Row]:
         """The rows of the summary that is there, by ID; none where it cannot be read."""
         try:
             rows = summary_table.read(self._output / summary_table.NAMES[0], self._job.cube.grid.unit)
-            return {row['ID']: row for row in rows}
+            return {str(row['ID']): row for row in rows}
         except Exception:  # astropy has many kinds for a file that is no table, and nothing hangs on this one
             return {}
 
     def _from_before(self, target: Target) -> Row:
         """What an earlier run found: its row where that belongs to the file, else measured in the file."""
-        path, row = self._job.path(target), self._earlier.get(target.id)
+        path, row = self._job.path(target), self._earlier.get(str(target.id))
         fingerprint = _fingerprint(path)
         if row is not None and self._same(row, target) and row.get('FINGERPRINT') == fingerprint:
             return row | self._identity(target)

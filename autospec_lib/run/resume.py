@@ -55,9 +55,10 @@ def run_fingerprint(folder: Path, params: Params, sex: Any, beside: Sequence[Pat
         digest.update(f'{field.name}='.encode())
         digest.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
     # With the joint extraction a source's neighbours count, which are other rows of the catalogue.
-    catalogue = [params.catalog] * bool(params.deblend)
-    for name in (params.datacube, *params.img, *params.seg, *catalogue, *(path.name for path in beside)):
-        status = (folder / name).stat()
+    catalogue = [params.catalog] * bool(params.deblend and params.catalog)
+    named = [(name, folder / name) for name in (params.datacube, *params.img, *params.seg, *catalogue)]
+    for name, path in (*named, *((path.name, path) for path in beside)):
+        status = path.stat()
         digest.update(f'{name}:{status.st_size}:{status.st_mtime_ns};'.encode())
     return digest.hexdigest()
 

@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from autospec_lib.core.errors import InputError
-from autospec_lib.core.types import Target
+from autospec_lib.core.types import Ident, Target
 from autospec_lib.run.interruption import Interruption, blocked, leave_to_parent
 from autospec_lib.run.job import Job
 from autospec_lib.run.report import Outcome
@@ -114,7 +114,7 @@ def processes(
         What stops all sources, as in `source.attempt`.
     """
     interruption = interruption or Interruption()
-    waiting, died = list(reversed(targets)), set[int]()
+    waiting, died = list(reversed(targets)), set[Ident]()
     workers: list[_Worker] = []
     try:
         while (waiting and not interruption.requested) or any(worker.target for worker in workers):
@@ -142,7 +142,7 @@ def processes(
             worker.end(job)
 
 
-def _answers(job: Job, workers: list[_Worker], waiting: list[Target], died: set[int]) -> Iterator[Outcome]:
+def _answers(job: Job, workers: list[_Worker], waiting: list[Target], died: set[Ident]) -> Iterator[Outcome]:
     """Take the answers that have come, and give the next targets; a dead worker leaves the list."""
     busy = {worker.pipe: worker for worker in workers if worker.target}
     for pipe in wait(list(busy), timeout=0.2):

@@ -154,7 +154,12 @@ def _copied(
         torn.unlink(missing_ok=True)
     # Where processes inherit open files, the copy has no name: nothing is left even of a run that is killed.
     named = shared or sys.platform != 'linux'
-    descriptor, name = tempfile.mkstemp('.tmp', f'{NAME}.', found.folder)
+    try:
+        descriptor, name = tempfile.mkstemp('.tmp', f'{NAME}.', found.folder)
+    except OSError as error:
+        tell(_without(job, found.folder, error))
+        yield job
+        return
     path = Path(name)
     try:
         with os.fdopen(descriptor, 'w+b') as file:
@@ -169,9 +174,13 @@ def _copied(
             except OSError as error:
                 with suppress(OSError):  # what it has not written yet finds no room either
                     file.close()
-                tell(f'{found.folder}: {error.strerror}; {job.params.datacube} is read without a copy')
+                tell(_without(job, found.folder, error))
             yield copied
     finally:
         if named:
             with suppress(OSError):
                 Path(name).unlink(missing_ok=True)
+
+
+def _without(job: Job, folder: Path, error: OSError) -> str:
+    return f'{folder}: {error.strerror}; {job.params.datacube} is read without a copy'

@@ -279,7 +279,7 @@ def test_a_folder_without_param_py_says_how_to_begin(tmp_path, capsys, monkeypat
 def test_a_folder_behind_id_is_told_where_it_belongs(folder, capsys):
     with pytest.raises(SystemExit, match='2'):
         main(['--id', '7', str(folder)])
-    assert 'is not a whole number; a folder comes before --id' in capsys.readouterr().err
+    assert 'is a working folder; a folder comes before --id' in capsys.readouterr().err
 
 
 def test_images_and_maps_take_part(folder):

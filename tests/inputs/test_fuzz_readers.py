@@ -50,7 +50,8 @@ def load_catalogue(folder, content, mode, skip_bad_rows=False):
     path = folder / 'sources.txt'
     path.write_bytes(as_bytes(content))
     try:
-        return check_messages(path, *catalog.load(path, mode, SIZE, REF, skip_bad_rows))
+        found = catalog.load(path, mode, SIZE, REF, skip_bad_rows)
+        return check_messages(path, found.targets, found.warnings)
     except InputError as error:
         return check_messages(path, None, (), error.faults)
 
@@ -146,6 +147,27 @@ class TestCatalogue:
     def test_any_content(self, folder, content, mode, skip_bad_rows):
         load_catalogue(folder, content, mode, skip_bad_rows)
 
+    starts = (
+        'SIMPLE  =',
+        '<?xml ?><VOTABLE',
+        '# %ECSV 1.0\n',
+        '| a | b |\n',
+        '\\ x\n',
+        '\\begin{table}',
+        '# 1 NUMBER\n# 2 RA\n',
+    )
+    tables = st.sampled_from(
+        (*starts, 'fk5\n', 'fk5;circle(', '# Region file format: DS9\n', 'id;ra;dec\n', 'id\tra\tdec\n')
+    )
+    pieces = st.sampled_from(
+        ['\n', ' ', '(', ')', '1', '2.5', ',', ';', '\t', '|', '"', '{', '#', '--', 'point', 'icrs', '=']
+    )
+
+    @patient
+    @given(start=tables, rest=st.lists(pieces, max_size=30).map(''.join) | st.text(), mode=modes, skip=st.booleans())
+    def test_any_content_behind_the_mark_of_a_format(self, folder, start, rest, mode, skip):
+        load_catalogue(folder, start + rest, mode, skip)
+
     @patient
     @given(
         rows=st.lists(st.lists(cells, min_size=1, max_size=6), min_size=1, max_size=8),
@@ -181,10 +203,11 @@ class TestCatalogue:
     def first_three(line):
         """The first three numbers of a line, read in another way."""
         try:
-            ident, ra, dec = (float(word) for word in re.findall(r'[^\s,\'"#]+', line)[:3])
+            ident, *position = re.findall(r'[^\s,\'"#]+', line)[:3]
+            ra, dec = map(float, position)
         except ValueError:
             return None
-        return ident, ra, dec
+        return float(ident) if ident.isdecimal() else ident, ra, dec
 
     refs = st.from_regex(r'[A-Za-z0-9][\w.-]{0,9}', fullmatch=True).filter(
         lambda ref: ref.lower() not in ('nan', 'none')

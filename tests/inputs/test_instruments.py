@@ -411,3 +411,48 @@ def test_every_instrument_has_a_place_in_the_documents_and_a_prefix_that_names_c
         assert instrument.name.split()[0] in text
         assert instrument.prefix.isalnum()
         assert instrument.prefix == instrument.prefix.upper()
+
+
+def wavelength_first(path):
+    """Bring all cubes of a file into the order (y, x, wavelength) of numpy, as OSIRIS has it."""
+    new = {'1': '2', '2': '3', '3': '1'}
+    with fits.open(path) as hdus:
+        changed = []
+        for hdu in hdus:
+            if not hdu.is_image or len(hdu.shape) != 3:
+                changed.append(hdu)
+                continue
+            header = fits.Header()
+            for card in hdu.header.cards:
+                name = card.keyword
+                if name.startswith(('CTYPE', 'CUNIT', 'CRVAL', 'CRPIX', 'CDELT')):
+                    name = name[:-1] + new[name[-1]]
+                elif name.startswith(('CD', 'PC')) and name[2:3].isdigit():
+                    name = f'{name[:2]}{new[name[2]]}_{new[name[4]]}'
+                elif name.startswith('PS3_'):
+                    name = f'PS1_{name[4:]}'
+                if not name.startswith(
+                    ('NAXIS', 'BZERO', 'BSCALE', 'BITPIX', 'SIMPLE', 'XTENSION', 'PCOUNT', 'GCOUNT')
+                ):
+                    header[name] = card.value
+            kind = fits.PrimaryHDU if hdu is hdus[0] else fits.ImageHDU
+            changed.append(kind(hdu.data.transpose(1, 2, 0), header))
+        fits.HDUList(changed).writeto(path, overwrite=True)
+
+
+@pytest.mark.parametrize(
+    'layout', [layouts.kcwi_idl, layouts.manga_lincube, layouts.jwst_miri, layouts.weave], ids=lambda one: one.__name__
+)
+def test_instruments_are_recognised_in_any_order_of_axes(tmp_path, layout):
+    path, truth, field = written(tmp_path, layout)
+    for file in tmp_path.iterdir():
+        wavelength_first(file)
+    opened = cube.open_cube(path)
+    assert truth.said[1] in opened.recognised
+    assert_allclose(opened.wave * units.Unit(opened.grid.wave_unit).to('Angstrom'), truth.wave, rtol=1e-6)
+    cut = voxels(path)
+    np.testing.assert_array_equal(cut.bad, field.bad)
+    flux = converted(cut.data, opened.grid.unit, truth.unit)
+    assert_allclose(flux, np.where(field.bad, 0, field.flux), rtol=1e-5, atol=1e-5)
+    variance = converted(cut.variance, opened.grid.unit, truth.unit, power=2)
+    assert_allclose(variance, np.where(field.bad, 0, field.sigma**2), rtol=1e-5)

@@ -64,6 +64,21 @@ def test_a_run_writes_page_table_and_data(field):
     assert not list(field.rglob('.*.tmp'))
 
 
+def test_ids_may_be_text_and_catalogues_have_redshifts(field):
+    evil = '<script>alert(1)<script> \u2028 a'
+    rows = [f'"{evil}",{RA},{DEC},0.5\n', f'J1000+0200,{RA},{DEC},\n', f'<script>,{RA},{DEC},1.5\n']
+    (field / 'catalog.txt').write_text('ID,RA,DEC,Z\n' + ''.join(rows))
+    assert main([str(field), '-q']) == 0
+    _, rows, previews = table(field)
+    assert [row['ID'] for row in rows] == [evil, 'J1000+0200', '<script>']
+    assert [row['Z'] for row in rows] == [0.5, None, 1.5]
+    for _, _, name in previews:
+        assert content(field / 'output' / 'report' / 'data' / name)[1]['id'] in [row['ID'] for row in rows]
+    assert main([str(field), '-q', '--resume']) == 0
+    assert [row['STATUS'] for row in table(field)[1]] == ['kept'] * 3
+    assert [row['SN'] for row in table(field)[1]] == [row['SN'] for row in rows]
+
+
 def test_the_reference_spectrums_signal_to_noise_stands_in_the_table(field):
     assert main([str(field), '-q']) == 1
     _, rows, _ = table(field)

@@ -213,6 +213,16 @@ def test_a_full_disk_costs_the_copy_alone(folder, disk, monkeypatch, capsys):
     same(arrays(folder / 'output'), truth)
 
 
+def test_where_no_file_can_be_made_there_is_no_copy(folder, disk, monkeypatch, capsys):
+    def refused(*_):
+        raise PermissionError(errno.EACCES, 'Permission denied')
+
+    monkeypatch.setattr('tempfile.mkstemp', refused)
+    assert main([str(folder)]) == 1
+    assert 'tmp: Permission denied; datacube.fits is read without a copy' in capsys.readouterr().err
+    assert '16 of 17 sources extracted' in log(folder)
+
+
 def test_without_room_there_is_no_copy_and_the_way_out_is_named(folder, disk, monkeypatch, capsys):
     monkeypatch.setattr(slow_storage, 'ROOM', 1e12)
     assert main([str(folder)]) == 1

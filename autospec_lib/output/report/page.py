@@ -11,6 +11,7 @@ from typing import Any
 
 from autospec_lib.core import keys
 from autospec_lib.core.atomic import complete_file
+from autospec_lib.core.types import Ident
 from autospec_lib.output.report import encoding
 
 PAGE, FOLDER, TABLE = 'index.html', keys.REPORT, 'sources.js'
@@ -175,7 +176,7 @@ def write_table(
         temporary.write_text(encoding.call(FUNCTION, table), encoding='ascii')
 
 
-def _preview(ident: int | str, previews: Mapping[str, Mapping[str, str]]) -> list[str]:
+def _preview(ident: Ident, previews: Mapping[str, Mapping[str, str]]) -> list[str]:
     """Small images and outline of a source, and the name of the file with its data."""
     found = previews.get(str(ident), {})
     return [found.get('thumb', ''), found.get('outline', ''), keys.report_data(ident)]

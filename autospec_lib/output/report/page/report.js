@@ -45,7 +45,8 @@ const Report = {
     byId('meter').hidden = !run.running;
     byId('meter').max = run.total || 1;
     byId('meter').value = run.done;
-    byId('origin').textContent = `AutoSpec ${run.version} · ${run.cube} · ${run.catalogue} · ${run.written}`;
+    byId('origin').textContent = [`AutoSpec ${run.version}`, run.cube, run.catalogue, run.written].filter(Boolean)
+      .join(' · ');
     byId('settings').textContent = [run.command, `in ${run.folder}`, '', run.settings].join('\n');
   },
 
