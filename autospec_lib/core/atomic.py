@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,7 +21,7 @@ def complete_file(path: Path, flush: bool = True) -> Iterator[Path]:
     OSError
         If the folder cannot be written or the disk is full.
     """
-    for torn in path.parent.glob(f'.{glob.escape(path.name)}.*.tmp'):
+    for torn in _remains(path):
         if not _in_use(torn):
             torn.unlink(missing_ok=True)
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
@@ -33,6 +32,15 @@ def complete_file(path: Path, flush: bool = True) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remains(path: Path) -> list[Path]:
+    """Temporary files beside a path; without glob, which takes a millisecond in a folder of a thousand files."""
+    try:
+        names = os.listdir(path.parent)
+    except OSError:  # the writer will see
+        return []
+    return [path.with_name(name) for name in names if name.startswith(f'.{path.name}.') and name.endswith('.tmp')]
 
 
 def _flush(path: Path) -> None:
