@@ -54,7 +54,7 @@ def make_folder(folder: Path, plotted: bool) -> None:
     lines = [f'{n} {float(ra):.7f} {float(dec):.7f}\n' for n, (ra, dec) in enumerate(rows)]
     (folder / 'catalog.txt').write_text(''.join(lines))
     text = (folder / 'param.py').read_text().replace('APER = 0.6, 1.0', 'APER = 1.0, 2.0')
-    (folder / 'param.py').write_text(f'{text}PLOTS = {plotted}\n')
+    (folder / 'param.py').write_text(f'{text}PLOTS = {plotted}\nREPORT = False\n')
 
 
 def open_job(folder: Path) -> tuple[Job, list[Target]]:
@@ -239,7 +239,7 @@ def large_field(folder: Path) -> None:
         ra, dec = wcs.all_pix2world(x, y, 0)
         lines.append(f'{number} {float(ra):.7f} {float(dec):.7f}\n')
     (folder / 'catalog.txt').write_text(''.join(lines))
-    (folder / 'param.py').write_text("DATACUBE = 'large.fits'\nPLOTS = False\n")
+    (folder / 'param.py').write_text("DATACUBE = 'large.fits'\nPLOTS = False\nREPORT = False\n")
 
 
 def report(rows: list[tuple[str, str]]) -> None:

@@ -6,8 +6,9 @@ from builders import DEC, RA, small_cube, write_cube
 
 @pytest.fixture
 def folder(tmp_path):
-    """A working folder: the small cube, its one source with ID 7, a param.py without plots."""
+    """A working folder: the small cube, its one source with ID 7, a param.py without plots and report."""
     write_cube(tmp_path / 'datacube.fits', *small_cube())
     (tmp_path / 'catalog.txt').write_text(f'# id ra dec\n7 {RA:.7f} {DEC:.7f}\n')
-    (tmp_path / 'param.py').write_text("DATACUBE = 'datacube.fits'\nCATALOG = 'catalog.txt'\nSIZE = 3\nPLOTS = False\n")
+    lines = ("DATACUBE = 'datacube.fits'", "CATALOG = 'catalog.txt'", 'SIZE = 3', 'PLOTS = REPORT = False')
+    (tmp_path / 'param.py').write_text('\n'.join((*lines, '')))
     return tmp_path

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from autospec_lib.cli.command import main
 from autospec_lib.config import params, params_table, reading, sextractor_keys
 from autospec_lib.inputs.catalogs import catalog_names
 from autospec_lib.output import summary
+from autospec_lib.output.report import page as report
 
 ROOT = Path(__file__).resolve().parent.parent
 USER_PAGES = ['README.md', *(f'docs/{path.name}' for path in sorted((ROOT / 'docs').glob('*.md')))]
@@ -147,6 +149,17 @@ def test_the_columns_with_results_of_marz_stand_in_their_table():
     text = section('docs/output.md', 'MARZ')
     for column in summary.MARZ:
         assert f'\n| `{column.name}` | {column.text} |\n' in text
+
+
+def test_the_page_of_the_report_names_its_keys_and_files(tmp_path):
+    report.install(tmp_path)
+    page = (tmp_path / report.PAGE).read_text(encoding='utf-8')
+    told = [re.findall(r'<kbd>(.)', line) for line in page.splitlines() if '<dt>' in line]
+    documented = re.findall(r'`([^`]+)`', section('docs/report.md', 'Keys').replace('`?`', ''))
+    assert [key[0] for keys in told for key in keys] == [key[0] for key in documented]
+    patterns = first_column(section('docs/report.md', 'Files'))
+    written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob('*') if path.is_file()}
+    assert all(any(fnmatch(name, pattern) for pattern in patterns) for name in written)
 
 
 def test_every_plot_stands_in_its_table(extracted):

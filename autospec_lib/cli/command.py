@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from autospec_lib import __version__
 from autospec_lib.cli import memory, positions
 from autospec_lib.cli.init import init
-from autospec_lib.cli.options import parser
+from autospec_lib.cli.options import parsed
 from autospec_lib.cli.terminal import prepare_streams, say, teller
+from autospec_lib.cli.view import view
 from autospec_lib.core.errors import AutoSpecError, InputError, OutputError
 from autospec_lib.core.wording import way_out
 from autospec_lib.run.interruption import Interruption
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for library in ('OPENBLAS', 'MKL', 'OMP', 'VECLIB'):
         os.environ.setdefault(f'{library}_NUM_THREADS', '1')
     prepare_streams()
-    options = parser().parse_args(argv)
+    options = parsed(argv)
     interruption = Interruption()
     with interruption.handled():
         code = _guarded(positions.folder(options), options, interruption)
@@ -86,6 +87,8 @@ def _action(options: argparse.Namespace) -> Callable[[Path, argparse.Namespace, 
         return _demo
     if options.init:
         return init
+    if options.view:
+        return view
     if options.marz_results:
         return _take_redshifts
     return _check if options.check else _run
@@ -166,6 +169,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
     _warn(warned, options)
     from autospec_lib.run import slow_storage
     from autospec_lib.run.lock import locked
+    from autospec_lib.run.pages import Pages
     from autospec_lib.run.report import Log, Report
     from autospec_lib.run.results import Results
 
@@ -182,7 +186,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
             raise InputError(f'{where}: {error.strerror}; {mend}') from error
         _warn(unlocked, options)
         _write_header(log, job, options, [*warned, *unlocked])
-        results = Results(job, targets)
+        results = Results(job, targets, Pages(job, _command()))
         interruption.begin(lambda: f'interrupted; {report.summary}')
         tell, shared = teller(log, options.quiet), bool(options.scheduler)
         outcomes = slow_storage.extracted(job, targets, extract, interruption, tell, shared)
@@ -194,16 +198,19 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
     return code
 
 
+def _command() -> str:
+    return shlex.join(['AutoSpec', *(sys.argv[1:])])
+
+
 def _write_header(log: Log, job: Job, options: argparse.Namespace, warned: list[str]) -> None:
     from autospec_lib.config import params, sextractor_keys
 
     names = dict.fromkeys((job.params.datacube, job.params.catalog, *job.params.img, *job.params.seg, 'default.sex'))
     inputs = [*(job.folder / name for name in names if name), *job.cube.beside]
-    command = shlex.join(['AutoSpec', *(sys.argv[1:])])
     settings = '\n'.join(
         (params.describe(job.params), 'default.sex:', sextractor_keys.describe(vars(job.segmentation)))
     )
-    log.header(command, job.folder.resolve(), settings, inputs)
+    log.header(_command(), job.folder.resolve(), settings, inputs)
     log.write(f'# recognised: {job.cube.recognised}')
     log.write(f'# catalogue: {job.taken}')
     for line in warned:
@@ -233,7 +240,7 @@ def _loop(outcomes: Iterator[Outcome], told: tuple[Report, Results, Log], option
         except KeyboardInterrupt:
             log.write('# interrupted')
             with suppress(OutputError):
-                results.write()
+                results.write('interrupted')
             return EXIT_INTERRUPTED
         except AutoSpecError as error:
             with bar.external_write_mode():
@@ -241,7 +248,7 @@ def _loop(outcomes: Iterator[Outcome], told: tuple[Report, Results, Log], option
             with suppress(OutputError):  # the log or the summary may be what cannot be written
                 log.write(f'# stopped: {error}')
             with suppress(OutputError):
-                results.write()
+                results.write('interrupted')
             return EXIT_FAILED
     if report.bugs:
         say(f'{report.bugs} of these are bugs in AutoSpec; please report them with {log.path}', sys.stderr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+from collections.abc import Sequence
 
 from autospec_lib import __version__
 
@@ -12,8 +13,8 @@ DESCRIPTION = """\
 Extract a spectrum for every source of a catalogue from an integral-field datacube.
 
 The working folder holds param.py (what to do), a catalogue, a cube and, if you like, images and segmentation maps.
-For every source you get OUTPUT/Source_<ID>.fits (an MPDAF Source file) and plots in OUTPUT/images/<ID>/, and a table of
-all sources, OUTPUT/summary.ecsv."""
+For every source you get OUTPUT/Source_<ID>.fits (an MPDAF Source file) and plots in OUTPUT/images/<ID>/, and for all of
+them a table, OUTPUT/summary.ecsv, and a page for the browser, OUTPUT/index.html."""
 
 EPILOG = """\
 a first run:
@@ -21,6 +22,7 @@ a first run:
   AutoSpec --init my_field   write param.py and catalog.txt into my_field; edit both
   AutoSpec --check my_field  find every fault and say what a run would do and need
   AutoSpec my_field          run
+  AutoSpec --view my_field   look at the results in the browser
 
 one position, without a catalogue or param.py:
   AutoSpec --radec '08:42:18.8 +01:38:33' cube.fits
@@ -57,6 +59,8 @@ def parser() -> argparse.ArgumentParser:
         help='make a demo folder (default: autospec_demo) from the real MUSE cube inside mpdaf and run on it; '
         "'--demo sim [DIR]': a simulated field with known spectra",
     )
+    does.add_argument('--view', action='store_true', help='open the report of a run in the browser')
+    add('--port', type=_port, metavar='N', help='with --view: serve the report to browsers of this machine at port N')
     does.add_argument(
         '--marz-results', metavar='FILE', help='read the redshifts that MARZ has saved in FILE (.mz) into the summary'
     )
@@ -82,10 +86,26 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
+def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The options of a command line; one that makes no sense ends the program."""
+    made = parser()
+    options = made.parse_args(argv)
+    if options.port is not None and not options.view:
+        made.error('--port N goes with --view')
+    return options
+
+
 def _count(text: str) -> int:
     """A number of processes."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f'{text!r} is not a whole number from 0')
+    return int(text)
+
+
+def _port(text: str) -> int:
+    """A port, 0 for any that is free."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f'{text!r} is no port; expected a whole number up to 65535, e.g. 8000')
     return int(text)
 
 

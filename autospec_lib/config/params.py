@@ -185,6 +185,13 @@ class Params:
         'draw images, masks, spectra and maps of each source',
         'See [Plots](output.md#plots).',
     )
+    report: bool = _parameter(
+        True,
+        validators.SWITCH,
+        'Output',
+        'write index.html, a page with all sources for the browser',
+        'See [Report](report.md).',
+    )
     out_1d: bool = _parameter(
         False,
         validators.SWITCH,

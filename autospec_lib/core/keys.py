@@ -24,6 +24,7 @@ PROFILE = 'DEBLEND_PROFILE'
 MASK_SKY = 'MASK_SKY'
 CONTSUB = '_CONTSUB'
 SKYSUB = '_SKYSUB'
+REPORT = 'report'  # folder of what the page index.html needs
 _RESERVED = re.compile(r'(con|prn|aux|nul|(com|lpt)[0-9])', re.IGNORECASE)
 PICTURES = ('IMAGES', 'MASKS', 'SPECTRA', 'XCOR', 'DEBLEND')  # the plots that a source can have
 
@@ -82,6 +83,11 @@ def file_stem(ident: Ident) -> str:
 def picture(ident: Ident, key: str) -> str:
     """The name of the file with one of a source's `PICTURES`."""
     return f'{file_stem(ident)}_{key}.jpg'
+
+
+def report_data(ident: Ident) -> str:
+    """The name of the file with what the report shows of a source."""
+    return f'{file_stem(ident)}.js'
 
 
 def neighbour_profile(ident: Ident) -> str:

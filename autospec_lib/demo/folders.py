@@ -144,13 +144,15 @@ def what_to_look_at(folder: Path, simulated: bool) -> str:
     if simulated:
         return (
             f'results: {output}\n'
-            f'look at: {output}/images/11/11_IMAGES.jpg and 11_SPECTRA.jpg, one of a blended pair (the other is 12)\n'
+            f'look at: {output}/index.html, all sources in the browser (or AutoSpec --view {folder})\n'
+            f'         {output}/images/11/11_IMAGES.jpg and 11_SPECTRA.jpg, one of a blended pair (the other is 12)\n'
             f'         {output}/images/23/23_MASKS.jpg, a position where nothing was detected\n'
             f'compare: the spectra with the true ones in {folder}/truth.fits (see docs/running.md)'
         )
     return (
         f'results: {output}\n'
-        f'look at: {output}/images/6/6_IMAGES.jpg, a knot of gas that H-alpha shows and white light hides\n'
+        f'look at: {output}/index.html, all sources in the browser (or AutoSpec --view {folder})\n'
+        f'         {output}/images/6/6_IMAGES.jpg, a knot of gas that H-alpha shows and white light hides\n'
         f'         {output}/images/6/6_SPECTRA.jpg, its emission lines out of the galaxy that outshines it\n'
         f'         {output}/images/6/6_XCOR.jpg, which spaxels share its spectrum, with and without the continuum\n'
         f"load:    from mpdaf.sdetect import Source; s = Source.from_file('{output}/Source_6.fits'); s.info()\n"

@@ -99,4 +99,6 @@ def file_size(job: Job, spaxels: int) -> float:
     tables = [17 * nl] * (spectra * params.out_1d)
     blocks = sum(int(np.ceil(size / BLOCK)) + 1 for size in arrays)
     blocks += sum(int(np.ceil(size / BLOCK)) + 3 for size in tables)
-    return blocks * BLOCK + PLOTS * params.plots + 8 * nl * params.marz
+    # The report holds the spectra once more, in text of four characters for three bytes.
+    again = params.report * sum(size * 4 / 3 for size in arrays if size == 4 * nl)
+    return blocks * BLOCK + PLOTS * params.plots + 8 * nl * params.marz + again

@@ -36,19 +36,27 @@ class Job:
     taken: str = ''
     kept: Kept = field(default_factory=Kept, compare=False, repr=False)
 
+    @property
+    def output(self) -> Path:
+        """The output folder."""
+        return self.folder / self.params.output
+
     def path(self, target: Target) -> Path:
         """Where a source's file belongs."""
-        return self.folder / self.params.output / f'{self.params.pre_out}{keys.file_stem(target.id)}.fits'
+        return self.output / f'{self.params.pre_out}{keys.file_stem(target.id)}.fits'
 
     def picture(self, target: Target, key: str) -> Path:
         """Where one of a source's plots belongs."""
-        images = self.folder / self.params.output / 'images'
-        return images / keys.file_stem(target.id) / keys.picture(target.id, key)
+        return self.output / 'images' / keys.file_stem(target.id) / keys.picture(target.id, key)
+
+    def data(self, target: Target) -> Path:
+        """Where the file with what the report shows of a source belongs."""
+        return self.output / keys.REPORT / 'data' / keys.report_data(target.id)
 
     @property
     def spectra(self) -> Path:
         """The folder of spectra as tables."""
-        return self.folder / self.params.output / spectra_1d.FOLDER
+        return self.output / spectra_1d.FOLDER
 
     @property
     def prefix(self) -> str:

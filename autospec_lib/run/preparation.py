@@ -21,6 +21,7 @@ from autospec_lib.inputs.catalogs import catalog, given_positions
 from autospec_lib.inputs.cubes import psf_setting
 from autospec_lib.inputs.cubes.cube import OpenCube, open_cube
 from autospec_lib.output import marz, spectra_1d, summary_table
+from autospec_lib.output.report import page
 from autospec_lib.run import lock, resume
 from autospec_lib.run.job import Job
 
@@ -82,6 +83,8 @@ def prepare(
         sextractor.install_defaults(folder)
     settings, ignored = sextractor.load(folder)
     cube = open_all(params, folder)
+    obstacle = page.obstacle(folder / params.output) if params.report else ''
+    params = replace(params, report=params.report and not obstacle)
     fingerprint = resume.run_fingerprint(folder, params, settings, cube.beside)
     if params.deblend:
         fingerprint += repr(choice.positions)  # which are each other's neighbours
@@ -99,7 +102,7 @@ def prepare(
         catalogue=tuple(rows),
         taken=listed.taken,
     )
-    return job, targets, [*listed.warnings, *ignored, *cube.notes]
+    return job, targets, [*listed.warnings, *ignored, *cube.notes, *[obstacle] * bool(obstacle)]
 
 
 def _check_outputs(folder: Path, params: Params, stems: Collection[str]) -> None:
@@ -117,8 +120,9 @@ def _check_outputs(folder: Path, params: Params, stems: Collection[str]) -> None
 
 def _in_the_way(output: Path, prefix: str, stems: Collection[str]) -> Iterator[Path]:
     """What lies where the run writes: the lock, what is of all sources, each source's files and plots."""
-    for name in (lock.NAME, *summary_table.NAMES, marz.NAME):
+    for name in (lock.NAME, *summary_table.NAMES, marz.NAME, page.PAGE):
         yield output / name
+    yield from (output / keys.REPORT).glob('*')
     for path in output.glob(f'{spectra_1d.FOLDER}/*.fits'):
         if path.name.startswith(tuple(f'{stem}_' for stem in stems)):
             yield path

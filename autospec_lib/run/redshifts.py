@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from autospec_lib.core.errors import InputError
@@ -9,6 +10,7 @@ from autospec_lib.core.wording import way_out
 from autospec_lib.inputs import marz_results
 from autospec_lib.run.job import Job
 from autospec_lib.run.lock import locked
+from autospec_lib.run.pages import Pages
 from autospec_lib.run.results import Results
 
 
@@ -33,9 +35,9 @@ def take(job: Job, path: Path) -> tuple[int, list[str]]:
     output = job.folder / job.params.output
     try:
         with locked(output):
-            results = Results(job, [])
+            results = Results(job, [], Pages(job, shlex.join(['AutoSpec', '--marz-results', str(path)])))
             unknown = results.set_redshifts(found)
-            results.write()
+            results.write('finished')
     except OSError as error:
         raise InputError(f'{output}: {error.strerror}; {way_out(error, "make it writable")}') from error
     names = ', '.join(unknown[:10]) + f' and {len(unknown) - 10} more' * (len(unknown) > 10)

@@ -24,7 +24,8 @@ class Outcome:
     """What became of one source; ``error`` is None where its file is there, ``trace`` that of a bug, in plots too.
 
     ``kept`` is True where an earlier run wrote the file. ``measured`` is its row of the summary (see
-    `autospec_lib.output.summary.measure`).
+    `autospec_lib.output.summary.measure`), ``preview`` what the report's table shows of it (see
+    `autospec_lib.output.report.source_data.write`).
     """
 
     ident: Ident
@@ -34,6 +35,7 @@ class Outcome:
     trace: str | None = None
     kept: bool = False
     measured: Mapping[str, Any] = field(default_factory=dict)
+    preview: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def line(self) -> str:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from astropy.io import fits
 
-from autospec_lib.core.errors import OutputError
 from autospec_lib.core.types import Target
-from autospec_lib.core.wording import after
 from autospec_lib.inputs.marz_results import Redshift
 from autospec_lib.output import marz, read_back, summary, summary_table
 from autospec_lib.output.summary import Row
 from autospec_lib.run import exports, resume
 from autospec_lib.run.job import Job
+from autospec_lib.run.pages import Pages, writing
 from autospec_lib.run.report import Outcome
 
 INTERVAL = 15.0  # seconds at least between two writes while a run goes on
@@ -34,9 +33,11 @@ class Results:
         What all sources share.
     chosen : sequence of Target
         The sources of this run. Rows of the others stay as an earlier run left them.
+    pages : Pages
+        The report, which shows the same rows.
     """
 
-    def __init__(self, job: Job, chosen: Sequence[Target]) -> None:
+    def __init__(self, job: Job, chosen: Sequence[Target], pages: Pages) -> None:
         self._job, self._targets = job, {target.id: target for target in job.catalogue}
         self._output = job.folder / job.params.output
         mine = {target.id for target in chosen}
@@ -45,7 +46,7 @@ class Results:
         self._rows = {target.id: self._identity(target) | {'STATUS': NOT_REACHED} for target in job.catalogue}
         for target in others:
             self._rows[target.id] |= self._from_before(target)
-        self._due = time.monotonic() + INTERVAL
+        self._due, self._pages = time.monotonic() + INTERVAL, pages
 
     def begin(self) -> None:
         """Write the summary in which no chosen source is done yet, and remove what would be of an earlier run.
@@ -55,7 +56,7 @@ class Results:
         OutputError
             If it cannot be written.
         """
-        with _writing(self._output / marz.NAME):
+        with writing(self._output / marz.NAME):
             (self._output / marz.NAME).unlink(missing_ok=True)
         self.write()
 
@@ -67,9 +68,9 @@ class Results:
         OutputError
             If it cannot be written.
         """
-        self.write()
+        self.write('finished')
         if self._job.params.marz:
-            with _writing(self._output / marz.NAME):
+            with writing(self._output / marz.NAME):
                 exports.write_marz(self._job, self.rows)
 
     def set_redshifts(self, redshifts: Mapping[str, Redshift]) -> list[str]:
@@ -104,11 +105,19 @@ class Results:
             row |= {'STATUS': EXTRACTED, 'SECONDS': round(outcome.seconds, 3), **outcome.measured}
             row |= {'NOTES': '; '.join(outcome.notes), 'FILE': self._job.path(target).name}
         self._rows[outcome.ident] = row
+        self._pages.add(outcome.ident, outcome.preview)
         if time.monotonic() > self._due:
             self.write()
+        elif self._pages.are_due:
+            self._pages.write(self.rows, 'running')
 
-    def write(self) -> None:
-        """Write the summary as it is now.
+    def write(self, state: str = 'running') -> None:
+        """Write the summary and the report's table as they are now.
+
+        Parameters
+        ----------
+        state : str
+            Of the run: 'running', 'finished' or 'interrupted'.
 
         Raises
         ------
@@ -116,10 +125,11 @@ class Results:
             If it cannot be written.
         """
         start = time.monotonic()
-        with _writing(self._output / summary_table.NAMES[0]):
+        with writing(self._output / summary_table.NAMES[0]):
             summary_table.write(self._output, self.rows, self._job.cube.grid.unit)
         took = time.monotonic() - start
         self._due = start + max(INTERVAL, took / SHARE)
+        self._pages.write(self.rows, state)
 
     def _identity(self, target: Target) -> Row:
         """What is known before the extraction; a redshift stays whatever becomes of the spectrum."""
@@ -152,15 +162,6 @@ class Results:
     def _same(self, row: Row, target: Target) -> bool:
         """Whether a row is about this position of the catalogue."""
         return (row.get('RA'), row.get('DEC')) == (target.ra, target.dec)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """What goes wrong with ``path`` stops the run."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f'{path}: {error.strerror or error}; {after(error)}') from error
 
 
 def _fingerprint(path: Path) -> str | None:

@@ -22,7 +22,14 @@ from autospec_lib.run.job import Job
 CARD = 'FPRINT'
 JPG_END = b'\xff\xd9'
 # What changes where results go, or how many at a time, but not what they are. CMAP is not among them: it shapes plots.
-IRRELEVANT = {'output', 'pre_out', 'catalog', 'mode', 'size', 'ref', 'plots', 'out_1d', 'marz', 'cores', 'warnings'}
+IRRELEVANT = {'output', 'pre_out', 'catalog', 'mode', 'size', 'ref'} | {
+    'plots',
+    'report',
+    'out_1d',
+    'marz',
+    'cores',
+    'warnings',
+}
 
 
 def run_fingerprint(folder: Path, params: Params, sex: Any, beside: Sequence[Path] = ()) -> str:

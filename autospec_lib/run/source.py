@@ -5,23 +5,20 @@ from __future__ import annotations
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from autospec_lib import pipeline
 from autospec_lib.core import keys
 from autospec_lib.core.errors import AutoSpecError, OutputError, SourceError
 from autospec_lib.core.products import Products
 from autospec_lib.core.types import Cutout, Target
-from autospec_lib.core.wording import after
 from autospec_lib.inputs import cutouts
 from autospec_lib.output import source_file, spectra_1d, summary
 from autospec_lib.output.selection import select
 from autospec_lib.output.summary import Row
-from autospec_lib.run import resume
+from autospec_lib.run import pages, resume
 from autospec_lib.run.job import Job
+from autospec_lib.run.pages import Preview, writing
 from autospec_lib.run.report import Outcome
 
 
@@ -35,10 +32,12 @@ def attempt(job: Job, target: Target) -> Outcome:
     """
     start = time.perf_counter()
     if job.resume and resume.is_complete(job, target):
-        return Outcome(target.id, 0.0, kept=True)
+        preview = pages.keep_data(job, target) if job.params.report else {}
+        return Outcome(target.id, 0.0, kept=True, preview=preview)
     try:
-        notes, trace, measured = extract(job, target)
-        return Outcome(target.id, time.perf_counter() - start, notes, trace=trace, measured=measured)
+        notes, trace, measured, preview = extract(job, target)
+        seconds = time.perf_counter() - start
+        return Outcome(target.id, seconds, notes, trace=trace, measured=measured, preview=preview)
     except SourceError as error:
         what, trace = str(error), None
     except MemoryError:
@@ -59,22 +58,24 @@ def discard(job: Job, target: Target) -> None:
     OutputError
         If it cannot be removed.
     """
-    with _writing(job.path(target)):
+    with writing(job.path(target)):
         job.path(target).unlink(missing_ok=True)
     _remove_others(job, target)
 
 
-def extract(job: Job, target: Target) -> tuple[tuple[str, ...], str | None, Row]:
-    """Extract one source, write its file, then its spectra as tables, then its plots.
+def extract(job: Job, target: Target) -> tuple[tuple[str, ...], str | None, Row, Preview]:
+    """Extract one source, write its file, then its spectra as tables, its plots, and what the report shows of it.
 
     Returns
     -------
     notes : tuple of str
         The notes on it.
     trace : str or None
-        The traceback of plots that failed.
+        The traceback of plots, or of the report's data, that failed.
     measured : dict
         Its row of the summary.
+    preview : dict
+        What the report's table shows of it.
 
     Raises
     ------
@@ -95,14 +96,16 @@ def extract(job: Job, target: Target) -> tuple[tuple[str, ...], str | None, Row]
         # First, so that a run that is killed leaves no pictures of an earlier file beside the new one.
         _remove_others(job, target)
         selected = select(products, job.wanted)
-        with _writing(job.path(target)):
+        with writing(job.path(target)):
             source_file.write_source(job.path(target), selected, cutout, job.origin)
         if job.params.out_1d:
-            with _writing(job.spectra):
+            with writing(job.spectra):
                 job.spectra.mkdir(exist_ok=True)
                 spectra_1d.write(job.spectra, selected, cutout, job.apertures(target))
         measured = summary.measure(products, cutout) | {'FINGERPRINT': fingerprint}
-        return *(_plot(job, products, cutout) if job.params.plots else (products.notes, None)), measured
+        notes, trace = _plot(job, products, cutout) if job.params.plots else (products.notes, None)
+        preview, failed, bug = _show(job, products, cutout) if job.params.report else ({}, (), None)
+        return (*notes, *failed), trace or bug, measured, preview
 
 
 def _plot(job: Job, products: Products, cutout: Cutout) -> tuple[tuple[str, ...], str | None]:
@@ -111,7 +114,7 @@ def _plot(job: Job, products: Products, cutout: Cutout) -> tuple[tuple[str, ...]
 
     folder = job.picture(cutout.target, '').parent
     try:
-        with _writing(folder):
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             pictures = plots.render(products, cutout, job.params.cmap, job.kept)
             plots.save(pictures, folder, cutout.target.id)
@@ -123,20 +126,23 @@ def _plot(job: Job, products: Products, cutout: Cutout) -> tuple[tuple[str, ...]
     return products.notes, None
 
 
+def _show(job: Job, products: Products, cutout: Cutout) -> tuple[Preview, tuple[str, ...], str | None]:
+    """Write what the report shows of a source; if that fails, a note and the traceback."""
+    try:
+        return pages.write_data(job, products, cutout), (), None
+    except OutputError:
+        raise
+    except Exception as error:
+        note = f'report failed: {type(error).__name__}: {error}'.splitlines()[0]
+        return {}, (note,), traceback.format_exc()
+
+
 def _remove_others(job: Job, target: Target) -> None:
-    """Remove the spectra as tables and the plots of an earlier run."""
-    with _writing(job.spectra):
+    """Remove the spectra as tables, the plots and the report's data of an earlier run."""
+    pages.remove_data(job, target)
+    with writing(job.spectra):
         spectra_1d.remove(job.spectra, target.id)
     for key in keys.PICTURES:
         path = job.picture(target, key)
-        with _writing(path):
+        with writing(path):
             path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """What goes wrong with ``path`` stops the run: the next source would fare no better."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f'{path}: {error.strerror or error}; {after(error)}') from error

@@ -16,6 +16,7 @@ from autospec_lib.core.types import Grid, Target
 from autospec_lib.output import summary_table
 from autospec_lib.run import results
 from autospec_lib.run.job import Job
+from autospec_lib.run.pages import Pages
 from autospec_lib.run.report import Outcome
 
 
@@ -171,7 +172,7 @@ def test_writing_on_the_way_takes_a_small_part_of_the_time(monkeypatch, tmp_path
     monkeypatch.setattr(summary_table, 'write', write)
     targets = [Target(n, 0.0, 0.0, 1.0) for n in range(1000)]
     job = Job(tmp_path, Params(), PLAIN, SimpleNamespace(grid=Grid({}, {})), catalogue=tuple(targets))
-    collected = results.Results(job, targets)
+    collected = results.Results(job, targets, Pages(job, ''))
     for target in targets:
         clock[0] += 1.0
         collected.add(Outcome(target.id, 1.0, error='none'))

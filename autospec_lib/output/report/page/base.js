@@ -1,0 +1,91 @@
+'use strict';
+// Small helpers. Text from catalogues, headers and file names only ever becomes text nodes or attributes.
+
+const byId = (id) => document.getElementById(id);
+
+/** An element with properties ('class' and names with a dash are attributes) and children: elements or text. */
+function element(tag, properties = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name === 'class' || name.includes('-')) made.setAttribute(name, value);
+    else made[name] = value;
+  }
+  made.append(...children);
+  return made;
+}
+
+/** The address of a file beside the page, whose name may hold any character. */
+const address = (path) => path.split('/').map(encodeURIComponent).join('/');
+
+/** Say something to screen readers, and for a moment on the screen. */
+function announce(text) {
+  const place = byId('live');
+  place.textContent = text;
+  place.classList.add('shown');
+  clearTimeout(announce.timer);
+  announce.timer = setTimeout(() => place.classList.remove('shown'), 2500);
+}
+
+/** A number as people read it: so many digits, no more zeros than it needs. */
+function readable(value, digits = 4) {
+  if (typeof value !== 'number' || !Number.isFinite(value)) return '';
+  const size = Math.abs(value);
+  if (Number.isInteger(value) && size < 1e7) return String(value);
+  if (size >= 1e6 || size < 1e-3) return value.toExponential(digits - 1).replace('e+', 'e').replace('-', '\u2212');
+  return String(Number(value.toPrecision(digits))).replace('-', '\u2212');
+}
+
+/** Numbers out of base64; `Kind` is Float32Array, Float64Array or Uint8Array. Files hold the lowest byte first. */
+function decoded(text, Kind = Float32Array) {
+  return new Kind(Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer);
+}
+
+/** Load a script beside the page; a page from disk may read files in no other way. */
+function loadScript(source) {
+  return new Promise((resolve, reject) => {
+    const script = element('script', { src: source, async: true });
+    script.onload = () => { script.remove(); resolve(); };
+    script.onerror = () => { script.remove(); reject(new Error(`${source} cannot be read`)); };
+    document.head.append(script);
+  });
+}
+
+/** What this browser keeps for this field, by name; it may keep nothing. */
+const Store = {
+  field: '',
+  broken: false,
+  get(name, otherwise) {
+    try {
+      return JSON.parse(localStorage.getItem(`AutoSpec ${this.field} ${name}`)) ?? otherwise;
+    } catch {
+      return otherwise;
+    }
+  },
+  set(name, value) {
+    try {
+      localStorage.setItem(`AutoSpec ${this.field} ${name}`, JSON.stringify(value));
+      this.broken = false;
+    } catch {
+      this.broken = true;
+    }
+  },
+};
+
+async function copy(text, what) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {  // not allowed: select it the old way
+    const area = element('textarea', { value: text });
+    document.body.append(area);
+    area.select();
+    document.execCommand('copy');
+    area.remove();
+  }
+  announce(`${what} copied`);
+}
+
+function download(name, text, type) {
+  const link = element('a', { href: URL.createObjectURL(new Blob([text], { type })), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}

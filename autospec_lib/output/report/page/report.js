@@ -1,0 +1,175 @@
+'use strict';
+// What happens when: the table arrives, the address changes, a key is pressed, a control is used.
+
+const REFRESH = 5000;  // milliseconds between looks at a run that goes on
+const QUIET = 15;  // minutes without news that are worth a word
+
+const Report = {
+  name: 'AutoSpec',
+  run: null,
+
+  /** Called by the table's file, at first and whenever it is read again. */
+  receive(table) {
+    const news = JSON.stringify(table.run) !== JSON.stringify(this.run);
+    const first = !this.run;
+    this.run = table.run;
+    if (this.run.running) setTimeout(() => this.again(), REFRESH);
+    this.describe();
+    if (!news) return;
+    const focused = document.activeElement?.closest('#rows tr')?.dataset.id;
+    Store.field = table.run.key;
+    Verdicts.read();
+    Table.fill(table);
+    this.offerColumns();
+    if (first) this.follow();
+    else if (Source.id !== null) {
+      Table.mark(Source.id);
+      // It may have been reached by now.
+      if (!Source.data && ['done', 'noted'].includes(kindOf(Table.byId.get(Source.id)))) Source.open(Source.id);
+    }
+    if (focused) Table.byId.get(focused)?.element?.querySelector('a')?.focus();
+  },
+
+  again() {
+    loadScript(`report/sources.js?${Date.now()}`).catch(() => setTimeout(() => this.again(), REFRESH));
+  },
+
+  describe() {
+    const { run } = this;
+    this.name = run.name || 'AutoSpec';
+    document.title = this.name;
+    byId('title').textContent = this.name;
+    const silent = run.running ? Math.floor((Date.now() / 1000 - run.stamp) / 60) : 0;
+    const news = silent < QUIET ? '' : `; no news for ${silent} minutes, it may have been killed`;
+    byId('progress').textContent = run.summary + news;
+    byId('meter').hidden = !run.running;
+    byId('meter').max = run.total || 1;
+    byId('meter').value = run.done;
+    byId('origin').textContent = [`AutoSpec ${run.version}`, run.cube, run.catalogue, run.written].filter(Boolean)
+      .join(' · ');
+    byId('settings').textContent = [run.command, `in ${run.folder}`, '', run.settings].join('\n');
+  },
+
+  /** Show what the address says: index.html#120 is source 120. */
+  follow() {
+    let id;
+    try { id = decodeURIComponent(location.hash.slice(1)); } catch { id = location.hash.slice(1); }
+    if (id === 'filter') return;
+    if (id === Source.id) return;
+    if (id) Source.open(id);
+    else if (Source.id !== null) Source.close();
+  },
+
+  offerColumns() {
+    byId('choices').replaceChildren(...Table.columns.map(({ name, label, text }) => {
+      const box = element('input', { type: 'checkbox', checked: Table.shown.has(name) });
+      box.onchange = () => Table.choose(name, box.checked);
+      return element('label', { title: text }, box, element('span', {}, label), element('small', {}, text ?? ''));
+    }));
+  },
+};
+
+// The names that files beside the page call.
+globalThis.autospecTable = (table) => Report.receive(table);
+globalThis.autospecSource = (data, numbers) => Source.receive(data, numbers);
+
+/** Show a source at once: a browser tells of a new address only later, and the next key may be faster. */
+function show(id) {
+  if (id === undefined) return;
+  location.hash = encodeURIComponent(id);
+  Report.follow();
+}
+
+function move(places) {
+  show(Table.after(Source.id, places));
+}
+
+function focusOn(name) {
+  byId(name).focus();
+  byId(name).select?.();
+}
+
+/** What a key does; false where it is not ours. */
+function pressed(key) {
+  const open = Source.id !== null;
+  const verdict = VERDICTS.find((one) => one[0] === key);
+  if (key === '/') focusOn('filter');
+  else if (key === '?') byId('help').showModal();
+  else if (!open && (key === 'ArrowDown' || key === 'j')) Table.step(1);
+  else if (!open && (key === 'ArrowUp' || key === 'k')) Table.step(-1);
+  else if (open && (key === 'ArrowRight' || key === 'j')) move(1);
+  else if (open && (key === 'ArrowLeft' || key === 'k')) move(-1);
+  else if (open && key === 'Escape') location.hash = '';
+  else if (open && verdict) { Source.change({ verdict }); announce(`source ${Source.id}: ${verdict}`); }
+  else if (open && key === 'z') focusOn('z');
+  else if (open && key === 'c') focusOn('comment');
+  else return false;
+  return true;
+}
+
+document.addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || byId('help').open) return;
+  const typing = event.target.closest?.('input:not([type=checkbox]):not([type=radio]), select, textarea');
+  if (event.target.matches?.('input[type=radio]') && event.key.startsWith('Arrow')) return;
+  if (typing) {
+    if (event.key === 'Escape') event.target.blur();
+    if (event.key === 'Enter' && event.target === byId('filter')) show(Table.view[0]?.id);
+    if (event.key === 'ArrowDown' && event.target === byId('filter')) { event.target.blur(); Table.step(0); }
+    return;
+  }
+  if (pressed(event.key)) event.preventDefault();
+});
+
+window.addEventListener('hashchange', () => Report.follow());
+window.addEventListener('storage', () => {
+  Verdicts.read();
+  for (const row of Table.rows) row.element = null;
+  Table.refresh();
+  if (Source.id !== null) { Source.judge(); Table.mark(Source.id); }
+});
+Source.options = { ...Source.options };
+Spectrum.onRedshift = (z) => Source.redshift(z);
+
+// More rows are drawn before the end of those that are there comes into view.
+const isSeen = (entries) => entries.some((one) => one.isIntersecting);
+new IntersectionObserver((entries) => { if (isSeen(entries)) Table.drawMore(); }, { rootMargin: '800px' })
+  .observe(byId('more'));
+
+byId('filter').oninput = () => Table.refresh();
+byId('status').onchange = () => Table.refresh();
+byId('rows').onclick = (event) => {
+  const row = event.target.closest('tr');
+  if (row && !event.target.closest('a') && !String(getSelection())) show(row.dataset.id);
+};
+byId('previous').onclick = () => move(-1);
+byId('next').onclick = () => move(1);
+byId('close').onclick = () => { location.hash = ''; };
+byId('keys').onclick = () => byId('help').showModal();
+byId('verdict').onchange = (event) => Source.change({ verdict: event.target.value });
+byId('comment').oninput = (event) => Source.change({ comment: event.target.value }, { typing: true });
+byId('z').oninput = ({ target }) => {
+  const { valid, stepMismatch } = target.validity;
+  if (valid || stepMismatch) Source.redshift(target.value === '' ? null : target.valueAsNumber, { typing: true });
+};
+byId('slider').oninput = ({ target }) => Source.redshift(target.valueAsNumber);
+byId('smooth').oninput = ({ target }) => { Source.options.smooth = target.valueAsNumber; Source.draw(); };
+for (const name of ['band', 'sky', 'emission', 'absorption']) {
+  byId(name).onchange = ({ target }) => { Source.options[name] = target.checked; Source.draw(); };
+}
+byId('theme').onclick = () => {
+  const theme = document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark';
+  document.documentElement.dataset.theme = theme;
+  try { localStorage.setItem(THEME_KEY, theme); } catch { /* the browser keeps nothing */ }
+  Source.draw();
+};
+byId('save').onclick = () => download(`${Report.name}_verdicts.csv`, Verdicts.csv(), 'text/csv');
+byId('load').onclick = () => byId('file').click();
+byId('file').onchange = async ({ target }) => {
+  try {
+    announce(`${Verdicts.take(await target.files[0].text())} verdicts read`);
+  } catch (error) {
+    announce(`${target.files[0]?.name}: ${error.message}`);
+  }
+  target.value = '';
+  window.dispatchEvent(new Event('storage'));
+};

@@ -1,0 +1,276 @@
+'use strict';
+// The table of all sources: sorted, filtered, walked through with the keys.
+
+const PICTURE_COLUMNS = [
+  { name: 'IMAGE', label: 'Image', text: 'White light, and the cross-correlation map', plain: true },
+  { name: 'OUTLINE', label: 'Spectrum', text: 'Outline of the reference spectrum, without sky lines', plain: true },
+];
+const VERDICT_COLUMN = { name: 'VERDICT', label: 'Verdict', text: 'Your verdict and redshift' };
+const LABELS = {
+  STATUS: 'Status', NOTES: 'Notes', SN: 'S/N', MAG_WHITE: 'Mag', FWHM_WHITE: 'FWHM',
+  MASK_NPIX: 'Spaxels', MASK_AREA: 'Mask area', LEAKAGE: 'Leakage',
+};
+const SHOWN_FIRST = ['IMAGE', 'OUTLINE', 'ID', 'STATUS', 'SN', 'MAG_WHITE', 'FWHM_WHITE', 'NOTES', 'VERDICT'];
+const DECIMALS = { RA: 6, DEC: 6, SN: 1, MAG_WHITE: 2, FWHM_WHITE: 2, SECONDS: 2 };
+const CHUNK = 100;  // rows
+const COMPARISON = /^([\p{L}_][\w/.-]*)(<=|>=|<|>|=|:)(.+)$/u;
+
+const Table = {
+  columns: [],
+  rows: [],  // in the order of the catalogue
+  view: [],  // those that are shown, in the order of the table
+  byId: new Map(),
+  sort: { name: '', down: false },
+  shown: new Set(SHOWN_FIRST),
+
+  /** Take over what the run has written: {run, columns, rows, previews}. */
+  fill(table) {
+    const columns = table.columns.map(([name, unit, text, number]) => (
+      { name, unit, text, number, label: LABELS[name] ?? name.replaceAll('_', ' ') }));
+    const last = ({ name }) => name === 'NOTES';
+    this.columns = [
+      ...PICTURE_COLUMNS, ...columns.filter((one) => !last(one)), VERDICT_COLUMN, ...columns.filter(last),
+    ];
+    const names = table.columns.map(([name]) => name);
+    this.rows = table.rows.map((values, index) => {
+      const cells = Object.fromEntries(names.map((name, place) => [name, values[place]]));
+      const [thumb, outline, file] = table.previews[index];
+      return { id: String(cells.ID), index, cells, thumb, outline, file, element: null };
+    });
+    this.byId = new Map(this.rows.map((row) => [row.id, row]));
+    this.shown = new Set(Store.get('columns', SHOWN_FIRST));
+    drawHead(this);
+    this.refresh();
+  },
+
+  /** Filter, sort and draw again. */
+  refresh() {
+    const wanted = matcher(byId('filter').value, byId('status').value, this.columns);
+    const { name, down } = this.sort;
+    this.view = this.rows.filter(wanted);
+    if (name) this.view.sort((a, b) => compared(value(a, name), value(b, name), down) || a.index - b.index);
+    byId('rows').replaceChildren();
+    this.drawMore();
+    byId('count').textContent = this.view.length === this.rows.length
+      ? `${this.rows.length} sources` : `${this.view.length} of ${this.rows.length} sources`;
+    byId('empty').hidden = this.view.length > 0;
+  },
+
+  /** Draw more rows, at least up to the one at a place: a browser lays out a thousand in a second. */
+  drawMore(place = 0) {
+    const drawn = byId('rows').children.length;
+    const rows = this.view.slice(drawn, Math.max(drawn, place) + CHUNK);
+    byId('rows').append(...rows.map((row) => (row.element ??= drawnRow(this, row))));
+    byId('more').hidden = byId('rows').children.length >= this.view.length;
+  },
+
+  /** Draw a row again, after its verdict has changed. */
+  redraw(id) {
+    const row = this.byId.get(id);
+    if (!row?.element) return;
+    const next = drawnRow(this, row);
+    if (row.element.classList.contains('current')) next.classList.add('current');
+    row.element.replaceWith(next);
+    row.element = next;
+  },
+
+  sortBy(name) {
+    this.sort = { name, down: this.sort.name === name ? !this.sort.down : false };
+    drawHead(this);
+    this.refresh();
+    byId('head').querySelector(`[data-name="${CSS.escape(name)}"]`).focus();
+  },
+
+  /** The source so many places after one in the table as it is shown; undefined at its ends. */
+  after(id, places) {
+    const place = this.view.findIndex((row) => row.id === id);
+    return place < 0 ? this.view[0]?.id : this.view[place + places]?.id;
+  },
+
+  mark(id) {
+    for (const row of byId('rows').querySelectorAll('.current')) {
+      row.classList.remove('current');
+      row.removeAttribute('aria-current');
+    }
+    const place = this.view.findIndex((row) => row.id === id);
+    if (place >= byId('rows').children.length) this.drawMore(place);
+    const made = place < 0 ? null : this.view[place].element;
+    made?.classList.add('current');
+    made?.setAttribute('aria-current', 'true');
+    made?.scrollIntoView({ block: 'nearest' });
+  },
+
+  /** Move the focus up or down the rows. */
+  step(places) {
+    const focused = document.activeElement?.closest('#rows tr');
+    const place = focused ? [...byId('rows').children].indexOf(focused) + places : 0;
+    if (place >= byId('rows').children.length) this.drawMore();
+    const next = byId('rows').children[place];
+    next?.querySelector('a')?.focus();
+    next?.scrollIntoView({ block: 'nearest' });
+  },
+
+  choose(name, wanted) {
+    if (wanted) this.shown.add(name); else this.shown.delete(name);
+    Store.set('columns', [...this.shown]);
+    for (const row of this.rows) row.element = null;
+    drawHead(this);
+    this.refresh();
+  },
+};
+
+/** What a row is sorted and filtered by. */
+function value(row, name) {
+  if (name === 'VERDICT') return Verdicts.of(row.id).verdict || null;
+  if (name === 'Z') return redshiftOf(row);
+  if (name === 'NOTES') return row.cells.ERROR || row.cells.NOTES;
+  return row.cells[name];
+}
+
+/** The redshift of a source: the user's, else what the table has. */
+function redshiftOf(row) {
+  const isRedshift = (name) => /^(Z|REDSHIFT)(_|$)/.test(name) && typeof row.cells[name] === 'number';
+  const known = Object.keys(row.cells).find(isRedshift);
+  return Verdicts.of(row.id).z ?? (known ? row.cells[known] : null);
+}
+
+/** Numbers by size, text by the alphabet, what is missing last. */
+function compared(a, b, down) {
+  const missing = (one) => one === null || one === undefined || one === '';
+  if (missing(a) || missing(b)) return missing(a) - missing(b);
+  const order = typeof a === 'number' && typeof b === 'number' ? a - b
+    : String(a).localeCompare(String(b), undefined, { numeric: true });
+  return down ? -order : order;
+}
+
+/** Whether a row is to be shown: every word must be in it, every comparison such as sn>5 or verdict:good hold. */
+function matcher(text, status, columns) {
+  const names = new Map(columns.flatMap(({ name, label }) => (
+    [[name.toLowerCase(), name], [label.toLowerCase().replaceAll(' ', '_'), name]])));
+  names.set('z', 'Z');
+  const tests = text.trim().split(/\s+/).filter(Boolean).map((word) => {
+    const [, name, sign, bound] = COMPARISON.exec(word) ?? [];
+    const column = names.get(name?.toLowerCase());
+    if (!column) return (row) => searchable(row).includes(word.toLowerCase());
+    return (row) => holds(value(row, column), sign, bound);
+  });
+  return (row) => (!status || kindOf(row) === status) && tests.every((test) => test(row));
+}
+
+function holds(found, sign, bound) {
+  if (found === null || found === undefined || found === '') return false;
+  const number = Number(bound);
+  if (sign === ':' || (sign === '=' && typeof found !== 'number')) {
+    return String(found).toLowerCase().includes(bound.toLowerCase());
+  }
+  if (Number.isNaN(number)) return false;
+  return {
+    '<': found < number, '>': found > number, '<=': found <= number, '>=': found >= number, '=': found === number,
+  }[sign];
+}
+
+function searchable(row) {
+  const { verdict, comment } = Verdicts.of(row.id);
+  row.words ??= ['ID', 'STATUS', 'NOTES', 'ERROR', 'REFERENCE', 'MASK', 'FILE']
+    .map((name) => row.cells[name] ?? '').join(' ').toLowerCase();
+  return `${row.words} ${verdict} ${comment.toLowerCase()}`;
+}
+
+/** 'failed', 'waiting', 'noted' or 'done'. */
+function kindOf(row) {
+  const { STATUS, NOTES } = row.cells;
+  if (STATUS === 'failed') return 'failed';
+  if (STATUS === 'not reached') return 'waiting';
+  return NOTES ? 'noted' : 'done';
+}
+
+const statusWords = (row) => (row.cells.STATUS ?? '') + (kindOf(row) === 'noted' ? ', noted' : '');
+
+function visible(table) {
+  return table.columns.filter(({ name }) => table.shown.has(name));
+}
+
+function drawHead(table) {
+  byId('head').replaceChildren(...visible(table).map((column) => {
+    const { name, unit, label, text, number } = column;
+    const kind = `c-${name.toLowerCase()}${number ? ' number' : ''}`;
+    const cell = element('th', { scope: 'col', title: text, class: kind });
+    const words = [label, ...(unit ? [element('span', { class: 'unit' }, unit)] : [])];
+    if (column.plain) {
+      cell.append(...words);
+      return cell;
+    }
+    const sorted = table.sort.name === name;
+    cell.setAttribute('aria-sort', sorted ? (table.sort.down ? 'descending' : 'ascending') : 'none');
+    const sign = sorted ? (table.sort.down ? '▼' : '▲') : '';
+    const arrow = element('span', { class: 'arrow', 'aria-hidden': 'true' }, sign);
+    const onclick = () => table.sortBy(name);
+    cell.append(element('button', { type: 'button', 'data-name': name, onclick }, ...words, arrow));
+    return cell;
+  }));
+}
+
+function drawnRow(table, row) {
+  const cells = visible(table).map((column) => {
+    const cell = element('td', { class: `c-${column.name.toLowerCase()}${column.number ? ' number' : ''}` });
+    cell.append(...content(row, column));
+    return cell;
+  });
+  const made = element('tr', { class: kindOf(row) }, ...cells);
+  made.dataset.id = row.id;
+  return made;
+}
+
+/** What stands in a cell. */
+function content(row, { name, number }) {
+  const found = row.cells[name];
+  if (name === 'ID') return [element('a', { href: `#${encodeURIComponent(row.id)}` }, row.id)];
+  if (name === 'IMAGE') return row.thumb ? [element('img', { src: row.thumb, alt: '', decoding: 'async' })] : [];
+  if (name === 'OUTLINE') return row.outline ? [outlined(row.outline)] : [];
+  if (name === 'STATUS') return [element('span', { class: `chip ${kindOf(row)}` }, statusWords(row))];
+  if (name === 'VERDICT') return verdictWords(row.id);
+  if (name === 'NOTES') {
+    const text = row.cells.ERROR || row.cells.NOTES || '';
+    return [element('span', { class: 'clamped', title: text }, text)];
+  }
+  if (number && typeof found === 'number') {
+    return [name in DECIMALS ? found.toFixed(DECIMALS[name]).replace('-', '\u2212') : readable(found)];
+  }
+  if (found === null || found === undefined) return [];
+  return [element('span', { class: 'clamped', title: found }, String(found))];
+}
+
+function verdictWords(id) {
+  const { verdict, z } = Verdicts.of(id);
+  return [
+    ...(verdict ? [element('span', { class: `verdict ${verdict}` }, verdict)] : []),
+    ...(z === null ? [] : [element('span', { class: 'redshift' }, ` z ${z}`)]),
+  ];
+}
+
+/** The outline of a spectrum: a closed curve along the lowest, then along the highest levels. */
+function outlined(text) {
+  const levels = decoded(text, Uint8Array);
+  const bins = levels.length / 2;
+  const point = (place, level) => `${place} ${(256 - level)}`;
+  const runs = [];
+  for (let place = 0; place < bins; place += 1) {
+    if (!levels[place]) continue;
+    if (!place || !levels[place - 1]) runs.push([]);
+    runs.at(-1).push(place);
+  }
+  const path = runs.map((run) => `M${[
+    ...run.map((place) => point(place, levels[place])),
+    ...[...run].reverse().map((place) => point(place, Math.max(levels[bins + place], levels[place] + 4))),
+  ].join('L')}Z`).join('');
+  const space = 'http://www.w3.org/2000/svg';
+  const picture = document.createElementNS(space, 'svg');
+  const curve = document.createElementNS(space, 'path');
+  curve.setAttribute('d', path);
+  picture.setAttribute('viewBox', `0 0 ${bins - 1} 256`);
+  picture.setAttribute('preserveAspectRatio', 'none');
+  picture.setAttribute('class', 'outline');
+  picture.setAttribute('aria-hidden', 'true');
+  picture.append(curve);
+  return picture;
+}

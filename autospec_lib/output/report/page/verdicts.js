@@ -1,0 +1,62 @@
+'use strict';
+// What the user thinks of the sources: kept in the browser, saved to and read from CSV.
+
+const VERDICTS = ['good', 'doubtful', 'bad'];
+
+const Verdicts = {
+  all: {},
+  read() {
+    this.all = Store.get('verdicts', {});
+  },
+  of(id) {
+    return Object.hasOwn(this.all, id) ? this.all[id] : { verdict: '', z: null, comment: '' };
+  },
+  change(id, part) {
+    this.read();  // another window may have written
+    const next = { ...this.of(id), ...part, changed: new Date().toISOString().slice(0, 19) + 'Z' };
+    const all = { ...this.all, [id]: next };
+    if (!next.verdict && next.z === null && !next.comment) delete all[id];
+    this.all = all;
+    Store.set('verdicts', all);
+    if (Store.broken) announce('this browser does not keep verdicts; save them as CSV before you close the page');
+  },
+  csv() {
+    const lines = [['ID', 'RA', 'DEC', 'VERDICT', 'REDSHIFT', 'COMMENT', 'CHANGED']];
+    for (const row of Table.rows) {
+      if (!Object.hasOwn(this.all, row.id)) continue;
+      const { verdict, z, comment, changed } = this.all[row.id];
+      lines.push([row.id, row.cells.RA ?? '', row.cells.DEC ?? '', verdict, z ?? '', comment, changed]);
+    }
+    return lines.map((line) => line.map(quoted).join(',') + '\n').join('');
+  },
+  /** Take verdicts over from a CSV file; how many. */
+  take(text) {
+    const [head = [], ...lines] = parsedCsv(text);
+    const place = Object.fromEntries(head.map((name, index) => [name.trim().toUpperCase(), index]));
+    if (place.ID === undefined || place.VERDICT === undefined) throw new Error('it has no columns ID and VERDICT');
+    let taken = 0;
+    for (const line of lines) {
+      const [id, verdict, z, comment] = ['ID', 'VERDICT', 'REDSHIFT', 'COMMENT'].map((name) => line[place[name]] ?? '');
+      if (!id || (verdict && !VERDICTS.includes(verdict))) continue;
+      this.change(id, { verdict, z: z === '' || !Number.isFinite(Number(z)) ? null : Number(z), comment });
+      taken += 1;
+    }
+    return taken;
+  },
+};
+
+function quoted(value) {
+  const text = String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** Rows of cells; a cell in quotes may hold commas, quotes and ends of lines. */
+function parsedCsv(text) {
+  const rows = [[]];
+  const cells = text.replace(/^\uFEFF/, '').matchAll(/(?:([^",\r\n]*)|"((?:[^"]|"")*)")(,|\r?\n|$)/g);
+  for (const [, plain, inQuotes, end] of cells) {
+    rows.at(-1).push(inQuotes === undefined ? plain : inQuotes.replaceAll('""', '"'));
+    if (end !== ',') rows.push([]);
+  }
+  return rows.filter((row) => row.some((cell) => cell !== ''));
+}

@@ -1,0 +1,95 @@
+"""Finding the report of a folder, and serving it to a browser of this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from autospec_lib.core.errors import InputError
+from autospec_lib.core.wording import way_out
+from autospec_lib.output.report import page
+
+HERE = '127.0.0.1'
+
+
+def find(folder: Path, output: str) -> Path:
+    """The page of the report.
+
+    Parameters
+    ----------
+    folder : Path
+        A working folder, or an output folder, such as one that was copied here.
+    output : str
+        OUTPUT, as a path from the working folder.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    for where in (folder / output, folder):
+        if (where / page.PAGE).is_file() and not page.is_foreign(where):
+            return Path(os.path.abspath(where / page.PAGE))
+    raise InputError(f'{folder / output / page.PAGE}: no report there; a run with REPORT = True writes it')
+
+
+def has_display(environment: Mapping[str, str]) -> bool:
+    """Whether a browser that is started here has a screen that the user sees."""
+    if any(environment.get(name) for name in ('SSH_CONNECTION', 'SSH_CLIENT', 'SSH_TTY')):
+        return False
+    if sys.platform != 'linux':
+        return True
+    return any(environment.get(name) for name in ('DISPLAY', 'WAYLAND_DISPLAY', 'WSL_DISTRO_NAME'))
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    """Hands out the files of a folder, without a word on the terminal."""
+
+    def do_GET(self) -> None:
+        if self._is_asked_here():
+            super().do_GET()
+
+    def do_HEAD(self) -> None:
+        if self._is_asked_here():
+            super().do_HEAD()
+
+    def _is_asked_here(self) -> bool:
+        """A page of another site may not read the folder by a name of its own for this machine (DNS rebinding)."""
+        host = self.headers.get('Host', '').rpartition(':')[0] or self.headers.get('Host', '')
+        if host in (HERE, 'localhost'):
+            return True
+        self.send_error(403)
+        return False
+
+    def end_headers(self) -> None:
+        self.send_header('Cache-Control', 'no-cache')  # a run that goes on writes files anew
+        super().end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def server(folder: Path, port: int) -> Iterator[ThreadingHTTPServer]:
+    """A server for browsers of this machine; ``serve_forever`` starts it.
+
+    Raises
+    ------
+    InputError
+        If the port cannot be had.
+    """
+    try:
+        made = ThreadingHTTPServer((HERE, port), partial(_Handler, directory=str(folder)))
+    except OSError as error:
+        mend = way_out(error, 'choose another')
+        raise InputError(
+            f'--port {port}: {error.strerror}; {mend if port >= 1024 else "choose one from 1024"}'
+        ) from error
+    with made:
+        yield made

@@ -1,0 +1,242 @@
+"""What the report's page loads: scripts that hold data and nothing else."""
+
+import base64
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from builders import CUTOUT, STEP, WAVE0, changed, make_cutout, process
+from PIL import Image
+from report_reading import EVIL, GRID, content, decoded, spectra_of
+
+from autospec_lib.core import keys
+from autospec_lib.output import source_file
+from autospec_lib.output.report import encoding, page, preview, source_data
+
+
+@pytest.fixture
+def extracted():
+    """Products of a small source, its cut-out with a grid, and what there is to show of it."""
+    cutout = replace(make_cutout(), grid=GRID)
+    products = process(cutout)
+    return products, cutout, source_data.of_products(products, products.spectra, cutout)
+
+
+def test_text_cannot_end_the_script_or_become_markup():
+    script = encoding.call('f', {'a': [EVIL, EVIL], EVIL: 1})
+    assert not set('<>&\u2028\u2029') & set(script)
+    assert script.isascii()
+    assert script.count('\n') == 1
+    assert json.loads(script[2:-3]) == {'a': [EVIL, EVIL], EVIL: 1}
+
+
+def test_numbers_of_numpy_are_numbers_and_those_that_are_not_finite_are_null():
+    given = {'a': np.float32(1.5), 'b': np.int64(3), 'c': (np.nan, float('inf'), 2.0), 'd': np.bool_(True)}
+    assert json.loads(encoding.call('f', given)[2:-3]) == {'a': 1.5, 'b': 3, 'c': [None, None, 2.0], 'd': True}
+
+
+def test_arrays_come_back_with_their_gaps():
+    values = np.array([1.25, -3e-20, np.nan, 7e30])
+    np.testing.assert_array_equal(decoded(encoding.binary(values)), values.astype('f4'))
+    np.testing.assert_array_equal(decoded(encoding.binary(values, '<f8'), '<f8'), values)
+
+
+def test_a_sources_file_holds_its_spectra_and_what_they_are(extracted, tmp_path):
+    products, cutout, shown = extracted
+    path = tmp_path / 'report' / 'data' / '5.js'
+    source_data.write(path, shown, 'viridis', {'file': 'Source_5.fits'})
+    name, held = content(path)
+    assert (name, held['id'], held['reference']) == ('autospecSource', '5', products.reference)
+    assert (held['medium'], held['wave_unit'], held['angstrom']) == ('air', 'Å', 1.0)
+    assert held['wave'] == {'start': WAVE0, 'step': STEP, 'number': CUTOUT[0]}
+    assert held['unit'] == '10⁻²⁰ erg s⁻¹ cm⁻² Å⁻¹'
+    assert [one['key'] for one in held['spectra']] == list(products.spectra)
+    assert [one['about'] for one in held['spectra']] == [one.kind.value for one in products.spectra.values()]
+    for key, (flux, error) in spectra_of(held).items():
+        np.testing.assert_array_equal(flux, products.spectra[key].data.astype('f4'))
+        np.testing.assert_allclose(error**2, products.spectra[key].variance, rtol=1e-6)
+    assert not list(tmp_path.rglob('*.tmp'))
+    assert cutout.wave[-1] == pytest.approx(WAVE0 + STEP * (CUTOUT[0] - 1))
+
+
+def test_what_is_made_from_a_file_is_what_was_made_from_the_products(extracted, tmp_path):
+    products, cutout, shown = extracted
+    source_file.write_source(tmp_path / 'a.fits', products, cutout, {})
+    # The file's cards name what only `run` adds.
+    again = source_data.of_file(tmp_path / 'a.fits', cutout.target, cutout.wave, cutout.grid)
+    for path, one in ((tmp_path / 'a.js', shown), (tmp_path / 'b.js', again)):
+        source_data.write(path, one, 'viridis', {})
+    (_, first), (_, second) = content(tmp_path / 'a.js'), content(tmp_path / 'b.js')
+    for spectrum in first['spectra']:
+        spectrum['about'] = ''
+    for (flux, error), other in zip(spectra_of(first).values(), spectra_of(second).values(), strict=True):
+        np.testing.assert_array_equal(flux, other[0])
+        np.testing.assert_allclose(error, other[1], rtol=1e-6)
+    for part in ('facts', 'unit', 'preview', 'numbers'):
+        del first[part], second[part]
+    assert first == second
+
+
+def test_a_spectrum_without_variance_has_no_errors(tmp_path):
+    cutout = replace(changed(make_cutout(), variance=None), grid=GRID)
+    products = process(cutout)
+    source_data.write(tmp_path / 'a.js', source_data.of_products(products, products.spectra, cutout), 'gray', {})
+    held = content(tmp_path / 'a.js')[1]
+    assert {error for _, error in spectra_of(held).values()} == {None}
+    assert held['sky'] == []
+
+
+def test_an_axis_that_is_not_linear_is_written_wavelength_by_wavelength(extracted, tmp_path):
+    _, cutout, shown = extracted
+    wave = 4750 * np.exp(1e-4 * np.arange(len(cutout.wave)))
+    grid = replace(GRID, spectral={'CTYPE1': 'WAVE-LOG'}, wave_unit='nm', medium='vacuum')
+    source_data.write(tmp_path / 'a.js', replace(shown, wave=wave, grid=grid), 'viridis', {})
+    held = content(tmp_path / 'a.js')[1]
+    np.testing.assert_array_equal(decoded(held['wave']['values'], '<f8'), wave)
+    assert (held['medium'], held['angstrom']) == ('vacuum', 10.0)
+
+
+def test_a_channel_without_variance_has_no_error(extracted, tmp_path):
+    products, _, shown = extracted
+    reference = products.spectra[products.reference]
+    variance = np.array(reference.variance)
+    variance[[2, 5, 7]] = 0, np.nan, -1
+    shown = replace(shown, spectra={products.reference: replace(reference, variance=variance)})
+    source_data.write(tmp_path / 'a.js', shown, 'viridis', {})
+    error = spectra_of(content(tmp_path / 'a.js')[1])[products.reference][1]
+    assert np.flatnonzero(np.isnan(error)).tolist() == [2, 5, 7]
+
+
+def test_sky_lines_are_ranges_from_edge_to_edge(extracted, tmp_path):
+    products, cutout, shown = extracted
+    reference = products.spectra[products.reference]
+    variance = np.full(CUTOUT[0], 1.0)
+    variance[[3, 4, 30]] = 100
+    flat = replace(reference, data=np.ones(CUTOUT[0]), variance=variance)
+    shown = replace(shown, spectra={products.reference: flat})
+    source_data.write(tmp_path / 'a.js', shown, 'viridis', {})
+    edges = WAVE0 + STEP * np.array([[2.5, 4.5], [29.5, 30.5]])
+    np.testing.assert_allclose(content(tmp_path / 'a.js')[1]['sky'], edges, atol=1e-4)
+    assert cutout.wave[3] == WAVE0 + 3 * STEP
+
+
+@pytest.mark.parametrize(('ident', 'name'), [(120, '120.js'), ('a/b', 'a_b.js'), ('..', '__.js'), ('<b>', '_b_.js')])
+def test_any_id_gives_a_file_in_the_folder(ident, name):
+    assert keys.report_data(ident) == name
+
+
+def test_previews_come_back_out_of_the_file(extracted, tmp_path):
+    made = source_data.write(tmp_path / 'a.js', extracted[2], 'viridis', {})
+    assert source_data.read_preview(tmp_path / 'a.js') == made
+    text = (tmp_path / 'a.js').read_text()
+    for broken in ('', text[: len(text) // 2], text[:-1], text.replace('preview', 'prelude')):
+        (tmp_path / 'b.js').write_text(broken)
+        assert source_data.read_preview(tmp_path / 'b.js') is None
+    assert source_data.read_preview(tmp_path / 'none.js') is None
+
+
+def test_small_images_have_their_first_row_at_the_bottom_and_clear_gaps(tmp_path):
+    image = np.zeros((5, 7))
+    image[0, 0], image[4, 6] = 10, np.nan
+    found = preview.thumbnails([image, image[:, :3]], 'gray')
+    kind, _, data = found.partition(',')
+    assert kind == 'data:image/png;base64'
+    (tmp_path / 'a.png').write_bytes(base64.b64decode(data))
+    shown = np.asarray(Image.open(tmp_path / 'a.png').convert('RGBA'))
+    assert shown.shape == (5, 7 + preview.GAP + 3, 4)
+    assert shown[4, 0].tolist() == [255, 255, 255, 255]  # the first pixel, bottom left
+    assert shown[0, 6, 3] == 0
+    assert (shown[:, 7, 3] == 0).all()
+
+
+def test_small_images_of_nothing_and_of_much():
+    assert preview.thumbnails([], 'gray') == ''
+    for image in (np.full((4, 4), np.nan), np.ones((4, 4)), np.random.default_rng(1).normal(size=(300, 200))):
+        assert len(preview.thumbnails([image], 'viridis')) < 4000
+
+
+def test_the_outline_holds_every_value_but_noisy_and_hot_ones():
+    flux = np.sin(np.arange(960) / 40)
+    flux[[117, 500]] = 30, -2
+    flux[:20] = np.nan
+    noisy = np.zeros(960, bool)
+    noisy[500] = True
+    low, high = decoded(preview.outline(flux, noisy), 'u1').reshape(2, preview.BINS).astype(float)
+    bins = np.where(noisy, np.nan, flux).reshape(preview.BINS, -1)
+    assert (low[:2] == 0).all()
+    assert (high[:2] == 0).all()
+    assert high[11] == 255  # the hot one
+    levels = np.rint([128 + 127 * f(bins[2:], axis=1) for f in (np.nanmin, np.nanmax)]).clip(1, 255)
+    np.testing.assert_allclose([low[2:], high[2:]], levels, atol=1)
+
+
+@pytest.mark.parametrize('width', [1.0, 3.0])
+def test_the_outline_holds_a_line_as_narrow_as_the_resolution(width):
+    flux = 100 * np.exp(-0.5 * ((np.arange(1000) - 500) / width) ** 2)
+    high = decoded(preview.outline(flux, np.zeros(1000, bool)), 'u1')[preview.BINS :]
+    assert (high.max(), high.min()) == (255, 1)
+
+
+def test_an_outline_of_few_channels_and_of_none_that_is_known():
+    assert decoded(preview.outline(np.array([0.0, 1.0]), np.zeros(2, bool)), 'u1').tolist() == [1, 255, 1, 255]
+    assert decoded(preview.outline(np.full(4, np.nan), np.zeros(4, bool)), 'u1').tolist() == [0] * 8
+
+
+@pytest.mark.parametrize('path', sorted(page.OWN.iterdir()), ids=lambda path: path.name)
+def test_the_pages_own_files_are_small_and_never_make_markup_of_text(path):
+    text = path.read_text(encoding='utf-8')
+    assert len(text.splitlines()) <= 320
+    assert max(map(len, text.splitlines())) <= 120 or path.suffix == '.html'
+    assert not re.findall(
+        r'innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|javascript:', text
+    )
+    asked = re.findall(r'(?:src|href)="(?!report/|#|data:)[^"]*"|url\(|fetch\(|XMLHttpRequest|sendBeacon|@import', text)
+    assert asked == []
+
+
+def test_plotlys_library_is_found_without_importing_it():
+    assert page.library().name == 'plotly.min.js'
+    assert page.library().stat().st_size > 1e6
+
+
+def test_the_table_holds_the_rows_in_their_order(tmp_path):
+    run = page.Run('k', 'n', '2', EVIL, 'd', 'c', 't', 's', 'w', 0, True, 2, 1, 's')
+    columns = [('ID', '', 'id', True), ('NOTES', '', 'notes', False)]
+    rows = [{'ID': 9, 'NOTES': EVIL}, {'ID': 3}]
+    (tmp_path / 'report').mkdir()
+    page.write_table(tmp_path, run, columns, rows, {'3': {'thumb': 'a', 'outline': 'b'}})
+    name, held = content(tmp_path / 'report' / 'sources.js')
+    assert name == 'autospecTable'
+    assert held['rows'] == [[9, EVIL], [3, None]]
+    assert held['previews'] == [['', '', '9.js'], ['a', 'b', '3.js']]
+    assert held['run']['command'] == EVIL
+    assert '<' not in (tmp_path / 'report' / 'sources.js').read_text()
+
+
+def test_the_page_is_written_once_and_again_where_it_differs(tmp_path):
+    page.install(tmp_path)
+    changed_file, kept = tmp_path / 'report' / 'table.js', tmp_path / 'report' / 'plotly.min.js'
+    before = kept.stat().st_mtime_ns, changed_file.read_bytes()
+    changed_file.write_text('old')
+    page.install(tmp_path)
+    assert (kept.stat().st_mtime_ns, changed_file.read_bytes()) == before
+    assert {path.name for path in (tmp_path / 'report').iterdir()} >= {'report.css', 'base.js', 'plotly.min.js'}
+
+
+def test_a_page_of_the_users_own_is_no_report(tmp_path):
+    assert not page.is_foreign(tmp_path)
+    page.install(tmp_path)
+    assert not page.is_foreign(tmp_path)
+    (tmp_path / 'index.html').write_text('<h1>mine</h1>')
+    assert page.is_foreign(tmp_path)
+    page.remove(tmp_path)
+    assert (tmp_path / 'index.html').exists()
+
+
+def test_the_file_of_a_source_that_autospec_did_not_write_is_refused(tmp_path):
+    fits.PrimaryHDU().writeto(tmp_path / 'a.fits')
+    with pytest.raises(KeyError):
+        source_data.of_file(tmp_path / 'a.fits', make_cutout().target, np.arange(3.0), GRID)

@@ -1,0 +1,375 @@
+"""The report's page in a real browser, opened from disk."""
+
+import csv
+import io
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from browser import CHROMIUM, DRIVER, Browser
+from builders import DEC, RA, gaussian, make_cutout, process, sky_header, small_cube, write_cube
+from PIL import Image
+from report_reading import EVIL, GRID
+
+from autospec_lib.cli import main
+from autospec_lib.output.report import page, source_data
+
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason='no chromium and chromedriver (Debian: chromium-driver)'
+)
+MARKUP = '<img src=x onerror=window.broken=1>'  # also the name of an image
+ZOOM = 0.0983  # a redshift that brings H gamma into the small cube's range
+INK = (0x24, 0x57, 0xA6)  # of the first spectrum on white
+
+
+@pytest.fixture(scope='module')
+def output(tmp_path_factory):
+    """The output of a run over four sources: two that are extracted, one outside, one full of markup."""
+    folder = tmp_path_factory.mktemp('field with <b> # and ä')
+    write_cube(folder / 'datacube.fits', *small_cube())
+    image = 1e4 * gaussian(11, 13) + np.random.default_rng(1).normal(size=(24, 27))
+    fits.PrimaryHDU(image, sky_header()).writeto(folder / f'{MARKUP}.fits')
+    rows = [f'{n} {RA + d / 3600:.7f} {DEC:.7f}\n' for n, d in ((7, 0), (8, 1), (9, 900), (10, 0))]
+    (folder / 'catalog.txt').write_text(''.join(rows))
+    (folder / 'param.py').write_text(f"SIZE = 3\nIMG = '{MARKUP}.fits'\n")
+    assert main([str(folder), '-q']) == 1
+    evil = replace(make_cutout(), grid=GRID)
+    products = process(evil)
+    shown = source_data.of_products(products, products.spectra, evil)
+    spectra = {f'{EVIL}%{{y}}<b>$x$': replace(products.spectra[products.reference], unit=EVIL), **shown.spectra}
+    shown = replace(shown, target=replace(evil.target, id=10), spectra=spectra, reference=next(iter(spectra)))
+    shown = replace(shown, notes=(EVIL,), facts={'A': (EVIL, EVIL)})
+    picture = folder / 'output' / 'images' / f'{EVIL}.jpg'
+    picture.parent.mkdir(parents=True)
+    shutil.copy(folder / 'output' / 'images' / '7' / '7_MASKS.jpg', picture)
+    links = {'file': f'{EVIL}.fits', 'IMAGES': f'images/{EVIL}.jpg'}
+    source_data.write(folder / 'output' / 'report' / 'data' / '10.js', shown, 'viridis', links)
+    return folder / 'output'
+
+
+@pytest.fixture(scope='module')
+def window(tmp_path_factory):
+    """One browser for all tests."""
+    with Browser(tmp_path_factory.mktemp('profile')) as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(window, output):
+    """The page, freshly opened and with nothing kept; no error may be on its console at the end."""
+    address = (output / page.PAGE).as_uri()
+    window.size(1400, 900)
+    window.open(address)
+    window.run('localStorage.clear()')
+    window.open('about:blank')
+    window.open(address)
+    window.log()
+    window.address = address
+    yield window
+    assert not [line for line in window.log() if line[0] in ('SEVERE', 'WARNING')]
+    assert window.run('return window.broken === undefined')
+
+
+def shown(browser):
+    """The IDs in the table, in its order."""
+    return browser.run("return [...document.querySelectorAll('#rows tr')].map((row) => row.dataset.id)")
+
+
+def opened(browser, ident):
+    """Wait until the spectra of a source are drawn."""
+    browser.until(
+        lambda: browser.run(
+            'return Source.data && Source.data.id === arguments[0] && Spectrum.data === Source.data '
+            "&& document.querySelectorAll('#plot .scatterlayer path').length > 0 && "
+            "document.getElementById('name').textContent === 'Source ' + arguments[0]",
+            ident,
+        )
+    )
+
+
+def ink(browser):
+    """How many pixels of the plot have the colour of its first spectrum."""
+    pixels = np.asarray(Image.open(io.BytesIO(browser.picture('#plot'))).convert('RGB')).astype(int)
+    return int((np.abs(pixels - INK).max(axis=2) < 40).sum())
+
+
+def test_every_source_of_the_catalogue_is_in_the_table(browser):
+    assert shown(browser) == ['7', '8', '9', '10']
+    assert 'failed' in browser.text('tr[data-id="9"] .c-status')
+    assert 'outside the cube' in browser.text('tr[data-id="9"] .c-notes')
+    assert browser.run("return document.querySelectorAll('#rows img').length") == 3
+    assert browser.run("return document.querySelector('#rows img').naturalWidth") > 10
+    assert 'plotly' not in browser.run("return performance.getEntriesByType('resource').map((one) => one.name).join()")
+
+
+def test_a_click_opens_a_source_and_its_spectrum_is_drawn(browser):
+    browser.click('tr[data-id="8"] .c-status')
+    opened(browser, '8')
+    assert browser.run('return location.hash') == '#8'
+    assert ink(browser) > 300
+    sources = browser.run(
+        "return [...document.querySelectorAll('#pictures img')].map((one) => one.getAttribute('src'))"
+    )
+    assert any('8_IMAGES.jpg' in one for one in sources)
+    loaded = "return [...document.querySelectorAll('#pictures img')].every((one) => one.naturalWidth > 100)"
+    browser.run("for (const one of document.querySelectorAll('#pictures img')) one.loading = 'eager'")
+    browser.until(lambda: browser.run(loaded))
+
+
+def test_an_address_with_an_id_opens_that_source(browser):
+    browser.open('about:blank')
+    browser.open(browser.address + '#7')
+    opened(browser, '7')
+    assert browser.text('#name') == 'Source 7'
+    assert '150.00000' in browser.text('#position')
+    assert '10:00:00.00 +02:00:00.0' in browser.text('#position')
+
+
+def test_links_to_archives_are_links_only(browser):
+    browser.open(browser.address + '#7')
+    opened(browser, '7')
+    links = browser.run("return [...document.querySelectorAll('#position a')].map((a) => [a.href, a.rel, a.target])")
+    assert [href.split('/')[2] for href, *_ in links] == [
+        'www.legacysurvey.org',
+        'simbad.cds.unistra.fr',
+        'ned.ipac.caltech.edu',
+    ]
+    assert {rel for _, rel, _ in links} == {'noopener noreferrer'}
+    asked = browser.run("return performance.getEntriesByType('resource').map((one) => one.name)")
+    assert all(name.startswith(('file:', 'data:', 'blob:')) for name in asked)
+
+
+def test_a_source_that_failed_says_so(browser):
+    browser.open(browser.address + '#9')
+    browser.until(lambda: 'not extracted' in browser.text('#hint'))
+    assert 'outside the cube' in browser.text('#notes')
+    assert not browser.run("return document.getElementById('plot').checkVisibility()")
+
+
+def test_the_filter_takes_words_and_comparisons(browser):
+    for text, expected in {
+        'failed': ['9'],
+        'outside cube': ['9'],
+        'id<9': ['7', '8'],
+        'id>=8 status:extracted': ['8', '10'],
+        'no such thing': [],
+        '': ['7', '8', '9', '10'],
+    }.items():
+        browser.type('#filter', text or ' ')
+        browser.until(lambda expected=expected: shown(browser) == expected)
+    browser.type('#filter', 'id<9')
+    browser.until(lambda: browser.text('#count') == '2 of 4 sources')
+
+
+def test_a_click_on_a_column_sorts_by_it_and_another_turns_it_round(browser):
+    browser.click('th button[data-name="ID"]')
+    assert shown(browser) == ['7', '8', '9', '10']
+    browser.click('th button[data-name="ID"]')
+    assert shown(browser) == ['10', '9', '8', '7']
+    assert browser.run("return document.querySelector('th.c-id').getAttribute('aria-sort')") == 'descending'
+    browser.click('th button[data-name="SN"]')
+    assert shown(browser)[-1] == '9'  # it has none
+
+
+def test_keys_walk_through_table_and_sources(browser):
+    browser.press('Down', 'Down', 'Enter')
+    opened(browser, '8')
+    browser.press('Left')
+    opened(browser, '7')
+    browser.press('Right', 'Right')
+    browser.until(lambda: browser.text('#name') == 'Source 9')
+    browser.press('Escape')
+    browser.until(lambda: browser.run("return document.getElementById('source').hidden"))
+    assert browser.run('return document.activeElement.textContent') == '9'
+    browser.press('/')
+    assert browser.run('return document.activeElement.id') == 'filter'
+
+
+def test_keys_follow_the_filter(browser):
+    browser.type('#filter', 'status:extracted')
+    browser.open(browser.address + '#8')
+    opened(browser, '8')
+    browser.run('document.activeElement.blur()')
+    browser.press('Right')
+    opened(browser, '10')
+
+
+def lines_of(browser):
+    """Where strokes stand in the plot, by the labels that have room."""
+    return browser.run(
+        "return Object.fromEntries(document.getElementById('plot').layout.annotations"
+        ".filter((one) => (one.name || '').startsWith('line')).map((one) => [one.text, one.x]))"
+    )
+
+
+def test_lines_stand_where_a_redshift_brings_them(browser):
+    browser.open(browser.address + '#7')
+    opened(browser, '7')
+    assert lines_of(browser) == {}
+    before = ink(browser)
+    browser.type('#z', str(ZOOM))
+    browser.until(lambda: 'Hγ' in lines_of(browser))
+    in_air = 4341.69 * (1 + ZOOM) / 1.0002786
+    assert lines_of(browser)['Hγ'] == pytest.approx(in_air, abs=0.02)
+    assert browser.run("return document.getElementById('plot')._fullLayout.xaxis2.visible")
+    assert 'Hγ' in browser.run("return document.getElementById('plot').getAttribute('aria-label')")
+    assert ink(browser) == pytest.approx(before, rel=0.5)
+    browser.run("const s = document.getElementById('slider'); s.value = 0.09; s.dispatchEvent(new Event('input'))")
+    browser.until(lambda: lines_of(browser).get('Hγ', 4740) < 4740.1)
+    assert browser.run("return document.getElementById('z').valueAsNumber") == 0.09
+
+
+def test_a_line_is_dragged_by_its_label(browser):
+    browser.open(browser.address + '#7')
+    opened(browser, '7')
+    browser.type('#z', str(ZOOM))
+    place = browser.until(
+        lambda: browser.run(
+            "const all = document.getElementById('plot').layout.annotations;"
+            "const label = [...document.querySelectorAll('#plot .annotation')].find((one) => "
+            "(all[one.dataset.index]?.name || '').startsWith('line'));"
+            'if (!label) return null;'
+            'const box = label.getBoundingClientRect();'
+            'return [Math.round(box.x + box.width / 2), Math.round(box.y + box.height / 2)];'
+        )
+    )
+    browser.drag(place, (place[0] + 60, place[1]))
+    browser.until(lambda: browser.run("return document.getElementById('z').valueAsNumber") > ZOOM + 0.0003)
+    # By sixty pixels, wherever on its label it was taken.
+    moved = browser.run("const x = document.getElementById('plot')._fullLayout.xaxis; return x.p2d(60) - x.p2d(0)")
+    z = browser.run("return document.getElementById('z').valueAsNumber")
+    assert 4341.69 * (z - ZOOM) == pytest.approx(moved, abs=0.06)
+
+
+@pytest.mark.parametrize(('vacuum', 'air'), [(6564.61, 6562.797), (5008.24, 5006.843), (9533.2, 9530.586)])
+def test_wavelengths_in_air_agree_with_specutils_and_come_back(browser, vacuum, air):
+    import astropy.units as u
+    from specutils.utils.wcs_utils import vac_to_air
+
+    found, back = browser.run('return [toAir(arguments[0]), toVacuum(toAir(arguments[0]))]', vacuum)
+    assert found == pytest.approx(air, abs=2e-3)
+    assert found == pytest.approx(vac_to_air(vacuum * u.AA, method='Morton2000').value, abs=1e-6)
+    assert back == pytest.approx(vacuum, abs=1e-7)
+
+
+def test_lines_have_the_wavelengths_of_mpdafs_list(browser):
+    from mpdaf.sdetect.linelist import get_emlines
+
+    ours = np.array([wave for _, wave in browser.run('return EMISSION')])
+    theirs = get_emlines(vac=True, table=True)
+    for line in theirs[theirs['MAIN'] == 1]:
+        # A doublet may be one line, half way between.
+        assert min(np.abs(ours - line[name]).min() for name in ('LBDA_OBS', 'DOUBLET')) < 1.0, line['LINE']
+
+
+def test_markup_in_names_notes_and_headers_stays_text(browser):
+    browser.open(browser.address + '#10')
+    opened(browser, '10')
+    browser.type('#z', str(ZOOM))
+    browser.press('Escape')
+    browser.click('#which summary')
+    boxes = browser.run("return [...document.querySelectorAll('#spectra label > span')].map((one) => one.textContent)")
+    assert boxes[0].startswith(EVIL)
+    assert browser.run("return document.querySelector('#facts').textContent").count(EVIL) >= 1
+    # The plot's own texts: what is shown is what was given, tags, entities, templates and all.
+    browser.run("Plotly.Fx.hover('plot', [{curveNumber: 1, pointNumber: 20}], 'xy')")
+    browser.until(lambda: EVIL[:20] in browser.run("return document.querySelector('#plot .hoverlayer').textContent"))
+    assert EVIL[:20] in browser.run("return document.querySelector('#plot .ytitle').textContent")
+    assert browser.run("return document.querySelectorAll('#plot a, script:not([src])').length") == 0
+    # An image of the catalogue's field is called by markup.
+    browser.open(browser.address + '#7')
+    opened(browser, '7')
+    names = browser.run("return [...document.querySelectorAll('#spectra label > span')].map((one) => one.textContent)")
+    assert any(MARKUP.upper() in name for name in names)
+    assert browser.run("return document.querySelectorAll('img[src=x]').length") == 0
+
+
+def test_a_verdict_is_kept_and_saved_as_csv(browser):
+    browser.open(browser.address + '#8')
+    opened(browser, '8')
+    browser.run('document.activeElement.blur()')
+    browser.press('g')
+    browser.type('#z', '0.5')
+    browser.type('#comment', 'a "b", c')
+    assert 'good' in browser.text('tr[data-id="8"] .c-verdict')
+    browser.open('about:blank')
+    browser.open(browser.address + '#8')
+    opened(browser, '8')
+    assert browser.run("return document.querySelector('#verdict input:checked').value") == 'good'
+    assert browser.run("return [document.getElementById('z').value, document.getElementById('comment').value]") == [
+        '0.5',
+        'a "b", c',
+    ]
+    text = browser.run('return Verdicts.csv()')
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert (row['ID'], row['VERDICT'], row['REDSHIFT'], row['COMMENT']) == ('8', 'good', '0.5', 'a "b", c')
+    assert (float(row['RA']), float(row['DEC'])) == pytest.approx((RA + 1 / 3600, DEC))
+    browser.run('localStorage.clear(); Verdicts.read()')
+    assert browser.run('return Verdicts.of("8").verdict') == ''
+    assert browser.run('return Verdicts.take(arguments[0])', text) == 1
+    assert browser.run('return Verdicts.csv()').split(',')[:-1] == text.split(',')[:-1]
+
+
+def test_more_spectra_smoothing_and_themes_draw_without_errors(browser):
+    browser.open(browser.address + '#7')
+    opened(browser, '7')
+    browser.click('#which summary')
+    browser.click('#spectra label:last-child input')
+    browser.run("const s = document.getElementById('smooth'); s.value = 2; s.dispatchEvent(new Event('input'))")
+    for name in ('band', 'sky', 'emission', 'absorption'):
+        browser.click(f'#{name}')
+    before = browser.run('return document.documentElement.dataset.theme')
+    browser.click('#theme')
+    assert browser.run('return document.documentElement.dataset.theme') != before
+    browser.until(
+        lambda: browser.run("return document.querySelectorAll('#plot .scatterlayer path.js-line').length >= 2")
+    )
+    browser.size(500, 800)
+    browser.until(lambda: not browser.run("return document.getElementById('list').checkVisibility()"))
+
+
+def test_smoothing_keeps_the_sum_and_errors_shrink_as_they_should(browser):
+    flux, error = browser.run(
+        'const flux = new Float32Array(101); flux[50] = 1; const error = new Float32Array(101).fill(1);'
+        'const made = smoothed(flux, error, 3); return [[...made.flux], [...made.error]]'
+    )
+    assert sum(flux) == pytest.approx(1, rel=1e-5)
+    # The square of a Gaussian of width s sums to 1 / (2 sqrt(pi) s).
+    assert error[50] == pytest.approx((2 * np.sqrt(np.pi) * 3) ** -0.5, rel=2e-3)
+
+
+def test_a_run_that_goes_on_is_followed(browser, output):
+    table = output / 'report' / 'sources.js'
+    before = table.read_text()
+    late = re.sub(r'"stamp":\d+', '"stamp":0', before.replace('"running":false', '"running":true'))
+    first = late.replace('"extracted"', '"not reached"', 1)
+    try:
+        table.write_text(first)
+        browser.open('about:blank')
+        browser.open(browser.address + '#7')
+        browser.until(lambda: 'has not been reached' in browser.text('#hint'))
+        assert browser.run("return document.getElementById('meter').checkVisibility()")
+        assert 'no news' in browser.text('#progress')
+        table.write_text(before)
+        browser.run('Report.again()')
+        opened(browser, '7')
+        assert 'extracted' in browser.text('#state')
+        assert not browser.run("return document.getElementById('meter').checkVisibility()")
+    finally:
+        table.write_text(before)
+
+
+def test_the_page_names_its_controls_and_headings(browser):
+    browser.open(browser.address + '#7')
+    opened(browser, '7')
+    nameless = browser.run(
+        "const named = (one) => one.textContent.trim() || one.getAttribute('aria-label') || one.labels?.length;"
+        "const all = [...document.querySelectorAll('button, input, select, summary, [role=img]')];"
+        'return all.filter((one) => !named(one)).map((one) => one.id)'
+    )
+    assert nameless == []
+    assert browser.run("return document.querySelectorAll('th:not([scope])').length") == 0
+    assert browser.run("return document.getElementById('live').getAttribute('aria-live')") == 'polite'
