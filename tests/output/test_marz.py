@@ -243,6 +243,16 @@ def test_resumed_and_chosen_sources_are_all_in_it(three):
     assert not (three / 'output' / 'marz.fits').exists()
 
 
+def test_a_source_with_a_redshift_of_the_catalogue_is_in_it_as_well(three):
+    (three / 'catalog.txt').write_text(f'ID,RA,DEC,Z\n5,{RA},{DEC},0.3\n3,{RA - PIXEL / 3600:.7f},{DEC},\n')
+    assert main([str(three), '-q']) == 0
+    assert listed(three) == ['5', '3']
+    fits.setval(three / 'output' / 'Source_5.fits', 'REFSPEC', value='GONE')
+    (three / 'catalog.txt').write_text(f'3 {RA} {DEC}\n')
+    assert main([str(three), '-q', '--id', '3']) == 0
+    assert listed(three) == ['3']
+
+
 def test_no_source_no_file(three):
     assert main([str(three), '-q', '--id', '9']) == 1
     assert not (three / 'output' / 'marz.fits').exists()

@@ -124,6 +124,24 @@ def test_where_wavelengths_lie_together_a_box_is_read_as_it_is(folder, disk):
         np.testing.assert_allclose(found[key], array, rtol=1e-5, atol=1e-5 * np.nanmax(np.abs(array)))
 
 
+def test_a_compressed_array_beside_others_is_not_copied(folder, disk):
+    with fits.open(folder / 'datacube.fits') as hdus:
+        packed = [
+            fits.CompImageHDU(hdus[name].data, hdus[name].header, quantize_level=0, name=name) for name in ('DQ',)
+        ]
+        quality = np.broadcast_to(hdus['STAT'].data.astype('f8'), SHAPE)  # longer than the file, packed
+        packed.append(fits.CompImageHDU(np.round(quality), name='STAT', quantize_level=0, compression_type='GZIP_2'))
+        fits.HDUList([hdus[0], hdus['DATA'], *packed]).writeto(folder / 'new.fits')
+    (folder / 'new.fits').replace(folder / 'datacube.fits')
+    truth = expected(folder, disk)
+    assert main([str(folder), '-q']) == 1
+    assert 'temporary copy of 1 MB' in log(folder)
+    found = arrays(folder / 'output')
+    assert found.keys() == truth.keys()
+    for key, array in truth.items():
+        np.testing.assert_array_equal(found[key], array)
+
+
 def test_check_says_what_will_be_done_and_does_not_do_it(folder, disk, capsys):
     assert main([str(folder), '--check']) == 0
     assert 'ms to find a place: it is read once, into a temporary copy of' in capsys.readouterr().out
