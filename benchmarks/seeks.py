@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from autospec_lib.cli.command import main as autospec
-from autospec_lib.inputs import stored_boxes
+from autospec_lib.inputs.storage import stored_boxes
 
 PIXEL = 0.2 / 3600
 SIDE, NL = 320, 3681

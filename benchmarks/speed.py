@@ -36,7 +36,8 @@ from autospec_lib.config import reading
 from autospec_lib.core import geometry
 from autospec_lib.core.types import Target
 from autospec_lib.demo import folders
-from autospec_lib.inputs import cube, cutouts
+from autospec_lib.inputs import cutouts
+from autospec_lib.inputs.cubes import cube
 from autospec_lib.output import plots, source_file
 from autospec_lib.run import preparation, source
 from autospec_lib.run.job import Job
@@ -190,7 +191,7 @@ def shell_of_yardstick(folder: Path) -> float:
     code = (
         'import sys; from pathlib import Path; import warnings; warnings.simplefilter("ignore");'
         'import speed; from yardstick import Yardstick; folder = Path(sys.argv[1]);'
-        'from autospec_lib.config import reading, sextractor; from autospec_lib.inputs import catalog;'
+        'from autospec_lib.config import reading, sextractor; from autospec_lib.inputs.catalogs import catalog;'
         'p, _ = reading.load(folder / "param.py");'
         'targets = catalog.load(folder / p.catalog, p.mode, p.size, p.ref).targets; sex, _ = sextractor.load(folder);'
         'y = Yardstick(folder, p.datacube, p.img, sex);'

@@ -13,7 +13,7 @@ from builders import DEC, RA, gaussian, sky_header
 from autospec_lib.cli import command
 from autospec_lib.cli.command import main
 from autospec_lib.config import params, params_table, reading, sextractor_keys
-from autospec_lib.inputs import catalog_names
+from autospec_lib.inputs.catalogs import catalog_names
 from autospec_lib.output import summary
 from autospec_lib.output.report import page as report
 
@@ -67,7 +67,7 @@ def test_the_tables_of_parameters_are_those_of_the_program():
 
 
 def test_the_table_of_column_names_is_that_of_the_program():
-    made = 'python -m autospec_lib.inputs.catalog_names docs/inputs.md'
+    made = 'python -m autospec_lib.inputs.catalogs.catalog_names docs/inputs.md'
     found = TEXT['docs/inputs.md'].partition(catalog_names.MARK)[2].partition(catalog_names.END)[0]
     assert found == catalog_names.table(), f'run: {made}'
 

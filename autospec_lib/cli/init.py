@@ -15,7 +15,7 @@ from autospec_lib.run.interruption import Interruption
 def init(folder: Path, _options: argparse.Namespace, _interruption: Interruption) -> int:
     """Write the templates that are not there yet."""
     from autospec_lib.config import params
-    from autospec_lib.inputs import catalog
+    from autospec_lib.inputs.catalogs import catalog
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -97,7 +97,8 @@ def _write_images(folder: Path, hst: Path) -> None:
     import numpy as np
     from astropy.io import fits
 
-    from autospec_lib.inputs import cube, images
+    from autospec_lib.inputs import images
+    from autospec_lib.inputs.cubes import cube
 
     opened = cube.open_cube(folder / 'abell478.fits')
     shape = opened.data.shape[1:]

@@ -12,9 +12,9 @@ import numpy as np
 from autospec_lib.core import geometry
 from autospec_lib.core.errors import SourceError
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Ident, Target, Voxels
-from autospec_lib.inputs.catalog import Catalogue
-from autospec_lib.inputs.catalog_rows import InPixels
-from autospec_lib.inputs.cube import OpenCube
+from autospec_lib.inputs.catalogs.catalog import Catalogue
+from autospec_lib.inputs.catalogs.catalog_rows import InPixels
+from autospec_lib.inputs.cubes.cube import OpenCube
 
 NEAR = 3  # pixels around a subcube in which the catalogue's other sources still shed light into it
 SMALLEST = 3  # spaxels; below this there is hardly a neighbour to segment or a sky to measure

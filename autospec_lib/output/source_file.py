@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from autospec_lib import __version__
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Products
-from autospec_lib.core.types import Cutout, FloatArray, Grid, Ident, Measured, Target
+from autospec_lib.core.types import Cutout, FloatArray, Grid, Measured, Target
 
 FORMAT = '0.6'  # of MPDAF's Source files
 BLOCK = 2880  # bytes; FITS files grow in whole blocks
@@ -86,7 +86,7 @@ def _primary(products: Products, target: Target, origin: Mapping[str, str]) -> f
     now = datetime.datetime.now().isoformat(sep=' ')
     header = fits.Header()
     cards: list[tuple[str, Any, str]] = [
-        ('ID', *ident_card(target.id)),
+        ('ID', *_ident(target)),
         ('RA', round(target.ra, 7), 'RA u.degree %.7f'),
         ('DEC', round(target.dec, 7), 'DEC u.degree %.7f'),
         ('FROM', origin.get('FROM', ''), 'detection software'),
@@ -103,25 +103,25 @@ def _primary(products: Products, target: Target, origin: Mapping[str, str]) -> f
         *((key, _card_value(value), comment) for key, (value, comment) in products.facts.items()),
         (SIZE_CARD, 0, 'length of this file in bytes'),
         ('NNOTES', len(products.notes), 'fall-backs and warnings: NOTE1, NOTE2, ...'),
-        *((f'NOTE{number}', _ascii(note), '') for number, note in enumerate(products.notes, 1)),
+        *((f'NOTE{number}', printable(note), '') for number, note in enumerate(products.notes, 1)),
     ]
     header.extend(cards)
     return header
 
 
-def ident_card(ident: Ident) -> tuple[int | str, str]:
+def _ident(target: Target) -> tuple[int | str, str]:
     """The ID as a card holds it, and MPDAF's comment, which says how to print it."""
-    if isinstance(ident, int):
-        return ident, 'object ID %d'
-    return _ascii(ident), 'object ID %s'
+    if isinstance(target.id, int):
+        return target.id, 'object ID %d'
+    return printable(target.id), 'object ID %s'
 
 
 def _card_value(value: Any) -> Any:
-    return _ascii(value) if isinstance(value, str) else value
+    return printable(value) if isinstance(value, str) else value
 
 
-def _ascii(text: str) -> str:
-    """FITS headers hold printable ASCII only."""
+def printable(text: str) -> str:
+    """The text as FITS headers hold it, in printable ASCII."""
     return ''.join(c if ' ' <= c <= '~' else '?' for c in text)
 
 

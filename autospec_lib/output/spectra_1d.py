@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,11 @@ from autospec_lib.core import keys
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Products, Spectrum
 from autospec_lib.core.types import Cutout, Ident
-from autospec_lib.output.source_file import ident_card, stored
+from autospec_lib.output.source_file import BLOCK, printable, stored
 from autospec_lib.output.summary import main_spectra
 
 FOLDER = 'spectra'
-ORIGIN = 'AutoSpec'
+COMMENT = 'source of AutoSpec'  # of OBJECT, by which a file is known as a source's
 AXIS = {'CRPIX1', 'CRVAL1', 'CDELT1', 'CUNIT1', 'CTYPE1'}  # what the wavelengths of the table say
 
 
@@ -67,18 +68,15 @@ def remove(folder: Path, ident: Ident, kept: Iterable[str] = ()) -> None:
     OSError
         If one cannot be removed.
     """
-    for path in folder.glob(f'{keys.file_stem(ident)}_*.fits'):
-        if path.name not in kept and _is_ours(path, ident):
+    own = str(fits.Card('OBJECT', printable(str(ident)), COMMENT)).encode()
+    for path in folder.glob(f'{glob.escape(keys.file_stem(ident))}_*.fits'):
+        if path.name not in kept and own in _first_block(path):
             path.unlink()
 
 
-def _is_ours(path: Path, ident: Ident) -> bool:
-    """Whether it was written of this source: those of ``a_b`` begin like those of ``a``."""
+def _first_block(path: Path) -> bytes:
     with path.open('rb') as file:
-        header = file.read(2880)
-    if f"ORIGIN  = '{ORIGIN}'".encode() not in header:
-        return False
-    return isinstance(ident, int) or fits.Header.fromstring(header).get('ID') == ident_card(ident)[0]
+        return file.read(BLOCK)
 
 
 def _table(spectrum: Spectrum, cutout: Cutout) -> fits.BinTableHDU:
@@ -109,10 +107,10 @@ def _format(values: Any) -> str:
 def _source(products: Products, cutout: Cutout) -> Iterator[tuple[str, Any, str]]:
     """Cards on the source."""
     target = cutout.target
-    yield 'ORIGIN', ORIGIN, 'program that wrote this file'
+    yield 'ORIGIN', 'AutoSpec', 'program that wrote this file'
     yield 'EXT_V', f'v.{__version__}', 'its version'
-    yield 'OBJECT', str(ident_card(target.id)[0]), 'source'
-    yield 'ID', ident_card(target.id)[0], 'ID in the catalogue'
+    yield 'OBJECT', printable(str(target.id)), COMMENT
+    yield 'ID', target.id if isinstance(target.id, int) else printable(target.id), 'ID in the catalogue'
     yield 'RA', round(target.ra, 7), '[deg] in the catalogue'
     yield 'DEC', round(target.dec, 7), '[deg] in the catalogue'
     yield 'RADESYS', str(cutout.grid.sky.get('RADESYS', 'ICRS')), 'frame of RA and DEC'

@@ -72,17 +72,16 @@ def _column(values: list[Any], column: Column, unit: str) -> Any:
     from astropy.table import Column as Plain
     from astropy.table import MaskedColumn
 
-    filled = [EMPTY[column.kind] if value is None else value for value in values]
-    data: NDArray[Any] = np.array(filled, dtype=column.kind)
+    kind = str if any(isinstance(value, str) for value in values) else column.kind
+    filled = [EMPTY[kind] if value is None else value for value in values]
+    data: NDArray[Any] = np.array(filled, dtype=kind)
     words = {
         'name': column.name,
         'description': column.text,
         'unit': _unit(unit if column.unit == FLUX else column.unit),
     }
     missing = [value is None for value in values]
-    return (
-        MaskedColumn(data, mask=missing, **words) if column.kind is not str and any(missing) else Plain(data, **words)
-    )
+    return MaskedColumn(data, mask=missing, **words) if kind is not str and any(missing) else Plain(data, **words)
 
 
 def _unit(text: str) -> Any:
@@ -107,8 +106,7 @@ def read(path: Path, unit: str) -> list[Row]:
     from astropy.table import Table
 
     table = Table.read(path, format='ascii.ecsv')
-    kinds = dict.fromkeys(table.colnames) | {'ID': '' if table['ID'].dtype.kind == 'U' else 0}
-    expected = {column.name: column for column in columns([kinds])}
+    expected = {column.name: column for column in columns([dict.fromkeys(table.colnames)])}
     read = {name: _values(table[name], expected[name], unit) for name in table.colnames}
     return [dict(zip(read, values, strict=True)) for values in zip(*read.values(), strict=True)]
 
@@ -119,6 +117,6 @@ def _values(found: Any, column: Column, unit: str) -> list[Any]:
         if found.unit is None or wanted is None or not found.unit.is_equivalent(wanted):
             return [None] * len(found)
         found = found * found.unit.to(wanted)
-    masked = np.ma.getmaskarray(found)
-    plain = [None if hidden else column.kind(value) for value, hidden in zip(found, masked, strict=True)]
+    masked, kind = np.ma.getmaskarray(found), str if found.dtype.kind in 'UO' else column.kind
+    plain = [None if hidden else kind(value) for value, hidden in zip(found, masked, strict=True)]
     return [None if value == '' or value != value else value for value in plain]

@@ -10,7 +10,7 @@ from autospec_lib.config.params import Params
 from autospec_lib.core import keys
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 from autospec_lib.core.types import Ident, Target
-from autospec_lib.inputs.cube import OpenCube
+from autospec_lib.inputs.cubes.cube import OpenCube
 from autospec_lib.output import spectra_1d
 from autospec_lib.output.kept import Kept
 from autospec_lib.output.selection import Wanted
@@ -20,9 +20,9 @@ from autospec_lib.output.selection import Wanted
 class Job:
     """What all sources of a run share. With ``resume``, sources that are complete already are kept.
 
-    ``catalogue`` are all its rows, those too that this run does not extract, and ``taken`` is one line on what of it
-    was taken as what. ``sources`` are their pixel positions, for the joint extraction; empty where it is off. ``kept``
-    are the figures with which this process draws plots.
+    ``catalogue`` are all its rows, those too that this run does not extract; ``taken`` is one line on what of it was
+    taken as what. ``sources`` are their pixel positions, for the joint extraction; empty where it is off. ``kept`` are
+    the figures with which this process draws plots.
     """
 
     folder: Path
@@ -63,10 +63,11 @@ class Job:
         """What the program's own names begin with: the user's choice, else the instrument's."""
         return self.params.prefix or self.cube.instrument.prefix
 
-    @property
-    def apertures(self) -> dict[str, float]:
-        """The radii of apertures in arcsec, by the tags of their sums."""
-        return {keys.prefixed(keys.aperture(radius), self.prefix): radius for radius in self.params.aper}
+    def apertures(self, target: Target) -> dict[str, float]:
+        """The radii of a source's apertures in arcsec, by the tags of their sums."""
+        # Of two radii with one tag that of all sources counts.
+        radii = (*([] if target.aper is None else [target.aper]), *self.params.aper)
+        return {keys.prefixed(keys.aperture(radius), self.prefix): radius for radius in radii}
 
     @property
     def wanted(self) -> Wanted:

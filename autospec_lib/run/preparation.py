@@ -16,8 +16,10 @@ from autospec_lib.core import keys
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Ident, Target
 from autospec_lib.core.wording import near
-from autospec_lib.inputs import catalog, cutouts, given_positions, images, psf_setting
-from autospec_lib.inputs.cube import OpenCube, open_cube
+from autospec_lib.inputs import cutouts, images
+from autospec_lib.inputs.catalogs import catalog, given_positions
+from autospec_lib.inputs.cubes import psf_setting
+from autospec_lib.inputs.cubes.cube import OpenCube, open_cube
 from autospec_lib.output import marz, spectra_1d, summary_table
 from autospec_lib.output.report import page
 from autospec_lib.run import lock, resume
@@ -88,8 +90,18 @@ def prepare(
         fingerprint += repr(choice.positions)  # which are each other's neighbours
     rows = cutouts.placed(cube, listed)
     sources = cutouts.positions(cube, rows) if params.deblend else {}
-    job = Job(folder, params, settings, cube, fingerprint, choice.resume, sources, tuple(rows), listed.taken)
     targets = [target for target in rows if target.id in {one.id for one in chosen}]
+    job = Job(
+        folder,
+        params,
+        settings,
+        cube,
+        fingerprint=fingerprint,
+        resume=choice.resume,
+        sources=sources,
+        catalogue=tuple(rows),
+        taken=listed.taken,
+    )
     return job, targets, [*listed.warnings, *ignored, *cube.notes, *[obstacle] * bool(obstacle)]
 
 
@@ -112,7 +124,7 @@ def _in_the_way(output: Path, prefix: str, stems: Collection[str]) -> Iterator[P
         yield output / name
     yield from (output / keys.REPORT).glob('*')
     for path in output.glob(f'{spectra_1d.FOLDER}/*.fits'):
-        if any(path.name.startswith(f'{stem}_') for stem in stems):
+        if path.name.startswith(tuple(f'{stem}_' for stem in stems)):
             yield path
     for path in output.glob(f'{glob.escape(prefix)}*.fits'):
         if path.stem.removeprefix(prefix) in stems:

@@ -138,7 +138,7 @@ class Results:
         return {'ID': target.id, 'RA': target.ra, 'DEC': target.dec} | redshift
 
     def _read(self) -> dict[str, Row]:
-        """The rows of the summary that is there, by ID; none where it cannot be read."""
+        """The rows of the summary that is there, by ID as text; none where it cannot be read."""
         try:
             rows = summary_table.read(self._output / summary_table.NAMES[0], self._job.cube.grid.unit)
             return {str(row['ID']): row for row in rows}

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autospec_lib.core.types import Target
-from autospec_lib.inputs import rearrangement
+from autospec_lib.inputs.cubes import rearrangement
 from autospec_lib.run import resume
 from autospec_lib.run.interruption import Interruption
 from autospec_lib.run.job import Job

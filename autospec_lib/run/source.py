@@ -101,7 +101,7 @@ def extract(job: Job, target: Target) -> tuple[tuple[str, ...], str | None, Row,
         if job.params.out_1d:
             with writing(job.spectra):
                 job.spectra.mkdir(exist_ok=True)
-                spectra_1d.write(job.spectra, selected, cutout, job.apertures)
+                spectra_1d.write(job.spectra, selected, cutout, job.apertures(target))
         measured = summary.measure(products, cutout) | {'FINGERPRINT': fingerprint}
         notes, trace = _plot(job, products, cutout) if job.params.plots else (products.notes, None)
         preview, failed, bug = _show(job, products, cutout) if job.params.report else ({}, (), None)

@@ -9,7 +9,7 @@ from astropy.io import fits
 from builders import DEC, RA
 
 from autospec_lib.cli.command import main
-from autospec_lib.inputs import given_positions
+from autospec_lib.inputs.catalogs import given_positions
 
 HERE = '10:00:00.00 +02:00:00.0'  # RA, DEC
 NAME = 'J100000.00+020000.0'

@@ -34,7 +34,11 @@ def test_a_text_id_names_files_and_stays_in_the_header_for_mpdaf(folder, capsys)
     said = capsys.readouterr().out
     assert 'NGC 7/$a^$: Extracted Successfully' in said
     output = folder / 'output'
-    assert {path.name for path in output.glob('*.fits')} == {'Source_NGC_7__a__.fits', 'Source_Kase_2.fits'}
+    assert {path.name for path in output.glob('*.fits')} == {
+        'Source_NGC_7__a__.fits',
+        'Source_Kase_2.fits',
+        'summary.fits',
+    }
     pictures = output / 'images' / 'NGC_7__a__'
     assert (pictures / 'NGC_7__a___SPECTRA.jpg').exists()
 
@@ -49,10 +53,26 @@ def test_a_text_id_names_files_and_stays_in_the_header_for_mpdaf(folder, capsys)
     assert fits.getheader(output / 'Source_Kase_2.fits')['ID'] == 'K?se:2'  # FITS holds ASCII only
 
 
+def test_tables_know_text_ids(folder):
+    """Also where the name of one begins with that of another."""
+    append(folder, 'OUT_1D = True\nMARZ = True\nAPER = ()\n')
+    rows(folder, f'NAME,RA,DEC,APER\nA,{RA},{DEC},0.6\nA_B,{RA},{DEC},\n12,{RA},{DEC},\n')
+    assert main([str(folder), '-q']) == 0
+    table = Table.read(folder / 'output' / 'summary.ecsv')
+    assert list(table['ID']) == ['A', 'A_B', '12']
+    spectra = folder / 'output' / 'spectra'
+    assert fits.getheader(spectra / 'A_MUSE_APER_0.6.fits', 1)['APERTURE'] == 0.6
+    assert [row['NAME'] for row in fits.getdata(folder / 'output' / 'marz.fits', 'FIBRES')] == ['A', 'A_B', '12']
+    there = {path.name for path in spectra.glob('A_B_*')}
+    assert main([str(folder), '-q', '--id', 'A']) == 0
+    assert {path.name for path in spectra.glob('A_B_*')} == there
+    assert list(Table.read(folder / 'output' / 'summary.ecsv')['STATUS']) == ['extracted', 'extracted', 'extracted']
+
+
 def test_text_ids_are_selected_and_resumed(folder, capsys):
     rows(folder, f'NAME,RA,DEC\nM 31,{RA},{DEC}\nM 33,{RA},{DEC}\n12,{RA},{DEC}\n')
     assert main([str(folder), '-q', '--id', 'M 31', '12']) == 0
-    assert {path.name for path in (folder / 'output').iterdir()} == {'Source_M_31.fits', 'Source_12.fits'}
+    assert {path.name for path in (folder / 'output').glob('S*.fits')} == {'Source_M_31.fits', 'Source_12.fits'}
     assert main([str(folder), '-v', '--resume']) == 0
     said = capsys.readouterr().out
     assert 'M 31: Kept' in said

@@ -1,0 +1,1 @@
+"""The catalogue: any table of sources -> `Target`s."""

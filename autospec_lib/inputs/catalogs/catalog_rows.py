@@ -1,0 +1,189 @@
+"""Rows of a catalogue, whatever file they are from -> targets, with the place of every fault."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+from autospec_lib.core import keys
+from autospec_lib.core.errors import InputError
+from autospec_lib.core.types import Ident, Target
+from autospec_lib.inputs.catalogs import catalog_cells
+from autospec_lib.inputs.catalogs.catalog_columns import Columns
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a reader gives: rows that are not split yet.
+
+    Attributes
+    ----------
+    kind : str
+        What the file is, for messages.
+    place : str
+        What a row's number counts: 'line' or 'row'.
+    columns : Columns
+        Where the columns stand.
+    numbered : sequence of (int, object)
+        Each row with its number.
+    cells : callable
+        Row -> text of its cells by role. It raises `InputError` without a place where the row cannot be read.
+    """
+
+    kind: str
+    place: str
+    columns: Columns
+    numbered: Sequence[tuple[int, Any]]
+    cells: Callable[[Any], Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class InPixels:
+    """What of a target is in pixels of the cube: its position (y, x), 0-based, or None; its size; its aperture."""
+
+    position: tuple[float, float] | None = None
+    size: bool = False
+    aper: bool = False
+
+
+NO_PIXELS = InPixels()
+
+
+@dataclass
+class Found:
+    """What the rows hold so far; it grows with each of them."""
+
+    targets: list[Target] = field(default_factory=list)
+    pixels: dict[Ident, InPixels] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    merged: int = 0
+
+
+class _One(NamedTuple):
+    target: Target
+    pixels: InPixels
+    bright: float
+
+
+class _Place(NamedTuple):
+    """Where an ID stands: the number of its row, where its target is in the list, and how bright the row is."""
+
+    number: int
+    target: int
+    bright: float
+
+
+def read(name: str, rows: Rows, default: Target) -> Found:
+    """The targets of the sound rows and the faults of the others.
+
+    Parameters
+    ----------
+    name : str
+        The file's name.
+    rows : Rows
+        The rows.
+    default : Target
+        Size and reference of the sources that have none of their own.
+
+    Returns
+    -------
+    Found
+        Targets in the file's order. In a catalogue of lines a source is at the place of its brightest row.
+    """
+    found, seen = Found(), dict[Ident, _Place]()
+    stems: dict[str, Ident] = {}
+    readers = _readers(rows.columns)
+    for order, (number, row) in enumerate(rows.numbered, 1):
+        try:
+            one = _one(rows, readers, row, order, default)
+            if rows.columns.lines and one.target.id in seen:
+                found.merged += 1
+                _keep_brighter(found, seen, one)
+                continue
+            _check_name(one.target.id, seen, stems, rows.place)
+        except InputError as error:
+            found.faults += [f'{name}, {rows.place} {number}: {fault}' for fault in error.faults]
+            continue
+        ident = one.target.id
+        seen[ident] = _Place(number, len(found.targets), one.bright)
+        found.targets.append(one.target)
+        if one.pixels is not NO_PIXELS:
+            found.pixels[ident] = one.pixels
+    return found
+
+
+def _keep_brighter(found: Found, seen: dict[Ident, _Place], one: _One) -> None:
+    """Put a further row of a source in the place of its first one, where it is brighter."""
+    ident = one.target.id
+    place = seen[ident]
+    if one.bright > place.bright:
+        seen[ident] = place._replace(bright=one.bright)
+        found.targets[place.target] = one.target
+        found.pixels |= {ident: one.pixels} if one.pixels is not NO_PIXELS else {}
+
+
+def _check_name(ident: Ident, seen: Mapping[Ident, _Place], stems: dict[str, Ident], place: str) -> None:
+    """Raise `InputError` where an ID, or the name of the file that it gives, is another row's.
+
+    ``stems`` are the names that text gives, in small letters: some file systems do not tell capitals apart.
+    """
+    if ident in seen:
+        raise InputError(f'ID {ident} is in {place} {seen[ident].number} too; expected a different ID in each row')
+    stem = keys.file_stem(ident).lower()
+    other = stems.get(stem)
+    if other is None and isinstance(ident, str) and stem.isdecimal() and int(stem) in seen:
+        other = int(stem)
+    if other is not None:
+        where = f'{other} in {place} {seen[other].number}'
+        raise InputError(f'ID {ident} would be written to the same file as {where}; rename one of them')
+    if isinstance(ident, str):
+        stems[stem] = ident
+
+
+def _readers(columns: Columns) -> dict[str, Callable[[str], Any]]:
+    """What reads the cells of each role; ValueErrors say what is wrong with them."""
+    pixel, scale = partial(catalog_cells.pixel, first=columns.first), columns.scale.get
+    return {
+        # A header tells a name from coordinates: in M 31 150.1 2.2, 31 is no right ascension.
+        'ID': catalog_cells.identifier_or_name if columns.names else catalog_cells.identifier,
+        'X': pixel,
+        'Y': pixel,
+        'APER_PIXELS': catalog_cells.aperture,
+        'REF': catalog_cells.reference,
+        'Z': catalog_cells.redshift,
+        'BRIGHT': catalog_cells.brightness,
+        'RA': partial(catalog_cells.right_ascension, scale=scale('RA', 1.0)),
+        'DEC': partial(catalog_cells.declination, scale=scale('DEC', 1.0)),
+        'SIZE': partial(catalog_cells.size, scale=scale('SIZE', 1.0)),
+        'APER': partial(catalog_cells.aperture, scale=scale('APER', 1.0)),
+    }
+
+
+def _one(rows: Rows, readers: Mapping[str, Callable[[str], Any]], row: Any, order: int, default: Target) -> _One:
+    """One row's target; raises InputError with the faults of all its cells."""
+    values: dict[str, Any] = {'ID': order, 'RA': math.nan, 'DEC': math.nan}
+    faults = []
+    for role, cell in rows.cells(row).items():
+        try:
+            values[role] = readers[role](cell)
+        except ValueError as error:
+            faults.append(str(error))
+    if faults:
+        raise InputError(*faults)
+    get = values.get
+    size, ref, aper = get('SIZE'), get('REF') or default.ref, get('APER', get('APER_PIXELS'))
+    target = Target(values['ID'], values['RA'], values['DEC'], size or default.size, ref, aper, get('Z'))
+    return _One(target, _in_pixels(values, rows.columns), get('BRIGHT', 0.0))
+
+
+def _in_pixels(values: Mapping[str, Any], columns: Columns) -> InPixels:
+    if not columns.in_pixels and 'X' not in values:
+        return NO_PIXELS
+    size, aper = (values.get(role) is not None and role in columns.in_pixels for role in ('SIZE', 'APER'))
+    aper = aper or values.get('APER_PIXELS') is not None
+    if 'X' not in values and not size and not aper:
+        return NO_PIXELS
+    return InPixels((values['Y'], values['X']) if 'X' in values else None, size, aper)

@@ -1,0 +1,1 @@
+"""The datacube: what its headers say, of any instrument."""

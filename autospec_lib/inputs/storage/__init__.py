@@ -1,0 +1,1 @@
+"""Arrays in FITS files, read box by box."""
