@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from autospec_lib import __version__
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Products
-from autospec_lib.core.types import Cutout, FloatArray, Grid, Measured, Target
+from autospec_lib.core.types import Cutout, FloatArray, Grid, Ident, Measured, Target
 
 FORMAT = '0.6'  # of MPDAF's Source files
 BLOCK = 2880  # bytes; FITS files grow in whole blocks
@@ -86,7 +86,7 @@ def _primary(products: Products, target: Target, origin: Mapping[str, str]) -> f
     now = datetime.datetime.now().isoformat(sep=' ')
     header = fits.Header()
     cards: list[tuple[str, Any, str]] = [
-        ('ID', *_ident(target)),
+        ('ID', *ident_card(target.id)),
         ('RA', round(target.ra, 7), 'RA u.degree %.7f'),
         ('DEC', round(target.dec, 7), 'DEC u.degree %.7f'),
         ('FROM', origin.get('FROM', ''), 'detection software'),
@@ -109,11 +109,11 @@ def _primary(products: Products, target: Target, origin: Mapping[str, str]) -> f
     return header
 
 
-def _ident(target: Target) -> tuple[int | str, str]:
+def ident_card(ident: Ident) -> tuple[int | str, str]:
     """The ID as a card holds it, and MPDAF's comment, which says how to print it."""
-    if isinstance(target.id, int):
-        return target.id, 'object ID %d'
-    return printable(target.id), 'object ID %s'
+    if isinstance(ident, int):
+        return ident, 'object ID %d'
+    return printable(ident), 'object ID %s'
 
 
 def _card_value(value: Any) -> Any:

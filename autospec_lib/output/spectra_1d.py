@@ -15,7 +15,7 @@ from autospec_lib.core import keys
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Products, Spectrum
 from autospec_lib.core.types import Cutout, Ident
-from autospec_lib.output.source_file import BLOCK, printable, stored
+from autospec_lib.output.source_file import BLOCK, ident_card, printable, stored
 from autospec_lib.output.summary import main_spectra
 
 FOLDER = 'spectra'
@@ -110,7 +110,7 @@ def _source(products: Products, cutout: Cutout) -> Iterator[tuple[str, Any, str]
     yield 'ORIGIN', 'AutoSpec', 'program that wrote this file'
     yield 'EXT_V', f'v.{__version__}', 'its version'
     yield 'OBJECT', printable(str(target.id)), COMMENT
-    yield 'ID', target.id if isinstance(target.id, int) else printable(target.id), 'ID in the catalogue'
+    yield 'ID', ident_card(target.id)[0], 'ID in the catalogue'
     yield 'RA', round(target.ra, 7), '[deg] in the catalogue'
     yield 'DEC', round(target.dec, 7), '[deg] in the catalogue'
     yield 'RADESYS', str(cutout.grid.sky.get('RADESYS', 'ICRS')), 'frame of RA and DEC'

@@ -33,8 +33,10 @@ def identifier_or_name(text: str) -> Ident:
         return identifier(text)
     if text.lower() in _EMPTY:
         raise ValueError('no ID')
-    if _is_number(text.strip(',;')):
-        raise ValueError(f'ID {show(text)} has a separator of columns in it; expected the same one in all rows')
+    if any(map(_is_number, re.split(r'[,;\'"]', text))):
+        raise ValueError(
+            f'ID {show(text)} is a number with a comma or a quote; expected the same separator in all rows'
+        )
     if not text.isprintable() or len(text) > _LONGEST_NAME or not text.strip('.'):
         raise ValueError(f'ID {show(text)} is no name; expected at most {_LONGEST_NAME} printable characters')
     return text

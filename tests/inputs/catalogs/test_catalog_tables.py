@@ -517,6 +517,7 @@ def test_every_name_of_a_position(load, pair):
     assert (found.targets[0].ra, found.targets[0].dec) == pytest.approx((scale * RA / 100, scale * DEC / 100))
 
 
-def test_a_stray_comma_makes_no_text_of_a_number(load):
-    with pytest.raises(InputError, match=r'sources.txt, line 3: ID .130,.'):
-        load('sources.txt', 'ID RA DEC\n12 10.5 2.5\n130, 0.125 0.5\n')
+@pytest.mark.parametrize('row', ['130, 0.125 0.5', '130,0.125 0.5 7.5'])
+def test_a_stray_comma_makes_no_text_of_a_number(load, row):
+    with pytest.raises(InputError, match=r'sources.txt, line 3: ID .130,'):
+        load('sources.txt', f'ID RA DEC\n12 10.5 2.5\n{row}\n')
