@@ -83,7 +83,7 @@ def run(folder: Path, noise: str) -> list[Extracted]:
     (folder / 'param.py').write_text(folders.ABELL_PARAM + more)
     if command.main([str(folder), '-q']) != 0:
         raise SystemExit('the demonstration of Abell 478 failed; the lines above say why')
-    return [extracted(Source.from_file(str(path))) for path in sorted((folder / noise).glob('*.fits'))]
+    return [extracted(Source.from_file(str(path))) for path in sorted((folder / noise).glob('Source_*.fits'))]
 
 
 def extracted(source: Source) -> Extracted:

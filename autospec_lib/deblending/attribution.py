@@ -1,7 +1,8 @@
-"""Which source an added component belongs to: itself a source, or a part of one or several others.
+"""Decides whether an added component is a source of its own, a neighbour, or a part of one or several sources.
 
-Components and sources are counted apart: a ``membership`` (K, n), with rows of sum 1, says how the light of each of K
-sources is spread over n components. The first components are the catalogued sources themselves.
+A component is one fitted profile; a source consists of one or more components. The ``membership`` (K, n), with rows of
+sum 1, says how the light of each of K sources is spread over n components. The first components are those of the
+catalogued sources, one each.
 """
 
 from __future__ import annotations
@@ -19,29 +20,29 @@ from autospec_lib.deblending.weighted_data import WeightedCube, bin_edges
 
 @dataclass(frozen=True)
 class _Limits:
-    """Up to this distance (in FWHM of the PSF) a component is part of a source if its spectrum differs by less than
-    this many sigma and if it is fainter than this share of the source."""
+    """When a component is a part of a source: it is closer than ``distance`` (in FWHM of the PSF), its spectrum differs
+    by less than ``significance`` sigma, and its flux is less than ``share`` of the source's."""
 
     distance: float
     significance: float
     share: float
 
 
-# Close to a source its own clumps are likelier than a neighbour. Light that is brighter than the source itself is no
-# part of it, whatever its spectrum. Set on simulated fields (seeds 1-5).
+# Close to a source, a clump of the source is likelier than a neighbour. A component that is brighter than the source is
+# never a part of it, whatever its spectrum. Tuned on simulated fields (seeds 1-5).
 _NEAR = _Limits(1.1, 30.0, 1.0)
 _FAR = _Limits(2.5, 15.0, 0.3)
-# An imperfect profile changes the colours of the light that is left over by some per cent.
+# Errors of a source's profile change the colours of the light that remains by a few per cent.
 _COLOUR_ERROR = 0.05
-# The variance depends on the shares, which are not known at first.
+# Iterations: the variance depends on the shares, which are not known at first.
 _ROUNDS = 3
-# Largest ratio of a bin's flux to that of the shares of others when lines are compared.
+# Upper limit of the factor that scales the sum of the hosts' spectra to the component's level in a bin.
 _MAX_RATIO = 3.0
 
 
 @dataclass(frozen=True)
 class FittedSources:
-    """Fitted components and the K sources ``ids`` that they make up, as ``membership`` (K, n) says."""
+    """The fitted components, and the K sources ``ids`` that consist of them according to ``membership`` (K, n)."""
 
     model: Model
     membership: FloatArray
@@ -56,8 +57,8 @@ class FittedSources:
 def attribute(cube: WeightedCube, models: tuple[Model, Model], ids: Sequence[Ident], fwhm: float) -> FittedSources:
     """Decide for each component that was added to the catalogued sources whether it is a source of its own.
 
-    It is a part of sources only where both models say so: to take a neighbour for a part of a source spoils a spectrum
-    more than to take a part for a neighbour.
+    It is a part of other sources only if this follows from both models: a neighbour taken for a part of a source spoils
+    the spectrum more than a part taken for a neighbour.
 
     Parameters
     ----------
@@ -68,7 +69,7 @@ def attribute(cube: WeightedCube, models: tuple[Model, Model], ids: Sequence[Ide
     ids : sequence of int or str
         The catalogued sources.
     fwhm : float
-        That of the PSF, in pixels.
+        FWHM of the PSF, in pixels.
     """
     small, model = models
     named, count = len(ids), len(model.shapes)
@@ -92,9 +93,9 @@ def attribute(cube: WeightedCube, models: tuple[Model, Model], ids: Sequence[Ide
 def _shares_of_hosts(
     cube: WeightedCube, membership: FloatArray, model: Model, component: int, fwhm: float
 ) -> FloatArray | None:
-    """How much of a component is in each of K sources, in units of their own fluxes; None when it is a source itself.
+    """The component's flux divided among K sources, in units of their fluxes; None if it is a source of its own.
 
-    ``membership`` (K, n) is that of the sources so far, in which this component and those after it have no part.
+    ``membership`` (K, n) is that of the sources known so far, without this component and those after it.
     """
     images = model.images(cube.shape, PROFILE_NODES)  # (n, 9, ny, nx)
     profiles = np.tensordot(membership, images, axes=1)  # (K, 9, ny, nx)
@@ -103,7 +104,7 @@ def _shares_of_hosts(
     distances = model.distances(component)  # (n,)
     nearest = np.array([distances[own > 0].min() for own in membership])  # (K,)
     near, far = (np.flatnonzero(nearest < one.distance * fwhm).astype(np.int32) for one in (_NEAR, _FAR))
-    # Between sources the light may belong to several of them; farther out it belongs to one at most.
+    # A component near several sources may belong to all of them; one farther out belongs to one source at most.
     choices, limits = ([near], _NEAR) if near.size else (far[:, None], _FAR)
     for hosts in choices:
         shares, significance = compare_spectra(solution, row, hosts)
@@ -115,9 +116,10 @@ def _shares_of_hosts(
 
 
 def compare_spectra(solution: Solution, row: int, hosts: IntArray) -> tuple[FloatArray, float]:
-    """How far one spectrum is a sum of others.
+    """Compare one spectrum with the sum of others (the hosts) that fits it best.
 
-    Colours are compared in 16 bins, then lines at full resolution, with the ratio of the bins taken out.
+    Colours are compared in 16 bins; then lines are compared at full resolution, after the sum has been scaled to the
+    spectrum's level in each bin.
 
     Parameters
     ----------
@@ -131,7 +133,7 @@ def compare_spectra(solution: Solution, row: int, hosts: IntArray) -> tuple[Floa
     Returns
     -------
     array (k,), float
-        Non-negative shares of the hosts' spectra in it, and the significance of what they leave over, in sigma.
+        The non-negative factors of the hosts' spectra in the sum, and the significance of the difference, in sigma.
     """
     usable = np.isfinite(solution.covariance[:, row, row])
     spectra, covariance = solution.spectra[:, usable], solution.covariance[usable]
@@ -171,6 +173,6 @@ def _non_negative_shares(others: FloatArray, own: FloatArray, variance: FloatArr
 
 
 def _significance(residual: FloatArray, variance: FloatArray) -> float:
-    """How many sigma chi-square is above that of noise."""
+    """By how many sigma chi-square exceeds the value that pure noise would give."""
     chi2 = np.sum(np.square(residual) / variance)
     return float((chi2 - residual.size) / np.sqrt(2 * residual.size))

@@ -1,4 +1,7 @@
-"""Clumps: light that a Moffat function does not describe, as small Moffat functions on a grid, and their prior."""
+"""Clumps, narrow Moffat functions on a grid for light that a source's smooth profile does not describe; their prior.
+
+The flux of a clump may have either sign.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +12,23 @@ import numpy as np
 from autospec_lib.core.moffat import SQUARE, Pixel, shifted
 from autospec_lib.core.types import FloatArray, IntArray
 
-# Prior width of clumps, as a share of the light in their place: small while neighbours may be missing, which must not
-# be taken for clumps, and large in the last fit.
+# Prior standard deviation of a clump's flux, as a share of the source's light at its position: small while neighbours
+# may still be missing, so that they are not taken for clumps, and large in the last fit.
 SMALL_CLUMPS, LARGE_CLUMPS = 0.15, 0.6
 # Exponent of the Moffat functions for clumps and point sources where no PSF is known.
 TYPICAL_BETA = 3.0
-# Clumps and trial positions are on every second pixel: at a usual seeing of 3 pixels and more, their images overlap.
+# Clumps and trial positions are on every second pixel: with a FWHM of 3 pixels or more, as usual, their images overlap.
 _GRID_STEP = 2
-# Prior width of the part of all clumps together that looks like a source, as a share of their own source's flux. Such
-# clumps would stand in for the flux of their source, or carry that of another source into its spectrum.
+# All clumps of one source together could mimic the profile of that source or of another one, and so replace flux of
+# their own source or carry flux of the other into its spectrum. Prior standard deviation of the flux that mimics a
+# profile in this way, in units of the flux of the clumps' own source.
 _LIKE_A_SOURCE = 0.01
 # A source has clumps where its light is above this share of its peak.
 _FAINTEST_LIGHT = 0.03
 
 
 def grid_places(shape: tuple[int, int], margin: int = 0) -> IntArray:
-    """Positions (y, x) of every second pixel of an image (ny, nx) and of a margin around it: (m, 2)."""
+    """Positions (y, x) of every second pixel in an image (ny, nx) and in a margin around it: (m, 2)."""
     rows, columns = (np.arange(-margin, length + margin, _GRID_STEP, dtype=np.int32) for length in shape)
     return np.stack(np.meshgrid(rows, columns, indexing='ij'), axis=-1).reshape(-1, 2)
 
@@ -38,17 +42,18 @@ class ClumpGrid:
 
     @classmethod
     def of(cls, shape: tuple[int, int], fwhm: FloatArray, beta: float, pixel: Pixel = SQUARE) -> ClumpGrid:
-        """Clumps of these FWHM (n,), in the unit of ``pixel``, on an image of ``shape`` (ny, nx)."""
+        """Clumps with these FWHM (n,), in the unit of ``pixel``, on an image of ``shape`` (ny, nx)."""
         places = grid_places(shape)
         return cls(places, shifted(shape, places, fwhm[:, None, None] ** 2 * np.eye(2), beta, pixel))
 
 
 @dataclass(frozen=True)
 class ClumpPrior:
-    """The prior of the clumps' fluxes, of mean 0, per component.
+    """Gaussian prior of the clumps' fluxes, of mean 0, for each component.
 
-    ``used`` holds for each component the indices (m_k,) of the grid's places at which it may have clumps,
-    ``precision`` the inverse (m_k, m_k) of the covariance of their fluxes. Fluxes are in units of the component's.
+    For each component, ``used`` holds the indices (m_k,) of the grid positions at which it may have clumps, and
+    ``precision`` the inverse (m_k, m_k) of the prior covariance of their fluxes. These are in units of the component's
+    flux.
     """
 
     used: tuple[IntArray, ...] = ()
@@ -56,14 +61,14 @@ class ClumpPrior:
 
     @classmethod
     def of(cls, grid: ClumpGrid, profiles: FloatArray, clump_share: float) -> ClumpPrior:
-        """For components of these smooth profiles (k, ny, nx), of flux 1, at the middle of the grid's wavelengths.
+        """The prior for components with these smooth profiles (k, ny, nx), of flux 1, at the grid's middle wavelength.
 
-        The prior width of a clump's flux is ``clump_share`` of the component's light in its place.
+        The prior standard deviation of a clump's flux is ``clump_share`` times the component's light at its position.
         """
         light = profiles[:, grid.places[:, 0], grid.places[:, 1]]  # (k, m)
         flat = profiles.reshape(len(profiles), -1)
         middle = grid.images[:, grid.images.shape[1] // 2].reshape(len(grid.places), -1)
-        # How much of each profile is in a clump, over the prior width of the sum: (k, m).
+        # Flux of each profile in the fit of that profile to a clump, over the prior sigma of the sum: (k, m).
         alike = flat @ middle.T / np.square(flat).sum(axis=1, keepdims=True).clip(1e-300) / _LIKE_A_SOURCE
         used = tuple(np.flatnonzero(row > _FAINTEST_LIGHT * row.max()).astype(np.int32) for row in light)
         widths = [clump_share * _GRID_STEP**2 * row[part] for row, part in zip(light, used, strict=True)]

@@ -1,4 +1,4 @@
-"""What a joint fit says about itself: its residual, the target's shape, how well they are separated, and notes."""
+"""Diagnostics of a joint fit: the residual, the target's shape, how well the sources are separated, and notes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from autospec_lib.core.types import FloatArray
 from autospec_lib.deblending.joint_fit import JointFit
 from autospec_lib.deblending.linear_system import PROFILE_NODES
 
-# Errors that grow by more than this factor through another source are worth a note.
+# A note is given if the overlap with other sources makes the target's errors larger by more than this factor.
 _INFLATED = 2.0
-# Significance over all wavelengths below which a source counts as not detected, in sigma.
+# Below this significance of the flux over all wavelengths, in sigma, a source counts as not detected.
 _DETECTED = 4.0
 
 
@@ -32,12 +32,12 @@ class Shape:
 
 @dataclass(frozen=True)
 class Separation:
-    """How well K sources and the sky are told apart, from their white-light profiles and weights.
+    """How well K sources and the sky can be separated, from their white-light profiles and weights.
 
-    ``overlap`` (K + 1, K + 1) are the products of the profiles, the sky last. ``leakage`` (K, K) is the flux that
-    source j (columns) would add to the spectrum of source i, per unit of j's flux, if i were extracted with its profile
-    alone. ``growth`` is the factor by which the target's errors grow through the others. ``condition`` is the condition
-    number of the normalised profiles.
+    ``overlap`` (K + 1, K + 1) holds the weighted products of all pairs of profiles, with the sky last. ``leakage``
+    (K, K) is the flux that source j (columns) would add to the spectrum of source i (rows), per unit of j's flux, if i
+    were extracted with its own profile alone. ``growth`` is the factor by which the target's errors are larger because
+    the other sources are fitted too. ``condition`` is the condition number of the normalised profiles.
     """
 
     overlap: FloatArray
@@ -47,7 +47,7 @@ class Separation:
 
 
 def mean_profiles(result: JointFit) -> FloatArray:
-    """The sources' profiles (K, ny, nx) in white light: their mean over wavelength, weighted as the data."""
+    """The sources' profiles (K, ny, nx) in white light: their mean over wavelength, with the weights of the data."""
     share = result.cube.weight.sum(axis=1) @ linear_weights(PROFILE_NODES, result.cube.fraction)
     return np.tensordot(share / share.sum(), result.profiles, axes=(0, 1))
 
@@ -89,7 +89,7 @@ def target_shape(result: JointFit) -> Shape:
 
 
 def notes(result: JointFit) -> tuple[str, ...]:
-    """Sources that are not detected, and a target that the data hardly separate from another source."""
+    """Notes on sources that are not detected, and on a target that the data hardly separate from another source."""
     return (*_undetected(result), *_inseparable(result))
 
 
@@ -99,10 +99,10 @@ def _undetected(result: JointFit) -> list[str]:
         weight = np.nan_to_num(1 / result.solution.covariance[:, source, source])
         sigma = float(np.nansum(weight * result.solution.spectra[source]) / np.sqrt(max(weight.sum(), 1e-300)))
         if sigma < -_DETECTED:
-            # Light is not negative: the others have been given more than there is.
+            # Light is not negative: the fit has given the other sources too much.
             found.append(
                 f'source {ident}: its flux comes out negative ({sigma:.1f} sigma over all wavelengths): the model '
-                'takes the others to be too bright in its place, as in a halo; its spectrum is of no use'
+                'makes the others too bright at its position, as in a halo; do not use its spectrum'
             )
         elif sigma < _DETECTED:
             found.append(

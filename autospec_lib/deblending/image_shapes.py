@@ -1,4 +1,4 @@
-"""Profiles from an image sharper than the cube: the sources' shares of it, convolved to the cube's seeing."""
+"""Profiles from an image that is sharper than the cube: it is divided among the sources and convolved to the seeing."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from autospec_lib.deblending.model import Model, ellipse
 from autospec_lib.deblending.weighted_data import BAND_NODES, Bands, WeightedCube, bin_cube
 
 _MIDDLE = np.array([0.5])
-# Error of the model of a bright pixel, as a share of its light: galaxies are no Moffat functions.
+# Error of the model in a bright pixel, as a share of its light: galaxies are not exact Moffat functions.
 _MODEL_ERROR = 0.1
-# The image is without the cube's seeing: its log FWHM are expected to be smaller by this much.
+# Subtracted from the shape parameters fitted to the cube: in the sharper image, log FWHM is expected to be smaller by
+# this much.
 _SHARPER = np.array([0, 0, 0.5, 0, 0, 0])
-# Noise of an image that is 0 but for its sources, as a share of its largest value.
+# Noise to assume for an image that is 0 outside its sources, as a share of its largest value.
 _LEAST_NOISE = 1e-6
 # Largest deviations of the kernel's y, x [pixels], log FWHM and log(beta - 1) from where its fit starts.
 _KERNEL_BOUND = (1.0, 1.0, 0.8, 1.2)
@@ -28,7 +29,7 @@ _KERNEL_BOUND = (1.0, 1.0, 0.8, 1.2)
 
 @dataclass(frozen=True)
 class Kernel:
-    """A round Moffat function that takes the image to the cube.
+    """A round Moffat function; the image convolved with it has the position and the seeing of the cube.
 
     ``values`` (5,) are the shift in y and x [pixels], log FWHM [pixels], log(beta - 1), and the change of the squared
     FWHM [pixels^2] from the first wavelength to the last. ``pixel`` as in `Model`.
@@ -65,8 +66,8 @@ def profiles_from_image(image: FloatArray, cube: WeightedCube, sources: FittedSo
 def divide(image: FloatArray, sources: FittedSources) -> FloatArray:
     """Divide an image (ny, nx) among K sources: (K, ny, nx), each of sum 1.
 
-    Moffat functions, fitted to the image, say how much of a pixel's light belongs to each component; where they are
-    fainter than the noise they replace the image.
+    Moffat functions that are fitted to the image give each component's share of the light in a pixel. Where their sum
+    is fainter than the noise, they are used instead of the image.
     """
     good = np.isfinite(image)
     light = np.where(good, image, np.median(image[good])) - np.median(image[good])
@@ -74,17 +75,17 @@ def divide(image: FloatArray, sources: FittedSources) -> FloatArray:
     root_weight = good / np.hypot(noise, _MODEL_ERROR * np.abs(light))
     bands = Bands(light.reshape(1, -1), root_weight.reshape(1, -1), _MIDDLE, image.shape)
     prior = sources.model.prior
-    # A PSF of constant width: one image has no change with wavelength.
+    # A PSF of constant width, because a single image does not change with wavelength.
     sharper = replace(prior, mean=prior.mean - _SHARPER)
     start = Model(sources.model.shapes - _SHARPER, sharper, Psf(1.0, 1.0), pixel=sources.model.pixel)
     images = fit(bands, start).images(image.shape, _MIDDLE)  # (n, 1, ny, nx)
     flux = project(bands, images.reshape(len(images), 1, -1)).flux[0]
-    # The last term keeps components of no flux from having no shape.
+    # The last term gives a shape to components without flux.
     split = np.clip(flux[:-1], 0, None)[:, None, None] * images[:, 0] + 1e-12 * noise * images[:, 0]
     total = split.sum(axis=0)
     seen = good & (total > noise)
     split = np.where(seen, np.clip(light - flux[-1], 0, None) * split / total, split)
-    # A component that several sources share is divided as in the cube.
+    # A component that belongs to several sources is divided among them as in the cube.
     whole = sources.membership.sum(axis=0)
     membership = np.divide(sources.membership, whole, out=np.zeros_like(sources.membership), where=whole > 0)
     shares = np.tensordot(membership, split, axes=1)
@@ -92,7 +93,7 @@ def divide(image: FloatArray, sources: FittedSources) -> FloatArray:
 
 
 def match(bands: Bands, shares: FloatArray, model: Model) -> Kernel:
-    """Find the kernel that takes the sources' shares of an image to the cube.
+    """Find the kernel with which the sources' shares of an image match the cube.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The door of the folder: the joint extraction of one cut-out, and the account of its method."""
+"""The entry point of this folder: the joint extraction of one cut-out, and a description of the method."""
 
 from __future__ import annotations
 
@@ -28,31 +28,34 @@ def extract(cutout: Cutout, image: FloatArray | None, sky_subtracted: bool) -> P
         d(lambda, p) = sum_k s_k(lambda) P_k(lambda, p) + b(lambda)
 
     1. *Data* (`weighted_data`). Weights W are 1 / variance, 0 in bad voxels. The profiles are fitted to the weighted
-       means of the data in 16 wavelength bins, all at once.
+       means of the data in 16 wavelength bins, to all bins at once.
     2. *Model* (`model`). A source is a component: an elliptical Moffat function (1 + k u' C^-1 u)^-beta, u being the
        offset from its centre. C, the matrix of squared FWHM, changes with wavelength as the PSF does, or by one fitted
-       slope. A prior holds every shape near that of a usual galaxy at the catalogue position.
+       slope. A prior keeps every shape near that of a typical galaxy at the catalogue position.
     3. *Fit* (`normal_equations`, `least_squares`, `linear_system`). The fluxes of components and sky in every bin are
-       linear and drop out: with the weighted profiles as columns of A = Q R, the residual is r = (1 - Q Q') W^1/2 d
-       (variable projection, Golub & Pereyra 1973). Levenberg and Marquardt's search minimises
+       linear parameters, which are solved for exactly and so eliminated: with the weighted profiles as columns of
+       A = Q R, the residual is r = (1 - Q Q') W^1/2 d (variable projection, Golub & Pereyra 1973). The
+       Levenberg-Marquardt method minimises
 
            chi^2 = |r|^2 + sum (deviation of the shapes from the prior's mean / sigma)^2 + sum_k c_k' Z_k c_k
 
-       over the shapes and the clumps' fluxes c. Derivatives are those of Kaufman (1975).
-    4. *Clumps* (`clumps`). What a Moffat function does not describe is added to component k as point sources of flux
-       c_ki (of either sign, in units of the component's flux) on every second pixel. Without a prior their fluxes would
-       be the joint cross-correlation map (S W S')^-1 S W d of all components, with the spectra as rows of S. The
-       prior's precision Z_k holds a clump's flux near 0, within a share of the light in its place (0.15, in the last
-       fit 0.6), and keeps the sum of clumps from looking like any of the components (to 0.01 of their own one's flux).
-    5. *Neighbours* that the catalogue does not name (`neighbour_search`). First all sources are fitted without clumps
-       and close to the prior. Where a point source with a spectrum of its own would lower chi^2 most, a component is
-       added, fitted, and followed to where it fits best, until none is significant any more. Then small clumps are
-       allowed, and added components that these explain as well are removed.
-    6. *Emission-line bands* (`line_bands`). Sources of similar colour differ in their lines. The sum of the cube with
-       the lines of a component's spectrum as weights is one more band, besides the bins, in the last fit. In that fit
-       bounds are wide and clumps may be large.
-    7. *Parts of sources* (`attribution`). An added component is a part of sources nearby if its spectrum is, within the
-       errors, a sum of theirs and if it is fainter than a limit; else it is a source of its own. The profile of a
+       over the shapes and the clumps' fluxes c. Derivatives are approximated as in Kaufman (1975).
+    4. *Clumps* (`clumps`). Light that a Moffat function does not describe is added to component k as point sources of
+       flux c_ki (of either sign, in units of the component's flux) on every second pixel. Without a prior, their fluxes
+       would be the joint cross-correlation map (S W S')^-1 S W d of all components, with the spectra as rows of S. The
+       prior, of precision matrix Z_k, has two terms. One keeps each clump's flux within a share of the component's
+       light at its position (sigma 0.15; 0.6 in the last fit). The other keeps all clumps of a component together from
+       having the shape of any component (sigma 0.01 of the flux of the component that they belong to).
+    5. *Neighbours* that are not in the catalogue (`neighbour_search`). First all sources are fitted without clumps and
+       close to the prior. Then a component is added where a point source with a spectrum of its own would lower chi^2
+       most; it is fitted, and its position followed to where it fits best. This is repeated until no new component is
+       significant. Then small clumps are allowed, and added components are removed if clumps of the other components
+       explain their light as well.
+    6. *Line bands* (`line_bands`). Sources of similar colour differ in their lines. For each component, the sum of the
+       cube with the lines of its spectrum as weights is one more band, besides the bins, in the last fit. In that fit
+       the bounds of the shapes are wide and clumps may be large.
+    7. *Parts of sources* (`attribution`). An added component is a part of nearby sources if its spectrum is, within the
+       errors, a sum of theirs and if it is fainter than a limit; otherwise it is a source of its own. The profile of a
        source is the sum of its components.
     8. *An image* that is sharper than the cube (`image_shapes`), if given, replaces the profiles: it is divided among
        the sources in proportion to their models and convolved with a fitted kernel.
@@ -60,7 +63,7 @@ def extract(cutout: Cutout, image: FloatArray | None, sky_subtracted: bool) -> P
 
            s = (A' W A)^-1 A' W d,    cov(s) = (A' W A)^-1
 
-       which includes the errors of the neighbours and of the sky.
+       The covariance includes the errors of the neighbours and of the sky.
 
     Parameters
     ----------
@@ -69,14 +72,14 @@ def extract(cutout: Cutout, image: FloatArray | None, sky_subtracted: bool) -> P
     image : array (ny, nx) or None
         The sharper image on the cut-out's pixels, NaN where it has no value.
     sky_subtracted : bool
-        Whether the key is to end as those of sky-subtracted spectra; the sky is always the fit's own.
+        Whether the key of the spectrum ends like those of sky-subtracted spectra. The sky itself is always fitted.
 
     Returns
     -------
     Products
-        The spectrum `keys.DEBLEND` (without variance if the cube has none), the profiles (ny, nx) of sum 1, less what
-        lies outside the cut-out, the residual in white light, header cards and notes. Where the joint extraction fails,
-        nothing but a note.
+        The spectrum `keys.DEBLEND` (without variance if the cube has none), the profiles (ny, nx), whose sum is 1 minus
+        the light outside the cut-out, the residual in white light, header cards and notes. If the joint extraction
+        fails, only a note.
     """
     own, centre = cutout.target.id, cutout.centre
     apart = {ident: np.hypot(y - centre[0], x - centre[1]) for ident, (y, x) in cutout.neighbours.items()}
@@ -99,11 +102,11 @@ def extract(cutout: Cutout, image: FloatArray | None, sky_subtracted: bool) -> P
 
 
 def _products(cutout: Cutout, result: JointFit, sky_subtracted: bool) -> Products:
-    """What is kept of the fit."""
+    """The spectrum, images, header cards and notes that are kept of the fit."""
     profiles, unit = diagnostics.mean_profiles(result), cutout.grid.unit
     spectrum = Spectrum(
         result.solution.spectra[0],
-        # Errors that rest on an estimated variance are not given.
+        # Errors from an estimated variance are not reported.
         None if cutout.voxels.variance is None else result.solution.covariance[:, 0, 0],
         unit,
         tag=keys.DEBLEND,
@@ -122,7 +125,7 @@ def _products(cutout: Cutout, result: JointFit, sky_subtracted: bool) -> Product
 
 
 def _facts(cutout: Cutout, result: JointFit) -> dict[str, tuple[Any, str]]:
-    """Header cards: the target's shape, and how much light the fit has kept out of its spectrum."""
+    """Header cards: the target's shape, and how much of each neighbour's light the fit has kept out of its spectrum."""
     shape, others = diagnostics.target_shape(result), result.sources.ids[1:]
     separation = diagnostics.separation(result)
     facts: dict[str, tuple[Any, str]] = {

@@ -20,7 +20,7 @@ from autospec_lib.deblending.model import Model
 from autospec_lib.deblending.neighbour_search import add_neighbours, prune
 from autospec_lib.deblending.weighted_data import WeightedCube, bin_cube
 
-# An image that shows less than this share of the subcube does not serve.
+# An image that covers less than this share of the subcube is not used.
 _LEAST_COVERED = 0.5
 
 
@@ -28,9 +28,9 @@ _LEAST_COVERED = 0.5
 class JointFit:
     """The joint fit of one subcube.
 
-    ``sources`` are K, the target first; neighbours that no catalogue names have the ids -1, -2, ... ``profiles``
-    (K, 9, ny, nx), of total flux 1, are those at nine wavelengths evenly spaced from the first to the last;
-    ``solution`` has the total spectra and the sky's.
+    There are K ``sources``, the target first; neighbours that are not in the catalogue have the ids -1, -2, ...
+    ``profiles`` (K, 9, ny, nx), of total flux 1, are given at nine wavelengths evenly spaced from the first to the
+    last; ``solution`` holds the total spectra and the sky.
     """
 
     cube: WeightedCube
@@ -53,8 +53,8 @@ def fit_jointly(
     Parameters
     ----------
     voxels : Voxels
-        The subcube (nl, ny, nx), sky-subtracted or not; NaN is not used. Without variance, one that is estimated per
-        wavelength weights the data.
+        The subcube (nl, ny, nx), sky-subtracted or not; NaN is not used. Without variance, the data are weighted by a
+        variance that is estimated for each wavelength.
     positions : mapping of int to (y, x)
         Catalogue positions in pixels of the target, which comes first, and of its neighbours in or near the subcube;
         ids are not negative.
@@ -89,7 +89,7 @@ def fit_jointly(
 def fit_sources(
     cube: WeightedCube, positions: Mapping[Ident, tuple[float, float]], seeing: Psf | float, pixel: Pixel = SQUARE
 ) -> FittedSources:
-    """Fit the sources, look for neighbours that are not in the catalogue, and decide which those are.
+    """Fit the sources, look for neighbours that are not in the catalogue, and decide which of these are sources.
 
     Parameters and raises as in `fit_jointly`.
     """

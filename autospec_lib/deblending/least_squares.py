@@ -30,7 +30,7 @@ def fit(bands: Bands, start: Model, clump_share: float = 0.0, narrow: bool = Fal
         Where to start, with the prior. Where it has a PSF, that sets how the widths change with wavelength; otherwise
         one slope is fitted.
     clump_share : float
-        Prior width of a clump's flux as a share of the component's light in its place; 0 for no clumps.
+        Prior standard deviation of a clump's flux, as a share of the component's light at its position; 0: no clumps.
     narrow : bool
         Whether shapes are held close to the prior's mean, as in `Prior.bounds`.
 
@@ -52,10 +52,10 @@ def fit(bands: Bands, start: Model, clump_share: float = 0.0, narrow: bool = Fal
 
 
 def _minimise(problem: Problem, first: FloatArray, low: FloatArray, high: FloatArray) -> Point:
-    """The search of Levenberg and Marquardt; a parameter at a bound stays there if chi-square falls beyond it.
+    """Minimise by the Levenberg-Marquardt method. A parameter stays at its bound while chi-square falls outwards.
 
-    Not scipy's `least_squares`: that needs the whole Jacobian, a row for each pixel of each band and a column for each
-    clump, while here only the normal matrix is made.
+    scipy's `least_squares` would need the whole Jacobian, with a row for each pixel of each band and a column for each
+    clump; here only the normal matrix is computed.
     """
     point, damping = problem.at(first), _FIRST_DAMPING
     for _ in range(_MAX_STEPS):

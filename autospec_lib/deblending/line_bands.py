@@ -1,7 +1,7 @@
-"""Bands for emission and absorption lines, each of which shows one source and little of its neighbours.
+"""Line bands: images in the emission and absorption lines of one source, in which its neighbours are faint.
 
-Wavelength bins tell sources apart by their colours, and many sources have similar colours. Their lines seldom agree:
-the cube summed with a source's lines as weights is an image of that source, as in AutoSpec's cross-correlation.
+In wavelength bins, sources differ only by their colours, and many have similar colours. Their lines seldom agree: the
+cube summed with a source's lines as weights is an image of that source, as in AutoSpec's cross-correlation.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from autospec_lib.core.types import FloatArray
 from autospec_lib.deblending.linear_system import Solution
 from autospec_lib.deblending.weighted_data import Bands, WeightedCube, bin_edges
 
-# Deviation from the bin's level, in sigma, from which on a channel is in a line. If noise were taken for lines, the
-# band would confirm the profile with which the spectrum was extracted.
+# A channel is in a line if it deviates from the level of its bin by at least this many sigma. Noise taken for lines
+# would only confirm the profile with which the spectrum was extracted.
 _LINE_SIGMA = 3.5
-# A band is added if at least this share of its weights' power is not in the bands before it.
+# A band is added if more than this share of its weights' power remains after they are made orthogonal to the earlier
+# bands.
 _OWN_SHARE = 1e-3
-# Rounds in which lines are found and the level of the bins is measured without them.
+# Iterations of finding lines and measuring the level of the bins without them.
 _ROUNDS = 3
 
 
@@ -34,13 +35,13 @@ def with_line_bands(bands: Bands, cube: WeightedCube, solution: Solution) -> Ban
     cube : WeightedCube
         The cube itself.
     solution : Solution
-        The sources' spectra (K, nl) as far as they are known, with their covariance.
+        The present estimate of the sources' spectra (K, nl), with their covariance.
 
     Returns
     -------
     Bands
-        The bins, then at most K bands, in each of which a source with just these lines has the flux 1. The weights of
-        all bands are orthogonal, so that their noise is independent.
+        The bins, then at most K line bands, each scaled so that a source with exactly these lines has the flux 1. The
+        weights of all bands are orthogonal, so that their noise is independent.
     """
     level = cube.weight.mean(axis=1)
     found: list[FloatArray] = []

@@ -1,4 +1,4 @@
-"""What is linear in the model: all spectra from given profiles, and the fluxes in bands during the fit of profiles."""
+"""The linear parameters: all spectra for given profiles, and the fluxes in bands while the profiles are fitted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autospec_lib.deblending.weighted_data import Bands, WeightedCube
 PROFILE_NODES = np.linspace(0, 1, 9)
 # A spectrum is not constrained where the overlap of sources increases its variance by more than this factor.
 _LARGEST_INFLATION = 1e10
-# A diagonal element of R below this share of the largest belongs to a profile without light in the band.
+# A diagonal element of R that is below this share of the largest one belongs to a profile without light in the band.
 _NULL_COLUMN = 1e-9
 
 
@@ -69,7 +69,7 @@ def solve(cube: WeightedCube, profiles: FloatArray) -> Solution:
 
 
 def _mix(between: FloatArray, count: int) -> FloatArray:
-    """How the sources and the sky follow from columns for both nodes of each source: (nl, K + 1, 2 K + 1)."""
+    """The matrix (nl, K + 1, 2 K + 1) from the columns for both nodes of each source to the sources and the sky."""
     width = between.shape[1]
     mix = np.zeros((len(between), count + 1, count * width + 1))
     for source in range(count):
@@ -87,7 +87,7 @@ def _invert(normal: FloatArray, right: FloatArray) -> Solution:
     usable &= np.linalg.det(scaled) != 0
     scaled[~usable] = np.eye(normal.shape[1])
     inverse = np.linalg.inv(scaled)
-    # A small determinant is no criterion: it is small for many sources, however well separated.
+    # A small determinant would be no criterion: it is small for many sources, however well separated they are.
     inflation = np.einsum('lii->li', inverse)  # (nl, K + 1)
     usable &= ((inflation > 0) & (inflation < _LARGEST_INFLATION)).all(axis=1)
     covariance = inverse / scale[:, :, None] / scale[:, None, :]

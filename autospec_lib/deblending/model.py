@@ -12,15 +12,15 @@ from autospec_lib.deblending.clumps import TYPICAL_BETA, ClumpGrid
 from autospec_lib.deblending.weighted_data import BAND_NODES, Bands
 
 # Parameters of a component: y, x (pixels), log FWHM, two ellipticities, log(beta - 1). FWHM and ellipticities are those
-# on the sky, in units of `geometry.scale` of a pixel, which for square pixels is the pixel.
+# on the sky; the unit of FWHM is `geometry.scale` of a pixel, which is the pixel if pixels are square.
 N_SHAPE = 6
-# The prior: what exponential discs with clumps look like through a Moffat PSF (simulated fields 1-4).
+# The prior, from fits to exponential discs with clumps that are seen through a Moffat PSF (simulated fields 1-4).
 _WIDER_THAN_PSF = 1.3
 _MEAN_LOG_BETA = 1.1
 _SIGMA = (0.2, 0.15, 0.15, 0.3)  # of log FWHM, ellipticities, log(beta - 1)
 _CENTRE_SIGMA = 0.4  # of the centre, as a share of its bound
 _BOUND = (1.2, 1.2, 1.2, 0.9)
-# While neighbours are missing, a source may not stretch over them.
+# Used while neighbours are not found yet, so that a source does not stretch over them.
 _NARROW_BOUND = (np.inf, np.inf, 0.5, 0.4, 0.4, 0.4)
 
 
@@ -34,14 +34,14 @@ class Prior:
 
     @classmethod
     def of(cls, positions: FloatArray, fwhm: float, centre_bound: float = 1.0) -> Prior:
-        """The prior of n galaxies: near their positions, about round, wider than the PSF, with the wings of a PSF.
+        """The prior of n galaxies: near their positions, roughly round, wider than the PSF, with the wings of a PSF.
 
         Parameters
         ----------
         positions : array (n, 2)
             In pixels.
         fwhm : float
-            That of the PSF, in pixels.
+            FWHM of the PSF, in pixels.
         centre_bound : float
             How far a centre may be from its position along each axis, in pixels.
         """
@@ -52,7 +52,7 @@ class Prior:
         return cls(mean, sigma, np.tile([centre_bound, centre_bound, *_BOUND], (count, 1)))
 
     def joined(self, other: Prior) -> Prior:
-        """The prior of these components and of others after them."""
+        """The prior of these components, followed by those of the other prior."""
         join = np.concatenate
         return Prior(join([self.mean, other.mean]), join([self.sigma, other.sigma]), join([self.bound, other.bound]))
 
@@ -61,7 +61,7 @@ class Prior:
         return Prior(*(np.delete(one, component, axis=0) for one in (self.mean, self.sigma, self.bound)))
 
     def bounds(self, narrow: bool) -> tuple[FloatArray, FloatArray]:
-        """Lowest and highest values (n, 6), with narrow bounds of all but the centre where so wanted."""
+        """Lowest and highest values (n, 6); with ``narrow``, narrower bounds for all parameters but the centre."""
         bound = np.minimum(self.bound, _NARROW_BOUND) if narrow else self.bound
         return self.mean - bound, self.mean + bound
 
@@ -71,11 +71,12 @@ class Model:
     """n components, each of total flux 1, with their prior.
 
     ``shapes`` (n, 6) are parameters in the order of `N_SHAPE`; the FWHM is the geometric mean of both axes at the
-    middle wavelength. ``clump_flux`` (n, m) are the fluxes of clumps at the m places of a `ClumpGrid`, in units of the
-    component's Moffat function. A ``psf`` sets how the FWHM changes with wavelength and how wide clumps are; without
-    one, ``slope`` is the change of the squared FWHM [pixels^2] from the first wavelength to the last, the same in all
-    components, and ``clump_fwhm`` is that of clumps at the middle wavelength [pixels]. ``chi2`` is the sum of squares
-    after a fit, with those of the priors. ``pixel`` are the sizes of a pixel along y and x, as in `moffat.moffat`.
+    middle wavelength. ``clump_flux`` (n, m) are the fluxes of clumps at the m positions of a `ClumpGrid`, in units of
+    the flux of the component's Moffat function. A ``psf`` sets how the FWHM changes with wavelength and how wide clumps
+    are; without one, ``slope`` is the change of the squared FWHM [pixels^2] from the first wavelength to the last, the
+    same for all components, and ``clump_fwhm`` is the FWHM of clumps at the middle wavelength [pixels]. ``chi2`` is the
+    sum of squares after a fit, including the priors' terms. ``pixel`` is the size of a pixel along y and x, as in
+    `moffat.moffat`.
     """
 
     shapes: FloatArray
@@ -89,31 +90,31 @@ class Model:
 
     @classmethod
     def of(cls, positions: FloatArray, fwhm: float, psf: Psf | None = None, pixel: Pixel = SQUARE) -> Model:
-        """Components at these positions (n, 2) with the shapes that are expected; ``fwhm`` as in `Prior.of`."""
+        """Components at these positions (n, 2) with the prior's mean shapes; ``fwhm`` as in `Prior.of`."""
         prior = Prior.of(positions, fwhm)
         return cls(prior.mean, prior, psf, pixel=pixel)
 
     def with_component(self, shape: FloatArray, prior: Prior) -> Model:
-        """One component more, of this shape (1, 6)."""
+        """The model with one more component, of this shape (1, 6)."""
         return replace(self, shapes=np.concatenate([self.shapes, shape]), prior=self.prior.joined(prior))
 
     def without(self, component: int) -> Model:
-        """All components but one."""
+        """The model without one of its components."""
         flux = None if self.clump_flux is None else np.delete(self.clump_flux, component, axis=0)
         shapes = np.delete(self.shapes, component, axis=0)
         return replace(self, shapes=shapes, prior=self.prior.without(component), clump_flux=flux)
 
     def distances(self, component: int) -> FloatArray:
-        """How far the centre of each component (n,) is from that of one of them, in the unit of ``pixel``."""
+        """Distances (n,) of all components' centres from that of one component, in the unit of ``pixel``."""
         return np.asarray(self.separations(self.shapes[component, :2][None])[0])
 
     def separations(self, places: FloatArray | IntArray) -> FloatArray:
-        """How far each of m places (m, 2) in pixels is from the centres of n components, in the unit of ``pixel``."""
+        """Distances (m, n) of m positions (m, 2) in pixels from the components' centres, in the unit of ``pixel``."""
         offsets = (places[:, None] - self.shapes[None, :, :2]) * self.pixel  # (m, n, 2)
         return np.asarray(np.hypot(offsets[..., 0], offsets[..., 1]))
 
     def isolation(self, component: int) -> float:
-        """How far one component is from the nearest other, in the unit of ``pixel``."""
+        """The distance from one component to the nearest other one, in the unit of ``pixel``."""
         return float(np.delete(self.distances(component), component).min())
 
     def images(self, shape: tuple[int, int], fraction: FloatArray) -> FloatArray:

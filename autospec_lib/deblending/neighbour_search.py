@@ -16,30 +16,31 @@ from autospec_lib.deblending.model import Model, Prior
 from autospec_lib.deblending.weighted_data import Bands
 
 _MAX_NEIGHBOURS = 4
-# Least decrease of chi-square for a component. In 16 bands pure noise gives 16 +- 6 at one place; over all places, and
-# with the correlated noise of resampled cubes, it does not reach 80.
+# A component is added only if it lowers chi-square by at least this much. In 16 bands pure noise gives 16 +- 6 at one
+# position; over all positions, and with the correlated noise of resampled cubes, it does not reach 80.
 _MIN_CHI2_DROP = 80.0
-# Of the places with at least this share of the largest decrease, the one that is brightest in the residual is tried:
-# close to a source, where most of the missing light is, that source explains more of it than farther out.
+# Of the positions with more than this share of the largest decrease, the brightest one in the residual is tried. The
+# decrease alone would prefer positions too far out: close to a source, where most of the missing light is, more of it
+# is attributed to that source (see `best_place`).
 _CONTENDER = 0.3
 _MAX_PLACES = 3
-# How many pixels a component may move in one fit, and how often it is fitted again if it moves that far.
+# How many pixels a component may move in one fit, and how many times it is fitted if it moves that far.
 _MAX_MOVE, _MAX_FITS = 2.0, 3
 _AT_BOUND = 0.999  # of the largest move
-# Closer than this share of the PSF's FWHM two components are one.
+# Two components that are closer than this, in FWHM of the PSF, count as one.
 _MERGED = 0.5
 # Neighbours may lie this many pixels outside the subcube and still have light in it.
 _MARGIN = 2
-# Components have clumps up to this many FWHM of the PSF from their centres.
+# Within this many FWHM of the PSF from a component's centre, light of the component's colours counts as a part of it.
 _CLUMPS_WITHIN = 2.0
-# A point source is not tried in a band that shows less than this share of it at its best weight.
+# A point source is not fitted in a band in which weights and other profiles leave less than this share of its image.
 _LEAST_SEEN = 0.05
 
 
 def add_neighbours(bands: Bands, model: Model, fwhm: float) -> Model:
-    """Add components, one by one, as long as one of them improves the fit significantly.
+    """Add components, one by one, as long as they improve the fit significantly.
 
-    Sources are without clumps and close to their prior here, so that none stretches over a missing neighbour.
+    Here sources have no clumps and stay close to their prior, so that none stretches over a missing neighbour.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def add_neighbours(bands: Bands, model: Model, fwhm: float) -> Model:
     model : Model
         The catalogued sources, fitted.
     fwhm : float
-        That of the PSF, in pixels.
+        FWHM of the PSF, in pixels.
     """
     for _ in range(_MAX_NEIGHBOURS):
         found = _with_neighbour(bands, model, fwhm)
@@ -59,21 +60,21 @@ def add_neighbours(bands: Bands, model: Model, fwhm: float) -> Model:
 
 
 def prune(bands: Bands, model: Model, named: int, fwhm: float) -> tuple[Model, Model]:
-    """Remove the added components that clumps of the other ones explain as well.
+    """Remove the added components whose light clumps of the other components explain as well.
 
     Parameters
     ----------
     bands, fwhm : Bands, float
         As for `add_neighbours`.
     model : Model
-        The catalogued sources and what was added to them.
+        The catalogued sources, then the added components.
     named : int
         The number of catalogued sources, which come first and stay.
 
     Returns
     -------
     Model, Model
-        What is left of the model without clumps, and the same components fitted with small clumps.
+        The remaining components without clumps, and the same components fitted with small clumps.
     """
     if len(model.shapes) == named:
         return model, model
@@ -90,25 +91,25 @@ def prune(bands: Bands, model: Model, named: int, fwhm: float) -> tuple[Model, M
 def best_place(
     bands: Bands, model: Model, projection: Projection, fwhm: float, failed: Sequence[tuple[float, float]] = ()
 ) -> tuple[tuple[float, float], float]:
-    """The place (y, x) where a point source with a spectrum of its own would lower chi-square most, and how much.
+    """The position (y, x) where a point source with a spectrum of its own would lower chi-square most, and by how much.
 
     At every second pixel the image of a point source, made orthogonal to the components and the sky, is fitted to the
-    residual of each band. What a multiple of the nearby components' band fluxes explains is not counted: that light is
-    part of these components.
+    residual of each band. The part of its band fluxes that is a combination of those of nearby components is not
+    counted: that light belongs to these components.
 
     Parameters
     ----------
     bands, model, projection : Bands, Model, Projection
         The data and the present fit.
     fwhm : float
-        That of the PSF, in pixels.
+        FWHM of the PSF, in pixels.
     failed : sequence of (y, x), optional
-        Places that were tried, around which no other is tried.
+        Positions that were tried without success; positions close to them are not tried again.
     """
     grid = grid_places(bands.shape, _MARGIN)  # (m, 2)
     amplitude, norm = _point_sources(bands, projection, fwhm, model.pixel)
     near = model.separations(grid) < _CLUMPS_WITHIN * fwhm  # (m, n)
-    # What each nearby component's flux makes of the amplitudes: (m, n, nb).
+    # The amplitudes of a point source with the band fluxes of each nearby component: (m, n, nb).
     nearby = norm[:, None, :] * projection.flux[:, :-1].T[None] * near[:, :, None]
     drop = np.square(amplitude - _explained(amplitude, nearby)).sum(axis=1)
     drop[(amplitude * norm).sum(axis=1) <= 0] = 0
@@ -120,7 +121,7 @@ def best_place(
 
 
 def _point_sources(bands: Bands, projection: Projection, fwhm: float, pixel: Pixel) -> tuple[FloatArray, FloatArray]:
-    """Amplitudes (m, nb), in sigma, of point sources at m places in the residual, and the amplitude per unit flux."""
+    """Amplitudes (m, nb), in sigma, of point sources fitted to the residual at m positions; amplitude per unit flux."""
     grid = grid_places(bands.shape, _MARGIN)
     images = shifted(bands.shape, grid, np.array([fwhm**2 * np.eye(2)]), TYPICAL_BETA, pixel).reshape(len(grid), -1)
     full = np.square(images).sum(axis=1).max()
@@ -136,7 +137,7 @@ def _point_sources(bands: Bands, projection: Projection, fwhm: float, pixel: Pix
 
 
 def _explained(amplitude: FloatArray, nearby: FloatArray) -> FloatArray:
-    """At each place, the part of the amplitudes (m, nb) that a combination of the components' (m, n, nb) explains."""
+    """At each position, the part of the amplitudes (m, nb) that is a combination of the components' (m, n, nb)."""
     gram = nearby @ nearby.transpose(0, 2, 1)
     ridge = 1e-9 * np.einsum('mii->m', gram) + 1e-12  # (m,): components that are not near are null rows
     right = nearby @ amplitude[..., None]
@@ -145,7 +146,7 @@ def _explained(amplitude: FloatArray, nearby: FloatArray) -> FloatArray:
 
 
 def _with_neighbour(bands: Bands, model: Model, fwhm: float) -> Model | None:
-    """The model with the component that improves it most, or None where none is significant."""
+    """The model with the component that improves it most, or None if no component is significant."""
     projection = project(bands, model.band_profiles(bands))
     failed: list[tuple[float, float]] = []
     for _ in range(_MAX_PLACES):
@@ -154,7 +155,7 @@ def _with_neighbour(bands: Bands, model: Model, fwhm: float) -> Model | None:
             return None
         fitted = _follow(bands, model, place, fwhm)
         if fitted is not None:
-            # From now on it is expected where it has been found.
+            # From now on its prior is centred on the position where it was found.
             prior = Prior.of(fitted.shapes[-1:, :2], fwhm)
             return replace(fitted, prior=model.prior.joined(prior))
         failed.append(place)
@@ -162,13 +163,13 @@ def _with_neighbour(bands: Bands, model: Model, fwhm: float) -> Model | None:
 
 
 def _follow(bands: Bands, model: Model, place: tuple[float, float], fwhm: float) -> Model | None:
-    """Fit a component that starts at a place and may move to where it fits best; None where it merges with another."""
+    """Fit a component that starts at a position and may move to where it fits best; None if it merges with another."""
     first, shape = None, Prior.of(np.array([place]), fwhm).mean
     for _ in range(_MAX_FITS):
         prior = Prior.of(shape[:, :2], fwhm, _MAX_MOVE)
         fitted = fit(bands, model.with_component(shape, prior), narrow=True)
         if fitted.isolation(-1) < _MERGED * fwhm:
-            # The first fit, where there was light, counts if only a later one merges.
+            # If a later fit merges with another component, the first one counts; None if that already merges.
             return first
         model, first, shape = fitted.without(-1), first or fitted, fitted.shapes[-1:]
         inside = np.abs(shape - prior.mean)[0, :2].max() < _AT_BOUND * _MAX_MOVE
@@ -178,7 +179,7 @@ def _follow(bands: Bands, model: Model, place: tuple[float, float], fwhm: float)
 
 
 def _least_needed(bands: Bands, model: Model, component: int) -> int:
-    """The component, this one or one that was found later, without which a fit with large clumps is best."""
+    """Of this component and those found after it, the one without which a fit with large clumps is best."""
     choices = range(component, len(model.shapes))
     if len(choices) == 1:
         return component

@@ -1,9 +1,9 @@
-"""Chi-square of a model, with all fluxes in bands solved for, and its normal equations.
+"""Chi-square of a model, minimised over all fluxes in bands, and its normal equations.
 
-In every band the fluxes of the components and the sky are linear, and are solved for (variable projection, Golub &
-Pereyra 1973, SIAM J. Numer. Anal. 10, 413). What is left to be searched for are the shapes of the Moffat functions and
-the fluxes of clumps, which are the same in all bands. Clumps belong into the same fit: a bright source that is no
-Moffat function would otherwise distort the shapes of its faint neighbours.
+In every band the fluxes of the components and the sky are linear parameters and are solved for exactly (variable
+projection, Golub & Pereyra 1973, SIAM J. Numer. Anal. 10, 413). The remaining parameters are the shapes of the Moffat
+functions and the clumps' fluxes relative to their component, which are the same in all bands. Clumps must be in the
+same fit: a bright source that is not a Moffat function would otherwise distort the shapes of its faint neighbours.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from autospec_lib.deblending.linear_system import Projection, project
 from autospec_lib.deblending.model import N_SHAPE, Model
 from autospec_lib.deblending.weighted_data import BAND_NODES, Bands, parabola_weights
 
-# FWHM of clumps where no PSF is known, as a share of that of the narrowest source: a little less than it.
+# FWHM of clumps if no PSF is known, in units of the FWHM of the narrowest source.
 _CLUMP_WIDTH = 0.9
 # Step in an ellipticity for the numerical derivative of the matrix of squared FWHM.
 _STEP = 1e-5
@@ -30,7 +30,7 @@ class Point:
     """The model at one set of parameters.
 
     ``values`` are the parameters, ``derivatives`` (n, 7, 3, ny, nx) those of the smooth profiles at the `BAND_NODES`
-    with respect to the shapes and the slope, ``chi2`` the sum of squares with the priors'.
+    with respect to the shapes and the slope, ``chi2`` the sum of squares, including the priors' terms.
     """
 
     values: FloatArray
@@ -54,7 +54,7 @@ class Problem:
 
     @classmethod
     def of(cls, bands: Bands, start: Model, clump_share: float) -> Problem:
-        """The problem for clumps of this prior width, as in `ClumpPrior.of`, at the sources' places at the start."""
+        """The problem with clumps of this prior, as in `ClumpPrior.of`, around the sources' initial positions."""
         if not clump_share:
             return cls(bands, start)
         start = replace(start, clump_fwhm=_CLUMP_WIDTH * float(np.exp(start.shapes[:, 2].min())))
@@ -84,7 +84,7 @@ class Problem:
         return replace(self.start, shapes=shapes, slope=slope, clump_flux=flux)
 
     def at(self, values: FloatArray) -> Point:
-        """Solve for the fluxes in bands at these parameters."""
+        """The model at these parameters, with the fluxes in bands solved for."""
         model = self.model(values)
         parts = [_smooth(model, one, self.bands.shape) for one in range(len(model.shapes))]
         images = np.array([image for image, _ in parts])
@@ -97,10 +97,10 @@ class Problem:
         return Point(values, projection, np.array([derivatives for _, derivatives in parts]), float(chi2))
 
     def normal_equations(self, point: Point) -> tuple[FloatArray, FloatArray]:
-        """The normal matrix and minus half the gradient of chi-square.
+        """The normal matrix, and minus half the gradient of chi-square.
 
-        With the weighted profiles' derivatives times fluxes as columns of J, the projection Q Q' on the profiles and
-        the residual r, they are J' (1 - Q Q') J and J' r (Kaufman 1975, BIT 15, 49), and what the priors add.
+        They are J' (1 - Q Q') J and J' r plus the priors' terms (Kaufman 1975, BIT 15, 49). The columns of J are the
+        derivatives of the weighted profiles times their fluxes, Q Q' projects on the profiles, and r is the residual.
         """
         shapes, projection, root = self.start.shapes, point.projection, self.bands.root_weight
         flux = projection.flux[:, :-1].T
@@ -109,7 +109,7 @@ class Problem:
         columns = moved[:, :N_SHAPE].reshape(shapes.size, *root.shape)
         if self.start.psf is None:
             columns = np.concatenate([columns, moved[:, N_SHAPE].sum(axis=0, keepdims=True)])
-        # The parts of the columns along the profiles, which the fluxes take up.
+        # The parts of the columns along the profiles: a change of the fluxes has the same effect.
         inside = (columns.transpose(1, 0, 2) @ projection.q).transpose(1, 0, 2).reshape(len(columns), -1)
         flat = columns.reshape(len(columns), -1)
         matrix = flat @ flat.T
@@ -140,31 +140,31 @@ class Problem:
     ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """The clumps' part of the normal equations: the joint cross-correlation of all sources with the data.
 
-        With the components' fluxes in bands as rows of S and the weights W, the products of clumps are S W S' and
-        their correlation with the residual r is S W r. AutoSpec's map correlates with one spectrum, so a neighbour of
-        similar spectrum is in it; S W S' takes that out.
+        With the components' fluxes in bands as rows of S and the weights W, the products of clumps with each other are
+        S W S', and with the residual r they are S W r. AutoSpec's cross-correlation map uses one spectrum alone, so it
+        also shows neighbours of similar spectrum; the matrix S W S' corrects for these.
 
         Parameters
         ----------
         grid : ClumpGrid
-            Of m clumps, of which component k uses m_k; M is the sum of all m_k.
+            The grid of m clumps, of which component k uses m_k; M is the sum of all m_k.
         point : Point
-            Where.
+            The parameters, with the projection at these.
         columns : array (p, nb, npix)
-            Those of the p shape parameters, weighted.
+            The weighted columns of J for the p shape parameters.
 
         Returns
         -------
         across (p, M), own (M, M), inside (M, nb (n + 1)), gradient (M,)
-            Products with the shapes' columns and with each other, parts along the profiles, and minus half the
-            gradient. The products take each clump as it is at the middle wavelength; the gradient, which decides where
-            the search ends, does not.
+            The clumps' products with the columns of the shapes and with each other, their parts along the profiles, and
+            minus half the gradient. The products use the clumps' images at the middle wavelength for all bands; the
+            gradient, which determines the minimum, uses the images at all three nodes.
         """
         flux, root = point.projection.flux[:, :-1].T, self.bands.root_weight
         middle = grid.images[:, 1].reshape(len(grid.places), -1)
         images = [middle[used] for used in self.clump_prior.used]  # (m_k, npix) each
         rooted = (point.projection.q * root[:, :, None]).transpose(1, 0, 2).reshape(root.shape[1], -1)
-        # S W r, apart for the three nodes: (n, nb), (nb, 3), (nb, npix) -> (n, 3, npix)
+        # S W r for each of the three nodes: (n, nb), (nb, 3), (nb, npix) -> (n, 3, npix)
         parabola = parabola_weights(self.bands.fraction)
         maps = np.einsum('kb,bn,bp->knp', flux, parabola, root * point.projection.residual, optimize=True)
         across, inside, gradient = [], [], []
@@ -180,7 +180,7 @@ class Problem:
         return np.concatenate(across, axis=1), own, np.concatenate(inside), np.concatenate(gradient)
 
     def _clump_matrix(self, images: list[FloatArray], weights: FloatArray) -> FloatArray:
-        """Products of all clumps (M, M) with the weights S W S' (n, n, npix), and the prior's precision."""
+        """Products of all clumps (M, M) with the weights S W S' (n, n, npix), plus the prior's precision."""
         ends = np.cumsum([0, *map(len, images)])
         matrix = np.empty((ends[-1], ends[-1]))
         for one, own in enumerate(images):

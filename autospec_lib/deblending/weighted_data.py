@@ -1,4 +1,7 @@
-"""The data that are fitted: inverse-variance weights, at every wavelength and averaged over bands of wavelength."""
+"""The data that are fitted, with inverse-variance weights: at every wavelength, and averaged in bands.
+
+A band is a weighted sum over wavelength: one of 16 bins, or the lines of one source (`line_bands`).
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,7 @@ class WeightedCube:
 
 @dataclass(frozen=True)
 class Bands:
-    """The subcube averaged over wavelength: nb images of ``shape`` (ny, nx), one per bin or per source's lines.
+    """The subcube in nb bands: images of ``shape`` (ny, nx), one for each bin and, later, for the lines of each source.
 
     ``data`` (nb, npix) are the means, ``root_weight`` (nb, npix) the square roots of their inverse variances,
     ``fraction`` (nb,) each band's fraction of the way from the first wavelength to the last.
@@ -61,7 +64,7 @@ class Bands:
 
 
 def bin_edges(nl: int) -> IntArray:
-    """Where each of 16 bins of about equal length begins on an axis of nl wavelengths, and the end of the last."""
+    """The first channel of each of 16 bins of about equal length among nl wavelengths, and the end of the last bin."""
     return np.unique(np.linspace(0, nl, N_BINS + 1).astype(np.int32))
 
 

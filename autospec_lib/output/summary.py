@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -70,8 +70,6 @@ def columns(rows: Iterable[Mapping[str, Any]]) -> list[Column]:
     Those of spectra stand in the order of the rows; a spectrum that a row lacks does not end the order.
     """
     rows = list(rows)
-    # An ID may be text.
-    ident = replace(SOURCE[0], kind=str if any(isinstance(row.get('ID'), str) for row in rows) else int)
     marz = [column for column in MARZ if any(column.name in row for row in rows)]
     named = {column.name for column in (*COLUMNS, *MARZ)}
     found: list[str] = []
@@ -83,7 +81,7 @@ def columns(rows: Iterable[Mapping[str, Any]]) -> list[Column]:
             if name not in found:
                 found.insert(place, name)
             place = found.index(name) + 1
-    return [ident, *SOURCE[1:], *map(_column, found), *marz, *FILES]
+    return [*SOURCE, *map(_column, found), *marz, *FILES]
 
 
 def _column(name: str) -> Column:

@@ -106,8 +106,7 @@ def read(path: Path, unit: str) -> list[Row]:
     from astropy.table import Table
 
     table = Table.read(path, format='ascii.ecsv')
-    kinds = dict.fromkeys(table.colnames) | {'ID': '' if table['ID'].dtype.kind == 'U' else 0}
-    expected = {column.name: column for column in columns([kinds])}
+    expected = {column.name: column for column in columns([dict.fromkeys(table.colnames)])}
     read = {name: _values(table[name], expected[name], unit) for name in table.colnames}
     return [dict(zip(read, values, strict=True)) for values in zip(*read.values(), strict=True)]
 

@@ -83,7 +83,8 @@ class _Worker:
         self.pipe.close()
         self.interruption.workers.discard(self.process.pid)
         if self.target is not None:
-            for folder in (job.path(self.target).parent, job.spectra, job.picture(self.target, '').parent):
+            files = job.path(self.target), job.picture(self.target, ''), job.data(self.target)
+            for folder in (job.spectra, *(path.parent for path in files)):
                 for torn in folder.glob(f'.*.{self.process.pid}.tmp'):
                     torn.unlink(missing_ok=True)
 
