@@ -31,7 +31,7 @@ def faults(params: Params, folder: Path) -> Iterator[Finding]:
     yield from _maps(params)
     for name, files in (('IMG', params.img), ('SEG', params.seg)):
         yield from _tags(name, files)
-    yield from _taken_tags(params)
+    yield from taken_tags(params)
     yield from _deblend(params)
     yield from _missing(params, folder)
     yield from _output(folder / params.output, params.output)
@@ -87,8 +87,8 @@ def _tags(name: str, files: tuple[str, ...]) -> Iterator[Finding]:
         first.setdefault(tag, file)
 
 
-def _taken_tags(params: Params) -> Iterator[Finding]:
-    """Tags that something else in the results is called."""
+def taken_tags(params: Params) -> Iterator[Finding]:
+    """Tags that something else in the results is called; where PREFIX is '', that of the instrument is not known yet."""
     images = {keys.image_tag(file) for file in params.img}
     for file in params.img:
         tag = keys.image_tag(file)

@@ -77,7 +77,7 @@ def read_spectrum(path: Path, tag: str) -> Spectrum:
     """
     with fits.open(path, memmap=False) as hdus:
         wanted = hdus[0].header['REFSPEC']
-        arrays = {}
+        arrays: dict[str, Any] = {}
         for hdu in hdus[1:]:  # headers are read one by one; the table Z comes before the spectra, all else behind
             if not hdu.name.startswith('SPE_'):
                 if arrays:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from autospec_lib.config import sextractor
+from autospec_lib.config import conflicts, sextractor
 from autospec_lib.config.params import Params
 from autospec_lib.core import keys
 from autospec_lib.core.errors import InputError
@@ -90,7 +90,8 @@ def prepare(
         fingerprint += repr(choice.positions)  # which are each other's neighbours
     rows = cutouts.placed(cube, listed)
     sources = cutouts.positions(cube, rows) if params.deblend else {}
-    targets = [target for target in rows if target.id in {one.id for one in chosen}]
+    wanted = {target.id for target in chosen}
+    targets = [target for target in rows if target.id in wanted]
     job = Job(
         folder,
         params,
@@ -156,6 +157,7 @@ def _listed(known: Collection[Ident], unknown: Collection[Ident]) -> str:
     if not names:
         return f'its IDs run from {min(numbers)} to {max(numbers)}'
     some = ', '.join(names[:5]) + ' ...' * (len(names) > 5)
+    some += f' and numbers from {min(numbers)} to {max(numbers)}' if numbers else ''
     return f'its IDs are {some}' + near(str(next(iter(unknown))), names)
 
 
@@ -182,6 +184,9 @@ def open_all(params: Params, folder: Path) -> OpenCube:
     path = folder / params.datacube
     psf = found(psf_setting.chosen, params.psf, path, cube.primary, cube.wave, cube.grid.wave_unit)
     faults += _too_high_degree(params, len(cube.wave))
+    if not params.prefix:
+        named = replace(params, prefix=cube.instrument.prefix)
+        faults += [f'param.py: {text}' for _, text in conflicts.taken_tags(named)]
     if faults:
         raise InputError(*faults)
     return replace(cube, images=aligned, segmaps=maps, psf=psf)

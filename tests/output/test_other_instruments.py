@@ -8,7 +8,7 @@ import pytest
 from astropy import units
 from astropy.io import fits
 from astropy.table import Table
-from builders import DEC, RA
+from builders import DEC, NX, NY, RA
 from numpy.testing import assert_allclose
 
 from autospec_lib.cli.command import main
@@ -72,3 +72,18 @@ def test_a_file_measured_again_gives_the_same_row(extracted):
             assert_allclose(new, old, rtol=1e-3, err_msg=name)
         else:
             assert list(new) == list(old), name
+
+
+@pytest.mark.parametrize(('name', 'tag'), [('IMG', 'manga_white'), ('IMG', 'manga_tot'), ('SEG', 'manga_white')])
+def test_an_image_with_a_name_that_the_instruments_prefix_makes_is_a_fault(tmp_path, capsys, name, tag):
+    layouts.manga_lincube(tmp_path / 'c.fits', layouts.field())
+    fits.PrimaryHDU(np.ones((NY, NX), 'i2'), layouts.sky()).writeto(tmp_path / f'{tag}.fits')
+    (tmp_path / 'catalog.txt').write_text(f'7 {RA} {DEC}\n')
+    text = f'DATACUBE = "c.fits"\nCATALOG = "catalog.txt"\nPLOTS = False\n{name} = "{tag}.fits"\n'
+    (tmp_path / 'param.py').write_text(text)
+    assert main([str(tmp_path), '--check']) == 2
+    error = capsys.readouterr().err
+    assert f"{name} = '{tag}.fits'" in error
+    assert tag.upper() in error
+    (tmp_path / 'param.py').write_text(f'{text}PREFIX = "MUSE"\n')
+    assert main([str(tmp_path), '--check']) == 0

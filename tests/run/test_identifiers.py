@@ -78,7 +78,10 @@ def test_text_ids_are_selected_and_resumed(folder, capsys):
     assert 'M 31: Kept' in said
     assert 'M 33: Extracted' in said
     assert main([str(folder), '--id', 'M31']) == 2
-    assert '--id M31: not in catalog.txt; its IDs are M 31, M 33; did you mean M 31?' in capsys.readouterr().err
+    assert (
+        '--id M31: not in catalog.txt; its IDs are M 31, M 33 and numbers from 12 to 12; did you mean M 31?'
+        in capsys.readouterr().err
+    )
 
 
 def test_neighbours_with_text_ids(folder):
