@@ -78,14 +78,18 @@ def read_spectrum(path: Path, tag: str) -> Spectrum:
     with fits.open(path, memmap=False) as hdus:
         wanted = hdus[0].header['REFSPEC']
         arrays = {}
-        for hdu in hdus[1:]:  # headers are read one by one, and spectra come first
+        for hdu in hdus[1:]:  # headers are read one by one; the table Z comes before the spectra, all else behind
             if not hdu.name.startswith('SPE_'):
-                break
+                if arrays:
+                    break
+                continue
             if hdu.name.endswith('_DATA') and keys.parts(hdu.name[4:-5])[0] == tag:
                 wanted = hdu.name[4:-5]
             arrays[hdu.name] = hdu
-        names = (f'SPE_{wanted}_DATA', f'SPE_{wanted}_STAT')
-        return _spectra({name: arrays[name] for name in names if name in arrays})[0]
+        found = {name: hdu for name, hdu in arrays.items() if name[4:-5] == wanted}
+        if f'SPE_{wanted}_DATA' not in found:
+            raise KeyError(wanted)
+        return _spectra(found)[0]
 
 
 def _floats(values: Any) -> FloatArray:

@@ -75,7 +75,7 @@ def plan(job: Job, targets: Sequence[Target], shared: bool = False) -> Plan | No
         return None
     left = [target for target in targets if not (job.resume and resume.is_complete(job, target))]
     boxes = tuple(rearrangement.boxes(job.cube, left))
-    once = sum(layer.size for layer in job.cube.layers) * rearrangement.read_time(job.cube.data)
+    once = sum(layer.size for layer in rearrangement.on_disk(job.cube)) * rearrangement.read_time(job.cube.data)
     if rearrangement.pieces(job.cube, boxes) * seek < GAIN * once:
         return None
     nbytes = sum(tiles.nbytes for tiles in rearrangement.planned(job.cube, boxes, job.folder))

@@ -23,8 +23,8 @@ _ARCSEC = {
     **dict.fromkeys(('h', 'hr', 'hour', 'hours', 'hourangle'), 54000.0),
     **dict.fromkeys(('rad', 'radian', 'radians'), _RADIAN),
     **dict.fromkeys(('deg', 'degree', 'degrees', '\N{DEGREE SIGN}'), 3600.0),
-    **dict.fromkeys(('arcmin', 'arcminute', 'arcminutes'), 60.0),
-    **dict.fromkeys(('arcsec', 'arcsecs', 'arcsecond', 'arcseconds'), 1.0),
+    **dict.fromkeys(('arcmin', 'arcminute', 'arcminutes', 'amin', "'"), 60.0),
+    **dict.fromkeys(('arcsec', 'arcsecs', 'arcsecond', 'arcseconds', 'asec', '"', "''"), 1.0),
     'mas': 0.001,
 }
 
@@ -224,7 +224,7 @@ def _units(
         word, length = unit.strip().lower(), role in ('SIZE', 'APER')
         if word in _PIXEL_UNITS and length:
             in_pixels.add(role)
-        elif word in _PIXEL_UNITS or (length and _ARCSEC.get(word) in (54000.0, _RADIAN)):
+        elif word in _PIXEL_UNITS or (length and word and _ARCSEC.get(word, _RADIAN) in (54000.0, _RADIAN)):
             expected = 'arcsec, arcmin, deg or pix' if length else 'deg, h or rad'
             faults.append(f'column {name} is in {unit}; expected {expected}')
         elif word in _ARCSEC:

@@ -38,6 +38,11 @@ def boxes(cube: OpenCube, targets: Sequence[Target]) -> list[tuple[slice, slice]
     return found
 
 
+def on_disk(cube: OpenCube) -> list[Layer]:
+    """The arrays that are read from the file; compressed ones are in memory, also beside others that are not."""
+    return [layer for layer in cube.layers if layer.values is None]
+
+
 def pieces(cube: OpenCube, wanted: Sequence[tuple[slice, slice]]) -> int:
     """How many pieces of the file are read for these boxes."""
     return sum(layer.reads(*box) for layer in cube.layers for box in wanted)
@@ -70,9 +75,9 @@ def _timed(layer: Layer, place: float, number: int) -> float:
 
 
 def planned(cube: OpenCube, wanted: Sequence[tuple[slice, slice]], path: Path) -> list[Tiles]:
-    """The tiles of each of the cube's layers that a copy in this file will have."""
+    """The tiles of each of the cube's layers on disk that a copy in this file will have."""
     found: list[Tiles] = []
-    for layer in cube.layers:
+    for layer in on_disk(cube):
         offset = found[-1].offset + found[-1].nbytes if found else 0
         places = [layer.stored_box(*box) for box in wanted]
         found.append(Tiles.around(places, path, offset, layer.dtype, layer.stored_shape))
@@ -87,7 +92,7 @@ def copy(cube: OpenCube, plan: Sequence[Tiles], file: BinaryIO, shared: bool) ->
     cube : OpenCube
         The cube.
     plan : sequence of Tiles
-        Of each of its layers (see `planned`).
+        Of each of its layers on disk (see `planned`).
     file : binary file
         The empty file of the plan, open for writing.
     shared : bool
@@ -100,7 +105,7 @@ def copy(cube: OpenCube, plan: Sequence[Tiles], file: BinaryIO, shared: bool) ->
     OSError
         If the copy cannot be written.
     """
-    for layer, tiles in zip(cube.layers, plan, strict=True):
+    for layer, tiles in zip(on_disk(cube), plan, strict=True):
         _write(layer, tiles, file)
     file.flush()
     identity = None
@@ -110,7 +115,8 @@ def copy(cube: OpenCube, plan: Sequence[Tiles], file: BinaryIO, shared: bool) ->
             identity = Identity.of(written, (0, PART))
     copies = iter([replace(tiles, identity=identity) for tiles in plan])
     data, noise, quality = (
-        None if layer is None else replace(layer, copy=next(copies)) for layer in (cube.data, cube.noise, cube.quality)
+        layer if layer is None or layer.values is not None else replace(layer, copy=next(copies))
+        for layer in (cube.data, cube.noise, cube.quality)
     )
     assert data is not None
     return replace(cube, data=data, noise=noise, quality=quality)
