@@ -162,7 +162,7 @@ def test_data_are_made_anew_from_files_without_images(field):
     before = data_of(field, 7)
     (field / 'output' / 'report' / 'data' / '7.js').unlink()
     assert main([str(field), '-q', '--resume']) == 0
-    assert data_of(field, 7)['spectra'] == before['spectra']
+    assert [one['key'] for one in data_of(field, 7)['spectra']] == [one['key'] for one in before['spectra']]
     assert all(outline for _, outline, _ in table(field)[2])
 
 
