@@ -83,6 +83,14 @@ def test_redshifts_come_back_to_text_ids(folder, tmp_path):
     assert dict(zip(table['ID'], table['Z_MARZ'], strict=True)) == {'M 31': 0.5, 'N, B': 1.5, 'Zwölf': 2.5}
 
 
+@pytest.mark.parametrize(('prefix', 'ident'), [('', 'summary'), ('', 'Marz'), ('sum', 'mary')])
+def test_a_source_may_not_have_the_name_of_the_summary(folder, capsys, prefix, ident):
+    rows(folder, f'NAME,RA,DEC\n{ident},{RA},{DEC}\n')
+    append(folder, f'PRE_OUT = {prefix!r}\n')
+    assert main([str(folder), '-q']) == 2
+    assert f'PRE_OUT = {prefix!r} and ID {ident} ' in capsys.readouterr().err
+
+
 def test_text_ids_are_selected_and_resumed(folder, capsys):
     rows(folder, f'NAME,RA,DEC\nM 31,{RA},{DEC}\nM 33,{RA},{DEC}\n12,{RA},{DEC}\n')
     assert main([str(folder), '-q', '--id', 'M 31', '12']) == 0
