@@ -88,7 +88,7 @@ def _tags(name: str, files: tuple[str, ...]) -> Iterator[Finding]:
 
 
 def taken_tags(params: Params) -> Iterator[Finding]:
-    """Tags that something else in the results is called; where PREFIX is '', that of the instrument is not known yet."""
+    """Tags that something else in the results is called; that of the instrument is not known yet if PREFIX is ''."""
     images = {keys.image_tag(file) for file in params.img}
     for file in params.img:
         tag = keys.image_tag(file)

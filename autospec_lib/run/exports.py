@@ -36,4 +36,6 @@ def _entries(job: Job, rows: Sequence[Row]) -> Iterator[marz.Entry]:
         except (OSError, KeyError, ValueError):  # it has gone meanwhile, or somebody has put another one there
             continue
         if len(spectrum.data) == len(job.cube.wave) and np.isfinite(spectrum.data).any():
-            yield marz.Entry(str(row['ID']), row['RA'], row['DEC'], row.get('MAG_WHITE'), spectrum.key, spectrum)
+            # MARZ drops blanks and commas of a name; those that are files' names come back as they are.
+            name = keys.file_stem(row['ID'])
+            yield marz.Entry(name, row['RA'], row['DEC'], row.get('MAG_WHITE'), spectrum.key, spectrum)

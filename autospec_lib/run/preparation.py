@@ -111,6 +111,10 @@ def _check_outputs(folder: Path, params: Params, stems: Collection[str]) -> None
     logs = folder / 'logs'
     if logs.exists() and not logs.is_dir():
         raise InputError(f'{logs}: is a file, where the folder of the logs belongs; rename it')
+    for stem in sorted(stems):
+        if f'{params.pre_out}{stem}.fits'.lower() in {*summary_table.NAMES, marz.NAME}:
+            given = f'PRE_OUT = {params.pre_out!r} and ID {stem} give a name that is taken'
+            raise InputError(f'param.py: {given}: {params.pre_out}{stem}.fits; set another PRE_OUT')
     names = ('param.py', 'default.sex', params.catalog, params.datacube, *params.img, *params.seg)
     inputs = {_identity(folder / name): name for name in names if name and (folder / name).exists()}
     for path in _in_the_way(folder / params.output, params.pre_out, stems):

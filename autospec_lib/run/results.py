@@ -10,6 +10,7 @@ from typing import Any
 
 from astropy.io import fits
 
+from autospec_lib.core import keys
 from autospec_lib.core.types import Target
 from autospec_lib.inputs.marz_results import Redshift
 from autospec_lib.output import marz, read_back, summary, summary_table
@@ -75,7 +76,7 @@ class Results:
 
     def set_redshifts(self, redshifts: Mapping[str, Redshift]) -> list[str]:
         """Take in what MARZ says of sources; the names that are not in the catalogue."""
-        names = {str(ident): ident for ident in self._rows}
+        names = {keys.file_stem(ident): ident for ident in self._rows}
         for name in redshifts.keys() & names.keys():
             one = redshifts[name]
             found = {'Z_MARZ': one.z, 'QOP_MARZ': one.quality}

@@ -95,7 +95,7 @@ BRIGHTNESSES = ('detsn_max', 'flux', 'f_kron', 'f_3kron', 't_glr', 'nsigtglr', '
 # Names that no right ascension has, with which a header does not fit the columns ID RA DEC.
 NO_POSITIONS = (
     *('x', 'y', 'z', 'i', 'id', 'number', 'mag', 'magerr', 'flux', 'fluxerr', 'flags'),
-    *('lambda', 'wave', 'npix', 'glon', 'glat', 'elon', 'elat', 'slon', 'slat'),
+    *('lambda', 'wave', 'npix', 'glon', 'glat', 'elon', 'elat', 'slon', 'slat', 'l', 'b'),
 )
 
 # Who writes tables with all of these columns.

@@ -82,8 +82,8 @@ def of_products(products: Products, spectra: Iterable[str], cutout: Cutout, whit
 
 
 def _small(images: Mapping[str, FloatArray], white: str) -> tuple[FloatArray, ...]:
-    maps = [images[key] for key in MAPS if key in images]
-    return (*[images[white]] * (white in images), *maps[:1])
+    maps = [key for key in MAPS if key in images]
+    return tuple(images[key] for key in (white, *maps[:1]) if key in images)
 
 
 def of_file(path: Path, target: Target, wave: FloatArray, grid: Grid, white: str = keys.WHITE) -> Shown:
