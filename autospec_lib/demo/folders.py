@@ -154,7 +154,7 @@ def what_to_look_at(folder: Path, simulated: bool) -> str:
         f'look at: {output}/index.html, all sources in the browser (or AutoSpec --view {folder})\n'
         f'         {output}/images/6/6_IMAGES.jpg, a knot of gas that is visible in H-alpha but not in white light\n'
         f'         {output}/images/6/6_SPECTRA.jpg, its emission lines without the brighter galaxy behind it\n'
-        f'         {output}/images/6/6_XCOR.jpg, which spaxels have a similar spectrum, with and without the continuum\n'
+        f'         {output}/images/6/6_XCOR.jpg, which spaxels have a similar spectrum, with and without continuum\n'
         f"load:    from mpdaf.sdetect import Source; s = Source.from_file('{output}/Source_6.fits'); s.info()\n"
         f'next:    edit {folder}/param.py or {folder}/default.sex and run: AutoSpec {folder}'
     )

@@ -185,7 +185,7 @@ def _running_width(z: FloatArray) -> FloatArray:
     centres = np.arange(0, nl + half, half)
     widths = []
     for centre in centres:
-        # The window keeps its number of channels at the ends: with fewer, subtracting the median would remove more noise.
+        # The window keeps its length at the ends: with fewer channels, subtracting the median would remove more noise.
         first = int(np.clip(centre - half, 0, max(nl - _WINDOW, 0)))
         part = z[first : first + _WINDOW]
         part = part - np.nanmedian(part, axis=0)

@@ -1,4 +1,4 @@
-"""The sky axes of a cube: header cards to a celestial WCS, with faults named by their card."""
+"""The sky axes of a cube: header cards -> celestial WCS; messages on faults name the card."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COUPLED = 0.01  # of a pixel, over the whole cube
 
 
 def sky_header(header: fits.Header) -> fits.Header:
-    """The header without what it says of the third axis, so that this cannot disturb the sky."""
+    """The header without the cards of the third axis, so that these cannot affect the sky axes."""
     copy = header.copy()
     for card in list(header):
         if THIRD_AXIS.fullmatch(card):
@@ -127,7 +127,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _coupling(header: fits.Header, shape: tuple[int, ...]) -> str:
-    """A line where wavelengths depend on the place in the field by more than `COUPLED`, or places on wavelength."""
+    """A fault if wavelengths depend on the position in the field by more than `COUPLED`, or the reverse; else ''."""
     kind = 'CD' if any(re.fullmatch(r'CD\d_\d', card) for card in header) else 'PC'
     lengths = dict(zip((3, 2, 1), shape, strict=True))
     for i, j in ((3, 1), (3, 2), (1, 3), (2, 3)):
@@ -136,12 +136,12 @@ def _coupling(header: fits.Header, shape: tuple[int, ...]) -> str:
         if not _is_number(value):
             return f'{kind}{i}_{j} = {value!r} is no number'
         if all(map(_is_number, own)) and abs(value) * lengths[j] > COUPLED * float(np.hypot.reduce(own)):
-            what = 'wavelengths depend on the place in the field' if i == 3 else 'places depend on the wavelength'
+            what = 'wavelengths depend on the position in the field' if i == 3 else 'positions depend on the wavelength'
             return f'{kind}{i}_{j} = {value:g} makes {what}; expected axes that do not: resample the cube'
     return ''
 
 
 def _element(header: fits.Header, kind: str, i: int, j: int) -> Any:
-    """An element of the matrix; its diagonal is 1 without a card, or CDELT beside cards of a CD matrix."""
+    """An element of the matrix. Without a card, the diagonal is 1, or CDELT if other cards of a CD matrix exist."""
     default = 0.0 if i != j else 1.0 if kind == 'PC' else header.get(f'CDELT{i}', 0.0)
     return header.get(f'{kind}{i}_{j}', default)
