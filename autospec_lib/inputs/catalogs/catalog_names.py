@@ -55,7 +55,7 @@ SKY = (
     ('coord.ra', 'coord.dec'),
     ('coords.ra', 'coords.dec'),
 )
-# Pixels of the cube, used if no pair of SKY is there, and the number of the first pixel in the programs that write them.
+# Pixels of the cube, used if no pair of SKY is there, and the number of the first pixel in programs that write them.
 PIXELS = (
     ('x_image', 'y_image', 1),
     ('xwin_image', 'ywin_image', 1),
