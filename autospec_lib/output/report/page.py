@@ -74,8 +74,8 @@ def obstacle(output: Path) -> str:
         return 'no report is written: the Python package plotly is not installed; install it with: pip install plotly'
     if is_foreign(output):
         return (
-            f'no report is written: {output / PAGE} or {output / FOLDER} is not from AutoSpec; rename it, or set another '
-            'OUTPUT, or REPORT = False'
+            f'no report is written: {output / PAGE} or {output / FOLDER} is not from AutoSpec; rename it, or set '
+            'another OUTPUT, or REPORT = False'
         )
     return ''
 
