@@ -44,7 +44,7 @@ def cluster(targets: Sequence[Target], address: str, interruption: Interruption)
     Raises
     ------
     InputError
-        If there is no such scheduler, if Dask is not installed, or if no scheduler or worker answers for `ALONE` seconds.
+        If there is no such scheduler, if Dask is not installed, or if no scheduler or worker is there for `ALONE` s.
     """
     try:
         from distributed import Client

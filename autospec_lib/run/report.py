@@ -119,7 +119,7 @@ class Log:
         self._file.close()
 
     def header(self, command: str, folder: Path, settings: str, inputs: Iterable[Path]) -> None:
-        """Write all that is needed to repeat the run: versions, command, parameters, settings, size and date of inputs."""
+        """Write what is needed to repeat the run: versions, command, parameters, settings, date and size of inputs."""
         self.write(f'# AutoSpec {__version__}, {time.strftime("%c")}')
         self.write(f'# Python {platform.python_version()} on {platform.platform()}; {versions()}')
         self.write(f'# {command} in {folder}')

@@ -1,5 +1,5 @@
 'use strict';
-// Small helpers. Text from catalogues, headers and file names only ever becomes text nodes or attributes.
+// Small helpers. Text from catalogues, headers and file names becomes text nodes or attributes, never markup.
 
 const byId = (id) => document.getElementById(id);
 

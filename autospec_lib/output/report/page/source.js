@@ -1,5 +1,5 @@
 'use strict';
-// One source: what it is, its spectra, its pictures, the user's verdict.
+// One source: name and position, spectra, pictures, the user's verdict.
 
 const KEPT_IN_MEMORY = 30;  // sources
 const PICTURES = {

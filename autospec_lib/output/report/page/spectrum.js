@@ -60,7 +60,7 @@ const Spectrum = {
         line: { color: line, width: 1.3, shape: 'hvh' },
       });
     });
-    // An axis is drawn where something has been plotted against it.
+    // plotly draws an axis only if something is plotted against it.
     if (this.frame.unit) traces.push({ x: [null], y: [null], xaxis: 'x2', hoverinfo: 'skip' });
     return traces;
   },

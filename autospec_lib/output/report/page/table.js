@@ -1,5 +1,5 @@
 'use strict';
-// The table of all sources: sorted, filtered, walked through with the keys.
+// The table of all sources: sorting, filtering, moving through it with the keys.
 
 const PICTURE_COLUMNS = [
   { name: 'IMAGE', label: 'Image', text: 'White light, and the cross-correlation map', plain: true },

@@ -1,5 +1,5 @@
 'use strict';
-// What the user thinks of the sources: kept in the browser, saved to and read from CSV.
+// The user's verdicts on sources: kept in the browser, saved to and read from CSV.
 
 const VERDICTS = ['good', 'doubtful', 'bad'];
 
