@@ -105,7 +105,7 @@ def _count(text: str) -> int:
 def _port(text: str) -> int:
     """A port number; 0 stands for any free port."""
     if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f'{text!r} is no port; expected a whole number up to 65535, e.g. 8000')
+        raise argparse.ArgumentTypeError(f'{text!r} is not a port; expected a whole number up to 65535, e.g. 8000')
     return int(text)
 
 
@@ -120,5 +120,7 @@ def _address(text: str) -> str:
     """The address of a Dask scheduler."""
     found = re.fullmatch(r'(?:(?:tcp|tls)://)?(?:\[[0-9a-fA-F:.]+\]|[\w.-]+):(\d{1,5})', text)
     if not found or int(found[1]) > 65535:
-        raise argparse.ArgumentTypeError(f'{text!r} is no address; expected tcp://HOST:PORT, e.g. tcp://10.0.0.1:8786')
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is not an address; expected tcp://HOST:PORT, e.g. tcp://10.0.0.1:8786'
+        )
     return text

@@ -217,7 +217,7 @@ def extensions(value: Any) -> tuple[int | str, ...]:
         raise ValueError('names no extension for the data')
     for entry, part in ((result[:1], 'data'), (result[2:], 'mask')):
         if entry and split_entry(entry[0])[1]:
-            raise ValueError(f'holds {show(entry[0])}, which says a kind of noise for the {part}')
+            raise ValueError(f'holds {show(entry[0])}, which gives a kind of noise for the {part}')
     return result
 
 
@@ -238,7 +238,7 @@ def _named_extension(value: str) -> str:
             raise ValueError('names no extension')
         return f'{extension}: {kind}'
     if ':' in value:
-        raise ValueError('names no kind of noise', near(value.rpartition(':')[2].strip(), WORDS))
+        raise ValueError('does not name a kind of noise', near(value.rpartition(':')[2].strip(), WORDS))
     return value
 
 

@@ -37,7 +37,7 @@ def read(path: Path) -> dict[str, Redshift]:
     try:
         text = path.read_text(encoding='utf-8')
     except (OSError, UnicodeDecodeError) as error:
-        what = getattr(error, 'strerror', None) or 'is no text'
+        what = getattr(error, 'strerror', None) or 'is not text'
         raise InputError(f'{path}: {what}; expected a .mz file of MARZ') from error
     fault = InputError(f'{path}: no columns Name, QOP and AutoZ or FinZ; expected a .mz file of MARZ')
     try:

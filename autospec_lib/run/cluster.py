@@ -109,4 +109,4 @@ def _outcome(future: Any, job: Job, target: Target, address: str) -> Outcome:
 
 
 def _lost(address: str) -> str:
-    return f'--scheduler {address}: no scheduler or no worker any more; start them and go on with: AutoSpec --resume'
+    return f'--scheduler {address}: the scheduler or all workers are gone; start them and go on with: AutoSpec --resume'

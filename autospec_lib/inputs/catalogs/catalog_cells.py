@@ -38,7 +38,7 @@ def identifier_or_name(text: str) -> Ident:
             f'ID {show(text)} is a number with a comma or a quote; expected the same separator in all rows'
         )
     if not text.isprintable() or len(text) > _LONGEST_NAME or not text.strip('.'):
-        raise ValueError(f'ID {show(text)} is no name; expected at most {_LONGEST_NAME} printable characters')
+        raise ValueError(f'ID {show(text)} is not a valid name; expected at most {_LONGEST_NAME} printable characters')
     return text
 
 

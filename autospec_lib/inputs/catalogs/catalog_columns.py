@@ -109,7 +109,7 @@ def choose(header: Header, catalogue_mode: bool, said: Mapping[str, str] | None 
     given = {role: name.lower() for role, name in (said or {}).items() if name.lower() in known}
     chosen, first = _named(known, lines, catalogue_mode, given)
     faults = [
-        f'column {header[known.index(name)][0]} stands twice; rename one of them'
+        f'column {header[known.index(name)][0]} appears twice; rename one of them'
         for name in chosen.values()
         if known.count(name) > 1
     ]

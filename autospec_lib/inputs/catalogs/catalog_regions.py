@@ -122,7 +122,7 @@ def _region(frame: str, text: str) -> _Region:
 def _cells(region: _Region, sky: Mapping[_Region, tuple[float, float]], catalogue_mode: bool) -> dict[str, str]:
     """A region's cells by role; raises `InputError` where it cannot be used."""
     if region.shape not in _SHAPES:
-        raise InputError(f'{region.shape} is no source; expected point, circle or ellipse')
+        raise InputError(f'{region.shape} is not a source; expected point, circle or ellipse')
     if region.frame not in _FRAMES:
         what = f'coordinates {region.frame}' if region.frame else 'no coordinates above the region'
         raise InputError(f'{what}; expected icrs, fk5, fk4, galactic, ecliptic or image on a line of their own')

@@ -280,4 +280,4 @@ class _Cells:
         if count > 6 and _SIX_NUMBERS.fullmatch(' '.join(found[1:7])):
             raise InputError('coordinates are split by blanks; expected degrees, or hh:mm:ss.s and dd:mm:ss.s')
         if self.least < count <= self.last and re.search(r'\t *\t', text.strip()):
-            raise InputError('tabs leave open which cell is empty; expected - for an empty SIZE or REF')
+            raise InputError('tabs do not show which cell is empty; expected - for an empty SIZE or REF')

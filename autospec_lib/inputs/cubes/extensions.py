@@ -138,7 +138,7 @@ def _data(path: Path, hdus: fits.HDUList, instrument: Instrument) -> tuple[Any, 
     if choice.hdus:
         guess = choice.hdus[0]
         line = f'{path.name}: {label(hdus, guess)} is taken for the data, which is a guess; extensions are '
-        return guess, [f'{line}{_listing(hdus)}: DATA_EXT = {_entry(hdus, guess)!r}, or another one, settles it']
+        return guess, [f'{line}{_listing(hdus)}: confirm with DATA_EXT = {_entry(hdus, guess)!r}, or name another']
     by_name = {hdu.name: hdu for hdu in reversed(hdus) if hdu.is_image and hdu.shape}
     data = hdus[0] if len(hdus) == 1 else by_name.get('DATA', by_name.get('SCI'))
     if data is None:
@@ -150,7 +150,7 @@ def _guessed_noise(path: Path, hdus: fits.HDUList, data: Any, noise: Any) -> str
     first, second = _entry(hdus, data), _entry(hdus, noise)
     return (
         f'{path.name}: {label(hdus, noise)}, which has no name, is taken for the noise, which is a guess: '
-        f"DATA_EXT = {first!r}, {second!r} settles it, or {first!r}, '' if it is none"
+        f"confirm with DATA_EXT = {first!r}, {second!r}, or set {first!r}, '' if it is not noise"
     )
 
 
@@ -200,7 +200,7 @@ def _kind(path: Path, hdus: fits.HDUList, data: Any, noise: Any, said: str, inst
     entry = _entry(hdus, noise)
     raise InputError(
         f'{path.name}: whether {label(hdus, noise)} is variance or sigma cannot be told from its name and unit '
-        f"({found}); say it in DATA_EXT, as in DATA_EXT = {_entry(hdus, data)!r}, '{entry}: variance', or "
+        f"({found}); state it in DATA_EXT, as in DATA_EXT = {_entry(hdus, data)!r}, '{entry}: variance', or "
         f"'{entry}: sigma', '{entry}: inverse variance'"
     )
 
@@ -227,10 +227,10 @@ def _unused(hdus: fits.HDUList, data: Any) -> list[str]:
         hdu, kind = min(candidates, key=lambda found: bool(WEIGHT.search(found[0].name)))  # may be exposure times
         way = f'DATA_EXT = {_entry(hdus, data)!r}, '
         if kind:
-            return [f'{label(hdus, hdu)} looks like {kind}: {way}{_entry(hdus, hdu)!r} uses it']
+            return [f'{label(hdus, hdu)} looks like {kind}: use it with {way}{_entry(hdus, hdu)!r}']
         entry = _entry(hdus, hdu)
-        return [f"{label(hdus, hdu)} looks like noise: {way}'{entry}: sigma' (or '{entry}: variance') uses it"]
+        return [f"{label(hdus, hdu)} looks like noise: use it with {way}'{entry}: sigma' (or '{entry}: variance')"]
     name = str(data.header.get('ERRDATA') or hdus[0].header.get('ERREXT') or '').strip()
     if name and name.upper() not in [hdu.name for hdu in hdus]:
-        return [f'its header says that {name} holds it (ERRDATA), which is not there: truncated, or written without it']
+        return [f'its header says that it is in {name} (ERRDATA), which is missing: truncated, or written without it']
     return []

@@ -56,7 +56,7 @@ def flux_unit(
         unit = _times(unit, str(response.get('BUNIT', '')))
     if unit is None:
         if own and response is None:
-            notes.append(f'{file}: BUNIT = {own!r} is no unit that astropy knows; it is copied as it is')
+            notes.append(f'{file}: BUNIT = {own!r} is not a unit that astropy knows; it is copied as it is')
         return FluxUnit('' if response is not None else own, own, 1.0, tuple(notes))
     if says_ampere(own):
         notes.append(f'{file}: A in BUNIT = {own!r} is taken for Angstrom')

@@ -50,7 +50,7 @@ def _in_header(path: Path, header: fits.Header, ends: FloatArray, unit: str) -> 
         ends = ends * units.Unit(unit).to('Angstrom')
     except ValueError as error:  # not a unit that astropy knows, or not a length
         problem = f'the unit of its wavelengths, {unit!r}, is not a length'
-        raise InputError(f"{path.name}: PSF = 'header', but {problem}; mend CUNIT3, or {way_out}") from error
+        raise InputError(f"{path.name}: PSF = 'header', but {problem}; correct CUNIT3, or {way_out}") from error
     from mpdaf.MUSE import FSFModel
 
     try:

@@ -98,14 +98,14 @@ def _faults(header: fits.Header, name: str) -> Iterator[str]:
     begin = x[:4] if x[:4] in PAIRS else 'RA--'
     for axis, kind, first in ((1, x, begin), (2, y, PAIRS[begin])):
         if not kind.startswith(first) or len(kind) < 6:
-            yield f'CTYPE{axis} = {kind!r} of {name} is no axis of a projection; expected {first}-TAN or the like'
+            yield f'CTYPE{axis} = {kind!r} of {name} is not an axis of a projection; expected {first}-TAN or the like'
     if x[5:] != y[5:]:
         yield f'CTYPE1 = {x!r} and CTYPE2 = {y!r} of {name} are of two projections; expected the same'
     for axis in (1, 2):
         unit = str(header.get(f'CUNIT{axis}', '')).strip()
         found = parsed(unit) or parsed(unit.lower())
         if unit and (found is None or found.physical_type != 'angle'):
-            yield f'CUNIT{axis} = {unit!r} of {name} is no unit of angle; expected deg'
+            yield f'CUNIT{axis} = {unit!r} of {name} is not a unit of angle; expected deg'
     yield from _numbers(header, name)
 
 
@@ -113,7 +113,7 @@ def _numbers(header: fits.Header, name: str) -> Iterator[str]:
     matrix = [f'{kind}{i}_{j}' for kind in ('CD', 'PC') for i in (1, 2) for j in (1, 2)]
     for card in ('CRVAL1', 'CRVAL2', 'CRPIX1', 'CRPIX2', 'CDELT1', 'CDELT2', *matrix):
         if card in header and not _is_number(header[card]):
-            yield f'{card} = {header[card]!r} of {name} is no number'
+            yield f'{card} = {header[card]!r} of {name} is not a number'
     for card, most in (('CRVAL1', 360), ('CRVAL2', 90)):
         if abs(header.get(card, 0.0)) > most:
             yield f'{card} = {header[card]:g} of {name} is out of range; expected degrees up to {most}'
@@ -134,7 +134,7 @@ def _coupling(header: fits.Header, shape: tuple[int, ...]) -> str:
         value = header.get(f'{kind}{i}_{j}', 0.0)
         own = [_element(header, kind, i, k) for k in ((3,) if i == 3 else (1, 2))]
         if not _is_number(value):
-            return f'{kind}{i}_{j} = {value!r} is no number'
+            return f'{kind}{i}_{j} = {value!r} is not a number'
         if all(map(_is_number, own)) and abs(value) * lengths[j] > COUPLED * float(np.hypot.reduce(own)):
             what = 'wavelengths depend on the position in the field' if i == 3 else 'positions depend on the wavelength'
             return f'{kind}{i}_{j} = {value:g} makes {what}; expected axes that do not: resample the cube'

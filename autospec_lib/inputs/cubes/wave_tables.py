@@ -93,7 +93,7 @@ def _axis(file: str, wave: FloatArray, text: str, ctype: str, name: str = '') ->
         notes.append(f'{file}: no wavelength axis in the header; wavelengths are those of {name}')
     medium = medium_of(ctype)
     if not medium:
-        notes.append(f'{file}: nothing tells whether wavelengths are in air or vacuum, nor do the spectra')
+        notes.append(f'{file}: the file does not say whether wavelengths are in air or vacuum; spectra will not say it')
     cards, spacing = _linear(wave, unit, ctype), 'linear'
     if not cards:
         cards, spacing = CHANNELS, 'of a table'

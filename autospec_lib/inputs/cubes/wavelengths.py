@@ -132,12 +132,12 @@ def _ctype(file: str, written: str) -> tuple[str, list[str]]:
         return written, []
     if '-' in written[3:]:
         raise InputError(
-            f'{file}: CTYPE3 = {written!r} is no wavelength axis that can be used; expected WAVE or AWAV, linear or '
+            f'{file}: CTYPE3 = {written!r} is not a usable wavelength axis; expected WAVE or AWAV, linear or '
             '-LOG: resample the cube'
         )
-    said = f'CTYPE3 = {written!r} does not tell' if written else 'no CTYPE3 tells'
+    said = f'CTYPE3 = {written!r} does not say' if written else 'no CTYPE3 says'
     way = 'set CTYPE3 to AWAV (air) or WAVE (vacuum) if you know'
-    return UNKNOWN_TYPE, [f'{file}: {said} whether wavelengths are in air or vacuum, nor do the spectra; {way}']
+    return UNKNOWN_TYPE, [f'{file}: {said} whether wavelengths are in air or vacuum; spectra will not say it; {way}']
 
 
 def _is(value: Any, kind: Any) -> bool:
@@ -196,8 +196,8 @@ def unit_of(file: str, text: str) -> str:
     found = next(filter(None, map(parsed, (name, name.lower(), name.lower().removesuffix('s')))), None)
     if found is None or found.physical_type != 'length':
         raise InputError(
-            f'{file}: CUNIT3 = {text!r} is no unit of wavelength; expected Angstrom, nm, um or m: convert the cube, or '
-            'correct the header'
+            f'{file}: CUNIT3 = {text!r} is not a unit of wavelength; expected Angstrom, nm, um or m: convert the cube, '
+            'or correct the header'
         )
     return str(found.to_string('fits'))
 

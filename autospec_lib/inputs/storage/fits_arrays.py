@@ -144,7 +144,7 @@ def readable(path: Path, what: str = 'not a readable FITS file') -> Iterator[Non
             raise
         except Exception as error:
             raise InputError(
-                f'{path.name}: {what} ({plain_reason(error)}); copy it again, or mend its header'
+                f'{path.name}: {what} ({plain_reason(error)}); copy it again, or correct its header'
             ) from error
 
 
