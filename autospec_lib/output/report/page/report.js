@@ -73,7 +73,7 @@ const Report = {
 globalThis.autospecTable = (table) => Report.receive(table);
 globalThis.autospecSource = (data, numbers) => Source.receive(data, numbers);
 
-/** Show a source at once: a browser tells of a new address only later, and the next key may be faster. */
+/** Show a source at once: the browser's event for a new address comes later, perhaps after the next key. */
 function show(id) {
   if (id === undefined) return;
   location.hash = encodeURIComponent(id);
@@ -89,7 +89,7 @@ function focusOn(name) {
   byId(name).select?.();
 }
 
-/** What a key does; false where it is not ours. */
+/** Handle a key; false if the key is not used by the page. */
 function pressed(key) {
   const open = Source.id !== null;
   const verdict = VERDICTS.find((one) => one[0] === key);
