@@ -92,7 +92,7 @@ LINES = (
 )
 BRIGHTNESSES = ('detsn_max', 'flux', 'f_kron', 'f_3kron', 't_glr', 'nsigtglr', 'snr', 'sn')
 
-# Names that cannot be a right ascension: a header with one of these in second place does not mean ID RA DEC.
+# Names that cannot be a position: a header with one of these in second or third place does not mean ID RA DEC.
 NO_POSITIONS = (
     *('x', 'y', 'z', 'i', 'id', 'number', 'mag', 'magerr', 'flux', 'fluxerr', 'flags'),
     *('lambda', 'wave', 'npix'),

@@ -42,7 +42,7 @@ class Extensions:
     bad : BadWhen
         Which values of the mask are bad.
     lack : str
-        A warning for a cube without noise, unless the noise is in a file beside it.
+        A warning for a cube without noise; not used if the noise is in a file beside it.
     remarks : tuple of str
         Warnings, one line each.
     """
