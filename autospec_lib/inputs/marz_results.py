@@ -1,4 +1,4 @@
-"""The redshifts that MARZ saves: files ``.mz``."""
+"""Reads the redshifts that MARZ saves (``.mz`` files)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ MOST = 6  # QOP of a star
 
 @dataclass(frozen=True)
 class Redshift:
-    """What MARZ says of a source.
+    """The result of MARZ for a source.
 
-    ``z`` is the redshift that the user has set, else that of the automatic match, None where there is neither.
-    ``quality`` is 4 (sure), 3, 2, 1 (none), 6 (a star) or 0 (nobody has judged); ``template`` names what matches.
+    ``z`` is the redshift that the user has set, else that of the automatic match, None if there is neither.
+    ``quality`` is 4 (sure), 3, 2, 1 (none), 6 (star) or 0 (not judged); ``template`` is the template that matches.
     """
 
     z: float | None
@@ -32,7 +32,7 @@ def read(path: Path) -> dict[str, Redshift]:
     Raises
     ------
     InputError
-        If the file cannot be read, or is not one that MARZ has written.
+        If the file cannot be read or was not written by MARZ.
     """
     from astropy.io.ascii import InconsistentTableError, convert_numpy
     from astropy.table import Table
@@ -40,7 +40,7 @@ def read(path: Path) -> dict[str, Redshift]:
     try:
         text = path.read_text(encoding='utf-8-sig')
     except (OSError, UnicodeDecodeError) as error:
-        what = getattr(error, 'strerror', None) or 'is no text'
+        what = getattr(error, 'strerror', None) or 'is not text'
         raise InputError(f'{path}: {what}; expected a .mz file of MARZ') from error
     fault = InputError(f'{path}: no columns Name, QOP and AutoZ or FinZ; expected a .mz file of MARZ')
     try:

@@ -245,7 +245,7 @@ def test_a_folder_of_the_users_own_stays(field, capsys):
     for name in ('sources.js', 'paper.tex'):
         (mine / name).write_text('mine')
     assert main([str(field)]) == 1
-    assert f'{mine} is not of AutoSpec' in capsys.readouterr().err
+    assert f'{mine} is not from AutoSpec' in capsys.readouterr().err
     assert {path.name: path.read_text() for path in mine.iterdir()} == {'sources.js': 'mine', 'paper.tex': 'mine'}
     (mine / 'paper.tex').unlink()  # what a run that was killed at its start leaves is no obstacle
     assert main([str(field), '-q']) == 1
