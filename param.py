@@ -3,7 +3,7 @@
 # File names start at the folder of this file. Help: AutoSpec --help, and --check to see what a run would do.
 
 # --- Mode ---
-MODE        = 'param'          # 'param': one SIZE and REF for all sources, 'cat': columns of the catalogue
+MODE        = 'param'          # 'param': one SIZE and REF for all sources; 'cat': from columns of the catalogue
 REF         = ''               # reference: '' white light, an image in IMG ('g-band') or a radius in APER (2.0)
 
 # --- Input ---
@@ -16,7 +16,7 @@ APER        = ()               # radius or radii of apertures [arcsec], e.g. (1.
 IMG         = ()               # further image or images, for weights and masks, e.g. 'g-band.fits'
 SIZE        = 5.0              # full width of the cube cut out around a source [arcsec]
 SKY_SUB     = True             # subtract the mean spectrum of the sky around a source
-NOISE       = 'propagated'     # errors: 'propagated' from the cube's, 'empirical': scaled to the scatter of blank sky
+NOISE       = 'propagated'     # errors: 'propagated' from the cube; 'empirical': scaled to the scatter of blank sky
 
 # --- Object masks ---
 USE_IMGS    = True             # make masks from white light, IMG and SEG; False: from SEG alone

@@ -1,8 +1,8 @@
-"""The order of the method for one source: cut-out in, products out. No files, no plots, no printing.
+"""The steps of the method for one source, in order: cut-out in, products out. No files, no plots, no printing.
 
 The steps are those of Griffiths & Conselice (2018, ApJ 869, 68): white light, segmentation, masks, sky, sums and
-weighted spectra, continuum, cross-correlation, and spectra weighted by its maps. On demand come the joint extraction of
-neighbours, a spectrum weighted by the PSF, and measured errors.
+weighted spectra, continuum, cross-correlation, and spectra weighted by its maps. The joint extraction with neighbours,
+a spectrum weighted by the PSF, and measured errors are optional.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from autospec_lib.extraction import continuum, cross_correlation, noise, psf_spe
 
 
 def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> Products:
-    """Everything AutoSpec makes of one source.
+    """All products of one source.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> P
 
 
 def _with_own_aperture(cutout: Cutout, params: Params) -> tuple[Params, tuple[str, ...]]:
-    """The parameters with the aperture of the catalogue's row, and a note where another one has its key."""
+    """The parameters with the aperture of the catalogue's row added; a note if another aperture has the same key."""
     radius = cutout.target.aper
     if radius is None or radius in params.aper:
         return params, ()
@@ -100,7 +100,7 @@ def _with_own_aperture(cutout: Cutout, params: Params) -> tuple[Params, tuple[st
 
 
 class _Spaxels:
-    """The spaxels of a mask less the sky: what spectra are made from.
+    """The sky-subtracted spaxels of a mask, from which spectra are made.
 
     ``voxels`` are columns (nl, n) for the n pixels of ``mask`` (ny, nx).
     """
@@ -111,7 +111,7 @@ class _Spaxels:
         self.voxels: Voxels = chosen if sky is None else chosen.minus(sky)
 
     def spectrum(self, tag: str, kind: Kind, values: Measured, weight: FloatArray, no_continuum: bool) -> Spectrum:
-        """What was measured with these weights (n,), and what it is."""
+        """A spectrum that was measured with these weights (n,), with its description."""
         image = np.zeros(self.mask.shape)
         image[self.mask] = weight
         return Spectrum(
@@ -149,7 +149,7 @@ def _segmentation_maps(cutout: Cutout, white: FloatArray, settings: Segmentation
 
 
 def _reference(cutout: Cutout, params: Params) -> tuple[str, float | None, tuple[str, ...]]:
-    """The reference's tag and, for an aperture, its radius; white light and a note where there is no such reference."""
+    """The reference's tag and, for an aperture, its radius; white light and a note if there is no such reference."""
     tag = keys.reference(cutout.target.ref, cutout.images, params.aper, bool(params.deblend))
     if tag is not None:
         return tag, {keys.aperture(radius): radius for radius in params.aper}.get(tag), ()
@@ -158,7 +158,7 @@ def _reference(cutout: Cutout, params: Params) -> tuple[str, float | None, tuple
 
 
 def _object_mask(cutout: Cutout, masks: SourceMasks) -> dict[str, tuple[Any, str]]:
-    """Header cards on the object mask that was used."""
+    """Header cards on the object mask."""
     number = int(masks.target.sum())
     return {
         'OBJMASK': (masks.used, 'object mask that spectra are from'),
@@ -175,7 +175,7 @@ def _chosen(products: Products, key: str, tag: str) -> Products:
 
 
 def _sky(cutout: Cutout, masks: SourceMasks) -> tuple[Measured | None, Products]:
-    """The mean sky, or None and a note where no pixel is free of objects or none of them is usable."""
+    """The sky, as the mean over the sky mask; None and a note if the mask has no usable pixel."""
     sky = sums.means(cutout.voxels.columns, masks.sky.reshape(1, -1))[0]
     if not np.isfinite(sky.data).any():
         return None, Products(notes=('no usable sky pixel: spectra are not sky-subtracted',))
@@ -185,7 +185,7 @@ def _sky(cutout: Cutout, masks: SourceMasks) -> tuple[Measured | None, Products]
 
 
 def _summed(target: _Spaxels, radii: tuple[float, ...]) -> Products:
-    """Sums over the object mask and over its part in each circle."""
+    """Sums over the object mask, and over the part of it in each circle."""
     inside = {keys.TOTAL: target.mask}
     inside |= {keys.aperture(radius): source_masks.aperture(target.cutout, radius) for radius in radii}
     chosen = np.array([mask[target.mask] for mask in inside.values()])
@@ -198,7 +198,7 @@ def _summed(target: _Spaxels, radii: tuple[float, ...]) -> Products:
 def _weighted(
     target: _Spaxels, images: dict[str, Measured], kind: Kind, continuum_subtracted: bool = False
 ) -> Products:
-    """One optimally weighted spectrum per weight image (ny, nx), and a note where an image gives no weights."""
+    """One optimally weighted spectrum per weight image (ny, nx), and a note if an image gives no weights."""
     profiles: dict[str, FloatArray] = {}
     notes = []
     number = int(target.mask.sum())
@@ -228,7 +228,7 @@ def _weighted_by_psf(target: _Spaxels) -> Products:
 
 
 def _cross_correlated(products: Products, target: _Spaxels, params: Params) -> Products:
-    """The maps against the reference, with and without continuum, and the spectra weighted by them."""
+    """The cross-correlation maps with the reference, with and without continuum, and the spectra weighted by them."""
     reference = products.spectra[products.reference]
     if not params.cont_sub:
         return _correlated(reference, target, params, None)
@@ -248,7 +248,7 @@ def _cross_correlated(products: Products, target: _Spaxels, params: Params) -> P
 
 
 def _correlated(reference: Spectrum, target: _Spaxels, params: Params, polynomials: FloatArray | None) -> Products:
-    """The map against one reference and the spectrum weighted by it; ``polynomials`` (nl, k) hold the continuum."""
+    """The map with one reference, and the spectrum weighted by it; ``polynomials`` (nl, k) span the continuum."""
     voxels = target.cutout.voxels.columns
     by_variance = params.xcor_weight == 'variance'
     channels = cross_correlation.channel_weights(voxels) if by_variance else np.ones(len(voxels.data))

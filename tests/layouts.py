@@ -269,7 +269,7 @@ def kcwi(path, truth):
     hdus[0].header.update(header)
     fits.HDUList([*hdus, fits.ImageHDU(flags, name='FLAGS')]).writeto(path)
     said = ('KCWI', 'PRIMARY, UNCERT (sigma', 'MASK (any but 0 is bad)', 'linear, air')
-    return Truth('KCWI', said, WAVE, pixel=KCWI_PIXEL, warned=('slip',))
+    return Truth('KCWI', said, WAVE, pixel=KCWI_PIXEL, warned=('mistake of the pipeline',))
 
 
 def kcwi_idl(path, truth):

@@ -1,4 +1,4 @@
-"""The command line: options, the order of the work, and every word on the terminal."""
+"""The command line: options, the order of the work, and everything that is printed on the terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from autospec_lib.cli import command
 
-        # Its own handler takes the place of this one as soon as there is something to wind up.
+        # `Interruption` replaces this handler as soon as there is something to finish or clean up.
         return command.main(argv)
     finally:
         if signal.getsignal(signal.SIGINT) is _leave:

@@ -45,8 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
-    # Before numpy is there, which param.py may import: linear algebra in one thread adds up in one order, so that
-    # results do not depend on how many cores there are.
+    # Before numpy is imported, which param.py may do: with one thread, linear algebra adds numbers up in a fixed order,
+    # so that results do not depend on the number of cores.
     for library in ('OPENBLAS', 'MKL', 'OMP', 'VECLIB'):
         os.environ.setdefault(f'{library}_NUM_THREADS', '1')
     prepare_streams()
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _guarded(folder: Path, options: argparse.Namespace, interruption: Interruption) -> int:
-    """Do what is asked for; the exit code, whatever happens."""
+    """Do what the options ask for; turn every error into a message and an exit code."""
     try:
         if not options.init:
             memory.check()
@@ -140,11 +140,11 @@ def _demo(folder: Path, options: argparse.Namespace, interruption: Interruption)
 def _prepare(
     folder: Path, options: argparse.Namespace, write_defaults: bool = True
 ) -> tuple[Job, list[Target], list[str]]:
-    """Read and check everything that can be checked before the first source; the third value are warnings."""
+    """Read and check everything that can be checked before the first source; the third value is a list of warnings."""
     from autospec_lib.config import reading
 
     params, warned = reading.load(folder / 'param.py', positions.parameters(folder, options))
-    # From here on numpy and more are needed; a fault in param.py has been told without waiting for them.
+    # From here on numpy and more are needed; a fault in param.py is reported without waiting for their imports.
     from autospec_lib.run import preparation
 
     choice = preparation.Choice(options.id, options.skip_bad_rows, options.resume, tuple(options.radec or ()))
@@ -160,7 +160,7 @@ def _warn(lines: list[str], options: argparse.Namespace) -> None:
 
 def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) -> int:
     """Extract every source."""
-    # While modules are imported the garbage collector walks over them again and again, a twentieth of the start-up.
+    # During imports the garbage collector scans all modules again and again: a twentieth of the start-up time.
     gc.disable()
     try:
         job, targets, warned = _prepare(folder, options)
@@ -174,7 +174,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
     from autospec_lib.run.results import Results
 
     report = Report(len(targets))
-    extract = _way(job, targets, options, interruption)  # no answer of a cluster is a fault of the command line
+    extract = _way(job, targets, options, interruption)  # a cluster that does not answer is a fault of the command line
     output = job.folder / job.params.output
     with ExitStack() as stack:
         try:
@@ -218,7 +218,7 @@ def _write_header(log: Log, job: Job, options: argparse.Namespace, warned: list[
 
 
 def _loop(outcomes: Iterator[Outcome], told: tuple[Report, Results, Log], options: argparse.Namespace) -> int:
-    """Tell report, results and log of every source as it is done; the exit code."""
+    """Hand each source's outcome to report, results and log as it is done; return the exit code."""
     from tqdm import tqdm
 
     report, results, log = told
@@ -259,7 +259,7 @@ def _loop(outcomes: Iterator[Outcome], told: tuple[Report, Results, Log], option
 def _way(
     job: Job, targets: list[Target], options: argparse.Namespace, interruption: Interruption
 ) -> Callable[[Job], Iterator[Outcome]]:
-    """How the sources are extracted, given the job: on a cluster, one by one, or in several processes."""
+    """The function that extracts the sources, given the job: on a cluster, one by one, or in several processes."""
     from autospec_lib.run import schedule
 
     if options.scheduler:
@@ -273,7 +273,7 @@ def _way(
 
 
 def _processes(job: Job, targets: list[Target], options: argparse.Namespace) -> int:
-    """How many processes of this machine extract; on a cluster each worker is one by itself."""
+    """The number of extracting processes on this machine; 1 on a cluster, where each worker is one process."""
     from autospec_lib.run import schedule
 
     cores = job.params.cores if options.cores is None else options.cores
@@ -281,7 +281,7 @@ def _processes(job: Job, targets: list[Target], options: argparse.Namespace) -> 
 
 
 def _bug(folder: Path, error: Exception) -> int:
-    """A fault of ours: the traceback goes to the log, the screen says where."""
+    """Report a bug of AutoSpec: write the traceback to the log, print where it is."""
     from autospec_lib.run.report import Log
 
     trace = traceback.format_exc()

@@ -1,22 +1,25 @@
-"""Whether the libraries can be loaded at all within the limits that this process was started with."""
+"""The check that the address space of this process (``ulimit -v``) has room for the libraries.
+
+The memory that a run needs is estimated in `autospec_lib.run.estimate`.
+"""
 
 from __future__ import annotations
 
 from autospec_lib.core.errors import InputError
 
-NEEDED = 300 * 2**20  # bytes of address space that the imports of a run take, and a source does not fit beside them
+NEEDED = 300 * 2**20  # bytes of address space that the imports of a run take; sources need more
 
 
 def check() -> None:
     """Refuse a limit of the address space (``ulimit -v``) in which the numerical libraries cannot be loaded.
 
-    OpenBLAS, which numpy and scipy bring, then ends the process with words of its own, or looks for memory for ever and
-    heeds no signal.
+    Under such a limit OpenBLAS, a part of numpy and scipy, ends the process with a message of its own, or keeps trying
+    to allocate memory and ignores signals.
 
     Raises
     ------
     InputError
-        With the limit.
+        If the limit is too low.
     """
     try:
         import resource

@@ -1,4 +1,4 @@
-"""The options of the command line, and the words of ``--help``."""
+"""The options of the command line, and the text of ``--help``."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ one position, without a catalogue or param.py:
   AutoSpec --radec '08:42:18.8 +01:38:33' cube.fits
 
 exit codes: 0 every source done; 1 at least one source failed, or the run had to stop (named in the summary);
-2 parameters, catalogue, cube, images or the command line at fault, nothing was started; 3 a bug (traceback in the
+2 a fault in parameters, catalogue, cube, images or command line, nothing was started; 3 a bug (traceback in the
 log); 130 interrupted (Ctrl-C, SIGTERM), finished sources are kept.
 param.py has one line about every parameter, docs/parameters.md explains each."""
 
 
 def parser() -> argparse.ArgumentParser:
-    """Everything that can be said after ``AutoSpec``."""
+    """The parser of the command line."""
     result = argparse.ArgumentParser(
         prog='AutoSpec',
         description=DESCRIPTION,
@@ -87,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The options of a command line; one that makes no sense ends the program."""
+    """The options of a command line; invalid ones end the program."""
     made = parser()
     options = made.parse_args(argv)
     if options.port is not None and not options.view:
@@ -103,9 +103,9 @@ def _count(text: str) -> int:
 
 
 def _port(text: str) -> int:
-    """A port, 0 for any that is free."""
+    """A port number; 0 stands for any free port."""
     if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f'{text!r} is no port; expected a whole number up to 65535, e.g. 8000')
+        raise argparse.ArgumentTypeError(f'{text!r} is not a port; expected a whole number up to 65535, e.g. 8000')
     return int(text)
 
 
@@ -120,5 +120,7 @@ def _address(text: str) -> str:
     """The address of a Dask scheduler."""
     found = re.fullmatch(r'(?:(?:tcp|tls)://)?(?:\[[0-9a-fA-F:.]+\]|[\w.-]+):(\d{1,5})', text)
     if not found or int(found[1]) > 65535:
-        raise argparse.ArgumentTypeError(f'{text!r} is no address; expected tcp://HOST:PORT, e.g. tcp://10.0.0.1:8786')
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is not an address; expected tcp://HOST:PORT, e.g. tcp://10.0.0.1:8786'
+        )
     return text

@@ -1,4 +1,4 @@
-"""What ``--radec`` means for the rest of the command line: positions need no catalogue, and no ``param.py``."""
+"""How ``--radec`` changes the other inputs: positions on the command line need no catalogue and no ``param.py``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autospec_lib.core.errors import InputError
 
 
 def folder(options: argparse.Namespace) -> Path:
-    """The working folder. With positions the cube may be named in its place, which is then ``options.cube``."""
+    """The working folder. With positions, the user may name the cube instead, which is then ``options.cube``."""
     options.cube = None
     if options.radec and options.folder and os.path.isfile(options.folder):
         options.cube, options.folder = options.folder, None
@@ -18,7 +18,7 @@ def folder(options: argparse.Namespace) -> Path:
 
 
 def parameters(folder: Path, options: argparse.Namespace) -> dict[str, str] | None:
-    """The parameters that positions replace, by field: no catalogue, and the cube if it is named; None without them.
+    """The parameters that ``--radec`` sets, by field: no catalogue, and the cube if it is named; None without --radec.
 
     Raises
     ------

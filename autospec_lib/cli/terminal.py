@@ -1,4 +1,4 @@
-"""The streams of the terminal."""
+"""Output on the terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def prepare_streams() -> None:
-    """Let what cannot be printed be replaced, and a stream that is closed (``2>&-``) be nowhere."""
+    """Replace characters that cannot be printed, and send the output of a closed stream (``2>&-``) to /dev/null."""
     for name in ('stdout', 'stderr'):
         stream = getattr(sys, name)
         if stream is None:
@@ -22,12 +22,12 @@ def prepare_streams() -> None:
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
-    """Print; a reader that has gone (``| head``) or a full disk is no reason to end a run, whose results are files."""
+    """Print. A closed pipe (``| head``) or a full disk does not end the run, because its results are files."""
     stream = stream or sys.stdout
     try:
         print(text, file=stream, flush=True)
     except OSError:
-        # Python would try to write the rest when it ends.
+        # Otherwise Python would try to write the rest when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

@@ -13,12 +13,12 @@ from autospec_lib.run.interruption import Interruption
 
 
 def view(folder: Path, options: argparse.Namespace, interruption: Interruption) -> int:
-    """Open the report in a browser, say how where there is no display, or serve it.
+    """Open the report in a browser, or serve it; without a display, print how to reach it.
 
     Raises
     ------
     InputError
-        If there is no report, or the port cannot be had.
+        If there is no report, or the port is not available.
     """
     import webbrowser
 
@@ -32,12 +32,12 @@ def view(folder: Path, options: argparse.Namespace, interruption: Interruption) 
     else:
         say(f'no display here; the page is {page}')
         say(f'copy its folder to your machine and open index.html: scp -r {platform.node()}:{page.parent} .')
-        say('or serve it with AutoSpec --view --port 8000, and tell ssh to pass it on: ssh -L 8000:localhost:8000 HOST')
+        say('or serve it with AutoSpec --view --port 8000, and forward the port: ssh -L 8000:localhost:8000 HOST')
     return 0
 
 
 def _output(folder: Path) -> str:
-    """OUTPUT of the folder's param.py; that of the template where it has none, or none that can be read."""
+    """OUTPUT of the folder's param.py; its default if param.py is missing or cannot be read."""
     from autospec_lib.config import params, reading
 
     try:

@@ -1,4 +1,4 @@
-"""Parameters that are sound alone and wrong together, or wrong for the folder that they are used in."""
+"""Conflicts: parameters that are valid each by itself but not together, or not in this working folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autospec_lib.config.params import Params
 from autospec_lib.core import keys
 from autospec_lib.core.wording import near
 
-# The parameters at play, the first of which tells the line, and what is wrong.
+# The parameters involved (the message gives the line of the first), and what is wrong.
 Finding: TypeAlias = tuple[tuple[str, ...], str]
 
 _TAKEN = (keys.WHITE, keys.SKY, keys.TOTAL, keys.PSF, keys.DEBLEND, keys.RESIDUAL)
@@ -26,7 +26,7 @@ _TAKEN_ENDS = (keys.SKYSUB, keys.CONTSUB)
 
 
 def faults(params: Params, folder: Path) -> Iterator[Finding]:
-    """What no run can go on with; relative file names start at ``folder``."""
+    """Conflicts that stop a run; relative file names start at ``folder``."""
     yield from _apertures(params)
     yield from _maps(params)
     for name, files in (('IMG', params.img), ('SEG', params.seg)):
@@ -38,7 +38,7 @@ def faults(params: Params, folder: Path) -> Iterator[Finding]:
 
 
 def cautions(params: Params, written: Container[str]) -> Iterator[Finding]:
-    """What a run can go on with, but the user may not have meant; ``written`` are the names that ``param.py`` sets."""
+    """Conflicts that are only warnings; ``written`` are the names that ``param.py`` sets."""
     if params.mode == 'param':
         yield from _reference(params)
     if not params.xcor:
@@ -88,7 +88,7 @@ def _tags(name: str, files: tuple[str, ...]) -> Iterator[Finding]:
 
 
 def taken_tags(params: Params) -> Iterator[Finding]:
-    """Tags that something else in the results is called; an instrument's prefix must be in PREFIX to be known."""
+    """Tags that something else in the results is called; that of the instrument is not known yet if PREFIX is ''."""
     images = {keys.image_tag(file) for file in params.img}
     for file in params.img:
         tag = keys.image_tag(file)

@@ -1,4 +1,4 @@
-"""Runs a user's Python file by path, in a namespace of its own, and gives the names that it sets."""
+"""Executes a user's Python file by its path, in a namespace of its own, and returns the names that it sets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.
 
 
 def run(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
-    """Execute the file, with its folder as the working directory, and leave no trace of that in this process.
+    """Execute the file with its folder as the working directory, without side effects on this process.
 
     Parameters
     ----------
@@ -33,14 +33,14 @@ def run(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     Returns
     -------
     values : dict
-        What every name that the file leaves behind holds.
+        The value of every name that the file sets.
     lines : dict
         The line of the last assignment to each name; a name that an import or a function sets has none.
 
     Raises
     ------
     ParameterError
-        The file cannot be read, is not Python, or fails, with the line.
+        The file cannot be read, is not Python, or fails; the message gives the line.
     """
     filename = os.path.abspath(path)
     with _undisturbed():
@@ -51,13 +51,13 @@ def run(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
 
 
 def place(path: str | Path, line: int | None) -> str:
-    """Where in the file something is, as messages begin."""
+    """The file and line, with which messages begin."""
     name = os.path.basename(path)
     return f'{name}, line {line}' if line else name
 
 
 def _source(path: Path) -> str:
-    """The file's text, whatever its line ends, byte-order mark and declared encoding."""
+    """The file's text, with any line ends, byte-order mark and declared encoding."""
     try:
         return importlib.util.decode_source(path.read_bytes())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The parameters of a run: the only table of them, and the template of ``param.py``."""
+"""The parameters of a run: the one table that defines them, and the template of ``param.py``."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def _parameter(default: Any, kind: Kind, group: str, text: str, doc: str = '', a
 class Params:
     """Every parameter, checked and in its normal form; ``param.py`` has the fields' names in capitals.
 
-    A field's metadata hold its ``check``, what that ``expected``, its ``group``, one line of ``help`` (the comment in
-    ``param.py``), what ``doc`` (Markdown, or '') adds to it in docs/parameters.md, and its ``alias`` (a second name, or
-    ''). Files are named as in ``param.py``, relative ones from the folder of ``param.py``.
+    A field's metadata hold its ``check``, what it ``expected`` (for messages), its ``group``, one line of ``help`` (the
+    comment in ``param.py``), ``doc`` (Markdown that follows it in docs/parameters.md, or ''), and its ``alias`` (a
+    second name, or ''). File names are as in ``param.py``; relative ones start at the folder of ``param.py``.
     """
 
     mode: str = _parameter(
         'param',
         validators.choice('param', 'cat'),
         'Mode',
-        "'param': one SIZE and REF for all sources, 'cat': columns of the catalogue",
+        "'param': one SIZE and REF for all sources; 'cat': from columns of the catalogue",
         'See [Catalogue](inputs.md#catalogue).',
     )
     ref: str = _parameter(
@@ -91,7 +91,7 @@ class Params:
         'propagated',
         validators.choice('propagated', 'empirical'),
         'Spectra',
-        "errors: 'propagated' from the cube's, 'empirical': scaled to the scatter of blank sky",
+        "errors: 'propagated' from the cube; 'empirical': scaled to the scatter of blank sky",
         'See [Measured errors](method.md#measured-errors).',
     )
 
@@ -235,7 +235,7 @@ KNOWN = {field.name.upper(): field for field in FIELDS} | {
 
 
 def describe(params: Params) -> str:
-    """One line ``NAME = value`` for each parameter, which ``param.py`` would take back."""
+    """One line ``NAME = value`` for each parameter, in a form that is valid in ``param.py``."""
     width = max(map(len, KNOWN))
     return '\n'.join(f'{field.name.upper():<{width}} = {getattr(params, field.name)!r}' for field in FIELDS)
 

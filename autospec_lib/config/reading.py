@@ -28,7 +28,7 @@ def load(path: Path, given: Mapping[str, str] | None = None) -> tuple[Params, tu
     path : Path
         The file; relative names in it start at its folder.
     given : mapping of str to str, optional
-        What the command line says, by field: it holds whatever the file says, and the file may be missing.
+        Values from the command line, by field. They override the file, which may then be missing.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def load(path: Path, given: Mapping[str, str] | None = None) -> tuple[Params, tu
     Raises
     ------
     ParameterError
-        The file does not run, or with every fault of its values at once.
+        The file cannot be executed, or has faults, all of which are reported at once.
     """
     values, lines = ({}, {}) if given is not None and not path.exists() else param_file.run(path)
     checked, faults = _checked(values)
@@ -94,6 +94,6 @@ def _uncapitalised(values: Mapping[str, Any], lines: Mapping[str, int]) -> Itera
 
 
 def _messages(path: Path, lines: Mapping[str, int], findings: list[Finding]) -> list[str]:
-    """The findings with their places, from the top of the file to its end."""
+    """The findings with their lines, in the order of the file."""
     findings = sorted(findings, key=lambda finding: lines.get(finding[0][0], 0))
     return [f'{param_file.place(path, lines.get(names[0]))}: {text}' for names, text in findings]

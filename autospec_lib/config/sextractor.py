@@ -1,6 +1,6 @@
-"""How to segment images: Source Extractor's ``default.sex`` and its filter file (.conv) -> settings.
+"""Source Extractor's ``default.sex`` and its filter file (.conv) -> settings for the segmentation of images.
 
-Files that are absent are taken from the mpdaf package, which is found without importing it, as that takes seconds.
+Missing files are taken from the mpdaf package, which is located without importing it, because that takes seconds.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FILE = 'default.sex'
 
 
 class _Line(NamedTuple):
-    """A key and its words, and where they stand."""
+    """A key, its values as text, and their place in the file."""
 
     place: str
     key: str
@@ -73,9 +73,9 @@ def load(folder: Path) -> tuple[SegmentationSettings, tuple[str, ...]]:
     Returns
     -------
     settings : SegmentationSettings
-        A key that the file leaves out has SExtractor's own default.
+        Keys that the file leaves out have SExtractor's own defaults.
     warnings : tuple of str
-        One line for each thing that is not taken as SExtractor would.
+        One line for each setting that is not used as SExtractor would use it.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def _value(line: _Line) -> dict[str, Any]:
 
 
 def _overlooked(lines: Iterable[_Line]) -> Iterator[str]:
-    """Warnings on what SExtractor, too, passes over: unknown keys, superfluous words and all but a key's last line."""
+    """Warnings on what SExtractor ignores too: unknown keys, superfluous values, and all but the last line of a key."""
     seen: dict[str, str] = {}
     for line in lines:
         if line.key not in sextractor_keys.NAMES:
@@ -151,7 +151,7 @@ def _unsupported(values: Mapping[str, Any], last: Mapping[str, _Line]) -> Iterat
 
 
 def _associations(folder: Path, values: Mapping[str, Any], last: Mapping[str, _Line]) -> Iterator[str]:
-    """A warning where SExtractor would keep only the objects that match a list: the parameters file asks for it."""
+    """A warning if SExtractor would keep only the objects that match a list, as its file of output columns may ask."""
     line = last.get('PARAMETERS_NAME')
     path = folder / (line.words[0] if line and line.words else 'default.param')
     if values.get('ASSOCSELEC_TYPE') == 'ALL' or not os.path.isfile(path):

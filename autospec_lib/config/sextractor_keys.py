@@ -1,4 +1,4 @@
-"""The keys of Source Extractor's ``default.sex``: their names, and the values of those that shape a segmentation map.
+"""The keys of Source Extractor's ``default.sex``: all names, and the allowed values of those that change the map.
 
 Names and limits are those of SExtractor 2.25, and BACK_PEARSON of 2.28.
 """
@@ -28,7 +28,7 @@ NAMES = frozenset(_ALL.split())
 
 
 class Rule(NamedTuple):
-    """How a key's words, ``most`` at most, become its value; ``read`` raises ValueError with what is wrong."""
+    """How a key's words (at most ``most``) become its value; ``read`` raises ValueError with what is wrong."""
 
     read: Callable[[list[str]], Any]
     expected: str
@@ -41,7 +41,7 @@ def number(word: str, low: float = -LARGE, high: float = LARGE) -> float:
     Raises
     ------
     ValueError
-        With what is wrong, as messages go on after the value.
+        With what is wrong, in words that follow the value in a message.
     """
     # Not just float(word), which also takes 'nan', '1_0' and the digits of other scripts.
     if not re.fullmatch(r'[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?', word, re.ASCII | re.IGNORECASE):
@@ -119,7 +119,7 @@ RULES = {
     'ASSOCSELEC_TYPE': _choice('ALL', 'MATCHED', '-MATCHED'),
 }
 
-# Keys that change SExtractor's map and that sep cannot honour, and the value that stands in for any other.
+# Keys that change SExtractor's map but are not supported by sep, and the value that is used instead of any other.
 FIXED = {'DETECT_TYPE': 'CCD', 'WEIGHT_TYPE': 'NONE', 'BACK_PEARSON': 2.5}
 
 

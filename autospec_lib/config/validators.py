@@ -1,4 +1,4 @@
-"""What the value of one parameter may be: small checks that give the value in its normal form or say what is wrong."""
+"""Checks of single parameters: each returns the value in its normal form, or raises ValueError with what is wrong."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _TYPES = {str: 'text', bool: 'a switch', int: 'a number', float: 'a number', typ
 
 
 class Kind(NamedTuple):
-    """A check and what it expects; it raises ValueError with what is wrong ('is text') and a hint or none."""
+    """A check and what it expects; the check raises ValueError with what is wrong ('is text') and optionally a hint."""
 
     check: Check
     expected: str
 
 
 def plain(value: Any) -> Any:
-    """Numpy's arrays and scalars, and astropy's angles, which param.py may well compute, as Python's lists and numbers.
+    """numpy arrays and scalars and astropy angles, which param.py may have computed, as Python lists and numbers.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def _is_number(value: Any) -> bool:
 
 
 def switch(value: Any) -> bool:
-    """True or False and nothing that merely counts as one."""
+    """True or False; no other value that Python would treat as true or false."""
     if not isinstance(value, bool):
         raise _wrong_type(value)
     return value
@@ -137,7 +137,7 @@ def prefix(value: Any) -> str:
 
 
 def tag_prefix(value: Any) -> str:
-    """The beginning of the program's names in FITS files, or '' for that of the instrument."""
+    """The beginning of AutoSpec's own names in FITS files; '' for the prefix of the instrument."""
     result = text(value).strip().upper()
     if not (result.isalnum() or not result) or not result.isascii():
         raise ValueError('holds other characters than letters and digits')
@@ -165,7 +165,7 @@ def deblending(value: Any) -> bool | str:
 
 
 def psf(value: Any) -> tuple[float, ...] | str:
-    """'header', or up to three numbers: FWHM, or FWHM at both ends, or these and a Moffat exponent."""
+    """'header', or one to three numbers: FWHM; or FWHM at both ends; or these and a Moffat exponent."""
     if isinstance(value, str) and value.strip().lower() == 'header':
         return 'header'
     numbers: tuple[float, ...] = several(positive, most=3)(value)
@@ -175,7 +175,7 @@ def psf(value: Any) -> tuple[float, ...] | str:
 
 
 def choice(*options: str) -> Kind:
-    """One of the options, in any case."""
+    """One of the options, in upper or lower case."""
 
     def check(value: Any) -> str:
         result = text(value)
@@ -211,13 +211,13 @@ def _item(check: Check, value: Any) -> Any:
 
 
 def extensions(value: Any) -> tuple[int | str, ...]:
-    """None, or up to three extensions: data, noise (with its kind behind a colon, in normal form), mask; '' is none."""
+    """Up to three extensions: data, noise (if needed with its kind after a colon), mask; '' stands for none."""
     result: tuple[int | str, ...] = several(_extension, most=3)(value)
     if result and result[0] == '':
         raise ValueError('names no extension for the data')
     for entry, part in ((result[:1], 'data'), (result[2:], 'mask')):
         if entry and split_entry(entry[0])[1]:
-            raise ValueError(f'holds {show(entry[0])}, which says a kind of noise for the {part}')
+            raise ValueError(f'holds {show(entry[0])}, which gives a kind of noise for the {part}')
     return result
 
 
@@ -238,7 +238,7 @@ def _named_extension(value: str) -> str:
             raise ValueError('names no extension')
         return f'{extension}: {kind}'
     if ':' in value:
-        raise ValueError('names no kind of noise', near(value.rpartition(':')[2].strip(), WORDS))
+        raise ValueError('does not name a kind of noise', near(value.rpartition(':')[2].strip(), WORDS))
     return value
 
 

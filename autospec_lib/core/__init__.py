@@ -1,1 +1,1 @@
-"""What the parts hand to one another: types, errors, keys, geometry, the Moffat PSF; it imports no other part."""
+"""What all other folders share: types, errors, keys, geometry, the Moffat PSF. It imports no other folder."""

@@ -1,4 +1,4 @@
-"""Files that appear under their name only when they are complete."""
+"""Atomic writing: files that appear under their name only when they are complete."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 @contextmanager
 def complete_file(path: Path, flush: bool = True) -> Iterator[Path]:
-    """A temporary path beside ``path`` to write to; when the block ends it is flushed to disk and takes the name.
+    """A temporary path beside ``path`` to write to; when the block ends, it is flushed to disk and renamed to ``path``.
 
-    Where the block fails nothing is left, and what was under the name stays. Remains of a run that was killed go; what
-    another process is writing stays. Without ``flush``, which takes some ten milliseconds, the file may be found cut
-    short after the machine has failed.
+    If the block fails, the temporary file is removed and an older file at ``path`` stays. Temporary files of killed
+    runs are removed, but not those that another process is writing. Without ``flush``, which takes some ten
+    milliseconds, the file may be truncated if the machine crashes.
 
     Raises
     ------
@@ -35,10 +35,10 @@ def complete_file(path: Path, flush: bool = True) -> Iterator[Path]:
 
 
 def _remains(path: Path) -> list[Path]:
-    """Temporary files beside a path; without glob, which takes a millisecond in a folder of a thousand files."""
+    """Temporary files beside a path; not by glob, which takes a millisecond in a folder of a thousand files."""
     try:
         names = os.listdir(path.parent)
-    except OSError:  # the writer will see
+    except OSError:  # writing will fail too, with a message
         return []
     return [path.with_name(name) for name in names if name.startswith(f'.{path.name}.') and name.endswith('.tmp')]
 
@@ -49,13 +49,13 @@ def _flush(path: Path) -> None:
 
 
 def _in_use(temporary: Path) -> bool:
-    """Whether another process of this machine that still runs has given the file its name."""
+    """Whether the process that made the file is another one on this machine that still runs."""
     process = temporary.name.split('.')[-2]
     if os.name != 'posix' or not process.isdecimal() or int(process) == os.getpid():
         return False
     try:
         os.kill(int(process), 0)
-        # Dead, and its parent has not asked yet.
+        # A zombie: dead, but its parent has not read its exit code yet.
         return Path(f'/proc/{process}/stat').read_text(errors='replace').rpartition(')')[2].split()[0] != 'Z'
     except ProcessLookupError:
         return False
@@ -64,9 +64,9 @@ def _in_use(temporary: Path) -> bool:
 
 
 def write_new(path: Path, text: str) -> bool:
-    """Write a text file that is not there yet, complete or not at all; whether it was written.
+    """Write a text file, complete or not at all, unless it exists; return whether it was written.
 
-    A file that appears under the name in the meantime is kept.
+    A file that another process writes under this name in the meantime is kept too.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What can go wrong, by whose fault it is. Every message is one line: where, what, what is allowed, the way out."""
+"""Errors, by what is at fault. Every message is one line: where, what is wrong, what is allowed, what to do."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class InputError(AutoSpecError):
 
 
 class SourceError(AutoSpecError):
-    """This one source cannot be extracted; the others are not touched."""
+    """This one source cannot be extracted; the others are not affected."""
 
 
 class OutputError(AutoSpecError):
-    """Output cannot be written (full disk, read-only folder); the run stops, what is complete is kept."""
+    """Output cannot be written (full disk, read-only folder); the run stops and complete files are kept."""

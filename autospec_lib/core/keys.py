@@ -1,4 +1,4 @@
-"""Every key that AutoSpec writes to a file, built here and nowhere else."""
+"""The keys (names) of everything that AutoSpec writes to files; they are built here and nowhere else."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def spectrum(tag: str, continuum_subtracted: bool, sky_subtracted: bool) -> str:
 
 
 def parts(key: str) -> tuple[str, bool, bool]:
-    """What `spectrum` made a key of: tag, continuum subtracted or not, sky subtracted or not."""
+    """The arguments of `spectrum` that give this key: tag, continuum subtracted or not, sky subtracted or not."""
     rest = key.removesuffix(SKYSUB)
     return rest.removesuffix(CONTSUB), rest.endswith(CONTSUB), key.endswith(SKYSUB)
 
@@ -60,16 +60,16 @@ def object_mask(kind: str) -> str:
 
 
 def pictures(correlated: bool, deblended: bool) -> tuple[str, ...]:
-    """Which of the `PICTURES` a source has, with cross-correlation maps or not, with a joint extraction or not."""
+    """Which of the `PICTURES` a source has, with or without cross-correlation maps and joint extraction."""
     made = {'XCOR': correlated, 'DEBLEND': deblended}
     return tuple(key for key in PICTURES if made.get(key, True))
 
 
 def file_stem(ident: Ident) -> str:
-    """An ID as it stands in names of files and folders, which any file system takes.
+    """An ID in a form that is valid in names of files and folders on any file system.
 
-    A number stays. In text, accents are dropped and all but ASCII letters, digits and ``+ - . _`` becomes ``_``; it is
-    cut at 100 characters, does not begin or end with a dot, and is none of the names that Windows reserves.
+    A number is kept. In text, accents are dropped and all but ASCII letters, digits and ``+ - . _`` becomes ``_``; the
+    result has at most 100 characters, no dot at the beginning or end, and is not a name that Windows reserves.
     """
     if isinstance(ident, int):
         return str(ident)
@@ -91,11 +91,11 @@ def report_data(ident: Ident) -> str:
 
 
 def neighbour_profile(ident: Ident) -> str:
-    """The key of a neighbour's profile; ids of neighbours that no catalogue names are negative."""
+    """The key of a neighbour's profile; neighbours that are not in the catalogue have negative ids."""
     if isinstance(ident, int) and ident < 0:
         return f'{PROFILE}_N{-ident}'
     stem = file_stem(ident)
-    # N1 is a neighbour without a name.
+    # N1 stands for a neighbour that is not in the catalogue, so an ID N1 in the catalogue becomes ID_N1.
     return f'{PROFILE}_{"ID_" * bool(re.fullmatch(r"[Nn][0-9]+", stem))}{stem}'
 
 
@@ -110,7 +110,7 @@ def aperture_mask(radius: float, side: str) -> str:
 
 
 def aperture_radius(ref: str) -> float | None:
-    """The radius in arcsec that a reference names, or None where it names an image or nothing."""
+    """The radius in arcsec if a reference is a number; None if it is the name of an image, or empty."""
     try:
         radius = float(ref)
     except ValueError:
@@ -119,10 +119,10 @@ def aperture_radius(ref: str) -> float | None:
 
 
 def reference(ref: str, images: Collection[str], radii: Iterable[float], deblended: bool) -> str | None:
-    """The tag that a reference as the user writes it stands for, or None where it stands for nothing.
+    """The tag for a reference as the user writes it, or None if there is no such reference.
 
-    '' is white light, a number the radius of an aperture, anything else the name of an image or one of the program's
-    own names with any prefix.
+    '' is white light, a number the radius of an aperture, anything else the name of an image or one of AutoSpec's own
+    names with any prefix.
     """
     if not ref.strip():
         return WHITE

@@ -1,4 +1,4 @@
-"""Moffat profiles on pixels, round or elliptical, and a point-spread function that runs with wavelength."""
+"""Moffat profiles integrated over pixels, round or elliptical, and a PSF that varies with wavelength."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from autospec_lib.core.types import FloatArray, IntArray, Psf
 
 Pixel: TypeAlias = tuple[float, float]
 SQUARE: Pixel = (1.0, 1.0)
-# Two Gauss-Legendre points per axis are enough from this FWHM in pixels on, as is usual for cubes: the error is below
-# 3e-3 of the brightest pixel, and falls fast. Narrower profiles get so many that rho^-2n is below `_SMALL` (see
-# `_number`), with an error below 2e-3 as well.
+# From this FWHM in pixels on, which is usual for cubes, two Gauss-Legendre points per axis are enough: the error is
+# below 3e-3 of the brightest pixel and decreases fast with FWHM. For narrower profiles the number n of points is such
+# that rho^-2n is below `_SMALL` (see `_number`), which keeps the error below 2e-3.
 _WIDE, _SMALL, _MOST = 2.5, 2e-5, 24
-# Large exponents, which come near a Gaussian, need as many points as if their pole were this far off, in FWHM.
+# Profiles with large exponents, which are nearly Gaussian, need as many points as if their pole were at this distance,
+# in FWHM.
 _NARROWEST = 1.75
 
 
@@ -22,7 +23,7 @@ def shape_matrix(fwhm: float, e1: float, e2: float) -> FloatArray:
     """The matrix (2, 2), in pixels squared and (y, x) order, whose eigenvalues are the squared FWHM along the axes.
 
     ``fwhm`` is the geometric mean of the two; ``e1`` stretches along y against x, ``e2`` along the diagonal; the axis
-    ratio is exp(-hypot(e1, e2)). Any three numbers (fwhm > 0) give a valid ellipse, so that a fit needs no walls.
+    ratio is exp(-hypot(e1, e2)). Any three numbers (fwhm > 0) give a valid ellipse, so that a fit needs no constraints.
     """
     size = np.hypot(e1, e2)
     sinhc = np.sinh(size) / size if size > 1e-9 else 1.0
@@ -99,7 +100,7 @@ def moffat_slopes(
 def _radii(
     shape: tuple[int, int], centre: tuple[float, float], matrices: FloatArray, beta: float, pixel: Pixel
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
-    """What a Moffat function is made of, at q points in every pixel.
+    """The terms of a Moffat function at q points in every pixel.
 
     Returns
     -------
@@ -146,8 +147,8 @@ def shifted(
 ) -> FloatArray:
     """The same Moffat functions at many places on whole pixels: (m, n, ny, nx), cut out of one large image.
 
-    ``places`` (m, 2) are positions (y, x) less than a subcube's length outside it; ``matrices``, ``beta`` and ``pixel``
-    as in ``moffat``.
+    ``places`` (m, 2) are positions (y, x), less than one length of the image outside it; ``matrices``, ``beta`` and
+    ``pixel`` as in ``moffat``.
     """
     ny, nx = shape
     wide = moffat((4 * ny + 1, 4 * nx + 1), (2.0 * ny, 2.0 * nx), matrices, beta, pixel)

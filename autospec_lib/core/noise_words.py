@@ -17,7 +17,7 @@ WORDS = {
 
 
 def split_entry(entry: int | str) -> tuple[int | str, str]:
-    """An entry of DATA_EXT as an extension and the kind of its noise, '' where none of `WORDS` follows a colon."""
+    """Split an entry of DATA_EXT into extension and kind of noise ('' if none of `WORDS` follows a colon)."""
     name, _, word = str(entry).rpartition(':')
     kind = WORDS.get(' '.join(word.lower().split()), '') if isinstance(entry, str) and ':' in entry else ''
     if not kind:

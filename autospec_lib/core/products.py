@@ -1,4 +1,4 @@
-"""What is made for one source: spectra that know what they are, images, maps, masks, notes."""
+"""The products of one source: spectra with a description of each, images, maps, masks, notes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autospec_lib.core.types import BoolArray, FloatArray, IntArray, Measured
 
 
 class Kind(enum.Enum):
-    """How a spectrum came about."""
+    """How a spectrum was made."""
 
     SKY = 'mean over the sky mask'
     SUM = 'sum over the object mask or a circle in it'
@@ -24,16 +24,16 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True)
 class Spectrum(Measured):
-    """A spectrum (nl,) with its variance, and what it is.
+    """A spectrum (nl,) with its variance, and how it was made.
 
     Attributes
     ----------
     tag : str
         What its key begins with: the name of the image or map that weights it, of the sum, ...
     kind : Kind
-        How it came about.
+        How it was made.
     weights : array (ny, nx) or None
-        What each spaxel contributes, on any scale; None where that is not known.
+        The weight of each spaxel, on any scale; None if it is not known.
     sky_subtracted, continuum_subtracted : bool
         What was subtracted.
     """
@@ -52,7 +52,7 @@ class Spectrum(Measured):
 
 @dataclass(frozen=True)
 class Products:
-    """What was made for one target, or a part of it; each dictionary in the order in which it is written.
+    """The products of one target, or some of them; each dictionary is in the order in which it is written.
 
     Attributes
     ----------
@@ -123,7 +123,7 @@ class Products:
         return next(iter(self.images.values()))
 
     def __or__(self, other: Products) -> Products:
-        """Both parts together; of two values with one name the other's counts."""
+        """Both together; where both have a value of the same name, that of ``other`` is used."""
         return Products(
             other.reference or self.reference,
             self.spectra | other.spectra,

@@ -1,4 +1,4 @@
-"""How an image is to be segmented, in the terms of Source Extractor."""
+"""The settings for the segmentation of an image, in the terms of Source Extractor."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class SegmentationSettings:
 
     ``detect_thresh`` is one value, in sigma or in the image's unit (``thresh_type``), or a surface brightness and its
     zero point in mag/arcsec2. ``back_size`` [pixels] and ``back_filtersize`` [meshes] are (width, height).
-    ``pixel_scale`` is in arcsec, 0 = from the WCS. ``kernel`` (ky, kx) is the filter as it stands in the .conv file,
-    None = no filter; ``kernel_norm`` says whether it is to be normalised.
+    ``pixel_scale`` is in arcsec, 0 = from the WCS. ``kernel`` (ky, kx) is the filter as in the .conv file, None = no
+    filter; ``kernel_norm`` says whether it has to be normalised.
     """
 
     detect_minarea: int = 5

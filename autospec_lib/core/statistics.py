@@ -1,4 +1,4 @@
-"""Statistics that outliers do not change."""
+"""Statistics that outliers hardly change."""
 
 from __future__ import annotations
 

@@ -1,6 +1,11 @@
-"""What the parts hand to one another: frozen dataclasses of plain arrays.
+"""The types that all folders share: frozen dataclasses of plain arrays.
 
-Conventions, everywhere in the package:
+Words, everywhere in the package: a spaxel is one (y, x) position of a cube with all its wavelengths, a channel is one
+step of the wavelength axis, and a voxel is one number. The subcube is the small cube around a target; the cut-out is
+the subcube with the images and maps around the same target. A source is a row of the catalogue (or a neighbour that the
+joint extraction has found); an object is a label in a segmentation map.
+
+Conventions:
 
 * cubes are indexed (wavelength, y, x), images (y, x); positions and radii are in pixels, 0-based, the centre of the
   first pixel at 0;
@@ -44,10 +49,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Grid:
-    """How a cut-out's pixels map to the world, as FITS cards, and its units as FITS strings ('' = none).
+    """The world coordinates of a cut-out's pixels, as FITS cards, and its units as FITS strings ('' = none).
 
-    ``medium`` says whether wavelengths are in 'air' or 'vacuum', '' where that is not known. Wavelengths that no cards
-    describe have an axis that counts channels (CTYPE1 = CHANNEL).
+    ``medium`` says whether wavelengths are in 'air' or 'vacuum', '' if that is not known. If FITS cards cannot describe
+    the wavelengths, the axis counts channels (CTYPE1 = CHANNEL).
     """
 
     sky: Mapping[str, Any]
@@ -141,7 +146,7 @@ class Voxels:
 
 
 def _zeroed(values: FloatArray, bad: BoolArray) -> FloatArray:
-    # Cut-outs hold zeros there already: a look at the few bad voxels spares a copy of all.
+    # Cut-outs hold zeros there already: checking the few bad voxels avoids a copy of all.
     return values if not values[bad].any() else np.where(bad, 0.0, values)
 
 
@@ -164,7 +169,7 @@ class Cutout:
     grid : Grid
         Coordinates and units.
     images, detection : mapping of str to array (ny, nx)
-        The images by tag: as weights, and as they are segmented; NaN where there is no value.
+        The images by tag: those used as weights, and those that are segmented; NaN where there is no value.
     image_units : mapping of str to str
         Units of the images, by tag.
     segmaps : mapping of str to array (ny, nx)
@@ -174,7 +179,7 @@ class Cutout:
     psf : Psf or None
         The point-spread function; its FWHM in units of `geometry.scale` of ``pixel``.
     notes : tuple of str
-        What is odd about it.
+        What is unusual about the cut-out, one line each.
     """
 
     target: Target

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def show(value: Any) -> str:
-    """The value as Python writes it, on one line and cut short."""
+    """The value as Python writes it, on one line and shortened."""
     try:
         text = ' '.join(repr(value).split())
     except Exception:  # param.py may define classes of its own, whose repr can fail in any way
@@ -18,7 +18,7 @@ def show(value: Any) -> str:
 
 
 def near(word: str, options: Iterable[str]) -> str:
-    """A question that suggests the option most like the word, whatever its case, or '' where none is."""
+    """A question that suggests the option most similar to the word, ignoring case; '' if none is similar."""
     by_case = {option.lower(): option for option in options}
     found = difflib.get_close_matches(word.lower(), by_case, n=1)
     return f'; did you mean {by_case[found[0]]}?' if found else ''
@@ -30,7 +30,7 @@ def after(error: OSError) -> str:
 
 
 def way_out(error: OSError, otherwise: str) -> str:
-    """What to do about an error of the operating system; ``otherwise`` where its number does not tell."""
+    """What to do about an error of the operating system; ``otherwise`` if its number is not one of these."""
     mend = {
         errno.ENOSPC: 'free some space',
         errno.EDQUOT: 'free some space of your quota',

@@ -13,6 +13,8 @@ from autospec_lib.demo.simulation import Field
 
 _CENTRE = (53.16, -27.78)  # degrees
 _UNIT = '10**(-20)*erg/s/cm**2/Angstrom'
+# The mesh is larger than the subcube: a finer one would take extended sources for background. The filter is narrow: a
+# wide one would merge the pairs and detect nothing near the edge of the field.
 _SEX = """\
 # Segmentation settings of the simulated field: sources on an empty sky, some of them overlapping.
 DETECT_MINAREA   5

@@ -10,8 +10,8 @@ from typing import Any
 from autospec_lib.core.atomic import complete_file, write_new
 from autospec_lib.core.errors import InputError
 
-# The sources are knots of ionised gas on the halo of the brightest cluster galaxy. A mesh of a few pixels follows the
-# halo, so that what stands out of it is detected; a low threshold, and a low contrast, because the knots are faint.
+# The sources are knots of ionised gas on the halo of the brightest cluster galaxy. A background mesh of a few pixels
+# follows the halo, so that the knots stand out; threshold and contrast are low because the knots are faint.
 ABELL_SEX = """\
 # Segmentation settings of the demonstration: knots on the halo of the brightest galaxy of Abell 478.
 DETECT_MINAREA   5
@@ -93,7 +93,7 @@ def make_abell(folder: Path) -> None:
 
 
 def _write_images(folder: Path, hst: Path) -> None:
-    """The H-alpha image, and the HST image registered on the cube: the galaxy's brightest pixel is in one place."""
+    """The H-alpha image, and the HST image registered to the cube by the position of the galaxy's brightest pixel."""
     import numpy as np
     from astropy.io import fits
 
@@ -152,9 +152,9 @@ def what_to_look_at(folder: Path, simulated: bool) -> str:
     return (
         f'results: {output}\n'
         f'look at: {output}/index.html, all sources in the browser (or AutoSpec --view {folder})\n'
-        f'         {output}/images/6/6_IMAGES.jpg, a knot of gas that H-alpha shows and white light hides\n'
-        f'         {output}/images/6/6_SPECTRA.jpg, its emission lines out of the galaxy that outshines it\n'
-        f'         {output}/images/6/6_XCOR.jpg, which spaxels share its spectrum, with and without the continuum\n'
+        f'         {output}/images/6/6_IMAGES.jpg, a knot of gas that is visible in H-alpha but not in white light\n'
+        f'         {output}/images/6/6_SPECTRA.jpg, its emission lines without the brighter galaxy behind it\n'
+        f'         {output}/images/6/6_XCOR.jpg, which spaxels have a similar spectrum, with and without continuum\n'
         f"load:    from mpdaf.sdetect import Source; s = Source.from_file('{output}/Source_6.fits'); s.info()\n"
         f'next:    edit {folder}/param.py or {folder}/default.sex and run: AutoSpec {folder}'
     )

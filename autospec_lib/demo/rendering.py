@@ -1,4 +1,4 @@
-"""Images of simulated galaxies, made in Fourier space, where discs, clumps, shifts and pixels are exact."""
+"""Images of simulated galaxies, computed in Fourier space, where discs, clumps, shifts and pixels are exact."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _PAD = 24
 class Galaxy:
     """One source: an exponential disc, part of its light in clumps, and a spectrum.
 
-    ``y``, ``x`` in pixels of the cube; ``scale`` is the disc's scale length in arcsec, ``ratio`` its axis ratio,
+    ``y``, ``x`` are in pixels of the cube; ``scale`` is the disc's scale length in arcsec, ``ratio`` its axis ratio,
     ``angle`` in radians from +x to +y; ``clumps`` are (dy, dx in arcsec, fraction of the light); ``flux`` the mean of
-    the spectrum in the cube's unit; ``catalogued`` is False for a neighbour that no catalogue names.
+    the spectrum in the cube's unit; ``catalogued`` is False for a neighbour that is not in the catalogue.
     """
 
     y: float
@@ -65,7 +65,7 @@ def _moffat_transform(shape: tuple[int, int], step: float, fwhm: float, beta: fl
 
 
 def profiles(galaxies: Sequence[Galaxy], shape: tuple[int, int], fwhm: FloatArray, beta: float) -> FloatArray:
-    """Every galaxy through a Moffat seeing and the pixels: (m, n, ny, nx), of sum 1 over an infinite plane.
+    """Every galaxy convolved with a Moffat seeing and the pixels: (m, n, ny, nx), of sum 1 over an infinite plane.
 
     ``shape`` is (ny, nx) of the field, ``fwhm`` (n,) the seeing in arcsec at n wavelengths.
     """
@@ -79,7 +79,7 @@ def profiles(galaxies: Sequence[Galaxy], shape: tuple[int, int], fwhm: FloatArra
     for number, one in enumerate(galaxies):
         transform = _galaxy_transform(one, fy, fx)
         for node, psf in enumerate(blur):
-            # A sample of the density per sample, times the four samples of a pixel, is the light in the pixel.
+            # The values are densities per sample; times the four samples of a pixel they are the light in the pixel.
             made[number, node] = 4 * np.fft.irfft2(transform * psf, padded)[inside]
     return made
 

@@ -19,8 +19,6 @@ from autospec_lib.demo.true_spectra import galaxy_spectrum, sky_variance
 _NODES = 9
 
 
-# A mesh larger than the subcube: a finer one would take extended sources for sky. A wide filter would merge the pairs
-# and blind the field's edge.
 @dataclass(frozen=True)
 class Field:
     """A simulated observation and its truth.
@@ -124,12 +122,12 @@ class Scene:
 
 
 def easy(seed: int) -> Scene:
-    """Smooth galaxies under a constant seeing: 22 sources, 12 of them in 6 pairs 0.9 to 1.5 arcsec apart."""
+    """Smooth galaxies with a constant seeing: 22 sources, 12 of them in 6 pairs 0.9 to 1.5 arcsec apart."""
     return _crowd(seed, clumpy=False)
 
 
 def hard(seed: int) -> Scene:
-    """Clumpy galaxies under a seeing that runs with wavelength, a third of them with an uncatalogued neighbour."""
+    """Clumpy galaxies with a seeing that varies with wavelength, a third of them with an uncatalogued neighbour."""
     return _crowd(seed, clumpy=True).with_seeing(0.9, 0.65)
 
 
@@ -210,7 +208,7 @@ def _observe(nodes: FloatArray, wave: FloatArray, spectra: FloatArray, profiles:
 
 
 def _noise(rng: np.random.Generator, variance: NDArray[np.float32], share: float) -> NDArray[np.float32]:
-    """Noise of this variance in every voxel; resampling leaves each voxel's variance true and neighbours alike."""
+    """Noise with this variance in every voxel; simulated resampling correlates neighbours and keeps the variance."""
     noise = rng.standard_normal(variance.shape, dtype=np.float32) * np.sqrt(variance)
     if share:
         kernel = (share, 1 - 2 * share, share)

@@ -1,1 +1,1 @@
-"""From images to segmentation maps, and from these to the masks of source and sky."""
+"""Images -> segmentation maps -> masks of source and sky."""

@@ -37,7 +37,7 @@ def nearest_label(segmap: IntArray, centre: tuple[float, float]) -> tuple[int, f
 
 
 def central_objects(segmaps: Sequence[IntArray], centre: tuple[float, float]) -> list[BoolArray]:
-    """The central object of each map, nothing where it is more than `TOLERANCE` farther than in the best map."""
+    """The central object of each map; an empty mask if it is more than `TOLERANCE` farther off than in the best map."""
     found = [nearest_label(segmap, centre) for segmap in segmaps]
     best = min((distance for _, distance in found), default=np.inf)
     return [
@@ -49,8 +49,8 @@ def central_objects(segmaps: Sequence[IntArray], centre: tuple[float, float]) ->
 def object_masks(segmaps: Sequence[IntArray], centre: tuple[float, float]) -> tuple[BoolArray, BoolArray]:
     """Union and intersection of the maps' central objects.
 
-    Maps without any detection have no say in the intersection. A map whose nearest object is too far away has: the
-    object is not there, so the intersection is empty.
+    Maps without any object are left out of the intersection. A map whose nearest object is too far away is not left
+    out: the source is not in it, so the intersection is empty.
 
     Parameters
     ----------
@@ -67,5 +67,5 @@ def object_masks(segmaps: Sequence[IntArray], centre: tuple[float, float]) -> tu
 
 
 def sky(segmaps: Iterable[IntArray], unknown: BoolArray) -> BoolArray:
-    """The pixels where no map has an object, without those of which nothing is known (``unknown``, (ny, nx))."""
+    """The pixels where no map has an object, except those without a value (``unknown``, (ny, nx))."""
     return np.asarray(np.logical_and.reduce([segmap == 0 for segmap in segmaps]) & ~unknown)

@@ -1,10 +1,10 @@
 """From an image to a label map of its objects, by Source Extractor's method (Bertin & Arnouts 1996, A&AS 117, 393).
 
-``sep`` does the background, the detection and the de-blending. Done here is what it does not have (DETECT_MAXAREA,
-filters that are not normalised) and what it does in another sense: CLEAN, which in SExtractor gives the pixels of a
-spurious object to the object on whose wing it sits, and in ``sep`` drops them. What in SExtractor's maps is a defect is
-not imitated: new numbers that are mistaken for old ones, draws that depend on earlier images, and objects that are
-written out before CLEAN has seen those of the last row.
+``sep`` does the background, the detection and the de-blending. This module adds what ``sep`` lacks (DETECT_MAXAREA,
+filters that are not normalised) and what it does differently: CLEAN, which in SExtractor gives the pixels of a spurious
+object to the object in whose wing it lies, while ``sep`` drops them. Defects of SExtractor's maps are not imitated:
+objects that get the number of another one, random draws that depend on earlier images, and objects that are written
+before CLEAN has seen those of the last row.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from autospec_lib.core.errors import SourceError
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 from autospec_lib.core.types import BoolArray, FloatArray, IntArray
 
-# SExtractor's stand-in for "no value": the background does not count such a pixel, and nothing is detected there.
+# SExtractor's value for "no value": such pixels are left out of the background, and nothing is detected there.
 _NONE = np.float32(-1e30)
-# A pixel in a gap takes a value where more than this share of the filter falls on pixels with one: more than a straight
-# edge leaves to those beyond it.
+# A pixel in a gap is bridged if more than this share of the filter falls on pixels with a value. Pixels beyond a
+# straight edge have less than that.
 _FEWEST = 0.5
-# ``sep`` leaves out a cell of the background's mesh of which less than this share has a value (BACK_MINGOODFRAC).
+# ``sep`` leaves out cells of the background mesh in which less than this share has a value (BACK_MINGOODFRAC).
 _LEAST_OF_CELL = 0.5
-# The mesh is used where its cells hold this share of all pixels with a value.
+# The mesh is used if its usable cells hold at least this share of all pixels with a value.
 _LEAST_OF_MESH = 0.5
 # A share of the filter below this is a rounding error.
 _ROUNDING = 1e-9
-# Between the inverse of this and this, values need no other unit.
+# Values between 1 / this and this are not rescaled.
 _RANGE = 1e10
 # How far CLEAN looks around an object, in units of the sum of the two objects' semi-major axes.
 _REACH = 10.0
@@ -53,7 +53,7 @@ def segment(
         In any unit; NaN where there is no value. A gap in the image takes its values from the pixels around it, so that
         an object is detected across a dead pixel and up to the edge of the field.
     settings : SegmentationSettings
-        How to segment, from `sexconfig.load`.
+        How to segment, from `config.sextractor.load`.
     pixel_scale : float
         Arcsec per pixel; used with a threshold in mag/arcsec2 where PIXEL_SCALE is 0.
     border : (ny, nx) array of bool, optional
@@ -63,7 +63,7 @@ def segment(
     Returns
     -------
     (ny, nx) int32 array
-        The labels, 1 to the number of objects without gaps; 0 where there is no object.
+        The labels, from 1 to the number of objects; 0 where there is no object.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def segment(
 
 
 def _near_one(image: FloatArray, settings: SegmentationSettings) -> tuple[FloatArray, SegmentationSettings]:
-    """Image and settings in a unit in which single precision, that of ``sep``, holds the values and their squares."""
+    """Image and settings, rescaled so that the values and their squares fit the single precision of ``sep``."""
     sizes = np.abs(image[np.isfinite(image) & (image != 0)])
     size = float(np.median(sizes)) if sizes.size else 1.0
     if 1 / _RANGE < size < _RANGE:
@@ -113,10 +113,10 @@ def _near_one(image: FloatArray, settings: SegmentationSettings) -> tuple[FloatA
 def _subtract_background(
     image: FloatArray, known: BoolArray, settings: SegmentationSettings
 ) -> tuple[NDArray[np.float32], np.float32]:
-    """The image less its background, about `_NONE` where it is not known, and the noise (sigma) of the whole image.
+    """The image minus its background (about `_NONE` where there is no value), and the noise (sigma) of the whole image.
 
-    Where too few cells of the mesh can be used, as in a corner of the field, all pixels with a value are one cell.
-    ``sep`` alone would give a background of 0 and a noise of 1 there, whatever the image.
+    If too few cells of the mesh are usable, as in a corner of the field, all pixels with a value form one cell; ``sep``
+    alone would return a background of 0 and a noise of 1 for any such image.
     """
     data = np.ascontiguousarray(np.where(known, image, _NONE), np.float32)
     (width, height), (columns, rows) = settings.back_size, settings.back_filtersize
@@ -166,7 +166,7 @@ def _detect(
     kernel: NDArray[np.float32] | None,
 ) -> tuple[NDArray[Any], IntArray]:
     """The objects before CLEAN and their labels, in the order in which a scan by rows completes them."""
-    # As large as an image can need, so that neither buffer can overflow; never smaller than others may have set them.
+    # As large as this image can need, so that neither buffer overflows; never smaller than they are set already.
     sep.set_extract_pixstack(max(sep.get_extract_pixstack(), image.size + 2))
     sep.set_sub_object_limit(max(sep.get_sub_object_limit(), image.size))
     try:
@@ -188,7 +188,7 @@ def _detect(
 
 
 def _filtered(flat: NDArray[np.float32], kernel: NDArray[np.float32] | None) -> NDArray[np.float32]:
-    """The correlation with the normalised kernel, as `sep` has it inside: 0 outside of the image."""
+    """The correlation with the normalised kernel, as computed inside `sep`: 0 outside the image."""
     if kernel is None:
         return flat
     return np.asarray(correlate(flat, kernel / np.abs(kernel).sum(), mode='constant'))
@@ -226,8 +226,9 @@ def _filtered_around_gaps(
 def _strengths(labels: IntArray, excess: NDArray[np.float32], minarea: int) -> list[float]:
     """How far each object stands above the threshold: the excess of its ``minarea``-th brightest pixel.
 
-    As SExtractor finds it: pixel ``minarea`` + 1 is passed over, and in an object of just ``minarea`` pixels it is the
-    one that the scan lists first. By the letter, CLEAN would differ from SExtractor's in twice as many maps.
+    This follows SExtractor's code: pixel ``minarea`` + 1 is skipped, and in an object of exactly ``minarea`` pixels it
+    is the one that the scan lists first. A literal implementation of the definition would make CLEAN differ from
+    SExtractor's in twice as many maps.
     """
     order = np.argsort(labels, axis=None, kind='stable')
     ends = np.cumsum(np.bincount(labels.ravel()))
@@ -244,7 +245,7 @@ def _strengths(labels: IntArray, excess: NDArray[np.float32], minarea: int) -> l
 def _first(pixels: NDArray[np.intp], width: int) -> int:
     """Which of an object's pixels (flat, by rows) Lutz's scan lists first.
 
-    The scan joins a row to the rows above where it meets them; what lies left of that place comes first.
+    The scan joins a row to the rows above at the pixel where they meet; pixels to the left of it come first.
     """
     rows, columns = np.divmod(pixels, width)
     begins = np.flatnonzero(np.diff(rows, prepend=-1))
@@ -254,11 +255,11 @@ def _first(pixels: NDArray[np.intp], width: int) -> int:
 
 @np.errstate(over='ignore', divide='ignore', invalid='ignore')
 def _clean(objects: NDArray[Any], strengths: list[float], threshold: np.float32, beta: float) -> NDArray[np.intp]:
-    """The object that each object belongs to: itself, or one without whose wing it would not have been detected.
+    """The object that each object belongs to: itself, or a brighter one whose wing made it rise above the threshold.
 
     The wing is a Moffat (1969, A&A 3, 455) profile of exponent ``beta`` with the peak of a Gaussian of the object's
-    flux and size, and with the object's area at the threshold. As in SExtractor, objects come one by one, and flux and
-    area of what is swallowed go to the object that swallows it.
+    flux and size, and with the object's area at the threshold. As in SExtractor, objects are treated one by one, and
+    flux and area of an object that is merged are added to the object that it is merged with.
     """
     flux, area = objects['cflux'].astype(float), objects['npix'].astype(float)
     size = np.pi * objects['a'] * objects['b']

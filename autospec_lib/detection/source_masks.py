@@ -1,4 +1,4 @@
-"""Which part of a cut-out is the source and which the sky, with what takes their place where there is none."""
+"""The masks of source and sky in a cut-out, with the fall-backs if there is no detection."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ CIRCLE = 'circle'
 class SourceMasks:
     """The masks of one source (ny, nx).
 
-    ``named`` are written; spectra come from ``target``, those weighted by cross-correlation from ``xcor``; ``used`` is
-    the name of ``target``, `CIRCLE` where it is none of ``named``; ``notes`` are the fall-backs.
+    ``named`` are the masks that are written. Spectra are extracted from ``target``, those weighted by cross-correlation
+    from ``xcor``. ``used`` is the name of ``target``, `CIRCLE` if it is not in ``named``. ``notes`` are on fall-backs.
     """
 
     named: dict[str, BoolArray]
@@ -34,7 +34,7 @@ def choose(
 ) -> SourceMasks:
     """Sky and object masks from segmentation maps, and a note on every fall-back.
 
-    An empty intersection falls back to the union, an empty union to a circle, which is then no sky.
+    An empty intersection falls back to the union, an empty union to a circle, which is then excluded from the sky.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""From spaxels and weights to spectra: sums, optimal weights, continuum, cross-correlation, measured noise."""
+"""Spaxels and weights -> spectra: sums, optimal weights, continuum, cross-correlation, measured noise."""

@@ -30,7 +30,7 @@ def basis(wave: FloatArray, degree: int) -> FloatArray:
 
 
 def fit(spectrum: FloatArray, variance: FloatArray | None, polynomials: FloatArray) -> FloatArray:
-    """Weighted least-squares polynomial of one spectrum; channels without a value or with no variance have no say.
+    """Weighted least-squares polynomial of one spectrum; channels without a value or without variance are ignored.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Cross-correlation maps: how much every spaxel looks like a reference spectrum."""
+"""Cross-correlation maps: how similar every spaxel is to a reference spectrum."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def cross_correlate(reference: FloatArray, spaxels: Voxels, polynomials: FloatAr
     Parameters
     ----------
     reference : array, shape (nl,)
-        Channels that are not finite have no say.
+        Channels that are not finite are ignored.
     spaxels : Voxels
         (nl, n), not sky-subtracted.
     polynomials : array, shape (nl, degree + 1), optional
@@ -33,7 +33,7 @@ def cross_correlate(reference: FloatArray, spaxels: Voxels, polynomials: FloatAr
     """
     ref = np.where(np.isfinite(reference), reference, 0.0)
     row = ref if polynomials is None else ref - polynomials @ (polynomials.T @ ref)
-    # ref . (s - q q^T s) = (ref - q q^T ref) . s: the continuum-subtracted cube is never made.
+    # ref . (s - q q^T s) = (ref - q q^T ref) . s: no continuum-subtracted cube is needed.
     data = row @ spaxels.data
     variance = None if spaxels.variance is None else ref**2 @ spaxels.variance
     if spaxels.bad is None:
@@ -45,10 +45,10 @@ def cross_correlate(reference: FloatArray, spaxels: Voxels, polynomials: FloatAr
 
 
 def _continuum_in_bad_voxels(ref: FloatArray, spaxels: Voxels, polynomials: FloatArray) -> FloatArray:
-    """What `cross_correlate` has subtracted for the continuum in voxels that must not count."""
+    """The part of the continuum in bad voxels, which `cross_correlate` has subtracted although they must not count."""
     assert spaxels.bad is not None
     result = np.zeros(spaxels.data.shape[1])
-    # A spaxel that is bad throughout holds zeros, and has no continuum: padding costs nothing here.
+    # Spaxels in which every voxel is bad hold zeros and have no continuum: they need not be computed.
     columns = np.asarray(spaxels.bad.any(axis=0) & ~spaxels.bad.all(axis=0))
     part = spaxels.select(columns)
     assert part.bad is not None
@@ -61,7 +61,7 @@ def _continuum_in_bad_voxels(ref: FloatArray, spaxels: Voxels, polynomials: Floa
 def channel_weights(spaxels: Voxels) -> FloatArray:
     """Weights (nl,) of mean 1 by which noisy wavelengths count less: 1 / mean variance; ones without variance.
 
-    To multiply a reference with them is to weigh reference times spaxel by them.
+    A reference multiplied by these weights gives the weighted cross-correlation.
     """
     if spaxels.variance is None:
         return np.ones(len(spaxels.data))
@@ -78,7 +78,7 @@ def iterate(
     mask: BoolArray,
     most: int,
 ) -> tuple[Measured, int]:
-    """Make the map again and again with the spectrum that the map before it has given.
+    """Repeat the map, each time with the spectrum that was weighted by the previous map as the reference.
 
     Parameters
     ----------
@@ -87,17 +87,17 @@ def iterate(
     extract : callable
         From weights (number of spaxels in the mask,) that sum to 1 to a spectrum (nl,).
     reference : array (nl,)
-        To start with.
+        The first reference.
     mask : array of bool (n,)
         Where the map gives weights.
     most : int
-        Maps at most; 1 is the plain cross-correlation.
+        The largest number of maps; 1 is the plain cross-correlation.
 
     Returns
     -------
     Measured, int
-        The last map and its number. It ends earlier when the weights change by less than `TOLERANCE`, or when the map
-        cannot tell spaxels apart.
+        The last map and its number. The iteration ends early if the weights change by less than `TOLERANCE`, or if the
+        map has the same value in all spaxels.
     """
     result, before = correlate(reference), np.zeros(mask.sum())
     for number in range(1, most):

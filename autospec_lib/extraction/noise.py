@@ -1,8 +1,8 @@
 """The true noise of a spectrum, measured where there is no source.
 
 Resampling a cube correlates neighbouring voxels, and a variance propagated as if they were independent is too small
-for every sum over spaxels. The remedy (issued with many MUSE catalogues; e.g. Bacon et al. 2017, A&A 608, A1, sect.
-3.1.5) is to take the same sum where the sky is empty and to look how much it scatters.
+for every sum over spaxels. The remedy, used for many MUSE catalogues (e.g. Bacon et al. 2017, A&A 608, A1, sect.
+3.1.5), is to compute the same sum at many positions of blank sky and to measure its scatter.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from autospec_lib.core.products import Kind, Products
 from autospec_lib.core.statistics import robust_width
 from autospec_lib.core.types import BoolArray, FloatArray, Voxels
 
-# Weights below this share of the largest do not shape the noise.
+# Weights below this share of the largest one are ignored here: they hardly contribute to the noise.
 _FOOTPRINT = 0.05
-# This much of the summed squared weights must fall on blank spaxels for a placement to count.
+# A placement counts if at least this share of the sum of squared weights falls on blank spaxels.
 _INSIDE = 0.9
 _FEWEST = 8
 _MOST = 60
-# Channels over which the factor is smoothed, and over which a placement's own continuum is taken off.
+# Number of channels over which the factor is smoothed, and over which the level of each placement is subtracted.
 _WINDOW = 301
 
 
 @dataclass(frozen=True)
 class NoiseFactor:
-    """What to multiply the variance of a spectrum with: ``factor`` (nl,), its median, and the placements it rests on.
+    """The factor (nl,) for the variance of a spectrum, its median, and the number of placements that it is based on.
 
-    ``factor`` is None where there were too few blank spaxels; ``note`` then says so.
+    ``factor`` is None if there were too few blank spaxels; ``note`` then says so.
     """
 
     factor: FloatArray | None
@@ -40,7 +40,7 @@ class NoiseFactor:
 
 
 def with_empirical_noise(products: Products, voxels: Voxels, sky: BoolArray) -> Products:
-    """Scale the variance of each spectrum by what its weights give where the sky is blank.
+    """Scale the variance of each spectrum to the scatter of sums with the same weights on blank sky.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def with_empirical_noise(products: Products, voxels: Voxels, sky: BoolArray) -> 
     Returns
     -------
     Products
-        With the factors' medians as cards NFACT1, NFACT2 ... and a note on what was not measured.
+        With the medians of the factors as cards NFACT1, NFACT2 ..., and notes on spectra without a measured factor.
     """
     if voxels.variance is None:
         return products | Products(notes=('noise: the cube has no variance that could be scaled',))
@@ -64,13 +64,13 @@ def with_empirical_noise(products: Products, voxels: Voxels, sky: BoolArray) -> 
     for key, spectrum in products.spectra.items():
         if spectrum.weights is None:
             continue
-        # The joint extraction fits the sky, and has its error in the covariance.
+        # The joint extraction fits the sky; its error is in the covariance already.
         shared_sky = spectrum.sky_subtracted and spectrum.kind is not Kind.JOINT
         found = empirical_factor(voxels, spectrum.weights, blank, shared_sky)
         if found.factor is None or spectrum.variance is None:
             failed[key] = found.note
             continue
-        # A stretch of wavelengths without data has no scatter to look at.
+        # A range of wavelengths without data has no measured scatter.
         factor = np.where(np.isfinite(found.factor) & (found.factor > 0), found.factor, 1.0)
         spectra[key] = replace(spectrum, variance=spectrum.variance * factor)
         facts[f'NFACT{len(facts) + 1}'] = (round(float(np.median(factor)), 4), key)
@@ -99,12 +99,12 @@ def empirical_factor(
     blank : array of bool (ny, nx)
         True where no source is.
     sky_subtracted : bool
-        Whether the spectrum's variance is that of a sum over spaxels each of which had the sky's variance added.
+        Whether the spectrum is a sum over spaxels to each of which the variance of the sky was added.
 
     Returns
     -------
     NoiseFactor
-        The variance's factor; nothing but a note where the blank spaxels hold too few placements.
+        The factor of the variance; only a note if the blank spaxels allow too few placements.
     """
     placed = _placements(weights, blank)
     if len(placed) < _FEWEST:
@@ -121,12 +121,12 @@ def empirical_factor(
 
 
 def _scatter(data: FloatArray, errors: FloatArray, good: BoolArray, placed: FloatArray, blank: BoolArray) -> FloatArray:
-    """The sums at all places (n, npix), less the sky, over their propagated errors: (nl, n), NaN for no value.
+    """The sums at all placements (n, npix), minus the sky, over their propagated errors: (nl, n), NaN for no value.
 
     Data, variance ``errors`` and ``good`` are (nl, npix), with 0 where they are not good.
     """
     kept = placed * blank
-    # The sky is the mean of the blank spaxels: taking it off is one more weight in each of them.
+    # The sky is the mean of the blank spaxels, so subtracting it only changes the weight of each of them.
     total = kept.sum(axis=1, keepdims=True)
     count = np.maximum((good & blank).sum(axis=1), 1)
     sky = data[:, blank].sum(axis=1) / count
@@ -139,10 +139,10 @@ def _scatter(data: FloatArray, errors: FloatArray, good: BoolArray, placed: Floa
 
 
 def _shared_sky(errors: FloatArray, weights: FloatArray, blank: BoolArray) -> FloatArray:
-    """What the sky's error adds to a sum's variance, over what it adds when it is propagated spaxel by spaxel, (nl,).
+    """The variance of a sum including the sky's error, over the variance propagated spaxel by spaxel, (nl,).
 
-    All spaxels are given the same sky, whose variance is v_s: the sum's variance is sum(u^2 v) + sum(u)^2 v_s, while
-    the propagated one is sum(u^2 (v + v_s)).
+    The same sky, of variance v_s, is subtracted from all spaxels: the sum's variance is sum(u^2 v) + sum(u)^2 v_s,
+    while the propagated one is sum(u^2 (v + v_s)).
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def _shared_sky(errors: FloatArray, weights: FloatArray, blank: BoolArray) -> Fl
 
 
 def _placements(weights: FloatArray, blank: BoolArray) -> FloatArray:
-    """The weights moved to every place where they fall on blank spaxels, (n, npix), thinned evenly."""
+    """The weights moved to all positions where they fall on blank spaxels, evenly thinned out if many: (n, npix)."""
     ny, nx = blank.shape
     u = np.where(np.isfinite(weights), weights, 0.0)
     u = np.where(np.abs(u) > _FOOTPRINT * np.abs(u).max(), u, 0.0)
@@ -185,7 +185,7 @@ def _running_width(z: FloatArray) -> FloatArray:
     centres = np.arange(0, nl + half, half)
     widths = []
     for centre in centres:
-        # The same number of channels at the ends: the fewer there are, the more of the noise the median takes away.
+        # The window keeps its length at the ends: with fewer channels, subtracting the median would remove more noise.
         first = int(np.clip(centre - half, 0, max(nl - _WINDOW, 0)))
         part = z[first : first + _WINDOW]
         part = part - np.nanmedian(part, axis=0)

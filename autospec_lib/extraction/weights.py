@@ -21,7 +21,7 @@ def profile(weight: FloatArray) -> FloatArray | None:
     Returns
     -------
     array or None
-        None where the values cannot tell the pixels apart (all the same, or none finite).
+        None if the values give no weights (all the same, or none finite).
     """
     usable = np.isfinite(weight)
     if not usable.any():
@@ -34,8 +34,8 @@ def profile(weight: FloatArray) -> FloatArray | None:
 def weighted(spaxels: Voxels, profiles: FloatArray) -> list[Measured]:
     """Optimally weighted spectra (Horne 1986, PASP 98, 609, eq. 8).
 
-    flux = sum(p d / v) / sum(p^2 / v), variance = sum(p) / sum(p^2 / v), the sums over usable voxels, except that
-    sum(p) is 1 whatever is bad: that makes it the variance of the flux.
+    flux = sum(p d / v) / sum(p^2 / v), variance = sum(p) / sum(p^2 / v), with sums over usable voxels, except that
+    sum(p) is 1 even if voxels are bad: only then is it the variance of this flux.
 
     Parameters
     ----------
@@ -60,9 +60,9 @@ def weighted(spaxels: Voxels, profiles: FloatArray) -> list[Measured]:
 
 
 def optimal(spaxels: Voxels, profile: FloatArray) -> Measured:
-    """The optimally weighted spectrum for one profile (nl, n) that runs with wavelength, as in `weighted`.
+    """The optimally weighted spectrum for one profile (nl, n) that varies with wavelength, as in `weighted`.
 
-    The profile's sum over all space is 1; where the spaxels hold only a part of it, the flux is still that of all.
+    The profile's sum over an infinite plane is 1; the flux is the total flux even if the spaxels hold a part of it.
     """
     inverse = _inverse_variance(spaxels)
     norm = (inverse * profile**2).sum(axis=1)

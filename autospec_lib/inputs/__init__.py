@@ -1,1 +1,1 @@
-"""Catalogue, cube, images and maps: files, headers, degrees and arcsec in; `Target`, `Cube` and `Cutout` out."""
+"""Files of catalogue, cube, images and maps -> `Target`, `OpenCube` and `Cutout`. Degrees and arcsec end here."""

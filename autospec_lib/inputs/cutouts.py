@@ -1,4 +1,4 @@
-"""Stamps cut out of a cube: degrees, arcsec, headers and files end here, what leaves is arrays in pixels."""
+"""Cuts out a target from the cube. Degrees, arcsec, headers and files end here: the result is arrays in pixels."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from autospec_lib.inputs.catalogs.catalog import Catalogue
 from autospec_lib.inputs.catalogs.catalog_rows import InPixels
 from autospec_lib.inputs.cubes.cube import OpenCube
 
-NEAR = 3  # pixels around a subcube in which the catalogue's other sources still shed light into it
-SMALLEST = 3  # spaxels; below this there is hardly a neighbour to segment or a sky to measure
+NEAR = 3  # pixels; sources of the catalogue that are this close to a subcube still have light in it
+SMALLEST = 3  # spaxels along a side; in a smaller subcube there is hardly any sky
 
 
 def locate(cube: OpenCube, target: Target) -> tuple[float, float]:
@@ -33,15 +33,15 @@ def locate(cube: OpenCube, target: Target) -> tuple[float, float]:
     distance = float(np.hypot(outside[0] * cube.pixel[0], outside[1] * cube.pixel[1]))
     if distance == 0:
         return y, x
-    # The far side of the sky has no pixel position at all.
+    # Positions on the other side of the sky have no pixel.
     how_far = f'{distance:.1f} arcsec' if np.isfinite(distance) else 'far'
     raise SourceError(f'{how_far} outside the cube; skipped')
 
 
 def placed(cube: OpenCube, catalogue: Catalogue) -> list[Target]:
-    """The catalogue's targets, with degrees and arcsec where it has pixels of this cube.
+    """The catalogue's targets, with pixels of this cube converted to degrees and arcsec.
 
-    A size or radius in pixels is in the side of a square as large as a spaxel.
+    For sizes and radii, a pixel is the side of a square with the area of a spaxel.
     """
     scale = geometry.scale(cube.pixel)
     targets = []
@@ -59,7 +59,7 @@ def placed(cube: OpenCube, catalogue: Catalogue) -> list[Target]:
 
 
 def positions(cube: OpenCube, targets: Iterable[Target]) -> dict[Ident, tuple[float, float]]:
-    """The positions (y, x) of all targets that have one in the cube's pixels, inside of it or not, by id."""
+    """The positions (y, x), in pixels, of all targets that have a pixel position, inside the cube or not, by ID."""
     found = {}
     for target in targets:
         with suppress(SourceError):
@@ -84,7 +84,7 @@ def _sky(cube: OpenCube, place: tuple[float, float]) -> tuple[float, float]:
 def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, float]] | None = None) -> Cutout:
     """Cut out everything around one target, padded with bad voxels beyond the field's edge.
 
-    ``sources`` are the catalogue's `positions`, among which the cut-out's neighbours are; None where nobody asks.
+    ``sources`` are the catalogue's `positions`, from which the cut-out's neighbours are taken; None if not needed.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def _neighbours(
 
 
 def box_of(cube: OpenCube, target: Target, centre: tuple[float, float]) -> tuple[tuple[slice, slice], tuple[str, ...]]:
-    """The box (ys, xs) to cut out around a pixel, and what is odd about its size."""
+    """The box (ys, xs) to cut out around a pixel, and notes on its size."""
     ny, nx = cube.data.shape[1:]
     box = geometry.box_around(centre, target.size, cube.pixel)
     height, width = (s.stop - s.start for s in box)

@@ -1,4 +1,4 @@
-"""Additional images and segmentation maps, put on the cube's pixel grid once per run."""
+"""The user's images and segmentation maps, put on the cube's pixel grid once per run."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from mpdaf.obj import Image
 
 SAME_GRID = 1e-3  # pixels
-# Pixels by which MPDAF's alignment may miss the grid: it cannot follow shear (0.04 between fields of MUSE and DES).
+# Pixels by which MPDAF's alignment may differ from the grid: it cannot follow shear (0.04 for MUSE and DES images).
 OFF_GRID = 0.3
-# Share of the spaxels that MPDAF may lose: its smoothing takes light from those beside them.
+# Share of the spaxels that MPDAF may lose; it also smooths light out of the spaxels next to these.
 MOST_LOST = 0.1
-NOT_SQUARE = 0.1  # difference of a spaxel's sides, from which on MPDAF's alignment is not used
+NOT_SQUARE = 0.1  # MPDAF's alignment is not used if the sides of a spaxel differ by more than this
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class AlignedImage:
 
     ``image`` is what MPDAF has aligned, without the pixels that its rotation loses. Its WCS may differ from the cube's
     (``grid``, an MPDAF WCS) by a fraction of a pixel: MPDAF aligns by rotation and scale, which cannot follow shear in
-    the cube's WCS. Both are None where MPDAF has no part in it. ``unit`` is that of the file, as FITS writes it, or ''.
+    the cube's WCS. Both are None if MPDAF was not used. ``unit`` is the unit in the file as FITS writes it, or ''.
     """
 
     data: FloatArray
@@ -63,10 +63,10 @@ class AlignedImage:
 
 
 def _regridded(cut: Image, grid: MpdafWCS) -> FloatArray:
-    """An image exactly on a grid that it differs from by a fraction of a pixel, NaN where rotation loses pixels.
+    """An image shifted by a fraction of a pixel, exactly onto a grid; NaN where rotation loses pixels.
 
-    Every step is that of MPDAF's segmentation to the letter: a border that rounding pushes off the image changes the
-    background, and with it which faint pixels are detected.
+    Every step is exactly as in MPDAF's segmentation: pixels at the border that are lost by rounding would change the
+    background, and so the faint pixels that are detected.
     """
     if cut.get_rot() != grid.get_rot():
         cut = cut.rotate(grid.get_rot() - cut.get_rot(), interp='no', reshape=True)
@@ -130,7 +130,7 @@ def _is_flat(shape: tuple[int, ...]) -> bool:
 
 
 def _is_about_another(hdu: fits.ImageHDU) -> bool:
-    """Whether an extension says how good the values of another one are."""
+    """Whether an extension holds noise, weights or flags of another one."""
     declared = str(hdu.header.get('HDUCLAS2', '')).strip().upper() in ('ERROR', 'QUALITY')
     return declared or is_quality(hdu.name) or looks_like_noise(hdu.name)
 
@@ -138,9 +138,9 @@ def _is_about_another(hdu: fits.ImageHDU) -> bool:
 def align(path: Path, cube_header: fits.Header, shape: tuple[int, int]) -> AlignedImage:
     """Put an image on the cube's grid.
 
-    MPDAF's `Image.align_with_image` does it, as in v1.1.2. It knows of no distortions, fails near the poles, and loses
-    pixels at the border where it rotates: there `resample` takes its place. Both give the mean of the image's values
-    in each spaxel.
+    This is done by MPDAF's `Image.align_with_image`, as in v1.1.2. It ignores distortions, fails near the poles, and
+    loses pixels at the border when it rotates; in these cases `resample` is used. Both give the mean of the image's
+    values in each spaxel.
 
     Parameters
     ----------
@@ -184,9 +184,9 @@ def align(path: Path, cube_header: fits.Header, shape: tuple[int, int]) -> Align
 def _aligned_by_mpdaf(
     data: FloatArray, header: fits.Header, cube_header: fits.Header, shape: tuple[int, int]
 ) -> _ByMpdaf | None:
-    """MPDAF's alignment, or None where it cannot be used: it fails, misses the grid, or spaxels are not square.
+    """MPDAF's alignment, or None if it cannot be used: it fails, is off the grid, or spaxels are not square.
 
-    Before it resamples an image, MPDAF smooths it by the longer side of a spaxel in both directions.
+    For spaxels that are not square, MPDAF would smooth the image by their longer side in both directions.
     """
     from mpdaf.obj import WCS as MpdafWCS  # noqa: N811
     from mpdaf.obj import Image
@@ -209,7 +209,7 @@ def _overlap(own: WCS, own_shape: tuple[int, ...], cube: WCS, shape: tuple[int, 
 
 
 def _deviation(a: WCS, b: WCS, shape: tuple[int, int]) -> float:
-    """By how many pixels two WCS differ at the corners of an image; infinite where one of them has no such place."""
+    """By how many pixels two WCS differ at the corners of an image; infinite if one of them is not defined there."""
     corners = np.array([(0, 0), (shape[1] - 1, 0), (0, shape[0] - 1), (shape[1] - 1, shape[0] - 1)], float)
     there = a.all_world2pix(b.all_pix2world(corners, 0), 0, quiet=True)
     return float(np.nan_to_num(np.abs(there - corners), nan=np.inf).max())

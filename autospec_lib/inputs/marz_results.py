@@ -1,20 +1,23 @@
-"""The redshifts that MARZ saves: files ``.mz``."""
+"""Reads the redshifts that MARZ saves (``.mz`` files)."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from autospec_lib.core.errors import InputError
 
+MOST = 6  # QOP of a star
+
 
 @dataclass(frozen=True)
 class Redshift:
-    """What MARZ says of a source.
+    """The result of MARZ for a source.
 
-    ``z`` is the redshift that the user has set, else that of the automatic match, None where there is neither.
-    ``quality`` is 4 (sure), 3, 2, 1 (none), 6 (a star) or 0 (nobody has judged); ``template`` names what matches.
+    ``z`` is the redshift that the user has set, else that of the automatic match, None if there is neither.
+    ``quality`` is 4 (sure), 3, 2, 1 (none), 6 (star) or 0 (not judged); ``template`` is the template that matches.
     """
 
     z: float | None
@@ -29,15 +32,15 @@ def read(path: Path) -> dict[str, Redshift]:
     Raises
     ------
     InputError
-        If the file cannot be read, or is not one that MARZ has written.
+        If the file cannot be read or was not written by MARZ.
     """
-    from astropy.io.ascii import convert_numpy
+    from astropy.io.ascii import InconsistentTableError, convert_numpy
     from astropy.table import Table
 
     try:
-        text = path.read_text(encoding='utf-8')
+        text = path.read_text(encoding='utf-8-sig')
     except (OSError, UnicodeDecodeError) as error:
-        what = getattr(error, 'strerror', None) or 'is no text'
+        what = getattr(error, 'strerror', None) or 'is not text'
         raise InputError(f'{path}: {what}; expected a .mz file of MARZ') from error
     fault = InputError(f'{path}: no columns Name, QOP and AutoZ or FinZ; expected a .mz file of MARZ')
     try:
@@ -46,8 +49,12 @@ def read(path: Path) -> dict[str, Redshift]:
             format='ascii.commented_header',
             delimiter=',',
             guess=False,
+            quotechar='\0',  # MARZ does not quote; a comment may begin with a quote
             converters={'*': [convert_numpy(str)]},
         )
+    except InconsistentTableError as error:
+        what = 'a row has more or fewer values than its header has columns'
+        raise InputError(f'{path}: {what}; save it in MARZ again') from error
     except Exception as error:  # astropy has many kinds
         raise fault from error
     if not {'Name', 'QOP'} <= {*table.colnames} or not {'AutoZ', 'FinZ'} & {*table.colnames}:
@@ -64,10 +71,12 @@ def _text(cell: Any) -> str:
 def _redshift(path: Path, row: dict[str, str]) -> Redshift:
     kind = 'Fin' if row.get('FinZ') else 'Auto'
     try:
-        z = float(row[f'{kind}Z']) if row.get(f'{kind}Z') else None
+        z = float(row.get(f'{kind}Z') or 'nan')
         quality = int(row['QOP'])
     except ValueError as error:
         raise InputError(
             f'{path}: {row["Name"]}: redshift or QOP is not a number; expected a .mz file of MARZ'
         ) from error
-    return Redshift(z, quality, row.get(f'{kind}TN', ''), row.get('Comment', ''))
+    if quality not in range(MOST + 1):
+        raise InputError(f'{path}: {row["Name"]}: QOP {quality} is not from 0 to {MOST}; expected a .mz file of MARZ')
+    return Redshift(z if math.isfinite(z) else None, quality, row.get(f'{kind}TN', ''), row.get('Comment', ''))

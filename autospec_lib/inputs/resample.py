@@ -1,4 +1,4 @@
-"""Images on the cube's grid by their full coordinates, distortions included."""
+"""Resamples images to the cube's grid by their full coordinates, including distortions."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from scipy.ndimage import map_coordinates
 from autospec_lib.core.types import BoolArray, FloatArray
 
 CTYPES = ('-TPV', '-TPD', '-SIP')  # distortions that wcslib or astropy applies
-MOST_MISSING = 0.25  # share of a spaxel without value from which on it has none, as in MPDAF's alignment
-FINEST = 48  # points along a spaxel at most
-CLOSE = 0.01  # pixels by which a position may differ after going to the sky and back
+MOST_MISSING = 0.25  # a spaxel has no value if at least this share of it has none, as in MPDAF's alignment
+FINEST = 48  # largest number of points along a spaxel
+CLOSE = 0.01  # pixels by which a position may differ after a transformation to the sky and back
 
 
 def is_distorted(header: fits.Header, wcs: WCS) -> bool:
     """Whether a header's coordinates are more than a projection and a matrix: SIP, TPV, TPD or lookup tables."""
     types = [str(header.get(f'CTYPE{axis}', '')).upper() for axis in (1, 2)]
-    # wcslib takes TPV for TAN with a distortion of its own, and does not keep the name.
+    # wcslib reads TPV as TAN with a distortion, and does not keep the name.
     named = any(kind.strip().endswith(CTYPES) for kind in types)
     return bool(named or wcs.has_distortion or any(f'C{kind}DIS{axis}' in header for kind in 'PQ' for axis in '12'))
 
@@ -41,7 +41,7 @@ def places(grid: WCS, own: WCS, y: FloatArray, x: FloatArray) -> tuple[FloatArra
     pixels = np.column_stack([x.ravel(), y.ravel()]).astype(float)
     with np.errstate(all='ignore'):
         there = own.all_world2pix(grid.all_pix2world(pixels, 0), 0, quiet=True)
-        # The inversion of a distortion may diverge, and the far side of the sky may fall on the image.
+        # The inversion of a distortion may diverge, and positions on the other side of the sky may fall on the image.
         back = grid.all_world2pix(own.all_pix2world(there, 0), 0, quiet=True)
         there[~(np.abs(back - pixels).max(axis=1) < CLOSE)] = np.nan
     return there[:, 1].reshape(y.shape), there[:, 0].reshape(x.shape)
@@ -68,7 +68,7 @@ def resample(image: FloatArray, own: WCS, grid: WCS, wanted: BoolArray) -> Float
     array (ny, nx)
         NaN where a quarter or more of a spaxel has no value, and in spaxels that are not wanted.
     """
-    # A spaxel is small beside a distortion: its corners say where all of its points are.
+    # Distortions are nearly linear across a spaxel, so the positions of its points follow from its corners.
     ny, nx = wanted.shape
     at_corners = places(grid, own, *(np.mgrid[0 : ny + 1, 0 : nx + 1] - 0.5))
     number = _points(at_corners)
@@ -92,7 +92,7 @@ def resample(image: FloatArray, own: WCS, grid: WCS, wanted: BoolArray) -> Float
 
 
 def _points(corners: tuple[FloatArray, FloatArray]) -> int:
-    """How many points along a spaxel are half a pixel of the image apart."""
+    """The number of points along a spaxel that are half a pixel of the image apart."""
     lengths = [np.hypot(*(np.diff(corner, axis=axis) for corner in corners)) for axis in (0, 1)]
     known = [float(np.nanmedian(length)) for length in lengths if np.isfinite(length).any()]
     return int(np.clip(np.ceil(2 * max(known, default=1.0) - 1e-6), 1, FINEST))

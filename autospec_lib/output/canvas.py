@@ -1,4 +1,4 @@
-"""Drawing a figure again and again, each time with other data."""
+"""Draws the same figure many times, each time with other data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DPI = 120
 
 
 class Canvas:
-    """Draws what is the same in all drawings of a figure once: most of the time goes into text."""
+    """Draws the constant part of a figure only once; most of the time would be spent on text."""
 
     def __init__(self, figure: Figure) -> None:
         self._canvas: Any = FigureCanvasAgg(figure)
@@ -29,7 +29,7 @@ class Canvas:
         moving : iterable of Artist
             All artists that were changed after the first drawing. New ones may be among them.
         apart : bool
-            Whether the others lie below them or beside them. Otherwise the whole figure is drawn anew.
+            Whether all other artists lie below or beside these. If not, the whole figure is drawn anew.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Figures that are kept to be drawn again: a source seldom needs others than the one before it."""
+"""Keeps figures for reuse: most sources need figures of the same layout as the source before."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ LIMIT = 10  # two of each kind of picture; each takes about 6 MB
 
 
 class Kept:
-    """What was made for each layout, the last `LIMIT` of them.
+    """The figures of the last `LIMIT` layouts.
 
-    Whoever uses one takes it out and brings it back, so that nobody else draws on it, and one whose drawing has failed
-    half way is not used again. Copies for other processes start empty.
+    A figure is taken out while it is used, so that no other thread draws on it; if drawing fails, it is not put back.
+    Copies for other processes start empty.
     """
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[str, Hashable], Any] = {}
 
     def __reduce__(self) -> tuple[type[Kept], tuple[()]]:
-        """Nothing goes along into a pickle."""
+        """Pickle without the figures."""
         return Kept, ()
 
     @contextmanager
     def borrowed(self, key: str, layout: L, make: Callable[[L], T]) -> Iterator[T]:
-        """What is kept for the layout of a kind of picture, or else made; it is kept if the block does not raise."""
+        """The kept figure of this kind and layout, or a new one; it is put back if the block does not raise."""
         found: T | None = self._waiting.pop((key, layout), None)
         one = make(layout) if found is None else found
         yield one
@@ -36,5 +36,5 @@ class Kept:
             self._waiting.pop(oldest, None)  # another thread may have been faster
 
     def all(self) -> dict[tuple[str, Hashable], Any]:
-        """What waits to be used, by kind and layout, the latest last."""
+        """The figures that are not in use, by kind and layout, the latest last."""
         return dict(self._waiting)

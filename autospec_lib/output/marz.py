@@ -18,7 +18,7 @@ from autospec_lib.output.white_light import PER_WAVELENGTH, flux_unit
 
 NAME = 'marz.fits'
 CGS = 1e20  # fluxes are in units of 1e-20 erg / s / cm2 / Angstrom
-# Values outside these limits are bad ones to MARZ.
+# MARZ takes values outside these limits for bad ones.
 LOWEST, HIGHEST = -1e4, 1e6
 FAINTEST = 1e-3  # typical absolute flux below which a spectrum is scaled
 UNCERTAIN = 1e4  # variance of a filled gap in units of the median
@@ -72,7 +72,7 @@ def write(path: Path, entries: Sequence[Entry], wave: FloatArray, grid: Grid) ->
 
 
 def _fibres(entries: Sequence[Entry], scales: FloatArray) -> fits.BinTableHDU:
-    """The table of the sources: MARZ wants text as NAME, radians, and 'P' in a column of one character."""
+    """The table of the sources; MARZ expects NAME as text, positions in radians, and 'P' in a one-character column."""
 
     def text(values: Sequence[str]) -> Any:
         return np.array([value.encode('ascii', 'replace') for value in values])
@@ -95,7 +95,7 @@ def _fibres(entries: Sequence[Entry], scales: FloatArray) -> fits.BinTableHDU:
 
 
 def _cleaned(spectrum: Measured, angstrom: FloatArray, order: Any) -> tuple[FloatArray, FloatArray, float]:
-    """Flux and variance as MARZ takes them, in ascending order, and the factor that they were scaled with."""
+    """Flux and variance in the units of MARZ, in ascending order of wavelength, and the factor applied to the flux."""
     factor = _to_cgs(spectrum.unit, angstrom)
     flux = (spectrum.data * factor)[order]
     variance = None if spectrum.variance is None else (spectrum.variance * factor**2)[order]
@@ -112,7 +112,7 @@ def _cleaned(spectrum: Measured, angstrom: FloatArray, order: Any) -> tuple[Floa
 
 
 def _to_cgs(unit: str, angstrom: FloatArray) -> FloatArray:
-    """Factors (nl,) to 1e-20 erg / s / cm2 / Angstrom; 1 where the unit is no flux density."""
+    """Factors (nl,) to 1e-20 erg / s / cm2 / Angstrom; 1 if the unit is not a flux density."""
     parsed = flux_unit(unit)
     if parsed is None:
         return np.ones(len(angstrom))
@@ -121,7 +121,7 @@ def _to_cgs(unit: str, angstrom: FloatArray) -> FloatArray:
 
 
 def _sane(flux: FloatArray) -> float:
-    """A power of ten that brings fluxes into the range that MARZ takes; 1 where they are in it."""
+    """A power of ten that brings fluxes into the range that MARZ accepts; 1 if they are in it."""
     highest, lowest, typical = float(flux.max()), float(flux.min()), float(np.median(np.abs(flux)))
     if highest < HIGHEST and lowest > LOWEST and (typical > FAINTEST or highest == lowest == 0):
         return 1.0
@@ -130,7 +130,7 @@ def _sane(flux: FloatArray) -> float:
 
 
 def _scatter(flux: FloatArray) -> float:
-    """A variance from differences of channels two apart, of which a spectrum's own shape hardly is a part."""
+    """A variance from differences of channels two apart, to which the shape of the spectrum contributes little."""
     if len(flux) < 5:
         return 1.0
     steps = np.abs(2 * flux[2:-2] - flux[:-4] - flux[4:])
@@ -138,7 +138,7 @@ def _scatter(flux: FloatArray) -> float:
 
 
 def _filled(flux: FloatArray, variance: FloatArray, known: BoolArray) -> tuple[FloatArray, FloatArray]:
-    """Gaps by straight lines, with a variance that gives them no weight."""
+    """Fill gaps by straight lines, with a variance so large that they have no weight."""
     place = np.arange(len(flux))
     usual = float(np.median(variance[known]))
     with warnings.catch_warnings():

@@ -1,7 +1,7 @@
 """Image panels in rows on one sheet, with the source marked in each.
 
-All panels of a sheet are drawn in one Axes whose unit is the inch. With an Axes for each, nine tenths of the time goes
-into their Axis and Tick objects, and every source of a run has a dozen panels.
+All panels of a sheet are drawn in one Axes whose unit is the inch. With an Axes for each panel, nine tenths of the time
+would be spent on Axis and Tick objects; every source has about a dozen panels.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from PIL import Image
 from autospec_lib.core.types import Cutout
 from autospec_lib.output.canvas import DPI, Canvas
 
-SIZE = 2.1  # the longer side of a panel; this and what follows in inches
+SIZE = 2.1  # the longer side of a panel; this and the following lengths are in inches
 GAP_X, GAP_Y = 0.15, 0.3
 LEFT, BOTTOM = 0.55, 0.5
 TICK = 0.035
@@ -46,7 +46,7 @@ Ticks: TypeAlias = list[tuple[float, str]]
 
 
 class _Place(NamedTuple):
-    """Where a panel lies: its left, right, lower and upper edge; whether ticks are labelled below and beside it."""
+    """The position of a panel: left, right, lower and upper edge; whether it has tick labels below and beside it."""
 
     left: float
     right: float
@@ -69,12 +69,12 @@ class _Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """What the sheets of two sources must have in common to be drawn with one figure.
+    """The properties that the sheets of two sources must share to be drawn with one figure.
 
     Attributes
     ----------
     titles : tuple of tuple of (str or None)
-        Those of the panels, row by row; None where a place stays empty.
+        Titles of the panels, row by row; None for an empty place.
     shape : (int, int)
         Pixels (ny, nx) of every image.
     pixel : (float, float)
@@ -174,12 +174,12 @@ class Sheet:
         self._write(self._below, [(at, edge - 0.07, label) for at, edge, label in below], ha='center', va='top')
         self._write(self._beside, [(edge - 0.07, at, label) for edge, at, label in beside], ha='right', va='center')
         reach = REACH * min(self._layout.panel)
-        # At a panel's edge the marks reach into its title, which lies above them.
+        # At a panel's edge the marks overlap its title, so the title is drawn on top.
         inside = all(reach <= at <= size - reach for at, size in zip(source, self._layout.panel, strict=True))
         return self._canvas.draw([*self._images, *self._lines, *self._below, *self._beside], apart=inside)
 
     def _write(self, texts: list[Text], words: list[tuple[float, float, str]], **look: Any) -> None:
-        """Let the texts be these words at these places."""
+        """Set the texts to these words at these positions."""
         while len(texts) > len(words):
             texts.pop().remove()
         while len(texts) < len(words):
@@ -190,7 +190,7 @@ class Sheet:
 
 
 def _ticks(zero: float, size: float, scale: float) -> Ticks:
-    """Round offsets from the source along a panel's edge of a size: where they are and what they are called."""
+    """Ticks at round offsets from the source along an edge of this size: positions and labels."""
     first, last = -zero / scale, (size - zero) / scale
     offsets = np.asarray(MaxNLocator(max(1, int(3 * size)), steps=[1, 2, 5, 10]).tick_values(first, last))
     inside = offsets[(offsets >= first) & (offsets <= last)]

@@ -1,7 +1,7 @@
 """Pictures of one source: products -> images, drawn by matplotlib -> JPG files.
 
-Neither pyplot nor the user's matplotlib settings are touched, and the user's settings do not touch the pictures: a
-``matplotlibrc`` with, say, ``text.usetex`` would otherwise stumble over the underscores in the keys.
+Colours of masks, segmentation maps and residuals are defined here. pyplot and the user's matplotlib settings are not
+changed and not used: with ``text.usetex`` in ``matplotlibrc``, for example, the underscores in keys would be errors.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from autospec_lib.output.panels import Panel, Rows
 
 NO_VALUE = '#8c8c8c'
 MASK_COLOURS = ListedColormap(['#23263a', '#f2d98b'])
-# Background, the central object, then the others in turn.
+# Background, the central object, then the other objects in turn.
 LABEL_COLOURS = ListedColormap(
     ['#14161f', '#ffd23f', '#4c9be8', '#e4572e', '#57b894', '#b07cc6', '#e88fb4', '#8f7a5e', '#7fd1e0', '#a3b552']
 )
@@ -45,7 +45,7 @@ STYLE = {
     'xtick.major.width': 0.6,
     'ytick.major.width': 0.6,
 }
-# matplotlib's settings are the process's: two threads with ours would leave them behind.
+# matplotlib's settings belong to the whole process: if two threads changed them at once, they would not be restored.
 ONE_AT_A_TIME = Lock()
 
 
@@ -57,18 +57,18 @@ def render(products: Products, cutout: Cutout, cmap: str, kept: Kept) -> dict[st
     products : Products
         What was made for the source.
     cutout : Cutout
-        Where it was cut out; gives the axes their units.
+        The source's cut-out, which gives the units of the axes.
     cmap : str
         Name of a matplotlib colour map for images and cross-correlation maps.
     kept : Kept
-        The figures of sources before it, which are used again where they fit; this one's go there too.
+        Figures of earlier sources, which are reused if they fit; this source's figures are added.
 
     Returns
     -------
     dict of str to Image
         'IMAGES': the images in a row, below each its segmentation map, then the user's maps; 'MASKS'; 'SPECTRA': the
         reference above the cross-correlation spectra; 'XCOR': the cross-correlation maps; 'DEBLEND': white light, the
-        joint model of it and what is left. A picture with nothing to show is left out.
+        joint model of it and the residual. A picture with nothing to show is left out.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def render(products: Products, cutout: Cutout, cmap: str, kept: Kept) -> dict[st
 
 
 def _style() -> Any:
-    """matplotlib's defaults under ours, whatever the user's matplotlibrc says."""
+    """matplotlib's defaults with the changes in `STYLE`, independent of the user's matplotlibrc."""
     return {**matplotlib.rcParamsDefault, **STYLE}
 
 
@@ -112,7 +112,7 @@ def save(pictures: Mapping[str, Image.Image], folder: Path, ident: Ident) -> lis
     Raises
     ------
     OSError
-        If the folder cannot be written; nothing torn is left.
+        If the folder cannot be written; no incomplete file is left.
     """
     written = []
     for key, picture in pictures.items():
@@ -124,7 +124,7 @@ def save(pictures: Mapping[str, Image.Image], folder: Path, ident: Ident) -> lis
 
 
 def _image_rows(products: Products, colours: Colormap) -> Rows:
-    """Images, below each its segmentation map, then what maps remain, in as many columns."""
+    """Images, each with its segmentation map below, then the remaining maps, in the same number of columns."""
     tags = list(products.images)
     images: list[Panel | None] = [_image_panel(tag, products.images[tag].data, colours) for tag in tags]
     maps = {key: _label_panel(key, segmap, products.central.get(key, 0)) for key, segmap in products.segmaps.items()}
@@ -138,7 +138,7 @@ def _image_panel(title: str, values: FloatArray, colours: Colormap) -> Panel:
 
 
 def _joint_panels(products: Products, colours: Colormap) -> list[Panel]:
-    """White light and its model in one stretch, and the residual between plus and minus what stands out of it."""
+    """White light and its model with the same colour scale, and the residual with a scale symmetric about 0."""
     if keys.RESIDUAL not in products.fitted:
         return []
     white, residual = products.white.data, products.fitted[keys.RESIDUAL].data
@@ -154,7 +154,7 @@ def _joint_panels(products: Products, colours: Colormap) -> list[Panel]:
 
 
 def _stretch(values: FloatArray, colours: Colormap) -> dict[str, Any]:
-    """From just below the background to just below the peak; asinh, so that faint outskirts and the core both show."""
+    """A colour scale from just below background to just below the peak; asinh shows faint outskirts and the core."""
     finite = values[np.isfinite(values)]
     if finite.size == 0:
         return {'norm': Normalize(0, 1), 'cmap': colours}
@@ -167,7 +167,7 @@ def _stretch(values: FloatArray, colours: Colormap) -> dict[str, Any]:
 
 
 def _label_panel(key: str, segmap: IntArray, central: int) -> Panel:
-    """A colour for each label, the background dark, the colour of the object ``central`` always the same."""
+    """One colour for each label; the background is dark, and the object ``central`` always has the same colour."""
     labels = np.unique(segmap[(segmap > 0) & (segmap != central)])
     others = LABEL_COLOURS.N - 2
     shown = np.where(segmap > 0, 2 + np.searchsorted(labels, segmap) % others, 0)

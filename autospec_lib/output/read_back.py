@@ -1,4 +1,4 @@
-"""A source's file back to products, as far as the summary measures them."""
+"""Reads a source's file back into products, as far as the summary needs them."""
 
 from __future__ import annotations
 

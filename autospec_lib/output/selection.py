@@ -1,4 +1,4 @@
-"""Which products are written."""
+"""Selects the products that are written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from autospec_lib.core.products import Kind, Products
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the user wants in the files: the parameters OUT_SPEC, OUT_IMG, OUT_SEG, OUT_MASK and OUT_XCOR."""
+    """What is written to the files: the parameters OUT_SPEC, OUT_IMG, OUT_SEG, OUT_MASK and OUT_XCOR."""
 
     spectra: bool = True
     images: bool = True

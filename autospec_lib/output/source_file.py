@@ -1,4 +1,7 @@
-"""Products to an MPDAF Source FITS file, which appears under its name only when it is complete."""
+"""Products -> MPDAF Source FITS file, which appears under its name only when it is complete.
+
+Cards that every file has are written in `_primary`. Cards on the results of a step are in ``facts`` of its products.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,7 @@ def write_source(path: Path, products: Products, cutout: Cutout, origin: Mapping
     Raises
     ------
     OSError
-        If the disk is full or the folder cannot be written; no torn file is left.
+        If the disk is full or the folder cannot be written; no incomplete file is left.
     """
     primary = fits.PrimaryHDU(header=_primary(products, cutout.target, origin)).header
     primary['EXTEND'] = True
@@ -63,14 +66,14 @@ def write_source(path: Path, products: Products, cutout: Cutout, origin: Mapping
 
 
 def is_whole(path: Path, header: fits.Header) -> bool:
-    """Whether a source's file is as long as it was when it was written.
+    """Whether a source's file has the length that it had when it was written.
 
     Parameters
     ----------
     path : Path
         The file.
     header : fits.Header
-        Its primary header. Where it does not hold the size, the file must end where its last extension does.
+        Its primary header. If it does not hold the size, the file must end at the end of its last extension.
     """
     size = path.stat().st_size
     if SIZE_CARD in header:
@@ -163,7 +166,7 @@ def _wave_table(cutout: Cutout) -> bytes:
 
 
 def _table(table: fits.BinTableHDU) -> bytes:
-    """A table's bytes, as they stand behind a primary header."""
+    """A table's bytes, as they follow a primary header."""
     file = io.BytesIO()
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(file)
     return file.getvalue()[BLOCK:]
@@ -176,7 +179,7 @@ def _measured(name: str, values: Measured, wcs: Mapping[str, Any]) -> Iterator[b
 
 
 def stored(values: FloatArray) -> NDArray[Any]:
-    """Single precision as in v1.1.2, but double where a value would become infinite or lose digits next to zero."""
+    """Single precision as in v1.1.2, but double if a value would become infinite or lose digits near zero."""
     size = np.abs(values[np.isfinite(values) & (values != 0)])
     fits_single = size.size == 0 or (size.min() >= SINGLE.tiny and size.max() <= SINGLE.max)
     return values.astype('>f4' if fits_single else '>f8')
@@ -188,17 +191,17 @@ def squared(unit: str) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         try:
-            # MPDAF takes the stars for blanks, and reads 10 +32 as a power of ten but not 10 32.
+            # MPDAF replaces the asterisks by blanks, and reads 10 +32 as a power of ten but not 10 32.
             return PLUS.sub('10**+', str((units.Unit(unit) ** 2).to_string('fits')))
-        except (ValueError, TypeError):  # no unit, or one that FITS cannot write
+        except (ValueError, TypeError):  # not a unit, or one that FITS cannot write
             return f'({unit})**2'
 
 
 def _extension(name: str, array: NDArray[Any], wcs: Mapping[str, Any], unit: str) -> bytes:
     """Header and data of one image extension, each filled up to whole FITS blocks.
 
-    astropy would take half of AutoSpec's time here, to format and verify the same few cards for 40 extensions again
-    and again; so they are formatted by astropy once and kept.
+    astropy would use half of AutoSpec's time to format and verify the same few cards for 40 extensions of each source;
+    so each card is formatted by astropy once and kept.
     """
     cards = {
         'XTENSION': 'IMAGE',

@@ -19,12 +19,12 @@ from autospec_lib.output.source_file import BLOCK, ident_card, printable, stored
 from autospec_lib.output.summary import main_spectra
 
 FOLDER = 'spectra'
-COMMENT = 'source of AutoSpec'  # of OBJECT, by which a file is known as a source's
-AXIS = {'CRPIX1', 'CRVAL1', 'CDELT1', 'CUNIT1', 'CTYPE1'}  # what the wavelengths of the table say
+COMMENT = 'source of AutoSpec'  # the comment of the card OBJECT, by which AutoSpec recognises its own files
+AXIS = {'CRPIX1', 'CRVAL1', 'CDELT1', 'CUNIT1', 'CTYPE1'}  # left out: the table has the wavelengths
 
 
 def names(ident: Ident, found: Iterable[str]) -> list[str]:
-    """The files of a source with spectra of these keys."""
+    """The names of a source's files for spectra with these keys."""
     return [f'{keys.file_stem(ident)}_{key}.fits' for key in found]
 
 
@@ -37,9 +37,9 @@ def write(folder: Path, products: Products, cutout: Cutout, apertures: Mapping[s
     Parameters
     ----------
     folder : Path
-        Where they belong.
+        The folder of the files.
     products : Products
-        What is written of the source.
+        The products that are written.
     cutout : Cutout
         Gives target, wavelengths and units.
     apertures : mapping of str to float
@@ -61,7 +61,7 @@ def write(folder: Path, products: Products, cutout: Cutout, apertures: Mapping[s
 
 
 def remove(folder: Path, ident: Ident, kept: Iterable[str] = ()) -> None:
-    """Remove a source's files but those with these names; files of others whose names look alike stay.
+    """Remove a source's files except those with these names; similarly named files of other programs stay.
 
     Raises
     ------

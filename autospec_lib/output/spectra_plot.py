@@ -23,12 +23,12 @@ INK, QUIET, PALE, ERROR = '#1d3557', '#7a7a7a', '#c3cbd8', '#e59866'
 
 @dataclass(frozen=True)
 class Layout:
-    """What two sources must have in common for their spectra to be drawn with one figure.
+    """The properties that two sources must share for their spectra to be drawn with one figure.
 
     Attributes
     ----------
     keys : tuple of str
-        Those of the spectra, from the top.
+        Keys of the spectra, from top to bottom.
     ends : (float, float)
         The shortest and the longest wavelength.
     wave_unit, unit : str
@@ -54,7 +54,7 @@ class Layout:
 class Sheet:
     """The reference spectrum and the cross-correlation spectra, one panel each, on one wavelength axis.
 
-    Channels that a sky line makes noisy are drawn pale and have no say in the limits (see `sky_lines`, `limits`).
+    Channels that a sky line makes noisy are drawn pale and do not affect the limits (see `sky_lines`, `limits`).
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -95,13 +95,13 @@ class _Panel:
         zero = axes.axhline(0, color=QUIET, linewidth=0.5)
         styles = ({'color': ERROR, 'alpha': 0.8}, {'color': PALE}, {'color': INK})
         self._lines = [axes.plot([], [], linewidth=0.5, **style)[0] for style in styles]
-        # Without its own place, an axis' empty name would be placed anew beside the numbers each time.
+        # Without a fixed position, an axis' empty label would be placed anew beside the numbers each time.
         axes.yaxis.set_label_coords(0, 0.5)
         # The spines lie above the curves.
         self.moving = [axes.yaxis, zero, *self._lines, *axes.spines.values()]
 
     def show(self, wave: FloatArray, spectrum: Measured) -> None:
-        """Let it show this spectrum."""
+        """Show this spectrum."""
         noisy, nothing = sky_lines(spectrum), np.full(wave.shape, np.nan)
         error = nothing if spectrum.variance is None else np.sqrt(spectrum.variance)
         pale = np.where(_widened(noisy), spectrum.data, np.nan)
@@ -111,13 +111,13 @@ class _Panel:
 
 
 def _drawn(products: Products) -> list[Spectrum]:
-    """The reference, then what the cross-correlation gives."""
+    """The reference spectrum, then those weighted by cross-correlation."""
     correlated = [one for one in products.spectra.values() if one.kind is Kind.CROSS_CORRELATION]
     return [products.spectra[products.reference], *correlated]
 
 
 def _widened(channels: BoolArray) -> BoolArray:
-    """With the neighbours on both sides, so that the pale line meets the other one."""
+    """The channels with their neighbours on both sides, so that the pale curve joins the other one."""
     return channels | np.roll(channels, 1) | np.roll(channels, -1)
 
 
@@ -125,7 +125,7 @@ def sky_lines(spectrum: Measured) -> BoolArray:
     """Channels on strong sky lines: their variance is over four times the floor around them.
 
     The floor is the lower quartile, because among the OH lines of the red half the channels are on a line. The photon
-    noise of a bright emission line raises the variance too, so what stands out by ten sigma or more is kept.
+    noise of a bright emission line raises the variance too, so channels that stand out by ten sigma or more are kept.
     """
     noisy = np.zeros(spectrum.data.shape, dtype=bool)
     if spectrum.variance is None:
@@ -139,16 +139,16 @@ def sky_lines(spectrum: Measured) -> BoolArray:
 
 
 def limits(flux: FloatArray, noisy: BoolArray) -> tuple[float, float]:
-    """Limits of the flux axis that hold zero, the continuum and every line, but no sky residual and no hot voxel.
+    """Limits of the flux axis that include zero, the continuum and every line, but no sky residual or hot voxel.
 
     Parameters
     ----------
     flux : array, shape (nl,)
         NaN where there is no value.
     noisy : array, shape (nl,)
-        Channels without a say, as `sky_lines` finds them.
+        Channels that are ignored, from `sky_lines`.
     """
-    # The ends of a detector's range are noisy, and without a variance nothing else tells.
+    # The ends of a detector's range are noisy, which is not known otherwise if there is no variance.
     inner = np.zeros(len(flux), dtype=bool)
     inner[len(flux) // 60 : len(flux) - len(flux) // 60] = True
     finite = np.isfinite(flux)
@@ -160,7 +160,7 @@ def limits(flux: FloatArray, noisy: BoolArray) -> tuple[float, float]:
 
 
 def _reach(values: FloatArray) -> FloatArray:
-    """How far each channel stands out of the continuum, as far as its neighbours bear it out.
+    """How far each channel stands out of the continuum, limited to what its neighbours confirm.
 
     The running median of three channels drops what is one channel wide. A line as narrow as the resolution, two
     channels, keeps at least half its height in it wherever its peak falls, so twice the median holds the whole line.
@@ -181,7 +181,7 @@ def _running(values: FloatArray, percent: float) -> FloatArray:
 
 
 def unit_text(unit: str) -> str:
-    """A FITS unit as people write it, '10⁻²⁰ erg s⁻¹ cm⁻² Å⁻¹'; what astropy cannot read stays as it is."""
+    """A FITS unit in common notation, '10⁻²⁰ erg s⁻¹ cm⁻² Å⁻¹'; text that astropy cannot read is returned unchanged."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         parsed = u.Unit(unit, parse_strict='silent')

@@ -1,4 +1,7 @@
-"""A source's row of the summary: what was measured on it, as plain values."""
+"""The columns of the summary, and a source's row: what was measured, as plain values.
+
+`summary_table` writes the rows to files.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ FLUX = 'flux'  # stands for the cube's unit
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the summary: its name, unit ('' = none, `FLUX` = the cube's), type, and what it holds."""
+    """A column of the summary: name, unit ('' = none, `FLUX` = the cube's), type, description."""
 
     name: str
     unit: str
@@ -28,7 +31,7 @@ class Column:
 
 
 SOURCE = (
-    Column('ID', '', int, 'ID in the catalogue'),  # text where one of them is
+    Column('ID', '', int, 'ID in the catalogue'),  # text if any ID is text
     Column('RA', 'deg', float, 'right ascension in the catalogue'),
     Column('DEC', 'deg', float, 'declination in the catalogue'),
     Column('STATUS', '', str, 'extracted, kept (from an earlier run), failed or not reached'),
@@ -57,7 +60,7 @@ MARZ = (  # of rows with results of MARZ
     Column('TEMPLATE_MARZ', '', str, 'template that matches'),
     Column('COMMENT_MARZ', '', str, 'comment in MARZ'),
 )
-# Between the two, for each main spectrum, these and its key without _SKYSUB.
+# Between FILES and MARZ, for each main spectrum; its key without _SKYSUB is appended to the name.
 OF_SPECTRA = (
     Column('SN_', '', float, 'median signal-to-noise ratio per pixel'),
     Column('FLUX_', FLUX, float, 'median flux'),
@@ -65,9 +68,9 @@ OF_SPECTRA = (
 
 
 def columns(rows: Iterable[Mapping[str, Any]]) -> list[Column]:
-    """The columns of a table of rows: `COLUMNS`, those of every spectrum that any row has, and `MARZ` where one has it.
+    """The columns of a table of rows: `COLUMNS`, those of every spectrum in any row, and `MARZ` if any row has these.
 
-    Those of spectra stand in the order of the rows; a spectrum that a row lacks does not end the order.
+    Columns of spectra are in the order of the rows, also if a row lacks some of the spectra.
     """
     rows = list(rows)
     marz = [column for column in MARZ if any(column.name in row for row in rows)]
@@ -90,7 +93,7 @@ def _column(name: str) -> Column:
 
 
 def main_spectra(products: Products) -> dict[str, Spectrum]:
-    """The spectra of the source by their keys without _SKYSUB: not the sky, not the reference less its continuum."""
+    """The source's spectra by their keys without _SKYSUB, except the sky and the continuum-subtracted reference."""
     return {
         keys.spectrum(one.tag, one.continuum_subtracted, False): one
         for one in products.spectra.values()
@@ -99,7 +102,7 @@ def main_spectra(products: Products) -> dict[str, Spectrum]:
 
 
 def measure(products: Products, cutout: Cutout) -> Row:
-    """What the summary says of an extracted source.
+    """The summary's row for an extracted source.
 
     Parameters
     ----------
@@ -111,8 +114,7 @@ def measure(products: Products, cutout: Cutout) -> Row:
     Returns
     -------
     dict
-        int, float, str by column; None where there is no value. Not in it are identity, status and file, which `run`
-        knows.
+        int, float or str by column; None if there is no value. ID, position, status and file are added in `run`.
     """
     spectra = main_spectra(products)
     row: Row = {
@@ -142,7 +144,7 @@ def _plain(value: Any) -> float | None:
 
 
 def _median(values: FloatArray) -> float | None:
-    """Of the finite ones."""
+    """The median of the finite values."""
     known = values[np.isfinite(values)]
     return _plain(np.median(known)) if known.size else None
 

@@ -1,4 +1,7 @@
-"""The summary as files: ``summary.ecsv`` and ``summary.fits``, and the former back to rows."""
+"""The files of the summary: rows -> ``summary.ecsv`` and ``summary.fits``, and the former back to rows.
+
+The columns are defined in `summary`.
+"""
 
 from __future__ import annotations
 
@@ -101,7 +104,7 @@ def read(path: Path, unit: str) -> list[Row]:
     Raises
     ------
     Exception
-        Of any kind that astropy has for files that are no such table.
+        Any error of astropy for a file that is not such a table.
     """
     from astropy.table import Table
 

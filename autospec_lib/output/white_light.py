@@ -1,4 +1,4 @@
-"""What a source looks like in white light: its magnitude and its width."""
+"""A source's magnitude and width in white light."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from autospec_lib.core.types import BoolArray, FloatArray
 AB_ZERO = units.Jy * 3631  # flux density of magnitude 0
 PER_WAVELENGTH, PER_FREQUENCY = units.Unit('erg s-1 cm-2 Angstrom-1'), units.Jy
 WIDTH = float(np.sqrt(8 * np.log(2)))  # FWHM of a Gaussian of unit standard deviation
-LARGEST = 0.5  # FWHM in units of the image's width; beyond it there is no background to see
+LARGEST = 0.5  # largest FWHM in units of the image's width; wider sources leave no background in the image
 ITERATIONS = 100
 
 
 def flux_unit(text: str) -> units.UnitBase | None:
-    """The unit of a flux density, None where a text is none."""
+    """The unit of a flux density; None if the text is not one."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         try:

@@ -1,1 +1,1 @@
-"""One source from cube to files; several at a time; what is complete already; the log; the estimate of ``--check``."""
+"""Running: one source from cube to files; several at a time; resuming; interruption; log; estimate of ``--check``."""

@@ -1,4 +1,4 @@
-"""Sources on the workers of a Dask cluster."""
+"""Extraction on the workers of a Dask cluster."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ if TYPE_CHECKING:
     from distributed import Client
 
 CONNECT = 10  # seconds to wait for a scheduler
-ALONE = 30  # seconds without scheduler or worker after which the run stops
+ALONE = 30  # the run stops after this many seconds without scheduler or worker
 
 
 def cluster(targets: Sequence[Target], address: str, interruption: Interruption) -> Callable[[Job], Iterator[Outcome]]:
-    """Connect to a Dask scheduler; its workers, which have AutoSpec installed and see the same folder, do the rest.
+    """Connect to a Dask scheduler, whose workers have AutoSpec installed and see the same folder.
 
-    A source whose worker dies is given to another one by the scheduler, which gives up after a few workers.
+    If a worker dies, the scheduler gives its source to another worker, and gives up after a few attempts.
 
     Parameters
     ----------
     targets : sequence of Target
         The sources.
     address : str
-        Of the scheduler, e.g. 'tcp://10.0.0.1:8786'.
+        Address of the scheduler, e.g. 'tcp://10.0.0.1:8786'.
     interruption : Interruption
-        Asked whether to stop.
+        Tells whether to stop.
 
     Returns
     -------
     function
-        Extracts the sources, given what they share.
+        Extracts the sources, given the job.
 
     Raises
     ------
     InputError
-        If there is no such scheduler, Dask is not installed, or scheduler or workers are gone for `ALONE` seconds.
+        If there is no such scheduler, if Dask is not installed, or if no scheduler or worker is there for `ALONE` s.
     """
     try:
         from distributed import Client
@@ -52,7 +52,7 @@ def cluster(targets: Sequence[Target], address: str, interruption: Interruption)
         raise InputError(
             "--scheduler needs Dask; install it, in a clone of AutoSpec, with: pip install '.[dask]'"
         ) from error
-    for name in ('distributed', 'distributed.client'):  # they tell of what is lost with tracebacks
+    for name in ('distributed', 'distributed.client'):  # they would log tracebacks of lost connections
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=CONNECT, set_as_default=False)
@@ -86,10 +86,10 @@ def _on_cluster(client: Client, job: Job, targets: Sequence[Target], interruptio
                 raise InputError(_lost(address))
             if not done:
                 time.sleep(0.1)
-    except OSError as error:  # also of time that is up; those of a source never come here
+    except OSError as error:  # includes time-outs; errors of a source never come here
         raise InputError(_lost(address)) from error
     finally:
-        # A scheduler that is gone would be waited for.
+        # Without a time limit, it would wait for a scheduler that is gone.
         if client.status == 'running':
             client.cancel(list(pending))
         client.close(timeout=2)
@@ -109,4 +109,4 @@ def _outcome(future: Any, job: Job, target: Target, address: str) -> Outcome:
 
 
 def _lost(address: str) -> str:
-    return f'--scheduler {address}: no scheduler or no worker any more; start them and go on with: AutoSpec --resume'
+    return f'--scheduler {address}: the scheduler or all workers are gone; start them and go on with: AutoSpec --resume'

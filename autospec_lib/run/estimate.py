@@ -1,4 +1,4 @@
-"""What a run would do, and what it would need: the text of ``AutoSpec --check``."""
+"""The text of ``AutoSpec --check``: what a run would do, and how much memory and disk it would need."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autospec_lib.run import resume, slow_storage
 from autospec_lib.run.job import Job
 
 BASE_MEMORY = 250e6  # Python with numpy, astropy, mpdaf and matplotlib
-PROCESS_MEMORY = 80e6  # what each further process does not share of that
+PROCESS_MEMORY = 80e6  # the part of it that each further process does not share
 BYTES_PER_VOXEL = 40  # data and variance in double precision, flags, and one copy of the data
 BLOCK = 2880  # FITS files grow in blocks of this many bytes
 PLOTS = 0.7e6  # the JPGs of one source
@@ -52,7 +52,7 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
 
 
 def memory(job: Job, spaxels: int, processes: int) -> float:
-    """Bytes that a run takes with so many processes and spaxels in the largest subcube, near enough to plan with."""
+    """Approximate bytes of memory for a run with so many processes and so many spaxels in the largest subcube."""
     loaded = sum(layer.values.nbytes for layer in job.cube.layers if layer.values is not None)
     voxels = len(job.cube.wave) * spaxels * (2 if job.params.deblend else 1)
     return BASE_MEMORY + loaded + processes * BYTES_PER_VOXEL * voxels + (processes - 1) * PROCESS_MEMORY
@@ -80,7 +80,7 @@ def _reference(job: Job, target: Target) -> str:
 
 
 def _centre(job: Job, target: Target) -> tuple[tuple[float, float], list[str]]:
-    """The target's pixel, any where it has none, and why it will fail."""
+    """The target's pixel ((0, 0) if it has none), and why it will fail."""
     try:
         return cutouts.locate(job.cube, target), []
     except SourceError as error:
@@ -88,7 +88,7 @@ def _centre(job: Job, target: Target) -> tuple[tuple[float, float], list[str]]:
 
 
 def file_size(job: Job, spaxels: int) -> float:
-    """Bytes of the output of one source with so many spaxels, near enough to plan with."""
+    """Approximate bytes of output for one source with so many spaxels."""
     nl = len(job.cube.wave)
     params, extra = job.params, len(job.cube.images)
     joint = bool(params.deblend)

@@ -1,4 +1,4 @@
-"""Files with one spectrum of every source, made of the sources' own files when a run is at its end."""
+"""Files with one spectrum of every source, made from the sources' own files at the end of a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOR_REDSHIFTS = keys.DEBLEND  # or, where a source has none, its reference spect
 
 
 def write_marz(job: Job, rows: Sequence[Row]) -> None:
-    """Write the file for MARZ, in which every source that has a file is a row; none where no source has one.
+    """Write the file for MARZ, with a row for every source that has a file; no file if no source has one.
 
     Raises
     ------
@@ -33,7 +33,9 @@ def _entries(job: Job, rows: Sequence[Row]) -> Iterator[marz.Entry]:
             continue
         try:
             spectrum = read_back.read_spectrum(job.folder / job.params.output / row['FILE'], FOR_REDSHIFTS)
-        except (OSError, KeyError, ValueError):  # it has gone meanwhile, or somebody has put another one there
+        except (OSError, KeyError, ValueError):  # it has been removed or replaced meanwhile
             continue
         if len(spectrum.data) == len(job.cube.wave) and np.isfinite(spectrum.data).any():
-            yield marz.Entry(str(row['ID']), row['RA'], row['DEC'], row.get('MAG_WHITE'), spectrum.key, spectrum)
+            # MARZ drops blanks and commas of a name; those that are files' names come back as they are.
+            name = keys.file_stem(row['ID'])
+            yield marz.Entry(name, row['RA'], row['DEC'], row.get('MAG_WHITE'), spectrum.key, spectrum)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first ends a run in good order, the second at once."""
+"""Ctrl-C and SIGTERM: the first signal ends a run in an orderly way, the second at once."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """What a signal does, by what the program is at.
+    """The effect of a signal, which depends on the state of the program.
 
-    * Before the first source nothing has to be wound up: the process ends at once.
+    * Before the first source, the process ends at once: there is nothing to finish.
     * While this process extracts (`in_this_process`), the first signal raises KeyboardInterrupt.
-    * While others extract (`in_others`), the first signal sets ``requested``, which the loop that waits for them looks
-      at: a KeyboardInterrupt could come while a lock is held, and the program would hang.
-    * The second signal ends the process at once, with its workers, after a last line. So does the first, `DEADLINE`
-      later: whatever is waited for (a cluster, a file system that hangs) may never come.
+    * While others extract (`in_others`), the first signal sets ``requested``, which the loop that waits for them reads:
+      a KeyboardInterrupt could come while a lock is held, and the program would hang.
+    * The second signal prints a last line and ends the process with its workers at once. The first signal does the same
+      after `DEADLINE` seconds, because the program may wait for ever (for a cluster, or a file system that hangs).
 
-    A signal that was ignored when the program started (``nohup``, the background of a script) stays ignored.
+    A signal that was ignored when the program started (``nohup``, or in the background of a script) stays ignored.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Interruption:
 
     @contextmanager
     def handled(self) -> Iterator[None]:
-        """Take signals like this until the block ends."""
+        """Handle signals in this way until the block ends."""
         before = {}
         with suppress(ValueError):  # not in the main thread, where Python has no handlers
             heeded = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
@@ -49,11 +49,11 @@ class Interruption:
             if hasattr(signal, 'setitimer'):
                 signal.setitimer(signal.ITIMER_REAL, 0)
             for number, handler in before.items():
-                # An interrupted program is at its end, and a further signal would only change its exit code.
+                # After an interruption, the program is about to end; a further signal would only change its exit code.
                 signal.signal(number, signal.SIG_IGN if self.requested else handler or signal.SIG_DFL)
 
     def begin(self, last_words: Callable[[], str]) -> None:
-        """The first source comes; ``last_words`` tell what was done when the second signal comes."""
+        """Extraction begins; if a second signal comes, the result of ``last_words`` is printed."""
         self._begun, self._last_words = True, last_words
 
     @contextmanager
@@ -84,7 +84,7 @@ class Interruption:
 
 @contextmanager
 def blocked() -> Iterator[None]:
-    """Keep the signals back, so that a process that starts here never runs this process's handler."""
+    """Hold signals back, so that a process that is started in this block never runs this process's handler."""
     if not hasattr(signal, 'pthread_sigmask'):
         yield
         return
@@ -96,7 +96,7 @@ def blocked() -> Iterator[None]:
 
 
 def leave_to_parent() -> None:
-    """In a worker: Ctrl-C, which reaches all processes of a terminal, is the parent's business; SIGTERM ends it."""
+    """In a worker: ignore Ctrl-C, which reaches all processes of a terminal (the parent handles it); end on SIGTERM."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if hasattr(signal, 'pthread_sigmask'):

@@ -1,4 +1,4 @@
-"""What all sources of a run share."""
+"""The job: parameters, cube and settings that all sources of a run share."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from autospec_lib.output.selection import Wanted
 class Job:
     """What all sources of a run share. With ``resume``, sources that are complete already are kept.
 
-    ``catalogue`` are all its rows, those too that this run does not extract; ``taken`` is one line on what of it was
-    taken as what. ``sources`` are their pixel positions, for the joint extraction; empty where it is off. ``kept`` are
-    the figures with which this process draws plots.
+    ``catalogue`` holds all its rows, including those that this run does not extract; ``taken`` is one line on which
+    columns were read as what. ``sources`` are the pixel positions of all rows for the joint extraction, empty if it is
+    off. ``kept`` are the figures that this process reuses for plots.
     """
 
     folder: Path
@@ -42,15 +42,15 @@ class Job:
         return self.folder / self.params.output
 
     def path(self, target: Target) -> Path:
-        """Where a source's file belongs."""
+        """The path of a source's file."""
         return self.output / f'{self.params.pre_out}{keys.file_stem(target.id)}.fits'
 
     def picture(self, target: Target, key: str) -> Path:
-        """Where one of a source's plots belongs."""
+        """The path of one of a source's plots."""
         return self.output / 'images' / keys.file_stem(target.id) / keys.picture(target.id, key)
 
     def data(self, target: Target) -> Path:
-        """Where the file with what the report shows of a source belongs."""
+        """The path of the report's file on a source."""
         return self.output / keys.REPORT / 'data' / keys.report_data(target.id)
 
     @property
@@ -60,12 +60,12 @@ class Job:
 
     @property
     def prefix(self) -> str:
-        """What the program's own names begin with: the user's choice, else the instrument's."""
+        """The prefix of AutoSpec's own names: the user's choice, else the instrument's."""
         return self.params.prefix or self.cube.instrument.prefix
 
     def apertures(self, target: Target) -> dict[str, float]:
         """The radii of a source's apertures in arcsec, by the tags of their sums."""
-        # Of two radii with one tag that of all sources counts.
+        # If two radii have the same tag, the radius in APER is used.
         radii = (*([] if target.aper is None else [target.aper]), *self.params.aper)
         return {keys.prefixed(keys.aperture(radius), self.prefix): radius for radius in radii}
 
@@ -77,7 +77,7 @@ class Job:
 
     @property
     def origin(self) -> dict[str, str]:
-        """The cards of the files' headers that say where sources and cube come from."""
+        """The header cards on the origin of sources and cube."""
         params = self.params
         return {
             'FROM': params.orig_from,

@@ -1,4 +1,4 @@
-"""One run at a time in an output folder."""
+"""The lock that lets only one run at a time write to an output folder."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ NAME = '.autospec.lock'
 
 @contextmanager
 def locked(folder: Path) -> Iterator[str]:
-    """Hold the lock of an output folder, which is made where needed.
+    """Hold the lock of an output folder, which is made if needed.
 
-    The lock is one of the operating system (POSIX record locks, which NFS knows too): it ends with this process,
-    however that ends, and processes that this one starts do not hold it.
+    It is a lock of the operating system (POSIX record lock, also supported by NFS): it is released when this process
+    ends for any reason, and it is not inherited by child processes.
 
     Yields
     ------
     str
-        A warning where the file system has no locks, else ''.
+        A warning if the file system has no locks, else ''.
 
     Raises
     ------
     InputError
-        If another process holds it, with whose it is.
+        If another process holds it; the message says which.
     OSError
         If the folder cannot be written.
     """
@@ -47,11 +47,11 @@ def locked(folder: Path) -> Iterator[str]:
         if refusal is not None:
             yield f'{folder}: its file system has no locks ({refusal.strerror}); do not start a second run there'
             return
-        with suppress(OSError):  # a full disk: whose it is stays unknown
+        with suppress(OSError):  # a full disk: the owner of the lock is then not known
             os.ftruncate(file, 0)
             os.write(file, f'process {os.getpid()} on {platform.node()}, since {time.strftime("%F %T")}\n'.encode())
         yield ''
-        # While it is held: whoever has opened it meanwhile sees that its name is gone, and opens the next.
+        # Removed while it is held: a process that has opened it meanwhile sees this and opens a new one.
         with suppress(OSError):
             (folder / NAME).unlink()
     finally:
@@ -59,10 +59,10 @@ def locked(folder: Path) -> Iterator[str]:
 
 
 def _opened(folder: Path) -> tuple[int, OSError | None]:
-    """The lock's file, locked and under its name, or not locked and why the file system refuses."""
+    """The lock's file, which is locked and has its name; or not locked, and the reason from the file system."""
     path = folder / NAME
     while True:
-        # A link could lead to a file of the user, which would be written to.
+        # Links are not followed: they could lead to a file of the user, which would be overwritten.
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""The report's files: a source's data are written by whoever extracts it, page and table by the run itself."""
+"""Writes the report: the data of a source in the process that extracts it, page and table in the main process."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from autospec_lib.output.report import page
 from autospec_lib.output.selection import select
 from autospec_lib.run.job import Job
 
-INTERVAL = 3.0  # seconds at least between two writes while a run goes on
-SHARE = 0.02  # of a run's time at most that goes into them
-NOT_SHOWN = ('FINGERPRINT',)  # columns of the summary that say nothing to a reader
+INTERVAL = 3.0  # shortest time between two writes during a run, in seconds
+SHARE = 0.02  # largest share of a run's time that is spent on them
+NOT_SHOWN = ('FINGERPRINT',)  # columns of the summary that are not useful to a reader
 SN = ('SN', '', 'median signal-to-noise ratio per pixel of the reference spectrum', True)
 Z = ('Z', '', 'redshift in the catalogue', True)
 Preview = Mapping[str, str]
 
 
 def write_data(job: Job, products: Products, cutout: Cutout) -> Preview:
-    """Write what the page shows of a source, after its plots; what the table shows of it.
+    """Write the report's file on a source, after its plots; return the preview for the table.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def write_data(job: Job, products: Products, cutout: Cutout) -> Preview:
 
 
 def keep_data(job: Job, target: Target) -> Preview:
-    """What the table shows of a source that is kept; where its data are gone they are made anew from its file.
+    """The preview of a source that is kept; if its data for the report are missing, they are made from its FITS file.
 
     Raises
     ------
@@ -61,14 +61,14 @@ def keep_data(job: Job, target: Target) -> Preview:
     try:
         white = keys.prefixed(keys.WHITE, job.prefix)
         shown = source_data.of_file(job.path(target), target, job.cube.wave, job.cube.grid, white)
-    except (OSError, KeyError, ValueError):  # it has gone since it was found complete
+    except (OSError, KeyError, ValueError):  # it was removed after it had been found complete
         return {}
     with writing(job.data(target)):
         return source_data.write(job.data(target), shown, job.params.cmap, _links(job, target))
 
 
 def remove_data(job: Job, target: Target) -> None:
-    """Remove what an earlier run has left.
+    """Remove the report's file on a source from an earlier run.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def remove_data(job: Job, target: Target) -> None:
 
 
 def _links(job: Job, target: Target) -> dict[str, str]:
-    """Where the page finds a source's file and the plots that it has."""
+    """The addresses of a source's file and plots, relative to the page."""
     plots = {key: job.picture(target, key) for key in keys.PICTURES}
     paths = {'file': job.path(target)} | {key: path for key, path in plots.items() if path.exists()}
     return {key: path.relative_to(job.output).as_posix() for key, path in paths.items()}
@@ -88,7 +88,7 @@ def _links(job: Job, target: Target) -> dict[str, str]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """What goes wrong with ``path`` stops the run: the next source would fare no better."""
+    """Turn an error in writing ``path`` into an OutputError, which stops the run: further sources would fail too."""
     try:
         yield
     except OSError as error:
@@ -101,9 +101,9 @@ class Pages:
     Parameters
     ----------
     job : Job
-        What all sources share. Without `Params.report`, what an earlier run has left is removed.
+        What all sources share. If `Params.report` is off, the report of an earlier run is removed.
     command : str
-        With which the run was started.
+        The command line of the run.
     """
 
     def __init__(self, job: Job, command: str) -> None:
@@ -113,7 +113,7 @@ class Pages:
         self._begun = False
 
     def add(self, ident: Ident, preview: Preview) -> None:
-        """Take in what the table shows of a source."""
+        """Add the preview of a source."""
         self._previews[str(ident)] = preview
 
     @property
@@ -122,12 +122,12 @@ class Pages:
         return self._job.params.report and time.monotonic() > self._due
 
     def write(self, rows: Sequence[Mapping[str, Any]], state: str) -> None:
-        """Write the table, at first also the page.
+        """Write the table, and the first time also the page.
 
         Parameters
         ----------
         rows : sequence of mapping
-            Those of the summary.
+            The rows of the summary.
         state : str
             'running', 'finished' or 'interrupted'.
 
@@ -150,7 +150,7 @@ class Pages:
         self._due = start + max(INTERVAL, (time.monotonic() - start) / SHARE)
 
     def _recall(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """What earlier runs have left of sources that this one does not extract."""
+        """Read the previews of sources that this run does not extract, from files of earlier runs."""
         from autospec_lib.output.report import source_data
 
         for ident in (row['ID'] for row in rows if row.get('FILE')):
@@ -204,7 +204,7 @@ def _ratio(row: Mapping[str, Any]) -> Any:
 
 
 def _words(rows: Sequence[Mapping[str, Any]], state: str) -> str:
-    """What has become of the sources, in a line."""
+    """The numbers of sources by result, in one line."""
     count = {status: sum(row['STATUS'] == status for row in rows) for status in ('failed', 'not reached')}
     noted = sum(bool(row.get('NOTES')) for row in rows)
     done = len(rows) - sum(count.values())

@@ -1,4 +1,4 @@
-"""What is read and checked before the first source: catalogue, ``default.sex``, cube, images and maps."""
+"""Reads and checks the inputs before the first source: catalogue, ``default.sex``, cube, images and maps."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from autospec_lib.run.job import Job
 
 @dataclass(frozen=True)
 class Choice:
-    """What the command line says of the sources: which IDs (None = all), leave out bad rows, keep complete ones.
+    """The command line's choice of sources: which IDs (None = all), skip bad rows, keep complete sources.
 
-    ``positions`` take the place of the catalogue, where there are any.
+    ``positions``, if there are any, are used instead of the catalogue.
     """
 
     idents: Collection[Ident] | None = None
@@ -53,7 +53,7 @@ def prepare(
     choice : Choice
         Which sources to extract.
     write_defaults : bool
-        Write ``default.sex`` into the folder where there is none.
+        Write ``default.sex`` into the folder if there is none.
 
     Returns
     -------
@@ -62,12 +62,12 @@ def prepare(
     targets : list of Target
         The sources to extract.
     warnings : list of str
-        One line each on what the user should know.
+        One line each.
 
     Raises
     ------
     InputError
-        With the faults of a file, or of the cube and all images, at once.
+        The faults of one file, or of the cube and all images together.
     """
     # Sources may be extracted by processes that were started elsewhere.
     folder = Path(os.path.abspath(folder))
@@ -76,7 +76,7 @@ def prepare(
     else:
         listed = catalog.load(folder / params.catalog, params.mode, params.size, params.ref, choice.skip_bad_rows)
     chosen = _selected(listed.targets, choice.idents, params.catalog)
-    # MPDAF warns through its logger of what is right here, such as an image that is larger than the cube.
+    # MPDAF logs warnings on things that are normal here, such as an image that is larger than the cube.
     logging.getLogger('mpdaf').setLevel(logging.WARNING if params.warnings else logging.ERROR)
     _check_outputs(folder, params, {keys.file_stem(target.id) for target in chosen})
     if write_defaults:
@@ -107,10 +107,14 @@ def prepare(
 
 
 def _check_outputs(folder: Path, params: Params, stems: Collection[str]) -> None:
-    """Refuse a run that would write over one of its inputs, and one whose log cannot be written."""
+    """Refuse a run that would overwrite one of its inputs, or whose log cannot be written."""
     logs = folder / 'logs'
     if logs.exists() and not logs.is_dir():
-        raise InputError(f'{logs}: is a file, where the folder of the logs belongs; rename it')
+        raise InputError(f'{logs}: is a file, but must be the folder of the logs; rename it')
+    for stem in sorted(stems):
+        if f'{params.pre_out}{stem}.fits'.lower() in {*summary_table.NAMES, marz.NAME}:
+            given = f'PRE_OUT = {params.pre_out!r} and ID {stem} give a name that is taken'
+            raise InputError(f'param.py: {given}: {params.pre_out}{stem}.fits; set another PRE_OUT')
     names = ('param.py', 'default.sex', params.catalog, params.datacube, *params.img, *params.seg)
     inputs = {_identity(folder / name): name for name in names if name and (folder / name).exists()}
     for path in _in_the_way(folder / params.output, params.pre_out, stems):
@@ -120,7 +124,7 @@ def _check_outputs(folder: Path, params: Params, stems: Collection[str]) -> None
 
 
 def _in_the_way(output: Path, prefix: str, stems: Collection[str]) -> Iterator[Path]:
-    """What lies where the run writes: the lock, what is of all sources, each source's files and plots."""
+    """Existing files that the run would write: the lock, files on all sources, each source's files and plots."""
     for name in (lock.NAME, *summary_table.NAMES, marz.NAME, page.PAGE):
         yield output / name
     yield from (output / keys.REPORT).glob('*')
@@ -151,7 +155,7 @@ def _selected(targets: list[Target], wanted: Collection[Ident] | None, catalogue
 
 
 def _listed(known: Collection[Ident], unknown: Collection[Ident]) -> str:
-    """Which IDs there are, and what may have been meant."""
+    """The IDs in the catalogue, and a suggestion."""
     numbers = [ident for ident in known if isinstance(ident, int)]
     names = [ident for ident in known if isinstance(ident, str)]
     if not names:

@@ -1,4 +1,4 @@
-"""Redshifts from MARZ into the summary of sources that are extracted already."""
+"""Takes redshifts from a file of MARZ into the summary of an earlier run."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from autospec_lib.run.results import Results
 
 
 def take(job: Job, path: Path) -> tuple[int, list[str]]:
-    """Join redshifts to the rows of the summary by the names of sources, which are their IDs.
+    """Add redshifts to the rows of the summary whose IDs are the names of sources in the file.
 
     Returns
     -------
     int
-        How many there are.
+        The number of redshifts taken.
     list of str
-        A warning where names are not in the catalogue.
+        A warning if names are not in the catalogue.
 
     Raises
     ------
     InputError
-        If the file is none of MARZ, or another run writes to the output folder.
+        If the file is not from MARZ, or another run is writing to the output folder.
     OutputError
         If the summary cannot be written.
     """

@@ -1,4 +1,4 @@
-"""What became of every source: counts, the summary, and the run's log."""
+"""The outcome of every source: counts, the summary line at the end of a run, and the run's log."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ PACKAGES = ('numpy', 'astropy', 'mpdaf', 'sep', 'matplotlib', 'scipy')
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one source; ``error`` is None where its file is there, ``trace`` that of a bug, in plots too.
+    """The outcome of one source; ``error`` is None if its file was written, ``trace`` the traceback of a bug if any.
 
-    ``kept`` is True where an earlier run wrote the file. ``measured`` is its row of the summary (see
-    `autospec_lib.output.summary.measure`), ``preview`` what the report's table shows of it (see
+    ``kept`` is True if an earlier run wrote the file. ``measured`` is its row of the summary (see
+    `autospec_lib.output.summary.measure`), ``preview`` its preview in the report's table (see
     `autospec_lib.output.report.source_data.write`).
     """
 
@@ -39,7 +39,7 @@ class Outcome:
 
     @property
     def line(self) -> str:
-        """What the log says of it, as v1.1.2 did."""
+        """The line for the log, in the words of v1.1.2."""
         if self.kept:
             return f'{self.ident}: Kept, complete since an earlier run'
         if self.error is None:
@@ -49,7 +49,7 @@ class Outcome:
 
 @dataclass
 class Report:
-    """Counts what is reported to it; summary and exit code follow from the counts."""
+    """Counts outcomes; the summary line and the exit code follow from the counts."""
 
     total: int
     done: list[Outcome] = field(default_factory=list)
@@ -61,12 +61,12 @@ class Report:
 
     @property
     def bugs(self) -> int:
-        """How many sources failed by a fault of ours."""
+        """How many sources failed because of a bug in AutoSpec."""
         return sum(outcome.trace is not None for outcome in self.failed)
 
     @property
     def exit_code(self) -> int:
-        """0 where every source is done, else 1."""
+        """0 if every source is done, else 1."""
         return 0 if len(self.done) == self.total else 1
 
     @property
@@ -119,7 +119,7 @@ class Log:
         self._file.close()
 
     def header(self, command: str, folder: Path, settings: str, inputs: Iterable[Path]) -> None:
-        """Enough to repeat the run: versions, command, parameters and other settings, inputs with size and date."""
+        """Write what is needed to repeat the run: versions, command, parameters, settings, date and size of inputs."""
         self.write(f'# AutoSpec {__version__}, {time.strftime("%c")}')
         self.write(f'# Python {platform.python_version()} on {platform.platform()}; {versions()}')
         self.write(f'# {command} in {folder}')
@@ -131,7 +131,7 @@ class Log:
             self.write(f'# input {path.name}: {status.st_size} bytes, changed {changed}')
 
     def outcome(self, outcome: Outcome) -> None:
-        """One line for what became of a source, one for each of its notes."""
+        """Write one line for a source's outcome, and one for each of its notes."""
         self.write(outcome.line)
         for note in outcome.notes:
             self.write(f'{outcome.ident}: Note, {note}')
@@ -139,7 +139,7 @@ class Log:
             self.bug(outcome.trace)
 
     def bug(self, trace: str) -> None:
-        """A traceback with the versions, as comment lines."""
+        """Write a traceback with the versions, as comment lines."""
         for line in (f'AutoSpec {__version__}, Python {platform.python_version()}; {versions()}', *trace.splitlines()):
             self.write(f'# {line}')
 
@@ -149,7 +149,7 @@ class Log:
         Raises
         ------
         OutputError
-            If the disk is full or gone.
+            If the file cannot be written (full disk, lost file system).
         """
         try:
             self._file.write(line + '\n')
@@ -159,7 +159,7 @@ class Log:
 
 
 def _new_file(stem: Path) -> tuple[Path, TextIO]:
-    """Open a file that is not there yet: two runs in one second must not share a log."""
+    """Open a new file: two runs that start in the same second must not share a log."""
     for number in range(1000):
         path = stem.with_name(stem.name + (f'_{number}' if number else '') + '.log')
         try:
@@ -170,6 +170,6 @@ def _new_file(stem: Path) -> tuple[Path, TextIO]:
 
 
 def versions() -> str:
-    """The versions of the packages that shape the result; without importing them."""
+    """The versions of the packages that affect the results, without importing them."""
     found = {dist.name: dist.version for dist in metadata.distributions() if dist.name in PACKAGES}
     return ', '.join(f'{name} {found.get(name, "missing")}' for name in PACKAGES)

@@ -1,4 +1,4 @@
-"""What a run tells about all of its sources together: collects outcomes and keeps the summary up to date."""
+"""Collects the outcomes of all sources and keeps summary and report up to date."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from astropy.io import fits
 
+from autospec_lib.core import keys
 from autospec_lib.core.types import Target
 from autospec_lib.inputs.marz_results import Redshift
 from autospec_lib.output import marz, read_back, summary, summary_table
@@ -19,20 +20,20 @@ from autospec_lib.run.job import Job
 from autospec_lib.run.pages import Pages, writing
 from autospec_lib.run.report import Outcome
 
-INTERVAL = 15.0  # seconds at least between two writes while a run goes on
-SHARE = 0.02  # of a run's time at most that goes into them
+INTERVAL = 15.0  # shortest time between two writes during a run, in seconds
+SHARE = 0.02  # largest share of a run's time that is spent on them
 EXTRACTED, KEPT, FAILED, NOT_REACHED = 'extracted', 'kept', 'failed', 'not reached'
 
 
 class Results:
-    """The rows of the summary, one for each source of the catalogue, and the files that are made of them.
+    """The rows of the summary, one for each source of the catalogue, and the files that are made from them.
 
     Parameters
     ----------
     job : Job
         What all sources share.
     chosen : sequence of Target
-        The sources of this run. Rows of the others stay as an earlier run left them.
+        The sources of this run. Rows of other sources stay as an earlier run wrote them.
     pages : Pages
         The report, which shows the same rows.
     """
@@ -49,7 +50,7 @@ class Results:
         self._due, self._pages = time.monotonic() + INTERVAL, pages
 
     def begin(self) -> None:
-        """Write the summary in which no chosen source is done yet, and remove what would be of an earlier run.
+        """Write the summary in which no chosen source is done yet, and remove files of an earlier run.
 
         Raises
         ------
@@ -61,7 +62,7 @@ class Results:
         self.write()
 
     def finish(self) -> None:
-        """Write all that is made when every source is done; after an interruption `write` is all there is time for.
+        """Write all files that are made at the end of a run; after an interruption there is only time for `write`.
 
         Raises
         ------
@@ -74,8 +75,8 @@ class Results:
                 exports.write_marz(self._job, self.rows)
 
     def set_redshifts(self, redshifts: Mapping[str, Redshift]) -> list[str]:
-        """Take in what MARZ says of sources; the names that are not in the catalogue."""
-        names = {str(ident): ident for ident in self._rows}
+        """Add the redshifts of MARZ to the rows; return the names that are not in the catalogue."""
+        names = {keys.file_stem(ident): ident for ident in self._rows}
         for name in redshifts.keys() & names.keys():
             one = redshifts[name]
             found = {'Z_MARZ': one.z, 'QOP_MARZ': one.quality}
@@ -84,11 +85,11 @@ class Results:
 
     @property
     def rows(self) -> list[Row]:
-        """One dictionary for each source, in the catalogue's order also while the run goes on."""
+        """One dictionary for each source, in the catalogue's order, also during a run."""
         return list(self._rows.values())
 
     def add(self, outcome: Outcome) -> None:
-        """Take in what became of a source; now and then write what is known so far.
+        """Add the outcome of a source; from time to time write the results so far.
 
         Raises
         ------
@@ -117,7 +118,7 @@ class Results:
         Parameters
         ----------
         state : str
-            Of the run: 'running', 'finished' or 'interrupted'.
+            State of the run: 'running', 'finished' or 'interrupted'.
 
         Raises
         ------
@@ -132,13 +133,13 @@ class Results:
         self._pages.write(self.rows, state)
 
     def _identity(self, target: Target) -> Row:
-        """What is known before the extraction; a redshift stays whatever becomes of the spectrum."""
+        """The columns that are known before the extraction; a redshift of MARZ is kept even if the source fails."""
         row = self._earlier.get(str(target.id), {})
         redshift = {one.name: row[one.name] for one in summary.MARZ if one.name in row and self._same(row, target)}
         return {'ID': target.id, 'RA': target.ra, 'DEC': target.dec} | redshift
 
     def _read(self) -> dict[str, Row]:
-        """The rows of the summary that is there, by ID as text; none where it cannot be read."""
+        """The rows of the existing summary, by ID as text; none if it cannot be read."""
         try:
             rows = summary_table.read(self._output / summary_table.NAMES[0], self._job.cube.grid.unit)
             return {str(row['ID']): row for row in rows}
@@ -146,7 +147,7 @@ class Results:
             return {}
 
     def _from_before(self, target: Target) -> Row:
-        """What an earlier run found: its row where that belongs to the file, else measured in the file."""
+        """A source's row from an earlier run: from the old summary if it fits the file, else measured in the file."""
         path, row = self._job.path(target), self._earlier.get(str(target.id))
         fingerprint = _fingerprint(path)
         if row is not None and self._same(row, target) and row.get('FINGERPRINT') == fingerprint:
@@ -165,7 +166,7 @@ class Results:
 
 
 def _fingerprint(path: Path) -> str | None:
-    """That in a source's file; None where there is no such file."""
+    """The fingerprint in a source's file; None if there is no such file."""
     try:
         found: Any = fits.getheader(path)[resume.CARD]
         return str(found)

@@ -21,7 +21,7 @@ from autospec_lib.run.job import Job
 
 CARD = 'FPRINT'
 JPG_END = b'\xff\xd9'
-# What changes where results go, or how many at a time, but not what they are. CMAP is not among them: it shapes plots.
+# Parameters that do not change the content of a source's file or plots. CMAP is not among them: it changes plots.
 IRRELEVANT = {'output', 'pre_out', 'catalog', 'mode', 'size', 'ref'} | {
     'plots',
     'report',
@@ -33,15 +33,15 @@ IRRELEVANT = {'output', 'pre_out', 'catalog', 'mode', 'size', 'ref'} | {
 
 
 def run_fingerprint(folder: Path, params: Params, sex: Any, beside: Sequence[Path] = ()) -> str:
-    """What all sources of a run share: version, parameters, segmentation settings, and the inputs' size and date.
+    """The part of the fingerprint that all sources share: version, parameters, settings, size and date of the inputs.
 
     Parameters
     ----------
     folder : Path
         The working folder.
     params : Params
-        Those that do not shape a source's file or plots have no say.
-    sex : sexconfig.Settings
+        Those that do not affect a source's file or plots are ignored.
+    sex : SegmentationSettings
         The segmentation settings.
     beside : sequence of Path
         Files with noise and mask that belong to the cube.
@@ -54,7 +54,7 @@ def run_fingerprint(folder: Path, params: Params, sex: Any, beside: Sequence[Pat
         value = getattr(sex, field.name)
         digest.update(f'{field.name}='.encode())
         digest.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
-    # With the joint extraction a source's neighbours count, which are other rows of the catalogue.
+    # With the joint extraction, results depend on a source's neighbours: other rows of the catalogue.
     catalogue = [params.catalog] * bool(params.deblend and params.catalog)
     named = [(name, folder / name) for name in (params.datacube, *params.img, *params.seg, *catalogue)]
     for name, path in (*named, *((path.name, path) for path in beside)):
@@ -69,7 +69,7 @@ def fingerprint(job: Job, target: Target) -> str:
 
 
 def is_complete(job: Job, target: Target) -> bool:
-    """Whether a source's file is there, whole and with the same fingerprint, with the plots and tables wanted."""
+    """Whether a source's file is there, complete and with this fingerprint, and so are the wanted plots and tables."""
     path = job.path(target)
     try:
         header = fits.getheader(path)

@@ -1,6 +1,6 @@
-"""Sources one after the other in this process, or several at a time in processes of this machine.
+"""Extracts sources one after the other in this process, or several at a time in processes of this machine.
 
-Each way calls the same `source.attempt` and hands back every source's outcome once, as it is done.
+Both call `source.attempt` and yield the outcome of every source once, as soon as it is done.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from autospec_lib.run.report import Outcome
 from autospec_lib.run.source import attempt, discard
 
 DIED = 'its process died (out of memory, or killed)'
-GRACE = 3.0  # seconds in which sources that are under way may end after Ctrl-C
+GRACE = 3.0  # seconds after Ctrl-C in which sources that were begun may be finished
 
 
 def how_many(cores: int, sources: int) -> int:
-    """How many processes extract so many sources; ``cores`` 0 = one on each core that this process may use."""
+    """The number of processes for so many sources; ``cores`` 0 = one on each core that this process may use."""
     if not cores:
         # A batch system may give a job some of the machine's cores only.
         cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
@@ -46,7 +46,7 @@ def serial(job: Job, targets: Sequence[Target], interruption: Interruption | Non
 
 
 class _Worker:
-    """A process that extracts the targets that it is sent, and the target that it is at."""
+    """A process that extracts targets sent to it, and its present target."""
 
     def __init__(self, job: Job, interruption: Interruption) -> None:
         # fork shares the open cube and its aligned images with the children at no cost; elsewhere it is not safe, and
@@ -64,11 +64,11 @@ class _Worker:
     def give(self, target: Target) -> None:
         """Let it extract a target."""
         self.target = target
-        with suppress(OSError):  # it has died; whoever waits for its answer will see
+        with suppress(OSError):  # it has died, which is noticed when its answer is read
             self.pipe.send(target)
 
     def answer(self) -> Outcome | BaseException | None:
-        """What it has made of its target, or the error that stops all; None where it has died."""
+        """The outcome of its target, or the error that stops the run; None if it has died."""
         try:
             found: Outcome | BaseException = self.pipe.recv()
         except (EOFError, OSError):
@@ -77,7 +77,7 @@ class _Worker:
         return found
 
     def end(self, job: Job) -> None:
-        """End it, and remove what it was writing."""
+        """End it, and remove the file that it was writing."""
         self.process.kill()
         self.process.join()
         self.pipe.close()
@@ -94,7 +94,7 @@ def processes(
 ) -> Iterator[Outcome]:
     """Several sources at a time in processes of this machine.
 
-    A source whose process dies is tried once more, so that only one that kills its process again is lost.
+    A source whose process dies is tried once more; it is lost only if it kills a second process.
 
     Parameters
     ----------
@@ -105,14 +105,14 @@ def processes(
     cores : int
         How many processes.
     interruption : Interruption, optional
-        Asked whether to stop. What is under way then has `GRACE` seconds to end.
+        Tells whether to stop. Sources that were begun then have `GRACE` seconds to finish.
 
     Raises
     ------
     KeyboardInterrupt
-        If it was asked to stop.
+        If an interruption was requested.
     InputError, OutputError
-        What stops all sources, as in `source.attempt`.
+        Errors that stop the run, as in `source.attempt`.
     """
     interruption = interruption or Interruption()
     waiting, died = list(reversed(targets)), set[Ident]()
@@ -144,7 +144,7 @@ def processes(
 
 
 def _answers(job: Job, workers: list[_Worker], waiting: list[Target], died: set[Ident]) -> Iterator[Outcome]:
-    """Take the answers that have come, and give the next targets; a dead worker leaves the list."""
+    """Read the answers that have arrived, and hand out the next targets; dead workers are removed from the list."""
     busy = {worker.pipe: worker for worker in workers if worker.target}
     for pipe in wait(list(busy), timeout=0.2):
         worker = busy[pipe]  # type: ignore[index]
@@ -168,17 +168,17 @@ def _answers(job: Job, workers: list[_Worker], waiting: list[Target], died: set[
 
 
 def _last_answers(job: Job, workers: list[_Worker]) -> Iterator[Outcome]:
-    """What becomes of the sources under way when no more are given out."""
+    """The outcomes of sources that were begun, when no more targets are handed out."""
     until = time.monotonic() + GRACE
     while any(worker.target for worker in workers) and time.monotonic() < until:
         try:
             yield from _answers(job, workers, [], {worker.target.id for worker in workers if worker.target})
-        except Exception:  # a second one of what stops all
+        except Exception:  # another error that stops the run
             continue
 
 
 def _work(job: Job, pipe: Connection, parents: Connection) -> None:
-    """In a worker: extract what comes, until nothing comes any more."""
+    """In a worker: extract the targets that it is sent, until the end of the run."""
     leave_to_parent()
     parents.close()
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -195,7 +195,7 @@ def _work(job: Job, pipe: Connection, parents: Connection) -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process when its parent is gone, which a killed one cannot tell it."""
+    """End this process when its parent is gone: a parent that was killed cannot end its workers."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -1,8 +1,8 @@
-"""Cubes on disks and file systems that take long to find a place: they are read once, from end to end.
+"""Cubes on storage with long seek times: they are read once, from beginning to end.
 
-A source's box is thousands of small pieces of each array. Where each takes milliseconds to find, one pass over the
-whole cube is quicker than a few sources. The pass writes what all sources need into a copy, in an order in which a box
-is a few dozen pieces. The rest of the run does not change: each source reads its box, from the copy.
+The box of a source is thousands of small pieces of each array. If each takes milliseconds to find, reading the whole
+cube once is faster than reading a few sources. The spaxels that all sources need are written to a copy, in an order in
+which a box is a few dozen pieces. The rest of the run does not change, except that boxes are read from the copy.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from autospec_lib.run.interruption import Interruption
 from autospec_lib.run.job import Job
 from autospec_lib.run.report import Outcome
 
-SLOW = 0.3e-3  # seconds to find a place; solid-state disks take a third at most, spinning disks ten times as long
-GAIN = 1.5  # how much longer the pieces must take than the pass
-ROOM = 1.2  # free space, in sizes of the copy
+SLOW = 0.3e-3  # seconds per seek above which storage is slow; solid-state disks: a third at most, spinning: ten times
+GAIN = 1.5  # a copy is made if reading the pieces would take this many times as long as reading the whole cube
+ROOM = 1.2  # free space that is needed, in sizes of the copy
 IN_MEMORY = ('tmpfs', 'ramfs')
 NAME = '.cube-copy'
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A copy of so many bytes in a folder (None = there is no room), because a place takes ``seek`` seconds to find.
+    """A copy of so many bytes in a folder (None = there is no room), because a seek takes ``seek`` seconds.
 
-    ``boxes`` are those of the sources to extract.
+    ``boxes`` are the boxes of the sources to extract.
     """
 
     boxes: tuple[tuple[slice, slice], ...]
@@ -44,7 +44,7 @@ class Plan:
 
     @property
     def line(self) -> str:
-        """What the user is told."""
+        """A line for the user."""
         slow = f'its storage takes {1e3 * self.seek:.1f} ms to find a place'
         size = f'{self.nbytes / 1e6:.0f} MB'
         if self.folder is None:
@@ -53,7 +53,7 @@ class Plan:
 
 
 def plan(job: Job, targets: Sequence[Target], shared: bool = False) -> Plan | None:
-    """A copy of the cube, None where the cube is better read as it is.
+    """The plan for a copy of the cube; None if reading the cube directly is faster.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def plan(job: Job, targets: Sequence[Target], shared: bool = False) -> Plan | No
     targets : sequence of Target
         The sources.
     shared : bool
-        Other machines take part, which see the output folder.
+        Whether other machines take part, which see the output folder.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def plan(job: Job, targets: Sequence[Target], shared: bool = False) -> Plan | No
         If the cube cannot be read any more.
     """
     seek = rearrangement.seek_time(job.cube.data)
-    # Where wavelengths lie together, a box is a few pieces anyway.
+    # If all wavelengths of a spaxel lie together in the file, a box is a few pieces anyway.
     if seek < SLOW or any(layer.order[0] != 0 for layer in job.cube.layers):
         return None
     left = [target for target in targets if not (job.resume and resume.is_complete(job, target))]
@@ -83,7 +83,7 @@ def plan(job: Job, targets: Sequence[Target], shared: bool = False) -> Plan | No
 
 
 def _folder(job: Job, nbytes: int, shared: bool) -> Path | None:
-    """Where a copy has room: in a folder for temporary files that is not in memory, or in that of the output."""
+    """A folder with room for a copy: one for temporary files that is not in memory, or the output folder."""
     output = job.folder / job.params.output
     usual = [] if shared else [Path(tempfile.gettempdir()), Path('/var/tmp')]
     for folder in (*usual, output):
@@ -96,7 +96,7 @@ def _folder(job: Job, nbytes: int, shared: bool) -> Path | None:
 
 
 def _in_memory(folder: Path) -> bool:
-    """Whether a folder's files are kept in memory (Linux; elsewhere that is not done)."""
+    """Whether a folder's files are kept in memory (on Linux; other systems do not do this)."""
     device = folder.stat().st_dev
     try:
         mounts = Path('/proc/self/mountinfo').read_text(errors='replace').splitlines()
@@ -114,7 +114,7 @@ def extracted(
     tell: Callable[[str], None],
     shared: bool = False,
 ) -> Iterator[Outcome]:
-    """What becomes of every source, with a copy of the cube where that is quicker.
+    """The outcome of every source, extracted from a copy of the cube if that is faster.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def extracted(
     extract : function
         Extracts them, given the job.
     interruption : Interruption
-        The first signal ends the copying as it ends an extraction.
+        The first signal ends copying just as it ends an extraction.
     tell : function
         Gets a line for the user.
     shared : bool
@@ -148,11 +148,11 @@ def extracted(
 def _copied(
     job: Job, found: Plan, interruption: Interruption, tell: Callable[[str], None], shared: bool
 ) -> Iterator[Job]:
-    """The job with a cube that is read from the copy, which is gone when the block ends."""
+    """The job with the cube read from the copy, which is deleted when the block ends."""
     assert found.folder is not None
     for torn in found.folder.glob(f'{NAME}.*.tmp') if shared else ():  # only one run at a time writes here
         torn.unlink(missing_ok=True)
-    # Where processes inherit open files, the copy has no name: nothing is left even of a run that is killed.
+    # If processes inherit open files, the copy has no name, so nothing is left even if the run is killed.
     named = shared or sys.platform != 'linux'
     try:
         descriptor, name = tempfile.mkstemp('.tmp', f'{NAME}.', found.folder)
@@ -172,7 +172,7 @@ def _copied(
                 with interruption.in_this_process():
                     copied = replace(job, cube=rearrangement.copy(job.cube, tiles, file, shared))
             except OSError as error:
-                with suppress(OSError):  # what it has not written yet finds no room either
+                with suppress(OSError):  # its buffered bytes cannot be written either
                     file.close()
                 tell(_without(job, found.folder, error))
             yield copied

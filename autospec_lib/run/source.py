@@ -1,4 +1,4 @@
-"""One source from cube to files: what the loop calls for every target, whichever process it runs in."""
+"""One source from cube to files: called for every target, in whichever process it is extracted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from autospec_lib.run.report import Outcome
 
 
 def attempt(job: Job, target: Target) -> Outcome:
-    """Extract one source, or keep it; an error that nobody foresaw is this source's failure, with its traceback.
+    """Extract one source, or keep it; an unexpected error makes this source fail, and its traceback is logged.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def attempt(job: Job, target: Target) -> Outcome:
 
 
 def discard(job: Job, target: Target) -> None:
-    """Remove what an earlier run has left of a source that fails now: it would pass for this run's.
+    """Remove files of an earlier run on a source that fails now: they would be mistaken for this run's.
 
     Raises
     ------
@@ -64,18 +64,18 @@ def discard(job: Job, target: Target) -> None:
 
 
 def extract(job: Job, target: Target) -> tuple[tuple[str, ...], str | None, Row, Preview]:
-    """Extract one source, write its file, then its spectra as tables, its plots, and what the report shows of it.
+    """Extract one source; write its file, then its spectra as tables, its plots, and its data for the report.
 
     Returns
     -------
     notes : tuple of str
-        The notes on it.
+        The notes on the source.
     trace : str or None
-        The traceback of plots, or of the report's data, that failed.
+        The traceback, if plots or the report's data failed.
     measured : dict
         Its row of the summary.
     preview : dict
-        What the report's table shows of it.
+        Its preview in the report's table.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def extract(job: Job, target: Target) -> tuple[tuple[str, ...], str | None, Row,
         fingerprint = resume.fingerprint(job, target)
         card = {resume.CARD: (fingerprint, 'of parameters, inputs and version')}
         products = replace(products, facts=products.facts | card)
-        # First, so that a run that is killed leaves no pictures of an earlier file beside the new one.
+        # Removed first, so that a run that is killed does not leave old pictures beside the new file.
         _remove_others(job, target)
         selected = select(products, job.wanted)
         with writing(job.path(target)):
@@ -127,7 +127,7 @@ def _plot(job: Job, products: Products, cutout: Cutout) -> tuple[tuple[str, ...]
 
 
 def _show(job: Job, products: Products, cutout: Cutout) -> tuple[Preview, tuple[str, ...], str | None]:
-    """Write what the report shows of a source; if that fails, a note and the traceback."""
+    """Write the report's data on a source; if that fails, return a note and the traceback."""
     try:
         return pages.write_data(job, products, cutout), (), None
     except OutputError:

@@ -1,4 +1,4 @@
-"""Finding the report of a folder, and serving it to a browser of this machine."""
+"""Finds the report of a folder, and serves it to browsers on this machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def find(folder: Path, output: str) -> Path:
     Parameters
     ----------
     folder : Path
-        A working folder, or an output folder, such as one that was copied here.
+        A working folder, or an output folder, for example a copy from another machine.
     output : str
         OUTPUT, as a path from the working folder.
 
@@ -40,7 +40,7 @@ def find(folder: Path, output: str) -> Path:
 
 
 def has_display(environment: Mapping[str, str]) -> bool:
-    """Whether a browser that is started here has a screen that the user sees."""
+    """Whether a browser that is started here has a display that the user sees."""
     if any(environment.get(name) for name in ('SSH_CONNECTION', 'SSH_CLIENT', 'SSH_TTY')):
         return False
     if sys.platform != 'linux':
@@ -49,7 +49,7 @@ def has_display(environment: Mapping[str, str]) -> bool:
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """Hands out the files of a folder, without a word on the terminal."""
+    """Serves the files of a folder, without printing to the terminal."""
 
     def do_GET(self) -> None:
         if self._is_asked_here():
@@ -60,7 +60,7 @@ class _Handler(SimpleHTTPRequestHandler):
             super().do_HEAD()
 
     def _is_asked_here(self) -> bool:
-        """A page of another site may not read the folder by a name of its own for this machine (DNS rebinding)."""
+        """Whether the request is for this machine's own name: other sites must not read the folder (DNS rebinding)."""
         host = self.headers.get('Host', '').rpartition(':')[0] or self.headers.get('Host', '')
         if host in (HERE, 'localhost'):
             return True
@@ -68,21 +68,21 @@ class _Handler(SimpleHTTPRequestHandler):
         return False
 
     def end_headers(self) -> None:
-        self.send_header('Cache-Control', 'no-cache')  # a run that goes on writes files anew
+        self.send_header('Cache-Control', 'no-cache')  # files change during a run
         super().end_headers()
 
     def log_message(self, *_: Any) -> None:
-        """Nothing."""
+        """Do not log requests."""
 
 
 @contextmanager
 def server(folder: Path, port: int) -> Iterator[ThreadingHTTPServer]:
-    """A server for browsers of this machine; ``serve_forever`` starts it.
+    """A server for browsers on this machine; ``serve_forever`` starts it.
 
     Raises
     ------
     InputError
-        If the port cannot be had.
+        If the port is not available.
     """
     try:
         made = ThreadingHTTPServer((HERE, port), partial(_Handler, directory=str(folder)))

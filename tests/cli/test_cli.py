@@ -216,7 +216,7 @@ def test_a_write_error_of_plots_names_their_folder(folder, capsys, monkeypatch):
 def test_a_file_in_the_place_of_the_logs_is_named(folder, capsys):
     (folder / 'logs').write_text('')
     assert main([str(folder)]) == 2
-    said = f'{folder / "logs"}: is a file, where the folder of the logs belongs; rename it\n'
+    said = f'{folder / "logs"}: is a file, but must be the folder of the logs; rename it\n'
     assert capsys.readouterr().err == said
 
 

@@ -173,6 +173,28 @@ def test_the_users_redshift_counts_before_the_automatic_one(tmp_path):
     }
 
 
+@pytest.mark.parametrize('comment', ['"blue" knot', '"so so', "'so so", '5" away', '# 2'])
+def test_comments_are_as_they_were_typed(tmp_path, comment):
+    """MARZ quotes nothing; an editor may have put a mark at the beginning of the file."""
+    rows = [*AUTO.splitlines(), AUTO.splitlines()[-1].replace('77', '78')]
+    (tmp_path / 'x.mz').write_text('\ufeff' + '\n'.join(rows).replace('so so', comment), encoding='utf-8')
+    found = marz_results.read(tmp_path / 'x.mz')
+    assert [*found] == ['3', '77', '78']
+    assert found['77'].comment == found['78'].comment == comment
+
+
+@pytest.mark.parametrize('z', ['NaN', 'Infinity', '1e400'])
+def test_what_is_no_finite_redshift_is_none(tmp_path, z):
+    (tmp_path / 'x.mz').write_text(AUTO.replace('0.08581', z))
+    assert marz_results.read(tmp_path / 'x.mz')['3'].z is None
+
+
+def test_a_file_that_is_cut_is_told_from_one_of_another_kind(tmp_path):
+    (tmp_path / 'x.mz').write_text(AUTO[:-40])
+    with pytest.raises(InputError, match=r'x\.mz: a row has .* save it in MARZ again'):
+        marz_results.read(tmp_path / 'x.mz')
+
+
 @pytest.mark.parametrize(
     'content',
     [
@@ -182,6 +204,7 @@ def test_the_users_redshift_counts_before_the_automatic_one(tmp_path):
         AUTO.replace('AutoZ', 'Redshift').encode(),
         AUTO.replace('0.08581', 'much').encode(),
         AUTO.replace('  4  ,', '  ?  ,').encode(),
+        AUTO.replace('  4  ,', f'  {10**20}  ,').encode(),
         AUTO.replace('QOP', 'Q').encode(),
         None,
     ],

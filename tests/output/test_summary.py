@@ -228,3 +228,13 @@ def test_a_median_is_of_the_values_that_are_there():
     nothing = replace(total, data=np.full(CUTOUT[0], np.nan))
     row = summary.measure(replace(products, spectra=products.spectra | {total.key: nothing}), make_cutout())
     assert row['FLUX_MUSE_TOT'] is row['SN_MUSE_TOT'] is row['MAG_WHITE'] is None
+
+
+@pytest.mark.parametrize('unit', ['5e-17 erg / (Angstrom s cm2)', 'electron / s', 'nmgy', 'nmgy / Angstrom'])
+def test_units_that_fits_does_not_know_are_written(tmp_path, unit):
+    """FITS has powers of ten only, and no electrons; the program that reads the file may know them."""
+    summary_table.write(tmp_path, ROWS, unit)
+    header = fits.getheader(tmp_path / 'summary.fits', 1)
+    number = next(n for n in range(1, header['TFIELDS'] + 1) if header[f'TTYPE{n}'] == 'FLUX_MUSE_TOT')
+    assert units.Unit(header[f'TUNIT{number}']) == units.Unit(unit)
+    assert Table.read(tmp_path / 'summary.ecsv')['FLUX_MUSE_TOT'].unit == units.Unit(unit)

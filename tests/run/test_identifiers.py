@@ -69,6 +69,28 @@ def test_tables_know_text_ids(folder):
     assert list(Table.read(folder / 'output' / 'summary.ecsv')['STATUS']) == ['extracted', 'extracted', 'extracted']
 
 
+def test_redshifts_come_back_to_text_ids(folder, tmp_path):
+    """MARZ itself drops blanks and commas of a name; FITS holds ASCII only."""
+    append(folder, 'MARZ = True\n')
+    rows(folder, f'NAME,RA,DEC\nM 31,{RA},{DEC}\n"N, B",{RA},{DEC}\nZwölf,{RA},{DEC}\n')
+    assert main([str(folder), '-q']) == 0
+    names = [row['NAME'] for row in fits.getdata(folder / 'output' / 'marz.fits', 'FIBRES')]
+    saved = [''.join(name.split()).replace(',', '') for name in names]
+    lines = [f'  {n},  {name},  QSO,  {n}.5,  4,  ' for n, name in enumerate(saved)]
+    (tmp_path / 'x.mz').write_text('\n'.join(['#ID, Name, AutoTN, AutoZ, QOP, Comment', *lines, '']))
+    assert main([str(folder), '--marz-results', str(tmp_path / 'x.mz')]) == 0
+    table = Table.read(folder / 'output' / 'summary.ecsv')
+    assert dict(zip(table['ID'], table['Z_MARZ'], strict=True)) == {'M 31': 0.5, 'N, B': 1.5, 'Zwölf': 2.5}
+
+
+@pytest.mark.parametrize(('prefix', 'ident'), [('', 'summary'), ('', 'Marz'), ('sum', 'mary')])
+def test_a_source_may_not_have_the_name_of_the_summary(folder, capsys, prefix, ident):
+    rows(folder, f'NAME,RA,DEC\n{ident},{RA},{DEC}\n')
+    append(folder, f'PRE_OUT = {prefix!r}\n')
+    assert main([str(folder), '-q']) == 2
+    assert f'PRE_OUT = {prefix!r} and ID {ident} ' in capsys.readouterr().err
+
+
 def test_text_ids_are_selected_and_resumed(folder, capsys):
     rows(folder, f'NAME,RA,DEC\nM 31,{RA},{DEC}\nM 33,{RA},{DEC}\n12,{RA},{DEC}\n')
     assert main([str(folder), '-q', '--id', 'M 31', '12']) == 0

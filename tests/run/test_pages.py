@@ -154,6 +154,18 @@ def test_data_of_kept_sources_are_made_anew_from_their_files_where_they_are_miss
     assert again == previews
 
 
+def test_data_are_made_anew_from_files_without_images(field):
+    (field / 'catalog.txt').write_text(INSIDE)
+    with (field / 'param.py').open('a') as file:
+        file.write('OUT_IMG = OUT_XCOR = False\n')
+    assert main([str(field), '-q']) == 0
+    before = data_of(field, 7)
+    (field / 'output' / 'report' / 'data' / '7.js').unlink()
+    assert main([str(field), '-q', '--resume']) == 0
+    assert [one['key'] for one in data_of(field, 7)['spectra']] == [one['key'] for one in before['spectra']]
+    assert all(outline for _, outline, _ in table(field)[2])
+
+
 def test_data_of_kept_sources_that_are_there_stay(field):
     assert main([str(field), '-q']) == 1
     path = field / 'output' / 'report' / 'data' / '7.js'
@@ -233,7 +245,7 @@ def test_a_folder_of_the_users_own_stays(field, capsys):
     for name in ('sources.js', 'paper.tex'):
         (mine / name).write_text('mine')
     assert main([str(field)]) == 1
-    assert f'{mine} is not of AutoSpec' in capsys.readouterr().err
+    assert f'{mine} is not from AutoSpec' in capsys.readouterr().err
     assert {path.name: path.read_text() for path in mine.iterdir()} == {'sources.js': 'mine', 'paper.tex': 'mine'}
     (mine / 'paper.tex').unlink()  # what a run that was killed at its start leaves is no obstacle
     assert main([str(field), '-q']) == 1

@@ -277,7 +277,7 @@ def test_a_cluster_that_goes_stops_the_run_with_one_line(many, cluster_of, gone,
     _, said = process.communicate(timeout=cluster.ALONE + 20)
     assert process.returncode == 1, said
     stopped, summary = said.splitlines()
-    assert stopped.startswith(f'stopped: --scheduler {address}: no scheduler or no worker any more')
+    assert stopped.startswith(f'stopped: --scheduler {address}: the scheduler or all workers are gone')
     assert 'of 3000 sources extracted' in summary
 
 
@@ -310,7 +310,7 @@ def test_what_is_no_address_is_refused_before_dask_sees_it(many, capsys, monkeyp
     monkeypatch.setitem(sys.modules, 'distributed', None)
     with pytest.raises(SystemExit, match='2'):
         main([str(many), '--scheduler', address])
-    assert f'{address!r} is no address; expected tcp://HOST:PORT' in capsys.readouterr().err
+    assert f'{address!r} is not an address; expected tcp://HOST:PORT' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('address', ['127.0.0.1:8786', 'tls://node-1.cluster:8786', 'tcp://[::1]:8786'])

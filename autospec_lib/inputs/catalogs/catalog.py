@@ -1,7 +1,8 @@
-"""The catalogue: rows of a table of any kind -> targets, with the place of every fault. ``docs/inputs.md`` explains it.
+"""The catalogue: a table of any kind -> targets, with the line of every fault; see ``docs/inputs.md``.
 
-The file's first bytes tell what kind it is. Text is read here, without a table package, other tables by astropy, and
-DS9 regions by `catalog_regions`. All of them give `Rows`, of which `catalog_rows` makes targets.
+The content of the file tells what kind it is. Text is read by `catalog_text`, without a table package; other tables by
+`catalog_tables`, with astropy; DS9 regions by `catalog_regions`. Each of them returns `Rows`, from which `catalog_rows`
+makes targets.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ class Catalogue:
     warnings : tuple of str
         One line each.
     taken : str
-        One line: what kind of file it is, and what is taken as what.
+        One line: the kind of file, and which columns are read as what.
     pixels : mapping of ID to InPixels
-        What is in pixels of the cube, for those targets that have such.
+        Position, size and aperture in pixels of the cube, for targets that have any of these.
     """
 
     targets: list[Target]
@@ -64,7 +65,7 @@ def load(path: Path, mode: str, size: float, ref: str, skip_bad_rows: bool = Fal
     ref : str
         The reference of every source in mode 'param'.
     skip_bad_rows : bool
-        Leave out the rows with a fault and warn of it, as long as one row remains.
+        Leave out rows with faults, with a warning for each, as long as at least one row remains.
 
     Raises
     ------
@@ -90,7 +91,7 @@ def template() -> str:
 
 
 def _assumed(rows: Rows, found: catalog_rows.Found) -> list[str]:
-    """What the user should know of how the rows were read."""
+    """Warnings on what was assumed in reading the rows."""
     columns, said = rows.columns, []
     if 'ID' not in columns.index:
         said.append(f'no column with IDs; {rows.place}s are numbered from 1')
@@ -110,7 +111,7 @@ def _rows(path: Path, catalogue_mode: bool) -> Rows:
         return catalog_tables.read(path.name, content, form, catalogue_mode)
     if b'\0' in content:
         raise InputError(f'{path.name}: is not plain text; save it as text or CSV, in UTF-8')
-    # Bytes that are not UTF-8, which do no harm in a comment, become lone surrogates.
+    # Bytes that are not UTF-8 become lone surrogates; in a comment they do no harm.
     text = content.decode('utf-8-sig', 'surrogateescape')
     if catalog_regions.recognised(text):
         return catalog_regions.read(path.name, text, catalogue_mode)

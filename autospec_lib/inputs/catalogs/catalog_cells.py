@@ -1,4 +1,4 @@
-"""What one cell of the catalogue says: text -> value, or ValueError with what is wrong with it."""
+"""Single cells of the catalogue: text -> value, or ValueError with what is wrong."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def identifier(text: str) -> int:
 
 
 def identifier_or_name(text: str) -> Ident:
-    """A whole number from 0, or text that is no other number, of at most 68 characters, as a FITS card has."""
+    """A whole number from 0, or text that is not a number, of at most 68 characters (the limit of a FITS card)."""
     text = ' '.join(text.split())
     if _WHOLE.fullmatch(text) or _is_number(text):
         return identifier(text)
@@ -38,7 +38,7 @@ def identifier_or_name(text: str) -> Ident:
             f'ID {show(text)} is a number with a comma or a quote; expected the same separator in all rows'
         )
     if not text.isprintable() or len(text) > _LONGEST_NAME or not text.strip('.'):
-        raise ValueError(f'ID {show(text)} is no name; expected at most {_LONGEST_NAME} printable characters')
+        raise ValueError(f'ID {show(text)} is not a valid name; expected at most {_LONGEST_NAME} printable characters')
     return text
 
 
@@ -64,7 +64,7 @@ def declination(text: str, scale: float = 1.0) -> float:
 
 
 def pixel(text: str, first: int = 0) -> float:
-    """A position in pixels, 0 in the middle of the first one, which the catalogue calls ``first``."""
+    """A position in 0-based pixels; ``first`` is the number of the first pixel in the catalogue."""
     return _number(text, 'pixel', 'a number') - first
 
 
@@ -93,7 +93,7 @@ def redshift(text: str) -> float | None:
 
 
 def brightness(text: str) -> float:
-    """How bright a row is; below all others where the cell does not tell."""
+    """How bright a row is; lower than any number if the cell has no number."""
     return float(text) if _is_number(text) and not math.isnan(float(text)) else -math.inf
 
 
@@ -114,7 +114,7 @@ def _is_number(text: str) -> bool:
 
 def _number(text: str, what: str, expected: str) -> float:
     try:
-        value = float(text if '_' not in text else '')  # Python reads 12_3 as 123, which nobody means here
+        value = float(text if '_' not in text else '')  # Python would read 12_3 as 123
     except ValueError:
         raise ValueError(f'{what} {show(text)} is not a number; expected {expected}') from None
     if not math.isfinite(value):
@@ -123,9 +123,9 @@ def _number(text: str, what: str, expected: str) -> float:
 
 
 def _degrees(text: str, what: str, unit: str, step: int, scale: float) -> float:
-    """An angle in degrees; ``unit`` is the letter of a sexagesimal's first field, of which one is ``step`` degrees."""
+    """An angle in degrees; the first field of sexagesimal notation has the letter ``unit`` and is ``step`` degrees."""
     if ' ' in text:
-        # As VizieR writes it; minus and degrees may stand apart.
+        # With blanks, as VizieR writes it; there may be a blank between minus sign and degrees.
         text = ':'.join(re.sub(r'^([+-])\s+', r'\1', text).split())
     match = _SEXAGESIMAL.fullmatch(text.lower())
     if not match or match[3] + match[5] + match[7] not in ('::', f'{unit}m', f'{unit}ms'):

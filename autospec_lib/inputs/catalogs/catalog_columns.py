@@ -1,4 +1,4 @@
-"""Which columns of a catalogue are read as what: names and units -> roles."""
+"""Decides which columns of a catalogue are read as what: names and units -> roles. The names: `catalog_names`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Header: TypeAlias = Sequence[tuple[str, str]]
 
 REQUIRED = ('ID', 'RA', 'DEC')
 BY_POSITION = (*REQUIRED, 'SIZE', 'REF')
-PIXELS = 'pixels'  # in place of a factor: the cube knows it
+PIXELS = 'pixels'  # in place of a factor, which depends on the cube
 
 _PIXEL_UNITS = ('pix', 'pixel', 'pixels', 'px')
 _RADIAN = 3600 * math.degrees(1)
@@ -31,7 +31,7 @@ _ARCSEC = {
 
 @dataclass(frozen=True)
 class Columns:
-    """Where the columns stand.
+    """The numbers and units of the columns that are read.
 
     Attributes
     ----------
@@ -46,15 +46,15 @@ class Columns:
     lines : bool
         Whether a row is a line, of which a source may have several.
     width : int or None
-        How many cells a row must have, None where what follows does not matter.
+        How many cells a row must have; None if further cells are ignored.
     names : int
         How many columns have a name, 0 where there is no header.
     bright : str
         The column by which the brightest row of a source is found, or ''.
     taken : str
-        What is taken as what, for messages.
+        Which columns are read as what, for messages.
     warnings : tuple of str
-        One each on what had to be assumed.
+        One line for each assumption.
     """
 
     index: Mapping[str, int]
@@ -76,7 +76,7 @@ def by_position(catalogue_mode: bool) -> Columns:
 
 
 def program(header: Header, otherwise: str) -> str:
-    """Who has written a table with these columns, as far as they tell."""
+    """The program that writes tables with these columns, or ``otherwise`` if none is known."""
     known = {name.lower() for name, _ in header}
     return next((who for who, wanted in names.PROGRAMS if known.issuperset(wanted)), otherwise)
 
@@ -97,19 +97,19 @@ def choose(header: Header, catalogue_mode: bool, said: Mapping[str, str] | None 
     catalogue_mode : bool
         Whether SIZE and REF are read, as ``MODE = 'cat'`` does.
     said : mapping of str to str, optional
-        Names by role, where the table itself says them.
+        Names by role, if the table itself states them.
 
     Raises
     ------
     InputError
-        With one fault without a place for each column that cannot be used, or where there is no position.
+        One fault, without file and line, for each column that cannot be used; or there is no position.
     """
     known = [name.lower() for name, _ in header]
     lines = any(name in known for name in names.LINES)
     given = {role: name.lower() for role, name in (said or {}).items() if name.lower() in known}
     chosen, first = _named(known, lines, catalogue_mode, given)
     faults = [
-        f'column {header[known.index(name)][0]} stands twice; rename one of them'
+        f'column {header[known.index(name)][0]} appears twice; rename one of them'
         for name in chosen.values()
         if known.count(name) > 1
     ]
@@ -134,7 +134,7 @@ def choose(header: Header, catalogue_mode: bool, said: Mapping[str, str] | None 
 def _named(
     known: Sequence[str], lines: bool, catalogue_mode: bool, given: Mapping[str, str]
 ) -> tuple[dict[str, str], int]:
-    """The name of each role's column, and the number of the first pixel; those that are given come first."""
+    """The name of each role's column, and the number of the first pixel; names that the table states are preferred."""
     chosen, first = _identifier(known, lines) | dict(given), 0
     if not {'RA', 'DEC'} <= chosen.keys():
         position, first = _position(known)
@@ -152,7 +152,7 @@ def _named(
 
 
 def _taken(header: Header, index: Mapping[str, int], known: Sequence[str]) -> str:
-    """What is taken as what; ``known`` are the names of which SIZE and REF are not read."""
+    """Which columns are read as what; ``known`` are all names, from which ignored SIZE and REF are found."""
     text = ', '.join(_said(role, *header[place]) for role, place in index.items() if role != 'BRIGHT')
     ignored = [name for name in ('SIZE', 'REF') if name.lower() in known]
     if ignored:
@@ -194,7 +194,7 @@ def _position(known: Sequence[str]) -> tuple[dict[str, str], int]:
 
 
 def _sky(known: Sequence[str]) -> tuple[str, str] | None:
-    """The names of right ascension and declination; the last resort are those of any column of coordinates."""
+    """The names of right ascension and declination; if no known pair is there, those of any column of coordinates."""
     parts = [(name, f'{name[:-3]}.dec') for name in known if name.endswith('.ra')]
     found: tuple[str, str] | None = _pair((*names.SKY, *parts), known)
     return found
@@ -213,7 +213,7 @@ def _pair(pairs: Sequence[Any], known: Sequence[str]) -> Any:
 def _units(
     header: Header, index: Mapping[str, int]
 ) -> tuple[dict[str, float], frozenset[str], list[str], tuple[str, ...]]:
-    """Factors by role, what is in pixels, faults, and warnings on what is assumed."""
+    """Factors by role, the roles that are in pixels, faults, and warnings on assumptions."""
     scale: dict[str, float] = {}
     in_pixels: set[str] = set()
     faults, warnings = [], []

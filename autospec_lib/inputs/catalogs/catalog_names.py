@@ -1,4 +1,4 @@
-"""The names of columns that catalogues use, in the order in which they are looked for; small letters.
+"""The names of columns in catalogues, in lower case, in the order in which they are looked for.
 
 The table in docs/inputs.md is made from this file:
 ``python -m autospec_lib.inputs.catalogs.catalog_names docs/inputs.md``.
@@ -14,7 +14,7 @@ IDENTS = (
     *('label', 'recno', 'iau_name', 'main_id', 'name', 'objname', 'target', 'target_name', 'designation', 'object'),
     *('source', 'source_name', 'plateifu', 'id_obj', 'id_line', 'id_raw'),
 )
-# In a catalogue of lines these name the object that a line belongs to, or, where nothing else does, the line.
+# In a catalogue of lines: columns with the ID of the object that a line belongs to, or, if there is none, of the line.
 IDENTS_OF_LINES = ('id_obj', *IDENTS, 'i')
 # Both columns of a pair must be there.
 SKY = (
@@ -55,7 +55,7 @@ SKY = (
     ('coord.ra', 'coord.dec'),
     ('coords.ra', 'coords.dec'),
 )
-# Pixels of the cube, used where no pair of SKY is there, and the number that their programs give to the first one.
+# Pixels of the cube, used if no pair of SKY is there, and the number of the first pixel in programs that write them.
 PIXELS = (
     ('x_image', 'y_image', 1),
     ('xwin_image', 'ywin_image', 1),
@@ -71,7 +71,7 @@ PIXELS = (
     ('x_fit', 'y_fit', 0),
     ('i_x', 'i_y', 0),
 )
-# ORIGIN writes these, others too, counted from 0 or from 1.
+# ORIGIN writes these counted from 0; in other tables they may be counted from 0 or from 1.
 PIXELS_OF_ORIGIN = (('x', 'y', 0), ('x0', 'y0', 0))
 UNCLEAR_PIXELS = (*PIXELS_OF_ORIGIN, ('x_pix', 'y_pix', 0), ('xpix', 'ypix', 0), ('xpos', 'ypos', 0), ('col', 'row', 0))
 
@@ -82,23 +82,23 @@ REDSHIFTS = (
     *('redshift', 'z_best', 'zbest', 'z_spec', 'zspec', 'specz', 'spec_z', 'z_emi', 'zhelio', 'z_helio'),
     *('z_phot', 'zphot', 'photz', 'photo_z', 'z'),
 )
-# Where one of these stands beside it, z is a magnitude or a pixel.
+# If the table has one of these, a column z is a magnitude or a pixel position, not a redshift.
 NOT_A_REDSHIFT = ('x', 'x0', 'x_image', 'u', 'g', 'r', 'i')
 
-# What only catalogues of lines have, and by which of several rows of a source the brightest is found.
+# Columns that only catalogues of lines have, and columns by which the brightest of a source's rows is found.
 LINES = (
     *('lambda_peak_sn', 'lambda_sn', 'lambda_flux', 'lambda_sflux', 'z_peak_sn', 'z_sn', 'lbda', 'lbda_obs'),
     *('num_line', 'id_line', 'detsn_max'),
 )
 BRIGHTNESSES = ('detsn_max', 'flux', 'f_kron', 'f_3kron', 't_glr', 'nsigtglr', 'snr', 'sn')
 
-# Names that no right ascension has, with which a header does not fit the columns ID RA DEC.
+# Names that cannot be a position: a header with one of these in second or third place does not mean ID RA DEC.
 NO_POSITIONS = (
     *('x', 'y', 'z', 'i', 'id', 'number', 'mag', 'magerr', 'flux', 'fluxerr', 'flags'),
-    *('lambda', 'wave', 'npix', 'glon', 'glat', 'elon', 'elat', 'slon', 'slat'),
+    *('lambda', 'wave', 'npix', 'glon', 'glat', 'elon', 'elat', 'slon', 'slat', 'l', 'b'),
 )
 
-# Who writes tables with all of these columns.
+# Programs, and columns that together show that a table is theirs.
 PROGRAMS = (
     ('LSDCat', ('detsn_max',)),
     ('LSDCat', ('ra_peak_sn',)),

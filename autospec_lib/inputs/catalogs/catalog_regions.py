@@ -44,7 +44,7 @@ _STATEMENT = re.compile(r"""(?:\{[^}]*\}|=\s*"[^"]*"|=\s*'[^']*'|[^;])+""")
 
 
 class _Region(NamedTuple):
-    """One region as it is written."""
+    """One region as it is written in the file."""
 
     frame: str
     shape: str
@@ -53,7 +53,7 @@ class _Region(NamedTuple):
 
     @property
     def cells(self) -> list[str]:
-        """The numbers one by one."""
+        """The numbers, as separate texts."""
         return [cell for cell in re.split(r'[,\s]+', self.numbers) if cell]
 
 
@@ -97,7 +97,7 @@ def read(name: str, text: str, catalogue_mode: bool) -> Rows:
 
 
 def _regions(text: str) -> Iterator[tuple[int, _Region]]:
-    """The regions with their lines."""
+    """The regions with their line numbers."""
     frame = ''
     for line, content in enumerate(re.split(r'\r\n|\r|\n', text), 1):
         if content.lstrip().startswith('#'):
@@ -122,7 +122,7 @@ def _region(frame: str, text: str) -> _Region:
 def _cells(region: _Region, sky: Mapping[_Region, tuple[float, float]], catalogue_mode: bool) -> dict[str, str]:
     """A region's cells by role; raises `InputError` where it cannot be used."""
     if region.shape not in _SHAPES:
-        raise InputError(f'{region.shape} is no source; expected point, circle or ellipse')
+        raise InputError(f'{region.shape} is not a source; expected point, circle or ellipse')
     if region.frame not in _FRAMES:
         what = f'coordinates {region.frame}' if region.frame else 'no coordinates above the region'
         raise InputError(f'{what}; expected icrs, fk5, fk4, galactic, ecliptic or image on a line of their own')
@@ -134,7 +134,7 @@ def _cells(region: _Region, sky: Mapping[_Region, tuple[float, float]], catalogu
         cells = {'X': numbers[0].rstrip('ipIP'), 'Y': numbers[1].rstrip('ipIP')}
     elif region in sky:
         cells = dict(zip(('RA', 'DEC'), map(repr, sky[region]), strict=True))
-    else:  # in the right system already, or a fault to be said
+    else:  # in ICRS already, or a fault to be reported
         cells = {'RA': _degrees(numbers[0]), 'DEC': _degrees(numbers[1])}
     if catalogue_mode and region.shape == 'circle':
         cells |= _aperture(system == 'image', numbers[2])
@@ -142,7 +142,7 @@ def _cells(region: _Region, sky: Mapping[_Region, tuple[float, float]], catalogu
 
 
 def _sky(regions: Sequence[_Region]) -> dict[_Region, tuple[float, float]]:
-    """Right ascension and declination, in the system of the cube, of all regions that have them in another one."""
+    """Right ascension and declination (ICRS) of all regions that are in another coordinate system."""
     found: dict[_Region, tuple[float, float]] = {}
     for frame in {_FRAMES[region.frame] for region in regions if region.frame in _FRAMES} - {'icrs', 'image'}:
         from astropy.coordinates import SkyCoord

@@ -1,4 +1,4 @@
-"""Rows of a catalogue, whatever file they are from -> targets, with the place of every fault."""
+"""Rows of a catalogue in any format -> targets, with the line of every fault."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from autospec_lib.inputs.catalogs.catalog_columns import Columns
 
 @dataclass(frozen=True)
 class Rows:
-    """What a reader gives: rows that are not split yet.
+    """What a reader returns: rows that are not split into cells yet.
 
     Attributes
     ----------
@@ -26,11 +26,11 @@ class Rows:
     place : str
         What a row's number counts: 'line' or 'row'.
     columns : Columns
-        Where the columns stand.
+        Numbers and units of the columns.
     numbered : sequence of (int, object)
         Each row with its number.
     cells : callable
-        Row -> text of its cells by role. It raises `InputError` without a place where the row cannot be read.
+        Row -> text of its cells by role. If the row cannot be read it raises `InputError`, without file and line.
     """
 
     kind: str
@@ -42,7 +42,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class InPixels:
-    """What of a target is in pixels of the cube: its position (y, x), 0-based, or None; its size; its aperture."""
+    """What is in pixels of the cube: the 0-based position (y, x), None if it is not; whether size and aperture are."""
 
     position: tuple[float, float] | None = None
     size: bool = False
@@ -54,7 +54,7 @@ NO_PIXELS = InPixels()
 
 @dataclass
 class Found:
-    """What the rows hold so far; it grows with each of them."""
+    """Targets and faults of the rows read so far."""
 
     targets: list[Target] = field(default_factory=list)
     pixels: dict[Ident, InPixels] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class _One(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Where an ID stands: the number of its row, where its target is in the list, and how bright the row is."""
+    """Where an ID was found: the number of its row, the index of its target in the list, and how bright the row is."""
 
     number: int
     target: int
@@ -91,7 +91,7 @@ def read(name: str, rows: Rows, default: Target) -> Found:
     Returns
     -------
     Found
-        Targets in the file's order. In a catalogue of lines a source is at the place of its brightest row.
+        Targets in the file's order. In a catalogue of lines a source has the position of its brightest row.
     """
     found, seen = Found(), dict[Ident, _Place]()
     stems: dict[str, Ident] = {}
@@ -116,7 +116,7 @@ def read(name: str, rows: Rows, default: Target) -> Found:
 
 
 def _keep_brighter(found: Found, seen: dict[Ident, _Place], one: _One) -> None:
-    """Put a further row of a source in the place of its first one, where it is brighter."""
+    """Replace a source's earlier row by this one if this one is brighter."""
     ident = one.target.id
     place = seen[ident]
     if one.bright > place.bright:
@@ -126,9 +126,9 @@ def _keep_brighter(found: Found, seen: dict[Ident, _Place], one: _One) -> None:
 
 
 def _check_name(ident: Ident, seen: Mapping[Ident, _Place], stems: dict[str, Ident], place: str) -> None:
-    """Raise `InputError` where an ID, or the name of the file that it gives, is another row's.
+    """Raise `InputError` if another row has the same ID, or one that gives the same file name.
 
-    ``stems`` are the names that text gives, in small letters: some file systems do not tell capitals apart.
+    ``stems`` are the names of files for IDs that are text, in lower case: some file systems ignore case.
     """
     if ident in seen:
         raise InputError(f'ID {ident} is in {place} {seen[ident].number} too; expected a different ID in each row')
@@ -144,10 +144,10 @@ def _check_name(ident: Ident, seen: Mapping[Ident, _Place], stems: dict[str, Ide
 
 
 def _readers(columns: Columns) -> dict[str, Callable[[str], Any]]:
-    """What reads the cells of each role; ValueErrors say what is wrong with them."""
+    """The function that reads the cells of each role; its ValueErrors say what is wrong."""
     pixel, scale = partial(catalog_cells.pixel, first=columns.first), columns.scale.get
     return {
-        # A header tells a name from coordinates: in M 31 150.1 2.2, 31 is no right ascension.
+        # Text IDs need a header: without one, in the row M 31 150.1 2.2, 31 would be the right ascension.
         'ID': catalog_cells.identifier_or_name if columns.names else catalog_cells.identifier,
         'X': pixel,
         'Y': pixel,

@@ -41,7 +41,7 @@ _HOURS, _DEGREES = ('rah', 'ram', 'ras'), ('de-', 'ded', 'dem', 'des')
 
 
 def recognised(content: bytes) -> str:
-    """The name that astropy has for the format of such a file, or '' where it is other text or nothing known."""
+    """astropy's name for the format of a file, or '' if it is other text or unknown."""
     for start, form in _STARTS.items():
         if content.startswith(start):
             return form
@@ -103,9 +103,9 @@ def _cells(texts: Mapping[str, Sequence[str]], row: int) -> dict[str, str]:
 
 
 def _table(name: str, content: bytes, form: str) -> tuple[Table, dict[str, Any]]:
-    """The table with positions among those of a file, or the first one, and its columns by name.
+    """The first table of a file that has positions, else the first table, and its columns by name.
 
-    LDAC files, for one, keep the image's header in a table before the catalogue.
+    LDAC files, for example, have a table with the image's header before the catalogue.
     """
     what = _NAMES[form]
     with warnings.catch_warnings():
@@ -150,14 +150,14 @@ def _tables(content: bytes, form: str) -> Iterable[Table]:
 
 
 def _said(meta: Mapping[str, Any]) -> dict[str, str]:
-    """Columns that the table names itself, as MPDAF's Catalog does."""
+    """Names of columns that the table's metadata state, as MPDAF's Catalog does."""
     words = {str(key).lower(): str(value) for key, value in meta.items()}
     found = {role: words.get(key) for role, key in (('ID', 'idname'), ('RA', 'raname'), ('DEC', 'decname'))}
     return {role: name for role, name in found.items() if name}
 
 
 def _flat(table: Table) -> dict[str, Any]:
-    """Columns by name; one of coordinates becomes two in degrees, those in six become two in sexagesimal notation."""
+    """Columns by name. A column of coordinates becomes two in degrees; RAh, RAm ... DEs become two sexagesimal ones."""
     found: dict[str, Any] = {}
     for name in table.colnames:
         column = table[name]

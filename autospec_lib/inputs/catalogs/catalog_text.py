@@ -1,4 +1,4 @@
-"""Catalogues in text: AutoSpec's own, with or without a header, CSV, and those with numbered lines for the columns."""
+"""Catalogues in text: AutoSpec's own, with or without a header, CSV, and text whose comments number the columns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NUMBER_LIKE = re.compile(r'[+-]?\.?\d')
 _NEEDED = ('ID', 'RA', 'DEC', 'X', 'Y')
 _SIX_NUMBERS = re.compile(r'\d\d? \d\d? \d\d?(\.\d*)? [+-]?\d\d? \d\d? \d\d?(\.\d*)?', re.ASCII)
 _DECIMAL_COMMA = re.compile(r'[+-]?\d+,\d+', re.ASCII)
-# Below the names of a table, as VizieR and others draw it.
+# The rule of dashes below the names of columns, as VizieR and others write it.
 _RULE = re.compile(r'(?=.*(?:--|==))[-=+|;,\s]+')
 # SExtractor: '#   1 NUMBER   Running object number   [unit]'; LSDCat: '# 1: I [unit]'.
 _NUMBERED = re.compile(r'#\s*(\d+)(:?)\s+([A-Z][A-Z0-9_]*)(?!\S)(?:.*?\[([^\[\]]*)\]\s*$)?')
@@ -86,7 +86,7 @@ def _rows(text: str) -> tuple[list[str], list[_Row]]:
 
 
 def _separator(text: str) -> str:
-    """What stands between the cells of such a row; '' for blanks."""
+    """The separator of the cells in such a row; '' for blanks."""
     for separator in ';|':
         if text.count(separator) > 1 and ',' not in text.partition(separator)[0]:
             return separator
@@ -117,7 +117,7 @@ def _unquoted(cell: str) -> str:
 
 
 def _numbers(comments: Sequence[str]) -> dict[int, re.Match[str]]:
-    """The comments that name columns by their numbers; empty where there are no three, numbered from 1 upwards."""
+    """The comments that name columns by number; empty if there are fewer than three, or they do not count from 1."""
     found = [match for comment in comments if (match := _NUMBERED.match(comment))]
     numbers = [int(match[1]) for match in found]
     if len(found) < 3 or numbers[0] != 1 or sorted(set(numbers)) != numbers:
@@ -126,7 +126,7 @@ def _numbers(comments: Sequence[str]) -> dict[int, re.Match[str]]:
 
 
 def _above(name: str, comments: Sequence[str], first: str, catalogue_mode: bool) -> tuple[Columns, str]:
-    """The columns that comments above the rows name, or those by position, and who wrote such a file."""
+    """The columns as named in comments above the rows, else by position, and the program that writes such files."""
     by_position = catalog_columns.by_position(catalogue_mode)
     cells = len(_split(first, _separator(first)))
     numbered = _numbers(comments)
@@ -145,7 +145,7 @@ def _above(name: str, comments: Sequence[str], first: str, catalogue_mode: bool)
     except InputError:  # it is a comment after all
         return by_position, ''
     if (columns.index.get('RA'), columns.index.get('DEC')) == (1, 2):
-        # The first column is the ID, whatever it is called; what follows the position is what it is called.
+        # The first column is the ID whatever its name; the columns after the position are found by their names.
         index = {'ID': 0, **columns.index}
         other = _by_another_name(name, header, index, by_position.index)
         columns = replace(columns, index=index, width=None, warnings=(*columns.warnings, *other))
@@ -153,7 +153,7 @@ def _above(name: str, comments: Sequence[str], first: str, catalogue_mode: bool)
 
 
 def _by_another_name(name: str, header: Header, index: Mapping[str, int], places: Mapping[str, int]) -> Iterator[str]:
-    """A warning for each column that a comment calls otherwise than its place says, and that is nothing else either."""
+    """A warning for each column whose name in a comment is unknown and differs from the role of its position."""
     for role, place in places.items():
         if role not in index and place < len(header) and place not in index.values():
             yield f'{name}: a comment calls column {place + 1} {header[place][0]}; it is not taken as {role}'
@@ -174,7 +174,7 @@ def _chosen(place: str, header: Header, catalogue_mode: bool) -> Columns:
 
 
 def _title(rows: list[_Row]) -> tuple[_Row | None, _Row | None]:
-    """Take the header, and the row of units between it and a rule of dashes, away from the rows."""
+    """Remove the header from the rows, and the row of units between it and a rule of dashes; return both."""
     ruled = [bool(_RULE.fullmatch(row.text)) for row in rows[:3]]
     if any(ruled):
         units = rows[1] if ruled[1:] == [False, True] and not ruled[0] else None
@@ -187,7 +187,7 @@ def _title(rows: list[_Row]) -> tuple[_Row | None, _Row | None]:
 
 
 def _header(row: _Row) -> list[tuple[str, str]]:
-    """The columns' names, each with its unit or '', where the row is a header; otherwise nothing."""
+    """The columns' names, each with its unit or '', if the row is a header; otherwise an empty list."""
     titles = _titles(row.text)
     named = catalog_columns.has_position(titles)
     return titles if named or not any(_NUMBER_LIKE.match(title) for title, _ in titles[:3]) else []
@@ -206,13 +206,13 @@ def _titled(words: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _tabs(header: _Row, rows: Sequence[_Row]) -> bool:
-    """Whether tabs separate the columns, of which a cell may then hold blanks, or nothing."""
+    """Whether tabs separate the columns; then cells may contain blanks or be empty."""
     count = header.whole.count('\t')
     return count > 1 and all(row.whole.count('\t') == count for row in rows)
 
 
 def _named(name: str, row: _Row, units: _Row | None, tabs: bool, catalogue_mode: bool) -> tuple[Columns, str]:
-    """The columns that a header names, by position where it has no name that is known; and who writes such names."""
+    """The columns as named in a header, by position if it has no known name; and the program that writes such names."""
     header = _titles(row.text)
     if tabs:
         header = [title for cell in _split(row.whole.lstrip('%'), '\t') for title in _titled([cell])]
@@ -244,14 +244,14 @@ def _unnamed(place: str, header: Header, catalogue_mode: bool) -> Columns:
 
 
 class _Cells:
-    """Row -> the cells of the wanted columns, '' for those that the row is too short for."""
+    """Row -> the cells of the wanted columns; '' for cells that are missing at the end of the row."""
 
     def __init__(self, separator: str, columns: Columns) -> None:
         self.separator, self.columns = separator, columns
         places = {*columns.index.values()}
         self.last = max(places)
         self.least = 1 + max(index for role, index in columns.index.items() if role in _NEEDED)
-        # The columns from the first on that are read; they stay where they are if a row has others behind.
+        # The number of columns up to the last one that is read; further cells in a row do not matter.
         self.leading = next(index for index in range(len(places) + 1) if index not in places)
         self.text_ids = bool(columns.names) and columns.width is None
 
@@ -267,7 +267,7 @@ class _Cells:
         }
 
     def _check(self, text: str, found: Sequence[str], count: int) -> None:
-        """Raise `InputError` where it is not clear what belongs to which column."""
+        """Raise `InputError` if it is not clear which cell belongs to which column."""
         width, names = self.columns.width, self.columns.names
         # A blank in a name would shift the columns.
         named = self.text_ids and count > names and not _NUMBER_LIKE.match(found[self.columns.index.get('ID', 0)])
@@ -280,4 +280,4 @@ class _Cells:
         if count > 6 and _SIX_NUMBERS.fullmatch(' '.join(found[1:7])):
             raise InputError('coordinates are split by blanks; expected degrees, or hh:mm:ss.s and dd:mm:ss.s')
         if self.least < count <= self.last and re.search(r'\t *\t', text.strip()):
-            raise InputError('tabs leave open which cell is empty; expected - for an empty SIZE or REF')
+            raise InputError('tabs do not show which cell is empty; expected - for an empty SIZE or REF')

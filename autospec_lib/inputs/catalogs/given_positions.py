@@ -1,4 +1,4 @@
-"""Positions on the command line: text -> the catalogue of them."""
+"""Positions on the command line (``--radec``): text -> a catalogue."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def catalogue(positions: Sequence[str], size: float, ref: str) -> Catalogue:
     Raises
     ------
     InputError
-        With every position that cannot be read, or stands twice.
+        One fault for each position that cannot be read or is repeated.
     """
     targets: dict[int | str, Target] = {}
     faults = []
@@ -49,9 +49,9 @@ def _degrees(text: str) -> tuple[float, float]:
 
 
 def name_of(ra: float, dec: float) -> str:
-    """A position in degrees as a name, JHHMMSS.ss+DDMMSS.s, cut and not rounded, as names of sources are.
+    """A position in degrees as a name, JHHMMSS.ss+DDMMSS.s, truncated and not rounded, as is usual for source names.
 
-    A hundred-thousandth of the last digit is added first, or 18.80 s might become 18.79.
+    A hundred-thousandth of the last digit is added first; otherwise 18.80 s might become 18.79.
     """
     time, angle = int(ra / 15 * 360000 + 1e-5), int(abs(dec) * 36000 + 1e-5)
     hours, minutes, seconds = time // 360000, time // 6000 % 60, time % 6000

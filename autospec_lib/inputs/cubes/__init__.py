@@ -1,1 +1,1 @@
-"""The datacube: what its headers say, of any instrument."""
+"""The datacube of any instrument: what its headers say of extensions, noise, mask, units and axes."""

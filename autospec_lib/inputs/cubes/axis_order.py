@@ -24,10 +24,10 @@ DISTORTED = re.compile(r'(A|B|AP|BP)_ORDER|C[PQ]DIS\d')
 
 @dataclass(frozen=True)
 class AxisOrder:
-    """A header with longitude on axis 1, latitude on 2, wavelength on 3, and how the stored array is brought to that.
+    """A header with longitude on axis 1, latitude on 2, wavelength on 3, and how to transpose the stored array to it.
 
     ``axes`` are the stored array's axes in the order (wavelength, y, x), or (y, x); ``shape`` are their lengths;
-    ``note`` says what was changed, '' for nothing. Axes of length 1 that are neither are dropped.
+    ``note`` says what was changed, '' for nothing. Other axes, which have length 1, are dropped.
     """
 
     header: fits.Header
@@ -76,7 +76,7 @@ def in_order(file: str, name: str, header: fits.Header, shape: tuple[int, ...], 
     types = {axis: str(header.get(f'CTYPE{axis}', '')).strip().upper() for axis in lengths}
     sky = _sky(types)
     rest = [axis for axis in lengths if axis not in sky]
-    # The axis with a wavelength's name first, then long ones.
+    # An axis named as a wavelength comes first, then axes longer than 1.
     rest.sort(key=lambda axis: (not types[axis].startswith(WAVE_AXES), lengths[axis] == 1, axis))
     kept = [*sky, *rest[: 2 + others - len(sky)]] if sky else [*range(1, 3 + others)]
     dropped = [axis for axis in lengths if axis not in kept]

@@ -1,4 +1,4 @@
-"""Noise and mask in files beside that of the data, as the IDL pipeline of KCWI has them."""
+"""Noise and mask in separate files in the folder of the data, as the IDL pipeline of KCWI writes them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def open_beside(path: Path, instrument: Instrument, shape: tuple[int, ...], axes
     path : Path
         The file with the data.
     instrument : Instrument
-        Knows the names, if there are any.
+        The instrument, whose table entry has the names of such files.
     shape : tuple of int
         That of the data, as stored.
     axes : tuple of int

@@ -1,4 +1,4 @@
-"""The datacube with everything that lies on its grid: where its arrays are and what its headers say."""
+"""The open datacube: where its arrays are in the file, what its headers say, and the images and maps on its grid."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from autospec_lib.inputs.storage.fits_arrays import Layer, open_fits, open_layer
 
 @dataclass(frozen=True)
 class Origin:
-    """What a cube was taken for: its instrument's entry in the table, and what that follows from.
+    """What a cube was recognised as: its instrument's entry in the table, and the header cards that show it.
 
-    ``axis`` are words on its wavelengths, ``unit`` is BUNIT as the header has it.
+    ``axis`` describes its wavelengths in words, ``unit`` is BUNIT as the header has it.
     """
 
     instrument: Instrument = UNKNOWN
@@ -48,22 +48,22 @@ NOWHERE, ANY_FLAG = Origin(), BadWhen()
 
 @dataclass(frozen=True)
 class OpenCube:
-    """An open cube: where its arrays lie, its coordinates, the images and maps on its grid, the PSF in arcsec.
+    """An open cube: where its arrays are, its coordinates, the images and maps on its grid, the PSF in arcsec.
 
     Attributes
     ----------
     data, noise, quality : Layer
         The arrays as they are stored; noise and quality are None where there is none.
     noise_kind, noise_why : str
-        How the noise is stored, and what this follows from.
+        How the noise is stored, and how this is known.
     header : Header
-        That of the data without the third axis, in RA and Dec.
+        The header of the data without the third axis, in RA and Dec.
     bad_when : BadWhen
         Which values of ``quality`` are bad.
     factor : array (nl,) or None
-        What the data must be multiplied by, and variances by its square, to have the unit of ``grid``.
+        The factor by which data are multiplied (variances by its square) to have the unit of ``grid``.
     origin : Origin
-        What it was taken for.
+        What the cube was recognised as.
     """
 
     data: Layer
@@ -91,7 +91,7 @@ class OpenCube:
 
     @property
     def recognised(self) -> str:
-        """One line on what the cube was taken for, and why."""
+        """One line on what the cube was recognised as, and why."""
         name, why = self.instrument.name, self.origin.why
         parts = [self.data.name]
         if self.noise is not None:
@@ -105,7 +105,7 @@ class OpenCube:
 
     @property
     def notes(self) -> list[str]:
-        """What the user should know of this cube, one line each."""
+        """Warnings on this cube, one line each."""
         name = self.data.path.name
         notes = list(self.remarks)
         if not self.grid.unit:
@@ -122,7 +122,7 @@ class OpenCube:
 
     @property
     def beside(self) -> list[Path]:
-        """Files with noise and mask, where these are not in that of the data."""
+        """Files with noise and mask, if these are not in the file with the data."""
         return [layer.path for layer in self.layers if layer.path != self.data.path]
 
     @property
@@ -191,7 +191,7 @@ def open_cube(path: Path, extensions: tuple[int | str, ...] = ()) -> OpenCube:
 
 
 def _grid(wcs: WCS, axis: WaveAxis, unit: str) -> Grid:
-    """The cards and units of what is cut out."""
+    """The coordinates and units of cut-outs."""
     sky = {card.keyword: card.value for card in wcs.to_header(relax=True).cards}
     return Grid(sky, axis.cards, unit, squared(unit), axis.unit, axis.medium)
 

@@ -1,4 +1,4 @@
-"""Which extensions of a file are the cube's data, noise and mask, and what the numbers in these mean."""
+"""Finds the extensions with the cube's data, noise and mask, and what the numbers in them mean."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ class Extensions:
     Attributes
     ----------
     instrument, why : Instrument, str
-        The instrument, and the cards or the parameter that tell.
+        The instrument, and the cards or the parameter that show it.
     data, noise, mask, response : HDU or None
-        ``response`` is a spectrum that the data are to be multiplied by.
+        ``response`` is a spectrum by which the data are multiplied.
     noise_kind : Finding
-        How the noise is stored, and what this follows from.
+        How the noise is stored, and how this is known.
     bad : BadWhen
         Which values of the mask are bad.
     lack : str
-        A line for a cube without noise, which may lie beside it.
+        A warning for a cube without noise; not used if the noise is in a file beside it.
     remarks : tuple of str
-        One line each on what the user should know.
+        Warnings, one line each.
     """
 
     instrument: Instrument
@@ -74,13 +74,13 @@ def choose(path: Path, hdus: fits.HDUList, entries: tuple[int | str, ...]) -> Ex
     hdus : HDUList
         It, open.
     entries : tuple
-        The parameter DATA_EXT: what is not in it is found by the instrument's entry in the table, by pointers in
-        headers, and by names; but only data alone mean that there is no noise.
+        The parameter DATA_EXT. What it does not give is found by the instrument's entry in the table, by cards that
+        name other extensions, and by the names of extensions; but if it gives data alone, there is no noise.
 
     Raises
     ------
     InputError
-        If they are not there or have other shapes than a cube, or if nothing says how the noise is stored.
+        If they are not there, have other shapes than the cube, or if it is not known how the noise is stored.
     """
     number = len(hdus)  # astropy reads all headers now, and not only those up to an extension that is asked for
     if not any(hdus[place].is_image and hdus[place].shape for place in range(number)):
@@ -118,7 +118,7 @@ def label(hdus: fits.HDUList, hdu: Any) -> str:
 
 
 def _entry(hdus: fits.HDUList, hdu: Any) -> int | str:
-    """What DATA_EXT calls an extension: its name, or its number where that is the only way."""
+    """The entry of DATA_EXT for an extension: its name, or its number if the name is not enough."""
     names = [one.name for one in hdus]
     return str(hdu.name) if hdu.name and hdu is not hdus[0] and names.count(hdu.name) == 1 else int(hdus.index(hdu))
 
@@ -138,7 +138,7 @@ def _data(path: Path, hdus: fits.HDUList, instrument: Instrument) -> tuple[Any, 
     if choice.hdus:
         guess = choice.hdus[0]
         line = f'{path.name}: {label(hdus, guess)} is taken for the data, which is a guess; extensions are '
-        return guess, [f'{line}{_listing(hdus)}: DATA_EXT = {_entry(hdus, guess)!r}, or another one, settles it']
+        return guess, [f'{line}{_listing(hdus)}: confirm with DATA_EXT = {_entry(hdus, guess)!r}, or name another']
     by_name = {hdu.name: hdu for hdu in reversed(hdus) if hdu.is_image and hdu.shape}
     data = hdus[0] if len(hdus) == 1 else by_name.get('DATA', by_name.get('SCI'))
     if data is None:
@@ -150,7 +150,7 @@ def _guessed_noise(path: Path, hdus: fits.HDUList, data: Any, noise: Any) -> str
     first, second = _entry(hdus, data), _entry(hdus, noise)
     return (
         f'{path.name}: {label(hdus, noise)}, which has no name, is taken for the noise, which is a guess: '
-        f"DATA_EXT = {first!r}, {second!r} settles it, or {first!r}, '' if it is none"
+        f"confirm with DATA_EXT = {first!r}, {second!r}, or set {first!r}, '' if it is not noise"
     )
 
 
@@ -186,7 +186,7 @@ def _check_shape(path: Path, hdus: fits.HDUList, data: Any, hdu: Any) -> None:
 
 
 def _kind(path: Path, hdus: fits.HDUList, data: Any, noise: Any, said: str, instrument: Instrument) -> Finding:
-    """What the noise is; raises `InputError` where that cannot be told."""
+    """How the noise is stored; raises `InputError` if that is not known."""
     if said:
         return Finding(said, 'as DATA_EXT says')
     finding = declared(noise.header, hdus[0].header)
@@ -200,22 +200,22 @@ def _kind(path: Path, hdus: fits.HDUList, data: Any, noise: Any, said: str, inst
     entry = _entry(hdus, noise)
     raise InputError(
         f'{path.name}: whether {label(hdus, noise)} is variance or sigma cannot be told from its name and unit '
-        f"({found}); say it in DATA_EXT, as in DATA_EXT = {_entry(hdus, data)!r}, '{entry}: variance', or "
+        f"({found}); state it in DATA_EXT, as in DATA_EXT = {_entry(hdus, data)!r}, '{entry}: variance', or "
         f"'{entry}: sigma', '{entry}: inverse variance'"
     )
 
 
 def _without_noise(path: Path, hdus: fits.HDUList, data: Any, wanted: bool) -> str:
-    """A line on a cube without noise, and on where noise might be that is not used.
+    """A warning for a cube without noise, with a hint on extensions that might hold it.
 
-    None of it where the user has asked for none (DATA_EXT = 'DATA', '').
+    There is no hint if the user has asked for no noise (DATA_EXT = 'DATA', '').
     """
     line = f'{path.name}: no variance: weights are those of equal noise, and no errors are written'
     return '; '.join([line, *([] if wanted else _unused(hdus, data))])
 
 
 def _unused(hdus: fits.HDUList, data: Any) -> list[str]:
-    """What to do where a file has noise that is not used, or has lost it; one item or none."""
+    """A hint if the file has an extension that might be noise, or names one that is missing; one item or none."""
     candidates = []
     for hdu in hdus:
         if hdu is not data and hdu.is_image and hdu.shape == data.shape and not is_quality(hdu.name):
@@ -227,10 +227,10 @@ def _unused(hdus: fits.HDUList, data: Any) -> list[str]:
         hdu, kind = min(candidates, key=lambda found: bool(WEIGHT.search(found[0].name)))  # may be exposure times
         way = f'DATA_EXT = {_entry(hdus, data)!r}, '
         if kind:
-            return [f'{label(hdus, hdu)} looks like {kind}: {way}{_entry(hdus, hdu)!r} uses it']
+            return [f'{label(hdus, hdu)} looks like {kind}: use it with {way}{_entry(hdus, hdu)!r}']
         entry = _entry(hdus, hdu)
-        return [f"{label(hdus, hdu)} looks like noise: {way}'{entry}: sigma' (or '{entry}: variance') uses it"]
+        return [f"{label(hdus, hdu)} looks like noise: use it with {way}'{entry}: sigma' (or '{entry}: variance')"]
     name = str(data.header.get('ERRDATA') or hdus[0].header.get('ERREXT') or '').strip()
     if name and name.upper() not in [hdu.name for hdu in hdus]:
-        return [f'its header says that {name} holds it (ERRDATA), which is not there: truncated, or written without it']
+        return [f'its header says that it is in {name} (ERRDATA), which is missing: truncated, or written without it']
     return []

@@ -20,7 +20,7 @@ JWST_FLUX = 'uJy'  # in which spaxels of JWST hold numbers near 1
 
 @dataclass(frozen=True)
 class FluxUnit:
-    """The unit as the files have it, the cube's own text, the factor, and what was assumed, one line each."""
+    """The unit of the output files, the text of BUNIT in the cube, the factor, and the assumptions, one line each."""
 
     text: str
     own: str
@@ -40,9 +40,9 @@ def flux_unit(
     header : mapping
         Of the extension with the data.
     instrument : Instrument
-        May know of a unit that is missing or wrong in the header.
+        Its table entry may have the unit if that is missing or wrong in the header.
     wcs : WCS
-        The celestial one, for the area of a spaxel where the header has none.
+        The celestial WCS, which gives the area of a spaxel if no card does.
     response : mapping or None
         Header of the spectrum that the data are multiplied by.
     """
@@ -56,14 +56,14 @@ def flux_unit(
         unit = _times(unit, str(response.get('BUNIT', '')))
     if unit is None:
         if own and response is None:
-            notes.append(f'{file}: BUNIT = {own!r} is no unit that astropy knows; it is copied as it is')
+            notes.append(f'{file}: BUNIT = {own!r} is not a unit that astropy knows; it is copied as it is')
         return FluxUnit('' if response is not None else own, own, 1.0, tuple(notes))
     if says_ampere(own):
         notes.append(f'{file}: A in BUNIT = {own!r} is taken for Angstrom')
     for wrong, right in instrument.slips.items():
         if np.isclose(unit.scale, wrong, rtol=1e-6):
             unit = units.Unit(right / wrong * unit)
-            notes.append(f'{file}: BUNIT = {own!r} is a slip of the pipeline; {written(unit)} is written')
+            notes.append(f'{file}: BUNIT = {own!r} is a mistake of the pipeline; {written(unit)} is written')
     unit, factor, line = _per_spaxel(unit, header, wcs)
     if line:
         notes.append(f'{file}: {standard(text)} is surface brightness; {line}, which gives {written(unit)}')
@@ -71,7 +71,7 @@ def flux_unit(
 
 
 def _times(unit: units.UnitBase | None, text: str) -> units.UnitBase | None:
-    """The unit of counts times a response, whether or not this says that it is per count."""
+    """The unit of counts times a response, whether or not the response's unit is per count."""
     factor = parsed(text) if text.strip() else None
     if factor is None:
         return None
@@ -83,7 +83,7 @@ def _times(unit: units.UnitBase | None, text: str) -> units.UnitBase | None:
 
 
 def _per_spaxel(unit: units.UnitBase, header: Mapping[str, Any], wcs: WCS) -> tuple[units.UnitBase, float, str]:
-    """The unit without the area, the factor, and a line that says where this is from; '' where there is no area."""
+    """The unit without the area, the factor, and a line on where it comes from; '' if the unit has no area."""
     powers = dict(zip(unit.bases, unit.powers, strict=True))
     if powers.get(units.pix) == -1:
         return unit * units.pix, 1.0, ''

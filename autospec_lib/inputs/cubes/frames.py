@@ -1,4 +1,4 @@
-"""Coordinates of other frames, brought to that of catalogues: right ascension and declination in ICRS."""
+"""Headers in other coordinate frames -> right ascension and declination in ICRS, the frame of catalogues."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 J2000 = 2000.0
 SAME_EQUINOX = 1e-4  # years; precession is 0.005 arcsec in these
 TOLERANCE = 0.01  # pixels by which the new coordinates may differ
-# Projections from a point, which look the same however the sphere is turned about it.
+# Zenithal projections: they are unchanged if the sphere is rotated about the reference point.
 ZENITHAL = ('TAN', 'STG', 'ARC', 'ZEA', 'SIN')
 NAMES = {'GLON': 'galactic', 'ELON': 'ecliptic', 'SLON': 'supergalactic'}
 REPLACED = (
@@ -39,10 +39,10 @@ class InIcrs(NamedTuple):
 def in_icrs(path: Path, header: fits.Header, shape: tuple[int, int]) -> InIcrs:
     """Describe the same pixels in RA and Dec (ICRS).
 
-    A projection is made on a sphere of its own, whose pole and meridian the cards place in a frame (Calabretta &
-    Greisen 2002, A&A 395, 1077). Frames differ by a rotation, so that the same projection serves, with the pole placed
-    in the new frame. The rotation is found from the pixels themselves. FK4, which differs by aberration as well, is
-    matched where they are.
+    A projection is defined on a native sphere, whose pole and meridian the cards place in a frame (Calabretta & Greisen
+    2002, A&A 395, 1077). Frames differ by a rotation, so the same projection can be used with the pole placed in the
+    new frame. The rotation is found from the positions of the pixels. FK4 also differs by aberration; it is matched at
+    these positions.
 
     FK5 of equinox 2000 is taken as ICRS: they differ by at most 0.025 arcsec, and cubes that say FK5 are as a rule
     tied to stars in ICRS.
@@ -59,7 +59,7 @@ def in_icrs(path: Path, header: fits.Header, shape: tuple[int, int]) -> InIcrs:
     Raises
     ------
     InputError
-        If its coordinates cannot be used, or not be described so.
+        If its coordinates cannot be used, or cannot be described in this way.
     """
     with readable(path, 'its WCS cannot be read'):
         wcs = _projection(header)
@@ -83,7 +83,7 @@ def _projection(header: fits.Header) -> WCS:
 
 
 def _frame(wcs: WCS) -> tuple[BaseCoordinateFrame | None, str]:
-    """A frame that is to be transformed, and what it is; None for ICRS, and a text where it is not known."""
+    """A frame that must be transformed (None for ICRS), and its description or a warning that it is not known."""
     kind, system, equinox = wcs.wcs.ctype[wcs.wcs.lng][:4], wcs.wcs.radesys.strip().upper(), float(wcs.wcs.equinox)
     if kind in NAMES:
         return _made(kind, J2000 if np.isnan(equinox) else equinox), f'{NAMES[kind]} coordinates'
@@ -99,7 +99,7 @@ def _frame(wcs: WCS) -> tuple[BaseCoordinateFrame | None, str]:
 
 
 def _made(kind: str, equinox: float) -> BaseCoordinateFrame:
-    # To import these takes a while, and few cubes need them.
+    # Importing these takes a while, and few cubes need them.
     from astropy import coordinates
     from astropy.time import Time
 
@@ -134,7 +134,7 @@ def _turned(header: fits.Header, wcs: WCS, frame: BaseCoordinateFrame, pixels: F
     matrix = wcs.pixel_scale_matrix
     projection = str(header['CTYPE1']).strip().upper()[4:]  # wcslib makes TAN of TPV
     if projection.split('-')[1] in ZENITHAL and not any(card.startswith('PV') for card in header):
-        # What knows nothing of LONPOLE, such as MPDAF's alignment, sees the right angle in the matrix.
+        # The rotation goes into the matrix, so that code that ignores LONPOLE (MPDAF's alignment) has the right angle.
         angle = np.radians(180.0 - pole)
         matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ matrix
         pole = 180.0

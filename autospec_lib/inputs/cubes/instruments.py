@@ -1,7 +1,7 @@
 """The table of instruments: how their cubes are recognised, and what their extensions hold.
 
-To add one, add an entry to `INSTRUMENTS`, a cube to ``tests/layouts.py`` and a row to ``docs/instruments.md``. A cube
-of no entry is read by the roles of its extensions' names (`roles`), so an entry needs only what these do not tell.
+To add one, add an entry to `INSTRUMENTS`, a cube to ``tests/layouts.py`` and a row to ``docs/instruments.md``. Cubes
+without an entry are read by the names of their extensions (`roles`), so an entry needs only what the names do not tell.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class Instrument:
     name, prefix : str
         What it is called in messages, and what the names of its products begin with.
     signs : sequence of mapping
-        How it is recognised: any of these, of which all cards must be in the file's headers with values that match
-        the regular expressions. The card ``EXTNAME`` stands for an extension of this name.
+        How it is recognised. At least one mapping must fit: all its cards must be in the file's headers, with values
+        that match the regular expressions. The card ``EXTNAME`` stands for an extension of this name.
     data : str
         Regular expression for the name of the extension with the data; `FIRST` for the first one.
     noise, mask : str
-        Names of these extensions, less the part that they share with the data's (RED_ of RED_DATA).
+        Names of these extensions, without the part that they share with the name of the data (RED_ of RED_DATA).
     kind : str
         How the noise is stored, where the file does not declare it.
     bits : tuple of int
@@ -63,7 +63,7 @@ class Instrument:
 UNKNOWN = Instrument()
 MANGA_BITS = (0, 3, 10)  # NOCOV, FORESTAR, DONOTUSE; a voxel with LOWCOV or DEADFIBER alone is usable
 MANGA = {'INSTRUME': 'MaNGA'}
-# In the order of recognition: the first that fits is it.
+# In the order of recognition: the first entry that fits is used.
 INSTRUMENTS = (
     Instrument('MUSE', 'MUSE', ({'INSTRUME': 'MUSE'},), 'DATA', 'STAT', 'DQ', VARIANCE),
     Instrument(

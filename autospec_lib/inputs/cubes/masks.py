@@ -1,4 +1,4 @@
-"""Which values of an extension with flags make a voxel bad."""
+"""Decides which values of a mask (an extension with flags) make a voxel bad."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class BadWhen:
 
     @property
     def words(self) -> str:
-        """For users."""
+        """This rule in words, for messages."""
         if self.zero:
             return '0 is bad'
         numbers = [str(bit) for bit in range(64) if self.bits >> bit & 1]
@@ -32,10 +32,10 @@ class BadWhen:
 
 
 def bad_when(header: Mapping[str, Any], data_header: Mapping[str, Any], instrument: Instrument) -> BadWhen:
-    """What a mask's header, the name of the flags (MaNGA) or the instrument say of its values.
+    """Which values are bad, according to the mask's header, the name of the flags (MaNGA) or the instrument.
 
-    ESO's HDUCLAS3 tells bit masks (FLAG32BIT), masks that are 0 where the data are good (MASKZERO) and others that
-    are 1 there (MASKONE); its QUALMASK are the bits that make a voxel bad.
+    ESO's HDUCLAS3 distinguishes bit masks (FLAG32BIT), masks that are 0 where the data are good (MASKZERO) and masks
+    that are 1 there (MASKONE); QUALMASK has the bits that make a voxel bad.
     """
     if _text(header, 'HDUCLAS2') == 'QUALITY':
         if _text(header, 'HDUCLAS3') == 'MASKONE':
@@ -53,7 +53,7 @@ def _text(header: Mapping[str, Any], card: str) -> str:
 
 
 def _bits(value: Any) -> int:
-    """QUALMASK as a number, 0 for all bits and for what is no number."""
+    """QUALMASK as a number; 0 stands for any bit and is used if the card is not a number."""
     try:
         number = int(str(value), 0)
     except ValueError:

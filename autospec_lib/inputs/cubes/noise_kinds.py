@@ -1,4 +1,4 @@
-"""What an extension with noise holds: variance, sigma, or the inverse of one of these."""
+"""Finds the kind of noise in an extension (variance, sigma, or the inverse of one of these) from its header."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ BY_UNIT = 'by its unit'
 
 
 class Finding(NamedTuple):
-    """A kind of noise and what it follows from, both '' where the kind cannot be told."""
+    """A kind of noise and how it is known; both are '' if the kind is not known."""
 
     kind: str
     why: str
@@ -52,10 +52,10 @@ class Finding(NamedTuple):
 def noise_kind(header: Mapping[str, Any], primary: Mapping[str, Any], data_header: Mapping[str, Any]) -> Finding:
     """How an extension stores noise.
 
-    What the file declares counts first, then the extension's name, then its unit against that of the data. The unit of
-    the data itself, which is often copied with the rest of the header, says nothing against a name; neither does any
-    unit against names that are exact (VAR, STAT, IVAR). Other names, which may stand for noise of any kind (ERR,
-    WEIGHT), must not contradict their unit.
+    What the file declares counts first, then the extension's name, then its unit in comparison with that of the data.
+    Exact names (VAR, STAT, IVAR) count whatever the unit is. Other names (ERR, WEIGHT), which may stand for noise of
+    any kind, must not contradict the unit; but the unit of the data itself, which is often copied with the rest of the
+    header, is no contradiction.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def noise_kind(header: Mapping[str, Any], primary: Mapping[str, Any], data_heade
 
 
 def kind_of_name(name: str) -> str:
-    """What the name of an extension says, '' for nothing or several things."""
+    """The kind of noise that the name of an extension stands for; '' for none or several."""
     name = name.upper()
     if QUALITY.search(name):
         return ''
@@ -100,7 +100,7 @@ def is_quality(name: str) -> bool:
 
 
 def declared(header: Mapping[str, Any], primary: Mapping[str, Any]) -> Finding:
-    """What cards of an extension with noise, or of the first one, say of its kind."""
+    """The kind of noise that cards of the extension, or of the first one, declare."""
     # MPDAF copies all cards of the data to the variance, HDUCLAS2 = DATA among them.
     own = header.get('HDUCLAS3') if str(header.get('HDUCLAS2', 'ERROR')).strip().upper() == 'ERROR' else None
     said = (('HDUCLAS3', own), *(('ERRTYPE', one.get('ERRTYPE')) for one in (header, primary)))

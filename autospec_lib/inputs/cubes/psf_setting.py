@@ -1,4 +1,4 @@
-"""The point-spread function that the user gives, or that MUSE's software has left in the cube's header."""
+"""The point-spread function: given by the user, or written by MUSE's software into the cube's header."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def _in_header(path: Path, header: fits.Header, ends: FloatArray, unit: str) -> 
         raise InputError(f"{path.name}: PSF = 'header', but its header has no FSF keywords (FSFMODE); {way_out}")
     try:
         ends = ends * units.Unit(unit).to('Angstrom')
-    except ValueError as error:  # no unit that astropy knows, or none of length
-        problem = f'the unit of its wavelengths, {unit!r}, is none of length'
-        raise InputError(f"{path.name}: PSF = 'header', but {problem}; mend CUNIT3, or {way_out}") from error
+    except ValueError as error:  # not a unit that astropy knows, or not a length
+        problem = f'the unit of its wavelengths, {unit!r}, is not a length'
+        raise InputError(f"{path.name}: PSF = 'header', but {problem}; correct CUNIT3, or {way_out}") from error
     from mpdaf.MUSE import FSFModel
 
     try:
-        # With more of the header MPDAF would look for coordinates, which a primary header need not have.
+        # Given the whole header, MPDAF would look for coordinates, which a primary header need not have.
         cards = fits.Header([card for card in header.cards if card.keyword.startswith(('FSF', 'NFIELDS'))])
         found = FSFModel.read(cards, pixstep=1.0)
         fields = found if isinstance(found, list) else [found]

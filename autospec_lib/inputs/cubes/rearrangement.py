@@ -1,4 +1,4 @@
-"""How long a cube's storage takes to find a place, and a copy of the cube in which places lie together."""
+"""Measures the seek time of a cube's storage, and copies the cube so that a cut-out lies in few pieces."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SAMPLE = 1 << 23  # bytes that are read at a stretch to measure how fast that is
 
 
 def boxes(cube: OpenCube, targets: Sequence[Target]) -> list[tuple[slice, slice]]:
-    """What will be read of the cube: the boxes (ys, xs), inside the field, of the sources that lie in it."""
+    """The boxes (ys, xs), inside the field, that will be read of the cube, for the sources that lie in it."""
     found = []
     for target in targets:
         try:
@@ -49,16 +49,16 @@ def pieces(cube: OpenCube, wanted: Sequence[tuple[slice, slice]]) -> int:
 
 
 def seek_time(layer: Layer) -> float:
-    """Seconds to find and read a small piece of the file, the median of some places; 0 for an array in memory."""
+    """Seconds to find and read a small piece of the file (median of several places); 0 for an array in memory."""
     if layer.values is not None:
         return 0.0
-    # Other places each time: those of an earlier run may still be in memory.
+    # Different places in each run: those of an earlier run may still be in memory.
     places = np.random.default_rng().uniform(0, layer.size - 1, SAMPLES)
     return float(np.median([_timed(layer, place, 1) for place in places]))
 
 
 def read_time(layer: Layer) -> float:
-    """Seconds to read one byte among many that lie together."""
+    """Seconds per byte in reading many bytes in sequence."""
     number = min(SAMPLE, layer.size)
     return _timed(layer, np.random.default_rng().uniform(0, layer.size - number), number) / number
 
@@ -85,7 +85,7 @@ def planned(cube: OpenCube, wanted: Sequence[tuple[slice, slice]], path: Path) -
 
 
 def copy(cube: OpenCube, plan: Sequence[Tiles], file: BinaryIO, shared: bool) -> OpenCube:
-    """Write the tiles, in one pass over the cube; the cube that reads from them.
+    """Write the tiles in one pass over the cube; return the cube that reads from them.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def copy(cube: OpenCube, plan: Sequence[Tiles], file: BinaryIO, shared: bool) ->
 
 
 def _write(layer: Layer, tiles: Tiles, file: BinaryIO) -> None:
-    """Write the tiles of one layer; by itself, so that its planes are gone before the next layer's come."""
+    """Write the tiles of one layer. A function of its own, so that memory is freed before the next layer is read."""
     for planes in _planes(layer, tiles.together):
         for packed in tiles.pack(planes):
             file.write(packed.data)

@@ -1,4 +1,4 @@
-"""The parts that the extensions of a file play in a cube: data, noise, mask; by pointers in headers and by names."""
+"""The roles of a file's extensions (data, noise, mask), from cards that point at other extensions and from names."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ PREFIXED = re.compile(rf'(.*[_.])({"|".join(DATA)})')
 
 @dataclass(frozen=True)
 class Choice:
-    """Extensions that may hold the data, the best first; ``sure`` where one of them is known to."""
+    """Extensions that may hold the data, the best first; ``sure`` if the choice is not a guess."""
 
     hdus: tuple[Any, ...]
     sure: bool = True
 
 
 def cubes(hdus: Iterable[Any]) -> list[Any]:
-    """The extensions with three axes, and others of length 1."""
+    """The extensions with three axes, apart from axes of length 1."""
     return [hdu for hdu in hdus if hdu.is_image and is_cube(hdu.shape)]
 
 
 def data(hdus: Any, instrument: Instrument) -> Choice:
-    """The extension with the data; several where nothing tells which of them."""
+    """The extension with the data; several if it is not clear which."""
     found = cubes(hdus)
     named = [str(hdus[0].header.get('FLUXEXT', '')).strip().upper()]
     for candidates in (
@@ -59,7 +59,7 @@ def noise(hdus: Any, of: Any, instrument: Instrument) -> Any:
 
 
 def nameless(hdus: Any, of: Any) -> Any:
-    """The only other extension like the data where none has a name: it may be the noise; None where there is none."""
+    """If extensions have no names: the only other one shaped like the data, which may be the noise; else None."""
     others = [hdu for hdu in cubes(hdus) if hdu is not of]
     alike = len(others) == 1 and not others[0].name and others[0].shape == of.shape
     return others[0] if alike and others[0].header['BITPIX'] < 0 else None
@@ -78,7 +78,7 @@ def response(hdus: Any, of: Any, instrument: Instrument) -> Any:
 
 
 def _partner(hdus: Any, of: Any, names: Iterable[str], pointers: Iterable[Any]) -> Any:
-    """The extension with three axes that headers point at, or of one of these names, with the data's before it."""
+    """The extension with three axes that cards name, or that has one of these names after the data's prefix."""
     there = {hdu.name: hdu for hdu in reversed(cubes(hdus)) if hdu is not of and hdu.name}
     for name in _partner_names(of.name, names, pointers):
         if name in there:
@@ -96,7 +96,7 @@ def _partner_names(own: str, names: Iterable[str], pointers: Iterable[Any]) -> I
 
 
 def shared(name: str) -> str:
-    """What names of a cube's extensions have in common: RED_ of RED_DATA."""
+    """The prefix that the names of a cube's extensions share: RED_ of RED_DATA."""
     found = PREFIXED.fullmatch(name)
     return found[1] if found else ''
 

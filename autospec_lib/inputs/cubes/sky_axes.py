@@ -1,4 +1,4 @@
-"""The sky axes of a cube: header cards to a celestial WCS, with faults named by their card."""
+"""The sky axes of a cube: header cards -> celestial WCS; messages on faults name the card."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COUPLED = 0.01  # of a pixel, over the whole cube
 
 
 def sky_header(header: fits.Header) -> fits.Header:
-    """The header without what it says of the third axis, so that this cannot disturb the sky."""
+    """The header without the cards of the third axis, so that these cannot affect the sky axes."""
     copy = header.copy()
     for card in list(header):
         if THIRD_AXIS.fullmatch(card):
@@ -98,14 +98,14 @@ def _faults(header: fits.Header, name: str) -> Iterator[str]:
     begin = x[:4] if x[:4] in PAIRS else 'RA--'
     for axis, kind, first in ((1, x, begin), (2, y, PAIRS[begin])):
         if not kind.startswith(first) or len(kind) < 6:
-            yield f'CTYPE{axis} = {kind!r} of {name} is no axis of a projection; expected {first}-TAN or the like'
+            yield f'CTYPE{axis} = {kind!r} of {name} is not an axis of a projection; expected {first}-TAN or the like'
     if x[5:] != y[5:]:
         yield f'CTYPE1 = {x!r} and CTYPE2 = {y!r} of {name} are of two projections; expected the same'
     for axis in (1, 2):
         unit = str(header.get(f'CUNIT{axis}', '')).strip()
         found = parsed(unit) or parsed(unit.lower())
         if unit and (found is None or found.physical_type != 'angle'):
-            yield f'CUNIT{axis} = {unit!r} of {name} is no unit of angle; expected deg'
+            yield f'CUNIT{axis} = {unit!r} of {name} is not a unit of angle; expected deg'
     yield from _numbers(header, name)
 
 
@@ -113,7 +113,7 @@ def _numbers(header: fits.Header, name: str) -> Iterator[str]:
     matrix = [f'{kind}{i}_{j}' for kind in ('CD', 'PC') for i in (1, 2) for j in (1, 2)]
     for card in ('CRVAL1', 'CRVAL2', 'CRPIX1', 'CRPIX2', 'CDELT1', 'CDELT2', *matrix):
         if card in header and not _is_number(header[card]):
-            yield f'{card} = {header[card]!r} of {name} is no number'
+            yield f'{card} = {header[card]!r} of {name} is not a number'
     for card, most in (('CRVAL1', 360), ('CRVAL2', 90)):
         if abs(header.get(card, 0.0)) > most:
             yield f'{card} = {header[card]:g} of {name} is out of range; expected degrees up to {most}'
@@ -127,21 +127,21 @@ def _is_number(value: Any) -> bool:
 
 
 def _coupling(header: fits.Header, shape: tuple[int, ...]) -> str:
-    """A line where wavelengths depend on the place in the field by more than `COUPLED`, or places on wavelength."""
+    """A fault if wavelengths depend on the position in the field by more than `COUPLED`, or the reverse; else ''."""
     kind = 'CD' if any(re.fullmatch(r'CD\d_\d', card) for card in header) else 'PC'
     lengths = dict(zip((3, 2, 1), shape, strict=True))
     for i, j in ((3, 1), (3, 2), (1, 3), (2, 3)):
         value = header.get(f'{kind}{i}_{j}', 0.0)
         own = [_element(header, kind, i, k) for k in ((3,) if i == 3 else (1, 2))]
         if not _is_number(value):
-            return f'{kind}{i}_{j} = {value!r} is no number'
+            return f'{kind}{i}_{j} = {value!r} is not a number'
         if all(map(_is_number, own)) and abs(value) * lengths[j] > COUPLED * float(np.hypot.reduce(own)):
-            what = 'wavelengths depend on the place in the field' if i == 3 else 'places depend on the wavelength'
+            what = 'wavelengths depend on the position in the field' if i == 3 else 'positions depend on the wavelength'
             return f'{kind}{i}_{j} = {value:g} makes {what}; expected axes that do not: resample the cube'
     return ''
 
 
 def _element(header: fits.Header, kind: str, i: int, j: int) -> Any:
-    """An element of the matrix; its diagonal is 1 without a card, or CDELT beside cards of a CD matrix."""
+    """An element of the matrix. Without a card, the diagonal is 1, or CDELT if other cards of a CD matrix exist."""
     default = 0.0 if i != j else 1.0 if kind == 'PC' else header.get(f'CDELT{i}', 0.0)
     return header.get(f'{kind}{i}_{j}', default)

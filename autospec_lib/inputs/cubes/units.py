@@ -1,4 +1,4 @@
-"""Units of headers, in whatever spelling, in that of the FITS standard."""
+"""Units in headers, in any spelling -> units in the spelling of the FITS standard."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from astropy import units
 
-# Words that astropy does not know, or that mean something else to it (A is ampere), and what cubes mean by them.
+# Words that astropy does not know or reads as something else (A as ampere), and what they mean in headers of cubes.
 ANGSTROM = re.compile(r'A|AA|[Aa]ngs?|ANGS?|[Aa]ngstroms|ANGSTROMS?|[Aa]ngstroems?|ANGSTROEMS?')
 WORDS = {
     **dict.fromkeys(('ergs', 'Ergs', 'Erg', 'ERG', 'ERGS'), 'erg'),
@@ -22,7 +22,7 @@ WORDS = {
     'JY': 'Jy',
     'MJY': 'MJy',
 }
-# Further words, in texts that are in upper case throughout.
+# Further words, in units that are all in upper case.
 UPPER = {'S': 's', 'CM': 'cm', 'M': 'm', 'NM': 'nm', 'UM': 'um', 'SR': 'sr', 'ARCSEC': 'arcsec'}
 WORD = re.compile(r'(?<![A-Za-z0-9.])[A-Za-z]+')
 TEN_TO_THE = re.compile(r'^10\s*(?:\*\*|\^)\s*\(?\s*([+-]?\d+)\s*\)?\s*\*?\s*')
@@ -31,7 +31,7 @@ PLUS = re.compile(r'^10\*\*(?=\d)')
 
 
 def standard(text: str) -> str:
-    """A unit as FITS writes it; a text that FITS has no unit for stays as it is."""
+    """A unit as FITS writes it; a text that is not a FITS unit is returned unchanged."""
     return _written(text, 1) or text.strip()
 
 
@@ -41,7 +41,7 @@ def squared(text: str) -> str:
 
 
 def known(text: str) -> str:
-    """A unit as FITS writes it, '' where the text is none."""
+    """A unit as FITS writes it; '' if the text is not a unit."""
     return _written(text, 1)
 
 
@@ -53,7 +53,7 @@ def written(unit: units.UnitBase) -> str:
             text = str(unit.to_string('fits'))
         except ValueError:
             return str(unit.to_string())
-    # MPDAF takes the stars for blanks, and reads 10 +16 as a power of ten but not 10 16.
+    # MPDAF replaces the asterisks by blanks, and reads 10 +16 as a power of ten but not 10 16.
     return PLUS.sub('10**+', text)
 
 
@@ -64,7 +64,7 @@ def says_ampere(text: str) -> bool:
 
 @lru_cache(maxsize=64)
 def parsed(text: str) -> units.UnitBase | None:
-    """A unit, None where the text is none."""
+    """A unit; None if the text is not a unit."""
     inverse = re.fullmatch(r'1\s*/\s*(\(.*)', text.strip())
     power = re.fullmatch(r'\((.*)\)\s*(?:\*\*|\^)\s*\(?([+-]?\d+)\)?', text.strip())
     root = parsed(inverse[1]) if inverse else parsed(power[1]) if power else None

@@ -1,4 +1,4 @@
-"""Wavelengths that a file has as a table: -TAB axes, and arrays called WAVE beside the data."""
+"""Wavelengths that a file gives as a table: -TAB axes, and arrays called WAVE beside the data."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from autospec_lib.inputs.storage.fits_arrays import readable
 NAMES = ('WAVE', 'WAVELENGTH', 'WAVELENGTHS', 'LAMBDA')
 LINEAR = 5e-7  # of a wavelength; tables in single precision are rounded by 6e-8 of it
 DIFFERENT = 0.1  # of a step
-# The axis of spectra whose wavelengths no cards describe: they count channels, and a table has the wavelengths.
+# The axis of spectra whose wavelengths FITS cards cannot describe: it counts channels, and a table has the wavelengths.
 CHANNELS = {'CRPIX1': 1.0, 'CRVAL1': 1.0, 'CDELT1': 1.0, 'CUNIT1': '', 'CTYPE1': 'CHANNEL'}
 
 
 def find_wave_axis(path: Path, hdus: fits.HDUList, header: fits.Header, length: int) -> WaveAxis:
-    """The wavelengths of a cube's third axis: of its header, or of a table where the header has or needs one.
+    """The wavelengths of a cube's third axis: from its header, or from a table if the header names or lacks one.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def find_wave_axis(path: Path, hdus: fits.HDUList, header: fits.Header, length: 
     Raises
     ------
     InputError
-        If there are none, or if they make no sense.
+        If there are no wavelengths, or if they make no sense.
     """
     ctype = str(header.get('CTYPE3', '')).strip().upper()
     if ctype.endswith('-TAB'):
@@ -78,7 +78,7 @@ def _tabulated(path: Path, hdus: fits.HDUList, header: fits.Header, length: int,
 
 
 def _axis(file: str, wave: FloatArray, text: str, ctype: str, name: str = '') -> WaveAxis:
-    """The axis that holds these wavelengths; linear where they are, else one of channels."""
+    """The axis for these wavelengths: linear if they are linear, else one that counts channels."""
     notes = []
     steps = np.diff(wave)
     if not np.isfinite(wave).all() or not ((steps > 0).all() or (steps < 0).all()):
@@ -93,16 +93,16 @@ def _axis(file: str, wave: FloatArray, text: str, ctype: str, name: str = '') ->
         notes.append(f'{file}: no wavelength axis in the header; wavelengths are those of {name}')
     medium = medium_of(ctype)
     if not medium:
-        notes.append(f'{file}: nothing tells whether wavelengths are in air or vacuum, nor do the spectra')
+        notes.append(f'{file}: the file does not say whether wavelengths are in air or vacuum; spectra will not say it')
     cards, spacing = _linear(wave, unit, ctype), 'linear'
     if not cards:
         cards, spacing = CHANNELS, 'of a table'
-        notes.append(f'{file}: wavelengths are no linear axis: spectra count channels, TAB_WAVE holds the wavelengths')
+        notes.append(f'{file}: wavelengths are not linear: spectra count channels, TAB_WAVE holds the wavelengths')
     return WaveAxis(wave, unit, cards, tuple(notes), medium, spacing)
 
 
 def _linear(wave: FloatArray, unit: str, ctype: str) -> Mapping[str, Any]:
-    """The cards of a linear axis, {} where wavelengths are none."""
+    """The cards of a linear axis; {} if the wavelengths are not linear."""
     if len(wave) < 2:
         return {}
     straight = np.linspace(wave[0], wave[-1], len(wave))
@@ -114,7 +114,7 @@ def _linear(wave: FloatArray, unit: str, ctype: str) -> Mapping[str, Any]:
 
 
 def _compared(file: str, axis: WaveAxis, wave: FloatArray, text: str, name: str) -> WaveAxis:
-    """The header's axis, with a note where an array of wavelengths says something else."""
+    """The header's axis, with a note if an array of wavelengths differs from it."""
     try:
         unit = unit_of(file, text) if text else guessed_unit(file, wave)
     except InputError:  # no wavelengths

@@ -1,4 +1,4 @@
-"""The wavelength axis of a cube: header cards to wavelengths and to the cards of a spectrum."""
+"""The wavelength axis of a cube: header cards -> wavelengths, and the cards of a spectrum."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ WAVE_AXES = ('WAVE', 'AWAV', 'LAMBDA')
 OTHER_AXES = ('FREQ', 'ENER', 'WAVN', 'VELO', 'VOPT', 'VRAD', 'ZOPT', 'BETA', 'STOKES', 'TIME')  # FITS paper III
 # Axes that a spectrum's cards can describe: linear in wavelength, in its logarithm, in frequency, velocity, ...
 KNOWN = re.compile(r'(WAVE|AWAV)(-LOG|-TAB|-[FWVA]2[WA])?')
-UNKNOWN_TYPE = 'LINEAR'  # as MPDAF has it; not a type of FITS, so that readers take the numbers as they are
-SHORTEST, LONGEST = 0.05, 1000.0  # micron; X-rays and radio waves do not come in such cubes
-# Cards that say in which frame wavelengths are; they go to the spectra as they are.
+UNKNOWN_TYPE = 'LINEAR'  # as MPDAF writes it; not a type of the FITS standard, so readers use the numbers as they are
+SHORTEST, LONGEST = 0.05, 1000.0  # micron; cubes of X-rays and radio waves are not supported
+# Cards on the rest frame of wavelengths; they are copied to the spectra.
 FRAME = {
     **dict.fromkeys(('SPECSYS', 'SSYSOBS', 'SSYSSRC'), str),
     **dict.fromkeys(('VELOSYS', 'RESTWAV', 'RESTFRQ', 'ZSOURCE', 'VELANGL'), int | float),
@@ -40,16 +40,16 @@ SPELLINGS = {
     'MUM': 'um',
     'METRE': 'm',
 }
-# Where a header names no unit: the wavelengths in each that are taken as such, the first that holds them all. Numbers
-# between 2.5 and 200 may be micron, logarithms or channels: these are refused.
+# If a header has no unit, the first of these units is assumed whose range includes all wavelengths. Numbers between 2.5
+# and 200 may be micron, logarithms or channels: these are refused.
 GUESSES = (('m', 5e-8, 1e-3), ('um', 0.05, 2.5), ('nm', 200.0, 2500.0), ('Angstrom', 900.0, 1e7))
 
 
 @dataclass(frozen=True)
 class WaveAxis:
-    """Wavelengths (nl,) in ``unit``, the cards of a spectrum's axis, and what was assumed, one line each.
+    """Wavelengths (nl,) in ``unit``, the cards of a spectrum's axis, and assumptions, one line each.
 
-    ``medium`` is 'air', 'vacuum' or '' where that is not known, ``spacing`` is for users.
+    ``medium`` is 'air', 'vacuum' or '' if that is not known; ``spacing`` is a description for messages.
     """
 
     wave: FloatArray
@@ -63,9 +63,9 @@ class WaveAxis:
 def wave_axis(file: str, header: Mapping[str, Any], length: int) -> WaveAxis:
     """The wavelengths of a cube's third axis.
 
-    They are what astropy makes of the cards that the spectra get, so that both are the same: linear axes, those of
-    FITS paper III (Greisen et al. 2006, A&A 446, 747), and log10 of wavelengths as IRAF writes it (DC-FLAG = 1), which
-    become -LOG axes of paper III. Metres and the like become Angstrom.
+    They are computed by astropy from the cards that the spectra get, so that both agree. Axes may be linear, as in FITS
+    paper III (Greisen et al. 2006, A&A 446, 747), or log10 of wavelengths as IRAF writes it (DC-FLAG = 1), which become
+    -LOG axes of paper III. Metres and the like become Angstrom.
 
     Parameters
     ----------
@@ -106,12 +106,12 @@ def wave_axis(file: str, header: Mapping[str, Any], length: int) -> WaveAxis:
 
 
 def medium_of(ctype: str) -> str:
-    """What wavelengths of a type of axis are in: 'air', 'vacuum', or '' where the type does not say it."""
+    """The medium of wavelengths on this type of axis: 'air', 'vacuum', or '' if the type does not say it."""
     return {'AWAV': 'air', 'WAVE': 'vacuum'}.get(ctype[:4], '') if KNOWN.fullmatch(ctype) else ''
 
 
 def _in_known_unit(file: str, cards: dict[str, Any], length: int) -> tuple[dict[str, Any], list[str]]:
-    """A spectrum's cards in one of `UNITS`, and what was assumed or changed."""
+    """A spectrum's cards in one of `UNITS`, and notes on what was assumed or changed."""
     unit, notes = cards['CUNIT1'], []
     if not unit:
         wave = _values(file, cards | {'CUNIT1': 'Angstrom'}, length)
@@ -127,17 +127,17 @@ def _in_known_unit(file: str, cards: dict[str, Any], length: int) -> tuple[dict[
 
 
 def _ctype(file: str, written: str) -> tuple[str, list[str]]:
-    """The type of a spectrum's axis, and a note where that of the cube does not say what it is."""
+    """The type of a spectrum's axis, and a note if that of the cube does not give the medium."""
     if KNOWN.fullmatch(written):
         return written, []
     if '-' in written[3:]:
         raise InputError(
-            f'{file}: CTYPE3 = {written!r} is no wavelength axis that can be used; expected WAVE or AWAV, linear or '
+            f'{file}: CTYPE3 = {written!r} is not a usable wavelength axis; expected WAVE or AWAV, linear or '
             '-LOG: resample the cube'
         )
-    said = f'CTYPE3 = {written!r} does not tell' if written else 'no CTYPE3 tells'
+    said = f'CTYPE3 = {written!r} does not say' if written else 'no CTYPE3 says'
     way = 'set CTYPE3 to AWAV (air) or WAVE (vacuum) if you know'
-    return UNKNOWN_TYPE, [f'{file}: {said} whether wavelengths are in air or vacuum, nor do the spectra; {way}']
+    return UNKNOWN_TYPE, [f'{file}: {said} whether wavelengths are in air or vacuum; spectra will not say it; {way}']
 
 
 def _is(value: Any, kind: Any) -> bool:
@@ -153,18 +153,18 @@ def _values(file: str, cards: Mapping[str, Any], length: int) -> FloatArray:
     if not np.isfinite(wave).all() or not (np.diff(wave) * cards['CDELT1'] > 0).all():
         start, step, reference = (cards[f'{card}1'] for card in ('CRVAL', 'CDELT', 'CRPIX'))
         raise InputError(
-            f'{file}: the wavelength axis does not run (CRVAL3 = {start}, CRPIX3 = {reference}, step {step})'
+            f'{file}: the wavelength axis has no valid step (CRVAL3 = {start}, CRPIX3 = {reference}, step {step})'
         )
     return np.asarray(wave, np.float64)
 
 
 def guessed_unit(file: str, wave: FloatArray) -> str:
-    """The unit of wavelengths whose header names none."""
+    """The unit to assume for wavelengths whose header has none."""
     for unit, shortest, longest in GUESSES:
         if shortest <= wave.min() and wave.max() <= longest:
             return unit
     raise InputError(
-        f'{file}: no unit of wavelengths (CUNIT3), and {wave[0]:.6g} to {wave[-1]:.6g} may be several things; add '
+        f'{file}: no unit of wavelengths (CUNIT3), and {wave[0]:.6g} to {wave[-1]:.6g} may be in several units; add '
         'CUNIT3 = Angstrom, nm, um or m to the header (and DC-FLAG = 1 to log10 of wavelengths)'
     )
 
@@ -187,7 +187,7 @@ def _numbers(file: str, header: Mapping[str, Any]) -> tuple[float, float, float]
 
 
 def unit_of(file: str, text: str) -> str:
-    """A unit of wavelengths in the standard's spelling, '' where the header has none."""
+    """A unit of wavelengths in the spelling of the FITS standard; '' if the header has none."""
     if not text:
         return ''
     plain = text.rstrip('.').upper()
@@ -196,8 +196,8 @@ def unit_of(file: str, text: str) -> str:
     found = next(filter(None, map(parsed, (name, name.lower(), name.lower().removesuffix('s')))), None)
     if found is None or found.physical_type != 'length':
         raise InputError(
-            f'{file}: CUNIT3 = {text!r} is no unit of wavelength; expected Angstrom, nm, um or m: convert the cube, or '
-            'correct the header'
+            f'{file}: CUNIT3 = {text!r} is not a unit of wavelength; expected Angstrom, nm, um or m: convert the cube, '
+            'or correct the header'
         )
     return str(found.to_string('fits'))
 
@@ -207,7 +207,7 @@ def _says_log10(header: Mapping[str, Any]) -> bool:
 
 
 def _is_log10(header: Mapping[str, Any], ctype: str, start: float, values: FloatArray, unit: str) -> bool:
-    """Whether an axis holds log10 of wavelengths: IRAF says so, or as wavelengths in Angstrom they make no sense."""
+    """Whether an axis holds log10 of wavelengths: IRAF's cards say so, or as Angstrom the numbers make no sense."""
     if not -8 < start < 8 or (ctype.endswith('-LOG') and start > 10):
         return False
     if _says_log10(header):
@@ -217,7 +217,7 @@ def _is_log10(header: Mapping[str, Any], ctype: str, start: float, values: Float
 
 
 def check_range(file: str, wave: FloatArray, unit: str) -> None:
-    """Refuse what cannot be wavelengths of a cube."""
+    """Refuse numbers that cannot be wavelengths of a cube."""
     ends = np.array([wave.min(), wave.max()]) * units.Unit(unit).to('um')
     if ends[0] < SHORTEST or ends[1] > LONGEST:
         raise InputError(

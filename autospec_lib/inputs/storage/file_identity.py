@@ -1,4 +1,4 @@
-"""What tells a file from another one that takes its place during a run."""
+"""The identity of a file, by which one that is replaced or changed during a run is noticed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import BinaryIO
 
 @dataclass(frozen=True)
 class Identity:
-    """What tells a file from another one: its place on this machine's disk; size, time and a part of it anywhere.
+    """The identity of a file: on one machine its inode, on several machines its size, date and a part of its bytes.
 
-    ``place`` are device, inode and the time of the last change of these; ``header`` is where the part begins and ends,
-    ``digest`` its SHA-256.
+    ``place`` holds device, inode and the time at which the inode was last changed; ``header`` is where the part begins
+    and ends, ``digest`` its SHA-256.
     """
 
     place: tuple[int, int, int]
@@ -32,9 +32,9 @@ class Identity:
         return cls(_place(status), status.st_size, status.st_mtime_ns, header, digest)
 
     def check(self, file: BinaryIO) -> None:
-        """Raise OSError where an open file is another one than this.
+        """Raise OSError if an open file is not this one.
 
-        On another machine, to which a shared file system shows the same file, the place may differ.
+        On another machine with the same shared file system, ``place`` may differ.
         """
         status = os.fstat(file.fileno())
         if status.st_size < self.size:

@@ -36,9 +36,9 @@ MOST_AXES = 999
 class Layer:
     """An array (nl, ny, nx) on disk, or in memory (``values``) where the file is compressed.
 
-    ``offset`` is the array's first byte in the file, ``order`` says which of the stored array's axes are wavelength, y
-    and x; stored numbers become values by ``zero + scale * number``, and the number ``blank`` stands for no value.
-    ``identity`` is that of the file when it was opened, ``copy`` a copy of parts of it that is quicker to read.
+    ``offset`` is the array's first byte in the file; ``order`` gives the stored array's axes of wavelength, y and x;
+    values are ``zero + scale * number`` for the stored numbers, and the number ``blank`` stands for no value.
+    ``identity`` is that of the file when it was opened; ``copy`` is a copy of parts of it that is faster to read.
     """
 
     path: Path
@@ -67,7 +67,7 @@ class Layer:
     def flags(self, ys: slice, xs: slice, bits: int = 0) -> NDArray[np.bool_]:
         """Where the values of a box have one of these bits, or are not 0 (bits = 0), (nl, ys, xs); errors as `read`."""
         numbers = self._stored(ys, xs)
-        # FITS has no unsigned integers; they are stored less an offset, so that the number of a 0 is none.
+        # FITS has no unsigned integers; they are stored minus an offset, so that the value 0 is not stored as 0.
         if bits:
             if numbers.dtype.kind == 'f':
                 numbers = np.nan_to_num(self._scaled(numbers))
@@ -83,7 +83,7 @@ class Layer:
             raise self.lost(error) from error
 
     def lost(self, error: OSError) -> InputError:
-        """What is said of a file that can no longer be read."""
+        """The error for a file that can no longer be read."""
         if self.copy is not None:
             return InputError(f'{self.path.name}: its copy is lost: {error}; go on with: AutoSpec --resume')
         return InputError(f'{self.path.name}: cannot be read any more: {error}; put it back and run again')
@@ -132,9 +132,9 @@ class Layer:
 
 @contextmanager
 def readable(path: Path, what: str = 'not a readable FITS file') -> Iterator[None]:
-    """Turn whatever astropy, wcslib or MPDAF raise on a damaged file into an `InputError` of one line.
+    """Turn any error of astropy, wcslib or MPDAF on a damaged file into an `InputError` of one line.
 
-    There is no end to the kinds: VerifyError, KeyError, TypeError, MemoryError, SingularMatrixError, ...
+    They raise many classes: VerifyError, KeyError, TypeError, MemoryError, SingularMatrixError, ...
     """
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
@@ -144,12 +144,12 @@ def readable(path: Path, what: str = 'not a readable FITS file') -> Iterator[Non
             raise
         except Exception as error:
             raise InputError(
-                f'{path.name}: {what} ({plain_reason(error)}); copy it again, or mend its header'
+                f'{path.name}: {what} ({plain_reason(error)}); copy it again, or correct its header'
             ) from error
 
 
 def plain_reason(error: Exception) -> str:
-    """What an error of astropy, wcslib or MPDAF says, on one line and without places in their source code."""
+    """The message of an error of astropy, wcslib or MPDAF, on one line and without lines of their source code."""
     text = re.sub(r'ERROR \d+ in \w+\(\) at line \d+ of file \S+?:', '', str(error))
     return ' '.join(text.split()).rstrip('.')[:200] or type(error).__name__
 
@@ -171,9 +171,9 @@ def open_fits(path: Path, what: str, scaled: bool = False) -> Iterator[fits.HDUL
 
 
 def _check_headers(path: Path, file: BinaryIO) -> None:
-    """Refuse files that are cut short, and headers that would keep astropy busy for ever.
+    """Refuse truncated files, and headers on which astropy would hang.
 
-    These have a thousand million axes, or an axis of negative length.
+    Such headers have a thousand million axes, or an axis of negative length.
     """
     begin = 0
     while True:
@@ -200,7 +200,7 @@ def _check_headers(path: Path, file: BinaryIO) -> None:
 
 
 def _reached(file: BinaryIO, place: int) -> int:
-    """How far a file reaches on the way to a place in it; its position is there then."""
+    """Seek to a position in a file, or to its end if that comes first; return the position reached."""
     if isinstance(file, io.BufferedReader):  # a plain file, in which one can seek beyond the end
         return min(file.seek(place), os.fstat(file.fileno()).st_size)
     return file.seek(place)
@@ -245,11 +245,11 @@ def open_layer(path: Path, hdu: fits.ImageHDU, axes: tuple[int, ...] = (0, 1, 2)
 
 
 def _check_sum(path: Path, name: str) -> None:
-    """Refuse a compressed extension whose bytes have not the sum that its header says."""
+    """Refuse a compressed extension whose bytes do not have the checksum in its header."""
     with fits.open(path, disable_image_compression=True, memmap=False) as hdus:
         packed = hdus[name]
         if 'DATASUM' in packed.header and packed.verify_datasum() != 1:
-            raise InputError(f'{path.name}: damaged: extension {name} has not the DATASUM of its header; copy it again')
+            raise InputError(f'{path.name}: damaged: extension {name} does not match its DATASUM; copy it again')
 
 
 def _read_to_end(file: BinaryIO) -> None:
@@ -258,7 +258,7 @@ def _read_to_end(file: BinaryIO) -> None:
 
 
 def _check_compressed(path: Path) -> None:
-    """Read a compressed file to its end, where its checksum is: astropy stops before."""
+    """Read a compressed file to its end, where its checksum is; astropy stops before that."""
     openers: dict[str, Any] = {'.gz': gzip.open, '.bz2': bz2.open, '.xz': lzma.open}
     opener = openers.get(path.suffix.lower())
     try:

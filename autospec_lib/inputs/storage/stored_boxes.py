@@ -14,7 +14,7 @@ Box: TypeAlias = tuple[slice, ...]
 
 
 def opened(path: Path) -> BinaryIO:
-    """A file open for plain reads; all those of a run, so that they can be counted here."""
+    """Open a file for plain reads. All files with arrays are opened here, so that reads can be counted."""
     return path.open('rb', buffering=0)
 
 
@@ -23,13 +23,13 @@ def read_into(
 ) -> bool:
     """Read a box of an array.
 
-    Plain reads beat a memory map: no page of the rest of a plane stays resident, and a file that shrinks meanwhile is a
-    short read here, where in a memory map it would kill the process.
+    Plain reads are better than a memory map: pages of the rest of a plane do not stay in memory, and if the file is
+    truncated meanwhile, the result is a short read, while a memory map would kill the process.
 
     Parameters
     ----------
     target : array
-        Gets the box's numbers; of the box's shape, and of any type that holds them.
+        Receives the numbers; it has the shape of the box and any type that can hold them.
     file : binary file
         Open without a buffer.
     offset : int
@@ -48,7 +48,7 @@ def read_into(
     """
     planes, rows, columns = box
     first, height, together = _piece(shape, box)
-    # A box that spans most of small planes is cheaper to read with the rest of them, several planes at a time.
+    # If a box covers most of a plane and planes are small, it is faster to read several whole planes at a time.
     buffer = np.empty((together, height, shape[2]), dtype)
     window = buffer[:, rows.start - first : rows.stop - first, columns]
     for start in range(planes.start, planes.stop, together):
@@ -68,7 +68,7 @@ def reads(shape: tuple[int, ...], box: Box) -> int:
 
 
 def _piece(shape: tuple[int, ...], box: Box) -> tuple[int, int, int]:
-    """What is read at a time: the first row, the number of rows, and the number of planes."""
+    """The piece that is read at a time: first row, number of rows, number of planes."""
     height = box[1].stop - box[1].start
     if 2 * height < shape[1]:
         return box[1].start, height, 1

@@ -1,4 +1,4 @@
-"""A copy of the part of an array that is needed, in tiles, from which a box is read in few pieces."""
+"""A copy of the needed part of an array, in tiles, from which a box is read in few pieces."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ BUFFER = 64e6  # bytes of planes that are read at a time
 class Tiles:
     """Tiles of `TILE` x `TILE` spaxels in a file.
 
-    They are those of ``together`` planes, one after the other and row by row, then those of the next planes: the copy
-    is written from the first byte to the last while the array is read from its first to its last. A tile at the
-    array's edge is filled up.
+    The file holds the tiles of the first ``together`` planes, row by row, then those of the next planes, and so on: the
+    copy is written from beginning to end while the array is read from beginning to end. Tiles at the array's edge are
+    padded.
 
     Attributes
     ----------
@@ -40,9 +40,9 @@ class Tiles:
     numbers : array of int (rows of tiles, columns of tiles)
         Which of the copied tiles each one is, -1 = not copied.
     together : int
-        Planes.
+        Number of planes whose tiles lie together.
     identity : Identity or None
-        The file's, when it was complete.
+        Identity of the file when it was complete.
     """
 
     path: Path
@@ -57,7 +57,7 @@ class Tiles:
     def around(
         cls, boxes: Iterable[Box], path: Path, offset: int, dtype: np.dtype[Any], shape: tuple[int, ...]
     ) -> Tiles:
-        """The tiles that are needed for some boxes; nothing is written."""
+        """The tiles that are needed for these boxes; nothing is written yet."""
         wanted = np.zeros([-(-length // TILE) for length in shape[1:]], bool)
         for box in boxes:
             wanted[_tiles(box)] = True

@@ -1,4 +1,4 @@
-"""Values as JavaScript that a page can load from a file beside it."""
+"""Encodes values as JavaScript that a page can load from a file beside it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def call(function: str, value: Any, numbers: str = '') -> str:
     function : str
         The function's name.
     value : dict, list, str, int, float, bool or None
-        Numbers that are not finite become null. No text in it can end the script or become markup.
+        Numbers that are not finite become null. Text in it cannot end the script or become markup.
     numbers : str
-        What `binary` gave, a second argument; JSON would look at each of its characters.
+        A result of `binary`, used as second argument without JSON, which would check each of its characters.
     """
     text = json.dumps(_finite(value), ensure_ascii=True, allow_nan=False, separators=(',', ':'))
     for character, escape in _ESCAPES.items():
@@ -45,5 +45,5 @@ def _finite(value: Any) -> Any:
 
 def binary(values: NDArray[Any], kind: str = '<f4') -> str:
     """An array in base64: by default single precision, least significant byte first, as JavaScript's arrays are."""
-    with np.errstate(over='ignore', under='ignore'):  # what single precision cannot hold is infinite or 0
+    with np.errstate(over='ignore', under='ignore'):  # numbers beyond single precision become infinite or 0
         return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode('ascii')

@@ -1,4 +1,4 @@
-"""The page: its own files, plotly's library beside them, and the table of all sources."""
+"""The page of the report: its files, plotly's library beside them, and the table of all sources."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class Run:
     Attributes
     ----------
     key : str
-        By which the browser keeps the user's verdicts: the same for all runs of a field.
+        The key under which the browser stores the user's verdicts: the same for all runs of a field.
     name, version, command, folder, cube, catalogue, settings, written : str
-        Where it all comes from, and when the table was written.
+        The origin of the results, and when the table was written.
     stamp : int
         The same time in seconds since 1970.
     running : bool
-        Whether the run goes on.
+        Whether the run is still in progress.
     total, done : int
-        Sources.
+        Numbers of sources.
     summary : str
-        What became of them, in a line.
+        The results in one line.
     """
 
     key: str
@@ -58,9 +58,9 @@ class Run:
 
 
 def library() -> Path | None:
-    """Plotly's library for browsers in its Python package, None where that is not installed.
+    """plotly's JavaScript library in its Python package; None if that is not installed.
 
-    The package itself is not imported, which takes a second.
+    The package itself is not imported, because that takes a second.
     """
     found = find_spec('plotly')
     places = found.submodule_search_locations if found else None
@@ -69,26 +69,26 @@ def library() -> Path | None:
 
 
 def obstacle(output: Path) -> str:
-    """Why there can be no report in an output folder, in a line, or ''."""
+    """Why no report can be written in an output folder, in one line, or ''."""
     if library() is None:
         return 'no report is written: the Python package plotly is not installed; install it with: pip install plotly'
     if is_foreign(output):
         return (
-            f'no report is written: {output / PAGE} or {output / FOLDER} is not of AutoSpec; rename it, or set another '
-            'OUTPUT, or REPORT = False'
+            f'no report is written: {output / PAGE} or {output / FOLDER} is not from AutoSpec; rename it, or set '
+            'another OUTPUT, or REPORT = False'
         )
     return ''
 
 
 def is_foreign(output: Path) -> bool:
-    """Whether a page, or a folder of its name, that AutoSpec did not write lies where the report belongs."""
+    """Whether a page or folder that AutoSpec did not write is where the report would be written."""
     try:
         with (output / PAGE).open('rb') as file:
             if MARK not in file.read(4096):
                 return True
     except FileNotFoundError:
         pass
-    except OSError:  # a folder, or not to be read
+    except OSError:  # a folder, or a file that cannot be read
         return True
     folder = output / FOLDER
     if not folder.is_dir():
@@ -99,12 +99,12 @@ def is_foreign(output: Path) -> bool:
 
 
 def _own() -> list[Path]:
-    """What the page loads of its own."""
+    """AutoSpec's own files that the page loads."""
     return [*sorted(OWN.glob('*.js')), *OWN.glob('*.css')]
 
 
 def install(output: Path) -> None:
-    """Write the page and what it needs; the table and the sources' data come later.
+    """Write the page and its files; the table and the sources' data are written later.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def _is_same(path: Path, other: Path) -> bool:
 
 
 def remove(output: Path) -> None:
-    """Remove the page and the table of an earlier run, which would pass for this run's."""
+    """Remove the page and the table of an earlier run, which would be mistaken for this run's."""
     if not is_foreign(output):
         (output / PAGE).unlink(missing_ok=True)
         (output / FOLDER / TABLE).unlink(missing_ok=True)
@@ -158,7 +158,7 @@ def write_table(
     rows : sequence of mapping
         A value or None for the columns of each source, in the order of the catalogue.
     previews : mapping of str to mapping
-        What `source_data.write` gave for the sources, by the text of their ID.
+        The results of `source_data.write` for the sources, by their ID as text.
 
     Raises
     ------

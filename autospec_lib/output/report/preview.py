@@ -1,4 +1,4 @@
-"""What the table shows of a source: small images and the outline of a spectrum, a kilobyte in all."""
+"""The preview of a source in the report's table: small images and the outline of a spectrum, a kilobyte in all."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _reduced(image: FloatArray) -> FloatArray:
 
 
 def _levels(image: FloatArray) -> NDArray[np.uint8]:
-    """Numbers of colours, from just below the background to the peak; asinh, so that faint outskirts show."""
+    """Indices of colours, from just below the background to the peak; asinh makes faint outskirts visible."""
     known = np.isfinite(image)
     low, middle, high = np.percentile(image[known], [5, 50, 99.8]) if known.any() else (0.0, 0.0, 0.0)
     noise = 1.4826 * np.median(np.abs(image[known] - middle)) if known.any() else 0.0
@@ -95,7 +95,7 @@ def outline(flux: FloatArray, noisy: BoolArray) -> str:
 
 
 def _limits(flux: FloatArray) -> tuple[float, float]:
-    """Limits that hold zero and every line but no hot voxel: a channel counts up to twice the median of three."""
+    """Limits that include zero and every line but no hot voxel: a channel counts up to twice the median of three."""
     if len(flux) < 3:
         return min([0.0, *flux]), max([0.0, *flux])
     before, here, behind = flux[:-2], flux[1:-1], flux[2:]

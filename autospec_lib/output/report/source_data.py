@@ -1,4 +1,4 @@
-"""What the page shows of one source, in a file of its own that the page loads when the source is opened."""
+"""The file with the data of one source, which the page loads when the user opens the source."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from autospec_lib.output.report import encoding, preview
 from autospec_lib.output.spectra_plot import sky_lines, unit_text
 
 FUNCTION = 'autospecSource'  # of the page
-MAPS = (f'{keys.XCOR}{keys.CONTSUB}', keys.XCOR)  # the first that is there stands beside the white light in the table
+MAPS = (f'{keys.XCOR}{keys.CONTSUB}', keys.XCOR)  # the first that exists is shown beside the white light in the table
 HEAD = 16384  # bytes at the beginning of a file of data that hold the preview
 NOT_SHOWN = ('FPRINT', 'REFSPEC', 'OBJMASK', 'OBJNPIX', 'OBJAREA', 'DBNUM', 'DBGROW')  # cards that the summary has, too
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What there is to show of a source.
+    """The data that the report shows of a source.
 
     Attributes
     ----------
@@ -44,9 +44,9 @@ class Shown:
     spectra : mapping of str to Measured
         By their keys.
     about : mapping of str to str
-        How each spectrum came about, where that is known.
+        How each spectrum was made, if that is known.
     images : sequence of array (ny, nx)
-        White light and a cross-correlation map, as far as they are there.
+        White light and a cross-correlation map, if they exist.
     notes : tuple of str
         Fall-backs and warnings.
     facts : mapping of str to (value, comment)
@@ -65,7 +65,7 @@ class Shown:
 
 
 def of_products(products: Products, spectra: Iterable[str], cutout: Cutout, white: str = keys.WHITE) -> Shown:
-    """What there is to show of products: spectra with these keys, white light with this one."""
+    """The data to show from products: the spectra with these keys, and the white light with this key."""
     chosen = {key: products.spectra[key] for key in spectra}
     images = {key: one.data for key, one in (products.maps | products.images).items()}
     return Shown(
@@ -82,17 +82,17 @@ def of_products(products: Products, spectra: Iterable[str], cutout: Cutout, whit
 
 
 def _small(images: Mapping[str, FloatArray], white: str) -> tuple[FloatArray, ...]:
-    maps = [images[key] for key in MAPS if key in images]
-    return (*[images[white]] * (white in images), *maps[:1])
+    maps = [key for key in MAPS if key in images]
+    return tuple(images[key] for key in (white, *maps[:1]) if key in images)
 
 
 def of_file(path: Path, target: Target, wave: FloatArray, grid: Grid, white: str = keys.WHITE) -> Shown:
-    """What there is to show of a source's file that an earlier run wrote; ``white`` is the key of the white light.
+    """The data to show from a source's file of an earlier run; ``white`` is the key of the white light.
 
     Raises
     ------
     OSError, KeyError
-        If it cannot be read, or lacks what AutoSpec writes.
+        If it cannot be read or is not a complete file of AutoSpec.
     """
     with fits.open(path, memmap=False) as hdus:
         header = hdus[0].header
@@ -120,23 +120,23 @@ def _variance(held: Mapping[str, Any], name: str) -> FloatArray | None:
 def write(path: Path, shown: Shown, cmap: str, links: Mapping[str, str]) -> dict[str, str]:
     """Write a source's file of data, which appears under its name only when it is complete.
 
-    It is not flushed to disk, as a source's FITS file is: it can be made again from that.
+    Unlike the source's FITS file, it is not flushed to disk, because it can be made again from the FITS file.
 
     Parameters
     ----------
     path : Path
-        Where it belongs; its folder is made.
+        The file; its folder is made.
     shown : Shown
         What to show.
     cmap : str
         Colour map of the small images.
     links : mapping of str to str
-        Addresses, from the page, of the FITS file ('file') and of the pictures by their names.
+        Addresses relative to the page: of the FITS file ('file'), and of the pictures by their names.
 
     Returns
     -------
     dict of str to str
-        What the table shows of it: 'thumb', the address of small images, and 'outline', of the reference spectrum.
+        The preview for the table: 'thumb', the address of small images, and 'outline', of the reference spectrum.
 
     Raises
     ------
@@ -152,9 +152,9 @@ def write(path: Path, shown: Shown, cmap: str, links: Mapping[str, str]) -> dict
 
 
 def read_preview(path: Path) -> dict[str, str] | None:
-    """What the table shows of a source, out of its file of data; None where that is not there or not whole.
+    """The preview of a source from its file of data; None if that is missing or incomplete.
 
-    It stands at the file's beginning; the rest is not read.
+    It is at the beginning of the file; the rest is not read.
     """
     beginning, end = f'{FUNCTION}({{"preview":', ');\n'
     try:
@@ -194,9 +194,9 @@ def _content(shown: Shown, cmap: str, links: Mapping[str, str]) -> dict[str, Any
 
 
 def _numbers(spectra: Mapping[str, Measured], about: Mapping[str, str]) -> tuple[list[dict[str, Any]], str]:
-    """What each spectrum is, and all of their numbers as one array: for each its flux, then its errors if there are.
+    """A description of each spectrum, and all numbers as one array: for each its flux, then its errors if it has any.
 
-    They are encoded as one, which takes half of the time of many.
+    They are encoded together, which takes half the time.
     """
     listed, rows = [], []
     for key, one in spectra.items():
@@ -217,13 +217,13 @@ def _axis(wave: FloatArray) -> dict[str, Any]:
 
 @lru_cache(maxsize=16)
 def _unit(unit: str) -> str:
-    """A unit as people write it; astropy takes a millisecond for it."""
+    """A unit in common notation, cached because astropy takes a millisecond for it."""
     return unit_text(unit) if unit else ''
 
 
 @lru_cache(maxsize=16)
 def _angstrom(unit: str) -> float | None:
-    """How many Angstrom a unit of wavelength is, None where it is none."""
+    """The length of a unit of wavelength in Angstrom; None if it is not a unit of length."""
     try:
         return float(f'{u.Unit(unit).to(u.Angstrom):.12g}')
     except (ValueError, TypeError):  # UnitConversionError is both

@@ -213,7 +213,7 @@ class TestFaults:
             ('9 1 1 -2', 'size -2 is not above 0'),
             ('9 1 1 inf', 'size inf is not finite'),
             ('9 1 1 g-band', "size 'g-band' is not a number; expected arcsec above 0, or - for the SIZE of param.py"),
-            ('9\t1\t1\t\t2.0', 'tabs leave open which cell is empty; expected - for an empty SIZE or REF'),
+            ('9\t1\t1\t\t2.0', 'tabs do not show which cell is empty; expected - for an empty SIZE or REF'),
             (b'9 1 1 5 b\xe4nd', r"reference 'b\udce4nd' is not plain text; save the file as UTF-8"),
         ],
     )
@@ -227,7 +227,7 @@ class TestFaults:
     @pytest.mark.parametrize(
         ('header', 'fault'),
         [
-            ('ID RA DEC RA', 'column RA stands twice; rename one of them'),
+            ('ID RA DEC RA', 'column RA appears twice; rename one of them'),
             ('ID RA DEC (pix)', 'column DEC is in pix; expected deg, h or rad'),
             ('ID RA DEC SIZE [rad]', 'column SIZE is in rad; expected arcsec, arcmin, deg or pix'),
             ('ID RA DEC SIZE [kpc]', 'column SIZE is in kpc; expected arcsec, arcmin, deg or pix'),

@@ -93,10 +93,10 @@ def test_numbers_go_round_those_that_are_taken(load):
 @pytest.mark.parametrize(
     ('row', 'fault'),
     [
-        ('box(1,1,2",2",0)', 'box is no source; expected point, circle or ellipse'),
-        ('-circle(1,1,2")', '-circle is no source'),
-        ('cirle(1,1,2")', 'cirle is no source'),
-        ('12 13 14', "'12 13 14' is no source"),
+        ('box(1,1,2",2",0)', 'box is not a source; expected point, circle or ellipse'),
+        ('-circle(1,1,2")', '-circle is not a source'),
+        ('cirle(1,1,2")', 'cirle is not a source'),
+        ('12 13 14', "'12 13 14' is not a source"),
         ('circle(1,1)', '2 of 3 numbers of a circle: (1,1)'),
         ('circle(1,1,2x)', 'radius 2x is not a number'),
         ('point(x,1)', "right ascension 'x' is not a number"),

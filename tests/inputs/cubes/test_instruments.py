@@ -362,7 +362,7 @@ def test_surface_brightness_becomes_flux_per_spaxel(tmp_path, unit, expected, fa
     assert_allclose(cut.data, 2 * factor, rtol=1e-6)
     assert_allclose(cut.variance, 2 * factor**2, rtol=1e-6)
     assert any('surface brightness' in note for note in opened.notes) == (factor != 1)
-    assert any('no unit that astropy knows' in note for note in opened.notes) == (unit == 'furlongs')
+    assert any('not a unit that astropy knows' in note for note in opened.notes) == (unit == 'furlongs')
 
 
 @pytest.mark.parametrize('name', ['obj/CUBE', 'obj/Central_Datacube_bkg', 'sdetect/minicube', 'sdetect/subcub_mosaic'])

@@ -71,7 +71,7 @@ def test_a_header_without_a_usable_psf(tmp_path, cards, problem):
 
 @pytest.mark.parametrize('unit', ['Angstroms', 'Hz', ''])
 def test_a_psf_in_the_header_of_a_cube_whose_unit_is_none_of_length(tmp_path, unit):
-    with pytest.raises(InputError, match=f'the unit of its wavelengths, {unit!r}, is none of length; mend CUNIT3'):
+    with pytest.raises(InputError, match=f'the unit of its wavelengths, {unit!r}, is not a length; correct CUNIT3'):
         psf_setting.chosen('header', tmp_path / 'cube.fits', moffat_cards(), WAVE, unit)
     with pytest.raises(InputError, match='has no FSF keywords'):
         psf_setting.chosen('header', tmp_path / 'cube.fits', fits.Header(), WAVE, unit)

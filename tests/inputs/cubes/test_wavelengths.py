@@ -141,7 +141,7 @@ def test_the_frame_of_the_wavelengths_is_kept(folder):
 @pytest.mark.parametrize(
     ('cards', 'said'),
     [
-        ({'CUNIT3': 'km/s'}, "CUNIT3 = 'km/s' is no unit of wavelength"),
+        ({'CUNIT3': 'km/s'}, "CUNIT3 = 'km/s' is not a unit of wavelength"),
         ({'CTYPE3': GONE, 'CUNIT3': 'Hz'}, "CUNIT3 = 'Hz'"),
         ({'CUNIT3': 'furlongs'}, "CUNIT3 = 'furlongs'"),
         ({'CRVAL3': 1.0}, 'wavelengths are 1 to 38.5 Angstrom; expected 0.05 to 1000 micron'),

@@ -1,5 +1,5 @@
 'use strict';
-// Small helpers. Text from catalogues, headers and file names only ever becomes text nodes or attributes.
+// Small helpers. Text from catalogues, headers and file names becomes text nodes or attributes, never markup.
 
 const byId = (id) => document.getElementById(id);
 
@@ -17,7 +17,7 @@ function element(tag, properties = {}, ...children) {
 /** The address of a file beside the page, whose name may hold any character. */
 const address = (path) => path.split('/').map(encodeURIComponent).join('/');
 
-/** Say something to screen readers, and for a moment on the screen. */
+/** Announce a text to screen readers, and show it on the screen for a moment. */
 function announce(text) {
   const place = byId('live');
   place.textContent = text;
@@ -26,7 +26,7 @@ function announce(text) {
   announce.timer = setTimeout(() => place.classList.remove('shown'), 2500);
 }
 
-/** A number as people read it: so many digits, no more zeros than it needs. */
+/** A number in readable form: with this many digits and without superfluous zeros. */
 function readable(value, digits = 4) {
   if (typeof value !== 'number' || !Number.isFinite(value)) return '';
   const size = Math.abs(value);
@@ -35,12 +35,12 @@ function readable(value, digits = 4) {
   return String(Number(value.toPrecision(digits))).replace('-', '\u2212');
 }
 
-/** Numbers out of base64; `Kind` is Float32Array, Float64Array or Uint8Array. Files hold the lowest byte first. */
+/** Numbers from base64; `Kind` is Float32Array, Float64Array or Uint8Array. Files hold the lowest byte first. */
 function decoded(text, Kind = Float32Array) {
   return new Kind(Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer);
 }
 
-/** Load a script beside the page; a page from disk may read files in no other way. */
+/** Load a script beside the page; a page that is opened from disk cannot read files in any other way. */
 function loadScript(source) {
   return new Promise((resolve, reject) => {
     const script = element('script', { src: source, async: true });
@@ -50,7 +50,7 @@ function loadScript(source) {
   });
 }
 
-/** What this browser keeps for this field, by name; it may keep nothing. */
+/** Values that this browser stores for this field, by name; the browser may refuse to store them. */
 const Store = {
   field: '',
   broken: false,

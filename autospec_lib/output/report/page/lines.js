@@ -36,7 +36,7 @@ function refraction(vacuum) {
   return 1 + 8.34254e-5 + 2.406147e-2 / (130 - s2) + 1.5998e-4 / (38.9 - s2);
 }
 
-/** Wavelengths below 2000 Angstrom are given in vacuum by custom. */
+/** By convention, wavelengths below 2000 Angstrom are given in vacuum. */
 const toAir = (vacuum) => (vacuum < 2000 ? vacuum : vacuum / refraction(vacuum));
 
 function toVacuum(air) {
@@ -46,19 +46,19 @@ function toVacuum(air) {
   return vacuum;
 }
 
-/** Between rest wavelengths in vacuum and wavelengths on the axis of a spectrum, which is in air or in vacuum. */
+/** Converts between rest wavelengths in vacuum and wavelengths on the axis of a spectrum, in air or in vacuum. */
 class Frame {
   constructor(data) {
     this.unit = data.angstrom;  // Angstrom in the axis' unit
     this.air = data.medium === 'air';
   }
 
-  /** Where light of a rest wavelength [Angstrom, vacuum] is seen on the axis. */
+  /** The position on the axis of a rest wavelength [Angstrom, vacuum]. */
   seen(rest, z) {
     return this.ofVacuum(rest * (1 + z));
   }
 
-  /** The rest wavelength [Angstrom, vacuum] of a place on the axis. */
+  /** The rest wavelength [Angstrom, vacuum] of a position on the axis. */
   rest(place, z) {
     const angstrom = place * this.unit;
     return (this.air ? toVacuum(angstrom) : angstrom) / (1 + z);

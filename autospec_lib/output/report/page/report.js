@@ -1,8 +1,8 @@
 'use strict';
-// What happens when: the table arrives, the address changes, a key is pressed, a control is used.
+// Events: the table arrives, the address changes, a key is pressed, a control is used.
 
-const REFRESH = 5000;  // milliseconds between looks at a run that goes on
-const QUIET = 15;  // minutes without news that are worth a word
+const REFRESH = 5000;  // milliseconds between two reads of the table during a run
+const QUIET = 15;  // minutes without news after which the page says so
 
 const Report = {
   name: 'AutoSpec',
@@ -69,11 +69,11 @@ const Report = {
   },
 };
 
-// The names that files beside the page call.
+// The functions that the files of data call.
 globalThis.autospecTable = (table) => Report.receive(table);
 globalThis.autospecSource = (data, numbers) => Source.receive(data, numbers);
 
-/** Show a source at once: a browser tells of a new address only later, and the next key may be faster. */
+/** Show a source at once: the browser's event for a new address comes later, perhaps after the next key. */
 function show(id) {
   if (id === undefined) return;
   location.hash = encodeURIComponent(id);
@@ -89,7 +89,7 @@ function focusOn(name) {
   byId(name).select?.();
 }
 
-/** What a key does; false where it is not ours. */
+/** Handle a key; false if the key is not used by the page. */
 function pressed(key) {
   const open = Source.id !== null;
   const verdict = VERDICTS.find((one) => one[0] === key);
@@ -130,7 +130,7 @@ window.addEventListener('storage', () => {
 Source.options = { ...Source.options };
 Spectrum.onRedshift = (z) => Source.redshift(z);
 
-// More rows are drawn before the end of those that are there comes into view.
+// More rows are drawn before the user has scrolled to the last one.
 const isSeen = (entries) => entries.some((one) => one.isIntersecting);
 new IntersectionObserver((entries) => { if (isSeen(entries)) Table.drawMore(); }, { rootMargin: '800px' })
   .observe(byId('more'));

@@ -1,5 +1,5 @@
 'use strict';
-// One source: what it is, its spectra, its pictures, the user's verdict.
+// One source: name and position, spectra, pictures, the user's verdict.
 
 const KEPT_IN_MEMORY = 30;  // sources
 const PICTURES = {
@@ -13,7 +13,7 @@ const Source = {
   loaded: new Map(),
   options: { chosen: [], smooth: 0, band: true, sky: true, emission: true, absorption: false },
 
-  /** Show a source; nothing of it is loaded before. */
+  /** Show a source; its data are loaded only now. */
   async open(id) {
     const row = Table.byId.get(id);
     if (!row) { announce(`there is no source ${id}`); location.hash = ''; return; }
@@ -126,7 +126,7 @@ const Source = {
       element('small', {}, one.about));
   },
 
-  /** Nothing to plot: it failed, or its data are gone. */
+  /** Show why there is nothing to plot: the source failed, or its data are missing. */
   without(row, error) {
     byId('plot').hidden = true;
     byId('plotTools').hidden = true;
@@ -135,7 +135,7 @@ const Source = {
     byId('hint').textContent = error.message ? `${error.message}; run AutoSpec --resume to write them again.` : failed;
   },
 
-  /** Plot what is chosen. */
+  /** Plot the chosen spectra. */
   async draw() {
     const { data, options } = this;
     if (!data) return;
@@ -171,7 +171,7 @@ const Source = {
     if (!typing) byId('comment').value = comment;
   },
 
-  /** A changed verdict; what the user is typing is not set anew. */
+  /** Keep a changed verdict; the field in which the user is typing is not overwritten. */
   change(part, how) {
     if (this.id === null) return;
     Verdicts.change(this.id, part);
@@ -179,7 +179,7 @@ const Source = {
     Table.redraw(this.id);
   },
 
-  /** A new redshift: at most one drawing of the lines in a frame of the screen. */
+  /** Set a new redshift; lines are drawn at most once per frame of the screen. */
   redshift(z, how) {
     this.change({ z }, how);
     if (!this.data) return;
@@ -202,7 +202,7 @@ function picture(id, key, path) {
   return element('figure', { class: key.toLowerCase() }, element('figcaption', {}, words), link);
 }
 
-/** A row for each spectrum that the summary has measured: key, signal-to-noise ratio, median flux. */
+/** A row for each spectrum in the summary: key, signal-to-noise ratio, median flux. */
 function measured(row) {
   const names = Table.columns.filter(({ name }) => name.startsWith('FLUX_') && typeof row.cells[name] === 'number');
   const unit = names[0]?.unit;
@@ -254,7 +254,7 @@ function positionOf(ra, dec) {
   ];
 }
 
-/** Hours or degrees as 12:34:56.78, rounded as a whole so that no 60 seconds come out. */
+/** Hours or degrees as 12:34:56.78, rounded before it is split, so that the seconds are never 60. */
 function sixty(value, decimals) {
   const scale = 10 ** decimals;
   const all = Math.round(value * 3600 * scale);

@@ -60,7 +60,7 @@ const Spectrum = {
         line: { color: line, width: 1.3, shape: 'hvh' },
       });
     });
-    // An axis is drawn where something has been plotted against it.
+    // plotly draws an axis only if something is plotted against it.
     if (this.frame.unit) traces.push({ x: [null], y: [null], xaxis: 'x2', hoverinfo: 'skip' });
     return traces;
   },
@@ -99,7 +99,7 @@ const Spectrum = {
     };
   },
 
-  /** Lay lines, sky and the axis of rest wavelengths over the spectra, as the part that is seen needs them. */
+  /** Draw lines, sky and the axis of rest wavelengths over the visible part of the spectra. */
   overlay() {
     const { data, options, frame } = this;
     const place = byId('plot');
@@ -116,7 +116,7 @@ const Spectrum = {
     Plotly.relayout(place, { shapes, annotations, ...this.restAxis() });
   },
 
-  /** One line: a stroke, and its label where it has room. */
+  /** One line: a stroke, and its label if there is room. */
   mark(line, labelled, shapes, annotations) {
     const [label, rest, kind] = line;
     const axis = byId('plot')._fullLayout.xaxis;
@@ -138,7 +138,7 @@ const Spectrum = {
     });
   },
 
-  /** The upper axis: rest wavelengths in vacuum. Its ticks are places on the lower one, so that both move together. */
+  /** The upper axis: rest wavelengths in vacuum. Its ticks are positions on the lower one, so that both move together. */
   restAxis() {
     const { frame, options, data } = this;
     if (options.z === null || !frame.unit) return { 'xaxis2.visible': false };
@@ -185,7 +185,7 @@ const Spectrum = {
   },
 };
 
-/** Text that plotly shows as it is: it would take some tags, entities and templates for its own. */
+/** Escape text for plotly, which would interpret some tags, entities and templates. */
 function plain(text) {
   return String(text).replace(/[&<>{}%$]/g, (sign) => `&#${sign.charCodeAt(0)};`);
 }
@@ -242,7 +242,7 @@ function bandOf(wave, flux, error, line) {
   return { x, y, fill: 'toself', fillcolor: `${line}38`, mode: 'none', hoverinfo: 'skip', name: 'band' };
 }
 
-/** Limits that hold zero and every line, but no sky residual and no hot voxel: a channel counts as far as twice the
+/** Limits that include zero and every line, but no sky residual or hot voxel: a channel counts up to twice the
  *  median of it and its neighbours. */
 function fluxLimits(traces, data) {
   let [low, high] = [0, 0];

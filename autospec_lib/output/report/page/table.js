@@ -1,5 +1,5 @@
 'use strict';
-// The table of all sources: sorted, filtered, walked through with the keys.
+// The table of all sources: sorting, filtering, moving through it with the keys.
 
 const PICTURE_COLUMNS = [
   { name: 'IMAGE', label: 'Image', text: 'White light, and the cross-correlation map', plain: true },
@@ -23,7 +23,7 @@ const Table = {
   sort: { name: '', down: false },
   shown: new Set(SHOWN_FIRST),
 
-  /** Take over what the run has written: {run, columns, rows, previews}. */
+  /** Take over the table that the run has written: {run, columns, rows, previews}. */
   fill(table) {
     const columns = table.columns.map(([name, unit, text, number]) => (
       { name, unit, text, number, label: LABELS[name] ?? name.replaceAll('_', ' ') }));
@@ -56,7 +56,7 @@ const Table = {
     byId('empty').hidden = this.view.length > 0;
   },
 
-  /** Draw more rows, at least up to the one at a place: a browser lays out a thousand in a second. */
+  /** Draw more rows, at least up to this position; a browser needs a second for a thousand rows. */
   drawMore(place = 0) {
     const drawn = byId('rows').children.length;
     const rows = this.view.slice(drawn, Math.max(drawn, place) + CHUNK);
@@ -81,7 +81,7 @@ const Table = {
     byId('head').querySelector(`[data-name="${CSS.escape(name)}"]`).focus();
   },
 
-  /** The source so many places after one in the table as it is shown; undefined at its ends. */
+  /** The source that follows another one by this many rows in the table as shown; undefined beyond its ends. */
   after(id, places) {
     const place = this.view.findIndex((row) => row.id === id);
     return place < 0 ? this.view[0]?.id : this.view[place + places]?.id;
@@ -119,7 +119,7 @@ const Table = {
   },
 };
 
-/** What a row is sorted and filtered by. */
+/** The value by which a row is sorted and filtered. */
 function value(row, name) {
   if (name === 'VERDICT') return Verdicts.of(row.id).verdict || null;
   if (name === 'Z') return redshiftOf(row);
@@ -134,7 +134,7 @@ function redshiftOf(row) {
   return Verdicts.of(row.id).z ?? (known ? row.cells[known] : null);
 }
 
-/** Numbers by size, text by the alphabet, what is missing last. */
+/** Order: numbers by size, text alphabetically, missing values last. */
 function compared(a, b, down) {
   const missing = (one) => one === null || one === undefined || one === '';
   if (missing(a) || missing(b)) return missing(a) - missing(b);
@@ -143,7 +143,7 @@ function compared(a, b, down) {
   return down ? -order : order;
 }
 
-/** Whether a row is to be shown: every word must be in it, every comparison such as sn>5 or verdict:good hold. */
+/** Whether a row is shown: it must contain every word and fulfil every comparison (sn>5, verdict:good). */
 function matcher(text, status, columns) {
   const names = new Map(columns.flatMap(({ name, label }) => (
     [[name.toLowerCase(), name], [label.toLowerCase().replaceAll(' ', '_'), name]])));
@@ -221,7 +221,7 @@ function drawnRow(table, row) {
   return made;
 }
 
-/** What stands in a cell. */
+/** The content of a cell. */
 function content(row, { name, number }) {
   const found = row.cells[name];
   if (name === 'ID') return [element('a', { href: `#${encodeURIComponent(row.id)}` }, row.id)];

@@ -1,5 +1,5 @@
 'use strict';
-// What the user thinks of the sources: kept in the browser, saved to and read from CSV.
+// The user's verdicts on sources: kept in the browser, saved to and read from CSV.
 
 const VERDICTS = ['good', 'doubtful', 'bad'];
 
@@ -29,7 +29,7 @@ const Verdicts = {
     }
     return lines.map((line) => line.map(quoted).join(',') + '\n').join('');
   },
-  /** Take verdicts over from a CSV file; how many. */
+  /** Read verdicts from the text of a CSV file; return their number. */
   take(text) {
     const [head = [], ...lines] = parsedCsv(text);
     const place = Object.fromEntries(head.map((name, index) => [name.trim().toUpperCase(), index]));
