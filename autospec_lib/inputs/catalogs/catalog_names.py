@@ -95,7 +95,7 @@ BRIGHTNESSES = ('detsn_max', 'flux', 'f_kron', 'f_3kron', 't_glr', 'nsigtglr', '
 # Names that cannot be a position: a header with one of these in second or third place does not mean ID RA DEC.
 NO_POSITIONS = (
     *('x', 'y', 'z', 'i', 'id', 'number', 'mag', 'magerr', 'flux', 'fluxerr', 'flags'),
-    *('lambda', 'wave', 'npix', 'glon', 'glat', 'elon', 'elat', 'slon', 'slat', 'l', 'b'),
+    *('lambda', 'wave', 'npix', 'glon', 'glat', 'elon', 'elat', 'slon', 'slat'),
 )
 
 # Programs, and columns that together show that a table is theirs.

@@ -29,6 +29,7 @@ from autospec_lib.inputs.storage.stored_boxes import CHUNK, Box
 from autospec_lib.inputs.storage.tiles import Tiles
 
 COMPRESSED = ('.gz', '.bz2', '.z', '.zip', '.xz')
+BEGINNINGS = {'.gz': b'\x1f\x8b', '.bz2': b'BZh', '.xz': b'\xfd7zXZ', '.zip': b'PK\x03\x04'}  # of such files
 MOST_AXES = 999
 
 
@@ -161,6 +162,7 @@ def open_fits(path: Path, what: str, scaled: bool = False) -> Iterator[fits.HDUL
     Numbers are as stored, unless ``scaled`` asks for BSCALE and BZERO to be applied.
     """
     with readable(path, what):
+        _check_name(path)
         if path.suffix.lower() in COMPRESSED:
             _check_compressed(path)
         else:
@@ -168,6 +170,17 @@ def open_fits(path: Path, what: str, scaled: bool = False) -> Iterator[fits.HDUL
                 _check_headers(path, file)
         with fits.open(path, do_not_scale_image_data=not scaled) as hdus:
             yield hdus
+
+
+def _check_name(path: Path) -> None:
+    """Refuse a compressed file under a name of one that is not, and the reverse, as downloads may have them."""
+    with path.open('rb') as file:
+        start = file.read(9)
+    packed = next((suffix for suffix, beginning in BEGINNINGS.items() if start.startswith(beginning)), '')
+    if packed and path.suffix.lower() not in COMPRESSED:
+        raise InputError(f'{path.name}: is compressed; rename it to {path.name}{packed}')
+    if start == b'SIMPLE  =' and path.suffix.lower() in COMPRESSED:
+        raise InputError(f'{path.name}: is not compressed; rename it to {path.stem}')
 
 
 def _check_headers(path: Path, file: BinaryIO) -> None:

@@ -195,3 +195,16 @@ def test_an_input_that_no_source_is_called_may_lie_in_the_output_folder(folder):
         file.write('77 150.0 2.0\n')
     assert main([str(folder), '-q', '--id', '7']) == 0
     assert main([str(folder), '-q']) == 2
+
+
+@pytest.mark.parametrize(('name', 'packed'), [('c.fits', True), ('c.fits.gz', False)])
+def test_a_name_that_says_otherwise_than_the_file_is_a_fault(tmp_path, name, packed):
+    data, variance = small_cube()
+    write_cube(tmp_path / 'plain.fits', data, variance)
+    content = (tmp_path / 'plain.fits').read_bytes()
+    (tmp_path / name).write_bytes(gzip.compress(content) if packed else content)
+    with pytest.raises(InputError, match=f'{name}: is (not )?compressed; rename it to c.fits') as caught:
+        cube.open_cube(tmp_path / name)
+    (fault,) = caught.value.faults
+    (tmp_path / name).rename(tmp_path / fault.split()[-1])
+    assert cube.open_cube(tmp_path / fault.split()[-1]).data.shape == data.shape
