@@ -180,7 +180,9 @@ def test_there_are_snippets():
     assert len(SNIPPETS) == 3
 
 
-@pytest.mark.parametrize(('name', 'ending'), [('demo', '.venv/bin/AutoSpec --demo'), ('test', '.venv/bin/pytest -q -n auto')])
+@pytest.mark.parametrize(
+    ('name', 'ending'), [('demo', '.venv/bin/AutoSpec --demo'), ('test', '.venv/bin/pytest -q -n auto')]
+)
 def test_the_two_commands_are_one_line_each_behind_their_comments(name, ending):
     block = re.search(rf'^<!-- {name} command -->\n```sh\n(.*)\n```$', TEXT['README.md'], re.MULTILINE)
     assert block[1].startswith('python3 -m venv .venv && .venv/bin/pip install ')
