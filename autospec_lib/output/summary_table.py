@@ -53,7 +53,7 @@ def write(folder: Path, rows: Sequence[Row], unit: str) -> None:
             table.rename_column(name, f'{name[:LONGEST]}_{table.index_column(name)}'.replace("'", '_'))
     found = [table[name].unit for name in table.colnames]
     for name in table.colnames:
-        table[name].unit = None  # astropy warns of units that FITS does not know, and refuses 5e-17 of one
+        table[name].unit = None  # astropy warns of units that are not those of FITS, and refuses 5e-17 of one
     with complete_file(folder / NAMES[1]) as path:
         hdu = fits.table_to_hdu(table)
         hdu.name = 'SUMMARY'
