@@ -51,12 +51,25 @@ def write(folder: Path, rows: Sequence[Row], unit: str) -> None:
             table[name] = [_ascii(text) for text in table[name]]
         if len(name) > LONGEST:
             table.rename_column(name, f'{name[:LONGEST]}_{table.index_column(name)}'.replace("'", '_'))
+    found = [table[name].unit for name in table.colnames]
+    for name in table.colnames:
+        table[name].unit = None  # astropy warns of units that are not those of FITS, and refuses 5e-17 of one
     with complete_file(folder / NAMES[1]) as path:
         hdu = fits.table_to_hdu(table)
         hdu.name = 'SUMMARY'
-        for number, column in enumerate(columns(rows), 1):
+        for number, (column, one) in enumerate(zip(columns(rows), found, strict=True), 1):
             hdu.header[f'TCOMM{number}'] = column.text
+            if one is not None:
+                hdu.columns[number - 1].unit = _in_fits(one)
         fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
+
+
+def _in_fits(unit: Any) -> str:
+    """The text of a unit as FITS has it; where FITS does not know it, as astropy has it."""
+    try:
+        return str(unit.to_string('fits'))
+    except ValueError:
+        return str(unit)
 
 
 def _ascii(text: str) -> str:
