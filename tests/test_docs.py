@@ -12,7 +12,7 @@ from builders import DEC, RA, gaussian, sky_header
 
 from autospec_lib.cli import command
 from autospec_lib.cli.command import main
-from autospec_lib.config import params, params_table, reading, sextractor_keys
+from autospec_lib.config import parameters_page, params, reading, sextractor_keys
 from autospec_lib.inputs.catalogs import column_names
 from autospec_lib.output import summary_columns
 from autospec_lib.output.report import page as report
@@ -62,8 +62,8 @@ def test_the_page_of_parameters_names_none_that_is_gone():
 
 
 def test_the_tables_of_parameters_are_those_of_the_program():
-    made = 'python -m autospec_lib.config.params_table docs/parameters.md'
-    assert TEXT['docs/parameters.md'].partition(params_table.MARK)[2] == params_table.table(), f'run: {made}'
+    made = 'python -m autospec_lib.config.parameters_page docs/parameters.md'
+    assert TEXT['docs/parameters.md'].partition(parameters_page.MARK)[2] == parameters_page.table(), f'run: {made}'
 
 
 def test_the_table_of_column_names_is_that_of_the_program():
@@ -74,9 +74,9 @@ def test_the_table_of_column_names_is_that_of_the_program():
 
 def test_the_page_of_parameters_is_rewritten_below_its_mark_only(tmp_path):
     page = tmp_path / 'page.md'
-    page.write_text(f'# Mine\n\n{params_table.MARK}old')
-    params_table.rewrite(page)
-    assert page.read_text() == f'# Mine\n\n{params_table.MARK}{params_table.table()}'
+    page.write_text(f'# Mine\n\n{parameters_page.MARK}old')
+    parameters_page.rewrite(page)
+    assert page.read_text() == f'# Mine\n\n{parameters_page.MARK}{parameters_page.table()}'
 
 
 def test_the_readmes_example_of_parameters_is_accepted(folder):

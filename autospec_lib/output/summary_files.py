@@ -1,6 +1,6 @@
 """The files of the summary: rows -> ``summary.ecsv`` and ``summary.fits``, and the former back to rows.
 
-The columns are defined in `summary`.
+The columns are defined in `summary_columns`.
 """
 
 from __future__ import annotations
