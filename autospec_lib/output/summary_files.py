@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autospec_lib.core.atomic import complete_file
-from autospec_lib.output.summary import FLUX, Column, Row, columns
+from autospec_lib.output.summary_columns import FLUX, Column, Row, columns
 
 if TYPE_CHECKING:
     from astropy.table import Table

@@ -1,7 +1,7 @@
 """The names of columns in catalogues, in lower case, in the order in which they are looked for.
 
 The table in docs/inputs.md is made from this file:
-``python -m autospec_lib.inputs.catalogs.catalog_names docs/inputs.md``.
+``python -m autospec_lib.inputs.catalogs.column_names docs/inputs.md``.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ BRIGHTNESSES = ('detsn_max', 'flux', 'f_kron', 'f_3kron', 't_glr', 'nsigtglr', '
 # Names that cannot be a position: a header with one of these in second or third place does not mean ID RA DEC.
 NO_POSITIONS = (
     *('x', 'y', 'z', 'i', 'id', 'number', 'mag', 'magerr', 'flux', 'fluxerr', 'flags'),
-    *('lambda', 'wave', 'npix', 'glon', 'glat', 'elon', 'elat', 'slon', 'slat', 'l', 'b'),
+    *('lambda', 'wave', 'npix', 'glon', 'glat', 'elon', 'elat', 'slon', 'slat'),
 )
 
 # Programs, and columns that together show that a table is theirs.
@@ -129,7 +129,7 @@ PROGRAMS = (
     ('SExtractor', ('number', 'x_world')),
 )
 
-MARK = '<!-- This table is made by autospec_lib/inputs/catalogs/catalog_names.py: do not edit. -->\n'
+MARK = '<!-- This table is made by autospec_lib/inputs/catalogs/column_names.py: do not edit. -->\n'
 END = '<!-- End of the table. -->\n'
 
 
