@@ -23,6 +23,7 @@ from autospec_lib.detection import segmentation, source_masks
 from autospec_lib.detection.masks import nearest_label
 from autospec_lib.detection.source_masks import SourceMasks
 from autospec_lib.extraction import continuum, cross_correlation, noise, psf_spectrum, sums, weights
+from autospec_lib.extraction.sky import mean_sky
 
 
 def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> Products:
@@ -176,8 +177,8 @@ def _chosen(products: Products, key: str, tag: str) -> Products:
 
 def _sky(cutout: Cutout, masks: SourceMasks) -> tuple[Measured | None, Products]:
     """The sky, as the mean over the sky mask; None and a note if the mask has no usable pixel."""
-    sky = sums.means(cutout.voxels.columns, masks.sky.reshape(1, -1))[0]
-    if not np.isfinite(sky.data).any():
+    sky = mean_sky(cutout.voxels, masks.sky)
+    if sky is None:
         return None, Products(notes=('no usable sky pixel: spectra are not sky-subtracted',))
     return sky, Products(
         spectra=by_key([Spectrum(sky.data, sky.variance, cutout.grid.unit, tag=keys.SKY, kind=Kind.SKY)])

@@ -12,9 +12,9 @@ from builders import DEC, RA, gaussian, sky_header
 
 from autospec_lib.cli import command
 from autospec_lib.cli.command import main
-from autospec_lib.config import params, params_table, reading, sextractor_keys
-from autospec_lib.inputs.catalogs import catalog_names
-from autospec_lib.output import summary
+from autospec_lib.config import parameters_page, params, reading, sextractor_keys
+from autospec_lib.inputs.catalogs import column_names
+from autospec_lib.output import summary_columns
 from autospec_lib.output.report import page as report
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,21 +62,21 @@ def test_the_page_of_parameters_names_none_that_is_gone():
 
 
 def test_the_tables_of_parameters_are_those_of_the_program():
-    made = 'python -m autospec_lib.config.params_table docs/parameters.md'
-    assert TEXT['docs/parameters.md'].partition(params_table.MARK)[2] == params_table.table(), f'run: {made}'
+    made = 'python -m autospec_lib.config.parameters_page docs/parameters.md'
+    assert TEXT['docs/parameters.md'].partition(parameters_page.MARK)[2] == parameters_page.table(), f'run: {made}'
 
 
 def test_the_table_of_column_names_is_that_of_the_program():
-    made = 'python -m autospec_lib.inputs.catalogs.catalog_names docs/inputs.md'
-    found = TEXT['docs/inputs.md'].partition(catalog_names.MARK)[2].partition(catalog_names.END)[0]
-    assert found == catalog_names.table(), f'run: {made}'
+    made = 'python -m autospec_lib.inputs.catalogs.column_names docs/inputs.md'
+    found = TEXT['docs/inputs.md'].partition(column_names.MARK)[2].partition(column_names.END)[0]
+    assert found == column_names.table(), f'run: {made}'
 
 
 def test_the_page_of_parameters_is_rewritten_below_its_mark_only(tmp_path):
     page = tmp_path / 'page.md'
-    page.write_text(f'# Mine\n\n{params_table.MARK}old')
-    params_table.rewrite(page)
-    assert page.read_text() == f'# Mine\n\n{params_table.MARK}{params_table.table()}'
+    page.write_text(f'# Mine\n\n{parameters_page.MARK}old')
+    parameters_page.rewrite(page)
+    assert page.read_text() == f'# Mine\n\n{parameters_page.MARK}{parameters_page.table()}'
 
 
 def test_the_readmes_example_of_parameters_is_accepted(folder):
@@ -138,16 +138,16 @@ def test_the_tables_of_products_and_cards_are_what_a_file_holds(extracted):
 
 def test_the_columns_of_the_summary_stand_in_their_table_with_units_and_texts():
     text = section('docs/output.md', 'Summary')
-    for column in (*summary.COLUMNS, *summary.OF_SPECTRA):
-        name = column.name + '<key>' * (column in summary.OF_SPECTRA)
-        unit = 'of the cube' if column.unit == summary.FLUX else column.unit
+    for column in (*summary_columns.COLUMNS, *summary_columns.OF_SPECTRA):
+        name = column.name + '<key>' * (column in summary_columns.OF_SPECTRA)
+        unit = 'of the cube' if column.unit == summary_columns.FLUX else column.unit
         assert f'\n| `{name}` | {unit} | {column.text} |\n' in text
-    assert len(first_column(text)) == len(summary.COLUMNS) + len(summary.OF_SPECTRA)
+    assert len(first_column(text)) == len(summary_columns.COLUMNS) + len(summary_columns.OF_SPECTRA)
 
 
 def test_the_columns_with_results_of_marz_stand_in_their_table():
     text = section('docs/output.md', 'MARZ')
-    for column in summary.MARZ:
+    for column in summary_columns.MARZ:
         assert f'\n| `{column.name}` | {column.text} |\n' in text
 
 

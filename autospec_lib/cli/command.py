@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autospec_lib import __version__
-from autospec_lib.cli import memory, positions
+from autospec_lib.cli import address_space, positions
 from autospec_lib.cli.init import init
 from autospec_lib.cli.options import parsed
 from autospec_lib.cli.terminal import prepare_streams, say, teller
@@ -61,7 +61,7 @@ def _guarded(folder: Path, options: argparse.Namespace, interruption: Interrupti
     """Do what the options ask for; turn every error into a message and an exit code."""
     try:
         if not options.init:
-            memory.check()
+            address_space.check()
         return _action(options)(folder, options, interruption)
     except AutoSpecError as error:
         for fault in error.faults:

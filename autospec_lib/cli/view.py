@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import shlex
 from pathlib import Path
 
 from autospec_lib.cli.terminal import say
@@ -31,7 +32,8 @@ def view(folder: Path, options: argparse.Namespace, interruption: Interruption) 
         say(f'opened: {page}')
     else:
         say(f'no display here; the page is {page}')
-        say(f'copy its folder to your machine and open index.html: scp -r {platform.node()}:{page.parent} .')
+        there = shlex.quote(f'{platform.node()}:{page.parent}')
+        say(f'copy its folder to your machine and open index.html: scp -r {there} .')
         say('or serve it with AutoSpec --view --port 8000, and forward the port: ssh -L 8000:localhost:8000 HOST')
     return 0
 

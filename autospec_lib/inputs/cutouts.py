@@ -35,6 +35,7 @@ def locate(cube: OpenCube, target: Target) -> tuple[float, float]:
         return y, x
     # Positions on the other side of the sky have no pixel.
     how_far = f'{distance:.1f} arcsec' if np.isfinite(distance) else 'far'
+    how_far = 'less than 0.1 arcsec' if distance < 0.05 else how_far
     raise SourceError(f'{how_far} outside the cube; skipped')
 
 

@@ -22,6 +22,7 @@ from PIL import Image
 
 from autospec_lib.core.types import Cutout
 from autospec_lib.output.canvas import DPI, Canvas
+from autospec_lib.output.colours import FRAME, HALO, MARK
 
 SIZE = 2.1  # the longer side of a panel; this and the following lengths are in inches
 GAP_X, GAP_Y = 0.15, 0.3
@@ -29,7 +30,6 @@ LEFT, BOTTOM = 0.55, 0.5
 TICK = 0.035
 REACH = 0.17  # how far the marks reach from the source, in shorter sides of a panel
 SMALL = 7  # points, the size of tick labels
-FRAME, MARK, HALO = 'black', '#d62828', 'white'
 
 
 class Panel(NamedTuple):

@@ -1,6 +1,6 @@
 """Pictures of one source: products -> images, drawn by matplotlib -> JPG files.
 
-Colours of masks, segmentation maps and residuals are defined here. pyplot and the user's matplotlib settings are not
+pyplot and the user's matplotlib settings are not
 changed and not used: with ``text.usetex`` in ``matplotlibrc``, for example, the underscores in keys would be errors.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib.colors import AsinhNorm, Colormap, ListedColormap, Normalize
+from matplotlib.colors import AsinhNorm, Colormap, Normalize
 from PIL import Image
 
 from autospec_lib.core import keys
@@ -23,16 +23,10 @@ from autospec_lib.core.statistics import robust_width
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Ident, IntArray
 from autospec_lib.output import panels, spectra_plot
 from autospec_lib.output.canvas import DPI
+from autospec_lib.output.colours import LABEL_COLOURS, MASK_COLOURS, NO_VALUE, RESIDUAL_COLOURS
 from autospec_lib.output.kept import Kept
 from autospec_lib.output.panels import Panel, Rows
 
-NO_VALUE = '#8c8c8c'
-MASK_COLOURS = ListedColormap(['#23263a', '#f2d98b'])
-# Background, the central object, then the other objects in turn.
-LABEL_COLOURS = ListedColormap(
-    ['#14161f', '#ffd23f', '#4c9be8', '#e4572e', '#57b894', '#b07cc6', '#e88fb4', '#8f7a5e', '#7fd1e0', '#a3b552']
-)
-RESIDUAL_COLOURS = matplotlib.colormaps['RdBu_r'].with_extremes(bad=NO_VALUE)
 STYLE = {
     'font.size': 8,
     'axes.linewidth': 0.6,

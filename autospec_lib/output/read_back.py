@@ -15,7 +15,7 @@ from autospec_lib.core import keys
 from autospec_lib.core.products import Kind, Products, Spectrum, by_key
 from autospec_lib.core.types import Cutout, FloatArray, Grid, Measured, Target, Voxels
 from autospec_lib.output.source_file import CHANNEL
-from autospec_lib.output.summary import main_spectra
+from autospec_lib.output.summary_columns import main_spectra
 
 FACTS = ('OBJMASK', 'OBJNPIX', 'OBJAREA', 'DBNUM', 'DBGROW')
 
@@ -55,7 +55,7 @@ def read_source(path: Path) -> tuple[Products, Cutout]:
 
 
 def main_keys(path: Path) -> list[str]:
-    """The keys without _SKYSUB of the main spectra in a source's file, see `summary.main_spectra`.
+    """The keys without _SKYSUB of the main spectra in a source's file, see `summary_columns.main_spectra`.
 
     Raises
     ------

@@ -16,7 +16,7 @@ from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Products, Spectrum
 from autospec_lib.core.types import Cutout, Ident
 from autospec_lib.output.source_file import BLOCK, ident_card, printable, stored
-from autospec_lib.output.summary import main_spectra
+from autospec_lib.output.summary_columns import main_spectra
 
 FOLDER = 'spectra'
 COMMENT = 'source of AutoSpec'  # the comment of the card OBJECT, by which AutoSpec recognises its own files

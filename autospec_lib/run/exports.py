@@ -8,7 +8,7 @@ import numpy as np
 
 from autospec_lib.core import keys
 from autospec_lib.output import marz, read_back
-from autospec_lib.output.summary import Row
+from autospec_lib.output.summary_columns import Row
 from autospec_lib.run.job import Job
 
 FOR_REDSHIFTS = keys.DEBLEND  # or, where a source has none, its reference spectrum

@@ -16,7 +16,7 @@ from autospec_lib.core.errors import OutputError
 from autospec_lib.core.products import Products
 from autospec_lib.core.types import Cutout, Ident, Target
 from autospec_lib.core.wording import after
-from autospec_lib.output import summary
+from autospec_lib.output import summary_columns
 from autospec_lib.output.report import page
 from autospec_lib.output.selection import select
 from autospec_lib.run.job import Job
@@ -187,10 +187,10 @@ def _table(
 
     unit = job.cube.grid.unit
     redshifts = {target.id: target.z for target in job.catalogue if target.z is not None}
-    units = {'': '', summary.FLUX: unit_text(unit) if unit else ''}
+    units = {'': '', summary_columns.FLUX: unit_text(unit) if unit else ''}
     columns = [
         (one.name, units.get(one.unit, one.unit), one.text, one.kind is not str)
-        for one in summary.columns(rows)
+        for one in summary_columns.columns(rows)
         if one.name not in NOT_SHOWN
     ]
     place = [name for name, *_ in columns].index('MAG_WHITE')

@@ -1,6 +1,7 @@
 """``--view``: the page is opened, or its place is told, or it is served."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -57,6 +58,14 @@ def test_over_ssh_it_says_what_to_copy(report, here, monkeypatch, capsys, displa
     assert f'{report}/results' in said
     assert '--port' in said
     assert here == []
+
+
+def test_what_is_to_be_copied_is_one_word_of_the_shell(report, tmp_path, capsys):
+    moved = tmp_path / 'my field'
+    (report / 'results').rename(moved)
+    assert main(['--view', str(moved)]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if 'scp' in line)
+    assert shlex.split(line)[-2].endswith(f':{moved}')
 
 
 def test_an_output_folder_that_was_copied_is_found(report, tmp_path_factory, capsys):

@@ -1,4 +1,4 @@
-"""Decides which columns of a catalogue are read as what: names and units -> roles. The names: `catalog_names`."""
+"""Decides which columns of a catalogue are read as what: names and units -> roles. The names: `column_names`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from autospec_lib.core.errors import InputError
-from autospec_lib.inputs.catalogs import catalog_names as names
+from autospec_lib.inputs.catalogs import column_names as names
 
 # A column's name and its unit or ''.
 Header: TypeAlias = Sequence[tuple[str, str]]

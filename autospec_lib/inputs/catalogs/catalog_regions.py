@@ -31,7 +31,7 @@ _FRAMES = {
 }
 _OTHER_FRAMES = ('wcs', 'linear', 'amplifier', 'detector', 'tile')
 _SHAPES = {'point': 2, 'circle': 3, 'ellipse': 5}  # and how many numbers each has
-_OTHER_SHAPES = {'point': 2, 'circle': 3, 'ellipse': 5}  # and how many numbers each has
+_OTHER_SHAPES = ('box', 'rotbox', 'polygon', 'annulus', 'panda', 'line', 'vector', 'ruler', 'compass', 'text')
 _SHAPE = re.compile(r'([+-]?)\s*([a-z]+)\s*(?:\(([^)]*)\)|\s([^#]*))', re.IGNORECASE)
 _TEXT = re.compile(r'\btext\s*=\s*(?:\{([^}]*)\}|"([^"]*)"|\'([^\']*)\')')
 _LENGTH = re.compile(r'([+-]?[\d.]+(?:e[+-]?\d+)?)("|\'|d|r|p|i)?', re.IGNORECASE)

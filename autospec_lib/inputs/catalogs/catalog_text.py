@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from autospec_lib.core.errors import InputError
-from autospec_lib.inputs.catalogs import catalog_columns, catalog_names
+from autospec_lib.inputs.catalogs import catalog_columns, column_names
 from autospec_lib.inputs.catalogs.catalog_columns import Columns, Header
 from autospec_lib.inputs.catalogs.catalog_rows import Rows
 
@@ -161,7 +161,7 @@ def _by_another_name(name: str, header: Header, index: Mapping[str, int], places
 
 def _looks_like_pixels(name: str, header: Header) -> tuple[str, ...]:
     x, y = (title for title, _ in header[1:3])
-    if not any(pair[:2] == (x.lower(), y.lower()) for pair in catalog_names.UNCLEAR_PIXELS):
+    if not any(pair[:2] == (x.lower(), y.lower()) for pair in column_names.UNCLEAR_PIXELS):
         return ()
     return (f'{name}: a comment calls columns 2 and 3 {x} and {y}; they are taken as degrees, by position',)
 
@@ -237,7 +237,7 @@ def _unnamed(place: str, header: Header, catalogue_mode: bool) -> Columns:
     by_position = catalog_columns.by_position(catalogue_mode)
     if any(known.index(role) != index for role, index in by_position.index.items() if role in known):
         raise InputError(f'{place}: a header with some of ID, RA and DEC; expected all three, or none')
-    if any(re.split(r'_|\d', name.lower())[0] in catalog_names.NO_POSITIONS for name in known[1:3]):
+    if any(re.split(r'_|\d', name.lower())[0] in column_names.NO_POSITIONS for name in known[1:3]):
         return _chosen(place, header, catalogue_mode)  # says what is missing
     what = f'{place}: a header without ID, RA and DEC; columns are taken by position'
     return replace(by_position, warnings=(what,))

@@ -143,3 +143,10 @@ def test_what_the_package_regions_writes(tmp_path):
     assert [target.id for target in found.targets] == ['M 31', 1, 2]
     np.testing.assert_allclose(places(found), [(150.25, -2.5), (150.5, 2.5), (150.5, 2.5)], rtol=0, atol=1e-9)
     assert found.targets[0].aper == pytest.approx(2, rel=1e-9)
+
+
+@pytest.mark.parametrize('shape', ['box(150, 2, 3", 3", 0)', 'polygon(150, 2, 150.1, 2, 150, 2.1)'])
+def test_a_region_file_may_begin_with_any_shape(tmp_path, shape):
+    (tmp_path / 'sources.reg').write_text(f'{shape}\n')
+    with pytest.raises(InputError, match='is not a source; expected point, circle or ellipse'):
+        catalog.load(tmp_path / 'sources.reg', 'param', 5.0, '')

@@ -17,7 +17,7 @@ from builders import DEC, RA, gaussian, sky_header
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Target
-from autospec_lib.inputs.catalogs import catalog, catalog_names
+from autospec_lib.inputs.catalogs import catalog, column_names
 from autospec_lib.inputs.catalogs.catalog_rows import InPixels
 
 SIZE, REF = 4.5, 'g-band'
@@ -504,12 +504,12 @@ def test_what_muselet_writes(tmp_path, monkeypatch):
 
 
 def test_each_name_stands_once_and_in_small_letters():
-    for some in (catalog_names.IDENTS, catalog_names.SKY, catalog_names.PIXELS, catalog_names.REDSHIFTS):
+    for some in (column_names.IDENTS, column_names.SKY, column_names.PIXELS, column_names.REDSHIFTS):
         assert len(set(some)) == len(some)
         assert repr(some) == repr(some).lower()
 
 
-@pytest.mark.parametrize('pair', catalog_names.SKY, ids=lambda pair: pair[0])
+@pytest.mark.parametrize('pair', column_names.SKY, ids=lambda pair: pair[0])
 def test_every_name_of_a_position(load, pair):
     found = load('sources.csv', f'NUMBER,{pair[0].upper()},{pair[1].upper()}\n3,{RA / 100},{DEC / 100}\n')
     radians = pair[0].startswith('coord_')

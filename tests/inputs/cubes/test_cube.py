@@ -119,7 +119,9 @@ def test_a_subcube_of_less_than_three_spaxels_is_said(path, size, width):
     assert cutout.notes == expected
 
 
-@pytest.mark.parametrize(('dx', 'dy', 'arcsec'), [(-14.5, 0, '0.2'), (0, 13.5, '0.2'), (100, 0, '17.3')])
+@pytest.mark.parametrize(
+    ('dx', 'dy', 'arcsec'), [(-14.5, 0, '0.2'), (0, 13.5, '0.2'), (100, 0, '17.3'), (-13.6, 0, 'less than 0.1')]
+)
 def test_a_position_outside_names_its_distance(path, dx, dy, arcsec):
     with pytest.raises(SourceError, match=f'{arcsec} arcsec outside the cube; skipped'):
         cutouts.cut(cube.open_cube(path), target(dx, dy))

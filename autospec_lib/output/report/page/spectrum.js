@@ -138,7 +138,7 @@ const Spectrum = {
     });
   },
 
-  /** The upper axis: rest wavelengths in vacuum. Its ticks are positions on the lower one, so that both move together. */
+  /** The upper axis: rest wavelengths in vacuum. Its ticks are positions on the lower one: both move together. */
   restAxis() {
     const { frame, options, data } = this;
     if (options.z === null || !frame.unit) return { 'xaxis2.visible': false };

@@ -1,6 +1,6 @@
 """The tables of docs/parameters.md.
 
-``python -m autospec_lib.config.params_table docs/parameters.md`` writes them.
+``python -m autospec_lib.config.parameters_page docs/parameters.md`` writes them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from autospec_lib.config.params import FIELDS, KNOWN
 
-MARK = '<!-- From here on the page is made by autospec_lib/config/params_table.py: do not edit. -->\n'
+MARK = '<!-- From here on the page is made by autospec_lib/config/parameters_page.py: do not edit. -->\n'
 # Tuples, texts in quotes, True and False, parameters' names.
 _CODE = re.compile(rf"\([^()]*, [^()]*\)|\(\)|(?<!\w)('[^' ]*'|True|False|{'|'.join(KNOWN)})(?!\w)")
 

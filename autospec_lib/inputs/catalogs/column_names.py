@@ -1,7 +1,7 @@
 """The names of columns in catalogues, in lower case, in the order in which they are looked for.
 
 The table in docs/inputs.md is made from this file:
-``python -m autospec_lib.inputs.catalogs.catalog_names docs/inputs.md``.
+``python -m autospec_lib.inputs.catalogs.column_names docs/inputs.md``.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ PROGRAMS = (
     ('SExtractor', ('number', 'x_world')),
 )
 
-MARK = '<!-- This table is made by autospec_lib/inputs/catalogs/catalog_names.py: do not edit. -->\n'
+MARK = '<!-- This table is made by autospec_lib/inputs/catalogs/column_names.py: do not edit. -->\n'
 END = '<!-- End of the table. -->\n'
 
 

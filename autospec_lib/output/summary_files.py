@@ -1,6 +1,6 @@
 """The files of the summary: rows -> ``summary.ecsv`` and ``summary.fits``, and the former back to rows.
 
-The columns are defined in `summary`.
+The columns are defined in `summary_columns`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autospec_lib.core.atomic import complete_file
-from autospec_lib.output.summary import FLUX, Column, Row, columns
+from autospec_lib.output.summary_columns import FLUX, Column, Row, columns
 
 if TYPE_CHECKING:
     from astropy.table import Table

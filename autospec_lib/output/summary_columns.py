@@ -1,6 +1,6 @@
 """The columns of the summary, and a source's row: what was measured, as plain values.
 
-`summary_table` writes the rows to files.
+`summary_files` writes the rows to files.
 """
 
 from __future__ import annotations
