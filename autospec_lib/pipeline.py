@@ -82,7 +82,8 @@ def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> P
     if params.out_sub:
         products |= Products(cubes={keys.CUBE: _cube(cutout, cutout.voxels.data)})
     if params.xcor:
-        products |= _cross_correlated(products, _Spaxels(cutout, masks.xcor, sky), params)
+        matched = target if masks.xcor is masks.target else _Spaxels(cutout, masks.xcor, sky)
+        products |= _cross_correlated(products, matched, params)
     if params.noise == 'propagated':
         return products
     return noise.with_empirical_noise(products, cutout.voxels, masks.sky)
