@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -19,6 +20,8 @@ PIXELS = 'pixels'  # in place of a factor, which depends on the cube
 
 _PIXEL_UNITS = ('pix', 'pixel', 'pixels', 'px')
 _RADIAN = 3600 * math.degrees(1)
+# What stands in the place of a unit of coordinates: their epoch, frame or sexagesimal form.
+_NOT_A_UNIT = re.compile(r'\d{4}|icrs|fk[45]|gaia|hms|dms|:', re.IGNORECASE)
 _ARCSEC = {
     **dict.fromkeys(('h', 'hr', 'hour', 'hours', 'hourangle'), 54000.0),
     **dict.fromkeys(('rad', 'radian', 'radians'), _RADIAN),
@@ -232,4 +235,6 @@ def _units(
         elif name.lower().startswith('coord_') and not word:
             scale[role] = math.degrees(1)
             warnings.append(f'column {name} has no unit; taken as radians, as LSST has it')
+        elif word and not _NOT_A_UNIT.search(word):
+            warnings.append(f'column {name} is in {unit}, which is not a unit of angle; taken as degrees')
     return scale, frozenset(in_pixels), faults, tuple(warnings)

@@ -266,6 +266,13 @@ def test_units_of_right_ascension(tmp_path, load, unit, factor):
     assert load('sources.txt', text).targets[0].ra == pytest.approx(150, rel=1e-14)
 
 
+@pytest.mark.parametrize(('unit', 'warned'), [('km', True), ('J2000', False), ('h:m:s', False), ('deg', False)])
+def test_what_is_not_a_unit_of_angle_is_said(load, unit, warned):
+    found = load('sources.txt', f'ID RA({unit}) DEC\n3 150.0 2.0\n')
+    assert found.targets[0].ra == 150.0
+    assert [f'RA is in {unit}' in line for line in found.warnings] == [True] * warned
+
+
 @pytest.mark.parametrize(('unit', 'arcsec'), [('arcsec', 2.0), ('arcmin', 120.0), ('deg', 7200.0), ('pix', 2.0)])
 def test_units_of_sizes(tmp_path, load, unit, arcsec):
     made = table(size=[2.0, np.nan], aper=[2.0, np.nan])
