@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = result.add_argument
-    add('folder', nargs='?', metavar='FOLDER', help='the working folder (default: here); with --radec, or the cube')
+    add('folder', nargs='?', metavar='FOLDER', help='the working folder (default: here); with --radec also a cube')
     does = result.add_mutually_exclusive_group()
     does.add_argument(
         '--init', action='store_true', help='write templates of param.py and catalog.txt; keep what is there'
