@@ -113,7 +113,7 @@ def _take_redshifts(folder: Path, options: argparse.Namespace, _interruption: In
     number, unknown = redshifts.take(job, Path(options.marz_results))
     _warn([*warned, *unknown], options)
     if not options.quiet:
-        say(f'redshifts of {number} sources are in {job.folder / job.params.output / "summary.ecsv"}')
+        say(f'redshifts of {number} sources are in {job.output / "summary.ecsv"}')
     return 0
 
 
@@ -175,7 +175,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
 
     report = Report(len(targets))
     extract = _way(job, targets, options, interruption)  # a cluster that does not answer is a fault of the command line
-    output = job.folder / job.params.output
+    output = job.output
     with ExitStack() as stack:
         try:
             unlocked = list(filter(None, [stack.enter_context(locked(output))]))

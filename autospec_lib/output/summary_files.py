@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autospec_lib.core.atomic import complete_file
+from autospec_lib.output.source_file import printable
 from autospec_lib.output.summary_columns import FLUX, Column, Row, columns
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def write(folder: Path, rows: Sequence[Row], unit: str) -> None:
         table.write(path, format='ascii.ecsv')
     for name in table.colnames:
         if table[name].dtype.kind == 'U':
-            table[name] = [_ascii(text) for text in table[name]]
+            table[name] = [printable(text) for text in table[name]]
         if len(name) > LONGEST:
             table.rename_column(name, f'{name[:LONGEST]}_{table.index_column(name)}'.replace("'", '_'))
     found = [table[name].unit for name in table.colnames]
@@ -70,11 +71,6 @@ def _in_fits(unit: Any) -> str:
         return str(unit.to_string('fits'))
     except ValueError:
         return str(unit)
-
-
-def _ascii(text: str) -> str:
-    """FITS tables hold ASCII only."""
-    return text.encode('ascii', 'replace').decode()
 
 
 def made(rows: Sequence[Row], unit: str) -> Table:

@@ -39,7 +39,7 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
         yield f'{job.params.datacube}: {slow.line}'
     kept = [target for target in targets if job.resume and resume.is_complete(job, target)]
     there = sum(job.path(target).exists() for target in targets) - len(kept)
-    output = job.folder / job.params.output
+    output = job.output
     disk = next(path for path in (output, *output.parents) if path.exists())
     needed = sum(map(partial(file_size, job), spaxels))
     yield f'memory: about {memory(job, max(spaxels), processes) / 1e6:.0f} MB'

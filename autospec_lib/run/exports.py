@@ -24,7 +24,7 @@ def write_marz(job: Job, rows: Sequence[Row]) -> None:
     """
     entries = list(_entries(job, rows))
     if entries:
-        marz.write(job.folder / job.params.output / marz.NAME, entries, job.cube.wave, job.cube.grid)
+        marz.write(job.output / marz.NAME, entries, job.cube.wave, job.cube.grid)
 
 
 def _entries(job: Job, rows: Sequence[Row]) -> Iterator[marz.Entry]:
@@ -32,7 +32,7 @@ def _entries(job: Job, rows: Sequence[Row]) -> Iterator[marz.Entry]:
         if not row.get('FILE'):
             continue
         try:
-            spectrum = read_back.read_spectrum(job.folder / job.params.output / row['FILE'], FOR_REDSHIFTS)
+            spectrum = read_back.read_spectrum(job.output / row['FILE'], FOR_REDSHIFTS)
         except (OSError, KeyError, ValueError):  # it has been removed or replaced meanwhile
             continue
         if len(spectrum.data) == len(job.cube.wave) and np.isfinite(spectrum.data).any():

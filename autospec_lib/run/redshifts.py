@@ -32,7 +32,7 @@ def take(job: Job, path: Path) -> tuple[int, list[str]]:
         If the summary cannot be written.
     """
     found = marz_results.read(path)
-    output = job.folder / job.params.output
+    output = job.output
     try:
         with locked(output):
             results = Results(job, [], Pages(job, shlex.join(['AutoSpec', '--marz-results', str(path)])))

@@ -40,7 +40,7 @@ class Results:
 
     def __init__(self, job: Job, chosen: Sequence[Target], pages: Pages) -> None:
         self._job, self._targets = job, {target.id: target for target in job.catalogue}
-        self._output = job.folder / job.params.output
+        self._output = job.output
         mine = {target.id for target in chosen}
         others = [target for target in job.catalogue if target.id not in mine]
         self._earlier = self._read()

@@ -84,7 +84,7 @@ def plan(job: Job, targets: Sequence[Target], shared: bool = False) -> Plan | No
 
 def _folder(job: Job, nbytes: int, shared: bool) -> Path | None:
     """A folder with room for a copy: one for temporary files that is not in memory, or the output folder."""
-    output = job.folder / job.params.output
+    output = job.output
     usual = [] if shared else [Path(tempfile.gettempdir()), Path('/var/tmp')]
     for folder in (*usual, output):
         there = next(path for path in (folder, *folder.parents) if path.exists())
