@@ -24,7 +24,7 @@ from speed import machine, make_folder, open_job, report
 
 from autospec_lib import pipeline
 from autospec_lib.core.errors import SourceError
-from autospec_lib.inputs import cutouts
+from autospec_lib.inputs import cube
 from autospec_lib.output import summary_columns
 from autospec_lib.run import pages
 
@@ -44,7 +44,7 @@ def write(folder: Path, number: int) -> list[tuple[str, str]]:
     made = []
     for target in targets:
         try:
-            cutout = cutouts.cut(job.cube, target, job.sources)
+            cutout = cube.cut(job.cube, target, job.sources)
         except SourceError:
             continue
         made.append((cutout, pipeline.process(cutout, job.params, job.segmentation)))

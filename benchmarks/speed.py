@@ -36,8 +36,7 @@ from autospec_lib.config import reading
 from autospec_lib.core import geometry
 from autospec_lib.core.types import Target
 from autospec_lib.demo import folders
-from autospec_lib.inputs import cutouts
-from autospec_lib.inputs.cubes import cube
+from autospec_lib.inputs import cube
 from autospec_lib.output import plots, source_file
 from autospec_lib.run import preparation, source
 from autospec_lib.run.job import Job
@@ -119,7 +118,7 @@ def seconds_of(function: Callable[[], Any]) -> float:
 def floor(job: Job, target: Target) -> None:
     """Read the bytes of data and variance of a subcube, and two passes of matrix products over each."""
     rng = np.random.default_rng(0)
-    centre = cutouts.locate(job.cube, target)
+    centre = cube.locate(job.cube, target)
     ys, xs = geometry.box_around(centre, target.size, job.cube.pixel)
     for layer in (job.cube.data, job.cube.noise):
         mapped = np.memmap(layer.path, layer.dtype, 'r', layer.offset, layer.shape)
@@ -295,7 +294,7 @@ def by_size(job: Job, target: Target, sizes: tuple[float, ...], where: str) -> l
         sized = replace(target, size=size)
         source.extract(job, sized)
         median = np.median([seconds_of(lambda t=sized: source.extract(job, t)) for _ in range(5)])
-        voxels = cutouts.cut(job.cube, sized).data.size
+        voxels = cube.cut(job.cube, sized).data.size
         rows.append((f'SIZE = {size:g} ({where})', f'{1e3 * median:.0f} ms, {1e9 * median / voxels:.0f} ns per voxel'))
     return rows
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from autospec_lib.config import validators
 from autospec_lib.config.validators import Kind
+from autospec_lib.core.noise_kind import Extension
 
 _HEADER = """\
 # Parameters of AutoSpec. A line that you leave out keeps its default, which is the value shown here.
@@ -57,7 +58,7 @@ class Params:
         'table of the sources: text with ID RA DEC ..., FITS, VOTable, DS9 regions ...',
         'See [Catalogue](inputs.md#catalogue).',
     )
-    data_ext: tuple[int | str, ...] = _parameter(
+    data_ext: tuple[Extension, ...] = _parameter(
         (),
         validators.EXTENSIONS,
         'Input',

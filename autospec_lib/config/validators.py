@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
-from autospec_lib.core.noise_words import WORDS, split_entry
+from autospec_lib.core.noise_kind import NOISE_WORDS, Extension
 from autospec_lib.core.wording import near, show
 
 Check: TypeAlias = Callable[[Any], Any]
@@ -210,36 +210,37 @@ def _item(check: Check, value: Any) -> Any:
         raise ValueError(f'holds {show(value)}, which {problem}', hint) from None
 
 
-def extensions(value: Any) -> tuple[int | str, ...]:
-    """Up to three extensions: data, noise (if needed with its kind after a colon), mask; '' stands for none."""
-    result: tuple[int | str, ...] = several(_extension, most=3)(value)
-    if result and result[0] == '':
+def extensions(value: Any) -> tuple[Extension, ...]:
+    """Up to three extensions: data, noise (if needed with its kind after a colon), flags; '' stands for none."""
+    result: tuple[Extension, ...] = several(_extension, most=3)(value)
+    if result and result[0].name == '':
         raise ValueError('names no extension for the data')
-    for entry, part in ((result[:1], 'data'), (result[2:], 'mask')):
-        if entry and split_entry(entry[0])[1]:
-            raise ValueError(f'holds {show(entry[0])}, which gives a kind of noise for the {part}')
+    for entries, part in ((result[:1], 'data'), (result[2:], 'mask')):
+        if entries and entries[0].kind is not None:
+            raise ValueError(f'holds {show(str(entries[0]))}, which gives a kind of noise for the {part}')
     return result
 
 
-def _extension(value: Any) -> int | str:
+def _extension(value: Any) -> Extension:
+    if isinstance(value, Extension):
+        return value
     if value == '':
-        return ''
-    if not isinstance(value, int) or isinstance(value, bool):
-        return _named_extension(name(value))
-    if value < 0:
-        raise ValueError('is negative')
-    return value
-
-
-def _named_extension(value: str) -> str:
-    extension, kind = split_entry(value)
-    if kind:
-        if extension == '':
-            raise ValueError('names no extension')
-        return f'{extension}: {kind}'
-    if ':' in value:
-        raise ValueError('does not name a kind of noise', near(value.rpartition(':')[2].strip(), WORDS))
-    return value
+        return Extension('')
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value < 0:
+            raise ValueError('is negative')
+        return Extension(value)
+    text = name(value)
+    extension, colon, word = text.rpartition(':')
+    if not colon:
+        return Extension(text)
+    kind = NOISE_WORDS.get(' '.join(word.lower().split()))
+    if kind is None:
+        raise ValueError('does not name a kind of noise', near(word.strip(), NOISE_WORDS))
+    extension = extension.strip()
+    if not extension:
+        raise ValueError('names no extension')
+    return Extension(int(extension) if extension.isdecimal() else extension, kind)
 
 
 SWITCH = Kind(switch, 'True or False')

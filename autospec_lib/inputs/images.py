@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from astropy import units as u
 from astropy.io import fits
-from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import FloatArray, IntArray
 from autospec_lib.inputs import resample
-from autospec_lib.inputs.cubes.axis_order import PAIRS, in_order
-from autospec_lib.inputs.cubes.frames import in_icrs
-from autospec_lib.inputs.cubes.noise_kinds import is_quality, looks_like_noise
-from autospec_lib.inputs.cubes.units import known
+from autospec_lib.inputs.coordinates import Sky, arranged, find_axes, header_of_axes, open_sky
+from autospec_lib.inputs.noise_kinds import are_flags, looks_like_noise
 from autospec_lib.inputs.storage.fits_arrays import open_fits, readable
+from autospec_lib.inputs.units import parsed, written
 
 if TYPE_CHECKING:
     from mpdaf.obj import WCS as MpdafWCS  # noqa: N811
@@ -80,15 +78,15 @@ class _ByMpdaf(NamedTuple):
 
 
 class SkyImage(NamedTuple):
-    """An image (ny, nx) in a file, its header, and its celestial WCS with all distortions."""
+    """An image (ny, nx) in a file, its header, and its coordinates."""
 
     data: NDArray[Any]
     header: fits.Header
-    wcs: WCS
+    sky: Sky
 
 
 def open_image(path: Path, prefer: tuple[str, ...] = ('DATA', 'SCI')) -> SkyImage:
-    """The first two-dimensional array of a FITS file that is an image, with its coordinates in RA and Dec (ICRS).
+    """The first two-dimensional array of a FITS file that is an image, with its coordinates.
 
     Axes of length 1 are dropped, and an image with latitude on its first axis is transposed. Extensions that hold
     noise, weights, quality flags or masks are no images.
@@ -113,16 +111,12 @@ def open_image(path: Path, prefer: tuple[str, ...] = ('DATA', 'SCI')) -> SkyImag
         hdu = flat[0]
         if 'CTYPE1' not in hdu.header or 'CTYPE2' not in hdu.header:
             raise InputError(f'{path.name}: no celestial WCS (CTYPE1, CTYPE2); it cannot be placed on the cube')
-        order = in_order(path.name, hdu.name or 'the image', hdu.header, hdu.shape, others=0)
-        types = [str(order.header[f'CTYPE{axis}']).strip().upper() for axis in (1, 2)]
-        if PAIRS.get(types[0][:4]) != types[1][:4]:
-            raise InputError(f'{path.name}: its axes are {types[0]} and {types[1]}; expected RA and Dec: reproject it')
-        header, _ = in_icrs(path, order.header, (order.shape[0], order.shape[1]))
-        with readable(path, 'its WCS cannot be read'):
-            # The lookup tables of a distortion lie in other extensions of the file.
-            wcs = WCS(header, hdus).celestial
-        data = np.array(order.of(hdu.data))
-    return SkyImage(data, header, wcs)
+        name = hdu.name or 'the image'
+        axes = find_axes(path.name, name, hdu.header, hdu.shape, spectral=False)
+        header = header_of_axes(hdu.header, axes)
+        sky = open_sky(path, name, header, hdus)
+        data = np.array(arranged(hdu.data, axes))
+    return SkyImage(data, header, sky)
 
 
 def _is_flat(shape: tuple[int, ...]) -> bool:
@@ -132,10 +126,10 @@ def _is_flat(shape: tuple[int, ...]) -> bool:
 def _is_about_another(hdu: fits.ImageHDU) -> bool:
     """Whether an extension holds noise, weights or flags of another one."""
     declared = str(hdu.header.get('HDUCLAS2', '')).strip().upper() in ('ERROR', 'QUALITY')
-    return declared or is_quality(hdu.name) or looks_like_noise(hdu.name)
+    return declared or are_flags(hdu.name) or looks_like_noise(hdu.name)
 
 
-def align(path: Path, cube_header: fits.Header, shape: tuple[int, int]) -> AlignedImage:
+def align(path: Path, grid: Sky, shape: tuple[int, int]) -> AlignedImage:
     """Put an image on the cube's grid.
 
     This is done by MPDAF's `Image.align_with_image`, as in v1.1.2. It ignores distortions, fails near the poles, and
@@ -146,8 +140,8 @@ def align(path: Path, cube_header: fits.Header, shape: tuple[int, int]) -> Align
     ----------
     path : Path
         FITS image.
-    cube_header : fits.Header
-        With the cube's WCS.
+    grid : Sky
+        The cube's coordinates.
     shape : (int, int)
         The cube's (ny, nx).
 
@@ -159,22 +153,23 @@ def align(path: Path, cube_header: fits.Header, shape: tuple[int, int]) -> Align
     found = open_image(path)
     data = np.asarray(found.data, float)
     # MPDAF cannot open files with units that astropy does not know.
-    unit = known(str(found.header.get('BUNIT', '')))
+    unit = written(parsed(str(found.header.get('BUNIT', ''))))
     if not np.isfinite(data).any():
         raise InputError(f'{path.name}: holds no value (all NaN); take it out of IMG')
     with readable(path, 'cannot be put on the grid of the cube'):
-        wcs = WCS(cube_header).celestial
-        if data.shape == shape and _deviation(found.wcs, wcs, shape) < SAME_GRID:
+        if data.shape == shape and _deviation(found.sky, grid, shape) < SAME_GRID:
             return AlignedImage(data, unit)
-        if not _overlap(found.wcs, data.shape, wcs, shape):
+        if not _overlap(found.sky, data.shape, grid, shape):
             raise InputError(f'{path.name}: does not overlap the cube; correct its WCS, or take it out of IMG')
         mpdaf = None
-        if not (resample.is_distorted(found.header, found.wcs) or resample.is_distorted(cube_header, wcs)):
+        cube_header = fits.Header(grid.cards())
+        distorted = resample.is_distorted(found.header, found.sky.wcs) or resample.is_distorted(cube_header, grid.wcs)
+        if not distorted and found.sky.frame is grid.frame is None:
             mpdaf = _aligned_by_mpdaf(data, found.header, cube_header, shape)
         values = np.full(shape, np.nan) if mpdaf is None else mpdaf.image.data.filled(np.nan)
-        filled = resample.resample(data, found.wcs, wcs, ~np.isfinite(values))
+        filled = resample.resample(data, found.sky, grid, ~np.isfinite(values))
         if mpdaf is not None and np.isfinite(filled).mean() > MOST_LOST:
-            mpdaf, filled = None, resample.resample(data, found.wcs, wcs, np.ones(shape, bool))
+            mpdaf, filled = None, resample.resample(data, found.sky, grid, np.ones(shape, bool))
         values = np.where(np.isfinite(filled), filled, values)
     if not np.isfinite(values).any():
         raise InputError(f'{path.name}: has no value on the cube; correct its WCS, or take it out of IMG')
@@ -199,23 +194,23 @@ def _aligned_by_mpdaf(
         aligned = image.align_with_image(Image(wcs=grid, data=np.zeros(shape), copy=False))
     except Exception:  # MPDAF's errors have no class of their own
         return None
-    return _ByMpdaf(aligned, grid) if _deviation(aligned.wcs.wcs, grid.wcs, shape) < OFF_GRID else None
+    return _ByMpdaf(aligned, grid) if _deviation(Sky(aligned.wcs.wcs), Sky(grid.wcs), shape) < OFF_GRID else None
 
 
-def _overlap(own: WCS, own_shape: tuple[int, ...], cube: WCS, shape: tuple[int, int]) -> bool:
+def _overlap(own: Sky, own_shape: tuple[int, ...], cube: Sky, shape: tuple[int, int]) -> bool:
     """Whether the centre of any spaxel lies in the image."""
     y, x = resample.places(cube, own, *np.indices(shape))
     return bool(((y > -0.5) & (y < own_shape[0] - 0.5) & (x > -0.5) & (x < own_shape[1] - 0.5)).any())
 
 
-def _deviation(a: WCS, b: WCS, shape: tuple[int, int]) -> float:
+def _deviation(a: Sky, b: Sky, shape: tuple[int, int]) -> float:
     """By how many pixels two WCS differ at the corners of an image; infinite if one of them is not defined there."""
     corners = np.array([(0, 0), (shape[1] - 1, 0), (0, shape[0] - 1), (shape[1] - 1, shape[0] - 1)], float)
-    there = a.all_world2pix(b.all_pix2world(corners, 0), 0, quiet=True)
+    there = np.array(resample.places(b, a, *corners.T[::-1]))[::-1].T
     return float(np.nan_to_num(np.abs(there - corners), nan=np.inf).max())
 
 
-def nearest_map(path: Path, cube_wcs: WCS, shape: tuple[int, int]) -> IntArray:
+def nearest_map(path: Path, grid: Sky, shape: tuple[int, int]) -> IntArray:
     """Put a segmentation map on the cube's grid by nearest neighbour; 0 where the map has no pixel.
 
     Raises
@@ -228,7 +223,7 @@ def nearest_map(path: Path, cube_wcs: WCS, shape: tuple[int, int]) -> IntArray:
     if (values < 0).any() or (values != np.round(values)).any() or (values > np.iinfo(np.int32).max).any():
         raise InputError(f'{path.name}: not a segmentation map: labels are whole numbers from 0 (no object) up')
     with readable(path, 'its WCS cannot be used'):
-        there = resample.places(cube_wcs, found.wcs, *np.indices(shape))
+        there = resample.places(grid, found.sky, *np.indices(shape))
     row, column = np.nan_to_num(np.round(there), nan=-1, posinf=-1, neginf=-1).astype(int)
     inside = (row >= 0) & (row < values.shape[0]) & (column >= 0) & (column < values.shape[1])
     if not inside.any():

@@ -8,6 +8,7 @@ from astropy.wcs import WCS
 from scipy.ndimage import map_coordinates
 
 from autospec_lib.core.types import BoolArray, FloatArray
+from autospec_lib.inputs.coordinates import Sky, turned
 
 CTYPES = ('-TPV', '-TPD', '-SIP')  # distortions that wcslib or astropy applies
 MOST_MISSING = 0.25  # a spaxel has no value if at least this share of it has none, as in MPDAF's alignment
@@ -23,13 +24,13 @@ def is_distorted(header: fits.Header, wcs: WCS) -> bool:
     return bool(named or wcs.has_distortion or any(f'C{kind}DIS{axis}' in header for kind in 'PQ' for axis in '12'))
 
 
-def places(grid: WCS, own: WCS, y: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+def places(grid: Sky, own: Sky, y: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Where pixels of one grid lie in another image.
 
     Parameters
     ----------
-    grid, own : astropy.wcs.WCS
-        Celestial coordinates of the grid, and of the image; both RA, Dec.
+    grid, own : Sky
+        Coordinates of the grid, and of the image.
     y, x : arrays
         Pixels of the grid, 0-based.
 
@@ -40,14 +41,21 @@ def places(grid: WCS, own: WCS, y: FloatArray, x: FloatArray) -> tuple[FloatArra
     """
     pixels = np.column_stack([x.ravel(), y.ravel()]).astype(float)
     with np.errstate(all='ignore'):
-        there = own.all_world2pix(grid.all_pix2world(pixels, 0), 0, quiet=True)
+        there = _carried(grid, own, pixels)
         # The inversion of a distortion may diverge, and positions on the other side of the sky may fall on the image.
-        back = grid.all_world2pix(own.all_pix2world(there, 0), 0, quiet=True)
+        back = _carried(own, grid, there)
         there[~(np.abs(back - pixels).max(axis=1) < CLOSE)] = np.nan
     return there[:, 1].reshape(y.shape), there[:, 0].reshape(x.shape)
 
 
-def resample(image: FloatArray, own: WCS, grid: WCS, wanted: BoolArray) -> FloatArray:
+def _carried(start: Sky, end: Sky, pixels: FloatArray) -> FloatArray:
+    """The pixels (n, 2) of one grid at the positions of pixels of another; columns are x and y."""
+    longitude, latitude = start.wcs.all_pix2world(pixels, 0).T
+    position = np.column_stack(turned(longitude, latitude, start.frame, end.frame))
+    return np.asarray(end.wcs.all_world2pix(position, 0, quiet=True))
+
+
+def resample(image: FloatArray, own: Sky, grid: Sky, wanted: BoolArray) -> FloatArray:
     """The mean of an image over each spaxel.
 
     As in MPDAF's `Image.align_with_image`, pixels hold brightness per area: a larger pixel does not hold more. The
@@ -58,8 +66,8 @@ def resample(image: FloatArray, own: WCS, grid: WCS, wanted: BoolArray) -> Float
     ----------
     image : array (my, mx)
         NaN for no value.
-    own, grid : astropy.wcs.WCS
-        Celestial coordinates of the image and of the cube.
+    own, grid : Sky
+        Coordinates of the image and of the cube.
     wanted : array of bool (ny, nx)
         The spaxels of the cube to fill.
 

@@ -11,7 +11,7 @@ import numpy as np
 from autospec_lib.core import keys
 from autospec_lib.core.errors import SourceError
 from autospec_lib.core.types import Target
-from autospec_lib.inputs import cutouts
+from autospec_lib.inputs import cube as cutouts
 from autospec_lib.run import resume, slow_storage
 from autospec_lib.run.job import Job
 
@@ -61,8 +61,7 @@ def memory(job: Job, spaxels: int, processes: int) -> float:
 def _cube(job: Job) -> Iterator[str]:
     cube = job.cube
     nl, ny, nx = cube.data.shape
-    noise = f'{cube.noise_kind} in {cube.noise.name} ({cube.noise_why})' if cube.noise else 'no variance'
-    yield f'cube: {job.params.datacube}, {nl} x {ny} x {nx} voxels (wavelength, y, x), {noise}'
+    yield f'cube: {job.params.datacube}, {nl} x {ny} x {nx} voxels (wavelength, y, x), {cube.noise_text}'
     yield f'recognised: {cube.recognised}'
     yield (
         f'wavelengths: {cube.wave[0]:.7g} to {cube.wave[-1]:.7g} {cube.grid.wave_unit}; '

@@ -10,7 +10,7 @@ from autospec_lib.config.params import Params
 from autospec_lib.core import keys
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 from autospec_lib.core.types import Ident, Target
-from autospec_lib.inputs.cubes.cube import OpenCube
+from autospec_lib.inputs.cube import OpenCube
 from autospec_lib.output import spectra_1d
 from autospec_lib.output.kept import Kept
 from autospec_lib.output.selection import Wanted

@@ -16,10 +16,11 @@ from autospec_lib.core import keys
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Ident, Target
 from autospec_lib.core.wording import near
-from autospec_lib.inputs import cutouts, images
+from autospec_lib.inputs import cube as cutouts
+from autospec_lib.inputs import images
 from autospec_lib.inputs.catalogs import catalog, given_positions
+from autospec_lib.inputs.cube import OpenCube, open_cube
 from autospec_lib.inputs.cubes import psf_setting
-from autospec_lib.inputs.cubes.cube import OpenCube, open_cube
 from autospec_lib.output import marz, spectra_1d, summary_files
 from autospec_lib.output.report import page
 from autospec_lib.run import lock, resume
@@ -174,7 +175,7 @@ def open_all(params: Params, folder: Path) -> OpenCube:
         With the faults of all files at once.
     """
     cube = open_cube(folder / params.datacube, params.data_ext)
-    shape = cube.data.shape[1:]
+    shape = cube.shape
     faults: list[str] = []
 
     def found(read: Callable[..., Any], *arguments: Any) -> Any:
@@ -183,8 +184,8 @@ def open_all(params: Params, folder: Path) -> OpenCube:
         except InputError as error:
             faults.extend(error.faults)
 
-    aligned = {keys.image_tag(name): found(images.align, folder / name, cube.header, shape) for name in params.img}
-    maps = {keys.image_tag(name): found(images.nearest_map, folder / name, cube.wcs, shape) for name in params.seg}
+    aligned = {keys.image_tag(name): found(images.align, folder / name, cube.sky, shape) for name in params.img}
+    maps = {keys.image_tag(name): found(images.nearest_map, folder / name, cube.sky, shape) for name in params.seg}
     path = folder / params.datacube
     psf = found(psf_setting.chosen, params.psf, path, cube.primary, cube.wave, cube.grid.wave_unit)
     faults += _too_high_degree(params, len(cube.wave))

@@ -12,7 +12,7 @@ from autospec_lib.core import keys
 from autospec_lib.core.errors import AutoSpecError, OutputError, SourceError
 from autospec_lib.core.products import Products
 from autospec_lib.core.types import Cutout, Target
-from autospec_lib.inputs import cutouts
+from autospec_lib.inputs import cube as cutouts
 from autospec_lib.output import source_file, spectra_1d, summary_columns
 from autospec_lib.output.selection import select
 from autospec_lib.output.summary_columns import Row

@@ -16,8 +16,8 @@ from builders import DEC, PIXEL, RA, SUMMARY, cube_header, gaussian, small_cube,
 
 from autospec_lib.cli.command import main
 from autospec_lib.core.errors import InputError
+from autospec_lib.inputs.cube import open_cube
 from autospec_lib.inputs.cubes import rearrangement
-from autospec_lib.inputs.cubes.cube import open_cube
 from autospec_lib.inputs.storage import stored_boxes, tiles
 from autospec_lib.run import schedule, slow_storage, source
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from autospec_lib.core.errors import SourceError
 from autospec_lib.core.types import Target
-from autospec_lib.inputs import cutouts
-from autospec_lib.inputs.cubes.cube import OpenCube
+from autospec_lib.inputs import cube as cutouts
+from autospec_lib.inputs.cube import OpenCube
 from autospec_lib.inputs.storage import stored_boxes
 from autospec_lib.inputs.storage.file_identity import Identity
 from autospec_lib.inputs.storage.fits_arrays import Layer
@@ -114,12 +114,12 @@ def copy(cube: OpenCube, plan: Sequence[Tiles], file: BinaryIO, shared: bool) ->
         with stored_boxes.opened(plan[0].path) as written:
             identity = Identity.of(written, (0, PART))
     copies = iter([replace(tiles, identity=identity) for tiles in plan])
-    data, noise, quality = (
+    data, noise, flags = (
         layer if layer is None or layer.values is not None else replace(layer, copy=next(copies))
-        for layer in (cube.data, cube.noise, cube.quality)
+        for layer in (cube.data, cube.noise, cube.flags)
     )
     assert data is not None
-    return replace(cube, data=data, noise=noise, quality=quality)
+    return replace(cube, data=data, noise=noise, flags=flags)
 
 
 def _write(layer: Layer, tiles: Tiles, file: BinaryIO) -> None:

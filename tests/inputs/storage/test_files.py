@@ -15,7 +15,7 @@ from builders import cube_header, small_cube, write_cube
 from autospec_lib.cli.command import main
 from autospec_lib.config import reading
 from autospec_lib.core.errors import InputError
-from autospec_lib.inputs.cubes import cube
+from autospec_lib.inputs import cube
 from autospec_lib.run import preparation, schedule
 
 OPENERS = {'gz': gzip.open, 'bz2': bz2.open, 'xz': lzma.open}

@@ -4,7 +4,7 @@ import pytest
 from astropy import units
 from builders import UNIT
 
-from autospec_lib.inputs.cubes.units import parsed, squared, standard
+from autospec_lib.inputs.units import parsed, squared, standard
 
 FLUX = '10**-20 erg Angstrom-1 s-1 cm-2', '10**-40 erg2 Angstrom-2 s-2 cm-4'
 

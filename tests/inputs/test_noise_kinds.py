@@ -7,10 +7,10 @@ from builders import DEC, NL, NX, NY, RA, UNIT, cube_header, small_cube, write_c
 from numpy.testing import assert_allclose
 
 from autospec_lib.cli.command import main
+from autospec_lib.config.validators import extensions
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Target
-from autospec_lib.inputs import cutouts
-from autospec_lib.inputs.cubes import cube
+from autospec_lib.inputs import cube
 
 SQUARED, INVERSE = f'({UNIT})**2', f'1/({UNIT})**2'
 STORED = {'variance': 4.0, 'sigma': 2.0, 'inverse variance': 0.25, 'inverse sigma': 0.5}
@@ -63,9 +63,9 @@ def stored(path, name, cards, value):
 @pytest.mark.parametrize(('name', 'cards', 'kind'), CASES, ids=[f'{c[0]}-{n}' for n, c in enumerate(CASES)])
 def test_the_kind_is_found(tmp_path, name, cards, kind):
     stored(tmp_path / 'c.fits', name, cards, STORED[kind])
-    opened = cube.open_cube(tmp_path / 'c.fits', ('DATA', name))
-    assert opened.noise_kind == kind
-    assert_allclose(cutouts.cut(opened, Target(7, RA, DEC, 3.0)).voxels.variance, 4.0, rtol=1e-6)
+    opened = cube.open_cube(tmp_path / 'c.fits', extensions(('DATA', name)))
+    assert opened.noise_kind.value == kind
+    assert_allclose(cube.cut(opened, Target(7, RA, DEC, 3.0)).voxels.variance, 4.0, rtol=1e-6)
 
 
 @pytest.mark.parametrize(('name', 'kind'), [(names[-1], kind) for kind, names in NAMED.items()])
@@ -94,11 +94,11 @@ def test_what_cannot_be_told_is_refused_and_can_be_said(tmp_path, name, cards):
     path = tmp_path / 'c.fits'
     stored(path, name, cards, 2.0)
     with pytest.raises(InputError, match=f"DATA_EXT = 'DATA', '{name}: variance'"):
-        cube.open_cube(path, ('DATA', name))
+        cube.open_cube(path, extensions(('DATA', name)))
     words = {'sigma': 'sigma', 'error': 'sigma', 'Variance': 'variance', 'inverse  variance': 'inverse variance'}
     for word, kind in words.items():
-        assert cube.open_cube(path, ('DATA', f'{name}: {word}')).noise_kind == kind
-    assert cube.open_cube(path, ('DATA', '2:sigma')).noise_kind == 'sigma'
+        assert cube.open_cube(path, extensions(('DATA', f'{name}: {word}'))).noise_kind.value == kind
+    assert cube.open_cube(path, extensions(('DATA', '2:sigma'))).noise_kind.value == 'sigma'
 
 
 def test_an_extension_without_a_name_goes_by_its_number(tmp_path):
@@ -106,9 +106,9 @@ def test_an_extension_without_a_name_goes_by_its_number(tmp_path):
     data = small_cube()[0]
     fits.HDUList([fits.PrimaryHDU(data, cube_header()), fits.ImageHDU(np.full_like(data, 2.0))]).writeto(path)
     with pytest.raises(InputError, match="DATA_EXT = 0, '1: variance'"):
-        cube.open_cube(path, (0, 1))
-    opened = cube.open_cube(path, (0, '1: sigma'))
-    assert opened.noise_kind == 'sigma'
+        cube.open_cube(path, extensions((0, 1)))
+    opened = cube.open_cube(path, extensions((0, '1: sigma')))
+    assert opened.noise_kind.value == 'sigma'
     assert 'extension 1 (sigma, as DATA_EXT says)' in opened.recognised
 
 

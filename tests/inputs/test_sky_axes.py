@@ -6,7 +6,7 @@ from builders import cube_header, small_cube, write_cube
 from numpy.testing import assert_allclose
 
 from autospec_lib.core.errors import InputError
-from autospec_lib.inputs.cubes import cube
+from autospec_lib.inputs import cube
 
 RAW = ('wcsset', 'ERROR', 'latp', 'parameter', 'off-diagonal', 'INITIAL', 'subimage', 'Error')
 
@@ -48,5 +48,5 @@ def test_a_fault_is_named_by_its_card(tmp_path, cards, said):
 @pytest.mark.parametrize('cards', [{'CTYPE3': 'AWAV-LOG'}, {'CD3_1': 1e-9, 'CD2_3': 1e-13}, {'PV3_1': 4.0}])
 def test_the_sky_does_not_depend_on_the_wavelengths(tmp_path, cards):
     opened = cube.open_cube(written(tmp_path, cards))
-    assert_allclose(opened.wcs.wcs_pix2world([[3, 5]], 0), WCS(cube_header()).celestial.wcs_pix2world([[3, 5]], 0))
+    assert_allclose(opened.sky.wcs.wcs_pix2world([[3, 5]], 0), WCS(cube_header()).celestial.wcs_pix2world([[3, 5]], 0))
     assert opened.grid.sky == {card.keyword: card.value for card in WCS(cube_header()).celestial.to_header().cards}

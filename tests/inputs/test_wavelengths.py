@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 from autospec_lib.cli.command import main
 from autospec_lib.core.errors import InputError
-from autospec_lib.inputs.cubes import cube
+from autospec_lib.inputs import cube
 
 LINEAR = WAVE0 + STEP * np.arange(NL)
 LOG10 = 1e-4 * np.arange(NL)
@@ -76,7 +76,7 @@ def test_spectra_have_the_wavelengths_of_the_cube_and_astropy_and_mpdaf_read_the
     unit = opened.grid.wave_unit
     scale = {'Angstrom': 1, 'nm': 10, 'um': 1e4}[unit]
     assert_allclose(scale * opened.wave, truth, rtol=1e-9)
-    assert bool(opened.remarks) >= (case in ASSUMED)
+    assert bool(opened.notes) >= (case in ASSUMED)
     (folder / 'param.py').write_text('SIZE = 3\nPLOTS = False\nOUT_SUB = True\n')
     assert main([str(folder), '-q']) == 0
     path = folder / 'output' / 'Source_7.fits'

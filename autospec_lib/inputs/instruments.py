@@ -1,7 +1,8 @@
 """The table of instruments: how their cubes are recognised, and what their extensions hold.
 
 To add one, add an entry to `INSTRUMENTS`, a cube to ``tests/layouts.py`` and a row to ``docs/instruments.md``. Cubes
-without an entry are read by the names of their extensions (`roles`), so an entry needs only what the names do not tell.
+without an entry are read by the names of their extensions (`extensions`), so an entry needs
+only what these do not tell.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from autospec_lib.core.noise_words import INVERSE_VARIANCE, SIGMA, VARIANCE
+from autospec_lib.core.noise_kind import NoiseKind
 
 FIRST = 'PRIMARY'  # stands for the first extension, which often has no name
 
@@ -29,12 +30,12 @@ class Instrument:
         that match the regular expressions. The card ``EXTNAME`` stands for an extension of this name.
     data : str
         Regular expression for the name of the extension with the data; `FIRST` for the first one.
-    noise, mask : str
+    noise, flags : str
         Names of these extensions, without the part that they share with the name of the data (RED_ of RED_DATA).
-    kind : str
+    kind : NoiseKind or None
         How the noise is stored, where the file does not declare it.
     bits : tuple of int
-        The bits of the mask that make a voxel bad; () = any.
+        The bits of the flags that make a voxel bad; () = any.
     unit, unit_if : str
         The unit where there is no BUNIT, and a card that must be true for this.
     response : str
@@ -42,7 +43,7 @@ class Instrument:
     slips : mapping of float to float
         Powers of ten that the pipeline writes into BUNIT by mistake, and the right ones.
     beside : (str, str, str) or ()
-        A regular expression for the file's name, and its replacements that give the files with variance and mask.
+        A regular expression for the file's name, and its replacements that give the files with variance and flags.
     """
 
     name: str = ''
@@ -50,8 +51,8 @@ class Instrument:
     signs: Sequence[Mapping[str, str]] = ()
     data: str = ''
     noise: str = ''
-    mask: str = ''
-    kind: str = ''
+    flags: str = ''
+    kind: NoiseKind | None = None
     bits: tuple[int, ...] = ()
     unit: str = ''
     unit_if: str = ''
@@ -65,41 +66,44 @@ MANGA_BITS = (0, 3, 10)  # NOCOV, FORESTAR, DONOTUSE; a voxel with LOWCOV or DEA
 MANGA = {'INSTRUME': 'MaNGA'}
 # In the order of recognition: the first entry that fits is used.
 INSTRUMENTS = (
-    Instrument('MUSE', 'MUSE', ({'INSTRUME': 'MUSE'},), 'DATA', 'STAT', 'DQ', VARIANCE),
+    Instrument('MUSE', 'MUSE', ({'INSTRUME': 'MUSE'},), 'DATA', 'STAT', 'DQ', NoiseKind.VARIANCE),
     Instrument(
         'MaNGA LOGCUBE', 'MANGA', ({**MANGA, 'CTYPE3': '.*-LOG'},),
-        'FLUX', 'IVAR', 'MASK', INVERSE_VARIANCE, bits=MANGA_BITS,
+        'FLUX', 'IVAR', 'MASK', NoiseKind.INVERSE_VARIANCE, bits=MANGA_BITS,
     ),
-    Instrument('MaNGA LINCUBE', 'MANGA', (MANGA,), 'FLUX', 'IVAR', 'MASK', INVERSE_VARIANCE, bits=MANGA_BITS),
+    Instrument('MaNGA LINCUBE', 'MANGA', (MANGA,), 'FLUX', 'IVAR', 'MASK', NoiseKind.INVERSE_VARIANCE, bits=MANGA_BITS),
     Instrument(
         'CALIFA', 'CALIFA', ({'CALIFAID': '.*'}, {'MED_VEL': '.*'}, {'EXTNAME': 'ERRWEIGHT'}, {'INSTRUME': 'PMAS.*'}),
-        FIRST, 'ERROR', 'BADPIX', SIGMA,
+        FIRST, 'ERROR', 'BADPIX', NoiseKind.SIGMA,
     ),
     Instrument('SAMI', 'SAMI', ({'INSTRUME': '.*SAMI.*'}, {'IFUPROBE': '.*', 'DROPFACT': '.*'}), FIRST, 'VARIANCE'),
     # Before KCWI, of which it reduces data too.
     Instrument(
         'PypeIt', 'PYPEIT', ({'DMODCLS': 'DataCube'}, {'PYP_SPEC': '.*', 'EXTNAME': 'SIG'}),
-        'FLUX', 'SIG', 'BPM', SIGMA,
+        'FLUX', 'SIG', 'BPM', NoiseKind.SIGMA,
         unit='1e-17 erg / (s cm2 Angstrom arcsec2)', unit_if='FLUXED',
     ),
     # The Python pipeline writes the power of ten with the wrong sign (FluxCalibrate.py). Its FLAGS is no mask: good
-    # voxels have bits of what was corrected. The IDL pipeline has noise and mask in files of their own.
+    # voxels have bits of what was corrected. The IDL pipeline has noise and flags in files of their own.
     Instrument(
-        'KCWI', 'KCWI', ({'INSTRUME': 'KC[WR][IM]'},), FIRST, 'UNCERT', 'MASK', SIGMA,
+        'KCWI', 'KCWI', ({'INSTRUME': 'KC[WR][IM]'},), FIRST, 'UNCERT', 'MASK', NoiseKind.SIGMA,
         slips={1e16: 1e-16}, beside=(r'(.*_)i(cube\w*\.fits.*)', r'\1v\2', r'\1m\2'),
     ),
     # Bit 0 is DO_NOT_USE; the other bits of DQ say why, or are information.
     *(
-        Instrument(f'JWST {name}', 'JWST', ({'TELESCOP': 'JWST', 'INSTRUME': card},), 'SCI', 'ERR', 'DQ', SIGMA, (0,))
+        Instrument(
+            f'JWST {name}', 'JWST', ({'TELESCOP': 'JWST', 'INSTRUME': card},),
+            'SCI', 'ERR', 'DQ', NoiseKind.SIGMA, bits=(0,),
+        )
         for name, card in (('NIRSpec', 'NIRSPEC'), ('MIRI', 'MIRI'), ('cube', '.*'))
     ),
     Instrument(
         'WEAVE', 'WEAVE', ({'EXTNAME': '(RED|BLUE)_SENSFUNC'}, {'INSTRUME': 'WEAVE'}),
-        '(RED|BLUE)_DATA', 'IVAR', kind=INVERSE_VARIANCE, response='SENSFUNC',
+        '(RED|BLUE)_DATA', 'IVAR', kind=NoiseKind.INVERSE_VARIANCE, response='SENSFUNC',
     ),
-    Instrument('KMOS', 'KMOS', ({'INSTRUME': 'KMOS'},), r'IFU\.\d+\.DATA', 'NOISE', kind=SIGMA),
-    Instrument('GMOS', 'GMOS', ({'INSTRUME': 'GMOS.*'},), 'SCI', 'VAR', 'DQ', VARIANCE),
-    Instrument('NIFS', 'NIFS', ({'INSTRUME': 'NIFS'},), 'SCI', 'VAR', 'DQ', VARIANCE),
+    Instrument('KMOS', 'KMOS', ({'INSTRUME': 'KMOS'},), r'IFU\.\d+\.DATA', 'NOISE', kind=NoiseKind.SIGMA),
+    Instrument('GMOS', 'GMOS', ({'INSTRUME': 'GMOS.*'},), 'SCI', 'VAR', 'DQ', NoiseKind.VARIANCE),
+    Instrument('NIFS', 'NIFS', ({'INSTRUME': 'NIFS'},), 'SCI', 'VAR', 'DQ', NoiseKind.VARIANCE),
     *(
         Instrument(name, name, ({'INSTRUME': name},))
         for name in ('SINFONI', 'ERIS', 'XSHOOTER', 'VIMOS', 'OSIRIS', 'HARMONI')
@@ -111,9 +115,9 @@ def recognise(headers: Sequence[Mapping[str, Any]]) -> tuple[Instrument, str]:
     """The instrument of a file with these headers, and the cards that say so; `UNKNOWN` and '' where none does."""
     for instrument in INSTRUMENTS:
         for sign in instrument.signs:
-            found = {card: _value(headers, card, pattern) for card, pattern in sign.items()}
-            if None not in found.values():
-                return instrument, ', '.join(f'{card} = {value!r}' for card, value in found.items())
+            values = {card: _value(headers, card, pattern) for card, pattern in sign.items()}
+            if None not in values.values():
+                return instrument, ', '.join(f'{card} = {value!r}' for card, value in values.items())
     return UNKNOWN, ''
 
 
