@@ -74,7 +74,7 @@ class Clock:
         self.now = now
         self.seconds = dict.fromkeys(STAGES, 0.0)
         self.places: list[tuple[Any, str, str]] = [
-            (cutouts, 'cut', 'read'),
+            (cube, 'cut', 'read'),
             (pipeline, '_segmentation_maps', 'segment'),
             (pipeline, '_cross_correlated', 'cross-correlate'),
             (pipeline, 'process', 'extract'),

@@ -7,6 +7,7 @@ name no card for, and to settle what headers leave open: units, frames, and wave
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,6 +42,10 @@ OF_ONE_AXIS = re.compile(
 )
 OF_TWO_AXES = re.compile(r'(CD|PC)(\d)_(\d)')
 DISTORTION = re.compile(r'(A|B|AP|BP)_ORDER|C[PQ]DIS\d')
+SIP = re.compile(r'(A|B|AP|BP)_(ORDER|DMAX|\d+_\d+)')
+OF_THE_FRAME = ('RADESYS', 'RADECSYS', 'EQUINOX', 'EPOCH', 'LONPOLE', 'LATPOLE', 'BUNIT')
+SAME_MATRIX = 1e-6  # relative
+SAME_PIXEL = 0.1  # pixels by which the sky of noise and flags may differ from that of the data
 MOST_COUPLED = 0.01  # of a pixel, over the whole cube
 
 
@@ -140,6 +145,50 @@ def header_of_axes(header: fits.Header, axes: Sequence[int]) -> fits.Header:
     return result
 
 
+def settled(name: str, header: fits.Header) -> tuple[fits.Header, list[str]]:
+    """A header that says one thing about its coordinates, and notes on what it contradicted.
+
+    Of cards with one keyword the last is kept, as in astropy.wcs. Of a CD and a PC matrix the latter is kept; FITS
+    forbids both together, and wcslib uses PC.
+
+    Parameters
+    ----------
+    name : str
+        The extension, for messages.
+    header : Header
+        Its header, as stored.
+    """
+    notes = []
+    result = header
+    for keyword in dict.fromkeys(header):
+        is_coordinate = OF_ONE_AXIS.fullmatch(keyword) or OF_TWO_AXES.fullmatch(keyword) or keyword in OF_THE_FRAME
+        if is_coordinate and header.count(keyword) > 1:
+            values = [header[keyword, number] for number in range(header.count(keyword))]
+            result = result.copy()
+            result.remove(keyword, remove_all=True)
+            result[keyword] = values[-1]
+            if len(set(values)) > 1:
+                notes.append(
+                    f'{name} has {keyword} {len(values)} times ({", ".join(map(repr, values))}); the last is used'
+                )
+    cd, pc = (
+        {card[2:]: result[card] for card in result if re.fullmatch(rf'{kind}\d_\d', card)} for kind in ('CD', 'PC')
+    )
+    if not cd or not pc:
+        return result, notes
+    for element in {**cd, **pc}:
+        i, _, j = element.partition('_')
+        one, two, step = cd.get(element, 0.0), pc.get(element, float(i == j)), result.get(f'CDELT{i}', 1.0)
+        if all(map(_is_number, (one, two, step))) and abs(one - step * two) > SAME_MATRIX * abs(one):
+            numbers = f'CD{element} = {one:g}, CDELT{i} x PC{element} = {step * two:g}'
+            notes.append(f'{name} has both a CD and a PC matrix, which differ ({numbers}); PC is used')
+            break
+    result = result.copy()
+    for element in cd:
+        result.remove(f'CD{element}')
+    return result, notes
+
+
 # --- The sky ---
 
 
@@ -154,13 +203,13 @@ class Sky:
     frame : BaseCoordinateFrame or None
         This frame; None for ICRS and for FK5 of equinox 2000, which is taken as ICRS: they differ by at most 0.025
         arcsec, and cubes that say FK5 are as a rule tied to stars in ICRS.
-    note : str
-        What was assumed or is unusual, '' for nothing.
+    notes : tuple of str
+        What was assumed or is unusual, one line each.
     """
 
     wcs: WCS
     frame: BaseCoordinateFrame | None = None
-    note: str = ''
+    notes: tuple[str, ...] = ()
 
     def to_pixels(self, ra: Any, dec: Any) -> tuple[FloatArray, FloatArray]:
         """Pixels (y, x), 0-based, of right ascensions and declinations (ICRS) in degrees.
@@ -184,7 +233,9 @@ class Sky:
 
     def cards(self) -> dict[str, Any]:
         """The cards that describe the coordinates in a FITS header."""
-        return {card.keyword: card.value for card in self.wcs.to_header(relax=True).cards}
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # of what a WCS cannot write, such as lookup tables
+            return {card.keyword: card.value for card in self.wcs.to_header(relax=True).cards}
 
 
 def turned(
@@ -220,13 +271,24 @@ def open_sky(path: Path, name: str, header: fits.Header, hdus: fits.HDUList | No
     fault = next(_sky_faults(header, name), '')
     if fault:
         raise InputError(f'{path.name}: {fault}')
+    notes = []
+    if any(map(SIP.fullmatch, header)) and not axis_type(header, 1).endswith('-SIP'):
+        header = header.copy()
+        for card in filter(SIP.fullmatch, list(header)):
+            header.remove(card)
+        way_out = 'add -SIP to CTYPE1 and CTYPE2 if they are meant'
+        notes.append(
+            f'CTYPE1 = {axis_type(header, 1)!r} of {name} is without -SIP, so its SIP cards are not used; {way_out}'
+        )
     with readable(path, 'its WCS cannot be read'):
         wcs = WCS(header, hdus).celestial
         usable = wcs.naxis == 2 and bool(np.linalg.cond(wcs.pixel_scale_matrix) < 1e8)
         frame, words = _frame(wcs)
     if not usable:
         raise InputError(f'{path.name}: its WCS cannot be used: the CD matrix is singular')
-    return Sky(wcs, frame, f'{path.name}: {words}' if words else '')
+    if words:
+        notes.append(words)
+    return Sky(wcs, frame, tuple(f'{path.name}: {note}' for note in notes))
 
 
 def _frame(wcs: WCS) -> tuple[BaseCoordinateFrame | None, str]:
@@ -332,6 +394,46 @@ def _element(header: fits.Header, kind: str, i: int, j: int) -> Any:
     if i == j:
         default = 1.0 if kind == 'PC' else header.get(f'CDELT{i}', 0.0)
     return header.get(f'{kind}{i}_{j}', default)
+
+
+def other_grid(
+    path: Path, names: tuple[str, str], headers: tuple[fits.Header, fits.Header], shape: Sequence[int]
+) -> str:
+    """A warning if the own header of noise or flags places them elsewhere than the data, else ''.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for messages.
+    names : (str, str)
+        The extensions of the data and of the noise or flags.
+    headers : (Header, Header)
+        Their headers, with longitude, latitude and wavelength on axes 1, 2 and 3. Coordinates of the second one that
+        are missing or cannot be used say nothing.
+    shape : (int, int, int)
+        Of both arrays (nl, ny, nx).
+    """
+    cards = [card for card in headers[1] if OF_ONE_AXIS.fullmatch(card) or OF_TWO_AXES.fullmatch(card)]
+    if all(headers[0].get(card) == headers[1][card] for card in cards):
+        return ''
+    try:
+        axes = [_axis_of_cards(path, header, shape[0]) for header in headers]
+        skies = [open_sky(path, names[1], header_of_axes(header, (1, 2))) for header in headers]
+    except InputError:
+        return ''
+    problems = []
+    off = np.abs(axes[1].wave * units.Unit(axes[1].unit).to(axes[0].unit) - axes[0].wave)
+    if off.max() > SAME_TO * np.abs(np.diff(axes[0].wave)).min(initial=np.inf):
+        ranges = [f'{axis.wave[0]:.6g} to {axis.wave[-1]:.6g} {axis.unit}' for axis in axes]
+        problems.append(f'its wavelengths are {ranges[1]}, those of {names[0]} {ranges[0]}')
+    y, x = np.meshgrid((0, shape[1] - 1), (0, shape[2] - 1), indexing='ij')
+    off = np.abs(np.array(skies[0].to_pixels(*skies[1].to_icrs(y, x))) - (y, x)).max()
+    if not off < SAME_PIXEL:
+        problems.append(f'its spaxels lie up to {off:.2g} pixels from those of {names[0]} on the sky')
+    if not problems:
+        return ''
+    way_out = f'resample it if its header is right, or leave {names[1]} out with DATA_EXT'
+    return f'{path.name}: {names[1]} is on another grid: {"; ".join(problems)}; it is used voxel by voxel: {way_out}'
 
 
 # --- Wavelengths ---

@@ -19,15 +19,17 @@ from autospec_lib.inputs.catalogs.catalog import Catalogue
 from autospec_lib.inputs.catalogs.catalog_rows import InPixels
 from autospec_lib.inputs.coordinates import (
     Sky,
+    arranged,
     array_axes,
     axis_type,
     check_separable,
-    find_axes,
     header_of_axes,
     open_sky,
+    other_grid,
+    settled,
     wave_axis,
 )
-from autospec_lib.inputs.extensions import Extensions, FlagRule, choose, label
+from autospec_lib.inputs.extensions import Extensions, FlagRule, choose, label, stored_part
 from autospec_lib.inputs.images import AlignedImage
 from autospec_lib.inputs.instruments import Instrument
 from autospec_lib.inputs.storage.fits_arrays import Layer, open_fits, open_layer
@@ -134,10 +136,11 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         hdus = files.enter_context(open_fits(path, 'not a readable FITS cube'))
         extensions = choose(path, hdus, entries, files)
         name, stored = label(hdus, extensions.data), extensions.data
-        axes = find_axes(path.name, name, stored.header, stored.shape, spectral=True)
+        axes = extensions.axes
         order = array_axes(axes, len(stored.shape))
         length, ny, nx = (stored.shape[axis] for axis in order)
-        header = header_of_axes(stored.header, axes)
+        own_header, contradictions = settled(name, stored.header)
+        header = header_of_axes(own_header, axes)
         check_separable(path, name, header, (length, ny, nx))
         sky = open_sky(path, name, header_of_axes(header, (1, 2)))
         axis = wave_axis(path, hdus, header, length)
@@ -145,12 +148,27 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         unit = flux_unit(
             path.name, header, extensions.instrument, sky.wcs, None if response is None else response.header
         )
+        grids = []
+        for hdu in (extensions.noise, extensions.flags):
+            if hdu is not None and hdu.shape == stored.shape:
+                headers = header, header_of_axes(hdu.header, axes)
+                grids.append(other_grid(path, (name, hdu.name), headers, (length, ny, nx)))
         data = replace(open_layer(path, stored, order), name=name)
-        noise = _layer(hdus, extensions.noise, extensions.noise_path, path, order)
-        flags = _layer(hdus, extensions.flags, extensions.flags_path, path, order)
+        noise, flags = (
+            None if hdu is None else _layer(where, hdu, data, stored.shape, axes)
+            for hdu, where in (
+                (extensions.noise, extensions.noise_path),
+                (extensions.flags, extensions.flags_path),
+            )
+        )
+        if noise is not None and extensions.noise_path == path:
+            noise = replace(noise, name=label(hdus, extensions.noise))
+        if flags is not None and extensions.flags_path == path:
+            flags = replace(flags, name=label(hdus, extensions.flags))
         factor = _factor(path, response, unit.factor, length)
         primary = hdus[0].header.copy()
-    notes = [sky.note, *axis.notes, *unit.notes, *extensions.warnings]
+    notes = [f'{path.name}: {note}' for note in contradictions]
+    notes += [*sky.notes, *axis.notes, *unit.notes, *extensions.warnings, *grids]
     if list(axes) != sorted(axes):
         types = ', '.join(axis_type(header, number) or 'wavelength' for number in (1, 2, 3))
         notes.insert(0, f'{path.name}: the axes of {name} are brought into the order {types}')
@@ -180,11 +198,26 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
     )
 
 
-def _layer(hdus: fits.HDUList, hdu: Any, path: Path, data_path: Path, order: tuple[int, ...]) -> Layer | None:
-    """The array of an extension in the file of the data or in one beside it."""
-    if hdu is None:
-        return None
-    return replace(open_layer(path, hdu, order), name=label(hdus, hdu) if path == data_path else path.name)
+def _layer(path: Path, hdu: Any, data: Layer, data_shape: tuple[int, ...], axes: tuple[int, ...]) -> Layer:
+    """The array of noise or flags in a file; one with fewer axes than the data is spread over the missing ones."""
+    if hdu.shape == data_shape:
+        return replace(open_layer(path, hdu, array_axes(axes, len(data_shape))), name=path.name)
+    part = stored_part(hdu.shape, data_shape, axes)
+    # The axes that are missing get length 1.
+    shape = [length if axis in part else 1 for axis, length in enumerate(data_shape)]
+    values = arranged(np.reshape(hdu.data, shape), axes)
+    header = hdu.header
+    return Layer(
+        path,
+        path.name,
+        data.shape,
+        values.dtype,
+        offset=0,
+        scale=float(header.get('BSCALE', 1.0)),
+        zero=float(header.get('BZERO', 0.0)),
+        blank=header.get('BLANK') if values.dtype.kind in 'iu' else None,
+        values=np.broadcast_to(values, data.shape),
+    )
 
 
 def _recognised(

@@ -17,8 +17,8 @@ from astropy.io import fits
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.noise_kind import Extension, NoiseKind
-from autospec_lib.inputs.coordinates import is_cube
-from autospec_lib.inputs.instruments import FIRST, MANGA_BITS, Instrument, recognise
+from autospec_lib.inputs.coordinates import array_axes, find_axes, is_cube
+from autospec_lib.inputs.instruments import FIRST, FLAG_DEFINITIONS, Instrument, recognise
 from autospec_lib.inputs.noise_kinds import BY_UNIT, WEIGHT, are_flags, declared, looks_like_noise, noise_kind
 from autospec_lib.inputs.storage.fits_arrays import open_fits
 
@@ -65,8 +65,11 @@ class Extensions:
     ----------
     instrument, why : Instrument, str
         The instrument, and the cards or the parameter that show it.
+    axes : tuple of int
+        The FITS axes of the data that are longitude, latitude and wavelength.
     data, noise, flags, response : HDU or None
-        ``response`` is a spectrum by which the data are multiplied.
+        Noise and flags may have fewer axes than the data (see `stored_part`); ``response`` is a spectrum by which the
+        data are multiplied.
     noise_kind, noise_why : NoiseKind, str
         How the noise is stored, and how this is known.
     flag_rule : FlagRule
@@ -79,6 +82,7 @@ class Extensions:
 
     instrument: Instrument
     why: str
+    axes: tuple[int, ...]
     data: Any
     noise: Any
     flags: Any
@@ -125,10 +129,10 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
         noise = _noise(path, hdus, data, instrument, warnings)
     if len(entries) < 3:
         flags = _partner(hdus, data, (instrument.flags, *FLAG_NAMES), 'QUALDATA', 'MASKEXT')
+    axes = find_axes(path.name, label(hdus, data), data.header, data.shape, spectral=True)
     for hdu in (noise, flags):
-        if hdu is not None and (not hdu.is_image or hdu.shape != data.shape):
-            names = f'{label(hdus, hdu)} has another shape than {label(hdus, data)}'
-            raise InputError(f'{path.name}: extension {names}; set DATA_EXT')
+        if hdu is not None:
+            _check_layer(path, hdus, data, hdu, axes)
     kind, noise_why = NoiseKind.VARIANCE, ''
     if noise is not None:
         own = entries[1].kind if len(entries) > 1 else None
@@ -136,6 +140,7 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
     extensions = Extensions(
         instrument,
         why,
+        axes,
         data,
         noise,
         flags,
@@ -160,6 +165,12 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
 def label(hdus: fits.HDUList, hdu: Any) -> str:
     """What an extension is called in messages."""
     return str(hdu.name or f'extension {hdus.index(hdu)}')
+
+
+def _unique_label(hdus: fits.HDUList, hdu: Any) -> str:
+    """Its name in messages, with its number where others have the same name."""
+    entry = _entry(hdus, hdu)
+    return label(hdus, hdu) if isinstance(entry, str) or not hdu.name else f'{hdu.name} (extension {entry})'
 
 
 def cubes(hdus: Iterable[Any]) -> list[Any]:
@@ -197,6 +208,38 @@ def _check_axes(path: Path, hdus: fits.HDUList, data: Any) -> None:
         )
 
 
+def _check_layer(path: Path, hdus: fits.HDUList, data: Any, hdu: Any, axes: Sequence[int]) -> None:
+    """Refuse noise or flags that cannot be those of the data."""
+    if hdu.is_image and hdu.shape and stored_part(hdu.shape, data.shape, axes):
+        return
+    shape = ' x '.join(map(str, hdu.shape)) if hdu.is_image and hdu.shape else 'no array'
+    names = f'extension {label(hdus, hdu)} has another shape ({shape}) than {label(hdus, data)}'
+    expected = "expected that of the data, of one of their images, or of a spectrum: set DATA_EXT ('' for none)"
+    raise InputError(f'{path.name}: {names}; {expected}')
+
+
+def stored_part(shape: Sequence[int], data_shape: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
+    """The axes of the stored data that a layer with this shape has, in their order; () if it does not fit.
+
+    A layer has all axes of the data, those of the sky (a value per spaxel) or that of wavelength (one per channel).
+
+    Parameters
+    ----------
+    shape, data_shape : sequence of int
+        Of the stored arrays.
+    axes : sequence of int
+        The data's FITS axes of longitude, latitude and wavelength.
+    """
+    if tuple(shape) == tuple(data_shape):
+        return tuple(range(len(data_shape)))
+    wave, *sky = array_axes(axes, len(data_shape))
+    for part in (tuple(sorted(sky)), (wave,)):
+        lengths = [data_shape[axis] for axis in part if data_shape[axis] > 1]
+        if lengths and lengths == [length for length in shape if length > 1]:
+            return part
+    return ()
+
+
 # --- Data ---
 
 
@@ -204,7 +247,7 @@ def _data(path: Path, hdus: fits.HDUList, instrument: Instrument, warnings: list
     """The extension with the data; a warning is added where this is a guess."""
     candidates = next(filter(None, _data_candidates(hdus, instrument)), [])
     if len(candidates) > 1:
-        names = ', '.join(label(hdus, hdu) for hdu in candidates)
+        names = ', '.join(_unique_label(hdus, hdu) for hdu in candidates)
         noise = _partner(hdus, candidates[0], (instrument.noise, *NOISE_NAMES), 'ERRDATA', 'ERREXT')
         example = ', '.join(repr(_entry(hdus, hdu)) for hdu in (candidates[0], noise) if hdu is not None)
         raise InputError(f'{path.name}: holds {len(candidates)} cubes: {names}; choose one, as in DATA_EXT = {example}')
@@ -234,7 +277,8 @@ def _data_candidates(hdus: fits.HDUList, instrument: Instrument) -> Iterator[lis
         yield [hdu for hdu, name in zip(there, names, strict=True) if re.fullmatch(instrument.data, name)]
     pointer = str(hdus[0].header.get('FLUXEXT', '')).strip().upper()
     yield [hdu for hdu in there if pointer and hdu.name == pointer]
-    yield [hdu for name in DATA_NAMES for hdu in there if hdu.name == name][:1]
+    for name in DATA_NAMES:
+        yield [hdu for hdu in there if hdu.name == name]
     yield [hdu for hdu in there if WITH_PREFIX.fullmatch(hdu.name)]
     yield [hdu for hdu in there if _declares_data(hdu)]
 
@@ -254,11 +298,18 @@ def _plays_another_part(name: str) -> bool:
 
 
 def _partner(hdus: fits.HDUList, data: Any, names: Sequence[str], card: str, primary_card: str) -> Any:
-    """The extension with three axes that a card of the data or the first extension names, or with one of these names.
+    """The extension that a card of the data or the first extension names, or with one of these names.
 
-    A name counts with the prefix that extensions share with the data (RED_ of RED_DATA), or after the data's own.
+    It may have fewer axes than the data (see `stored_part`). A name counts with the prefix that extensions share with
+    the data (RED_ of RED_DATA), or after the data's own. Of several extensions with this name, that of the data's
+    EXTVER is meant, else the next one behind the data.
     """
-    there = {hdu.name: hdu for hdu in reversed(cubes(hdus)) if hdu is not data and hdu.name}
+    place = hdus.index(data)
+    others = [hdu for hdu in hdus if hdu is not data and hdu.is_image and hdu.shape]
+    # The last one of a name stays in the dictionary: the best one.
+    others.sort(key=lambda hdu: (hdu.ver == data.ver, hdus.index(hdu) > place, -abs(hdus.index(hdu) - place)))
+    there = {hdu.name: hdu for hdu in others if hdu.name}
+    there |= {str(hdus.index(hdu)): hdu for hdu in others if not hdu.name}
     pointers = [
         str(value).strip().upper() for value in (data.header.get(card), hdus[0].header.get(primary_card)) if value
     ]
@@ -386,9 +437,12 @@ def flag_rule(header: Mapping[str, Any], data_header: Mapping[str, Any], instrum
             return FlagRule(zero_is_bad=True)
         if 'QUALMASK' in header:
             return FlagRule(_bits_of_card(header['QUALMASK']))
-    if 'MANGA_DRP3PIXMASK' in (_text(header, 'MASKNAME'), _text(data_header, 'MASKNAME')):
-        return FlagRule.of_bits(MANGA_BITS)
-    return FlagRule.of_bits(instrument.bits if _text(header, 'EXTNAME') == instrument.flags else ())
+    for definition in (_text(header, 'MASKNAME'), _text(data_header, 'MASKNAME')):
+        if definition in FLAG_DEFINITIONS:
+            return FlagRule.of_bits(FLAG_DEFINITIONS[definition])
+    if _text(header, 'EXTNAME') != (instrument.flags if not instrument.flags.isdecimal() else ''):
+        return FlagRule()
+    return FlagRule.of_bits(instrument.bits) if not instrument.zero_is_bad else FlagRule(zero_is_bad=True)
 
 
 def _text(header: Mapping[str, Any], card: str) -> str:

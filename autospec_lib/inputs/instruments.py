@@ -31,11 +31,14 @@ class Instrument:
     data : str
         Regular expression for the name of the extension with the data; `FIRST` for the first one.
     noise, flags : str
-        Names of these extensions, without the part that they share with the name of the data (RED_ of RED_DATA).
+        Names of these extensions, without the part that they share with the name of the data (RED_ of RED_DATA), or
+        the number of one that has no name.
     kind : NoiseKind or None
         How the noise is stored, where the file does not declare it.
     bits : tuple of int
         The bits of the flags that make a voxel bad; () = any.
+    zero_is_bad : bool
+        Whether flags are 0 where a voxel is bad.
     unit, unit_if : str
         The unit where there is no BUNIT, and a card that must be true for this.
     response : str
@@ -54,6 +57,7 @@ class Instrument:
     flags: str = ''
     kind: NoiseKind | None = None
     bits: tuple[int, ...] = ()
+    zero_is_bad: bool = False
     unit: str = ''
     unit_if: str = ''
     response: str = ''
@@ -62,7 +66,16 @@ class Instrument:
 
 
 UNKNOWN = Instrument()
-MANGA_BITS = (0, 3, 10)  # NOCOV, FORESTAR, DONOTUSE; a voxel with LOWCOV or DEADFIBER alone is usable
+# Bits that make a voxel bad, by the name of the flags' definition (card MASKNAME).
+FLAG_DEFINITIONS = {
+    'MANGA_DRP3PIXMASK': (0, 3, 10),  # NOCOV, FORESTAR, DONOTUSE; a voxel with LOWCOV or DEADFIBER alone is usable
+    # IGNORED (by the reduction, or for its spectral coverage), FORESTAR, FLUXINVALID, IVARINVALID, ARTIFACT; further
+    # bits are about the fit of the models that the cube holds too.
+    'MANGA_DAPSPECMASK': (0, 1, 2, 3, 4),
+}
+MANGA_BITS = FLAG_DEFINITIONS['MANGA_DRP3PIXMASK']
+# Bad pixel, saturated, cosmic ray, no data; bits 1 (non-linear) and 5 (overlap) are information (DRAGONS).
+GEMINI_BITS = (0, 2, 3, 4)
 MANGA = {'INSTRUME': 'MaNGA'}
 # In the order of recognition: the first entry that fits is used.
 INSTRUMENTS = (
@@ -102,12 +115,14 @@ INSTRUMENTS = (
         '(RED|BLUE)_DATA', 'IVAR', kind=NoiseKind.INVERSE_VARIANCE, response='SENSFUNC',
     ),
     Instrument('KMOS', 'KMOS', ({'INSTRUME': 'KMOS'},), r'IFU\.\d+\.DATA', 'NOISE', kind=NoiseKind.SIGMA),
-    Instrument('GMOS', 'GMOS', ({'INSTRUME': 'GMOS.*'},), 'SCI', 'VAR', 'DQ', NoiseKind.VARIANCE),
-    Instrument('NIFS', 'NIFS', ({'INSTRUME': 'NIFS'},), 'SCI', 'VAR', 'DQ', NoiseKind.VARIANCE),
+    Instrument('GMOS', 'GMOS', ({'INSTRUME': 'GMOS.*'},), 'SCI', 'VAR', 'DQ', NoiseKind.VARIANCE, GEMINI_BITS),
+    Instrument('NIFS', 'NIFS', ({'INSTRUME': 'NIFS'},), 'SCI', 'VAR', 'DQ', NoiseKind.VARIANCE, GEMINI_BITS),
     *(
         Instrument(name, name, ({'INSTRUME': name},))
-        for name in ('SINFONI', 'ERIS', 'XSHOOTER', 'VIMOS', 'OSIRIS', 'HARMONI')
+        for name in ('SINFONI', 'ERIS', 'XSHOOTER', 'VIMOS', 'HARMONI')
     ),
+    # Extensions have no names; the second one after the data has bits of what is good: 9 where all is, 0 where bad.
+    Instrument('OSIRIS', 'OSIRIS', ({'INSTRUME': 'OSIRIS'},), FIRST, flags='2', zero_is_bad=True),
 )  # fmt: skip
 
 

@@ -37,6 +37,8 @@ PARTS_OF_NAMES = (
         NoiseKind.SIGMA,
     ),
 )
+# With one of these words a name says that the array is a function of the noise.
+FUNCTION = re.compile(r'SQRT|ROOT|(?<![A-Z])LO?[GN](?![A-Z])|LOG10|(?<![A-Z])REL|FRAC|RATIO|PERCENT')
 SQUARED = re.compile(r'(2|SQ|SQUARED?)$')  # ERR2 and SIGMA_SQ may be a variance, or the second of two extensions
 FLAGS = re.compile(r'(?<![A-Z])(DQI?|BPM|BADPIX|MASK|QUALITY|FLAGS?)(?![A-Z])')
 OF_POWER = {
@@ -102,16 +104,20 @@ def declared(header: Mapping[str, Any], primary: Mapping[str, Any]) -> tuple[Noi
 
 
 def kind_of_name(name: str) -> NoiseKind | None:
-    """The kind of noise that the name of an extension stands for; None for none or several."""
+    """The kind of noise that the name of an extension stands for; None for none, or where its words contradict."""
     name = name.upper()
-    if are_flags(name):
+    if are_flags(name) or FUNCTION.search(name):
         return None
-    kind = next((kind for part, kind in PARTS_OF_NAMES if part.search(name)), None)
+    kinds = set()
+    for part, kind in PARTS_OF_NAMES:
+        if part.search(name):
+            kinds.add(kind)
+            name = part.sub(' ', name)  # IVAR is no VAR besides
     if WEIGHT.search(name):
-        return NoiseKind.INVERSE_VARIANCE if kind is None else None
-    if kind is NoiseKind.SIGMA and SQUARED.search(name):
+        return None if kinds else NoiseKind.INVERSE_VARIANCE
+    if len(kinds) != 1 or (NoiseKind.SIGMA in kinds and SQUARED.search(name)):
         return None
-    return kind
+    return kinds.pop()
 
 
 def looks_like_noise(name: str) -> bool:

@@ -36,8 +36,11 @@ TEN_TO_THE = re.compile(r'^10\s*(?:\*\*|\^)\s*\(?\s*([+-]?\d+)\s*\)?\s*\*?\s*')
 FLAM = re.compile(r'FLAM(\d*)')  # IRAF's and Keck's erg/s/cm2/A; FLAM16 is 1e-16 of it
 INVERSE = re.compile(r'1\s*/\s*(\(.*)')
 POWER = re.compile(r'\((.*)\)\s*(?:\*\*|\^)\s*\(?([+-]?\d+)\)?')
+# A dot between units: behind a letter, a bracket or an exponent, not the decimal point of a factor.
+DOT = re.compile(r'(?:(?<=[A-Za-z)\]])|(?<=[A-Za-z]\d)|(?<=[A-Za-z][+-]\d)|(?<=[*^(+-]\d))\.(?=[A-Za-z(])')
 POSITIVE_EXPONENT = re.compile(r'^10\*\*(?=\d)')
 COUNTS = (units.ct, units.adu, units.electron)
+SAME_AREA = 0.01  # relative
 JWST_FLUX = 'uJy'  # in which spaxels of JWST hold numbers near 1
 
 
@@ -67,7 +70,7 @@ def parsed(text: str) -> units.UnitBase | None:
 def _spellings(text: str) -> Iterator[str]:
     """Texts to try, of which the first that is a unit counts."""
     # MUSE writes 10**(-20)*erg/..., which astropy reads with a plain exponent only.
-    plain = TEN_TO_THE.sub(r'1e\1 ', text)
+    plain = DOT.sub(' ', TEN_TO_THE.sub(r'1e\1 ', text))
     if not says_ampere(text):
         yield from (text, plain)
     yield _in_words(plain, WORDS)
@@ -77,7 +80,7 @@ def _spellings(text: str) -> Iterator[str]:
 
 def says_ampere(text: str) -> bool:
     """Whether A in a unit is Angstrom here, where astropy and MPDAF read ampere."""
-    return 'A' in WORD.findall(text)
+    return 'A' in WORD.findall(DOT.sub(' ', text))
 
 
 def _in_words(text: str, words: dict[str, str]) -> str:
@@ -224,9 +227,18 @@ def _per_spaxel(unit: units.UnitBase, header: Mapping[str, Any], wcs: WCS) -> tu
 
 
 def _area(header: Mapping[str, Any], wcs: WCS) -> tuple[units.Quantity, str]:
-    """The area of a spaxel, and where it is from."""
+    """The area of a spaxel, and where it is from: a card, unless the WCS has another area.
+
+    A cube that was binned or resampled may have kept the card.
+    """
+    area = proj_plane_pixel_area(wcs) * units.deg**2
     for card, unit in (('PIXAR_SR', units.sr), ('PIXAR_A2', units.arcsec**2)):
         value = header.get(card)
         if isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value) and value > 0:
-            return value * unit, card
-    return proj_plane_pixel_area(wcs) * units.deg**2, 'of its WCS'
+            if abs(value / area.to_value(unit) - 1) < SAME_AREA:
+                return value * unit, card
+            return (
+                area,
+                f'of its WCS; {card} = {value:.4g} is not used, it is {value / area.to_value(unit):.3g} times that',
+            )
+    return area, 'of its WCS'

@@ -276,7 +276,7 @@ def test_positions_in_every_frame_and_projection_are_those_of_astropy_and_back(t
         for card in ('CD1_1', 'CD1_2', 'CD2_1', 'CD2_2'):
             header.remove(card)
     sky = open_sky(tmp_path / 'c.fits', 'DATA', header)
-    assert sky.note.startswith('c.fits: ')
+    assert sky.notes[0].startswith('c.fits: ')
     x, y = np.meshgrid(np.linspace(0, NX - 1, 5), np.linspace(0, NY - 1, 5))
     lon, lat = WCS(header).all_pix2world(x, y, 0)
     there = SkyCoord(lon * u.deg, lat * u.deg, frame=FRAMES[frame][0]).icrs
@@ -303,8 +303,8 @@ def test_icrs_and_fk5_of_2000_are_one_to_the_last_digit(tmp_path, cards, note):
     sky = open_sky(tmp_path / 'c.fits', 'DATA', header)
     assert sky.frame is None
     assert sky.to_icrs(4, 7) == tuple(WCS(sky_header()).all_pix2world(7, 4, 0))
-    assert note in sky.note
-    assert bool(sky.note) == bool(note)
+    assert note in ''.join(sky.notes)
+    assert bool(sky.notes) == bool(note)
 
 
 def test_what_is_transformed_and_reordered_is_said(tmp_path):
