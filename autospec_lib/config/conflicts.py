@@ -9,20 +9,11 @@ from typing import TypeAlias
 
 from autospec_lib.config.params import Params
 from autospec_lib.core import keys
+from autospec_lib.core.keys import MUSE, Names
 from autospec_lib.core.wording import near
 
 # The parameters involved (the message gives the line of the first), and what is wrong.
 Finding: TypeAlias = tuple[tuple[str, ...], str]
-
-_TAKEN = (keys.WHITE, keys.SKY, keys.TOTAL, keys.PSF, keys.DEBLEND, keys.RESIDUAL)
-_TAKEN_STARTS = (
-    keys.XCOR,
-    keys.PROFILE,
-    keys.aperture(0).removesuffix('0.0'),
-    keys.segmap(''),
-    keys.object_mask(''),
-)
-_TAKEN_ENDS = (keys.SKYSUB, keys.CONTSUB)
 
 
 def faults(params: Params, folder: Path) -> Iterator[Finding]:
@@ -57,12 +48,7 @@ def _without_xcor(params: Params, written: Container[str]) -> Iterator[Finding]:
 
 
 def _apertures(params: Params) -> Iterator[Finding]:
-    first: dict[str, float] = {}
     for radius in params.aper:
-        key = keys.aperture(radius)
-        if key in first:
-            yield ('APER',), f'APER: {first[key]} and {radius} would both be written as {key}; keep one of them'
-        first.setdefault(key, radius)
         if params.mode == 'param' and radius > params.size / 2:
             allowed = f'expected at most {params.size / 2} arcsec, or a larger SIZE'
             yield ('APER', 'SIZE', 'MODE'), f'APER = {radius} is larger than half of SIZE = {params.size}; {allowed}'
@@ -92,12 +78,11 @@ def taken_tags(params: Params) -> Iterator[Finding]:
     images = {keys.image_tag(file) for file in params.img}
     for file in params.img:
         tag = keys.image_tag(file)
-        own = tag in _TAKEN or keys.is_own(tag, params.prefix)
-        if own or tag.startswith(_TAKEN_STARTS) or tag.endswith(_TAKEN_ENDS):
+        if any(Names(prefix).owns(tag) for prefix in (MUSE, params.prefix)):
             yield ('IMG',), f'IMG = {file!r} has the tag {tag}, which is a name that AutoSpec writes; rename the file'
     for file in params.seg:
         tag = keys.image_tag(file)
-        if tag in images | {keys.prefixed(keys.WHITE, params.prefix or keys.MUSE)}:
+        if tag in images | {Names(params.prefix or MUSE).white}:
             problem = f'would be written as {keys.segmap(tag)}, as the map made from the image {tag} is'
             yield ('SEG', 'IMG'), f'SEG = {file!r} {problem}; rename the file'
 
@@ -143,8 +128,10 @@ def _output(path: Path, written: str) -> Iterator[Finding]:
 
 
 def _reference(params: Params) -> Iterator[Finding]:
-    images = [keys.image_tag(file) for file in params.img] + [keys.DEBLEND] * bool(params.deblend)
-    if keys.reference(params.ref, images, params.aper, bool(params.deblend)) is not None:
+    images = [keys.image_tag(file) for file in params.img]
+    if params.deblend:
+        images.append(keys.DEBLEND)
+    if Names(radii=params.aper).reference(params.ref, images, bool(params.deblend)) is not None:
         return
     allowed = ', '.join(["''", *map(repr, images), *map(str, params.aper)])
     hint = near(params.ref, images) if keys.aperture_radius(params.ref) is None else '; add it to APER'

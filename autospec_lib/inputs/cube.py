@@ -33,7 +33,7 @@ from autospec_lib.inputs.extensions import Extensions, FlagRule, choose, label, 
 from autospec_lib.inputs.images import AlignedImage
 from autospec_lib.inputs.instruments import Instrument
 from autospec_lib.inputs.storage.fits_arrays import Layer, open_fits, open_layer
-from autospec_lib.inputs.units import FluxUnit, flux_unit, squared
+from autospec_lib.inputs.units import FluxUnit, flux_unit
 
 Box = tuple[slice, slice]
 
@@ -189,7 +189,7 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         factor,
         sky,
         axis.wave,
-        Grid(sky.cards(), axis.cards, unit.text, squared(unit.text), axis.unit, axis.medium),
+        Grid(sky.cards(), axis.cards, unit.text, axis.unit, axis.medium),
         extensions.instrument,
         _recognised(extensions, data, noise, flags, unit, spacing),
         f'{extensions.noise_kind.value} in {noise.name} ({extensions.noise_why})' if noise else 'no variance',
@@ -350,6 +350,7 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
         image_units={tag: image.unit for tag, image in cube.images.items()},
         segmaps={tag: padded(segmap[inner], 0) for tag, segmap in cube.segmaps.items()},
         neighbours=_neighbours(sources or {}, target.id, box),
+        prefix=cube.instrument.prefix,
         psf=None if cube.psf is None else replace(cube.psf, blue=cube.psf.blue / scale, red=cube.psf.red / scale),
         notes=notes,
     )

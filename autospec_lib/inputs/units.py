@@ -114,14 +114,6 @@ def standard(text: str) -> str:
     return written(parsed(text)) or text.strip()
 
 
-def squared(text: str) -> str:
-    """The square of a unit, that of the variance, as FITS writes it."""
-    unit = parsed(text)
-    if unit is not None:
-        return written(unit**2)
-    return f'({text})**2' if text.strip() else ''
-
-
 # --- The unit of flux ---
 
 

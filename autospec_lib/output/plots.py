@@ -16,11 +16,11 @@ import numpy as np
 from matplotlib.colors import AsinhNorm, Colormap, Normalize
 from PIL import Image
 
-from autospec_lib.core import keys
+from autospec_lib.core import file_names, keys
 from autospec_lib.core.atomic import complete_file
+from autospec_lib.core.numerics import robust_width
 from autospec_lib.core.products import Products
-from autospec_lib.core.statistics import robust_width
-from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Ident, IntArray
+from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Ident, Segmap
 from autospec_lib.output import panels, spectra_plot
 from autospec_lib.output.canvas import DPI
 from autospec_lib.output.colours import LABEL_COLOURS, MASK_COLOURS, NO_VALUE, RESIDUAL_COLOURS
@@ -72,14 +72,14 @@ def render(products: Products, cutout: Cutout, cmap: str, kept: Kept) -> dict[st
     colours = matplotlib.colormaps.get_cmap(cmap).with_extremes(bad=NO_VALUE)
     sheets: dict[str, Rows] = {
         'IMAGES': _image_rows(products, colours),
-        'MASKS': [[_mask_panel(key, mask) for key, mask in products.masks.items()]],
+        'MASKS': [[_mask_panel(key, mask.data) for key, mask in products.masks.items()]],
         'XCOR': [[_image_panel(key, m.data, colours) for key, m in products.maps.items()]],
         'DEBLEND': [_joint_panels(products, colours)],
     }
     with ONE_AT_A_TIME, matplotlib.rc_context(_style()):
         pictures = {key: _sheet(key, rows, cutout, kept) for key, rows in sheets.items() if any(rows)}
         pictures['SPECTRA'] = _spectra(products, cutout, kept)
-    wanted = keys.pictures(bool(products.maps), bool(products.fitted))
+    wanted = file_names.pictures(bool(products.maps), bool(products.fitted))
     return {key: pictures[key] for key in wanted if key in pictures}
 
 
@@ -110,7 +110,7 @@ def save(pictures: Mapping[str, Image.Image], folder: Path, ident: Ident) -> lis
     """
     written = []
     for key, picture in pictures.items():
-        path = folder / keys.picture(ident, key)
+        path = folder / file_names.picture(ident, key)
         with complete_file(path) as temporary:
             picture.save(temporary, 'JPEG', quality=90, dpi=(DPI, DPI))
         written.append(path)
@@ -121,7 +121,7 @@ def _image_rows(products: Products, colours: Colormap) -> Rows:
     """Images, each with its segmentation map below, then the remaining maps, in the same number of columns."""
     tags = list(products.images)
     images: list[Panel | None] = [_image_panel(tag, products.images[tag].data, colours) for tag in tags]
-    maps = {key: _label_panel(key, segmap, products.central.get(key, 0)) for key, segmap in products.segmaps.items()}
+    maps = {key: _label_panel(key, segmap) for key, segmap in products.segmaps.items()}
     below = [maps.pop(keys.segmap(tag), None) for tag in tags]
     rest = list(maps.values())
     return [images, below, *(rest[k : k + len(tags)] for k in range(0, len(rest), len(tags)))]
@@ -160,8 +160,9 @@ def _stretch(values: FloatArray, colours: Colormap) -> dict[str, Any]:
     return {'norm': AsinhNorm(linear_width=width, vmin=low, vmax=high), 'cmap': colours}
 
 
-def _label_panel(key: str, segmap: IntArray, central: int) -> Panel:
-    """One colour for each label; the background is dark, and the object ``central`` always has the same colour."""
+def _label_panel(key: str, product: Segmap) -> Panel:
+    """One colour for each label; the background is dark, and the central object always has the same colour."""
+    segmap, central = product.data, product.central
     labels = np.unique(segmap[(segmap > 0) & (segmap != central)])
     others = LABEL_COLOURS.N - 2
     shown = np.where(segmap > 0, 2 + np.searchsorted(labels, segmap) % others, 0)

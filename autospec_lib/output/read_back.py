@@ -12,10 +12,9 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
 from autospec_lib.core import keys
-from autospec_lib.core.products import Kind, Products, Spectrum, by_key
-from autospec_lib.core.types import Cutout, FloatArray, Grid, Measured, Target, Voxels
+from autospec_lib.core.products import Group, Kind, Products, Spectrum, by_key
+from autospec_lib.core.types import Cutout, FloatArray, Grid, Mask, Measured, Segmap, Target, Voxels
 from autospec_lib.output.source_file import CHANNEL
-from autospec_lib.output.summary_columns import main_spectra
 
 FACTS = ('OBJMASK', 'OBJNPIX', 'OBJAREA', 'DBNUM', 'DBGROW')
 
@@ -37,17 +36,22 @@ def read_source(path: Path) -> tuple[Products, Cutout]:
         arrays = {hdu.name: hdu for hdu in hdus[1:]}
         spectra = _spectra(arrays)
         white, tag = _white(arrays)
-        masks = {name[4:-5]: np.array(hdu.data, bool) for name, hdu in arrays.items() if name.startswith('IMA_MASK_')}
+        masks = {
+            name[4:-5]: Mask(np.array(hdu.data, bool)) for name, hdu in arrays.items() if name.startswith('IMA_MASK_')
+        }
         key = keys.segmap(tag)
         segmaps = {key: np.array(arrays[f'IMA_{key}_DATA'].data)} if f'IMA_{key}_DATA' in arrays else {}
         cutout = _cutout(header, arrays[f'SPE_{header["REFSPEC"]}_DATA'].header, white, arrays.get('TAB_WAVE'))
         products = Products(
-            reference=header['REFSPEC'],
-            spectra=by_key(spectra),
-            images={} if white is None else {tag: Measured(_floats(white.data))},
-            segmaps=segmaps,
-            central={name: _central(segmap, cutout) for name, segmap in segmaps.items()},
-            masks=masks,
+            {
+                Group.SPECTRUM: by_key(spectra),
+                Group.IMAGE: {} if white is None else {tag: Measured(_floats(white.data))},
+                Group.SEGMAP: {
+                    name: Segmap(segmap, central=_central(segmap, cutout)) for name, segmap in segmaps.items()
+                },
+                Group.MASK: masks,
+            },
+            header['REFSPEC'],
             notes=tuple(header[f'NOTE{number}'] for number in range(1, header['NNOTES'] + 1)),
             facts={card: (header[card], '') for card in FACTS if card in header},
         )
@@ -55,7 +59,7 @@ def read_source(path: Path) -> tuple[Products, Cutout]:
 
 
 def main_keys(path: Path) -> list[str]:
-    """The keys without _SKYSUB of the main spectra in a source's file, see `summary_columns.main_spectra`.
+    """The keys without _SKYSUB of the main spectra in a source's file, see `Products.main_spectra`.
 
     Raises
     ------
@@ -64,7 +68,7 @@ def main_keys(path: Path) -> list[str]:
     """
     with fits.open(path) as hdus:
         spectra = _spectra({hdu.name: hdu for hdu in hdus[1:]})
-        return [*main_spectra(Products(spectra=by_key(spectra)))]
+        return [*Products({Group.SPECTRUM: by_key(spectra)}).main_spectra]
 
 
 def read_spectrum(path: Path, tag: str) -> Spectrum:
@@ -83,7 +87,7 @@ def read_spectrum(path: Path, tag: str) -> Spectrum:
                 if arrays:
                     break
                 continue
-            if hdu.name.endswith('_DATA') and keys.parts(hdu.name[4:-5])[0] == tag:
+            if hdu.name.endswith('_DATA') and _parts(hdu.name[4:-5])[0] == tag:
                 wanted = hdu.name[4:-5]
             arrays[hdu.name] = hdu
         found = {name: hdu for name, hdu in arrays.items() if name[4:-5] == wanted}
@@ -101,7 +105,7 @@ def _spectra(arrays: dict[str, Any]) -> list[Spectrum]:
     for name, hdu in arrays.items():
         if not (name.startswith('SPE_') and name.endswith('_DATA')):
             continue
-        tag, no_continuum, less_sky = keys.parts(name[4:-5])
+        tag, no_continuum, less_sky = _parts(name[4:-5])
         kind = Kind.CROSS_CORRELATION if tag == keys.XCOR else Kind.WEIGHTED
         if len(found) < 2:  # the sky comes first, then the sum over the object mask; their names' beginnings vary
             kind = {'_SKY': Kind.SKY, '_TOT': Kind.SUM}.get(tag[-4:], kind)
@@ -118,6 +122,12 @@ def _spectra(arrays: dict[str, Any]) -> list[Spectrum]:
             )
         )
     return found
+
+
+def _parts(key: str) -> tuple[str, bool, bool]:
+    """Tag, continuum subtracted or not, sky subtracted or not."""
+    rest = key.removesuffix(keys.SKYSUB)
+    return rest.removesuffix(keys.CONTSUB), rest.endswith(keys.CONTSUB), key.endswith(keys.SKYSUB)
 
 
 def _white(arrays: Mapping[str, Any]) -> tuple[Any, str]:

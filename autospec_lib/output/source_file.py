@@ -22,13 +22,14 @@ from numpy.typing import NDArray
 from autospec_lib import __version__
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Products
-from autospec_lib.core.types import Cutout, FloatArray, Grid, Ident, Measured, Target
+from autospec_lib.core.types import Cutout, Grid, Ident, Target
 
 FORMAT = '0.6'  # of MPDAF's Source files
 BLOCK = 2880  # bytes; FITS files grow in whole blocks
 BITPIX = {'f4': -32, 'f8': -64, 'i4': 32, 'u1': 8}
 SINGLE = np.finfo(np.float32)
 SIZE_CARD = 'NBYTES'
+STARTS = {1: 'SPE', 2: 'IMA', 3: 'CUB'}  # of the names of extensions, by their number of axes
 CHANNEL = 'CHANNEL'  # type of an axis that counts channels, because no cards describe its wavelengths
 PLUS = re.compile(r'^10\*\*(?=\d)')
 
@@ -41,7 +42,7 @@ def write_source(path: Path, products: Products, cutout: Cutout, origin: Mapping
     path : Path
         The final name; its folder exists.
     products : Products
-        What to write (see `selection.select`).
+        What to write (see `Products.select`).
     cutout : Cutout
         Gives target, coordinates and units.
     origin : mapping of str to str
@@ -139,19 +140,14 @@ def _redshift(z: float | None) -> bytes:
 
 def _extensions(products: Products, grid: Grid) -> Iterator[bytes]:
     """All extensions in the order of v1.1.2: spectra, images, segmentation maps, masks, maps, cubes."""
-    for key, spectrum in products.spectra.items():
-        yield from _measured(f'SPE_{key}', spectrum, grid.spectral)
-    for key, image in (products.images | products.fitted).items():
-        yield from _measured(f'IMA_{key}', image, grid.sky)
-    for key, segmap in products.segmaps.items():
-        yield _extension(f'IMA_{key}_DATA', segmap.astype('>i4'), grid.sky, '')
-    for key, mask in products.masks.items():
-        yield _extension(f'IMA_{key}_DATA', mask.astype('u1'), grid.sky, '')
-    for key, image in products.maps.items():
-        yield from _measured(f'IMA_{key}', image, grid.sky)
     axis = {card[:-1] + '3' if card.endswith('1') else card: value for card, value in grid.spectral.items()}
-    for key, cube in products.cubes.items():
-        yield from _measured(f'CUB_{key}', cube, {**grid.sky, **axis, 'WCSAXES': 3})
+    coordinates = {1: grid.spectral, 2: grid.sky, 3: {**grid.sky, **axis, 'WCSAXES': 3}}
+    for _, key, product in products:
+        axes = product.data.ndim
+        name, unit, power = f'{STARTS[axes]}_{key}', product.unit, product.power
+        yield _extension(f'{name}_DATA', stored(product.data), coordinates[axes], to_power(unit, power))
+        if product.variance is not None:
+            yield _extension(f'{name}_STAT', stored(product.variance), coordinates[axes], to_power(unit, 2 * power))
 
 
 def _wave_table(cutout: Cutout) -> bytes:
@@ -172,29 +168,31 @@ def _table(table: fits.BinTableHDU) -> bytes:
     return file.getvalue()[BLOCK:]
 
 
-def _measured(name: str, values: Measured, wcs: Mapping[str, Any]) -> Iterator[bytes]:
-    yield _extension(f'{name}_DATA', stored(values.data), wcs, values.unit)
-    if values.variance is not None:
-        yield _extension(f'{name}_STAT', stored(values.variance), wcs, squared(values.unit))
+def stored(values: NDArray[Any]) -> NDArray[Any]:
+    """The values in the type in which they are stored.
 
-
-def stored(values: FloatArray) -> NDArray[Any]:
-    """Single precision as in v1.1.2, but double if a value would become infinite or lose digits near zero."""
+    Masks are bytes, segmentation maps integers of four bytes. Other numbers are in single precision as in v1.1.2, but
+    in double if a value would become infinite or lose digits near zero.
+    """
+    if values.dtype.kind != 'f':
+        return values.astype('u1' if values.dtype.kind == 'b' else '>i4')
     size = np.abs(values[np.isfinite(values) & (values != 0)])
     fits_single = size.size == 0 or (size.min() >= SINGLE.tiny and size.max() <= SINGLE.max)
     return values.astype('>f4' if fits_single else '>f8')
 
 
 @lru_cache(maxsize=64)
-def squared(unit: str) -> str:
-    """The unit of the variance of values with this unit, as FITS writes it."""
+def to_power(unit: str, power: int) -> str:
+    """A unit to a power, as FITS writes it; a text that is not a unit is put in brackets."""
+    if power == 1:
+        return unit
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         try:
             # MPDAF replaces the asterisks by blanks, and reads 10 +32 as a power of ten but not 10 32.
-            return PLUS.sub('10**+', str((units.Unit(unit) ** 2).to_string('fits')))
+            return PLUS.sub('10**+', str((units.Unit(unit) ** power).to_string('fits')))
         except (ValueError, TypeError):  # not a unit, or one that FITS cannot write
-            return f'({unit})**2'
+            return f'({unit})**{power}'
 
 
 def _extension(name: str, array: NDArray[Any], wcs: Mapping[str, Any], unit: str) -> bytes:

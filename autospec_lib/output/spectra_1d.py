@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,11 @@ import numpy as np
 from astropy.io import fits
 
 from autospec_lib import __version__
-from autospec_lib.core import keys
+from autospec_lib.core import file_names
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Products, Spectrum
 from autospec_lib.core.types import Cutout, Ident
 from autospec_lib.output.source_file import BLOCK, ident_card, printable, stored
-from autospec_lib.output.summary_columns import main_spectra
 
 FOLDER = 'spectra'
 COMMENT = 'source of AutoSpec'  # the comment of the card OBJECT, by which AutoSpec recognises its own files
@@ -25,10 +24,10 @@ AXIS = {'CRPIX1', 'CRVAL1', 'CDELT1', 'CUNIT1', 'CTYPE1'}  # left out: the table
 
 def names(ident: Ident, found: Iterable[str]) -> list[str]:
     """The names of a source's files for spectra with these keys."""
-    return [f'{keys.file_stem(ident)}_{key}.fits' for key in found]
+    return [f'{file_names.file_stem(ident)}_{key}.fits' for key in found]
 
 
-def write(folder: Path, products: Products, cutout: Cutout, apertures: Mapping[str, float]) -> None:
+def write(folder: Path, products: Products, cutout: Cutout) -> None:
     """Write one file for each main spectrum, each of which appears under its name when it is complete.
 
     The first table holds wavelength, flux, uncertainty (1 sigma; none where the cube has no variance) and mask (True
@@ -42,20 +41,18 @@ def write(folder: Path, products: Products, cutout: Cutout, apertures: Mapping[s
         The products that are written.
     cutout : Cutout
         Gives target, wavelengths and units.
-    apertures : mapping of str to float
-        Radii in arcsec of apertures, by the tags of their sums.
 
     Raises
     ------
     OSError
         If they cannot be written.
     """
-    spectra = main_spectra(products)
+    spectra = products.main_spectra
     cards = [*_source(products, cutout)]
     primary = fits.PrimaryHDU(header=fits.Header(cards))
     for name, spectrum in zip(names(cutout.target.id, spectra), spectra.values(), strict=True):
         table = _table(spectrum, cutout)
-        table.header.extend([*cards, *_spectrum(spectrum, cutout, apertures)])
+        table.header.extend([*cards, *_spectrum(spectrum, cutout)])
         with complete_file(folder / name) as path:
             fits.HDUList([primary, table]).writeto(path)
 
@@ -69,7 +66,7 @@ def remove(folder: Path, ident: Ident, kept: Iterable[str] = ()) -> None:
         If one cannot be removed.
     """
     own = str(fits.Card('OBJECT', printable(str(ident)), COMMENT)).encode()
-    for path in folder.glob(f'{glob.escape(keys.file_stem(ident))}_*.fits'):
+    for path in folder.glob(f'{glob.escape(file_names.file_stem(ident))}_*.fits'):
         if path.name not in kept and own in _first_block(path):
             path.unlink()
 
@@ -119,12 +116,12 @@ def _source(products: Products, cutout: Cutout) -> Iterator[tuple[str, Any, str]
             yield card, *products.facts[card]
 
 
-def _spectrum(spectrum: Spectrum, cutout: Cutout, apertures: Mapping[str, float]) -> Iterator[tuple[str, Any, str]]:
+def _spectrum(spectrum: Spectrum, cutout: Cutout) -> Iterator[tuple[str, Any, str]]:
     """Cards on one spectrum."""
     yield 'SPECTRUM', spectrum.key, "key in the source's file"
     yield 'SPECKIND', spectrum.kind.value, ''
-    if spectrum.tag in apertures:
-        yield 'APERTURE', apertures[spectrum.tag], '[arcsec] radius'
+    if spectrum.radius is not None:
+        yield 'APERTURE', spectrum.radius, '[arcsec] radius'
     if spectrum.weights is not None:
         number = int((spectrum.weights > 0).sum())
         yield 'NPIX', number, 'spaxels it is from'

@@ -92,15 +92,6 @@ def _column(name: str) -> Column:
     return Column(name, base.unit, base.kind, f'{base.text} of {name.removeprefix(base.name)}')
 
 
-def main_spectra(products: Products) -> dict[str, Spectrum]:
-    """The source's spectra by their keys without _SKYSUB, except the sky and the continuum-subtracted reference."""
-    return {
-        keys.spectrum(one.tag, one.continuum_subtracted, False): one
-        for one in products.spectra.values()
-        if one.kind is not Kind.SKY and (one.kind is Kind.CROSS_CORRELATION or not one.continuum_subtracted)
-    }
-
-
 def measure(products: Products, cutout: Cutout) -> Row:
     """The summary's row for an extracted source.
 
@@ -116,7 +107,7 @@ def measure(products: Products, cutout: Cutout) -> Row:
     dict
         int, float or str by column; None if there is no value. ID, position, status and file are added in `run`.
     """
-    spectra = main_spectra(products)
+    spectra = products.main_spectra
     row: Row = {
         'NOTES': '; '.join(products.notes),
         'REFERENCE': products.reference,
@@ -171,10 +162,11 @@ def _width(products: Products, cutout: Cutout) -> float | None:
     key = keys.segmap(next(iter(products.images), ''))
     if mask is None or key not in products.segmaps:
         return None
-    white, segmap, own = products.white.data, products.segmaps[key], products.central.get(key, 0)
-    if not own or not (mask & (segmap == own)).any():
+    white, segmap, own = products.white.data, products.segmaps[key].data, products.segmaps[key].central
+    if not own or not (mask.data & (segmap == own)).any():
         return None
-    sky = white[products.masks[keys.MASK_SKY] & np.isfinite(white)] if keys.MASK_SKY in products.masks else np.zeros(0)
+    sky_mask = products.masks.get(keys.MASK_SKY)
+    sky = np.zeros(0) if sky_mask is None else white[sky_mask.data & np.isfinite(white)]
     usable = np.isfinite(white) & ((segmap == 0) | (segmap == own))
     level = float(np.median(sky)) if sky.size else 0.0
     return _plain(white_light.fwhm(white - level, usable, cutout.centre, cutout.pixel))

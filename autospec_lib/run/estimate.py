@@ -8,8 +8,8 @@ from functools import partial
 
 import numpy as np
 
-from autospec_lib.core import keys
 from autospec_lib.core.errors import SourceError
+from autospec_lib.core.keys import Names
 from autospec_lib.core.types import Target
 from autospec_lib.inputs import cube as cutouts
 from autospec_lib.run import resume, slow_storage
@@ -72,10 +72,11 @@ def _cube(job: Job) -> Iterator[str]:
 
 
 def _reference(job: Job, target: Target) -> str:
-    radii = [*job.params.aper, *([] if target.aper is None else [target.aper])]
-    tag = keys.reference(target.ref, job.cube.images, radii, bool(job.params.deblend))
-    lost = '' if tag else f' ({target.ref!r} is neither in IMG nor in APER)'
-    return keys.prefixed(tag or keys.WHITE, job.prefix) + lost
+    names = Names.of_source(job.prefix, job.params.aper, target.aper)
+    tag = names.reference(target.ref, job.cube.images, bool(job.params.deblend))
+    if tag is None:
+        return f'{names.white} ({target.ref!r} is neither in IMG nor in APER)'
+    return tag
 
 
 def _centre(job: Job, target: Target) -> tuple[tuple[float, float], list[str]]:

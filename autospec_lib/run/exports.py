@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from autospec_lib.core import keys
+from autospec_lib.core import file_names, keys
 from autospec_lib.output import marz, read_back
 from autospec_lib.output.summary_columns import Row
 from autospec_lib.run.job import Job
@@ -37,5 +37,5 @@ def _entries(job: Job, rows: Sequence[Row]) -> Iterator[marz.Entry]:
             continue
         if len(spectrum.data) == len(job.cube.wave) and np.isfinite(spectrum.data).any():
             # MARZ drops blanks and commas of a name; those that are files' names come back as they are.
-            name = keys.file_stem(row['ID'])
+            name = file_names.file_stem(row['ID'])
             yield marz.Entry(name, row['RA'], row['DEC'], row.get('MAG_WHITE'), spectrum.key, spectrum)

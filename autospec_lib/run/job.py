@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autospec_lib.config.params import Params
-from autospec_lib.core import keys
+from autospec_lib.core import file_names
+from autospec_lib.core.products import Group
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 from autospec_lib.core.types import Ident, Target
 from autospec_lib.inputs.cube import OpenCube
 from autospec_lib.output import spectra_1d
 from autospec_lib.output.kept import Kept
-from autospec_lib.output.selection import Wanted
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,15 @@ class Job:
 
     def path(self, target: Target) -> Path:
         """The path of a source's file."""
-        return self.output / f'{self.params.pre_out}{keys.file_stem(target.id)}.fits'
+        return self.output / f'{self.params.pre_out}{file_names.file_stem(target.id)}.fits'
 
     def picture(self, target: Target, key: str) -> Path:
         """The path of one of a source's plots."""
-        return self.output / 'images' / keys.file_stem(target.id) / keys.picture(target.id, key)
+        return self.output / 'images' / file_names.file_stem(target.id) / file_names.picture(target.id, key)
 
     def data(self, target: Target) -> Path:
         """The path of the report's file on a source."""
-        return self.output / keys.REPORT / 'data' / keys.report_data(target.id)
+        return self.output / file_names.REPORT / 'data' / file_names.report_data(target.id)
 
     @property
     def spectra(self) -> Path:
@@ -63,17 +63,18 @@ class Job:
         """The prefix of AutoSpec's own names: the user's choice, else the instrument's."""
         return self.params.prefix or self.cube.instrument.prefix
 
-    def apertures(self, target: Target) -> dict[str, float]:
-        """The radii of a source's apertures in arcsec, by the tags of their sums."""
-        # If two radii have the same tag, the radius in APER is used.
-        radii = (*([] if target.aper is None else [target.aper]), *self.params.aper)
-        return {keys.prefixed(keys.aperture(radius), self.prefix): radius for radius in radii}
-
     @property
-    def wanted(self) -> Wanted:
-        """Which products go into the files."""
+    def written(self) -> set[Group]:
+        """The groups of products that go into the files."""
         params = self.params
-        return Wanted(params.out_spec, params.out_img, params.out_seg, params.out_mask, params.out_xcor)
+        switches = {
+            Group.IMAGE: params.out_img,
+            Group.FITTED: params.out_img,
+            Group.SEGMAP: params.out_seg,
+            Group.MASK: params.out_mask,
+            Group.MAP: params.out_xcor,
+        }
+        return {group for group in Group if switches.get(group, True)}
 
     @property
     def origin(self) -> dict[str, str]:

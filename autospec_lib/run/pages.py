@@ -11,14 +11,14 @@ from typing import Any
 
 from autospec_lib import __version__
 from autospec_lib.config import params as parameters
-from autospec_lib.core import keys
+from autospec_lib.core import file_names, keys
 from autospec_lib.core.errors import OutputError
+from autospec_lib.core.keys import Names
 from autospec_lib.core.products import Products
 from autospec_lib.core.types import Cutout, Ident, Target
 from autospec_lib.core.wording import after
 from autospec_lib.output import summary_columns
 from autospec_lib.output.report import page
-from autospec_lib.output.selection import select
 from autospec_lib.run.job import Job
 
 INTERVAL = 3.0  # shortest time between two writes during a run, in seconds
@@ -39,8 +39,8 @@ def write_data(job: Job, products: Products, cutout: Cutout) -> Preview:
     """
     from autospec_lib.output.report import source_data
 
-    white = keys.prefixed(keys.WHITE, job.prefix)
-    shown = source_data.of_products(products, select(products, job.wanted).spectra, cutout, white)
+    written = products.select(job.written, job.params.out_spec)
+    shown = source_data.of_products(products, written.spectra, cutout)
     with writing(job.data(cutout.target)):
         return source_data.write(job.data(cutout.target), shown, job.params.cmap, _links(job, cutout.target))
 
@@ -59,7 +59,7 @@ def keep_data(job: Job, target: Target) -> Preview:
     if found is not None:
         return found
     try:
-        white = keys.prefixed(keys.WHITE, job.prefix)
+        white = Names(job.prefix).white
         shown = source_data.of_file(job.path(target), target, job.cube.wave, job.cube.grid, white)
     except (OSError, KeyError, ValueError):  # it was removed after it had been found complete
         return {}
@@ -81,7 +81,7 @@ def remove_data(job: Job, target: Target) -> None:
 
 def _links(job: Job, target: Target) -> dict[str, str]:
     """The addresses of a source's file and plots, relative to the page."""
-    plots = {key: job.picture(target, key) for key in keys.PICTURES}
+    plots = {key: job.picture(target, key) for key in file_names.PICTURES}
     paths = {'file': job.path(target)} | {key: path for key, path in plots.items() if path.exists()}
     return {key: path.relative_to(job.output).as_posix() for key, path in paths.items()}
 
@@ -154,7 +154,9 @@ class Pages:
         from autospec_lib.output.report import source_data
 
         for ident in (row['ID'] for row in rows if row.get('FILE')):
-            found = source_data.read_preview(self._job.output / keys.REPORT / 'data' / keys.report_data(ident))
+            found = source_data.read_preview(
+                self._job.output / file_names.REPORT / 'data' / file_names.report_data(ident)
+            )
             if found:
                 self._previews.setdefault(str(ident), found)
 
@@ -199,8 +201,8 @@ def _table(
 
 
 def _ratio(row: Mapping[str, Any]) -> Any:
-    tag, no_continuum, _ = keys.parts(row.get('REFERENCE') or '')
-    return row.get(f'SN_{keys.spectrum(tag, no_continuum, False)}')
+    reference = row.get('REFERENCE') or ''
+    return row.get(f'SN_{reference.removesuffix(keys.SKYSUB)}')
 
 
 def _words(rows: Sequence[Mapping[str, Any]], state: str) -> str:

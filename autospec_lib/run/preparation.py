@@ -12,7 +12,7 @@ from typing import Any
 
 from autospec_lib.config import conflicts, sextractor
 from autospec_lib.config.params import Params
-from autospec_lib.core import keys
+from autospec_lib.core import file_names, keys
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Ident, Target
 from autospec_lib.core.wording import near
@@ -79,7 +79,7 @@ def prepare(
     chosen = _selected(listed.targets, choice.idents, params.catalog)
     # MPDAF logs warnings on things that are normal here, such as an image that is larger than the cube.
     logging.getLogger('mpdaf').setLevel(logging.WARNING if params.warnings else logging.ERROR)
-    _check_outputs(folder, params, {keys.file_stem(target.id) for target in chosen})
+    _check_outputs(folder, params, {file_names.file_stem(target.id) for target in chosen})
     if write_defaults:
         sextractor.install_defaults(folder)
     settings, ignored = sextractor.load(folder)
@@ -128,7 +128,7 @@ def _in_the_way(output: Path, prefix: str, stems: Collection[str]) -> Iterator[P
     """Existing files that the run would write: the lock, files on all sources, each source's files and plots."""
     for name in (lock.NAME, *summary_files.NAMES, marz.NAME, page.PAGE):
         yield output / name
-    yield from (output / keys.REPORT).glob('*')
+    yield from (output / file_names.REPORT).glob('*')
     for path in output.glob(f'{spectra_1d.FOLDER}/*.fits'):
         if path.name.startswith(tuple(f'{stem}_' for stem in stems)):
             yield path

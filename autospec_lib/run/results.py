@@ -10,7 +10,7 @@ from typing import Any
 
 from astropy.io import fits
 
-from autospec_lib.core import keys
+from autospec_lib.core import file_names
 from autospec_lib.core.types import Target
 from autospec_lib.inputs.marz_results import Redshift
 from autospec_lib.output import marz, read_back, summary_columns, summary_files
@@ -76,7 +76,7 @@ class Results:
 
     def set_redshifts(self, redshifts: Mapping[str, Redshift]) -> list[str]:
         """Add the redshifts of MARZ to the rows; return the names that are not in the catalogue."""
-        names = {keys.file_stem(ident): ident for ident in self._rows}
+        names = {file_names.file_stem(ident): ident for ident in self._rows}
         for name in redshifts.keys() & names.keys():
             one = redshifts[name]
             found = {'Z_MARZ': one.z, 'QOP_MARZ': one.quality}

@@ -14,7 +14,7 @@ from astropy.io import fits
 
 from autospec_lib import __version__
 from autospec_lib.config.params import Params
-from autospec_lib.core import keys
+from autospec_lib.core import file_names
 from autospec_lib.core.types import Target
 from autospec_lib.output import read_back, source_file, spectra_1d
 from autospec_lib.run.job import Job
@@ -80,7 +80,7 @@ def is_complete(job: Job, target: Target) -> bool:
         return False
     if not all((job.spectra / name).exists() for name in tables):
         return False
-    wanted = keys.pictures(job.params.xcor, 'DBNUM' in header) if job.params.plots else ()
+    wanted = file_names.pictures(job.params.xcor, 'DBNUM' in header) if job.params.plots else ()
     return all(_is_whole_picture(job.picture(target, key)) for key in wanted)
 
 

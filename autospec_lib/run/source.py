@@ -8,13 +8,12 @@ import warnings
 from dataclasses import replace
 
 from autospec_lib import pipeline
-from autospec_lib.core import keys
+from autospec_lib.core import file_names
 from autospec_lib.core.errors import AutoSpecError, OutputError, SourceError
 from autospec_lib.core.products import Products
 from autospec_lib.core.types import Cutout, Target
 from autospec_lib.inputs import cube as cutouts
 from autospec_lib.output import source_file, spectra_1d, summary_columns
-from autospec_lib.output.selection import select
 from autospec_lib.output.summary_columns import Row
 from autospec_lib.run import pages, resume
 from autospec_lib.run.job import Job
@@ -89,19 +88,19 @@ def extract(job: Job, target: Target) -> tuple[tuple[str, ...], str | None, Row,
     with warnings.catch_warnings():
         warnings.simplefilter('default' if job.params.warnings else 'ignore')
         cutout = cutouts.cut(job.cube, target, job.sources)
-        products = pipeline.process(cutout, job.params, job.segmentation).with_prefix(job.prefix)
+        products = pipeline.process(cutout, job.params, job.segmentation)
         fingerprint = resume.fingerprint(job, target)
         card = {resume.CARD: (fingerprint, 'of parameters, inputs and version')}
         products = replace(products, facts=products.facts | card)
         # Removed first, so that a run that is killed does not leave old pictures beside the new file.
         _remove_others(job, target)
-        selected = select(products, job.wanted)
+        selected = products.select(job.written, job.params.out_spec)
         with writing(job.path(target)):
             source_file.write_source(job.path(target), selected, cutout, job.origin)
         if job.params.out_1d:
             with writing(job.spectra):
                 job.spectra.mkdir(exist_ok=True)
-                spectra_1d.write(job.spectra, selected, cutout, job.apertures(target))
+                spectra_1d.write(job.spectra, selected, cutout)
         measured = summary_columns.measure(products, cutout) | {'FINGERPRINT': fingerprint}
         notes, trace = _plot(job, products, cutout) if job.params.plots else (products.notes, None)
         preview, failed, bug = _show(job, products, cutout) if job.params.report else ({}, (), None)
@@ -142,7 +141,7 @@ def _remove_others(job: Job, target: Target) -> None:
     pages.remove_data(job, target)
     with writing(job.spectra):
         spectra_1d.remove(job.spectra, target.id)
-    for key in keys.PICTURES:
+    for key in file_names.PICTURES:
         path = job.picture(target, key)
         with writing(path):
             path.unlink(missing_ok=True)

@@ -12,8 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.lines import Line2D
 from numpy.testing import assert_array_equal
 
-from autospec_lib.core.products import Kind, Products, Spectrum, by_key
-from autospec_lib.core.types import Cutout, Grid, Measured, Target, Voxels
+from autospec_lib.core.products import Group, Kind, Products, Spectrum, by_key
+from autospec_lib.core.types import Cutout, Grid, Mask, Measured, Segmap, Target, Voxels
 from autospec_lib.output import kept as kept_module
 from autospec_lib.output import plots
 from autospec_lib.output.kept import Kept
@@ -29,14 +29,15 @@ def source(number, ny=15, nx=19, **spectra):
     xcor = replace(flux, data=-flux.data, tag='CROSS_CORRELATION', kind=Kind.CROSS_CORRELATION)
     labels = rng.integers(0, 3, (ny, nx))
     products = Products(
-        'HST',
-        by_key([replace(flux, **spectra), xcor]),
-        {'MUSE_WHITE': Measured(rng.normal(size=(ny, nx))), 'HST': Measured(rng.normal(size=(ny, nx)))},
-        {'DEBLEND_RESIDUAL': Measured(rng.normal(size=(ny, nx)))},
-        {'SEG_HST': labels},
-        {'SEG_HST': 1},
-        {'MASK_SKY': labels == 0},
-        {'CROSS_CORRELATION': Measured(rng.normal(size=(ny, nx)))},
+        {
+            Group.SPECTRUM: by_key([replace(flux, **spectra), xcor]),
+            Group.IMAGE: {key: Measured(rng.normal(size=(ny, nx))) for key in ('MUSE_WHITE', 'HST')},
+            Group.FITTED: {'DEBLEND_RESIDUAL': Measured(rng.normal(size=(ny, nx)))},
+            Group.SEGMAP: {'SEG_HST': Segmap(labels, central=1)},
+            Group.MASK: {'MASK_SKY': Mask(labels == 0)},
+            Group.MAP: {'CROSS_CORRELATION': Measured(rng.normal(size=(ny, nx)))},
+        },
+        reference='HST',
     )
     centre = tuple(rng.uniform(0.3, 0.7, 2) * (ny, nx))
     wave = np.linspace(4750, 9350, NL)
@@ -57,7 +58,7 @@ def sources():
         source(2, 9, 30),
         (replace(noted, notes=('a fall-back',)), there),
         (replace(noted, notes=('another', 'and one more')), there),
-        (replace(bare, maps={}, masks={}, fitted={}), cutout),
+        (bare.select([Group.SPECTRUM, Group.IMAGE, Group.SEGMAP]), cutout),
         (noted, replace(there, wave=there.wave[::-1] + 7)),
         holes,
         (noted, replace(there, centre=(13.8, 9.2))),

@@ -2,15 +2,14 @@
 
 import subprocess
 import sys
-from dataclasses import replace
 
 import matplotlib
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from autospec_lib.core.products import Kind, Products, Spectrum, by_key
-from autospec_lib.core.types import Cutout, Grid, Measured, Target, Voxels
+from autospec_lib.core.products import Group, Kind, Products, Spectrum, by_key
+from autospec_lib.core.types import Cutout, Grid, Mask, Measured, Segmap, Target, Voxels
 from autospec_lib.output import plots, spectra_plot
 from autospec_lib.output.kept import Kept
 
@@ -40,15 +39,16 @@ def products():
     labels = np.zeros((NY, NX), np.int32)
     labels[8:13, 10:15], labels[0:3, 0:3], labels[18:20, 18:22] = 300, 1, 2
     sky = spectrum('MUSE_SKY', Kind.SKY, sky_subtracted=False)
-    maps = dict.fromkeys(('SEG_A', 'SEG_B', 'SEG_C', 'SEG_MUSE_WHITE', 'SEG_HST'), labels)
+    maps = ('SEG_A', 'SEG_B', 'SEG_C', 'SEG_MUSE_WHITE', 'SEG_HST')
     return Products(
+        {
+            Group.SPECTRUM: by_key([sky, spectrum(), spectrum('CROSS_CORRELATION', Kind.CROSS_CORRELATION)]),
+            Group.IMAGE: {'MUSE_WHITE': image(1), 'HST': image(2)},
+            Group.SEGMAP: dict.fromkeys(maps, Segmap(labels, central=300)),
+            Group.MASK: {'MASK_SKY': Mask(labels == 0), 'MASK_UNION': Mask(labels == 300)},
+            Group.MAP: {'CROSS_CORRELATION': image(3)},
+        },
         reference='HST_SKYSUB',
-        spectra=by_key([sky, spectrum(), spectrum('CROSS_CORRELATION', Kind.CROSS_CORRELATION)]),
-        images={'MUSE_WHITE': image(1), 'HST': image(2)},
-        segmaps=maps,
-        central=dict.fromkeys(maps, 300),
-        masks={'MASK_SKY': labels == 0, 'MASK_UNION': labels == 300},
-        maps={'CROSS_CORRELATION': image(3)},
         notes=('a fall-back',),
     )
 
@@ -89,7 +89,7 @@ def test_panels_and_their_order(products, cutout):
 
 
 def test_pictures_with_nothing_to_show_are_left_out(products, cutout):
-    bare = Products('HST_SKYSUB', products.spectra, products.images)
+    bare = products.select([Group.SPECTRUM, Group.IMAGE])
     assert list(plots.render(bare, cutout, 'viridis', Kept())) == ['IMAGES', 'SPECTRA']
 
 
@@ -139,7 +139,7 @@ def test_images_show_their_values_in_the_colour_map_with_nan_grey(products, cuto
 
 def test_every_label_has_its_colour_and_the_central_one_always_the_same(products, cutout):
     shown = panels(drawn(products, cutout)['IMAGES'])['SEG_MUSE_WHITE'].get_array()
-    labels = products.segmaps['SEG_HST']
+    labels = products.segmaps['SEG_HST'].data
     assert set(shown[labels == 0].tolist()) == {0}
     assert set(shown[labels == 300].tolist()) == {1}
     others = [set(shown[labels == label].tolist()) for label in (1, 2)]
@@ -248,7 +248,8 @@ def test_units_are_readable(unit, text):
 def test_odd_cutouts(products, cutout, shape, tmp_path):
     small = Measured(np.arange(float(np.prod(shape))).reshape(shape))
     odd = Cutout(cutout.target, Voxels(np.zeros((1, *shape))), WAVE[:1], (0.0, 0.0), (0.2, 0.2), cutout.grid)
-    one = Products('A', by_key([Spectrum(np.ones(1), np.ones(1), tag='A', kind=Kind.SUM)]), {'MUSE_WHITE': small})
+    only = Spectrum(np.ones(1), np.ones(1), tag='A', kind=Kind.SUM)
+    one = Products({Group.SPECTRUM: {'A': only}, Group.IMAGE: {'MUSE_WHITE': small}}, reference='A')
     assert len(plots.save(plots.render(one, odd, 'viridis', Kept()), tmp_path, 7)) == 2
 
 
@@ -291,7 +292,7 @@ def test_the_joint_model_is_drawn_beside_the_white_light_and_not_among_the_image
     white, residual = products.images['MUSE_WHITE'].data, image(9).data
     residual[0] = np.nan
     joint = {'DEBLEND_PROFILE': image(8), 'DEBLEND_RESIDUAL': Measured(residual)}
-    products = replace(products, fitted=joint)
+    products |= Products({Group.FITTED: joint})
     assert list(plots.render(products, cutout, 'viridis', Kept()))[-1] == 'DEBLEND'
     figures = drawn(products, cutout)
     assert titles(figures['DEBLEND']) == ['MUSE_WHITE', 'joint model', 'DEBLEND_RESIDUAL']
@@ -303,7 +304,7 @@ def test_the_joint_model_is_drawn_beside_the_white_light_and_not_among_the_image
 
 
 def test_an_image_may_be_called_as_the_joint_extraction_begins(products, cutout):
-    figures = drawn(replace(products, images=products.images | {'DEBLEND2': image(4)}), cutout)
+    figures = drawn(products | Products({Group.IMAGE: {'DEBLEND2': image(4)}}), cutout)
     assert titles(figures['IMAGES'])[:3] == ['MUSE_WHITE', 'HST', 'DEBLEND2']
     assert 'DEBLEND' not in figures
 
@@ -311,5 +312,5 @@ def test_an_image_may_be_called_as_the_joint_extraction_begins(products, cutout)
 @pytest.mark.parametrize('value', [0.0, np.nan])
 def test_a_residual_of_nothing_can_be_drawn(products, cutout, value):
     nothing = {'DEBLEND_RESIDUAL': Measured(np.full((NY, NX), value))}
-    figures = drawn(replace(products, fitted=nothing), cutout)
+    figures = drawn(products | Products({Group.FITTED: nothing}), cutout)
     assert panels(figures['DEBLEND'])['DEBLEND_RESIDUAL'].norm.vmax == 1

@@ -12,7 +12,7 @@ from builders import CUTOUT, STEP, WAVE0, changed, make_cutout, process
 from PIL import Image
 from report_reading import EVIL, GRID, content, decoded, spectra_of
 
-from autospec_lib.core import keys
+from autospec_lib.core import file_names
 from autospec_lib.output import source_file
 from autospec_lib.output.report import encoding, page, preview, source_data
 
@@ -125,7 +125,7 @@ def test_sky_lines_are_ranges_from_edge_to_edge(extracted, tmp_path):
 
 @pytest.mark.parametrize(('ident', 'name'), [(120, '120.js'), ('a/b', 'a_b.js'), ('..', '__.js'), ('<b>', '_b_.js')])
 def test_any_id_gives_a_file_in_the_folder(ident, name):
-    assert keys.report_data(ident) == name
+    assert file_names.report_data(ident) == name
 
 
 def test_previews_come_back_out_of_the_file(extracted, tmp_path):

@@ -11,6 +11,7 @@ from astropy.table import Table
 from builders import CUTOUT, PIXEL, SPECTRUM, UNIT, changed, gaussian, make_cutout, process
 from numpy.testing import assert_allclose
 
+from autospec_lib.core.products import Group, Products
 from autospec_lib.core.types import Grid
 from autospec_lib.output import summary_columns, summary_files, white_light
 
@@ -96,7 +97,7 @@ def test_a_source_is_measured():
     cutout = replace(make_cutout(), grid=Grid({}, {}, UNIT))
     products = process(cutout, sky_sub=False, aper=(1.0,))
     row = summary_columns.measure(products, cutout)
-    mask = products.masks['MASK_INTER']
+    mask = products.masks['MASK_INTER'].data
     assert (row['MASK'], row['MASK_NPIX'], row['REFERENCE']) == ('MASK_INTER', mask.sum(), 'MUSE_WHITE')
     assert row['MASK_AREA'] == pytest.approx(mask.sum() * PIXEL**2)
     assert row['FWHM_WHITE'] == pytest.approx(FWHM, rel=0.02)
@@ -223,10 +224,10 @@ def test_a_median_is_of_the_values_that_are_there():
     total = products.spectra['MUSE_TOT_SKYSUB']
     data = np.where(np.arange(CUTOUT[0]) < 5, np.nan, 7.0)
     gone = replace(total, data=data, variance=np.full(CUTOUT[0], 4.0))
-    row = summary_columns.measure(replace(products, spectra=products.spectra | {total.key: gone}), make_cutout())
+    row = summary_columns.measure(products | Products({Group.SPECTRUM: {total.key: gone}}), make_cutout())
     assert_allclose([row['FLUX_MUSE_TOT'], row['SN_MUSE_TOT']], [7.0, 3.5])
     nothing = replace(total, data=np.full(CUTOUT[0], np.nan))
-    row = summary_columns.measure(replace(products, spectra=products.spectra | {total.key: nothing}), make_cutout())
+    row = summary_columns.measure(products | Products({Group.SPECTRUM: {total.key: nothing}}), make_cutout())
     assert row['FLUX_MUSE_TOT'] is row['SN_MUSE_TOT'] is row['MAG_WHITE'] is None
 
 

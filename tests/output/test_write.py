@@ -2,6 +2,7 @@
 
 import errno
 import itertools
+from dataclasses import replace
 
 import astropy.units as u
 import numpy as np
@@ -13,10 +14,9 @@ from numpy.testing import assert_allclose
 
 from autospec_lib import __version__
 from autospec_lib.core import atomic
-from autospec_lib.core.products import Kind, Products, Spectrum, by_key
-from autospec_lib.core.types import Cutout, Grid, Measured, Target, Voxels
+from autospec_lib.core.products import Group, Kind, Products, Spectrum, by_key
+from autospec_lib.core.types import Cutout, Grid, Mask, Measured, Segmap, Target, Voxels
 from autospec_lib.output import source_file
-from autospec_lib.output.selection import Wanted, select
 
 NL, NY, NX = 6, 4, 5
 SPECTRAL = {'CRPIX1': 1.0, 'CRVAL1': 4750.0, 'CDELT1': 1.25, 'CUNIT1': 'Angstrom', 'CTYPE1': 'AWAV'}
@@ -51,7 +51,7 @@ def spectrum(tag, kind, no_continuum=False, sky_subtracted=True):
 def cutout():
     """A cutout of which only target and grid matter here."""
     sky = {card.keyword: card.value for card in WCS(sky_header()).to_header().cards}
-    grid = Grid(sky, SPECTRAL, *UNITS)
+    grid = Grid(sky, SPECTRAL, UNITS[0])
     voxels = Voxels(np.zeros((NL, NY, NX)))
     return Cutout(Target(207, 130.5788295, 1.642479, 5.0), voxels, np.zeros(NL), (2, 2), (0.2, 0.2), grid)
 
@@ -68,13 +68,15 @@ def products():
         spectrum('CROSS_CORRELATION', Kind.CROSS_CORRELATION),
     ]
     return Products(
+        {
+            Group.SPECTRUM: by_key(spectra),
+            Group.IMAGE: {'MUSE_WHITE': measured(NY, NX), 'HST': measured(NY, NX, variance=False, unit='ct s-1')},
+            Group.SEGMAP: {'SEG_MUSE_WHITE': Segmap(np.arange(NY * NX, dtype=np.int32).reshape(NY, NX) * 40)},
+            Group.MASK: {'MASK_UNION': Mask(np.eye(NY, NX, dtype=bool))},
+            Group.MAP: {'CROSS_CORRELATION': replace(measured(NY, NX), power=2)},
+            Group.CUBE: {'MUSE': measured(NL, NY, NX)},
+        },
         reference='MUSE_WHITE_SKYSUB',
-        spectra=by_key(spectra),
-        images={'MUSE_WHITE': measured(NY, NX), 'HST': measured(NY, NX, variance=False, unit='ct s-1')},
-        segmaps={'SEG_MUSE_WHITE': np.arange(NY * NX, dtype=np.int32).reshape(NY, NX) * 40},
-        masks={'MASK_UNION': np.eye(NY, NX, dtype=bool)},
-        maps={'CROSS_CORRELATION': measured(NY, NX, unit=UNITS[1])},
-        cubes={'MUSE': measured(NL, NY, NX)},
         notes=('MASK_INTER is empty: MASK_UNION used', 'a very long note ' + 'x' * 100 + ' with an umlaut ü'),
         facts={'REFSPEC': ('MUSE_WHITE_SKYSUB', 'reference spectrum')},
     )
@@ -97,8 +99,8 @@ def test_mpdaf_reads_back_the_same_arrays(tmp_path, cutout, products):
     for key, image in {**products.images, **products.maps}.items():
         assert_allclose(source.images[key].data.filled(np.nan), image.data, rtol=1e-6)
         assert (source.images[key].var is None) == (image.variance is None)
-    np.testing.assert_array_equal(source.images['SEG_MUSE_WHITE'].data, products.segmaps['SEG_MUSE_WHITE'])
-    np.testing.assert_array_equal(source.images['MASK_UNION'].data, products.masks['MASK_UNION'])
+    np.testing.assert_array_equal(source.images['SEG_MUSE_WHITE'].data, products.segmaps['SEG_MUSE_WHITE'].data)
+    np.testing.assert_array_equal(source.images['MASK_UNION'].data, products.masks['MASK_UNION'].data)
     assert_allclose(source.cubes['MUSE'].data.filled(np.nan), products.cubes['MUSE'].data, rtol=1e-6)
     assert_allclose(source.cubes['MUSE'].wave.coord(), 4750 + 1.25 * np.arange(NL))
     assert_allclose(source.images['HST'].wcs.pix2sky([2, 3]), source.cubes['MUSE'].wcs.pix2sky([2, 3]))
@@ -137,7 +139,9 @@ def expected_names(products, out):
 @pytest.mark.parametrize('values', list(itertools.product([True, False], repeat=5)))
 def test_every_selection_writes_exactly_its_extensions(tmp_path, cutout, products, values):
     out = dict(zip(('out_spec', 'out_img', 'out_seg', 'out_mask', 'out_xcor'), values, strict=True))
-    source_file.write_source(tmp_path / 's.fits', select(products, Wanted(*values)), cutout, {})
+    switches = {Group.IMAGE: 'out_img', Group.SEGMAP: 'out_seg', Group.MASK: 'out_mask', Group.MAP: 'out_xcor'}
+    groups = [group for group in Group if out.get(switches.get(group), True)]
+    source_file.write_source(tmp_path / 's.fits', products.select(groups, out['out_spec']), cutout, {})
     with fits.open(tmp_path / 's.fits') as hdus:
         assert [hdu.name for hdu in hdus[1:]] == expected_names(products, out)
 
@@ -167,6 +171,28 @@ def test_every_extension_says_its_unit_and_place(tmp_path, cutout, products):
             wcs = WCS(hdu.header)
             assert wcs.has_celestial != hdu.name.startswith('SPE')
             assert wcs.has_spectral != hdu.name.startswith('IMA')
+
+
+@pytest.mark.parametrize(
+    ('unit', 'square'),
+    [
+        (UNITS[0], UNITS[1]),
+        ('10**-17 erg Angstrom-1 s-1 cm-2', '10**-34 erg2 Angstrom-2 s-2 cm-4'),
+        ('10**+16 erg Angstrom-1 s-1 cm-2', '10**+32 erg2 Angstrom-2 s-2 cm-4'),
+        ('MJy sr-1', 'MJy2 sr-2'),
+        ('count s-1', 'count2 s-2'),
+        ('adu', 'adu2'),
+        ('', ''),
+        ('furlongs', '(furlongs)**2'),
+    ],
+)
+def test_the_square_of_a_unit_is_one_that_astropy_and_mpdaf_read(unit, square):
+    from mpdaf.tools import fix_unit_read
+
+    assert source_file.to_power(unit, 1) == unit
+    assert source_file.to_power(unit, 2) == square
+    if unit != 'furlongs':
+        assert u.Unit(fix_unit_read(square)) == u.Unit(square) == u.Unit(unit) ** 2
 
 
 def test_a_full_disk_leaves_neither_a_torn_file_nor_a_temporary_one(tmp_path, cutout, products, monkeypatch):

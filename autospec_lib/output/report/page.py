@@ -9,12 +9,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from autospec_lib.core import keys
+from autospec_lib.core import file_names
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.types import Ident
 from autospec_lib.output.report import encoding
 
-PAGE, FOLDER, TABLE = 'index.html', keys.REPORT, 'sources.js'
+PAGE, FOLDER, TABLE = 'index.html', file_names.REPORT, 'sources.js'
 FUNCTION = 'autospecTable'  # of the page
 MARK = b'<meta name="generator" content="AutoSpec">'
 LIBRARY, FIRST = 'plotly.min.js', 'theme.js'
@@ -179,4 +179,4 @@ def write_table(
 def _preview(ident: Ident, previews: Mapping[str, Mapping[str, str]]) -> list[str]:
     """Small images and outline of a source, and the name of the file with its data."""
     found = previews.get(str(ident), {})
-    return [found.get('thumb', ''), found.get('outline', ''), keys.report_data(ident)]
+    return [found.get('thumb', ''), found.get('outline', ''), file_names.report_data(ident)]

@@ -16,6 +16,7 @@ from astropy.io import fits
 
 from autospec_lib.core import keys
 from autospec_lib.core.atomic import complete_file
+from autospec_lib.core.keys import Names
 from autospec_lib.core.products import Products
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Grid, Measured, Target
 from autospec_lib.output.report import encoding, preview
@@ -64,10 +65,9 @@ class Shown:
     facts: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
 
 
-def of_products(products: Products, spectra: Iterable[str], cutout: Cutout, white: str = keys.WHITE) -> Shown:
-    """The data to show from products: the spectra with these keys, and the white light with this key."""
+def of_products(products: Products, spectra: Iterable[str], cutout: Cutout) -> Shown:
+    """The data to show from products: the spectra with these keys."""
     chosen = {key: products.spectra[key] for key in spectra}
-    images = {key: one.data for key, one in (products.maps | products.images).items()}
     return Shown(
         cutout.target,
         cutout.wave,
@@ -75,7 +75,7 @@ def of_products(products: Products, spectra: Iterable[str], cutout: Cutout, whit
         products.reference,
         chosen,
         {key: one.kind.value for key, one in chosen.items()},
-        _small(images, white),
+        tuple(one.data for one in (products.white, *[*products.maps.values()][-1:])),
         products.notes,
         products.facts,
     )
@@ -86,7 +86,7 @@ def _small(images: Mapping[str, FloatArray], white: str) -> tuple[FloatArray, ..
     return tuple(images[key] for key in (white, *maps[:1]) if key in images)
 
 
-def of_file(path: Path, target: Target, wave: FloatArray, grid: Grid, white: str = keys.WHITE) -> Shown:
+def of_file(path: Path, target: Target, wave: FloatArray, grid: Grid, white: str = Names().white) -> Shown:
     """The data to show from a source's file of an earlier run; ``white`` is the key of the white light.
 
     Raises
