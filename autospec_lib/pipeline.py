@@ -58,7 +58,10 @@ def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> P
     masks = source_masks.choose(cutout, segmaps, params.use_imgs, params.obj_mask, names.radii)
     if radius is not None:
         masks = source_masks.with_aperture(masks, cutout, radius, names)
-    centred = {key: Segmap(segmap, central=nearest_label(segmap, cutout.centre)[0]) for key, segmap in segmaps.items()}
+    centred = {
+        key: Segmap(segmap, central=0 if masks.used == source_masks.CIRCLE else nearest_label(segmap, cutout.centre)[0])
+        for key, segmap in segmaps.items()
+    }
     named = {key: Mask(mask) for key, mask in masks.named.items()}
     products = Products(
         {Group.IMAGE: images, Group.SEGMAP: centred, Group.MASK: named},

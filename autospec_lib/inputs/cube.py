@@ -38,6 +38,10 @@ from autospec_lib.inputs.units import FluxUnit, flux_unit
 Box = tuple[slice, slice]
 
 NEAR = 3  # pixels; sources of the catalogue that are this close to a subcube still have light in it
+# A value that more than this share of the voxels repeat exactly is no measurement; there may be two such values.
+MOST_REPEATED, MOST_FILL_VALUES = 0.03, 2
+SAMPLE_SIZE, FEWEST_REPEATS = 4000, 3  # voxels in which repeated values are looked for
+FEWEST_CHANNELS = 5  # with fewer channels, a spaxel may be constant by chance
 SMALLEST = 3  # spaxels along a side; in a smaller subcube there is hardly any sky
 
 
@@ -334,7 +338,7 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
     def padded(values: Any, fill: float) -> Any:
         return np.pad(values, [(0, 0)] * (values.ndim - 2) + pad, constant_values=fill) if np.any(pad) else values
 
-    data, variance, bad = _read(cube, *inner)
+    data, variance, bad, more = _read(cube, *inner)
     sky = dict(cube.grid.sky)
     sky['CRPIX1'], sky['CRPIX2'] = sky.get('CRPIX1', 0.0) - origin[1], sky.get('CRPIX2', 0.0) - origin[0]
     scale = geometry.scale(cube.pixel)
@@ -352,7 +356,7 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
         neighbours=_neighbours(sources or {}, target.id, box),
         prefix=cube.instrument.prefix,
         psf=None if cube.psf is None else replace(cube.psf, blue=cube.psf.blue / scale, red=cube.psf.red / scale),
-        notes=notes,
+        notes=(*notes, *more),
     )
 
 
@@ -385,8 +389,11 @@ def _neighbours(sources: Mapping[Ident, tuple[float, float]], own: Ident, box: B
     }
 
 
-def _read(cube: OpenCube, ys: slice, xs: slice) -> tuple[FloatArray, FloatArray | None, BoolArray]:
-    """Data, variance and bad voxels of a box: not finite, flagged, or without positive variance; they hold 0."""
+def _read(cube: OpenCube, ys: slice, xs: slice) -> tuple[FloatArray, FloatArray | None, BoolArray, tuple[str, ...]]:
+    """Data, variance and bad voxels of a box, and notes.
+
+    Voxels are bad if they are not finite, flagged, without positive variance, or filled (see `_filled`); they hold 0.
+    """
     factor = None if cube.factor is None else cube.factor[:, None, None]
     data = cube.data.read(ys, xs)
     if factor is not None:
@@ -395,8 +402,9 @@ def _read(cube: OpenCube, ys: slice, xs: slice) -> tuple[FloatArray, FloatArray 
     if cube.flags is not None:
         bad |= cube.flags.flags(ys, xs, cube.flag_rule.bits) != cube.flag_rule.zero_is_bad
     if cube.noise is None:
+        notes = _mark_filled(data, bad, cube.data.dtype.kind == 'f')
         data[bad] = 0.0
-        return data, None, bad
+        return data, None, bad, notes
     noise = cube.noise.read(ys, xs)
     with np.errstate(divide='ignore', invalid='ignore', over='ignore'):
         if cube.noise_kind.is_inverse:
@@ -406,5 +414,40 @@ def _read(cube: OpenCube, ys: slice, xs: slice) -> tuple[FloatArray, FloatArray 
         if factor is not None:
             noise *= factor**2
         bad |= ~(noise > 0) | (noise == np.inf)
+    notes = _mark_filled(data, bad, cube.data.dtype.kind == 'f')
     data[bad] = noise[bad] = 0.0
-    return data, noise, bad
+    return data, noise, bad, notes
+
+
+def _mark_filled(data: FloatArray, bad: BoolArray, are_floats: bool) -> tuple[str, ...]:
+    """Mark voxels that hold a number where there are no data as bad, in place; return a note if there are any.
+
+    They are spaxels that are constant along the wavelength, and values that a float array repeats exactly: noise does
+    not. Where no spaxel varies nothing is known of this.
+
+    Parameters
+    ----------
+    data : array (nl, ny, nx)
+        As read.
+    bad : array of bool (nl, ny, nx)
+        Changed.
+    are_floats : bool
+        Whether the numbers are stored as floats; integers repeat in any case.
+    """
+    varying = (data != data[0]).any(axis=0)
+    if len(data) < FEWEST_CHANNELS or not varying.any():
+        return ()
+    filled = np.broadcast_to(~varying, data.shape) & ~bad
+    stride = max(1, data.size // SAMPLE_SIZE) | 1  # odd, so that not every second column is left out
+    sample = data.ravel()[::stride][~bad.ravel()[::stride]]
+    if are_floats and sample.size and (sample != np.round(sample)).any():
+        values, counts = np.unique(sample, return_counts=True)
+        repeated = values[counts > max(MOST_REPEATED * sample.size, FEWEST_REPEATS)]
+        if len(repeated) <= MOST_FILL_VALUES:
+            filled |= np.isin(data, repeated) & ~bad
+    number = int(filled.sum())
+    if not number:
+        return ()
+    bad |= filled
+    share = f'{number / data.size:.1%}'
+    return (f'{number} voxels ({share}) repeat one value, as where there are no data; they are not used',)
