@@ -162,8 +162,8 @@ def _read(cube: OpenCube, ys: slice, xs: slice) -> tuple[FloatArray, FloatArray 
     if factor is not None:
         data *= factor
     bad = ~np.isfinite(data)
-    if cube.quality is not None:
-        bad |= cube.quality.flags(ys, xs, cube.bad_when.bits) != cube.bad_when.zero
+    if cube.flags is not None:
+        bad |= cube.flags.are_set(ys, xs, cube.bad_when.bits) != cube.bad_when.zero
     if cube.noise is None:
         data[bad] = 0.0
         return data, None, bad

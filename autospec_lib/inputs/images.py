@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import FloatArray, IntArray
 from autospec_lib.inputs import resample
+from autospec_lib.inputs.arrays import open_fits, readable
 from autospec_lib.inputs.cubes.axis_order import PAIRS, in_order
 from autospec_lib.inputs.cubes.frames import in_icrs
 from autospec_lib.inputs.cubes.noise_kinds import is_quality, looks_like_noise
 from autospec_lib.inputs.cubes.units import known
-from autospec_lib.inputs.storage.fits_arrays import open_fits, readable
 
 if TYPE_CHECKING:
     from mpdaf.obj import WCS as MpdafWCS  # noqa: N811

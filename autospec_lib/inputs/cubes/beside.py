@@ -1,4 +1,4 @@
-"""Noise and mask in separate files in the folder of the data, as the IDL pipeline of KCWI writes them."""
+"""Noise and flags in separate files in the folder of the data, as the IDL pipeline of KCWI writes them."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autospec_lib.core.errors import InputError
+from autospec_lib.inputs.arrays import StoredArray, open_array, open_fits
 from autospec_lib.inputs.cubes.instruments import Instrument
 from autospec_lib.inputs.cubes.roles import cubes
-from autospec_lib.inputs.storage.fits_arrays import Layer, open_fits, open_layer
 
 
 @dataclass(frozen=True)
 class Beside:
-    """Variance and mask in files of their own, None where there is no such file."""
+    """Variance and flags in files of their own, None where there is no such file."""
 
-    noise: Layer | None = None
-    mask: Layer | None = None
+    noise: StoredArray | None = None
+    flags: StoredArray | None = None
 
 
 def open_beside(path: Path, instrument: Instrument, shape: tuple[int, ...], axes: tuple[int, ...]) -> Beside:
@@ -43,10 +43,10 @@ def open_beside(path: Path, instrument: Instrument, shape: tuple[int, ...], axes
     found = re.fullmatch(pattern, path.name)
     if not found or not replacements:
         return Beside()
-    return Beside(*(_layer(path.with_name(found.expand(name)), path, shape, axes) for name in replacements))
+    return Beside(*(_array(path.with_name(found.expand(name)), path, shape, axes) for name in replacements))
 
 
-def _layer(path: Path, of: Path, shape: tuple[int, ...], axes: tuple[int, ...]) -> Layer | None:
+def _array(path: Path, of: Path, shape: tuple[int, ...], axes: tuple[int, ...]) -> StoredArray | None:
     if not path.exists():
         return None
     with open_fits(path, 'not a readable FITS cube') as hdus:
@@ -55,4 +55,4 @@ def _layer(path: Path, of: Path, shape: tuple[int, ...], axes: tuple[int, ...]) 
             raise InputError(
                 f'{path.name}: has another shape than {of.name}, to which it belongs by its name; move it away'
             )
-        return replace(open_layer(path, found, axes), name=path.name)
+        return replace(open_array(path, found, axes), name=path.name)

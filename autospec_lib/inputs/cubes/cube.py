@@ -15,6 +15,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.noise_words import VARIANCE
 from autospec_lib.core.types import FloatArray, Grid, IntArray, Psf
+from autospec_lib.inputs.arrays import StoredArray, open_array, open_fits
 from autospec_lib.inputs.cubes.axis_order import in_order
 from autospec_lib.inputs.cubes.beside import open_beside
 from autospec_lib.inputs.cubes.extensions import choose, label
@@ -27,7 +28,6 @@ from autospec_lib.inputs.cubes.units import squared
 from autospec_lib.inputs.cubes.wave_tables import find_wave_axis
 from autospec_lib.inputs.cubes.wavelengths import WaveAxis
 from autospec_lib.inputs.images import AlignedImage
-from autospec_lib.inputs.storage.fits_arrays import Layer, open_fits, open_layer
 
 
 @dataclass(frozen=True)
@@ -52,25 +52,25 @@ class OpenCube:
 
     Attributes
     ----------
-    data, noise, quality : Layer
-        The arrays as they are stored; noise and quality are None where there is none.
+    data, noise, flags : StoredArray
+        The arrays as they are stored; noise and flags are None where there is none.
     noise_kind, noise_why : str
         How the noise is stored, and how this is known.
     header : Header
         The header of the data without the third axis, in RA and Dec.
     bad_when : BadWhen
-        Which values of ``quality`` are bad.
+        Which values of ``flags`` are bad.
     factor : array (nl,) or None
         The factor by which data are multiplied (variances by its square) to have the unit of ``grid``.
     origin : Origin
         What the cube was recognised as.
     """
 
-    data: Layer
-    noise: Layer | None
+    data: StoredArray
+    noise: StoredArray | None
     noise_kind: str
     noise_why: str
-    quality: Layer | None
+    flags: StoredArray | None
     header: fits.Header
     wcs: WCS
     wave: FloatArray
@@ -96,8 +96,8 @@ class OpenCube:
         parts = [self.data.name]
         if self.noise is not None:
             parts.append(f'{self.noise.name} ({self.noise_kind}, {self.noise_why})')
-        if self.quality is not None:
-            parts.append(f'{self.quality.name} ({self.bad_when.words})')
+        if self.flags is not None:
+            parts.append(f'{self.flags.name} ({self.bad_when.words})')
         if self.origin.unit and self.origin.unit != self.grid.unit:
             parts.append(f'BUNIT {self.origin.unit!r}')
         begin = f'{name} ({why})' if name and why else name or why or 'by the names of its extensions'
@@ -110,20 +110,20 @@ class OpenCube:
         notes = list(self.remarks)
         if not self.grid.unit:
             notes.append(f'{name}: no unit (BUNIT); spectra have none either')
-        loaded = sum(layer.values.nbytes for layer in self.layers if layer.values is not None)
+        loaded = sum(array.values.nbytes for array in self.arrays if array.values is not None)
         if loaded:
             notes.append(f'{name}: compressed; {loaded / 1e6:.0f} MB of memory hold it; decompress it to need less')
         return notes
 
     @property
-    def layers(self) -> list[Layer]:
+    def arrays(self) -> list[StoredArray]:
         """The arrays that are there."""
-        return [layer for layer in (self.data, self.noise, self.quality) if layer is not None]
+        return [array for array in (self.data, self.noise, self.flags) if array is not None]
 
     @property
     def beside(self) -> list[Path]:
-        """Files with noise and mask, if these are not in the file with the data."""
-        return [layer.path for layer in self.layers if layer.path != self.data.path]
+        """Files with noise and flags, if these are not in the file with the data."""
+        return [array.path for array in self.arrays if array.path != self.data.path]
 
     @property
     def pixel(self) -> tuple[float, float]:
@@ -141,7 +141,7 @@ def open_cube(path: Path, extensions: tuple[int | str, ...] = ()) -> OpenCube:
         FITS file.
     extensions : tuple
         () = what the table of instruments, or the names of the extensions, say; or up to three: data, noise, whose
-        kind may follow after a colon ('ERR2: sigma'), and mask.
+        kind may follow after a colon ('ERR2: sigma'), and flags.
 
     Raises
     ------
@@ -158,8 +158,8 @@ def open_cube(path: Path, extensions: tuple[int | str, ...] = ()) -> OpenCube:
         axis = find_wave_axis(path, hdus, order.header, order.shape[0])
         response = None if found.response is None else found.response.header
         unit = flux_unit(path.name, order.header, found.instrument, sky.wcs, response)
-        data, noise, mask = (
-            None if hdu is None else replace(open_layer(path, hdu, order.axes), name=label(hdus, hdu))
+        data, noise, flags = (
+            None if hdu is None else replace(open_array(path, hdu, order.axes), name=label(hdus, hdu))
             for hdu in found.chosen
         )
         factor = _factor(path, found.response, unit.factor, len(axis.wave))
@@ -168,7 +168,7 @@ def open_cube(path: Path, extensions: tuple[int | str, ...] = ()) -> OpenCube:
     kind, lack = found.noise_kind, found.lack
     if noise is None and not extensions:
         other = open_beside(path, found.instrument, found.data.shape, order.axes)
-        noise, mask = other.noise, mask or other.mask
+        noise, flags = other.noise, flags or other.flags
         if noise is not None:
             kind, lack = Finding(VARIANCE, 'beside the data'), ''
     medium = axis.medium or 'whether in air or vacuum is not known'
@@ -177,7 +177,7 @@ def open_cube(path: Path, extensions: tuple[int | str, ...] = ()) -> OpenCube:
         noise=noise,
         noise_kind=kind.kind,
         noise_why=kind.why,
-        quality=mask,
+        flags=flags,
         header=sky.header,
         wcs=sky.wcs,
         wave=axis.wave,

@@ -11,7 +11,7 @@ from astropy.wcs import WCS
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import FloatArray
-from autospec_lib.inputs.storage.fits_arrays import readable
+from autospec_lib.inputs.arrays import readable
 
 if TYPE_CHECKING:
     from astropy.coordinates import BaseCoordinateFrame

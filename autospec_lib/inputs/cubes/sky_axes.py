@@ -12,11 +12,11 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from autospec_lib.core.errors import InputError
+from autospec_lib.inputs.arrays import readable
 from autospec_lib.inputs.cubes.axis_order import PAIRS
 from autospec_lib.inputs.cubes.frames import in_icrs
 from autospec_lib.inputs.cubes.units import parsed
 from autospec_lib.inputs.cubes.wavelengths import OTHER_AXES, WAVE_AXES
-from autospec_lib.inputs.storage.fits_arrays import readable
 
 THIRD_AXIS = re.compile(r'(CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA|CNAME|NAXIS|CPDIS|CQDIS)3|(CD|PC)(3_\d|\d_3)|P[SV]3_\d+')
 COUPLED = 0.01  # of a pixel, over the whole cube

@@ -14,6 +14,7 @@ from astropy.wcs import WCS
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import FloatArray
+from autospec_lib.inputs.arrays import readable
 from autospec_lib.inputs.cubes.wavelengths import (
     UNITS,
     UNKNOWN_TYPE,
@@ -24,7 +25,6 @@ from autospec_lib.inputs.cubes.wavelengths import (
     unit_of,
     wave_axis,
 )
-from autospec_lib.inputs.storage.fits_arrays import readable
 
 NAMES = ('WAVE', 'WAVELENGTH', 'WAVELENGTHS', 'LAMBDA')
 LINEAR = 5e-7  # of a wavelength; tables in single precision are rounded by 6e-8 of it

@@ -15,8 +15,8 @@ from astropy.wcs import WCS
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import FloatArray
+from autospec_lib.inputs.arrays import readable
 from autospec_lib.inputs.cubes.units import parsed
-from autospec_lib.inputs.storage.fits_arrays import readable
 
 WAVE_AXES = ('WAVE', 'AWAV', 'LAMBDA')
 OTHER_AXES = ('FREQ', 'ENER', 'WAVN', 'VELO', 'VOPT', 'VRAD', 'ZOPT', 'BETA', 'STOKES', 'TIME')  # FITS paper III

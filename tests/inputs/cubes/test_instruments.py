@@ -214,7 +214,7 @@ def test_kcwi_files_that_are_not_there_are_not_used(tmp_path, missing):
     opened = cube.open_cube(path)
     assert (opened.noise is None) == ('v' in missing)
     assert any('no variance' in note for note in opened.notes) == ('v' in missing)
-    assert (opened.quality is None) == ('m' in missing)
+    assert (opened.flags is None) == ('m' in missing)
     if 'm' not in missing:
         np.testing.assert_array_equal(voxels(path).bad, field.bad)
 
