@@ -18,7 +18,7 @@ from autospec_lib.inputs import resample
 from autospec_lib.inputs.arrays import open_fits, readable
 from autospec_lib.inputs.cubes.axis_order import PAIRS, in_order
 from autospec_lib.inputs.cubes.frames import in_icrs
-from autospec_lib.inputs.cubes.noise_kinds import is_quality, looks_like_noise
+from autospec_lib.inputs.cubes.noise_kinds import looks_like_flags, looks_like_noise
 from autospec_lib.inputs.cubes.units import known
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _is_flat(shape: tuple[int, ...]) -> bool:
 def _is_about_another(hdu: fits.ImageHDU) -> bool:
     """Whether an extension holds noise, weights or flags of another one."""
     declared = str(hdu.header.get('HDUCLAS2', '')).strip().upper() in ('ERROR', 'QUALITY')
-    return declared or is_quality(hdu.name) or looks_like_noise(hdu.name)
+    return declared or looks_like_flags(hdu.name) or looks_like_noise(hdu.name)
 
 
 def align(path: Path, cube_header: fits.Header, shape: tuple[int, int]) -> AlignedImage:

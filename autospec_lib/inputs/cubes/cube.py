@@ -19,9 +19,9 @@ from autospec_lib.inputs.arrays import StoredArray, open_array, open_fits
 from autospec_lib.inputs.cubes.axis_order import in_order
 from autospec_lib.inputs.cubes.beside import open_beside
 from autospec_lib.inputs.cubes.extensions import choose, label
+from autospec_lib.inputs.cubes.flags import BadWhen
 from autospec_lib.inputs.cubes.flux_units import flux_unit
 from autospec_lib.inputs.cubes.instruments import UNKNOWN, Instrument
-from autospec_lib.inputs.cubes.masks import BadWhen
 from autospec_lib.inputs.cubes.noise_kinds import Finding
 from autospec_lib.inputs.cubes.sky_axes import sky_axes
 from autospec_lib.inputs.cubes.units import squared

@@ -1,4 +1,4 @@
-"""Finds the extensions with the cube's data, noise and mask, and what the numbers in them mean."""
+"""Finds the extensions with the cube's data, noise and flags, and what the numbers in them mean."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from autospec_lib.core.errors import InputError
 from autospec_lib.core.noise_words import SIGMA, split_entry
 from autospec_lib.inputs.cubes import roles
 from autospec_lib.inputs.cubes.axis_order import is_cube
+from autospec_lib.inputs.cubes.flags import BadWhen, bad_when
 from autospec_lib.inputs.cubes.instruments import Instrument, recognise
-from autospec_lib.inputs.cubes.masks import BadWhen, bad_when
 from autospec_lib.inputs.cubes.noise_kinds import (
     BY_UNIT,
     WEIGHT,
     Finding,
     declared,
-    is_quality,
+    looks_like_flags,
     looks_like_noise,
     noise_kind,
 )
@@ -35,12 +35,12 @@ class Extensions:
     ----------
     instrument, why : Instrument, str
         The instrument, and the cards or the parameter that show it.
-    data, noise, mask, response : HDU or None
+    data, noise, flags, response : HDU or None
         ``response`` is a spectrum by which the data are multiplied.
     noise_kind : Finding
         How the noise is stored, and how this is known.
     bad : BadWhen
-        Which values of the mask are bad.
+        Which values of the flags are bad.
     lack : str
         A warning for a cube without noise; not used if the noise is in a file beside it.
     remarks : tuple of str
@@ -51,7 +51,7 @@ class Extensions:
     why: str
     data: Any
     noise: Any
-    mask: Any
+    flags: Any
     response: Any
     noise_kind: Finding
     bad: BadWhen
@@ -60,8 +60,8 @@ class Extensions:
 
     @property
     def chosen(self) -> tuple[Any, Any, Any]:
-        """Data, noise and mask."""
-        return self.data, self.noise, self.mask
+        """Data, noise and flags."""
+        return self.data, self.noise, self.flags
 
 
 def choose(path: Path, hdus: fits.HDUList, entries: tuple[int | str, ...]) -> Extensions:
@@ -93,8 +93,8 @@ def choose(path: Path, hdus: fits.HDUList, entries: tuple[int | str, ...]) -> Ex
         noise = roles.noise(hdus, data, instrument)
         if noise is None and (noise := roles.nameless(hdus, data)) is not None:
             remarks.append(_guessed_noise(path, hdus, data, noise))
-    mask = _find(path, hdus, entries[2]) if len(entries) > 2 else roles.mask(hdus, data, instrument)
-    for hdu in (noise, mask):
+    flags = _find(path, hdus, entries[2]) if len(entries) > 2 else roles.flags(hdus, data, instrument)
+    for hdu in (noise, flags):
         _check_shape(path, hdus, data, hdu)
     said = split_entry(entries[1])[1] if len(entries) > 1 else ''
     finding = NOTHING if noise is None else _kind(path, hdus, data, noise, said, instrument)
@@ -103,10 +103,10 @@ def choose(path: Path, hdus: fits.HDUList, entries: tuple[int | str, ...]) -> Ex
         why='as DATA_EXT says' if entries else why,
         data=data,
         noise=noise,
-        mask=mask,
+        flags=flags,
         response=roles.response(hdus, data, instrument),
         noise_kind=finding,
-        bad=BadWhen() if mask is None else bad_when(mask.header, data.header, instrument),
+        bad=BadWhen() if flags is None else bad_when(flags.header, data.header, instrument),
         lack='' if noise is not None else _without_noise(path, hdus, data, len(entries) > 1),
         remarks=tuple(remarks),
     )
@@ -218,7 +218,7 @@ def _unused(hdus: fits.HDUList, data: Any) -> list[str]:
     """A hint if the file has an extension that might be noise, or names one that is missing; one item or none."""
     candidates = []
     for hdu in hdus:
-        if hdu is not data and hdu.is_image and hdu.shape == data.shape and not is_quality(hdu.name):
+        if hdu is not data and hdu.is_image and hdu.shape == data.shape and not looks_like_flags(hdu.name):
             kind, why = noise_kind(hdu.header, {}, data.header)
             # Models and other fluxes have the unit of the data as well.
             if looks_like_noise(hdu.name) or (kind and not (kind == SIGMA and why == BY_UNIT)):

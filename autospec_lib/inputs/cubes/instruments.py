@@ -29,12 +29,12 @@ class Instrument:
         that match the regular expressions. The card ``EXTNAME`` stands for an extension of this name.
     data : str
         Regular expression for the name of the extension with the data; `FIRST` for the first one.
-    noise, mask : str
+    noise, flags : str
         Names of these extensions, without the part that they share with the name of the data (RED_ of RED_DATA).
     kind : str
         How the noise is stored, where the file does not declare it.
     bits : tuple of int
-        The bits of the mask that make a voxel bad; () = any.
+        The bits of the flags that make a voxel bad; () = any.
     unit, unit_if : str
         The unit where there is no BUNIT, and a card that must be true for this.
     response : str
@@ -42,7 +42,7 @@ class Instrument:
     slips : mapping of float to float
         Powers of ten that the pipeline writes into BUNIT by mistake, and the right ones.
     beside : (str, str, str) or ()
-        A regular expression for the file's name, and its replacements that give the files with variance and mask.
+        A regular expression for the file's name, and its replacements that give the files with variance and flags.
     """
 
     name: str = ''
@@ -50,7 +50,7 @@ class Instrument:
     signs: Sequence[Mapping[str, str]] = ()
     data: str = ''
     noise: str = ''
-    mask: str = ''
+    flags: str = ''
     kind: str = ''
     bits: tuple[int, ...] = ()
     unit: str = ''
@@ -82,8 +82,8 @@ INSTRUMENTS = (
         'FLUX', 'SIG', 'BPM', SIGMA,
         unit='1e-17 erg / (s cm2 Angstrom arcsec2)', unit_if='FLUXED',
     ),
-    # The Python pipeline writes the power of ten with the wrong sign (FluxCalibrate.py). Its FLAGS is no mask: good
-    # voxels have bits of what was corrected. The IDL pipeline has noise and mask in files of their own.
+    # The Python pipeline writes the power of ten with the wrong sign (FluxCalibrate.py). Its FLAGS is not used: good
+    # voxels have bits of what was corrected. The IDL pipeline has noise and flags in files of their own.
     Instrument(
         'KCWI', 'KCWI', ({'INSTRUME': 'KC[WR][IM]'},), FIRST, 'UNCERT', 'MASK', SIGMA,
         slips={1e16: 1e-16}, beside=(r'(.*_)i(cube\w*\.fits.*)', r'\1v\2', r'\1m\2'),

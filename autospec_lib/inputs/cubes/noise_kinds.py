@@ -35,7 +35,7 @@ NAMES = (
     (re.compile(r'ERR|NOISE|UNCERT|(?<![A-Z])UNC(?![A-Z])|STD|STDEV|SIGMA|(?<![A-Z])SIG(?![A-Z])|RMS(?![A-Z])'), SIGMA),
 )
 SQUARED = re.compile(r'(2|SQ|SQUARED?)$')  # ERR2 and SIGMA_SQ may be a variance, or the second of two extensions
-QUALITY = re.compile(r'(?<![A-Z])(DQI?|BPM|BADPIX|MASK|QUALITY|FLAGS?)(?![A-Z])')
+FLAGS = re.compile(r'(?<![A-Z])(DQI?|BPM|BADPIX|MASK|QUALITY|FLAGS?)(?![A-Z])')
 POWERS = {1: SIGMA, 2: VARIANCE, -2: INVERSE_VARIANCE, -1: INVERSE_SIGMA}
 POWER = re.compile(r'\((.*)\)\s*(?:\*\*|\^)\s*\(?([+-]?\d)\)?')
 
@@ -68,7 +68,7 @@ def noise_kind(header: Mapping[str, Any], primary: Mapping[str, Any], data_heade
     name, unit = str(header.get('EXTNAME', '')).upper(), _kind_of_unit(header, data_header)
     by_name = kind_of_name(name)
     if not by_name:
-        unusable = QUALITY.search(name) or (unit == SIGMA and looks_like_noise(name))
+        unusable = FLAGS.search(name) or (unit == SIGMA and looks_like_noise(name))
         return Finding(unit, BY_UNIT) if unit and not unusable else Finding('', '')
     exact = by_name in (VARIANCE, INVERSE_VARIANCE) and not WEIGHT.search(name)
     other_unit = WEIGHT.search(name) and not unit and str(header.get('BUNIT', '')).strip()
@@ -80,7 +80,7 @@ def noise_kind(header: Mapping[str, Any], primary: Mapping[str, Any], data_heade
 def kind_of_name(name: str) -> str:
     """The kind of noise that the name of an extension stands for; '' for none or several."""
     name = name.upper()
-    if QUALITY.search(name):
+    if FLAGS.search(name):
         return ''
     kind = next((kind for part, kind in NAMES if part.search(name)), '')
     if WEIGHT.search(name):
@@ -91,12 +91,12 @@ def kind_of_name(name: str) -> str:
 def looks_like_noise(name: str) -> bool:
     """Whether a name is one of noise, of whatever kind."""
     parts = (WEIGHT, *(part for part, _ in NAMES))
-    return not is_quality(name) and any(part.search(name.upper()) for part in parts)
+    return not looks_like_flags(name) and any(part.search(name.upper()) for part in parts)
 
 
-def is_quality(name: str) -> bool:
+def looks_like_flags(name: str) -> bool:
     """Whether a name is one of flags or masks."""
-    return bool(QUALITY.search(name.upper()))
+    return bool(FLAGS.search(name.upper()))
 
 
 def declared(header: Mapping[str, Any], primary: Mapping[str, Any]) -> Finding:

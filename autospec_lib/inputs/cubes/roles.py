@@ -1,4 +1,4 @@
-"""The roles of a file's extensions (data, noise, mask), from cards that point at other extensions and from names."""
+"""The roles of a file's extensions (data, noise, flags), from cards that point at other extensions and from names."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 from autospec_lib.inputs.cubes.axis_order import is_cube
 from autospec_lib.inputs.cubes.instruments import FIRST, Instrument
-from autospec_lib.inputs.cubes.noise_kinds import is_quality, looks_like_noise
+from autospec_lib.inputs.cubes.noise_kinds import looks_like_flags, looks_like_noise
 
 DATA = ('DATA', 'SCI', 'FLUX', 'SPECTRUM', 'SPEC', 'SCIENCE', 'INTENSITY')
 NOISE = (
     *('STAT', 'VAR', 'VARIANCE', 'ERR', 'ERROR', 'ERRORS', 'UNCERT', 'UNCERTAINTY', 'SIG', 'SIGMA', 'NOISE', 'STD'),
     *('STDDEV', 'STDEV', 'STDERR', 'RMS', 'IVAR', 'INVVAR', 'INV_VAR', 'INVERSE_VARIANCE'),
 )
-MASK = ('DQ', 'MASK', 'BADPIX', 'BPM', 'DQI', 'QUALITY')
+FLAGS = ('DQ', 'MASK', 'BADPIX', 'BPM', 'DQI', 'QUALITY')
 NOT_DATA = re.compile(r'WAVE|LAMBDA|LAM|DISP|SPECRES\w*|LSF\w*|COV\w*|COUNTS?|EXP\w*|FIBCOVER')
 PREFIXED = re.compile(rf'(.*[_.])({"|".join(DATA)})')
 
@@ -65,10 +65,10 @@ def nameless(hdus: Any, of: Any) -> Any:
     return others[0] if alike and others[0].header['BITPIX'] < 0 else None
 
 
-def mask(hdus: Any, of: Any, instrument: Instrument) -> Any:
+def flags(hdus: Any, of: Any, instrument: Instrument) -> Any:
     """The extension with the flags of the data, None where there is none."""
     pointers = (of.header.get('QUALDATA'), hdus[0].header.get('MASKEXT'))
-    return _partner(hdus, of, (instrument.mask, *MASK), pointers)
+    return _partner(hdus, of, (instrument.flags, *FLAGS), pointers)
 
 
 def response(hdus: Any, of: Any, instrument: Instrument) -> Any:
@@ -113,4 +113,4 @@ def _declares_data(hdu: Any) -> bool:
 
 
 def _plays_another_part(name: str) -> bool:
-    return bool(is_quality(name) or looks_like_noise(name) or NOT_DATA.fullmatch(name.upper()))
+    return bool(looks_like_flags(name) or looks_like_noise(name) or NOT_DATA.fullmatch(name.upper()))

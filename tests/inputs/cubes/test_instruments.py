@@ -16,8 +16,8 @@ from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Target
 from autospec_lib.inputs import cutouts
 from autospec_lib.inputs.cubes import cube
+from autospec_lib.inputs.cubes.flags import BadWhen, bad_when
 from autospec_lib.inputs.cubes.instruments import INSTRUMENTS, UNKNOWN
-from autospec_lib.inputs.cubes.masks import BadWhen, bad_when
 
 APERTURE = 3.6  # spaxels (their longer side): an odd number across, so that the circle is not moved to a corner
 

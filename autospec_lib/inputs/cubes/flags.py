@@ -1,4 +1,4 @@
-"""Decides which values of a mask (an extension with flags) make a voxel bad."""
+"""Decides which values of an extension with flags make a voxel bad."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class BadWhen:
 
 
 def bad_when(header: Mapping[str, Any], data_header: Mapping[str, Any], instrument: Instrument) -> BadWhen:
-    """Which values are bad, according to the mask's header, the name of the flags (MaNGA) or the instrument.
+    """Which values are bad, according to their header, the name of the flags (MaNGA) or the instrument.
 
     ESO's HDUCLAS3 distinguishes bit masks (FLAG32BIT), masks that are 0 where the data are good (MASKZERO) and masks
     that are 1 there (MASKONE); QUALMASK has the bits that make a voxel bad.
@@ -44,7 +44,7 @@ def bad_when(header: Mapping[str, Any], data_header: Mapping[str, Any], instrume
             return BadWhen(_bits(header['QUALMASK']))
     if 'MANGA_DRP3PIXMASK' in (_text(header, 'MASKNAME'), _text(data_header, 'MASKNAME')):
         return BadWhen(sum(1 << bit for bit in MANGA_BITS))
-    own = instrument.bits if _text(header, 'EXTNAME') == instrument.mask else ()
+    own = instrument.bits if _text(header, 'EXTNAME') == instrument.flags else ()
     return BadWhen(sum(1 << bit for bit in own))
 
 
