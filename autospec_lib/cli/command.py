@@ -167,7 +167,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
     finally:
         gc.enable()
     _warn(warned, options)
-    from autospec_lib.run import slow_storage
+    from autospec_lib.run import cube_copy
     from autospec_lib.run.lock import locked
     from autospec_lib.run.pages import Pages
     from autospec_lib.run.report import Log, Report
@@ -189,7 +189,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
         results = Results(job, targets, Pages(job, _command()))
         interruption.begin(lambda: f'interrupted; {report.summary}')
         tell, shared = teller(log, options.quiet), bool(options.scheduler)
-        outcomes = slow_storage.extracted(job, targets, extract, interruption, tell, shared)
+        outcomes = cube_copy.extracted(job, targets, extract, interruption, tell, shared)
         code = _loop(outcomes, (report, results, log), options)
         with suppress(OutputError):
             log.write(f'# {report.summary}')

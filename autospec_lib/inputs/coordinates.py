@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import FloatArray
-from autospec_lib.inputs.storage.fits_arrays import readable
+from autospec_lib.inputs.arrays import readable
 from autospec_lib.inputs.units import parsed
 
 # Longitude and latitude as CTYPE begins with them: equatorial, galactic, ecliptic, supergalactic.

@@ -15,6 +15,7 @@ from autospec_lib.core import geometry
 from autospec_lib.core.errors import InputError, SourceError
 from autospec_lib.core.noise_kind import Extension, NoiseKind
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Grid, Ident, IntArray, Psf, Target, Voxels
+from autospec_lib.inputs.arrays import StoredArray, open_array, open_fits
 from autospec_lib.inputs.catalogs.catalog import Catalogue
 from autospec_lib.inputs.catalogs.catalog_rows import InPixels
 from autospec_lib.inputs.coordinates import (
@@ -32,7 +33,6 @@ from autospec_lib.inputs.coordinates import (
 from autospec_lib.inputs.extensions import Extensions, FlagRule, choose, label, stored_part
 from autospec_lib.inputs.images import AlignedImage
 from autospec_lib.inputs.instruments import Instrument
-from autospec_lib.inputs.storage.fits_arrays import Layer, open_fits, open_layer
 from autospec_lib.inputs.units import FluxUnit, flux_unit
 
 Box = tuple[slice, slice]
@@ -51,7 +51,7 @@ class OpenCube:
 
     Attributes
     ----------
-    data, noise, flags : Layer
+    data, noise, flags : StoredArray
         The arrays as they are stored; noise and flags are None where there are none.
     noise_kind : NoiseKind
         How the noise is stored.
@@ -79,9 +79,9 @@ class OpenCube:
         The point-spread function in arcsec.
     """
 
-    data: Layer
-    noise: Layer | None
-    flags: Layer | None
+    data: StoredArray
+    noise: StoredArray | None
+    flags: StoredArray | None
     noise_kind: NoiseKind
     flag_rule: FlagRule
     factor: FloatArray | None
@@ -98,14 +98,14 @@ class OpenCube:
     psf: Psf | None = None
 
     @property
-    def layers(self) -> list[Layer]:
+    def arrays(self) -> list[StoredArray]:
         """The arrays that are there."""
-        return [layer for layer in (self.data, self.noise, self.flags) if layer is not None]
+        return [array for array in (self.data, self.noise, self.flags) if array is not None]
 
     @property
     def beside(self) -> list[Path]:
         """Files with noise and flags, if these are not in the file with the data."""
-        return [layer.path for layer in self.layers if layer.path != self.data.path]
+        return [array.path for array in self.arrays if array.path != self.data.path]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -157,7 +157,7 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
             if hdu is not None and hdu.shape == stored.shape:
                 headers = header, header_of_axes(hdu.header, axes)
                 grids.append(other_grid(path, (name, hdu.name), headers, (length, ny, nx)))
-        data = replace(open_layer(path, stored, order), name=name)
+        data = replace(open_array(path, stored, order), name=name)
         noise, flags = (
             None if hdu is None else _layer(where, hdu, data, stored.shape, axes)
             for hdu, where in (
@@ -195,23 +195,23 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         axis.wave,
         Grid(sky.cards(), axis.cards, unit.text, axis.unit, axis.medium),
         extensions.instrument,
-        _recognised(extensions, data, noise, flags, unit, spacing),
+        _recognised(extensions, (data, noise, flags), unit, spacing),
         f'{extensions.noise_kind.value} in {noise.name} ({extensions.noise_why})' if noise else 'no variance',
         primary,
         tuple(filter(None, notes)),
     )
 
 
-def _layer(path: Path, hdu: Any, data: Layer, data_shape: tuple[int, ...], axes: tuple[int, ...]) -> Layer:
+def _layer(path: Path, hdu: Any, data: StoredArray, data_shape: tuple[int, ...], axes: tuple[int, ...]) -> StoredArray:
     """The array of noise or flags in a file; one with fewer axes than the data is spread over the missing ones."""
     if hdu.shape == data_shape:
-        return replace(open_layer(path, hdu, array_axes(axes, len(data_shape))), name=path.name)
+        return replace(open_array(path, hdu, array_axes(axes, len(data_shape))), name=path.name)
     part = stored_part(hdu.shape, data_shape, axes)
     # The axes that are missing get length 1.
     shape = [length if axis in part else 1 for axis, length in enumerate(data_shape)]
     values = arranged(np.reshape(hdu.data, shape), axes)
     header = hdu.header
-    return Layer(
+    return StoredArray(
         path,
         path.name,
         data.shape,
@@ -225,9 +225,13 @@ def _layer(path: Path, hdu: Any, data: Layer, data_shape: tuple[int, ...], axes:
 
 
 def _recognised(
-    extensions: Extensions, data: Layer, noise: Layer | None, flags: Layer | None, unit: FluxUnit, spacing: str
+    extensions: Extensions,
+    arrays: tuple[StoredArray, StoredArray | None, StoredArray | None],
+    unit: FluxUnit,
+    axis: str,
 ) -> str:
-    """One line on what the cube was recognised as, and why."""
+    """One line on what the cube was recognised as, and why; ``axis`` describes its wavelengths."""
+    data, noise, flags = arrays
     parts = [data.name]
     if noise is not None:
         parts.append(f'{noise.name} ({extensions.noise_kind.value}, {extensions.noise_why})')
@@ -237,7 +241,7 @@ def _recognised(
         parts.append(f'BUNIT {unit.own!r}')
     name, why = extensions.instrument.name, extensions.why
     start = f'{name} ({why})' if name and why else name or why or 'by the names of its extensions'
-    return f'{start}: {", ".join(parts)}, wavelengths {spacing}'
+    return f'{start}: {", ".join(parts)}, wavelengths {axis}'
 
 
 def _factor(path: Path, response: Any, factor: float, length: int) -> FloatArray | None:
@@ -400,7 +404,7 @@ def _read(cube: OpenCube, ys: slice, xs: slice) -> tuple[FloatArray, FloatArray 
         data *= factor
     bad = ~np.isfinite(data)
     if cube.flags is not None:
-        bad |= cube.flags.flags(ys, xs, cube.flag_rule.bits) != cube.flag_rule.zero_is_bad
+        bad |= cube.flags.are_set(ys, xs, cube.flag_rule.bits) != cube.flag_rule.zero_is_bad
     if cube.noise is None:
         notes = _mark_filled(data, bad, cube.data.dtype.kind == 'f')
         data[bad] = 0.0

@@ -17,10 +17,10 @@ from astropy.io import fits
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.noise_kind import Extension, NoiseKind
+from autospec_lib.inputs.arrays import open_fits
 from autospec_lib.inputs.coordinates import array_axes, find_axes, is_cube
 from autospec_lib.inputs.instruments import FIRST, FLAG_DEFINITIONS, Instrument, recognise
-from autospec_lib.inputs.noise_kinds import BY_UNIT, WEIGHT, are_flags, declared, looks_like_noise, noise_kind
-from autospec_lib.inputs.storage.fits_arrays import open_fits
+from autospec_lib.inputs.noise_kinds import BY_UNIT, WEIGHT, declared, looks_like_flags, looks_like_noise, noise_kind
 
 DATA_NAMES = ('DATA', 'SCI', 'FLUX', 'SPECTRUM', 'SPEC', 'SCIENCE', 'INTENSITY')
 NOISE_NAMES = (
@@ -291,7 +291,7 @@ def _declares_data(hdu: Any) -> bool:
 
 
 def _plays_another_part(name: str) -> bool:
-    return bool(are_flags(name) or looks_like_noise(name) or NOT_DATA.fullmatch(name.upper()))
+    return bool(looks_like_flags(name) or looks_like_noise(name) or NOT_DATA.fullmatch(name.upper()))
 
 
 # --- Extensions that belong to the data ---
@@ -401,7 +401,7 @@ def _unused_noise(hdus: fits.HDUList, data: Any) -> str:
     """A hint if the file has an extension that might be noise, or names one that is missing; else ''."""
     candidates = []
     for hdu in hdus:
-        if hdu is not data and hdu.is_image and hdu.shape == data.shape and not are_flags(hdu.name):
+        if hdu is not data and hdu.is_image and hdu.shape == data.shape and not looks_like_flags(hdu.name):
             kind, why = noise_kind(hdu.header, {}, data.header)
             # Models and other fluxes have the unit of the data as well.
             if looks_like_noise(hdu.name) or (kind and not (kind is NoiseKind.SIGMA and why == BY_UNIT)):

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import FloatArray, IntArray
 from autospec_lib.inputs import resample
+from autospec_lib.inputs.arrays import open_fits, readable
 from autospec_lib.inputs.coordinates import Sky, arranged, find_axes, header_of_axes, open_sky
-from autospec_lib.inputs.noise_kinds import are_flags, looks_like_noise
-from autospec_lib.inputs.storage.fits_arrays import open_fits, readable
+from autospec_lib.inputs.noise_kinds import looks_like_flags, looks_like_noise
 from autospec_lib.inputs.units import parsed, written
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _is_flat(shape: tuple[int, ...]) -> bool:
 def _is_about_another(hdu: fits.ImageHDU) -> bool:
     """Whether an extension holds noise, weights or flags of another one."""
     declared = str(hdu.header.get('HDUCLAS2', '')).strip().upper() in ('ERROR', 'QUALITY')
-    return declared or are_flags(hdu.name) or looks_like_noise(hdu.name)
+    return declared or looks_like_flags(hdu.name) or looks_like_noise(hdu.name)
 
 
 def align(path: Path, grid: Sky, shape: tuple[int, int]) -> AlignedImage:

@@ -106,7 +106,7 @@ def declared(header: Mapping[str, Any], primary: Mapping[str, Any]) -> tuple[Noi
 def kind_of_name(name: str) -> NoiseKind | None:
     """The kind of noise that the name of an extension stands for; None for none, or where its words contradict."""
     name = name.upper()
-    if are_flags(name) or FUNCTION.search(name):
+    if looks_like_flags(name) or FUNCTION.search(name):
         return None
     kinds = set()
     for part, kind in PARTS_OF_NAMES:
@@ -123,10 +123,10 @@ def kind_of_name(name: str) -> NoiseKind | None:
 def looks_like_noise(name: str) -> bool:
     """Whether a name is one of noise, of whatever kind."""
     parts = (WEIGHT, *(part for part, _ in PARTS_OF_NAMES))
-    return not are_flags(name) and any(part.search(name.upper()) for part in parts)
+    return not looks_like_flags(name) and any(part.search(name.upper()) for part in parts)
 
 
-def are_flags(name: str) -> bool:
+def looks_like_flags(name: str) -> bool:
     """Whether a name is one of flags or masks."""
     return bool(FLAGS.search(name.upper()))
 

@@ -12,7 +12,7 @@ from autospec_lib.core.errors import SourceError
 from autospec_lib.core.keys import Names
 from autospec_lib.core.types import Target
 from autospec_lib.inputs import cube as cutouts
-from autospec_lib.run import resume, slow_storage
+from autospec_lib.run import cube_copy, resume
 from autospec_lib.run.job import Job
 
 BASE_MEMORY = 250e6  # Python with numpy, astropy, mpdaf and matplotlib
@@ -34,7 +34,7 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
         spaxels.append(height * width)
         note = '; '.join((_reference(job, target), *notes, *trouble))
         yield f'source {target.id}: {height} x {width} spaxels, reference {note}'
-    slow = slow_storage.plan(job, targets)
+    slow = cube_copy.plan(job, targets)
     if slow is not None:
         yield f'{job.params.datacube}: {slow.line}'
     kept = [target for target in targets if job.resume and resume.is_complete(job, target)]
@@ -53,7 +53,7 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
 
 def memory(job: Job, spaxels: int, processes: int) -> float:
     """Approximate bytes of memory for a run with so many processes and so many spaxels in the largest subcube."""
-    loaded = sum(layer.values.nbytes for layer in job.cube.layers if layer.values is not None)
+    loaded = sum(array.values.nbytes for array in job.cube.arrays if array.values is not None)
     voxels = len(job.cube.wave) * spaxels * (2 if job.params.deblend else 1)
     return BASE_MEMORY + loaded + processes * BYTES_PER_VOXEL * voxels + (processes - 1) * PROCESS_MEMORY
 

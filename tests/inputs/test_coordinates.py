@@ -200,10 +200,10 @@ def test_stored_otherwise_and_transposed(tmp_path, kind):
 def test_boxes_of_any_size_are_read_from_any_order(tmp_path, name):
     data, _ = scene()
     write_cube(tmp_path / 'c.fits', transposed(data, AXES[name]), header=reordered(cube_header(), AXES[name]))
-    layer = cube.open_cube(tmp_path / 'c.fits').data
+    array = cube.open_cube(tmp_path / 'c.fits').data
     for ys, xs in ((slice(0, NY), slice(0, NX)), (slice(3, 5), slice(0, NX)), (slice(0, NY), slice(20, 21))):
-        np.testing.assert_array_equal(layer.read(ys, xs), data[:, ys, xs])
-        np.testing.assert_array_equal(layer.flags(ys, xs), data[:, ys, xs] != 0)
+        np.testing.assert_array_equal(array.read(ys, xs), data[:, ys, xs])
+        np.testing.assert_array_equal(array.are_set(ys, xs), data[:, ys, xs] != 0)
 
 
 @pytest.mark.filterwarnings('ignore')

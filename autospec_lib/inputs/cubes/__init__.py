@@ -1,1 +1,1 @@
-"""The datacube of any instrument: what its headers say of extensions, noise, mask, units and axes."""
+"""The datacube of any instrument: what its headers say of extensions, noise, flags, units and axes."""

@@ -12,7 +12,6 @@ import pytest
 from astropy.io import fits
 from builders import cube_header, small_cube, write_cube
 
-from autospec_lib.cli.command import main
 from autospec_lib.config import reading
 from autospec_lib.core.errors import InputError
 from autospec_lib.inputs import cube
@@ -141,7 +140,7 @@ def test_a_cube_that_is_exchanged_during_a_run_stops_it(folder, change):
     (folder / 'output').mkdir()
     assert next(iter(schedule.serial(shared, targets))).error is None
     change(folder / 'datacube.fits')
-    with pytest.raises(InputError, match=r'datacube\.fits: cannot be read any more: it is another file'):
+    with pytest.raises(InputError, match=r'datacube\.fits: .*another file'):
         next(iter(schedule.serial(shared, targets)))
 
 
@@ -153,57 +152,13 @@ def test_the_same_file_under_another_inode_is_the_same_file(folder):
     assert next(iter(schedule.serial(shared, targets))).error is None
 
 
-def test_a_job_holds_where_its_files_are_wherever_it_is_worked_on(folder, monkeypatch, tmp_path_factory):
-    monkeypatch.chdir(folder)
-    shared, targets = job(folder.relative_to(folder))
-    (folder / 'output').mkdir()
-    monkeypatch.chdir(tmp_path_factory.mktemp('elsewhere'))
-    assert next(iter(schedule.serial(shared, targets))).error is None
-    assert (folder / 'output' / 'Source_7.fits').exists()
-
-
-@pytest.mark.parametrize('link', ['symlink_to', 'hardlink_to', None])
-def test_an_input_where_a_source_would_be_written_is_refused(folder, capsys, link):
-    (folder / 'output').mkdir()
-    place = folder / 'output' / 'Source_7.fits'
-    if link is None:
-        (folder / 'datacube.fits').rename(place)
-    else:
-        getattr(place, link)(folder / 'datacube.fits')
-    with (folder / 'param.py').open('a') as file:
-        file.write("DATACUBE = 'output/Source_7.fits'\n" if link is None else '')
-    before = place.read_bytes()
-    for options in ([], ['--check']):
-        assert main([str(folder), *options]) == 2
-        assert f'{place}: is the input' in capsys.readouterr().err
-    assert place.read_bytes() == before
-
-
-def test_logs_being_a_file_is_found_by_check_too(folder, capsys):
-    (folder / 'logs').write_text('')
-    assert main([str(folder), '--check']) == 2
-    assert 'logs: is a file' in capsys.readouterr().err
-
-
-def test_an_input_that_no_source_is_called_may_lie_in_the_output_folder(folder):
-    (folder / 'datacube.fits').rename(folder / '77.fits')
-    with (folder / 'param.py').open('a') as file:
-        file.write("DATACUBE = '77.fits'\nOUTPUT = '.'\nPRE_OUT = ''\n")
-    assert main([str(folder), '-q']) == 0
-    assert (folder / '7.fits').exists()
-    with (folder / 'catalog.txt').open('a') as file:
-        file.write('77 150.0 2.0\n')
-    assert main([str(folder), '-q', '--id', '7']) == 0
-    assert main([str(folder), '-q']) == 2
-
-
 @pytest.mark.parametrize(('name', 'packed'), [('c.fits', True), ('c.fits.gz', False)])
-def test_a_name_that_says_otherwise_than_the_file_is_a_fault(tmp_path, name, packed):
+def test_a_compressed_file_under_a_plain_name_and_the_reverse_are_faults(tmp_path, name, packed):
     data, variance = small_cube()
     write_cube(tmp_path / 'plain.fits', data, variance)
     content = (tmp_path / 'plain.fits').read_bytes()
     (tmp_path / name).write_bytes(gzip.compress(content) if packed else content)
-    with pytest.raises(InputError, match=f'{name}: is (not )?compressed; rename it to c.fits') as caught:
+    with pytest.raises(InputError, match=f'^{name}: .*c.fits') as caught:
         cube.open_cube(tmp_path / name)
     (fault,) = caught.value.faults
     (tmp_path / name).rename(tmp_path / fault.split()[-1])
