@@ -217,30 +217,22 @@ def extensions(value: Any) -> tuple[Extension, ...]:
         raise ValueError('names no extension for the data')
     for entries, part in ((result[:1], 'data'), (result[2:], 'mask')):
         if entries and entries[0].kind is not None:
-            raise ValueError(f'holds {show(str(entries[0]))}, which gives a kind of noise for the {part}')
+            raise ValueError(f'holds {show(entries[0])}, which gives a kind of noise for the {part}')
     return result
 
 
 def _extension(value: Any) -> Extension:
-    if isinstance(value, Extension):
-        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Extension(whole(value))
     if value == '':
         return Extension('')
-    if isinstance(value, int) and not isinstance(value, bool):
-        if value < 0:
-            raise ValueError('is negative')
-        return Extension(value)
-    text = name(value)
-    extension, colon, word = text.rpartition(':')
-    if not colon:
-        return Extension(text)
-    kind = NOISE_WORDS.get(' '.join(word.lower().split()))
-    if kind is None:
-        raise ValueError('does not name a kind of noise', near(word.strip(), NOISE_WORDS))
-    extension = extension.strip()
-    if not extension:
+    entry = name(value)
+    extension = Extension.parse(entry)
+    if extension.kind is None and ':' in entry:
+        raise ValueError('does not name a kind of noise', near(entry.rpartition(':')[2].strip(), NOISE_WORDS))
+    if extension.name == '':
         raise ValueError('names no extension')
-    return Extension(int(extension) if extension.isdecimal() else extension, kind)
+    return extension
 
 
 SWITCH = Kind(switch, 'True or False')

@@ -196,7 +196,7 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         Grid(sky.cards(), axis.cards, unit.text, axis.unit, axis.medium),
         extensions.instrument,
         _recognised(extensions, (data, noise, flags), unit, spacing),
-        f'{extensions.noise_kind.value} in {noise.name} ({extensions.noise_why})' if noise else 'no variance',
+        f'{extensions.noise_kind} in {noise.name} ({extensions.noise_why})' if noise else 'no variance',
         primary,
         tuple(filter(None, notes)),
     )
@@ -234,7 +234,7 @@ def _recognised(
     data, noise, flags = arrays
     parts = [data.name]
     if noise is not None:
-        parts.append(f'{noise.name} ({extensions.noise_kind.value}, {extensions.noise_why})')
+        parts.append(f'{noise.name} ({extensions.noise_kind}, {extensions.noise_why})')
     if flags is not None:
         parts.append(f'{flags.name} ({extensions.flag_rule})')
     if unit.own and unit.own != unit.text:
@@ -411,9 +411,9 @@ def _read(cube: OpenCube, ys: slice, xs: slice) -> tuple[FloatArray, FloatArray 
         return data, None, bad, notes
     noise = cube.noise.read(ys, xs)
     with np.errstate(divide='ignore', invalid='ignore', over='ignore'):
-        if cube.noise_kind.is_inverse:
+        if cube.noise_kind.inverse:
             noise = 1 / noise
-        if cube.noise_kind.is_sigma:
+        if not cube.noise_kind.squared:
             noise = np.where(noise > 0, noise**2, np.nan)
         if factor is not None:
             noise *= factor**2

@@ -411,7 +411,7 @@ def _unused_noise(hdus: fits.HDUList, data: Any) -> str:
         hdu, kind = min(candidates, key=lambda candidate: bool(WEIGHT.search(candidate[0].name)))
         entry, way_out = _entry(hdus, hdu), f'DATA_EXT = {_entry(hdus, data)!r}, '
         if kind is not None:
-            return f'{label(hdus, hdu)} looks like {kind.value}: use it with {way_out}{entry!r}'
+            return f'{label(hdus, hdu)} looks like {kind}: use it with {way_out}{entry!r}'
         return f"{label(hdus, hdu)} looks like noise: use it with {way_out}'{entry}: sigma' (or '{entry}: variance')"
     name = str(data.header.get('ERRDATA') or hdus[0].header.get('ERREXT') or '').strip()
     if name and name.upper() not in [hdu.name for hdu in hdus]:
