@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from autospec_lib.config.params import Params
 from autospec_lib.core import geometry, keys
@@ -24,7 +25,9 @@ from autospec_lib.deblending import joint_extraction
 from autospec_lib.detection import segmentation, source_masks
 from autospec_lib.detection.masks import nearest_label
 from autospec_lib.detection.source_masks import SourceMasks
-from autospec_lib.extraction import continuum, cross_correlation, noise, psf_spectrum, sums, weights
+from autospec_lib.extraction import completion, continuum, cross_correlation, noise, psf_spectrum, sums, weights
+
+NOTED_SHARE = 0.01  # of the light that bad voxels hold, above which a note says so
 
 
 def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> Products:
@@ -184,14 +187,59 @@ def _sky(cutout: Cutout, masks: SourceMasks, names: Names) -> tuple[Measured | N
 
 
 def _summed(target: _Spaxels, names: Names) -> Products:
-    """Sums over the object mask, and over the part of it in each circle."""
+    """Sums over the object mask, and over the part of it in each circle, completed where voxels are missing."""
     tags = [names.total, *map(names.aperture, names.radii)]
     circles = [source_masks.aperture(target.cutout, radius) for radius in names.radii]
     inside = np.array([mask[target.mask] for mask in (target.mask, *circles)])
-    rows = zip(tags, (None, *names.radii), sums.sums(target.voxels, inside), inside.astype(float), strict=True)
-    return _of_spectra(
-        target.spectrum(tag, Kind.SUM, values, weight, radius=radius) for tag, radius, values, weight in rows
+    completed = completion.complete(target.voxels, inside, sums.sums(target.voxels, inside))
+    rows = zip(tags, (None, *names.radii), completed, inside.astype(float), strict=True)
+    spectra = _of_spectra(
+        target.spectrum(tag, Kind.SUM, one.values, weight, radius=radius) for tag, radius, one, weight in rows
     )
+    return (
+        spectra | _missing_light(target, tags[0], completed[0].seen) | _cut_apertures(target.mask, names.radii, circles)
+    )
+
+
+def _missing_light(target: _Spaxels, tag: str, seen: FloatArray) -> Products:
+    """Cards and notes on light that the sum over the object mask lacks.
+
+    Parameters
+    ----------
+    target : _Spaxels
+        The spaxels of the object mask.
+    tag : str
+        The sum's.
+    seen : array (nl,)
+        The share of the light in good voxels (see `completion.complete`).
+    """
+    notes, facts = [], {}
+    dead = int((ndimage.binary_fill_holes(target.mask) & target.cutout.voxels.blank).sum())
+    if dead:
+        notes.append(f'spaxels without data in the object: {dead}; their light is missing in all sums')
+    completed, lost = seen < 1, seen < completion.LEAST_SEEN
+    if completed.any():
+        least = float(seen[~lost].min(initial=1.0))
+        facts = {
+            'NCOMPL': (int((completed & ~lost).sum()), f'channels of {tag} completed for bad voxels'),
+            'COMPMAX': (round(1 - least, 4), 'largest share of the light in these'),
+            'NLOST': (int(lost.sum()), 'channels with less than half of the light: NaN'),
+        }
+        if least < 1 - NOTED_SHARE:
+            number = int((completed & ~lost).sum())
+            notes.append(f'{tag}: bad voxels in {number} channels hold up to {1 - least:.1%} of the light: completed')
+        if lost.any():
+            notes.append(f'{tag}: no value in {int(lost.sum())} channels, where bad voxels hold over half of the light')
+    return Products(notes=tuple(notes), facts=facts)
+
+
+def _cut_apertures(mask: BoolArray, radii: tuple[float, ...], circles: list[BoolArray]) -> Products:
+    """A note on apertures that reach out of the object mask, which cuts them, as in v1.1.2."""
+    shares = {radius: (circle & mask).sum() / circle.sum() for radius, circle in zip(radii, circles, strict=True)}
+    cut = [f'{radius:g} arcsec ({share:.0%} of it inside)' for radius, share in shares.items() if share < 1]
+    if not cut:
+        return Products()
+    return Products(notes=(f'apertures are cut off by the object mask: {", ".join(cut)}',))
 
 
 def _weighted(

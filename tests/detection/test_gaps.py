@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from builders import PIXEL, RA, STEP, WAVE0, gaussian
+from scipy import ndimage
 
 from autospec_lib import pipeline
 from autospec_lib.config import sextractor
@@ -54,7 +55,8 @@ def test_all_light_that_was_measured_is_in_the_sum_and_nothing_of_it_in_the_sky(
     assert total / LIGHT[~dead].sum() == pytest.approx(1, abs=1.5e-3)
     assert products.spectra['MUSE_SKY'].data.mean() == pytest.approx(50, abs=0.1)
     assert not products.masks['MASK_SKY'].data[dead].any()
-    assert products.notes == ()
+    enclosed = ndimage.binary_fill_holes(products.masks['MASK_INTER'].data) & dead
+    assert [f': {enclosed.sum()};' in note for note in products.notes] == [True] * bool(enclosed.any())
 
 
 @pytest.mark.parametrize('kind', ['corner', 'wedge'])
