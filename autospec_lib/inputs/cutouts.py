@@ -12,8 +12,7 @@ import numpy as np
 from autospec_lib.core import geometry
 from autospec_lib.core.errors import SourceError
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Ident, Target, Voxels
-from autospec_lib.inputs.catalogs.catalog import Catalogue
-from autospec_lib.inputs.catalogs.catalog_rows import InPixels
+from autospec_lib.inputs.catalogue import Catalogue
 from autospec_lib.inputs.cubes.cube import OpenCube
 
 NEAR = 3  # pixels; sources of the catalogue that are this close to a subcube still have light in it
@@ -47,14 +46,14 @@ def placed(cube: OpenCube, catalogue: Catalogue) -> list[Target]:
     scale = geometry.scale(cube.pixel)
     targets = []
     for target in catalogue.targets:
-        given = catalogue.pixels.get(target.id, InPixels())
-        if given.position is not None:
-            ra, dec = _sky(cube, given.position)
+        pixels = catalogue.pixels.get(target.id, {})
+        if 'X' in pixels:
+            ra, dec = _sky(cube, (pixels['Y'], pixels['X']))
             target = replace(target, ra=ra, dec=dec)
-        if given.size:
-            target = replace(target, size=target.size * scale)
-        if given.aper and target.aper is not None:
-            target = replace(target, aper=target.aper * scale)
+        if 'SIZE_PIX' in pixels:
+            target = replace(target, size=pixels['SIZE_PIX'] * scale)
+        if 'APER_PIX' in pixels:
+            target = replace(target, aper=pixels['APER_PIX'] * scale)
         targets.append(target)
     return targets
 

@@ -9,8 +9,7 @@ import pytest
 from astropy.coordinates import SkyCoord
 
 from autospec_lib.core.errors import InputError
-from autospec_lib.inputs.catalogs import catalog
-from autospec_lib.inputs.catalogs.catalog_rows import InPixels
+from autospec_lib.inputs import catalogue
 
 SIZE, REF = 4.5, 'g-band'
 HEAD = '# Region file format: DS9 version 4.1\nglobal color=green dashlist=8 3 width=1 text={} font="helvetica 10"\n'
@@ -20,7 +19,7 @@ HEAD = '# Region file format: DS9 version 4.1\nglobal color=green dashlist=8 3 w
 def load(tmp_path):
     def write_and_load(text, mode='param', skip_bad_rows=False):
         (tmp_path / 'ds9.reg').write_text(text)
-        return catalog.load(tmp_path / 'ds9.reg', mode, SIZE, REF, skip_bad_rows)
+        return catalogue.load(tmp_path / 'ds9.reg', mode, SIZE, REF, skip_bad_rows)
 
     return write_and_load
 
@@ -44,7 +43,7 @@ def test_shapes_and_texts(load, head, text):
     assert [target.id for target in found.targets] == [7, 'M 31']
     np.testing.assert_allclose(places(found), [(150.25, -2.5), (150.251, -2.5)], rtol=0, atol=1e-12)
     assert [(target.aper, target.size, target.ref) for target in found.targets] == [(None, SIZE, REF)] * 2
-    assert found.taken == 'ds9.reg: DS9 regions: ID = text, or numbered, positions in icrs coordinates'
+    assert found.description == 'ds9.reg: DS9 regions: ID = text, or numbered, positions in icrs coordinates'
 
 
 @pytest.mark.parametrize(
@@ -65,13 +64,13 @@ def test_other_systems_of_the_sky_are_those_of_astropy(load, frame, name):
 
 def test_pixels_are_counted_from_1(load):
     found = load('image\npoint(12.5,1)\ncircle(3,4,2.5)\n', mode='cat')
-    assert found.pixels == {1: InPixels((0.0, 11.5)), 2: InPixels((3.0, 2.0), aper=True)}
-    assert [target.aper for target in found.targets] == [None, 2.5]
+    assert found.pixels == {1: {'X': 11.5, 'Y': 0.0}, 2: {'X': 2.0, 'Y': 3.0, 'APER_PIX': 2.5}}
+    assert np.isnan(places(found)).all()
 
 
 def test_physical_pixels_are_said(load):
     found = load('physical\npoint(12.5,1)\n')
-    assert found.pixels[1].position == (0.0, 11.5)
+    assert found.pixels == {1: {'X': 11.5, 'Y': 0.0}}
     assert 'physical coordinates are taken as pixels' in found.warnings[0]
 
 
@@ -139,7 +138,7 @@ def test_what_the_package_regions_writes(tmp_path):
         regions.EllipseSkyRegion(sky[1].galactic, 2 * u.arcsec, 1 * u.arcsec, 3 * u.deg),
     ]
     regions.Regions(made).write(tmp_path / 'made.reg', format='ds9', precision=12)
-    found = catalog.load(tmp_path / 'made.reg', 'cat', SIZE, REF)
+    found = catalogue.load(tmp_path / 'made.reg', 'cat', SIZE, REF)
     assert [target.id for target in found.targets] == ['M 31', 1, 2]
     np.testing.assert_allclose(places(found), [(150.25, -2.5), (150.5, 2.5), (150.5, 2.5)], rtol=0, atol=1e-9)
     assert found.targets[0].aper == pytest.approx(2, rel=1e-9)
@@ -149,4 +148,4 @@ def test_what_the_package_regions_writes(tmp_path):
 def test_a_region_file_may_begin_with_any_shape(tmp_path, shape):
     (tmp_path / 'sources.reg').write_text(f'{shape}\n')
     with pytest.raises(InputError, match='is not a source; expected point, circle or ellipse'):
-        catalog.load(tmp_path / 'sources.reg', 'param', 5.0, '')
+        catalogue.load(tmp_path / 'sources.reg', 'param', 5.0, '')

@@ -14,9 +14,9 @@ from astropy.coordinates import Angle
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Target
-from autospec_lib.inputs.catalogs import catalog, catalog_cells
+from autospec_lib.inputs import catalogue, rows
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[2]
 SIZE, REF = 4.5, 'g-band'  # what param.py gives in these tests
 
 
@@ -27,7 +27,7 @@ def load(tmp_path):
     def write_and_load(text, mode='param', skip_bad_rows=False):
         path = tmp_path / 'catalog.txt'
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        found = catalog.load(path, mode, SIZE, REF, skip_bad_rows)
+        found = catalogue.load(path, mode, SIZE, REF, skip_bad_rows)
         return found.targets, found.warnings
 
     return write_and_load
@@ -134,16 +134,14 @@ class TestSexagesimal:
     @pytest.mark.parametrize('value', [(0, 0, 0.0), (4, 13, 25.2), (23, 59, 59.999)])
     def test_right_ascension_is_that_of_astropy(self, form, value):
         text = form.format(*value)
-        assert catalog_cells.right_ascension(text) == pytest.approx(
-            Angle(text.lower(), 'hourangle').degree, rel=1e-14, abs=0
-        )
+        assert rows.right_ascension(text) == pytest.approx(Angle(text.lower(), 'hourangle').degree, rel=1e-14, abs=0)
 
     @pytest.mark.parametrize('form', ['{}d{:02}m{:06.3f}s', '{:02}:{:02}:{:06.3f}', '{}D{}M{}S'])
     @pytest.mark.parametrize('sign', ['', '+', '-'])
     @pytest.mark.parametrize('value', [(0, 30, 0.0), (10, 27, 55.9), (89, 59, 59.999)])
     def test_declination_is_that_of_astropy(self, form, sign, value):
         text = sign + form.format(*value)
-        assert catalog_cells.declination(text) == pytest.approx(Angle(text.lower(), 'degree').degree, rel=1e-14, abs=0)
+        assert rows.declination(text) == pytest.approx(Angle(text.lower(), 'degree').degree, rel=1e-14, abs=0)
 
     @pytest.mark.parametrize('text', ['7 04:13:25.2 +10:27:55.9', '7,04h13m25.2s,10d27m55.9s', '7 63.355 10:27:55.9'])
     def test_in_a_row(self, load, text):
@@ -263,11 +261,11 @@ class TestFaults:
         assert expected in faults(text)[0]
 
     def test_template_holds_no_source(self, faults):
-        assert faults(catalog.template()) == ('catalog.txt: no sources; expected one per line: ID RA DEC',)
+        assert faults(catalogue.TEMPLATE) == ('catalog.txt: no sources; expected one per line: ID RA DEC',)
 
     @pytest.mark.parametrize('mode', ['param', 'cat'])
     def test_example_in_the_template(self, load, mode):
-        ((target,), _) = load(catalog.template().splitlines()[-1].removeprefix('#'), mode)
+        ((target,), _) = load(catalogue.TEMPLATE.splitlines()[-1].removeprefix('#'), mode)
         assert target == Target(120, 130.5751301, 1.6470841, 5.0 if mode == 'cat' else SIZE, 'g-band')
 
     @pytest.mark.parametrize('content', [b'PK\x03\x04\0\0', '7 10 2'.encode('utf-16')])
@@ -276,12 +274,12 @@ class TestFaults:
 
     def test_missing(self, tmp_path):
         with pytest.raises(InputError) as caught:
-            catalog.load(tmp_path / 'catalog.txt', 'param', SIZE, REF)
+            catalogue.load(tmp_path / 'catalog.txt', 'param', SIZE, REF)
         assert caught.value.faults == (f'catalog.txt: not found in {tmp_path}',)
 
     def test_folder_in_its_place(self, tmp_path):
         with pytest.raises(InputError, match=r': cannot be read: Is a directory$'):
-            catalog.load(tmp_path, 'param', SIZE, REF)
+            catalogue.load(tmp_path, 'param', SIZE, REF)
 
 
 class TestSkipping:
@@ -335,8 +333,8 @@ def test_examples_in_catalog_format_txt(load):
 def test_plain_text_is_read_without_astropy(tmp_path):
     (tmp_path / 'catalog.txt').write_text('ID,RA,DEC\n7,10.25,-2.5\n')
     program = (
-        'import sys; from pathlib import Path; from autospec_lib.inputs.catalogs import catalog;'
-        f'catalog.load(Path({str(tmp_path / "catalog.txt")!r}), "param", 5.0, "");'
+        'import sys; from pathlib import Path; from autospec_lib.inputs import catalogue;'
+        f'catalogue.load(Path({str(tmp_path / "catalog.txt")!r}), "param", 5.0, "");'
         'print("astropy" in sys.modules)'
     )
     result = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, check=True, cwd=REPOSITORY)
