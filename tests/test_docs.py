@@ -68,7 +68,7 @@ def test_the_tables_of_parameters_are_those_of_the_program():
 
 def test_the_table_of_column_names_is_that_of_the_program():
     made = 'python -m autospec_lib.inputs.columns docs/inputs.md'
-    found = TEXT['docs/inputs.md'].partition(columns.MARK)[2].partition(columns.END)[0]
+    found = TEXT['docs/inputs.md'].partition(columns.TABLE_START)[2].partition(columns.TABLE_END)[0]
     assert found == columns.table(), f'run: {made}'
 
 

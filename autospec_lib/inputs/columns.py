@@ -29,7 +29,7 @@ IDENTS = (
 )
 # In a catalogue of lines: columns with the ID of the object that a line belongs to, or, if there is none, of the line.
 IDENTS_OF_LINES = ('id_obj', *IDENTS, 'i')
-SKY = (
+SKY_PAIRS = (
     'ra dec',
     'alpha_j2000 delta_j2000',
     'alphawin_j2000 deltawin_j2000',
@@ -67,7 +67,7 @@ SKY = (
     'coord.ra coord.dec',
     'coords.ra coords.dec',
 )
-# Pixels of the cube, used if no pair of SKY is there: in some programs the first pixel is 1, in others it is 0.
+# Pixels of the cube, used if no pair of SKY_PAIRS is there: in some programs the first pixel is 1, in others it is 0.
 PIXELS_FROM_1 = (
     'x_image y_image',
     'xwin_image ywin_image',
@@ -127,9 +127,9 @@ PROGRAMS = {
 }
 
 # What a number in a unit is multiplied by to have arcsec; how large a pixel is depends on the cube.
-PIXEL, HOUR, RADIAN = 0.0, 54000.0, 3600 * math.degrees(1)
+IN_PIXELS, HOUR, RADIAN = 0.0, 54000.0, 3600 * math.degrees(1)
 ARCSEC = {
-    **dict.fromkeys(('pix', 'pixel', 'pixels', 'px'), PIXEL),
+    **dict.fromkeys(('pix', 'pixel', 'pixels', 'px'), IN_PIXELS),
     **dict.fromkeys(('h', 'hr', 'hour', 'hours', 'hourangle'), HOUR),
     **dict.fromkeys(('rad', 'radian', 'radians'), RADIAN),
     **dict.fromkeys(('deg', 'degree', 'degrees', '\N{DEGREE SIGN}'), 3600.0),
@@ -234,7 +234,7 @@ def choose(place: str, header: Header, catalogue_mode: bool, stated: Mapping[str
     index = {role: known.index(name) for role, name in names.items()}
     scale, warnings = _scales(place, header, index)
     return Columns(
-        {f'{role}_PIX' if scale.get(role) == PIXEL else role: number for role, number in index.items()},
+        {f'{role}_PIX' if scale.get(role) == IN_PIXELS else role: number for role, number in index.items()},
         names=tuple(name for name, _ in header),
         exact=True,
         scale=scale,
@@ -261,7 +261,7 @@ def _by_role(roles: str, options: Iterable[str], known: Collection[str]) -> dict
 
 def _position(known: Collection[str]) -> dict[str, str]:
     """The names of the columns with the position, RA and DEC or X and Y; empty if there are none."""
-    sky = _by_role('RA DEC', SKY, known)
+    sky = _by_role('RA DEC', SKY_PAIRS, known)
     if sky:
         return sky
     for name in known:  # any other column of coordinates
@@ -285,7 +285,7 @@ def _without_position(known: Sequence[str]) -> str:
 
 
 def _scales(place: str, header: Header, index: Mapping[str, int]) -> tuple[dict[str, float], tuple[str, ...]]:
-    """Factors to degrees or arcsec by role, `PIXEL` where lengths are in pixels; warnings on what is assumed."""
+    """Factors to degrees or arcsec by role, `IN_PIXELS` where lengths are in pixels; warnings on what is assumed."""
     known = _lower(header)
     scale, faults, warnings = {}, [], []
     for role, number in index.items():
@@ -299,7 +299,7 @@ def _scales(place: str, header: Header, index: Mapping[str, int]) -> tuple[dict[
                 faults.append(f'column {name} is in {unit}; expected arcsec, arcmin, deg or pix')
             scale[role] = 1.0 if factor is None else factor
         elif role in ('RA', 'DEC'):
-            if factor == PIXEL:
+            if factor == IN_PIXELS:
                 faults.append(f'column {name} is in {unit}; expected deg, h or rad')
             elif factor is None and word and not _NOT_A_UNIT.search(word):
                 warnings.append(f'column {name} is in {unit}, which is not a unit of angle; taken as degrees')
@@ -330,15 +330,15 @@ def _description(header: Header, index: Mapping[str, int], known: Collection[str
     return text
 
 
-MARK = '<!-- This table is made by autospec_lib/inputs/columns.py: do not edit. -->\n'
-END = '<!-- End of the table. -->\n'
+TABLE_START = '<!-- This table is made by autospec_lib/inputs/columns.py: do not edit. -->\n'
+TABLE_END = '<!-- End of the table. -->\n'
 
 
 def table() -> str:
     """The table of names for the documents, in Markdown."""
     rows = {
         'ID': IDENTS,
-        'RA, DEC': SKY,
+        'RA, DEC': SKY_PAIRS,
         'pixels, the first is 1': PIXELS_FROM_1,
         'pixels, the first is 0': (*PIXELS_FROM_0, *PIXELS_OF_ORIGIN),
         'SIZE': SIZES,
@@ -352,8 +352,8 @@ def table() -> str:
 
 def rewrite(page: Path) -> None:
     """Replace the table in a page."""
-    head, _, rest = page.read_text(encoding='utf-8').partition(MARK)
-    page.write_text(head + MARK + table() + END + rest.partition(END)[2], encoding='utf-8')
+    head, _, rest = page.read_text(encoding='utf-8').partition(TABLE_START)
+    page.write_text(head + TABLE_START + table() + TABLE_END + rest.partition(TABLE_END)[2], encoding='utf-8')
 
 
 if __name__ == '__main__':

@@ -198,7 +198,7 @@ _FIRST_REGION = re.compile(
 _STATEMENT = re.compile(r"""(?:\{[^}]*\}|=\s*"[^"]*"|=\s*'[^']*'|[^;])+""")
 _SHAPE = re.compile(r'([+-]?)\s*([a-z]+)\s*(?:\(([^)]*)\)|\s([^#]*))', re.IGNORECASE)
 _TEXT = re.compile(r'\btext\s*=\s*(?:\{([^}]*)\}|"([^"]*)"|\'([^\']*)\')')
-_LENGTH = re.compile(r'([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)("|\'|d|r|p|i)?', re.IGNORECASE)
+_REGION_ANGLE = re.compile(r'([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)("|\'|d|r|p|i)?', re.IGNORECASE)
 _UNIT_LETTERS = {'d': 'deg', 'r': 'rad'}
 
 
@@ -287,7 +287,7 @@ def _region_cells(ident: str, frame: str, statement: str, catalogue_mode: bool) 
         if system != 'icrs':
             cells['FRAME'] = system
     if catalogue_mode and shape == 'circle':
-        length = _LENGTH.fullmatch(numbers[2])
+        length = _REGION_ANGLE.fullmatch(numbers[2])
         if not length:
             return f'radius {numbers[2]} is not a number; expected one in arcsec (2"), arcmin (0.1\') or degrees'
         unit = (length[2] or ('i' if system == 'image' else 'd')).lower()
@@ -300,7 +300,7 @@ def _region_cells(ident: str, frame: str, statement: str, catalogue_mode: bool) 
 
 def _angle(text: str) -> Cell:
     """Degrees as they are, from degrees with a d, or from radians with an r."""
-    match = _LENGTH.fullmatch(text)
+    match = _REGION_ANGLE.fullmatch(text)
     if not match or match[2] not in ('d', 'r'):
         return text
     return match[1] if match[2] == 'd' else math.degrees(float(match[1]))

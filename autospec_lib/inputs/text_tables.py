@@ -17,7 +17,7 @@ from autospec_lib.inputs.rows import Rows
 Line: TypeAlias = tuple[int, str]
 
 _QUOTED = r"""'[^']*'(?!\S)|"[^"]*"(?!\S)"""
-_WORD = re.compile(_QUOTED + r'|\S+')
+_BETWEEN_BLANKS = re.compile(_QUOTED + r'|\S+')
 _TITLE_WORD = re.compile(_QUOTED + r'|[^\s(\[]+(?:\s*[(\[][^)\]]*[)\]])?')
 _TITLE = re.compile(r'(.*?)\s*(?:[(\[](.*)[)\]])?')
 _NUMBER_LIKE = re.compile(r'[+-]?\.?\d')
@@ -108,7 +108,7 @@ def _split(line: str, separator: str) -> list[str]:
         except csv.Error:  # a cell too long for the csv module is no cell of a catalogue
             cells = [line]
     else:
-        cells = _WORD.findall(line)
+        cells = _BETWEEN_BLANKS.findall(line)
     cells = [_unquoted(cell.strip()) for cell in cells]
     if separator in (';', '\t'):
         cells = [cell.replace(',', '.') if _DECIMAL_COMMA.fullmatch(cell) else cell for cell in cells]

@@ -11,12 +11,12 @@ from autospec_lib.inputs import columns
 
 
 def test_each_name_stands_once_and_in_small_letters():
-    for names in (columns.IDENTS, columns.SKY, columns.PIXELS_FROM_1, columns.PIXELS_FROM_0, columns.REDSHIFTS):
+    for names in (columns.IDENTS, columns.SKY_PAIRS, columns.PIXELS_FROM_1, columns.PIXELS_FROM_0, columns.REDSHIFTS):
         assert len(set(names)) == len(names)
         assert repr(names) == repr(names).lower()
 
 
-@pytest.mark.parametrize('pair', columns.SKY)
+@pytest.mark.parametrize('pair', columns.SKY_PAIRS)
 def test_every_name_of_a_position(tmp_path, pair):
     scale = np.degrees(1) if pair.startswith('coord_') else 1
     text = f'NUMBER,{pair.upper().replace(" ", ",")}\n3,1.5,0.25\n'
