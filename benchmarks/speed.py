@@ -190,9 +190,9 @@ def shell_of_yardstick(folder: Path) -> float:
     code = (
         'import sys; from pathlib import Path; import warnings; warnings.simplefilter("ignore");'
         'import speed; from yardstick import Yardstick; folder = Path(sys.argv[1]);'
-        'from autospec_lib.config import reading, sextractor; from autospec_lib.inputs.catalogs import catalog;'
+        'from autospec_lib.config import reading, sextractor; from autospec_lib.inputs import catalogue;'
         'p, _ = reading.load(folder / "param.py");'
-        'targets = catalog.load(folder / p.catalog, p.mode, p.size, p.ref).targets; sex, _ = sextractor.load(folder);'
+        'targets = catalogue.load(folder / p.catalog, p.mode, p.size, p.ref).targets; sex, _ = sextractor.load(folder);'
         'y = Yardstick(folder, p.datacube, p.img, sex);'
         '[y.extract(t, "HALPHA", p.cont_poly, folder / "yardstick", p.plots) for t in targets]'
     )

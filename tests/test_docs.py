@@ -13,7 +13,7 @@ from builders import DEC, RA, gaussian, sky_header
 from autospec_lib.cli import command
 from autospec_lib.cli.command import main
 from autospec_lib.config import parameters_page, params, reading, sextractor_keys
-from autospec_lib.inputs.catalogs import column_names
+from autospec_lib.inputs import columns
 from autospec_lib.output import summary_columns
 from autospec_lib.output.report import page as report
 
@@ -67,9 +67,9 @@ def test_the_tables_of_parameters_are_those_of_the_program():
 
 
 def test_the_table_of_column_names_is_that_of_the_program():
-    made = 'python -m autospec_lib.inputs.catalogs.column_names docs/inputs.md'
-    found = TEXT['docs/inputs.md'].partition(column_names.MARK)[2].partition(column_names.END)[0]
-    assert found == column_names.table(), f'run: {made}'
+    made = 'python -m autospec_lib.inputs.columns docs/inputs.md'
+    found = TEXT['docs/inputs.md'].partition(columns.TABLE_START)[2].partition(columns.TABLE_END)[0]
+    assert found == columns.table(), f'run: {made}'
 
 
 def test_the_page_of_parameters_is_rewritten_below_its_mark_only(tmp_path):

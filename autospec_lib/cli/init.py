@@ -15,11 +15,11 @@ from autospec_lib.run.interruption import Interruption
 def init(folder: Path, _options: argparse.Namespace, _interruption: Interruption) -> int:
     """Write the templates that are not there yet."""
     from autospec_lib.config import params
-    from autospec_lib.inputs.catalogs import catalog
+    from autospec_lib.inputs import catalogue
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in (('param.py', params.template()), ('catalog.txt', catalog.template())):
+        for name, text in (('param.py', params.template()), ('catalog.txt', catalogue.TEMPLATE)):
             written = write_new(folder / name, text)
             say(f'{folder / name}: ' + ('written; edit it' if written else 'is there already; kept as it is'))
     except OSError as error:

@@ -16,8 +16,7 @@ from autospec_lib.core.errors import InputError, SourceError
 from autospec_lib.core.noise_kind import Extension, NoiseKind
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Grid, Ident, IntArray, Psf, Target, Voxels
 from autospec_lib.inputs.arrays import StoredArray, open_array, open_fits
-from autospec_lib.inputs.catalogs.catalog import Catalogue
-from autospec_lib.inputs.catalogs.catalog_rows import InPixels
+from autospec_lib.inputs.catalogue import Catalogue
 from autospec_lib.inputs.coordinates import (
     Sky,
     arranged,
@@ -299,14 +298,14 @@ def placed(cube: OpenCube, catalogue: Catalogue) -> list[Target]:
     scale = geometry.scale(cube.pixel)
     targets = []
     for target in catalogue.targets:
-        given = catalogue.pixels.get(target.id, InPixels())
-        if given.position is not None:
-            ra, dec = map(float, cube.sky.to_icrs(*given.position))
+        pixels = catalogue.pixels.get(target.id, {})
+        if 'X' in pixels:
+            ra, dec = map(float, cube.sky.to_icrs(pixels['Y'], pixels['X']))
             target = replace(target, ra=ra, dec=dec)
-        if given.size:
-            target = replace(target, size=target.size * scale)
-        if given.aper and target.aper is not None:
-            target = replace(target, aper=target.aper * scale)
+        if 'SIZE_PIX' in pixels:
+            target = replace(target, size=pixels['SIZE_PIX'] * scale)
+        if 'APER_PIX' in pixels:
+            target = replace(target, aper=pixels['APER_PIX'] * scale)
         targets.append(target)
     return targets
 

@@ -16,9 +16,8 @@ from autospec_lib.core import file_names, keys
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Ident, Target
 from autospec_lib.core.wording import near
+from autospec_lib.inputs import catalogue, images
 from autospec_lib.inputs import cube as cutouts
-from autospec_lib.inputs import images
-from autospec_lib.inputs.catalogs import catalog, given_positions
 from autospec_lib.inputs.cube import OpenCube, open_cube
 from autospec_lib.inputs.cubes import psf_setting
 from autospec_lib.output import marz, spectra_1d, summary_files
@@ -73,9 +72,9 @@ def prepare(
     # Sources may be extracted by processes that were started elsewhere.
     folder = Path(os.path.abspath(folder))
     if choice.positions:
-        listed = given_positions.catalogue(choice.positions, params.size, params.ref)
+        listed = catalogue.from_positions(choice.positions, params.size, params.ref)
     else:
-        listed = catalog.load(folder / params.catalog, params.mode, params.size, params.ref, choice.skip_bad_rows)
+        listed = catalogue.load(folder / params.catalog, params.mode, params.size, params.ref, choice.skip_bad_rows)
     chosen = _selected(listed.targets, choice.idents, params.catalog)
     # MPDAF logs warnings on things that are normal here, such as an image that is larger than the cube.
     logging.getLogger('mpdaf').setLevel(logging.WARNING if params.warnings else logging.ERROR)
@@ -102,7 +101,7 @@ def prepare(
         resume=choice.resume,
         sources=sources,
         catalogue=tuple(rows),
-        taken=listed.taken,
+        taken=listed.description,
     )
     return job, targets, [*listed.warnings, *ignored, *cube.notes, *[obstacle] * bool(obstacle)]
 

@@ -9,7 +9,7 @@ from astropy.io import fits
 from builders import DEC, RA
 
 from autospec_lib.cli.command import main
-from autospec_lib.inputs.catalogs import given_positions
+from autospec_lib.inputs import catalogue
 
 HERE = '10:00:00.00 +02:00:00.0'  # RA, DEC
 NAME = 'J100000.00+020000.0'
@@ -99,7 +99,7 @@ def test_faults(bare, capsys, arguments, fault):
 @pytest.mark.parametrize('place', [(0.0, 0.0), (359.99999999, -89.999999), (130.5783333333333, 1.6425), (83.8, -5.4)])
 def test_names_are_the_position_cut(place):
     ra, dec = place
-    name = given_positions.name_of(ra, dec)
+    name = catalogue.position_name(ra, dec)
     text = f'{name[1:3]}h{name[3:5]}m{name[5:10]}s {name[10]}{name[11:13]}d{name[13:15]}m{name[15:]}s'
     found = SkyCoord(text)
     assert 0 <= (ra - found.ra.deg + 1e-6) < 0.01 * 15 / 3600 + 2e-6

@@ -13,7 +13,7 @@ from autospec_lib.config import params, reading
 from autospec_lib.config.params import Params
 from autospec_lib.core.errors import InputError, ParameterError
 from autospec_lib.core.types import Target
-from autospec_lib.inputs.catalogs import catalog
+from autospec_lib.inputs import catalogue
 
 FILES = ('datacube.fits', 'catalog.txt', 'g-band.fits', 'r-band.fits', 'g-seg.fits', 'r-seg.fits')
 NAMES = [field.name.upper() for field in dataclasses.fields(Params)]
@@ -50,7 +50,7 @@ def load_catalogue(folder, content, mode, skip_bad_rows=False):
     path = folder / 'sources.txt'
     path.write_bytes(as_bytes(content))
     try:
-        found = catalog.load(path, mode, SIZE, REF, skip_bad_rows)
+        found = catalogue.load(path, mode, SIZE, REF, skip_bad_rows)
         return check_messages(path, found.targets, found.warnings)
     except InputError as error:
         return check_messages(path, None, (), error.faults)
