@@ -237,7 +237,7 @@ def _cross_correlated(products: Products, target: _Spaxels, params: Params) -> P
     polynomials = continuum.basis(target.cutout.wave, params.cont_poly)
     flat = replace(
         reference,
-        data=reference.data - continuum.fit(reference.data, reference.variance, polynomials),
+        data=reference.data - continuum.fit(reference, polynomials),
         continuum_subtracted=True,
     )
     made = Products(spectra=by_key([flat])) | _correlated(reference, target, params, None)
@@ -262,7 +262,7 @@ def _correlated(reference: Spectrum, target: _Spaxels, params: Params, polynomia
         found = weights.weighted(target.voxels, profile[None])[0]
         if polynomials is None:
             return found.data
-        return found.data - continuum.fit(found.data, found.variance, polynomials)
+        return found.data - continuum.fit(found, polynomials)
 
     found, number = cross_correlation.iterate(
         correlate, improved, reference.data, target.mask.ravel(), params.xcor_iter
