@@ -282,7 +282,7 @@ def _cross_correlated(products: Products, target: _Spaxels, params: Params, name
     polynomials = continuum.basis(target.cutout.wave, params.cont_poly)
     flat = replace(
         reference,
-        data=reference.data - continuum.fit(reference.data, reference.variance, polynomials),
+        data=reference.data - continuum.fit(reference, polynomials),
         continuum_subtracted=True,
     )
     correlated = _of_spectra([flat]) | _correlated(reference, target, params, None)
@@ -307,7 +307,7 @@ def _correlated(reference: Spectrum, target: _Spaxels, params: Params, polynomia
         spectrum = weights.weighted(target.voxels, profile[None])[0]
         if polynomials is None:
             return spectrum.data
-        return spectrum.data - continuum.fit(spectrum.data, spectrum.variance, polynomials)
+        return spectrum.data - continuum.fit(spectrum, polynomials)
 
     values, number = cross_correlation.iterate(
         correlate, improved, reference.data, target.mask.ravel(), params.xcor_iter

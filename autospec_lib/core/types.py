@@ -81,12 +81,15 @@ class Psf:
 class Voxels:
     """The numbers of a cut-out, or of some of its spaxels.
 
+    Which voxels are bad is decided once, when they are read (`cutouts.cut`); what works on them tests neither data nor
+    variance again.
+
     Attributes
     ----------
     data : array (nl, ny, nx) or (nl, n)
-        0 in bad voxels.
+        Finite; 0 in bad voxels.
     variance : array of the same shape, or None
-        0 in bad voxels; None where the cube has no variance.
+        Finite and positive; 0 in bad voxels; None where the cube has no variance.
     bad : array of bool of the same shape, or None
         None where no voxel is bad.
     """
@@ -240,6 +243,15 @@ class Measured(Product):
     """Values with their variance; NaN = no value."""
 
     data: FloatArray
+
+    @property
+    def usable(self) -> BoolArray:
+        """Where there is a value, with a positive variance if there are variances."""
+        known = np.isfinite(self.data)
+        if self.variance is None:
+            return known
+        with np.errstate(invalid='ignore'):
+            return np.asarray(known & np.isfinite(self.variance) & (self.variance > 0))
 
 
 @dataclass(frozen=True)

@@ -99,9 +99,7 @@ def _cleaned(spectrum: Measured, angstrom: FloatArray, order: Any) -> tuple[Floa
     factor = _to_cgs(spectrum.unit, angstrom)
     flux = (spectrum.data * factor)[order]
     variance = None if spectrum.variance is None else (spectrum.variance * factor**2)[order]
-    known = np.isfinite(flux)
-    if variance is not None:
-        known &= np.isfinite(variance) & (variance > 0)
+    known = spectrum.usable[order]
     if not known.any():
         return np.zeros(len(flux)), np.ones(len(flux)), 1.0
     if variance is None:

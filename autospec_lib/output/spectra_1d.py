@@ -78,16 +78,14 @@ def _first_block(path: Path) -> bytes:
 
 def _table(spectrum: Spectrum, cutout: Cutout) -> fits.BinTableHDU:
     flux = stored(spectrum.data)
-    bad = ~np.isfinite(spectrum.data)
     columns = [
         fits.Column('wavelength', 'D', cutout.grid.wave_unit, array=cutout.wave),
         fits.Column('flux', _format(flux), spectrum.unit or None, array=flux),
     ]
     if spectrum.variance is not None:
         sigma = stored(np.sqrt(spectrum.variance))
-        bad = bad | ~np.isfinite(sigma)
         columns.append(fits.Column('uncertainty', _format(sigma), spectrum.unit or None, array=sigma))
-    columns.append(fits.Column('mask', 'L', array=bad))
+    columns.append(fits.Column('mask', 'L', array=~spectrum.usable))
     table = fits.BinTableHDU.from_columns(columns, name='SPECTRUM')
     medium = f'wavelength in {cutout.grid.medium}' if cutout.grid.medium else 'wavelength'
     words = {'wavelength': medium, 'flux': 'flux', 'uncertainty': '1 sigma', 'mask': 'bad'}

@@ -130,7 +130,7 @@ def sky_lines(spectrum: Measured) -> BoolArray:
     noisy = np.zeros(spectrum.data.shape, dtype=bool)
     if spectrum.variance is None:
         return noisy
-    known = np.isfinite(spectrum.data) & np.isfinite(spectrum.variance) & (spectrum.variance > 0)
+    known = spectrum.usable
     if known.any():
         variance = spectrum.variance[known]
         line = np.abs(_reach(spectrum.data[known])) > 10 * np.sqrt(variance)

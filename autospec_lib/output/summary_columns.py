@@ -144,7 +144,7 @@ def _ratios(spectrum: Spectrum) -> FloatArray:
     """Signal-to-noise ratios (nl,), NaN where there is none."""
     ratios = np.full(spectrum.data.shape, np.nan)
     if spectrum.variance is not None:
-        known = spectrum.variance > 0
+        known = spectrum.usable
         ratios[known] = spectrum.data[known] / np.sqrt(spectrum.variance[known])
     return ratios
 

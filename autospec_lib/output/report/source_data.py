@@ -203,7 +203,7 @@ def _numbers(spectra: Mapping[str, Measured], about: Mapping[str, str]) -> tuple
         listed.append({'key': key, 'about': about.get(key, ''), 'errors': one.variance is not None})
         rows.append(one.data)
         if one.variance is not None:
-            rows.append(np.sqrt(one.variance, where=one.variance > 0, out=np.full(one.variance.shape, np.nan)))
+            rows.append(np.sqrt(one.variance, where=one.usable, out=np.full(one.variance.shape, np.nan)))
     return listed, encoding.binary(np.concatenate(rows))
 
 
