@@ -112,7 +112,7 @@ def _write_images(folder: Path, hst: Path) -> None:
         fits.PrimaryHDU(line.astype(np.float32), opened.wcs.to_header()).writeto(temporary)
 
     here = images.open_image(hst)
-    aligned = images.align(hst, opened.header, shape).data
+    aligned = images.align(hst, opened.wcs, shape).data
     peaks = [np.unravel_index(np.nanargmax(image), shape)[::-1] for image in (np.nanmean(data, axis=0), aligned)]
     cube_peak, hst_peak = (opened.wcs.all_pix2world(*peak, 0) for peak in peaks)
     header = here.wcs.to_header()

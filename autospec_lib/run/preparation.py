@@ -183,7 +183,7 @@ def open_all(params: Params, folder: Path) -> OpenCube:
         except InputError as error:
             faults.extend(error.faults)
 
-    aligned = {keys.image_tag(name): found(images.align, folder / name, cube.header, shape) for name in params.img}
+    aligned = {keys.image_tag(name): found(images.align, folder / name, cube.wcs, shape) for name in params.img}
     maps = {keys.image_tag(name): found(images.nearest_map, folder / name, cube.wcs, shape) for name in params.seg}
     path = folder / params.datacube
     psf = found(psf_setting.chosen, params.psf, path, cube.primary, cube.wave, cube.grid.wave_unit)

@@ -244,7 +244,7 @@ def test_images_and_maps_of_any_frame_and_order_land_on_the_source(tmp_path, nam
         fits.PrimaryHDU(transposed(array, order), reordered(header, order) + fits.Header(plain)).writeto(
             tmp_path / file, overwrite=True
         )
-    assert_allclose(images.align(tmp_path / 'i.fits', sky_header(), shape).data, picture, atol=1e-12)
+    assert_allclose(images.align(tmp_path / 'i.fits', WCS(sky_header()), shape).data, picture, atol=1e-12)
     np.testing.assert_array_equal(images.nearest_map(tmp_path / 'm.fits', WCS(sky_header()), shape), labels)
 
 
