@@ -21,7 +21,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import ArrayLike, NDArray
-from scipy import fft, ndimage
+from scipy import ndimage
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import BoolArray, FloatArray, IntArray
@@ -414,11 +414,17 @@ def _low_pass(values: FloatArray, step: FloatArray) -> FloatArray:
     step : array (2,)
         The distance of nodes along y and x, in spaxels.
     """
-    size = [fft.next_fast_len(length, real=True) for length in values.shape]
-    radius = 2 * np.hypot(fft.fftfreq(size[0], step[0])[:, None], fft.rfftfreq(size[1], step[1]))
+    size = [_fast_length(length) for length in values.shape]
+    radius = 2 * np.hypot(np.fft.fftfreq(size[0], step[0])[:, None], np.fft.rfftfreq(size[1], step[1]))
     window = 0.42 + 0.5 * np.cos(np.pi * radius) + 0.08 * np.cos(2 * np.pi * radius)
-    filtered = fft.irfft2(fft.rfft2(values, size) * np.where(radius < 1, window, 0.0), size)
-    return np.asarray(filtered[: values.shape[0], : values.shape[1]])
+    filtered = np.fft.irfft2(np.fft.rfft2(values, size) * np.where(radius < 1, window, 0.0), size)
+    return filtered[: values.shape[0], : values.shape[1]]
+
+
+def _fast_length(length: int) -> int:
+    """A length, at most an eighth longer, without large prime factors, with which Fourier transforms take longer."""
+    unit = 1 << max(length.bit_length() - 4, 0)
+    return -(-length // unit) * unit
 
 
 def nearest_map(path: Path, grid: WCS, shape: tuple[int, int]) -> IntArray:
