@@ -156,26 +156,34 @@ def align(path: Path, grid: WCS, shape: tuple[int, int]) -> AlignedImage:
     """
     image = open_image(path)
     data = np.asarray(image.data, float)
-    unit = known(str(image.header.get('BUNIT', '')))
     if not np.isfinite(data).any():
         raise InputError(f'{path.name}: holds no value (all NaN); take it out of IMG')
     with readable(path, 'cannot be put on the grid of the cube'):
-        spaxels = np.ogrid[-MARGIN : shape[0] + MARGIN, -MARGIN : shape[1] + MARGIN]
-        pixels = places(grid, image.wcs, *spaxels)
-        inner = pixels[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
-        if data.shape == shape and (np.abs(inner - np.indices(shape)) < SAME_GRID).all():
-            return AlignedImage(data, unit)
-        if not _inside(inner, data.shape).any():
-            raise InputError(f'{path.name}: does not overlap the cube; correct its WCS, or take it out of IMG')
-        mpdaf = _grid_of_mpdaf(grid, image.wcs, inner)
-        if mpdaf is None:
-            values, offset = resample(data, pixels), None
-        else:
-            values = resample(data, mpdaf(*spaxels), _first_node(grid, image.wcs, data.shape, mpdaf))
-            offset = mpdaf.inverse(*inner) - np.indices(shape)
+        values, offset = _aligned(data, image.wcs, grid, shape)
+    if values is None:
+        raise InputError(f'{path.name}: does not overlap the cube; correct its WCS, or take it out of IMG')
     if not np.isfinite(values).any():
         raise InputError(f'{path.name}: has no value on the cube; correct its WCS, or take it out of IMG')
-    return AlignedImage(values, unit, offset)
+    return AlignedImage(values, known(str(image.header.get('BUNIT', ''))), offset)
+
+
+def _aligned(
+    data: FloatArray, own: WCS, grid: WCS, shape: tuple[int, int]
+) -> tuple[FloatArray | None, FloatArray | None]:
+    """The values and the offset of an `AlignedImage`; no values if no spaxel's centre lies in the image."""
+    spaxels = np.ogrid[-MARGIN : shape[0] + MARGIN, -MARGIN : shape[1] + MARGIN]
+    pixels = places(grid, own, *spaxels)
+    inner = pixels[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
+    index = np.indices(shape)
+    if data.shape == shape and (np.abs(inner - index) < SAME_GRID).all():
+        return data, None
+    if not _inside(inner, data.shape).any():
+        return None, None
+    mpdaf = _grid_of_mpdaf(grid, own, inner)
+    if mpdaf is None:
+        return resample(data, pixels), None
+    node = _node_of_mpdaf(grid, own, data.shape, mpdaf)
+    return resample(data, mpdaf(*spaxels), node), mpdaf.inverse(*inner) - index
 
 
 def places(grid: WCS, own: WCS, y: ArrayLike, x: ArrayLike) -> FloatArray:
@@ -250,17 +258,22 @@ def _grid_of_mpdaf(grid: WCS, own: WCS, pixels: FloatArray) -> _Affine | None:
     sides = np.hypot(*matrix)
     if np.ptp(sides) > NOT_SQUARE * sides.min():
         return None
-    first = matrix[0] / sides / np.hypot(*matrix[0] / sides)
+    first = matrix[0] / sides
+    first = first / np.hypot(*first)
     second = np.sign(np.linalg.det(matrix)) * np.array([-first[1], first[0]])
     slope = np.linalg.inv(own.pixel_scale_matrix) @ (np.stack([first, second]) * sides)
-    centre = np.array(pixels.shape[1:]) / 2
+    shape = pixels.shape[1:]
+    centre = np.array(shape) / 2
     mpdaf = _Affine(centre, places(grid, own, *centre), slope[::-1, ::-1])
     linear = mpdaf._replace(slope=_slope(pixels))
-    off, curved = (np.abs(affine.inverse(*pixels) - np.indices(pixels.shape[1:])) for affine in (mpdaf, linear))
-    return mpdaf if (off < OFF_GRID).all() and (curved < NOT_LINEAR).all() else None
+    off_grid = np.abs(mpdaf.inverse(*pixels) - np.indices(shape))
+    not_linear = np.abs(linear.inverse(*pixels) - np.indices(shape))
+    if (off_grid < OFF_GRID).all() and (not_linear < NOT_LINEAR).all():
+        return mpdaf
+    return None
 
 
-def _first_node(grid: WCS, own: WCS, size: tuple[int, ...], mpdaf: _Affine) -> FloatArray:
+def _node_of_mpdaf(grid: WCS, own: WCS, size: tuple[int, ...], mpdaf: _Affine) -> FloatArray:
     """A node of MPDAF's, (y, x) in spaxels.
 
     MPDAF cuts out of an image the box in RA and Dec that holds the cube and a spaxel more on each side. Its first row
@@ -280,10 +293,12 @@ def _first_node(grid: WCS, own: WCS, size: tuple[int, ...], mpdaf: _Affine) -> F
     longitude = longitude[0] + (longitude - longitude[0] + 180) % 360 - 180
     box = np.meshgrid([longitude.min(), longitude.max()], [latitude.min(), latitude.max()])
     x, y = grid.all_world2pix(*box, 0)
-    corners = places(grid, own, y, x)
-    first = np.maximum((corners.min(axis=(1, 2)) + 0.5).astype(int), 0)
-    last = np.minimum((corners.max(axis=(1, 2)) + 0.5).astype(int), np.array(size) - 1)
-    return np.asarray(mpdaf.inverse(*np.meshgrid(*np.stack([first, last], axis=1))).min(axis=(1, 2)))
+    corners = places(grid, own, y, x) + 0.5
+    low = np.maximum(corners.min(axis=(1, 2)).astype(int), 0)
+    high = np.minimum(corners.max(axis=(1, 2)).astype(int), np.array(size) - 1)
+    rows, columns = np.stack([low, high], axis=1)
+    cut_out = mpdaf.inverse(rows[:, None], columns)
+    return np.asarray(cut_out.min(axis=(1, 2)))
 
 
 def resample(image: FloatArray, pixels: FloatArray, node: FloatArray | None = None) -> FloatArray:
@@ -312,16 +327,17 @@ def resample(image: FloatArray, pixels: FloatArray, node: FloatArray | None = No
     start = np.zeros(2) if node is None else node
     nodes = [_nodes(*axis) for axis in zip(start, step, box, strict=True)]
     values, weights = _at_nodes(image, pixels, nodes)
-    # The spaxels in nodes.
-    y, x = ((side - places[0]) / size for side, places, size in zip(box, nodes, step, strict=True))
-    nearest = np.ix_(np.rint(y).astype(int), np.rint(x).astype(int))
-    reach = np.ceil(np.maximum(MAIN_LOBE / step, 1)).astype(int)
-    lit = ndimage.maximum_filter(values != 0, 2 * reach + 1)[nearest]
+    lit = ndimage.maximum_filter(values != 0, 1 + 2 * np.ceil(np.maximum(MAIN_LOBE / step, 1)).astype(int))
     if (step < 1 - ROUNDING).any():
-        values, weights = (_low_pass(part, step) for part in (values, weights))
-    value, weight = (_bilinear(part, y, x) for part in (values, weights))
+        values = _low_pass(values, step)
+        weights = _low_pass(weights, step)
+    # The spaxels, counted in nodes.
+    y, x = ((spaxels - places[0]) / size for spaxels, places, size in zip(box, nodes, step, strict=True))
+    is_lit = lit[np.ix_(np.rint(y).astype(int), np.rint(x).astype(int))]
     has_value = _coverage(image, pixels, box) > 1 - MOST_MISSING
-    result[np.ix_(*box)] = np.where(has_value, np.where(lit, value, 0.0) / np.where(has_value, weight, 1.0), np.nan)
+    value = np.where(is_lit, _bilinear(values, y, x), 0.0)
+    weight = np.where(has_value, _bilinear(weights, y, x), np.nan)
+    result[np.ix_(*box)] = value / weight
     return result
 
 
@@ -329,9 +345,10 @@ def _touched(inside: BoolArray) -> list[IntArray]:
     """The rows and columns of spaxels that an image may touch, if these spaxels and some of the margin lie inside."""
     ranges = []
     for axis in (0, 1):
-        found = np.flatnonzero(inside.any(axis=1 - axis)) - MARGIN
-        last = inside.shape[axis] - 2 * MARGIN - 1
-        ranges.append(np.arange(max(found[0] - 1, 0), min(found[-1] + 1, last) + 1))
+        touched = np.flatnonzero(inside.any(axis=1 - axis)) - MARGIN
+        length = inside.shape[axis] - 2 * MARGIN
+        first = max(touched[0] - 1, 0)
+        ranges.append(np.arange(first, min(touched[-1] + 2, length)))
     return ranges
 
 
@@ -368,37 +385,42 @@ def _at_nodes(image: FloatArray, pixels: FloatArray, nodes: list[FloatArray]) ->
 
     The outermost pixels are continued to their outer edges.
     """
-    good = np.isfinite(image)
-    parts = np.where(good, image, 0.0), good.astype(float)
+    has_value = np.isfinite(image)
+    filled = np.where(has_value, image, 0.0)
+    share = has_value.astype(float)
     rows, columns = nodes
-    results: list[list[FloatArray]] = [[], []]
-    for some in np.array_split(rows, 1 + rows.size * columns.size // NODES_AT_ONCE):
-        there = _bilinear(pixels, some + MARGIN, columns + MARGIN)
+    values, weights = np.zeros((2, rows.size, columns.size))
+    for some in np.array_split(np.arange(rows.size), 1 + values.size // NODES_AT_ONCE):
+        there = _bilinear(pixels, rows[some] + MARGIN, columns + MARGIN)
         inside = _inside(there, image.shape)
         there = np.where(inside, there, 0.0)
-        for part, result in zip(parts, results, strict=True):
-            result.append(np.where(inside, ndimage.map_coordinates(part, there, order=1, mode='nearest'), 0.0))
-    values, weights = (np.concatenate(result) for result in results)
+        values[some] = inside * ndimage.map_coordinates(filled, there, order=1, mode='nearest')
+        weights[some] = inside * ndimage.map_coordinates(share, there, order=1, mode='nearest')
     return values, weights
 
 
 def _bilinear(values: FloatArray, rows: FloatArray, columns: FloatArray) -> FloatArray:
     """Interpolate (..., n, m) linearly at rows and columns; shape (..., number of rows, number of columns)."""
-    for axis, at in ((-2, rows[:, None]), (-1, columns)):
-        first = np.clip(np.floor(at).astype(int), 0, values.shape[axis] - 2)
-        before, after = (values.take(index.ravel(), axis) for index in (first, first + 1))
-        values = before + (at - first) * (after - before)
+    for axis, positions in ((-2, rows), (-1, columns)):
+        index = np.clip(np.floor(positions).astype(int), 0, values.shape[axis] - 2)
+        fraction = positions - index
+        if axis == -2:
+            fraction = fraction[:, None]
+        before = values.take(index, axis)
+        values = before + fraction * (values.take(index + 1, axis) - before)
     return values
 
 
 def _coverage(image: FloatArray, pixels: FloatArray, box: list[IntArray]) -> FloatArray:
     """The share of each spaxel, of these rows and columns, that lies in pixels with a value, by POINTS**2 points."""
-    points = (np.arange(POINTS) + 0.5) / POINTS - 0.5 + MARGIN
-    there = _bilinear(pixels, *((side[:, None] + points).ravel() for side in box))
+    points = (np.arange(POINTS) + 0.5) / POINTS - 0.5
+    rows, columns = (np.add.outer(spaxels, points).ravel() for spaxels in box)
+    there = _bilinear(pixels, rows + MARGIN, columns + MARGIN)
     inside = _inside(there, image.shape)
-    row, column = np.rint(np.where(inside, there, 0.0)).astype(int)
-    valid = inside & np.isfinite(image[row, column])
-    return np.asarray(valid.reshape(len(box[0]), POINTS, len(box[1]), POINTS).mean(axis=(1, 3)))
+    y, x = np.rint(np.where(inside, there, 0.0)).astype(int)
+    has_value = inside & np.isfinite(image[y, x])
+    share = has_value.reshape(len(box[0]), POINTS, len(box[1]), POINTS).mean(axis=(1, 3))
+    return np.asarray(share)
 
 
 def _low_pass(values: FloatArray, step: FloatArray) -> FloatArray:
