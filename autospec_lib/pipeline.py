@@ -27,6 +27,7 @@ from autospec_lib.detection.masks import nearest_label
 from autospec_lib.detection.source_masks import SourceMasks
 from autospec_lib.extraction import completion, continuum, cross_correlation, noise, psf_spectrum, sums, weights
 
+NOTED_CUT = 0.25  # of the light in an aperture outside the object mask, above which a note says so
 NOTED_SHARE = 0.01  # of the light that bad voxels hold, above which a note says so
 
 
@@ -74,7 +75,8 @@ def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> P
     sky, mean = _sky(cutout, masks, names) if params.sky_sub else (None, Products())
     products |= mean
     target = _Spaxels(cutout, masks.target, sky)
-    products |= _summed(target, names)
+    white = images[names.white].data
+    products |= _summed(target, names, white - np.nanmedian(white[masks.sky]) if masks.sky.any() else white)
     products |= _weighted(target, images, Kind.WEIGHTED)
     if cutout.psf is not None:
         products |= _weighted_by_psf(target, names)
@@ -186,7 +188,7 @@ def _sky(cutout: Cutout, masks: SourceMasks, names: Names) -> tuple[Measured | N
     return sky, _of_spectra([Spectrum(sky.data, sky.variance, cutout.grid.unit, tag=names.sky, kind=Kind.SKY)])
 
 
-def _summed(target: _Spaxels, names: Names) -> Products:
+def _summed(target: _Spaxels, names: Names, light: FloatArray) -> Products:
     """Sums over the object mask, and over the part of it in each circle, completed where voxels are missing."""
     tags = [names.total, *map(names.aperture, names.radii)]
     circles = [source_masks.aperture(target.cutout, radius) for radius in names.radii]
@@ -196,9 +198,8 @@ def _summed(target: _Spaxels, names: Names) -> Products:
     spectra = _of_spectra(
         target.spectrum(tag, Kind.SUM, one.values, weight, radius=radius) for tag, radius, one, weight in rows
     )
-    return (
-        spectra | _missing_light(target, tags[0], completed[0].seen) | _cut_apertures(target.mask, names.radii, circles)
-    )
+    cut = _cut_apertures(light, target.mask, dict(zip(names.radii, circles, strict=True)))
+    return spectra | _missing_light(target, tags[0], completed[0].seen) | cut
 
 
 def _missing_light(target: _Spaxels, tag: str, seen: FloatArray) -> Products:
@@ -233,10 +234,25 @@ def _missing_light(target: _Spaxels, tag: str, seen: FloatArray) -> Products:
     return Products(notes=tuple(notes), facts=facts)
 
 
-def _cut_apertures(mask: BoolArray, radii: tuple[float, ...], circles: list[BoolArray]) -> Products:
-    """A note on apertures that reach out of the object mask, which cuts them, as in v1.1.2."""
-    shares = {radius: (circle & mask).sum() / circle.sum() for radius, circle in zip(radii, circles, strict=True)}
-    cut = [f'{radius:g} arcsec ({share:.0%} of it inside)' for radius, share in shares.items() if share < 1]
+def _cut_apertures(light: FloatArray, mask: BoolArray, circles: Mapping[float, BoolArray]) -> Products:
+    """A note on apertures that lose light because the object mask cuts them, as in v1.1.2.
+
+    Parameters
+    ----------
+    light : array (ny, nx)
+        White light less the sky.
+    mask : array of bool (ny, nx)
+        The object mask.
+    circles : mapping of float to array of bool (ny, nx)
+        The apertures by their radii in arcsec.
+    """
+    cut = []
+    for radius, circle in circles.items():
+        outside, total = (float(np.nansum(light[part])) for part in (circle & ~mask, circle))
+        if not (circle & mask).any():
+            cut.append(f'{radius:g} arcsec (all of it)')
+        elif outside > NOTED_CUT * total > 0:
+            cut.append(f'{radius:g} arcsec ({outside / total:.0%} of its light)')
     if not cut:
         return Products()
     return Products(notes=(f'apertures are cut off by the object mask: {", ".join(cut)}',))

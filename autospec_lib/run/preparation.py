@@ -16,10 +16,9 @@ from autospec_lib.core import file_names, keys
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Ident, Target
 from autospec_lib.core.wording import near
-from autospec_lib.inputs import catalogue, images
+from autospec_lib.inputs import catalogue, images, psf
 from autospec_lib.inputs import cube as cutouts
 from autospec_lib.inputs.cube import OpenCube, open_cube
-from autospec_lib.inputs.cubes import psf_setting
 from autospec_lib.output import marz, spectra_1d, summary_files
 from autospec_lib.output.report import page
 from autospec_lib.run import lock, resume
@@ -186,14 +185,14 @@ def open_all(params: Params, folder: Path) -> OpenCube:
     aligned = {keys.image_tag(name): found(images.align, folder / name, cube.sky, shape) for name in params.img}
     maps = {keys.image_tag(name): found(images.nearest_map, folder / name, cube.sky, shape) for name in params.seg}
     path = folder / params.datacube
-    psf = found(psf_setting.chosen, params.psf, path, cube.primary, cube.wave, cube.grid.wave_unit)
+    seeing = found(psf.read, params.psf, path, cube.primary, cube.wave, cube.grid.wave_unit)
     faults += _too_high_degree(params, len(cube.wave))
     if not params.prefix:
         named = replace(params, prefix=cube.instrument.prefix)
         faults += [f'param.py: {text}' for _, text in conflicts.taken_tags(named)]
     if faults:
         raise InputError(*faults)
-    return replace(cube, images=aligned, segmaps=maps, psf=psf)
+    return replace(cube, images=aligned, segmaps=maps, psf=seeing)
 
 
 def _too_high_degree(params: Params, wavelengths: int) -> Sequence[str]:

@@ -436,6 +436,25 @@ def test_a_fault_in_param_py_is_found_before_anything_heavy_is_imported(folder):
     assert result.stdout == '2 []\n'
 
 
+@pytest.mark.parametrize('options', [[], ['--check']])
+def test_a_run_with_images_and_the_psf_of_the_header_does_not_import_mpdaf(folder, options):
+    parameters(folder, IMG='fine.fits', PSF='header', PLOTS=True, REPORT=True)
+    header = sky_header((34.0, 34.0), 0.08, 20.0)
+    fits.PrimaryHDU(gaussian(33, 33, 5.0, (70, 75)), header).writeto(folder / 'fine.fits')
+    with fits.open(folder / 'datacube.fits', mode='update') as hdus:
+        hdus[0].header.update(FSFMODE='MOFFAT1', FSF00BET=2.5, FSF00FWA=0.9, FSF00FWB=-3e-5)
+    code = (
+        'import sys; from autospec_lib.cli import main\n'
+        f'code = main([{str(folder)!r}, "-q", *{options!r}])\n'
+        'print(code, "mpdaf" in sys.modules)'
+    )
+    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert result.stdout.endswith('0 False\n')
+    if not options:
+        with fits.open(folder / 'output' / 'Source_7.fits') as hdus:
+            assert {'SPE_FINE_SKYSUB_DATA', 'SPE_MUSE_PSF_SKYSUB_DATA'} <= {hdu.name for hdu in hdus}
+
+
 def test_the_command_runs_here_by_default_and_is_silent_off_a_terminal(folder):
     result, _ = run(folder=folder)
     assert result.returncode == 0

@@ -3,7 +3,6 @@
 import gzip
 import shutil
 import warnings
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,7 +19,6 @@ from builders import (
     WAVE0,
     cube_header,
     data_ext,
-    gaussian,
     sky_header,
     small_cube,
     write_cube,
@@ -30,7 +28,7 @@ from numpy.testing import assert_allclose
 from autospec_lib.core import geometry
 from autospec_lib.core.errors import InputError, SourceError
 from autospec_lib.core.types import Target
-from autospec_lib.inputs import cube, images
+from autospec_lib.inputs import cube
 
 
 @pytest.fixture
@@ -322,126 +320,3 @@ def test_a_cube_that_shrinks_or_vanishes_during_the_run_is_an_input_error(path):
     path.unlink()
     with pytest.raises(InputError, match='cannot be read any more'):
         cube.cut(opened, target())
-
-
-def image_file(tmp_path, data, header, name='i.fits'):
-    """A one-image FITS file."""
-    fits.PrimaryHDU(data, header).writeto(tmp_path / name, overwrite=True)
-    return tmp_path / name
-
-
-def test_an_image_on_the_grid_is_used_as_it_is(tmp_path, path):
-    opened = cube.open_cube(path)
-    picture = gaussian(11, 13)
-    picture[2, 3] = np.nan
-    aligned = images.align(image_file(tmp_path, picture, sky_header()), opened.sky, (NY, NX))
-    np.testing.assert_array_equal(aligned.data, picture)
-    box = (slice(4, 19), slice(6, 21))
-    np.testing.assert_array_equal(aligned.on_grid(box), picture[box])
-
-
-def test_an_image_has_no_value_beyond_its_edge(tmp_path, path):
-    opened = cube.open_cube(path)
-    aligned = images.align(image_file(tmp_path, np.ones((NY, NX)), sky_header()), opened.sky, (NY, NX))
-    cutout = cube.cut(replace(opened, images={'I': aligned}), target(-13.4, 12.4))
-    outside = cutout.voxels.blank
-    assert outside.any()
-    for held in (cutout.images['I'], cutout.detection['I']):
-        np.testing.assert_array_equal(np.isnan(held), outside)
-
-
-def test_of_several_images_in_a_file_data_or_sci_is_taken(tmp_path):
-    for name in ('DATA', 'SCI'):
-        hdus = [
-            fits.PrimaryHDU(),
-            *(fits.ImageHDU(np.full((3, 4), v), sky_header(), n) for n, v in (('A', 1), (name, 2))),
-        ]
-        fits.HDUList(hdus).writeto(tmp_path / f'{name}.fits')
-        assert (images.open_image(tmp_path / f'{name}.fits').data == 2).all()
-
-
-@pytest.mark.parametrize('angle', [0.0, 30.0])
-def test_a_finer_rotated_image_lands_on_the_source(tmp_path, path, angle):
-    opened = cube.open_cube(path)
-    fine = gaussian(60, 60, sigma=8.0, shape=(121, 121))
-    header = sky_header((61.0, 61.0), PIXEL / 4, angle)
-    picture = np.nan_to_num(images.align(image_file(tmp_path, fine, header), opened.sky, (NY, NX)).data)
-    yy, xx = np.indices(picture.shape)
-    assert (picture * yy).sum() / picture.sum() == pytest.approx(11, abs=0.15)
-    assert (picture * xx).sum() / picture.sum() == pytest.approx(13, abs=0.15)
-
-
-def test_an_image_that_shear_keeps_off_the_grid_is_put_on_it_to_be_segmented(tmp_path):
-    header = cube_header()
-    header['CD1_2'] = 0.002 * header['CD2_2']
-    write_cube(tmp_path / 'c.fits', small_cube()[0], header=header)
-    opened = cube.open_cube(tmp_path / 'c.fits')
-    # The value of this image's pixels is their y, so what lands on the cube's grid says where it came from.
-    plane = np.repeat(np.arange(70.0)[:, None], 80, axis=1)
-    own = sky_header((41.0, 36.0))
-    aligned = images.align(image_file(tmp_path, plane, own), opened.sky, (NY, NX))
-    box = (slice(15, 22), slice(4, 12))
-    y, x = np.mgrid[box]
-    true_y = WCS(own).all_world2pix(*opened.sky.to_icrs(y, x), 0)[1]
-    assert np.abs(aligned.data[box] - true_y)[2:5, 2:5].max() > 0.01
-    assert np.abs(aligned.on_grid(box) - true_y)[2:5, 2:5].max() < 0.01
-
-
-def test_missing_pixels_stay_missing(tmp_path, path):
-    opened = cube.open_cube(path)
-    picture = np.ones((NY + 6, NX + 6))
-    picture[10:14, 11:15] = np.nan
-    aligned = images.align(image_file(tmp_path, picture, sky_header((17.3, 15.0))), opened.sky, (NY, NX))
-    missing = np.argwhere(np.isnan(aligned.data[2:-2, 2:-2])) + 2
-    assert np.abs(missing.mean(axis=0) - (8.5, 9.2)).max() < 0.6
-    assert 12 <= len(missing) <= 25
-
-
-def test_images_that_cannot_be_used(tmp_path, path):
-    opened = cube.open_cube(path)
-    far = sky_header()
-    far['CRVAL1'] = RA + 5
-    beside = sky_header((-35.0, 12.0))
-    bare = fits.Header()
-    cases = [
-        (image_file(tmp_path, np.ones((5, 5)), far, 'far.fits'), 'does not overlap'),
-        (image_file(tmp_path, np.ones((NY, NX)), beside, 'beside.fits'), 'does not overlap'),
-        (image_file(tmp_path, np.ones((5, 5)), bare, 'bare.fits'), 'no celestial WCS'),
-        (image_file(tmp_path, np.ones((5, 5, 5)), bare, 'cube.fits'), 'no two-dimensional image'),
-    ]
-    (tmp_path / 'text.fits').write_text('x')
-    cases.append((tmp_path / 'text.fits', 'not a readable FITS'))
-    for file, message in cases:
-        with pytest.raises(InputError, match=f'^{file.name}: .*{message}'):
-            images.align(file, opened.sky, (NY, NX))
-
-
-def test_a_segmentation_map_on_another_grid_is_taken_by_nearest_neighbour(tmp_path, path):
-    opened = cube.open_cube(path)
-    coarse = np.arange(12 * 14, dtype=np.int16).reshape(12, 14)
-    header = sky_header((7.25, 6.25), 2 * PIXEL)
-    labels = images.nearest_map(image_file(tmp_path, coarse, header), opened.sky, (NY, NX))
-    np.testing.assert_array_equal(labels, np.repeat(np.repeat(coarse, 2, 0), 2, 1)[:NY, :NX])
-
-
-def test_a_map_on_the_grid_is_used_as_it_is_and_is_empty_beyond_its_edge(tmp_path, path):
-    opened = cube.open_cube(path)
-    labels = np.random.default_rng(1).integers(0, 700, (NY - 4, NX)).astype(np.int32)
-    got = images.nearest_map(image_file(tmp_path, labels, sky_header()), opened.sky, (NY, NX))
-    np.testing.assert_array_equal(got[:-4], labels)
-    assert not got[-4:].any()
-
-
-def test_a_map_of_another_field_is_refused(tmp_path, path):
-    opened = cube.open_cube(path)
-    with pytest.raises(InputError, match=r'^map\.fits: does not overlap the cube; .* SEG$'):
-        images.nearest_map(
-            image_file(tmp_path, np.ones((NY, NX)), sky_header((-35.0, 12.0)), 'map.fits'), opened.sky, (NY, NX)
-        )
-
-
-@pytest.mark.parametrize('value', [-1.0, 2.5])
-def test_a_map_with_values_that_are_no_labels_is_refused(tmp_path, path, value):
-    opened = cube.open_cube(path)
-    with pytest.raises(InputError, match='labels are whole numbers'):
-        images.nearest_map(image_file(tmp_path, np.full((NY, NX), value), sky_header()), opened.sky, (NY, NX))

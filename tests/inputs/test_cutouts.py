@@ -1,12 +1,16 @@
 """A cut-out knows the catalogue's other sources in or near it."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
-from builders import DEC, PIXEL, RA
-from numpy.testing import assert_allclose
+from builders import DEC, NX, NY, PIXEL, RA
+from numpy.testing import assert_allclose, assert_array_equal
 
 from autospec_lib.config.params import Params
 from autospec_lib.core.types import Target
 from autospec_lib.inputs import cube
+from autospec_lib.inputs.images import AlignedImage
 from autospec_lib.run import preparation
 
 
@@ -31,3 +35,14 @@ def test_positions_leave_out_what_has_no_pixel(folder):
     assert_allclose(found[7], (11, 13), atol=1e-6)
     assert found[8][0] > 1000
     assert found.keys() == {7, 8}
+
+
+def test_an_image_has_no_value_beyond_the_edge_of_the_field(folder):
+    opened = preparation.open_all(Params(), folder)
+    opened = replace(opened, images={'I': AlignedImage(np.ones((NY, NX)))})
+    ra, dec = (float(value) for value in opened.sky.to_icrs(23.4, 0.4))
+    cutout = cube.cut(opened, Target(7, ra, dec, 3.0))
+    outside = cutout.voxels.blank
+    assert 0.5 < outside.mean() < 1
+    for held in (cutout.images['I'], cutout.detection['I']):
+        assert_array_equal(np.isnan(held), outside)

@@ -1,21 +1,43 @@
-"""Images on the cube's grid: distorted coordinates, and which array of a file is the image."""
+"""Images and maps on the cube's grid: their values, where they lie, and which array of a file is the image."""
 
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
-from builders import NX, NY, PIXEL, cube_header, gaussian, sky_header
-from numpy.testing import assert_allclose
+from builders import NX, NY, PIXEL, RA, gaussian, sky_header
+from numpy.testing import assert_allclose, assert_array_equal
 
 from autospec_lib.core.errors import InputError
-from autospec_lib.inputs import images, resample
+from autospec_lib.inputs import images
+from autospec_lib.inputs.coordinates import Sky
 
 SHAPE = (NY, NX)
+GRID = WCS(sky_header())
 PLACES = ((6.3, 5.2), (11.0, 13.4), (18.6, 20.9))  # of stars, (y, x) in the cube's pixels
 
 
-def fine_header(shape=(130, 150), pixel=0.05):
-    return sky_header(crpix=((shape[1] + 1) / 2, (shape[0] + 1) / 2), pixel=pixel, angle=20.0)
+@pytest.fixture
+def write(tmp_path):
+    def written(data, header, name='i.fits'):
+        fits.PrimaryHDU(data, header).writeto(tmp_path / name, overwrite=True)
+        return tmp_path / name
+
+    return written
+
+
+def fine_header(shape=(130, 150), pixel=0.05, angle=20.0):
+    """A grid whose centre is that of the cube's coordinates."""
+    return sky_header(crpix=((shape[1] + 1) / 2, (shape[0] + 1) / 2), pixel=pixel, angle=angle)
+
+
+def sheared(header, shear=0.0, aspect=1.0):
+    """The y axis of an image is stretched, and leans by ``shear`` radians."""
+    header = header.copy()
+    matrix = np.array([[header[f'CD{i}_{j}'] for j in (1, 2)] for i in (1, 2)])
+    matrix = matrix @ [[1.0, shear], [0.0, aspect]]
+    for i in (1, 2):
+        header[f'CD{i}_1'], header[f'CD{i}_2'] = matrix[i - 1]
+    return header
 
 
 def with_sip(header):
@@ -27,40 +49,6 @@ def with_sip(header):
     return header
 
 
-def stars(header, shape=(130, 150)):
-    """Stars that are round and of sigma 2 pixels on the cube's grid, on a background of 3, by the header's full WCS."""
-    y, x = np.indices(shape)
-    sky = WCS(header).all_pix2world(np.column_stack([x.ravel(), y.ravel()]), 0)
-    x, y = WCS(cube_header()).celestial.all_world2pix(sky, 0).T.reshape(2, *shape)
-    return of_stars(y, x)
-
-
-def of_stars(y, x):
-    return 3 + sum(100 * np.exp(-((y - row) ** 2 + (x - column) ** 2) / 8) for row, column in PLACES)
-
-
-def in_spaxels():
-    """The mean of the stars in each spaxel of the cube."""
-    steps = (np.arange(9) + 0.5) / 9 - 0.5
-    y, x = np.indices(SHAPE)
-    return np.mean([of_stars(y + dy, x + dx) for dy in steps for dx in steps], axis=0)
-
-
-@pytest.fixture
-def write(tmp_path):
-    def written(data, header, name='PRIMARY'):
-        fits.HDUList([fits.PrimaryHDU(data, header)]).writeto(tmp_path / 'i.fits', overwrite=True)
-        return tmp_path / 'i.fits'
-
-    return written
-
-
-def centroid(image, place):
-    y, x = np.indices(image.shape)
-    near = np.where(np.hypot(y - place[0], x - place[1]) < 4, image - 3, 0.0)
-    return (near * y).sum() / near.sum(), (near * x).sum() / near.sum()
-
-
 def with_tpv(header):
     """Distorted by up to two of the cube's pixels."""
     header = header.copy()
@@ -69,72 +57,245 @@ def with_tpv(header):
     return header
 
 
+def of_stars(y, x, places=PLACES):
+    return 3 + sum(100 * np.exp(-((y - row) ** 2 + (x - column) ** 2) / 8) for row, column in places)
+
+
+def stars(header, shape=(130, 150), places=PLACES, grid=GRID):
+    """Stars that are round and of sigma 2 pixels on the cube's grid, on a background of 3, by the header's full WCS."""
+    y, x = np.indices(shape)
+    sky = WCS(header).all_pix2world(np.column_stack([x.ravel(), y.ravel()]), 0)
+    x, y = grid.all_world2pix(sky, 0).T.reshape(2, *shape)
+    return of_stars(y, x, places)
+
+
+def in_spaxels():
+    """The stars, smoothed by a Gaussian of sigma 0.96 spaxels: nearly what the low-pass filter does."""
+    y, x = np.indices(SHAPE)
+    wide = 4 + 0.96**2
+    return 3 + sum(100 * 4 / wide * np.exp(-((y - a) ** 2 + (x - b) ** 2) / (2 * wide)) for a, b in PLACES)
+
+
+def centroid(image, place):
+    y, x = np.indices(image.shape)
+    near = np.where(np.hypot(y - place[0], x - place[1]) < 4, image - 3, 0.0)
+    return (near * y).sum() / near.sum(), (near * x).sum() / near.sum()
+
+
+WIDE = (52, 61)  # of a cube that is large enough for an inner part to which MPDAF's borders do not matter
+FIELD = ((20.3, 15.2), (31.0, 33.4), (38.6, 50.9))
+
+
+def by_mpdaf(data, header, cube, shape):
+    """The image that MPDAF aligns, and its grid."""
+    from mpdaf.obj import WCS as MpdafWCS  # noqa: N811
+    from mpdaf.obj import Image
+
+    grid = MpdafWCS(cube)
+    grid.naxis2, grid.naxis1 = shape
+    own = Image(wcs=MpdafWCS(header, shape=data.shape), data=data.copy())
+    return own.align_with_image(Image(wcs=grid, data=np.zeros(shape))), grid
+
+
+@pytest.mark.filterwarnings('ignore')
+@pytest.mark.parametrize(('turned', 'leaning'), [(0.0, 0.0), (33.0, 0.0), (33.0, 4e-4)])
+@pytest.mark.parametrize(
+    ('angle', 'pixel', 'changed'),
+    [
+        (0.0, 0.05, {}),
+        (20.0, 0.05, {}),
+        (200.0, 0.11, {}),
+        (20.0, 0.1, {'shear': 3e-3}),
+        (20.0, 0.1, {'aspect': 1.3}),
+        (0.0, 0.3, {}),
+        (-70.0, 0.3, {'shear': 3e-3}),
+    ],
+)
+def test_an_aligned_image_is_that_of_mpdaf_to_1e_6_of_its_peak(write, turned, leaning, angle, pixel, changed):
+    cube = sheared(sky_header((31.3, 26.1), angle=turned), leaning)
+    side = round(100 * PIXEL / pixel)
+    header = sheared(sky_header((side / 2 + 0.3, side / 2 + 4.1), pixel, angle), **changed)
+    data = stars(header, (side, side + 7), FIELD, WCS(cube))
+    theirs, _ = by_mpdaf(data, header, cube, WIDE)
+    ours = images.align(write(data, header), Sky(WCS(cube)), WIDE).data
+    # At the border of the field, MPDAF's filter mixes in zeros.
+    inner = np.s_[14:-14, 14:-14]
+    assert_allclose(ours[inner], theirs.data.filled(np.nan)[inner], rtol=0, atol=1e-6 * 100)
+
+
+@pytest.mark.filterwarnings('ignore')
+def test_an_image_is_segmented_on_the_pixels_that_mpdaf_gives_v1_1_2(write):
+    """In v1.1.2, cut-outs are rotated by differences of rounding, and resampled onto the grid."""
+    import astropy.units as u
+
+    cube = sheared(sky_header((31.3, 26.1)), 4e-4)
+    header = sky_header((50.3, 54.1), 0.3, 20.0)
+    data = stars(header, (100, 107), FIELD, WCS(cube))
+    theirs, grid = by_mpdaf(data, header, cube, WIDE)
+    ours = images.align(write(data, header), Sky(WCS(cube)), WIDE)
+    for box in (np.s_[8:29, 10:28], np.s_[20:43, 30:50], np.s_[30:45, 3:25]):
+        cut, there = theirs[box], grid[box]
+        if cut.get_rot() != there.get_rot():
+            cut = cut.rotate(there.get_rot() - cut.get_rot(), interp='no', reshape=True)
+        moved = cut.resample((there.naxis2, there.naxis1), there.get_start(), there.get_step(unit=u.arcsec), flux=True)
+        moved, mine = moved.data.filled(np.nan), ours.on_grid(box)
+        # MPDAF mixes the median into the pixels beside those that a rotation loses.
+        assert_allclose(mine[2:-2, 2:-2], moved[2:-2, 2:-2], rtol=0, atol=1e-6 * 100)
+        # The row and the column beyond the pixels of the cut-out are lost.
+        down, right = ours.offset[:, box[0].start, box[1].start]
+        for image in (mine, moved):
+            assert np.isnan(image[-1 if down > 0 else 0]).all()
+            assert np.isnan(image[:, -1 if right > 0 else 0]).all()
+
+
+@pytest.mark.parametrize('angle', [0.0, 20.0])
+@pytest.mark.parametrize('pixel', [0.05, 0.3])
+def test_zeros_stay_exact_zeros_and_light_stays_near_its_pixels(write, angle, pixel):
+    data = np.zeros((round(9 / pixel), round(9 / pixel)))
+    header = fine_header(data.shape, pixel, angle)
+    y, x = (round(float(v)) for v in images.places(Sky(GRID), Sky(WCS(header)), 11, 13))
+    data[y, x] = 1000.0
+    aligned = images.align(write(data, header), Sky(GRID), SHAPE).data
+    distance = np.hypot(*(np.indices(SHAPE) - np.reshape((11, 13), (2, 1, 1))))
+    assert (aligned[distance > 3 * np.sqrt(2) + 2 * max(pixel / PIXEL, 1)] == 0).all()
+    assert aligned[11, 13] > 10
+    # Brightness is the mean over a spaxel.
+    assert aligned.sum() == pytest.approx(1000 * (pixel / PIXEL) ** 2, rel=0.05)
+
+
+@pytest.mark.parametrize('angle', [0.0, 20.0])
+@pytest.mark.parametrize('pixel', [0.05, 0.1, 0.2, 0.47])
+def test_spaxels_of_which_three_quarters_lie_in_the_image_have_a_value(write, angle, pixel):
+    shape = (round(3 / pixel), round(3.6 / pixel))
+    header = fine_header(shape, pixel, angle)
+    aligned = images.align(write(np.full(shape, 7.0), header), Sky(GRID), SHAPE).data
+    assert_allclose(aligned[np.isfinite(aligned)], 7)
+    steps = (np.arange(20) + 0.5) / 20 - 0.5
+    y, x = (np.add.outer(np.arange(n), steps).ravel() for n in SHAPE)
+    row, column = images.places(Sky(GRID), Sky(WCS(header)), y[:, None], x)
+    inside = (row > -0.5) & (row < shape[0] - 0.5) & (column > -0.5) & (column < shape[1] - 0.5)
+    share = inside.reshape(NY, 20, NX, 20).mean(axis=(1, 3))
+    sure = np.abs(share - 0.75) > 0.05
+    assert_array_equal(np.isfinite(aligned)[sure], (share > 0.75)[sure])
+
+
+@pytest.mark.parametrize('pixel', [0.05, 0.3])
+def test_pixels_without_a_value_have_no_weight(write, pixel):
+    header = fine_header((round(9 / pixel), round(9 / pixel)), pixel)
+    data = np.full((round(9 / pixel), round(9 / pixel)), 7.0)
+    data[::5, ::3] = np.nan
+    data[:, : round(4 / pixel)] = np.nan
+    aligned = images.align(write(data, header), Sky(GRID), SHAPE).data
+    assert_allclose(aligned[np.isfinite(aligned)], 7)
+    assert 0.3 < np.isnan(aligned).mean() < 0.6
+
+
 @pytest.mark.parametrize('distorted', [with_sip, with_tpv])
 def test_distorted_stars_are_where_the_sky_says(write, distorted):
     header = distorted(fine_header())
-    aligned = images.align(write(stars(header), header), cube_header(), SHAPE).data
+    aligned = images.align(write(stars(header), header), Sky(GRID), SHAPE)
     # Without the distortion they would lie elsewhere.
-    sky = WCS(cube_header()).celestial.all_pix2world([PLACES[0][::-1]], 0)
+    sky = GRID.all_pix2world([PLACES[0][::-1]], 0)
     bent, straight = (WCS(one).celestial.all_world2pix(sky, 0) for one in (header, fine_header()))
     assert np.hypot(*(bent - straight)[0]) * 0.05 > 0.5 * PIXEL
-    covered = np.isfinite(aligned)
+    covered = np.isfinite(aligned.data)
     assert covered.sum() > 400
-    assert_allclose(aligned[covered], in_spaxels()[covered], atol=0.5)
+    assert_allclose(aligned.data[covered], in_spaxels()[covered], atol=2)
+    assert_array_equal(aligned.on_grid(np.s_[0:NY, 0:NX]), aligned.data)
 
 
 @pytest.mark.parametrize('pole', [90.0 - 5e-4, -90.0 + 5e-4])
-def test_near_a_pole(write, pole):
+def test_stars_near_a_pole_are_where_the_sky_says(write, pole):
     """MPDAF's alignment turns the image by the angle to north at its centre, which is not that of the cube's."""
-    cube, header = cube_header(), fine_header()
+    cube, header = sky_header(), fine_header()
     for one, ra in ((cube, 10.0), (header, 130.0)):
         one['CRVAL1'], one['CRVAL2'] = ra, pole
-    sky = WCS(cube).celestial.all_pix2world([(PLACES[1][1], PLACES[1][0])], 0)
+    sky = WCS(cube).all_pix2world([(PLACES[1][1], PLACES[1][0])], 0)
     header['CRPIX1'], header['CRPIX2'] = 75.0, 65.0
     x, y = WCS(header).all_world2pix(sky, 0)[0]
     header['CRPIX1'], header['CRPIX2'] = 149.0 - x, 129.0 - y
-    aligned = images.align(write(3 + 100 * gaussian(64, 74, 8.0, (130, 150)), header), cube, SHAPE).data
+    data = 3 + 100 * gaussian(64, 74, 8.0, (130, 150))
+    aligned = images.align(write(data, header), Sky(WCS(cube)), SHAPE).data
     assert_allclose(centroid(aligned, PLACES[1]), PLACES[1], atol=0.05)
+
+
+@pytest.mark.parametrize('angle', [0.0, 20.0])
+def test_stars_on_spaxels_that_are_not_square_are_where_the_sky_says(write, angle):
+    cube = WCS(sheared(sky_header(crpix=(14.0, 6.0), angle=angle), aspect=2.5))
+    header = fine_header((260, 300))
+    data = stars(header, (260, 300), PLACES[:2], cube)
+    aligned = images.align(write(data, header), Sky(cube), (12, NX)).data
+    assert np.isfinite(aligned).all()
+    assert_allclose(centroid(aligned, PLACES[0]), PLACES[0], atol=0.1)
 
 
 def test_a_rotated_image_has_values_wherever_it_covers_the_cube(write):
     """MPDAF's rotation loses pixels at the border."""
     header = fine_header((260, 300))
-    aligned = images.align(write(stars(header, (260, 300)), header), cube_header(), SHAPE).data
-    assert np.isfinite(aligned).all()
+    aligned = images.align(write(stars(header, (260, 300)), header), Sky(GRID), SHAPE).data
+    assert_allclose(aligned, in_spaxels(), atol=2)
     assert_allclose(centroid(aligned, PLACES[2]), PLACES[2], atol=0.05)
 
 
-def test_resampling_gives_the_values_that_mpdaf_gives_where_nothing_is_distorted(write):
-    header = fine_header()
-    path = write(stars(header), header)
-    theirs = images.align(path, cube_header(), SHAPE)
-    assert theirs.image is not None
-    found = images.open_image(path)
-    ours = resample.resample(found.data, found.wcs, WCS(cube_header()).celestial, np.ones(SHAPE, bool))
-    both = np.isfinite(ours) & np.isfinite(theirs.data)
-    assert both.sum() > 400
-    assert_allclose(ours[both].sum(), theirs.data[both].sum(), rtol=3e-3)
-    assert_allclose(ours[both], in_spaxels()[both], atol=0.5)
-    # MPDAF smooths an image more before it samples it.
-    assert np.corrcoef(ours[both], theirs.data[both])[0, 1] > 0.99
-
-
-def test_a_constant_stays_itself_and_gaps_stay_gaps(write):
-    header = with_sip(fine_header())
-    data = np.full((130, 150), 7.0)
-    data[:, :75] = np.nan
-    aligned = images.align(write(data, header), cube_header(), SHAPE).data
+def test_an_image_of_many_fine_pixels_in_a_few_spaxels(write):
+    """Nodes are laid where the image is: over the whole cube, they would be 25 million."""
+    aligned = images.align(write(np.full((300, 300), 7.0), fine_header((300, 300), 0.002)), Sky(GRID), SHAPE).data
+    assert 4 <= np.isfinite(aligned).sum() <= 12
     assert_allclose(aligned[np.isfinite(aligned)], 7)
-    assert 0.3 < np.isnan(aligned).mean() < 0.7
 
 
-def test_map_and_image_with_one_distortion_agree(write):
+def test_an_image_on_the_grid_is_used_as_it_is(write):
+    picture = gaussian(11, 13)
+    picture[2, 3] = np.nan
+    aligned = images.align(write(picture, sky_header()), Sky(GRID), SHAPE)
+    assert_array_equal(aligned.data, picture)
+    box = np.s_[4:19, 6:21]
+    assert_array_equal(aligned.on_grid(box), picture[box])
+
+
+def test_an_image_of_spaxels_that_is_shifted_by_whole_ones_is_not_changed(write):
+    """MPDAF smooths it if its spaxels are larger by a rounding error."""
+    picture = np.random.default_rng(1).normal(size=(NY + 10, NX + 10))
+    aligned = images.align(write(picture, sky_header((19.0, 17.0))), Sky(GRID), SHAPE).data
+    assert_allclose(aligned, picture[5:-5, 5:-5], atol=1e-7)
+
+
+def test_an_image_that_shear_keeps_off_the_grid_is_put_on_it_to_be_segmented(write):
+    grid = Sky(WCS(sheared(sky_header(), 0.002)))
+    # The value of this image's pixels is their y, so what lands on the cube's grid says where it came from.
+    plane = np.repeat(np.arange(70.0)[:, None], 80, axis=1)
+    own = sky_header((41.0, 36.0))
+    aligned = images.align(write(plane, own), grid, SHAPE)
+    box = np.s_[15:22, 4:12]
+    true_y, _ = images.places(grid, Sky(WCS(own)), *np.mgrid[box])
+    assert np.abs(aligned.data[box] - true_y)[2:5, 2:5].max() > 0.01
+    assert np.abs(aligned.on_grid(box) - true_y)[2:5, 2:5].max() < 0.01
+
+
+def test_a_box_of_one_row_is_segmented_as_it_is(write):
+    aligned = images.align(write(stars(fine_header()), fine_header()), Sky(GRID), SHAPE)
+    box = np.s_[10:11, 3:20]
+    assert aligned.offset is not None
+    assert_array_equal(aligned.on_grid(box), aligned.data[box])
+
+
+def test_missing_pixels_stay_missing(write):
+    picture = np.ones((NY + 6, NX + 6))
+    picture[10:14, 11:15] = np.nan
+    aligned = images.align(write(picture, sky_header((17.3, 15.0))), Sky(GRID), SHAPE)
+    missing = np.argwhere(np.isnan(aligned.data[2:-2, 2:-2])) + 2
+    assert np.abs(missing.mean(axis=0) - (8.5, 9.2)).max() < 0.6
+    assert 12 <= len(missing) <= 25
+
+
+def test_a_map_and_an_image_with_one_distortion_agree(write):
     header = with_sip(fine_header())
     bright = stars(header) > 3.05
-    aligned = images.align(write(bright.astype(float), header), cube_header(), SHAPE).data
-    labels = images.nearest_map(write(bright.astype(np.int16), header), WCS(cube_header()).celestial, SHAPE)
-    clear = np.isfinite(aligned) & (np.abs(aligned - 0.5) > 0.4)
-    np.testing.assert_array_equal(labels[clear] > 0, aligned[clear] > 0.5)
+    aligned = images.align(write(bright.astype(float), header), Sky(GRID), SHAPE).data
+    labels = images.nearest_map(write(bright.astype(np.int16), header), Sky(GRID), SHAPE)
+    clear = np.isfinite(aligned) & (np.abs(aligned - 0.5) > 0.49)
+    assert clear.sum() > 100
+    assert_array_equal(labels[clear] > 0, aligned[clear] > 0.5)
 
 
 @pytest.mark.parametrize('name', ['DQ', 'WHT', 'ERR', 'MASK', 'VARIANCE', 'g_WEIGHT'])
@@ -143,7 +304,14 @@ def test_degenerate_axes_are_dropped_and_what_is_about_the_image_is_not_the_imag
     header = sky_header()
     second = fits.ImageHDU(np.full(SHAPE, 9.0), header, name=name)
     fits.HDUList([fits.PrimaryHDU(image[None], header), second]).writeto(tmp_path / 'i.fits')
-    assert_allclose(images.align(tmp_path / 'i.fits', cube_header(), SHAPE).data, image)
+    assert_allclose(images.align(tmp_path / 'i.fits', Sky(GRID), SHAPE).data, image)
+
+
+@pytest.mark.parametrize('name', ['DATA', 'SCI'])
+def test_of_several_images_in_a_file_data_or_sci_is_taken(tmp_path, name):
+    arrays = [fits.ImageHDU(np.full((3, 4), v), sky_header(), n) for n, v in (('A', 1), (name, 2))]
+    fits.HDUList([fits.PrimaryHDU(), *arrays]).writeto(tmp_path / 'i.fits')
+    assert (images.open_image(tmp_path / 'i.fits').data == 2).all()
 
 
 def test_a_segmentation_map_comes_before_the_image_it_was_made_from(tmp_path):
@@ -151,8 +319,7 @@ def test_a_segmentation_map_comes_before_the_image_it_was_made_from(tmp_path):
     hdus = [fits.PrimaryHDU(), fits.ImageHDU(gaussian(11, 13), header, name='SCI')]
     hdus.append(fits.ImageHDU((gaussian(11, 13) > 0.01).astype(np.int32), header, name='SEGMAP'))
     fits.HDUList(hdus).writeto(tmp_path / 'i.fits')
-    labels = images.nearest_map(tmp_path / 'i.fits', WCS(cube_header()).celestial, SHAPE)
-    np.testing.assert_array_equal(labels, gaussian(11, 13) > 0.01)
+    assert_array_equal(images.nearest_map(tmp_path / 'i.fits', Sky(GRID), SHAPE), gaussian(11, 13) > 0.01)
 
 
 def halves(header):
@@ -163,25 +330,74 @@ def solar(header):
     header['CTYPE1'], header['CTYPE2'] = 'HPLN-TAN', 'HPLT-TAN'
 
 
-def elsewhere(header):
+def beyond(header):
     header['CRVAL2'] += 1.0
 
 
+def far(header):
+    header['CRVAL1'] = RA + 5
+
+
+def beside(header):
+    header['CRPIX1'] = -60.0
+
+
+def bare(header):
+    for card in list(header):
+        del header[card]
+
+
 @pytest.mark.parametrize(
-    ('change', 'said'),
+    ('change', 'facts'),
     [
-        (halves, 'its axes are GLON-TAN and DEC--TAN; expected RA and Dec'),
-        (solar, 'its axes are HPLN-TAN and HPLT-TAN'),
-        (elsewhere, 'does not overlap the cube; correct its WCS, or take it out of IMG'),
+        (halves, ['CTYPE2', 'DEC--TAN']),
+        (solar, ['CTYPE1', 'HPLN-TAN']),
+        (beyond, ['IMG']),
+        (far, ['IMG']),
+        (beside, ['IMG']),
+        (bare, ['CTYPE1', 'CTYPE2']),
     ],
 )
-def test_what_cannot_be_placed_is_said_in_plain_words(write, change, said):
+def test_an_image_that_cannot_be_placed_is_a_fault(write, change, facts):
     header = sky_header(pixel=PIXEL / 2)
     change(header)
-    with pytest.raises(InputError, match=f'^i.fits: .*{said}'):
-        images.align(write(gaussian(11, 13), header), cube_header(), SHAPE)
+    with pytest.raises(InputError) as fault:
+        images.align(write(gaussian(11, 13), header), Sky(GRID), SHAPE)
+    assert str(fault.value).startswith('i.fits: ')
+    assert all(fact in str(fault.value) for fact in facts)
 
 
-def test_an_image_without_any_value_is_named(write):
-    with pytest.raises(InputError, match=r'i\.fits: holds no value'):
-        images.align(write(np.full(SHAPE, np.nan), sky_header()), cube_header(), SHAPE)
+def test_a_file_without_an_image_is_a_fault(write, tmp_path):
+    (tmp_path / 'text.fits').write_text('x')
+    for file in (tmp_path / 'text.fits', write(np.ones((5, 5, 5)), sky_header())):
+        with pytest.raises(InputError, match=f'^{file.name}: '):
+            images.align(file, Sky(GRID), SHAPE)
+
+
+def test_an_image_without_any_value_is_a_fault(write):
+    with pytest.raises(InputError, match=r'^i\.fits: .*IMG'):
+        images.align(write(np.full(SHAPE, np.nan), sky_header()), Sky(GRID), SHAPE)
+
+
+def test_a_segmentation_map_on_another_grid_is_taken_by_nearest_neighbour(write):
+    coarse = np.arange(12 * 14, dtype=np.int16).reshape(12, 14)
+    labels = images.nearest_map(write(coarse, sky_header((7.25, 6.25), 2 * PIXEL)), Sky(GRID), SHAPE)
+    assert_array_equal(labels, np.repeat(np.repeat(coarse, 2, 0), 2, 1)[:NY, :NX])
+
+
+def test_a_map_on_the_grid_is_used_as_it_is_and_is_empty_beyond_its_edge(write):
+    labels = np.random.default_rng(1).integers(0, 700, (NY - 4, NX)).astype(np.int32)
+    got = images.nearest_map(write(labels, sky_header()), Sky(GRID), SHAPE)
+    assert_array_equal(got[:-4], labels)
+    assert not got[-4:].any()
+
+
+def test_a_map_of_another_field_is_a_fault(write):
+    with pytest.raises(InputError, match=r'^map\.fits: .*SEG'):
+        images.nearest_map(write(np.ones(SHAPE), sky_header((-35.0, 12.0)), 'map.fits'), Sky(GRID), SHAPE)
+
+
+@pytest.mark.parametrize('value', [-1.0, 2.5])
+def test_a_map_with_values_that_are_no_labels_is_a_fault(write, value):
+    with pytest.raises(InputError, match=r'^i\.fits: '):
+        images.nearest_map(write(np.full(SHAPE, value), sky_header()), Sky(GRID), SHAPE)

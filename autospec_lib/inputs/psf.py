@@ -1,0 +1,104 @@
+"""The point-spread function: the user's, or the one that MUSE's software writes into the cube's header."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from astropy import units
+from astropy.io import fits
+
+from autospec_lib.core.errors import InputError
+from autospec_lib.core.types import FloatArray, Psf
+
+MODELS = ('MOFFAT1', 2)  # FSFMODE
+
+
+def read(setting: tuple[float, ...] | str, path: Path, header: fits.Header, wave: FloatArray, unit: str) -> Psf | None:
+    """The PSF of a run, in arcsec, at the first and last wavelength.
+
+    Parameters
+    ----------
+    setting : tuple of float or 'header'
+        The parameter PSF: (), (FWHM,), (blue, red), (blue, red, beta), or 'header'.
+    path : Path
+        The cube's file, for messages.
+    header : fits.Header
+        Its primary header.
+    wave : array (nl,)
+        Wavelengths in ``unit``, ascending or descending.
+    unit : str
+        Their unit.
+
+    Raises
+    ------
+    InputError
+        If the header holds no usable PSF.
+    """
+    if not setting:
+        return None
+    if setting == 'header':
+        return _in_header(path, header, wave[[0, -1]], unit)
+    blue, red, *beta = map(float, setting if len(setting) > 1 else (setting[0], setting[0]))
+    return Psf(blue, red, *beta) if wave[0] <= wave[-1] else Psf(red, blue, *beta)
+
+
+def _in_header(path: Path, header: fits.Header, ends: FloatArray, unit: str) -> Psf:
+    """The mean PSF of all fields at two wavelengths."""
+
+    def fault(problem: str) -> InputError:
+        way_out = 'set PSF to the FWHM in arcsec, e.g. 0.8, or to () for none'
+        return InputError(f"{path.name}: PSF = 'header', but {problem}; {way_out}")
+
+    if 'FSFMODE' not in header:
+        raise fault('its header has no FSF keywords (FSFMODE)')
+    try:
+        angstrom = ends * units.Unit(unit).to('Angstrom')
+    except ValueError as error:  # not a unit that astropy knows, or not a length
+        raise fault(f'the unit of its wavelengths, {unit!r}, is not a length (CUNIT3)') from error
+    try:
+        models = [_model(header, field, angstrom) for field in _fields(header)]
+    except (KeyError, TypeError, ValueError) as error:
+        raise fault(f'its FSF keywords cannot be read: {error.args[0]}') from error
+    fwhm = np.mean([width for width, _ in models], axis=0)
+    beta = float(np.mean([exponent for _, exponent in models]))
+    if not ((fwhm > 0).all() and np.isfinite(fwhm).all() and 1 < beta < np.inf):
+        values = f'FWHM {fwhm[0]:g} and {fwhm[1]:g} arcsec, exponent {beta:g}'
+        raise fault(f'its FSF keywords make no sense: {values}')
+    return Psf(float(fwhm[0]), float(fwhm[1]), beta)
+
+
+def _fields(header: fits.Header) -> list[int]:
+    """The numbers of the fields of a mosaic, from 1 on, or of the one that a single field has."""
+    number = int(header.get('NFIELDS', 1))
+    if number > 1:
+        return list(range(1, number + 1))
+    present = [field for field in (*range(10), 99) if {f'FSF{field:02d}BET', f'FSF{field:02d}FNC'} & set(header)]
+    return present[:1] or [0]
+
+
+def _model(header: fits.Header, field: int, wave: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """FWHM in arcsec and exponent of a field's Moffat function at wavelengths in Angstrom.
+
+    The models are those of MPDAF (`mpdaf.MUSE.FSFModel`): MOFFAT1, whose FWHM is linear in wavelength, and 2, whose
+    FWHM and exponent are polynomials of (wave - FSFLB1) / (FSFLB2 - FSFLB1) - 1/2, with the highest power first.
+    """
+    if header['FSFMODE'] not in MODELS:
+        raise ValueError(f'FSFMODE is {header["FSFMODE"]!r}, expected one of {MODELS}')
+
+    def number(card: str) -> float:
+        return float(header[card])
+
+    def coefficients(name: str) -> list[float]:
+        begin = f'FSF{field:02d}{name}'
+        return [number(f'{begin}{power:02d}') for power in range(int(header[f'{begin}NC']))]
+
+    if header['FSFMODE'] == 'MOFFAT1':
+        begin = f'FSF{field:02d}'
+        return number(f'{begin}FWA') + number(f'{begin}FWB') * wave, np.full(wave.shape, number(f'{begin}BET'))
+    first, last = number('FSFLB1'), number('FSFLB2')
+    if not first < last:
+        raise ValueError(f'FSFLB1 = {first:g} is not less than FSFLB2 = {last:g}')
+    where = (wave - first) / (last - first) - 0.5
+    fwhm, beta = (np.asarray(np.polyval(coefficients(name), where), np.float64) for name in 'FB')
+    return fwhm, beta
