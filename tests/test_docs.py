@@ -12,7 +12,7 @@ from builders import DEC, RA, gaussian, sky_header
 
 from autospec_lib.cli import command
 from autospec_lib.cli.command import main
-from autospec_lib.config import parameters_page, params, reading, sextractor_keys
+from autospec_lib.config import param_file, parameters_page, params, sextractor
 from autospec_lib.inputs.catalogs import column_names
 from autospec_lib.output import summary_columns
 from autospec_lib.output.report import page as report
@@ -84,7 +84,7 @@ def test_the_readmes_example_of_parameters_is_accepted(folder):
         (folder / name).touch()
     example = re.search(r'```\n(.*?)```', section('README.md', 'Parameters'), re.DOTALL)[1]
     (folder / 'param.py').write_text(example)
-    loaded, warnings = reading.load(folder / 'param.py')
+    loaded, warnings = param_file.load(folder / 'param.py')
     assert (loaded.ref, warnings) == ('hst', ())
 
 
@@ -108,8 +108,8 @@ def test_every_exit_code_stands_in_its_table_and_in_the_help(capsys):
 
 def test_the_keys_of_default_sex_stand_in_their_table():
     text = section('docs/inputs.md', 'Segmentation settings')
-    without_effect = {*sextractor_keys.FIXED, 'ANALYSIS_THRESH', 'ASSOCSELEC_TYPE'}
-    assert first_column(text) == {*sextractor_keys.RULES, 'FILTER_NAME'} - without_effect
+    without_effect = {*sextractor.FIXED, 'ANALYSIS_THRESH', 'ASSOCSELEC_TYPE'}
+    assert first_column(text) == {*sextractor.RULES, 'FILTER_NAME'} - without_effect
     for key in without_effect:
         assert f'`{key}' in text
 

@@ -7,7 +7,8 @@ from itertools import groupby
 from typing import Any
 
 from autospec_lib.config import validators
-from autospec_lib.config.validators import Kind
+from autospec_lib.config.validators import Rule
+from autospec_lib.core.noise_kind import Extension
 
 _HEADER = """\
 # Parameters of AutoSpec. A line that you leave out keeps its default, which is the value shown here.
@@ -16,9 +17,9 @@ _HEADER = """\
 """
 
 
-def _parameter(default: Any, kind: Kind, group: str, text: str, doc: str = '', alias: str = '') -> Any:
+def _parameter(default: Any, rule: Rule, group: str, text: str, doc: str = '', alias: str = '') -> Any:
     words = {'group': group, 'help': text, 'doc': doc, 'alias': alias}
-    return dataclasses.field(default=default, metadata={**kind._asdict(), **words})
+    return dataclasses.field(default=default, metadata={**rule._asdict(), **words})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Params:
         'table of the sources: text with ID RA DEC ..., FITS, VOTable, DS9 regions ...',
         'See [Catalogue](inputs.md#catalogue).',
     )
-    data_ext: tuple[int | str, ...] = _parameter(
+    data_ext: tuple[Extension, ...] = _parameter(
         (),
         validators.EXTENSIONS,
         'Input',

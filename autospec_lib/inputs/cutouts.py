@@ -169,9 +169,9 @@ def _read(cube: OpenCube, ys: slice, xs: slice) -> tuple[FloatArray, FloatArray 
         return data, None, bad
     noise = cube.noise.read(ys, xs)
     with np.errstate(divide='ignore', invalid='ignore', over='ignore'):
-        if 'inverse' in cube.noise_kind:
+        if cube.noise_kind is not None and cube.noise_kind.inverse:
             noise = 1 / noise
-        if 'sigma' in cube.noise_kind:
+        if cube.noise_kind is not None and not cube.noise_kind.squared:
             noise = np.where(noise > 0, noise**2, np.nan)
         if factor is not None:
             noise *= factor**2

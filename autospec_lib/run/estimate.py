@@ -25,7 +25,7 @@ PLOTS = 0.7e6  # the JPGs of one source
 def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterator[str]:
     """Lines about the cube, the sources, their references, and the memory and disk a run needs."""
     yield from _cube(job)
-    yield f'catalogue: {job.taken}'
+    yield f'catalogue: {job.columns}'
     spaxels = []
     for target in targets:
         centre, trouble = _centre(job, target)

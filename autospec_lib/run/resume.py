@@ -5,15 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from astropy.io import fits
 
-from autospec_lib import __version__
-from autospec_lib.config.params import Params
 from autospec_lib.core import keys
 from autospec_lib.core.types import Target
 from autospec_lib.output import read_back, source_file, spectra_1d
@@ -21,50 +16,10 @@ from autospec_lib.run.job import Job
 
 CARD = 'FPRINT'
 JPG_END = b'\xff\xd9'
-# Parameters that do not change the content of a source's file or plots. CMAP is not among them: it changes plots.
-IRRELEVANT = {'output', 'pre_out', 'catalog', 'mode', 'size', 'ref'} | {
-    'plots',
-    'report',
-    'out_1d',
-    'marz',
-    'cores',
-    'warnings',
-}
-
-
-def run_fingerprint(folder: Path, params: Params, sex: Any, beside: Sequence[Path] = ()) -> str:
-    """The part of the fingerprint that all sources share: version, parameters, settings, size and date of the inputs.
-
-    Parameters
-    ----------
-    folder : Path
-        The working folder.
-    params : Params
-        Those that do not affect a source's file or plots are ignored.
-    sex : SegmentationSettings
-        The segmentation settings.
-    beside : sequence of Path
-        Files with noise and mask that belong to the cube.
-    """
-    digest = hashlib.sha256(__version__.encode())
-    for field in dataclasses.fields(params):
-        if field.name not in IRRELEVANT:
-            digest.update(f'{field.name}={getattr(params, field.name)!r};'.encode())
-    for field in dataclasses.fields(sex):
-        value = getattr(sex, field.name)
-        digest.update(f'{field.name}='.encode())
-        digest.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
-    # With the joint extraction, results depend on a source's neighbours: other rows of the catalogue.
-    catalogue = [params.catalog] * bool(params.deblend and params.catalog)
-    named = [(name, folder / name) for name in (params.datacube, *params.img, *params.seg, *catalogue)]
-    for name, path in (*named, *((path.name, path) for path in beside)):
-        status = path.stat()
-        digest.update(f'{name}:{status.st_size}:{status.st_mtime_ns};'.encode())
-    return digest.hexdigest()
 
 
 def fingerprint(job: Job, target: Target) -> str:
-    """The run's fingerprint and the target's row of the catalogue, in 32 hexadecimal digits."""
+    """The fingerprint in a source's file: that of the job, and the source's row, in 32 hexadecimal digits."""
     return hashlib.sha256(f'{job.fingerprint}{dataclasses.astuple(target)!r}'.encode()).hexdigest()[:32]
 
 

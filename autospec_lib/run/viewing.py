@@ -11,8 +11,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from autospec_lib.core.errors import InputError
-from autospec_lib.core.wording import way_out
+from autospec_lib.core.errors import InputError, way_out
 from autospec_lib.output.report import page
 
 HERE = '127.0.0.1'

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from autospec_lib.config import params, reading
+from autospec_lib.config import param_file, params
 from autospec_lib.config.params import Params
 from autospec_lib.core.errors import ParameterError
+from autospec_lib.core.noise_kind import Extension, NoiseKind
 
 REPOSITORY = Path(__file__).parents[2]
 INPUTS = ('datacube.fits', 'catalog.txt', 'g-band.fits', 'r-band.fits', 'g-seg.fits', 'r-seg.fits')
@@ -45,7 +46,7 @@ def load(folder):
     def write_and_load(text):
         path = folder / 'param.py'
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return reading.load(path)
+        return param_file.load(path)
 
     return write_and_load
 
@@ -99,7 +100,9 @@ class TestTemplate:
         assert dataclasses.asdict(Params()) == texts | others | switches
 
     def test_describe_can_be_loaded_again(self, load):
-        written, _ = load("APER = 0.5, 1\nIMG = 'g-band.fits'\nREF = 1\nDATA_EXT = 1, 'STAT'\nORIG_FROM = \"it's\"")
+        extensions = "DATA_EXT = 1, 'STAT: ivar', 'DQ'"
+        written, _ = load(f"APER = 0.5, 1\nIMG = 'g-band.fits'\nREF = 1\n{extensions}\nORIG_FROM = \"it's\"")
+        assert len(written.data_ext) == 3
         assert load(params.describe(written)) == (written, ())
         assert len(params.describe(written).splitlines()) == len(dataclasses.fields(Params))
 
@@ -123,14 +126,14 @@ class TestValues:
             ("IMG = 'g-band.fits'", 'img', ('g-band.fits',)),
             ("IMG = ['g-band.fits', 'r-band.fits']", 'img', ('g-band.fits', 'r-band.fits')),
             ("SEG = 'g-seg.fits',", 'seg', ('g-seg.fits',)),
-            ('DATA_EXT = 1', 'data_ext', (1,)),
-            ("DATA_EXT = 'DATA'", 'data_ext', ('DATA',)),
-            ('DATA_EXT = (1, 2)', 'data_ext', (1, 2)),
-            ("DATA_EXT = ['FLUX', 'IVAR']", 'data_ext', ('FLUX', 'IVAR')),
-            ("DATA_EXT = 'FLUX', 'X:Sigma '", 'data_ext', ('FLUX', 'X: sigma')),
-            ("DATA_EXT = 0, '1: ivar'", 'data_ext', (0, '1: inverse variance')),
-            ("DATA_EXT = 0, '', 'DQ'", 'data_ext', (0, '', 'DQ')),
-            ("DATA_EXT = 0, 'ERR=error'", 'data_ext', (0, 'ERR=error')),
+            ('DATA_EXT = 1', 'data_ext', (Extension(1),)),
+            ("DATA_EXT = 'DATA'", 'data_ext', (Extension('DATA'),)),
+            ('DATA_EXT = (1, 2)', 'data_ext', (Extension(1), Extension(2))),
+            ("DATA_EXT = ['FLUX', 'IVAR']", 'data_ext', (Extension('FLUX'), Extension('IVAR'))),
+            ("DATA_EXT = 'FLUX', 'X:Sigma '", 'data_ext', (Extension('FLUX'), Extension('X', NoiseKind.SIGMA))),
+            ("DATA_EXT = 0, '1: ivar'", 'data_ext', (Extension(0), Extension(1, NoiseKind.INVERSE_VARIANCE))),
+            ("DATA_EXT = 0, '', 'DQ'", 'data_ext', (Extension(0), Extension(''), Extension('DQ'))),
+            ("DATA_EXT = 0, 'ERR=error'", 'data_ext', (Extension(0), Extension('ERR=error'))),
             ("REF = '2.0'\nAPER = 2", 'ref', '2.0'),
             ('REF = 2.0\nAPER = 2', 'ref', '2.0'),
             ("REF = 'g-band'\nIMG = 'g-band.fits'", 'ref', 'g-band'),
@@ -488,7 +491,7 @@ class TestWarnings:
 class TestRunning:
     def test_missing(self, tmp_path):
         with pytest.raises(ParameterError) as caught:
-            reading.load(tmp_path / 'param.py')
+            param_file.load(tmp_path / 'param.py')
         assert caught.value.faults == (
             f'param.py: not found in {tmp_path}; write one with: AutoSpec --init {tmp_path}',
         )
@@ -496,7 +499,7 @@ class TestRunning:
     def test_folder_in_its_place(self, tmp_path):
         (tmp_path / 'param.py').mkdir()
         with pytest.raises(ParameterError, match=r'^param\.py: cannot be read: Is a directory$'):
-            reading.load(tmp_path / 'param.py')
+            param_file.load(tmp_path / 'param.py')
 
     @pytest.mark.parametrize(
         'text',
@@ -600,9 +603,9 @@ class TestRunning:
     def test_relative_path(self, folder, monkeypatch):
         (folder / 'param.py').write_text('ORIG_FROM = __file__')
         monkeypatch.chdir(folder.parent)
-        assert reading.load(Path(folder.name) / 'param.py')[0].orig_from == str(folder / 'param.py')
+        assert param_file.load(Path(folder.name) / 'param.py')[0].orig_from == str(folder / 'param.py')
 
     def test_needs_no_heavy_imports(self):
         heavy = "{'numpy', 'astropy', 'matplotlib', 'mpdaf', 'scipy'}"
-        code = f'import sys, autospec_lib.config.reading; sys.exit(bool({heavy} & set(sys.modules)))'
+        code = f'import sys, autospec_lib.config.param_file; sys.exit(bool({heavy} & set(sys.modules)))'
         assert subprocess.run([sys.executable, '-c', code], cwd=REPOSITORY, check=False).returncode == 0

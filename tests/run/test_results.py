@@ -12,12 +12,12 @@ from builders import DEC, PIXEL, PLAIN, RA
 from autospec_lib import pipeline
 from autospec_lib.cli.command import main
 from autospec_lib.config.params import Params
+from autospec_lib.core.errors import OutputError
 from autospec_lib.core.types import Grid, Target
 from autospec_lib.output import summary_files
-from autospec_lib.run import results
+from autospec_lib.run import results as listener
 from autospec_lib.run.job import Job
-from autospec_lib.run.pages import Pages
-from autospec_lib.run.report import Outcome
+from autospec_lib.run.results import Outcome, Results
 
 
 @pytest.fixture
@@ -154,30 +154,82 @@ def test_a_killed_run_leaves_what_was_written_on_the_way(four, monkeypatch):
         return process(cutout, params, sex)
 
     monkeypatch.setattr(pipeline, 'process', looking)
-    monkeypatch.setattr(results, 'INTERVAL', 0.0)
-    monkeypatch.setattr(results, 'SHARE', 1e9)
+    monkeypatch.setattr(listener, 'INTERVAL', 0.0)
+    monkeypatch.setattr(listener, 'SHARE', 1e9)
     assert main([str(four), '-q']) == 1
     assert set(seen[0].values()) == {'not reached'}
     assert seen[-1] == {5: 'extracted', 9: 'failed', 3: 'extracted', 4: 'not reached'}
 
 
+def hearing(folder, number, **outlets):
+    """The results of a run with so many sources, of which none is done yet; its folder need not exist."""
+    targets = [Target(n, 0.0, 0.0, 1.0) for n in range(number)]
+    job = Job(folder, Params(), PLAIN, SimpleNamespace(grid=Grid({}, {})), catalogue=tuple(targets))
+    return Results(job, targets, **outlets)
+
+
+@pytest.mark.parametrize(
+    ('total', 'outcomes', 'sentence', 'code'),
+    [
+        (1, [Outcome(0, 0.1)], '1 of 1 sources extracted', 0),
+        (2, [Outcome(0, 0.1), Outcome(1, 0.1, error='x')], '1 of 2 sources extracted; 1 failed (1)', 1),
+        (3, [Outcome(0, 0.1, ('n',))], '1 of 3 sources extracted; 1 with notes (0); 2 not reached', 1),
+        (
+            12,
+            [Outcome(n, 0.1, error='x') for n in range(12)],
+            '0 of 12 sources extracted; 12 failed (0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more)',
+            1,
+        ),
+        (2, [Outcome(1, 0.1, kept=True), Outcome(0, 0.1)], '2 of 2 sources extracted, 1 of them by an earlier run', 0),
+    ],
+)
+def test_sentence_and_exit_code_follow_from_the_outcomes(tmp_path, total, outcomes, sentence, code):
+    results = hearing(tmp_path, total)
+    for outcome in outcomes:
+        results.add(outcome)
+    assert results.sentence == results.sentence_on_all == sentence
+    assert results.exit_code == code
+    assert results.bugs == 0
+
+
+def test_only_failures_with_a_traceback_are_bugs(tmp_path):
+    results = hearing(tmp_path, 3)
+    results.add(Outcome(0, 0.1, error='bug: KeyError', trace='Traceback'))
+    results.add(Outcome(1, 0.1, error='outside the cube'))
+    results.add(Outcome(2, 0.1, ('plots failed',), trace='Traceback'))
+    assert results.bugs == 1
+
+
 def test_writing_on_the_way_takes_a_small_part_of_the_time(monkeypatch, tmp_path):
     clock, writes = [0.0], []
 
-    def write(*_):
+    def write(_):
         clock[0] += 0.5
         writes.append(clock[0])
 
     monkeypatch.setattr(time, 'monotonic', lambda: clock[0])
-    monkeypatch.setattr(summary_files, 'write', write)
-    targets = [Target(n, 0.0, 0.0, 1.0) for n in range(1000)]
-    job = Job(tmp_path, Params(), PLAIN, SimpleNamespace(grid=Grid({}, {})), catalogue=tuple(targets))
-    collected = results.Results(job, targets, Pages(job, ''))
-    for target in targets:
+    heard = []
+    results = hearing(tmp_path, 1000, on_outcome=[heard.append], files=[write])
+    results.begin()
+    for ident in results.rows:
         clock[0] += 1.0
-        collected.add(Outcome(target.id, 1.0, error='none'))
+        results.add(Outcome(ident, 1.0, error='none'))
+    assert [outcome.ident for outcome in heard] == [*results.rows]
     assert len(writes) > 5
-    assert 0.5 * len(writes) <= 1.1 * results.SHARE * clock[0]
+    assert 0.5 * len(writes) <= 1.1 * listener.SHARE * clock[0]
+
+
+def test_after_an_interruption_each_file_is_written_that_can_be(tmp_path):
+    written = []
+
+    def full(_):
+        raise OutputError('the disk is full')
+
+    results = hearing(tmp_path, 2, files=[full, lambda results: written.append((results.state, results.why))])
+    results.interrupted('stopped')
+    assert written == [('interrupted', 'stopped')]
+    with pytest.raises(OutputError):
+        results.finish()
 
 
 def test_a_thousand_rows_are_written_fast(tmp_path):

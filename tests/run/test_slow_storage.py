@@ -263,11 +263,11 @@ def test_what_is_in_memory_is_known():
 
 def prepared(folder):
     """Job and targets of a folder."""
-    from autospec_lib.config import reading
-    from autospec_lib.run import preparation
+    from autospec_lib.config import param_file
+    from autospec_lib.run.job import Request, prepare
 
     (folder / 'output').mkdir(exist_ok=True)
-    job, targets, _ = preparation.prepare(folder, reading.load(folder / 'param.py')[0], preparation.Choice())
+    job, targets, _ = prepare(folder, param_file.load(folder / 'param.py')[0], Request())
     return job, targets
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import re
 
+from autospec_lib.core.errors import show
 from autospec_lib.core.types import Ident
-from autospec_lib.core.wording import show
 
 _EMPTY = frozenset(('', '-', '--', 'nan', 'none'))
 _LARGEST_ID = 2**63 - 1  # FITS integers have 64 bits

@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from autospec_lib.core.errors import InputError
-from autospec_lib.core.wording import show
+from autospec_lib.core.errors import InputError, show
 from autospec_lib.inputs.catalogs import catalog_cells
 from autospec_lib.inputs.catalogs.catalog_columns import Columns
 from autospec_lib.inputs.catalogs.catalog_rows import Rows

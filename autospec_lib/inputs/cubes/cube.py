@@ -13,7 +13,7 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
 from autospec_lib.core.errors import InputError
-from autospec_lib.core.noise_words import VARIANCE
+from autospec_lib.core.noise_kind import Extension, NoiseKind
 from autospec_lib.core.types import FloatArray, Grid, IntArray, Psf
 from autospec_lib.inputs.cubes.axis_order import in_order
 from autospec_lib.inputs.cubes.beside import open_beside
@@ -54,7 +54,8 @@ class OpenCube:
     ----------
     data, noise, quality : Layer
         The arrays as they are stored; noise and quality are None where there is none.
-    noise_kind, noise_why : str
+    noise_kind : NoiseKind or None
+    noise_why : str
         How the noise is stored, and how this is known.
     header : Header
         The header of the data without the third axis, in RA and Dec.
@@ -68,7 +69,7 @@ class OpenCube:
 
     data: Layer
     noise: Layer | None
-    noise_kind: str
+    noise_kind: NoiseKind | None
     noise_why: str
     quality: Layer | None
     header: fits.Header
@@ -132,16 +133,15 @@ class OpenCube:
         return 3600 * float(y), 3600 * float(x)
 
 
-def open_cube(path: Path, extensions: tuple[int | str, ...] = ()) -> OpenCube:
+def open_cube(path: Path, extensions: tuple[Extension, ...] = ()) -> OpenCube:
     """Open a datacube without reading its arrays.
 
     Parameters
     ----------
     path : Path
         FITS file.
-    extensions : tuple
-        () = what the table of instruments, or the names of the extensions, say; or up to three: data, noise, whose
-        kind may follow after a colon ('ERR2: sigma'), and mask.
+    extensions : tuple of Extension
+        () = what the table of instruments, or the names of the extensions, say; or up to three: data, noise, mask.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def open_cube(path: Path, extensions: tuple[int | str, ...] = ()) -> OpenCube:
         other = open_beside(path, found.instrument, found.data.shape, order.axes)
         noise, mask = other.noise, mask or other.mask
         if noise is not None:
-            kind, lack = Finding(VARIANCE, 'beside the data'), ''
+            kind, lack = Finding(NoiseKind.VARIANCE, 'beside the data'), ''
     medium = axis.medium or 'whether in air or vacuum is not known'
     return OpenCube(
         data=data,

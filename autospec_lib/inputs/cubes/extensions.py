@@ -9,7 +9,7 @@ from typing import Any
 from astropy.io import fits
 
 from autospec_lib.core.errors import InputError
-from autospec_lib.core.noise_words import SIGMA, split_entry
+from autospec_lib.core.noise_kind import Extension, NoiseKind
 from autospec_lib.inputs.cubes import roles
 from autospec_lib.inputs.cubes.axis_order import is_cube
 from autospec_lib.inputs.cubes.instruments import Instrument, recognise
@@ -23,8 +23,6 @@ from autospec_lib.inputs.cubes.noise_kinds import (
     looks_like_noise,
     noise_kind,
 )
-
-NOTHING = Finding('', '')
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ class Extensions:
         return self.data, self.noise, self.mask
 
 
-def choose(path: Path, hdus: fits.HDUList, entries: tuple[int | str, ...]) -> Extensions:
+def choose(path: Path, hdus: fits.HDUList, entries: tuple[Extension, ...]) -> Extensions:
     """Find the arrays of a cube.
 
     Parameters
@@ -73,7 +71,7 @@ def choose(path: Path, hdus: fits.HDUList, entries: tuple[int | str, ...]) -> Ex
         The file, for messages.
     hdus : HDUList
         It, open.
-    entries : tuple
+    entries : tuple of Extension
         The parameter DATA_EXT. What it does not give is found by the instrument's entry in the table, by cards that
         name other extensions, and by the names of extensions; but if it gives data alone, there is no noise.
 
@@ -96,8 +94,8 @@ def choose(path: Path, hdus: fits.HDUList, entries: tuple[int | str, ...]) -> Ex
     mask = _find(path, hdus, entries[2]) if len(entries) > 2 else roles.mask(hdus, data, instrument)
     for hdu in (noise, mask):
         _check_shape(path, hdus, data, hdu)
-    said = split_entry(entries[1])[1] if len(entries) > 1 else ''
-    finding = NOTHING if noise is None else _kind(path, hdus, data, noise, said, instrument)
+    said = entries[1].kind if len(entries) > 1 else None
+    finding = Finding() if noise is None else _kind(path, hdus, data, noise, said, instrument)
     return Extensions(
         instrument=instrument,
         why='as DATA_EXT says' if entries else why,
@@ -154,15 +152,16 @@ def _guessed_noise(path: Path, hdus: fits.HDUList, data: Any, noise: Any) -> str
     )
 
 
-def _find(path: Path, hdus: fits.HDUList, entry: int | str) -> Any:
+def _find(path: Path, hdus: fits.HDUList, entry: Extension) -> Any:
     """The extension that an entry of DATA_EXT names, None for ''."""
-    key, _ = split_entry(entry)
-    if key == '':
+    if entry.name == '':
         return None
     try:
-        return hdus[key]
+        return hdus[entry.name]
     except (KeyError, IndexError):
-        raise InputError(f'{path.name}: no extension {key!r}; extensions are {_listing(hdus)}: set DATA_EXT') from None
+        raise InputError(
+            f'{path.name}: no extension {entry.name!r}; extensions are {_listing(hdus)}: set DATA_EXT'
+        ) from None
 
 
 def _listing(hdus: fits.HDUList) -> str:
@@ -185,7 +184,9 @@ def _check_shape(path: Path, hdus: fits.HDUList, data: Any, hdu: Any) -> None:
         )
 
 
-def _kind(path: Path, hdus: fits.HDUList, data: Any, noise: Any, said: str, instrument: Instrument) -> Finding:
+def _kind(
+    path: Path, hdus: fits.HDUList, data: Any, noise: Any, said: NoiseKind | None, instrument: Instrument
+) -> Finding:
     """How the noise is stored; raises `InputError` if that is not known."""
     if said:
         return Finding(said, 'as DATA_EXT says')
@@ -221,7 +222,7 @@ def _unused(hdus: fits.HDUList, data: Any) -> list[str]:
         if hdu is not data and hdu.is_image and hdu.shape == data.shape and not is_quality(hdu.name):
             kind, why = noise_kind(hdu.header, {}, data.header)
             # Models and other fluxes have the unit of the data as well.
-            if looks_like_noise(hdu.name) or (kind and not (kind == SIGMA and why == BY_UNIT)):
+            if looks_like_noise(hdu.name) or (kind and not (kind is NoiseKind.SIGMA and why == BY_UNIT)):
                 candidates.append((hdu, kind))
     if candidates:
         hdu, kind = min(candidates, key=lambda found: bool(WEIGHT.search(found[0].name)))  # may be exposure times

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from autospec_lib.core.noise_words import INVERSE_VARIANCE, SIGMA, VARIANCE
+from autospec_lib.core.noise_kind import NoiseKind
 
 FIRST = 'PRIMARY'  # stands for the first extension, which often has no name
 
@@ -31,7 +31,7 @@ class Instrument:
         Regular expression for the name of the extension with the data; `FIRST` for the first one.
     noise, mask : str
         Names of these extensions, without the part that they share with the name of the data (RED_ of RED_DATA).
-    kind : str
+    kind : NoiseKind or None
         How the noise is stored, where the file does not declare it.
     bits : tuple of int
         The bits of the mask that make a voxel bad; () = any.
@@ -51,7 +51,7 @@ class Instrument:
     data: str = ''
     noise: str = ''
     mask: str = ''
-    kind: str = ''
+    kind: NoiseKind | None = None
     bits: tuple[int, ...] = ()
     unit: str = ''
     unit_if: str = ''
@@ -60,6 +60,7 @@ class Instrument:
     beside: tuple[str, ...] = ()
 
 
+VARIANCE, SIGMA, INVERSE_VARIANCE, _ = NoiseKind
 UNKNOWN = Instrument()
 MANGA_BITS = (0, 3, 10)  # NOCOV, FORESTAR, DONOTUSE; a voxel with LOWCOV or DEADFIBER alone is usable
 MANGA = {'INSTRUME': 'MaNGA'}

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from astropy import units
 
-from autospec_lib.core.noise_words import INVERSE_SIGMA, INVERSE_VARIANCE, SIGMA, VARIANCE
+from autospec_lib.core.noise_kind import NoiseKind
 from autospec_lib.inputs.cubes.units import parsed
 
+VARIANCE, SIGMA, INVERSE_VARIANCE, INVERSE_SIGMA = NoiseKind
 # What headers declare: ESO's HDUCLAS3, JWST's ERRTYPE, astropy's UTYPE.
 DECLARED = {
     'MSE': VARIANCE,
@@ -43,10 +44,10 @@ BY_UNIT = 'by its unit'
 
 
 class Finding(NamedTuple):
-    """A kind of noise and how it is known; both are '' if the kind is not known."""
+    """A kind of noise and how it is known; None and '' if the kind is not known."""
 
-    kind: str
-    why: str
+    kind: NoiseKind | None = None
+    why: str = ''
 
 
 def noise_kind(header: Mapping[str, Any], primary: Mapping[str, Any], data_header: Mapping[str, Any]) -> Finding:
@@ -69,23 +70,23 @@ def noise_kind(header: Mapping[str, Any], primary: Mapping[str, Any], data_heade
     by_name = kind_of_name(name)
     if not by_name:
         unusable = QUALITY.search(name) or (unit == SIGMA and looks_like_noise(name))
-        return Finding(unit, BY_UNIT) if unit and not unusable else Finding('', '')
+        return Finding(unit, BY_UNIT) if unit and not unusable else Finding()
     exact = by_name in (VARIANCE, INVERSE_VARIANCE) and not WEIGHT.search(name)
     other_unit = WEIGHT.search(name) and not unit and str(header.get('BUNIT', '')).strip()
-    if not exact and (unit not in ('', SIGMA, by_name) or other_unit):
-        return Finding('', '')
+    if not exact and (unit not in (None, SIGMA, by_name) or other_unit):
+        return Finding()
     return Finding(by_name, 'by its name')
 
 
-def kind_of_name(name: str) -> str:
-    """The kind of noise that the name of an extension stands for; '' for none or several."""
+def kind_of_name(name: str) -> NoiseKind | None:
+    """The kind of noise that the name of an extension stands for; None for none or several."""
     name = name.upper()
     if QUALITY.search(name):
-        return ''
-    kind = next((kind for part, kind in NAMES if part.search(name)), '')
+        return None
+    kind = next((kind for part, kind in NAMES if part.search(name)), None)
     if WEIGHT.search(name):
-        return '' if kind else INVERSE_VARIANCE
-    return '' if kind == SIGMA and SQUARED.search(name) else kind
+        return None if kind else INVERSE_VARIANCE
+    return None if kind is SIGMA and SQUARED.search(name) else kind
 
 
 def looks_like_noise(name: str) -> bool:
@@ -108,27 +109,27 @@ def declared(header: Mapping[str, Any], primary: Mapping[str, Any]) -> Finding:
         kind = DECLARED.get(str(value).strip().upper())
         if kind:
             return Finding(kind, f'by its {card}')
-    return Finding('', '')
+    return Finding()
 
 
-def _kind_of_unit(header: Mapping[str, Any], data_header: Mapping[str, Any]) -> str:
+def _kind_of_unit(header: Mapping[str, Any], data_header: Mapping[str, Any]) -> NoiseKind | None:
     own, flux = (str(one.get('BUNIT', '')).strip() for one in (header, data_header))
     own_unit, flux_unit = parsed(own), parsed(flux)
     if own_unit is None or flux_unit is None:
         return _kind_of_text(own, flux)
     if flux_unit == units.dimensionless_unscaled:
-        return ''
+        return None
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        return next((kind for power, kind in POWERS.items() if own_unit == flux_unit**power), '')
+        return next((kind for power, kind in POWERS.items() if own_unit == flux_unit**power), None)
 
 
-def _kind_of_text(own: str, flux: str) -> str:
+def _kind_of_text(own: str, flux: str) -> NoiseKind | None:
     """The same of units that astropy does not know, by their text."""
     if own == flux:
         return SIGMA
     inverse = re.fullmatch(r'1\s*/\s*(.*)', own)
     power = POWER.fullmatch(inverse[1] if inverse else own)
     if not power or power[1].strip() != flux:
-        return ''
-    return POWERS.get(int(power[2]) * (-1 if inverse else 1), '')
+        return None
+    return POWERS.get(int(power[2]) * (-1 if inverse else 1))

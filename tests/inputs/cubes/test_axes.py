@@ -9,7 +9,7 @@ from astropy.coordinates import FK4, FK5, BarycentricMeanEcliptic, FK4NoETerms, 
 from astropy.io import fits
 from astropy.time import Time
 from astropy.wcs import WCS
-from builders import DEC, NL, NX, NY, PIXEL, RA, STEP, WAVE0, cube_header, gaussian, sky_header, write_cube
+from builders import DEC, NL, NX, NY, PIXEL, RA, STEP, WAVE0, cube_header, data_ext, gaussian, sky_header, write_cube
 from numpy.testing import assert_allclose
 
 from autospec_lib.cli.command import main
@@ -330,7 +330,7 @@ def test_an_osiris_cube_is_read_without_transposing_it(tmp_path):
     stored = transposed(data, AXES['wavelength first'])
     hdus = [fits.PrimaryHDU(stored, header), fits.ImageHDU(np.ones_like(stored), header)]
     fits.HDUList(hdus).writeto(tmp_path / 'c.fits')
-    opened = cube.open_cube(tmp_path / 'c.fits', (0, '1: sigma'))
+    opened = cube.open_cube(tmp_path / 'c.fits', data_ext(0, '1: sigma'))
     assert_allclose(opened.wave, (WAVE0 + STEP * np.arange(NL)) / 10)
     assert_allclose(opened.pixel, (PIXEL, PIXEL))
     assert_allclose(opened.wcs.all_pix2world(13, 11, 0), (RA, DEC), atol=1e-9)

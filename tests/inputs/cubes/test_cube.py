@@ -9,7 +9,22 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
-from builders import DEC, NL, NX, NY, PIXEL, RA, STEP, WAVE0, cube_header, gaussian, sky_header, small_cube, write_cube
+from builders import (
+    DEC,
+    NL,
+    NX,
+    NY,
+    PIXEL,
+    RA,
+    STEP,
+    WAVE0,
+    cube_header,
+    data_ext,
+    gaussian,
+    sky_header,
+    small_cube,
+    write_cube,
+)
 from numpy.testing import assert_allclose
 
 from autospec_lib.core import geometry
@@ -36,7 +51,7 @@ def target(dx=0.0, dy=0.0, size=3.0):
 def test_muse_layout(path):
     opened = cube.open_cube(path)
     assert opened.data.shape == (NL, NY, NX)
-    assert opened.noise_kind == 'variance'
+    assert opened.noise_kind.words == 'variance'
     assert_allclose(opened.wave, WAVE0 + STEP * np.arange(NL))
     assert_allclose(opened.pixel, (PIXEL, PIXEL), rtol=1e-6)
     assert opened.grid.wave_unit == 'Angstrom'
@@ -162,14 +177,14 @@ def test_what_is_odd_about_a_cube_is_said(tmp_path, path):
         "DATA_IVAR2 looks like inverse variance: use it with DATA_EXT = 'DATA', 'DATA_IVAR2'",
         'n.fits: no unit (BUNIT); spectra have none either',
     ]
-    used = cube.open_cube(tmp_path / 'n.fits', ('DATA', 'DATA_IVAR2'))
+    used = cube.open_cube(tmp_path / 'n.fits', data_ext('DATA', 'DATA_IVAR2'))
     assert 'DATA_IVAR2 (inverse variance, by its name)' in used.recognised
-    assert cube.open_cube(tmp_path / 'n.fits', ('DATA', '')).notes[0].endswith('no errors are written')
+    assert cube.open_cube(tmp_path / 'n.fits', data_ext('DATA', '')).notes[0].endswith('no errors are written')
 
 
 def test_one_extension_means_no_variance(path):
     for extensions in (('DATA',), (1,)):
-        opened = cube.open_cube(path, extensions)
+        opened = cube.open_cube(path, data_ext(*extensions))
         assert opened.noise is None
         assert cutouts.cut(opened, target()).voxels.variance is None
 
@@ -265,7 +280,7 @@ def test_extensions_that_are_not_there(tmp_path, path):
         cube.open_cube(tmp_path / 'm.fits')
     for key in ('NONE', 9):
         with pytest.raises(InputError, match=f'no extension {key!r}; extensions are PRIMARY, DATA, STAT'):
-            cube.open_cube(path, (key,))
+            cube.open_cube(path, data_ext(key))
 
 
 def test_noise_of_another_shape_is_refused(tmp_path):

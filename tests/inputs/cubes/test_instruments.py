@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from astropy import units
 from astropy.io import fits
-from builders import DEC, NL, NX, NY, RA
+from builders import DEC, NL, NX, NY, RA, data_ext
 from numpy.testing import assert_allclose
 
 from autospec_lib.cli.command import main
@@ -127,7 +127,7 @@ def added(path, *hdus, **primary):
 
 def voxels(path, extensions=()):
     """All voxels of a cube."""
-    return cutouts.cut(cube.open_cube(path, extensions), Target(7, RA, DEC, 200.0)).voxels
+    return cutouts.cut(cube.open_cube(path, data_ext(*extensions)), Target(7, RA, DEC, 200.0)).voxels
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def voxels(path, extensions=()):
 )
 def test_data_ext_with_data_and_noise_uses_the_mask_that_belongs_to_them(tmp_path, layout, entries):
     path, truth, field = written(tmp_path, layout)
-    opened = cube.open_cube(path, entries)
+    opened = cube.open_cube(path, data_ext(*entries))
     assert 'as DATA_EXT says' in opened.recognised
     assert opened.instrument.prefix == truth.prefix
     np.testing.assert_array_equal(voxels(path, entries).bad, field.bad)
@@ -158,7 +158,7 @@ def test_data_ext_can_say_that_there_is_no_mask_and_no_noise(tmp_path):
     without = voxels(path, ('DATA', '', 'DQI'))
     assert without.variance is None
     np.testing.assert_array_equal(without.bad, field.bad)
-    assert cube.open_cube(path, ('DATA',)).noise is None
+    assert cube.open_cube(path, data_ext('DATA')).noise is None
 
 
 def test_data_ext_can_name_a_mask_of_any_name(tmp_path):
@@ -190,7 +190,7 @@ def test_a_guess_is_a_warning_that_names_the_way_to_settle_it(tmp_path):
     (note,) = (note for note in cube.open_cube(path).notes if 'guess' in note)
     assert 'PRIMARY is taken for the data' in note
     assert 'DATA_EXT = 0' in note
-    assert not any('guess' in note for note in cube.open_cube(path, (0,)).notes)
+    assert not any('guess' in note for note in cube.open_cube(path, data_ext(0)).notes)
 
 
 def test_integers_without_a_name_are_not_taken_for_noise(tmp_path):

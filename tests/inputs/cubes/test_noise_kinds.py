@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from astropy.io import fits
-from builders import DEC, NL, NX, NY, RA, UNIT, cube_header, small_cube, write_cube
+from builders import DEC, NL, NX, NY, RA, UNIT, cube_header, data_ext, small_cube, write_cube
 from numpy.testing import assert_allclose
 
 from autospec_lib.cli.command import main
@@ -63,8 +63,8 @@ def stored(path, name, cards, value):
 @pytest.mark.parametrize(('name', 'cards', 'kind'), CASES, ids=[f'{c[0]}-{n}' for n, c in enumerate(CASES)])
 def test_the_kind_is_found(tmp_path, name, cards, kind):
     stored(tmp_path / 'c.fits', name, cards, STORED[kind])
-    opened = cube.open_cube(tmp_path / 'c.fits', ('DATA', name))
-    assert opened.noise_kind == kind
+    opened = cube.open_cube(tmp_path / 'c.fits', data_ext('DATA', name))
+    assert opened.noise_kind.words == kind
     assert_allclose(cutouts.cut(opened, Target(7, RA, DEC, 3.0)).voxels.variance, 4.0, rtol=1e-6)
 
 
@@ -94,11 +94,11 @@ def test_what_cannot_be_told_is_refused_and_can_be_said(tmp_path, name, cards):
     path = tmp_path / 'c.fits'
     stored(path, name, cards, 2.0)
     with pytest.raises(InputError, match=f"DATA_EXT = 'DATA', '{name}: variance'"):
-        cube.open_cube(path, ('DATA', name))
+        cube.open_cube(path, data_ext('DATA', name))
     words = {'sigma': 'sigma', 'error': 'sigma', 'Variance': 'variance', 'inverse  variance': 'inverse variance'}
     for word, kind in words.items():
-        assert cube.open_cube(path, ('DATA', f'{name}: {word}')).noise_kind == kind
-    assert cube.open_cube(path, ('DATA', '2:sigma')).noise_kind == 'sigma'
+        assert cube.open_cube(path, data_ext('DATA', f'{name}: {word}')).noise_kind.words == kind
+    assert cube.open_cube(path, data_ext('DATA', '2:sigma')).noise_kind.words == 'sigma'
 
 
 def test_an_extension_without_a_name_goes_by_its_number(tmp_path):
@@ -106,9 +106,9 @@ def test_an_extension_without_a_name_goes_by_its_number(tmp_path):
     data = small_cube()[0]
     fits.HDUList([fits.PrimaryHDU(data, cube_header()), fits.ImageHDU(np.full_like(data, 2.0))]).writeto(path)
     with pytest.raises(InputError, match="DATA_EXT = 0, '1: variance'"):
-        cube.open_cube(path, (0, 1))
-    opened = cube.open_cube(path, (0, '1: sigma'))
-    assert opened.noise_kind == 'sigma'
+        cube.open_cube(path, data_ext(0, 1))
+    opened = cube.open_cube(path, data_ext(0, '1: sigma'))
+    assert opened.noise_kind.words == 'sigma'
     assert 'extension 1 (sigma, as DATA_EXT says)' in opened.recognised
 
 
