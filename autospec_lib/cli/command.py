@@ -266,7 +266,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
     with ExitStack() as stack:
         try:
             unlocked = stack.enter_context(locked(job.output))
-            log = stack.enter_context(Log(job.folder))
+            log = stack.enter_context(closing(Log(job.folder)))
         except OSError as error:
             mend = way_out(error, f'logs/ and {job.params.output}/ must be writable')
             raise InputError(f'{error.filename or job.output}: {error.strerror}; {mend}') from error
@@ -343,7 +343,7 @@ def _bug(folder: Path, error: Exception) -> int:
 
     trace = traceback.format_exc()
     try:
-        with Log(folder) as log:
+        with closing(Log(folder)) as log:
             log.bug(trace)
         where = f'the traceback is in {log.path}'
     except (OSError, AutoSpecError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -31,10 +32,32 @@ def faults(params: Params, folder: Path) -> Iterator[Problem]:
     yield from _maps(params)
     for name, files in (('IMG', params.img), ('SEG', params.seg)):
         yield from _tags(name, files)
-    yield from reserved_tags(params)
+    yield from _reserved_tags(params)
     yield from _deblend(params)
     yield from _missing(params, folder)
     yield from _output(folder / params.output, params.output)
+
+
+def faults_with_cube(params: Params, wavelengths: int, prefix: str) -> Iterator[Problem]:
+    """Conflicts with the cube that stop a run.
+
+    Parameters
+    ----------
+    params : Params
+        The parameters.
+    wavelengths : int
+        How many the cube has.
+    prefix : str
+        What the names of this instrument's products begin with.
+    """
+    if params.xcor and params.cont_sub and params.cont_poly >= wavelengths:
+        needed = f'needs more wavelengths than the {wavelengths} of {params.datacube}'
+        yield (
+            ('CONT_POLY', 'DATACUBE'),
+            f'CONT_POLY = {params.cont_poly} {needed}; expected at most {wavelengths - 1}',
+        )
+    if not params.prefix:  # else they are among the `faults`
+        yield from _reserved_tags(replace(params, prefix=prefix))
 
 
 def cautions(params: Params, written: Container[str]) -> Iterator[Problem]:
@@ -87,7 +110,7 @@ def _tags(name: str, files: tuple[str, ...]) -> Iterator[Problem]:
         first.setdefault(tag, file)
 
 
-def reserved_tags(params: Params) -> Iterator[Problem]:
+def _reserved_tags(params: Params) -> Iterator[Problem]:
     """Tags that something else in the results is called; that of the instrument is not known yet if PREFIX is ''."""
     images = {keys.image_tag(file) for file in params.img}
     for file in params.img:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import logging
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-import numpy as np
 
 from autospec_lib import __version__
 from autospec_lib.config import conflicts, sextractor
@@ -249,21 +246,17 @@ def _fingerprint(folder: Path, params: Params, settings: SegmentationSettings, b
 
     ``beside`` are files with noise and mask that belong to the cube.
     """
-    digest = hashlib.sha256(__version__.encode())
-    for item in dataclasses.fields(params):
-        if item.name not in IRRELEVANT:
-            digest.update(f'{item.name}={getattr(params, item.name)!r};'.encode())
-    for item in dataclasses.fields(settings):
-        value = getattr(settings, item.name)
-        digest.update(f'{item.name}='.encode())
-        digest.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
+    relevant = {name: value for name, value in vars(params).items() if name not in IRRELEVANT}
+    kernel = None if settings.kernel is None else settings.kernel.tolist()
     names = [params.datacube, *params.img, *params.seg]
-    if params.deblend and params.catalog:  # results depend on a source's neighbours: other rows of the catalogue
+    if params.deblend:  # results depend on a source's neighbours: other rows of the catalogue
         names.append(params.catalog)
-    for name, path in (*((name, folder / name) for name in names), *((path.name, path) for path in beside)):
+    states = []
+    for path in (*(folder / name for name in names if name), *beside):
         status = path.stat()
-        digest.update(f'{name}:{status.st_size}:{status.st_mtime_ns};'.encode())
-    return digest.hexdigest()
+        states.append((path.name, status.st_size, status.st_mtime_ns))
+    everything = __version__, relevant, vars(settings) | {'kernel': kernel}, states
+    return hashlib.sha256(repr(everything).encode()).hexdigest()
 
 
 def open_all(params: Params, folder: Path) -> OpenCube:
@@ -294,13 +287,8 @@ def open_all(params: Params, folder: Path) -> OpenCube:
             maps[keys.image_tag(name)] = images.nearest_map(folder / name, cube.wcs, shape)
     with collected(faults):
         psf = psf_setting.chosen(params.psf, path, cube.primary, cube.wave, cube.grid.wave_unit)
-    most = len(cube.wave) - 1
-    if params.xcor and params.cont_sub and params.cont_poly > most:
-        needed = f'needs more wavelengths than the {most + 1} of {params.datacube}; expected at most {most}'
-        faults.append(f'param.py: CONT_POLY = {params.cont_poly} {needed}')
-    if not params.prefix:
-        named = replace(params, prefix=cube.instrument.prefix)
-        faults += [f'param.py: {text}' for _, text in conflicts.reserved_tags(named)]
+    with_cube = conflicts.faults_with_cube(params, len(cube.wave), cube.instrument.prefix)
+    faults += [f'param.py: {text}' for _, text in with_cube]
     if faults:
         raise InputError(*faults)
     return replace(cube, images=aligned, segmaps=maps, psf=psf)

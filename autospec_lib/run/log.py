@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 from autospec_lib import __version__
@@ -39,12 +38,8 @@ class Log:
         (folder / 'logs').mkdir(exist_ok=True)
         self.path, self._file = _new_file(folder / 'logs' / time.strftime('%d%b%Y_%H%M%S'))
 
-    def __enter__(self) -> Log:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     def header(self, job: Job, command: str, warnings: Iterable[str]) -> None:
@@ -117,13 +112,12 @@ class Log:
 
 def _new_file(stem: Path) -> tuple[Path, TextIO]:
     """Open a new file: two runs that start in the same second must not share a log."""
-    for number in range(1000):
-        path = stem.with_name(stem.name + (f'_{number}' if number else '') + '.log')
-        try:
+    path, number = stem.with_name(f'{stem.name}.log'), 0
+    while True:
+        with suppress(FileExistsError):
             return path, path.open('x', encoding='utf-8', errors='backslashreplace')
-        except FileExistsError:
-            continue
-    raise FileExistsError(f'{stem}.log')
+        number += 1
+        path = stem.with_name(f'{stem.name}_{number}.log')
 
 
 def versions() -> str:

@@ -6,6 +6,7 @@ To send results somewhere else, add a function to one of the two lists that `Res
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,8 +24,8 @@ from autospec_lib.output.summary_columns import Row
 from autospec_lib.run import resume
 from autospec_lib.run.job import Job
 
-INTERVAL = 3.0  # shortest time in seconds between two writes during a run
-SHARE = 0.02  # largest share of a run's time that is spent on them
+INTERVAL = 3.0  # shortest time in seconds between two writes of a file during a run
+SHARE = 0.01  # largest share of a run's time that is spent on them
 EXTRACTED, KEPT, FAILED, NOT_REACHED = 'extracted', 'kept', 'failed', 'not reached'
 Preview: TypeAlias = Mapping[str, str]
 
@@ -117,11 +118,11 @@ class Results:
         self.bugs = 0
         self.state: Literal['running', 'finished', 'interrupted'] = 'running'
         self.why = ''
-        self._due = 0.0
+        self._due = dict.fromkeys(self._files, 0.0)
 
     def begin(self) -> None:
         """Write the results in which no chosen source is done yet."""
-        self._write()
+        self._write(self._files)
 
     def add(self, outcome: Outcome) -> None:
         """Hear the outcome of a source, and pass it on."""
@@ -139,13 +140,13 @@ class Results:
         self.previews[outcome.ident] = outcome.preview
         for tell in self._on_outcome:
             tell(outcome)
-        if time.monotonic() > self._due:
-            self._write()
+        now = time.monotonic()
+        self._write([write for write, due in self._due.items() if now > due])
 
     def finish(self) -> None:
         """Write everything at the end of a run."""
         self.state = 'finished'
-        self._write()
+        self._write(self._files)
 
     def interrupted(self, why: str = 'interrupted') -> None:
         """Write what can be written at the end of a run that did not reach all sources; nothing is raised."""
@@ -154,11 +155,11 @@ class Results:
             with suppress(OutputError):
                 write(self)
 
-    def _write(self) -> None:
-        start = time.monotonic()
-        for write in self._files:
+    def _write(self, files: Iterable[Callable[[Results], None]]) -> None:
+        for write in files:
+            start = time.monotonic()
             write(self)
-        self._due = start + max(INTERVAL, (time.monotonic() - start) / SHARE)
+            self._due[write] = start + max(INTERVAL, (time.monotonic() - start) / SHARE)
 
     @property
     def exit_code(self) -> int:
@@ -236,26 +237,24 @@ def _fingerprint(path: Path) -> str | None:
 
 def _sentence(rows: Collection[Row]) -> str:
     """The numbers of sources by status, and the IDs of those that failed or have notes."""
-    by_status = {
-        status: [row for row in rows if row['STATUS'] == status] for status in (EXTRACTED, KEPT, FAILED, NOT_REACHED)
-    }
-    kept, failed, missing = len(by_status[KEPT]), by_status[FAILED], len(by_status[NOT_REACHED])
-    sentence = f'{len(by_status[EXTRACTED]) + kept} of {len(rows)} sources extracted'
-    if kept:
-        sentence += f', {kept} of them by an earlier run'
-    if failed:
-        sentence += f'; {len(failed)} failed ({_idents(failed)})'
-    noted = [row for row in by_status[EXTRACTED] if row.get('NOTES')]
+    number = Counter(row['STATUS'] for row in rows)
+    parts = [f'{number[EXTRACTED] + number[KEPT]} of {len(rows)} sources extracted']
+    if number[KEPT]:
+        parts[0] += f', {number[KEPT]} of them by an earlier run'
+    if number[FAILED]:
+        parts.append(f'{number[FAILED]} failed ({_idents(row for row in rows if row["STATUS"] == FAILED)})')
+    noted = [row for row in rows if row['STATUS'] == EXTRACTED and row.get('NOTES')]
     if noted:
-        sentence += f'; {len(noted)} with notes ({_idents(noted)})'
-    if missing:
-        sentence += f'; {missing} not reached'
-    return sentence
+        parts.append(f'{len(noted)} with notes ({_idents(noted)})')
+    if number[NOT_REACHED]:
+        parts.append(f'{number[NOT_REACHED]} not reached')
+    return '; '.join(parts)
 
 
-def _idents(rows: Sequence[Row], most: int = 10) -> str:
-    text = ', '.join(str(row['ID']) for row in rows[:most])
-    return f'{text} and {len(rows) - most} more' if len(rows) > most else text
+def _idents(rows: Iterable[Row], most: int = 10) -> str:
+    idents = [str(row['ID']) for row in rows]
+    text = ', '.join(idents[:most])
+    return f'{text} and {len(idents) - most} more' if len(idents) > most else text
 
 
 def write_summary(results: Results) -> None:
