@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from autospec_lib import __version__
 from autospec_lib.cli.options import parsed
-from autospec_lib.cli.terminal import Progress, prepare_streams, say
+from autospec_lib.cli.terminal import Progress, has_display, prepare_streams, say
 from autospec_lib.core.atomic import write_new
 from autospec_lib.core.errors import AutoSpecError, InputError, ParameterError, way_out
 from autospec_lib.run.interruption import Interruption
@@ -160,7 +160,7 @@ def _view(folder: Path, options: argparse.Namespace, interruption: Interruption)
     page = viewing.find(folder, output)
     if options.port is not None:
         _serve(page.parent, options.port, interruption)
-    elif viewing.has_display(os.environ) and webbrowser.open(page.as_uri()):
+    elif has_display(os.environ) and webbrowser.open(page.as_uri()):
         say(f'opened: {page}')
     else:
         say(f'no display here; the page is {page}')

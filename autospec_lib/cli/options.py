@@ -124,8 +124,8 @@ def _ident(text: str) -> int | str:
 
 def _address(text: str) -> str:
     """The address of a Dask scheduler."""
-    found = re.fullmatch(r'(?:(?:tcp|tls)://)?(?:\[[0-9a-fA-F:.]+\]|[\w.-]+):(\d{1,5})', text)
-    if not found or int(found[1]) > 65535:
+    match = re.fullmatch(r'(?:(?:tcp|tls)://)?(?:\[[0-9a-fA-F:.]+\]|[\w.-]+):(\d{1,5})', text)
+    if not match or int(match[1]) > 65535:
         raise argparse.ArgumentTypeError(
             f'{text!r} is not an address; expected tcp://HOST:PORT, e.g. tcp://10.0.0.1:8786'
         )

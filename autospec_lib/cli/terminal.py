@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -36,6 +37,15 @@ def say(text: str, stream: TextIO | None = None) -> None:
     except OSError:
         # Otherwise Python would try to write the rest when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def has_display(environment: Mapping[str, str]) -> bool:
+    """Whether a browser that is started here has a display that the user sees."""
+    if any(environment.get(name) for name in ('SSH_CONNECTION', 'SSH_CLIENT', 'SSH_TTY')):
+        return False
+    if sys.platform != 'linux':
+        return True
+    return any(environment.get(name) for name in ('DISPLAY', 'WAYLAND_DISPLAY', 'WSL_DISTRO_NAME'))
 
 
 class Progress:

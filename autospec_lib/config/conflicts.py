@@ -27,7 +27,15 @@ _RESERVED_ENDS = (keys.SKYSUB, keys.CONTSUB)
 
 
 def faults(params: Params, folder: Path) -> Iterator[Problem]:
-    """Conflicts that stop a run; relative file names start at ``folder``."""
+    """Conflicts that stop a run.
+
+    Parameters
+    ----------
+    params : Params
+        The parameters.
+    folder : Path
+        The folder at which relative file names start.
+    """
     yield from _apertures(params)
     yield from _maps(params)
     for name, files in (('IMG', params.img), ('SEG', params.seg)):
@@ -61,7 +69,15 @@ def faults_with_cube(params: Params, wavelengths: int, prefix: str) -> Iterator[
 
 
 def cautions(params: Params, written: Container[str]) -> Iterator[Problem]:
-    """Conflicts that are only warnings; ``written`` are the names that ``param.py`` sets."""
+    """Conflicts that are only warnings.
+
+    Parameters
+    ----------
+    params : Params
+        The parameters.
+    written : container of str
+        The names that ``param.py`` sets.
+    """
     if params.mode == 'param':
         yield from _reference(params)
     if not params.xcor:
@@ -166,7 +182,9 @@ def _output(path: Path, written: str) -> Iterator[Problem]:
 
 
 def _reference(params: Params) -> Iterator[Problem]:
-    images = [keys.image_tag(file) for file in params.img] + [keys.DEBLEND] * bool(params.deblend)
+    images = [keys.image_tag(file) for file in params.img]
+    if params.deblend:
+        images.append(keys.DEBLEND)
     if keys.reference(params.ref, images, params.aper, bool(params.deblend)) is not None:
         return
     allowed = ', '.join(["''", *map(repr, images), *map(str, params.aper)])

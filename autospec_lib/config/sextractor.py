@@ -42,6 +42,13 @@ KEYS = frozenset(_ALL.split())
 def number(word: str, low: float = -LARGE, high: float = LARGE) -> float:
     """A plain decimal number within limits.
 
+    Parameters
+    ----------
+    word : str
+        The number as it stands in the file.
+    low, high : float
+        The limits.
+
     Raises
     ------
     ValueError
@@ -238,9 +245,9 @@ def _overlooked(lines: Iterable[_Line]) -> Iterator[str]:
 
 def _unsupported(values: Mapping[str, Any], last: Mapping[str, _Line]) -> Iterator[str]:
     """Warnings on keys that would change SExtractor's map and do not change this one."""
-    for key, taken in FIXED.items():
-        if values.get(key, taken) != taken:
-            yield f'{last[key].place}: {key} = {values[key]} is not supported; objects are detected as with {taken}'
+    for key, used in FIXED.items():
+        if values.get(key, used) != used:
+            yield f'{last[key].place}: {key} = {values[key]} is not supported; objects are detected as with {used}'
 
 
 def _associations(folder: Path, values: Mapping[str, Any], last: Mapping[str, _Line]) -> Iterator[str]:

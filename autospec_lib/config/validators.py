@@ -200,7 +200,15 @@ def choice(*options: str) -> Rule:
 
 
 def several(check: Check, most: float = math.inf) -> Check:
-    """None ((), '', None), one or several values that pass the check, as a tuple."""
+    """A check of none ((), '', None), one or several values, which returns a tuple.
+
+    Parameters
+    ----------
+    check : function
+        The check of each value.
+    most : float
+        The largest number of values.
+    """
 
     def check_all(value: Any) -> tuple[Any, ...]:
         if value is None or (isinstance(value, str) and not value):

@@ -82,7 +82,15 @@ class Job:
         return self.output / f'{self.params.pre_out}{keys.file_stem(target.id)}.fits'
 
     def picture(self, target: Target, key: str) -> Path:
-        """The path of one of a source's plots."""
+        """The path of a plot.
+
+        Parameters
+        ----------
+        target : Target
+            The source.
+        key : str
+            Which of `keys.PICTURES`.
+        """
         return self.output / 'images' / keys.file_stem(target.id) / keys.picture(target.id, key)
 
     def data(self, target: Target) -> Path:

@@ -122,5 +122,5 @@ def _new_file(stem: Path) -> tuple[Path, TextIO]:
 
 def versions() -> str:
     """The versions of the packages that affect the results, without importing them."""
-    found = {dist.name: dist.version for dist in metadata.distributions() if dist.name in PACKAGES}
-    return ', '.join(f'{name} {found.get(name, "missing")}' for name in PACKAGES)
+    installed = {dist.name: dist.version for dist in metadata.distributions() if dist.name in PACKAGES}
+    return ', '.join(f'{name} {installed.get(name, "missing")}' for name in PACKAGES)

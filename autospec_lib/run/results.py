@@ -112,7 +112,7 @@ class Results:
         self.job, self._on_outcome, self._files = job, tuple(on_outcome), tuple(files)
         self._targets = {target.id: target for target in job.catalogue}
         self._chosen = {target.id for target in chosen}
-        self._earlier = self._read()
+        self._earlier = _earlier_rows(job)
         self.rows = {target.id: self._row(target) for target in job.catalogue}
         self.previews: dict[Ident, Preview] = {}
         self.bugs = 0
@@ -189,14 +189,6 @@ class Results:
             }
         return [name for name in redshifts if name not in idents]
 
-    def _read(self) -> dict[str, Row]:
-        """The rows of the existing summary, by ID as text; none if it cannot be read."""
-        try:
-            rows = summary_files.read(self.job.output / summary_files.NAMES[0], self.job.cube.grid.unit)
-            return {str(row['ID']): row for row in rows}
-        except Exception:  # astropy has many kinds for a file that is no table, and nothing hangs on this one
-            return {}
-
     def _row(self, target: Target) -> Row:
         """A source's row at the beginning of the run."""
         row = self._identity(target) | {'STATUS': NOT_REACHED}
@@ -204,20 +196,15 @@ class Results:
 
     def _identity(self, target: Target) -> Row:
         """The columns that are known before the extraction; a redshift of MARZ is kept even if the source fails."""
-        row = self._earlier_row(target)
+        row = self._earlier.get(target.id, {})
         redshift = {one.name: row[one.name] for one in summary_columns.MARZ if one.name in row}
         return {'ID': target.id, 'RA': target.ra, 'DEC': target.dec} | redshift
 
-    def _earlier_row(self, target: Target) -> Row:
-        """A source's row in the old summary, empty if there is none or the source has another position now."""
-        row = self._earlier.get(str(target.id), {})
-        return row if (row.get('RA'), row.get('DEC')) == (target.ra, target.dec) else {}
-
     def _from_before(self, target: Target) -> Row:
         """A source's row from an earlier run: from the old summary if it fits the file, else measured in the file."""
-        path, row = self.job.path(target), self._earlier_row(target)
+        path, row = self.job.path(target), self._earlier.get(target.id)
         fingerprint = _fingerprint(path)
-        if row and row.get('FINGERPRINT') == fingerprint:
+        if row is not None and row.get('FINGERPRINT') == fingerprint:
             return row | self._identity(target)
         if fingerprint is not None:
             with suppress(OSError, KeyError, ValueError):
@@ -225,6 +212,17 @@ class Results:
                 file = {'STATUS': KEPT, 'FILE': path.name, 'FINGERPRINT': fingerprint}
                 return summary_columns.measure(products, cutout) | file
         return {}
+
+
+def _earlier_rows(job: Job) -> dict[Ident, Row]:
+    """The rows of the existing summary, except of sources that have moved; none if it cannot be read."""
+    try:
+        rows = summary_files.read(job.output / summary_files.NAMES[0], job.cube.grid.unit)
+        by_place = {(str(row['ID']), row['RA'], row['DEC']): row for row in rows}
+    except Exception:  # astropy has many kinds for a file that is no table, and nothing hangs on this one
+        return {}
+    places = {target.id: (str(target.id), target.ra, target.dec) for target in job.catalogue}
+    return {ident: by_place[place] for ident, place in places.items() if place in by_place}
 
 
 def _fingerprint(path: Path) -> str | None:

@@ -19,12 +19,28 @@ JPG_END = b'\xff\xd9'
 
 
 def fingerprint(job: Job, target: Target) -> str:
-    """The fingerprint in a source's file: that of the job, and the source's row, in 32 hexadecimal digits."""
+    """The fingerprint of a source, which stands in its file: that of the job, and of its row, in 32 hexadecimal digits.
+
+    Parameters
+    ----------
+    job : Job
+        What all sources share.
+    target : Target
+        The source.
+    """
     return hashlib.sha256(f'{job.fingerprint}{dataclasses.astuple(target)!r}'.encode()).hexdigest()[:32]
 
 
 def is_complete(job: Job, target: Target) -> bool:
-    """Whether a source's file is there, complete and with this fingerprint, and so are the wanted plots and tables."""
+    """Whether a source's file is there, complete and with this fingerprint, and so are the wanted plots and tables.
+
+    Parameters
+    ----------
+    job : Job
+        What all sources share.
+    target : Target
+        The source.
+    """
     path = job.path(target)
     try:
         header = fits.getheader(path)

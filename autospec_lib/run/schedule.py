@@ -145,7 +145,7 @@ def processes(job: Job, targets: Sequence[Target], cores: int, interruption: Int
     waiting, died = list(reversed(targets)), set[Ident]()
     workers: list[_Worker] = []
     try:
-        while (waiting and not interruption.requested) or any(worker.target for worker in workers):
+        while not interruption.requested and (waiting or any(worker.target for worker in workers)):
             while waiting and len(workers) < min(cores, len(targets)) and not interruption.requested:
                 try:
                     workers.append(_Worker(job, interruption))
@@ -157,8 +157,6 @@ def processes(job: Job, targets: Sequence[Target], cores: int, interruption: Int
                     break
                 workers[-1].give(waiting.pop())
             yield from _answers(job, workers, waiting, died)
-            if interruption.requested:
-                break
         if interruption.requested:
             yield from _last_answers(job, workers)
             raise KeyboardInterrupt

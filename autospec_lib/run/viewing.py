@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -38,15 +37,6 @@ def find(folder: Path, output: str) -> Path:
     raise InputError(f'{folder / output / page.PAGE}: no report there; a run with REPORT = True writes it')
 
 
-def has_display(environment: Mapping[str, str]) -> bool:
-    """Whether a browser that is started here has a display that the user sees."""
-    if any(environment.get(name) for name in ('SSH_CONNECTION', 'SSH_CLIENT', 'SSH_TTY')):
-        return False
-    if sys.platform != 'linux':
-        return True
-    return any(environment.get(name) for name in ('DISPLAY', 'WAYLAND_DISPLAY', 'WSL_DISTRO_NAME'))
-
-
 class _Handler(SimpleHTTPRequestHandler):
     """Serves the files of a folder, without printing to the terminal."""
 
@@ -78,17 +68,24 @@ class _Handler(SimpleHTTPRequestHandler):
 def server(folder: Path, port: int) -> Iterator[ThreadingHTTPServer]:
     """A server for browsers on this machine; ``serve_forever`` starts it.
 
+    Parameters
+    ----------
+    folder : Path
+        What it serves.
+    port : int
+        The port; 0 for any that is free.
+
     Raises
     ------
     InputError
         If the port is not available.
     """
     try:
-        made = ThreadingHTTPServer((HERE, port), partial(_Handler, directory=str(folder)))
+        http = ThreadingHTTPServer((HERE, port), partial(_Handler, directory=str(folder)))
     except OSError as error:
         mend = way_out(error, 'choose another')
         raise InputError(
             f'--port {port}: {error.strerror}; {mend if port >= 1024 else "choose one from 1024"}'
         ) from error
-    with made:
-        yield made
+    with http:
+        yield http
