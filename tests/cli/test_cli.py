@@ -106,7 +106,7 @@ def test_plots_that_a_later_run_does_not_draw_go(folder, later, drawn):
     assert sorted(path.name for path in pictures.iterdir()) == drawn
 
 
-def test_no_detection_and_an_all_nan_source(folder, capsys):
+def test_a_source_without_detection_has_a_note_and_one_of_nan_fails(folder, capsys):
     data, variance = small_cube()
     data[:, :9, :9] = np.nan
     write_cube(folder / 'datacube.fits', data, variance)

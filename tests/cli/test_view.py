@@ -97,7 +97,7 @@ def test_without_a_report_there_is_a_fault(report, capsys, text):
 @pytest.mark.parametrize(
     'words', [['--port', '80'], ['--view', '--port', 'x'], ['--view', '--port', '70000'], ['--view', '--check']]
 )
-def test_options_that_make_no_sense(words, capsys):
+def test_options_that_make_no_sense_are_refused(words, capsys):
     with pytest.raises(SystemExit) as ended:
         main(words)
     assert ended.value.code == 2

@@ -1,5 +1,6 @@
 """The summary of a run: a row for every source, whatever becomes of it, in every kind of run."""
 
+import re
 import time
 from types import SimpleNamespace
 
@@ -169,27 +170,36 @@ def hearing(folder, number, **outlets):
 
 
 @pytest.mark.parametrize(
-    ('total', 'outcomes', 'sentence', 'code'),
+    ('total', 'outcomes', 'words', 'numbers', 'code'),
     [
-        (1, [Outcome(0, 0.1)], '1 of 1 sources extracted', 0),
-        (2, [Outcome(0, 0.1), Outcome(1, 0.1, error='x')], '1 of 2 sources extracted; 1 failed (1)', 1),
-        (3, [Outcome(0, 0.1, ('n',))], '1 of 3 sources extracted; 1 with notes (0); 2 not reached', 1),
-        (
-            12,
-            [Outcome(n, 0.1, error='x') for n in range(12)],
-            '0 of 12 sources extracted; 12 failed (0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more)',
-            1,
-        ),
-        (2, [Outcome(1, 0.1, kept=True), Outcome(0, 0.1)], '2 of 2 sources extracted, 1 of them by an earlier run', 0),
+        (1, [Outcome(0, 0.1)], '', [1, 1], 0),
+        (2, [Outcome(0, 0.1), Outcome(1, 0.1, error='x')], 'failed', [1, 2, 1, 1], 1),
+        (3, [Outcome(0, 0.1, ('n',))], 'notes not reached', [1, 3, 1, 0, 2], 1),
+        (12, [Outcome(n, 0.1, error='x') for n in range(12)], 'failed', [0, 12, 12, *range(10), 2], 1),
+        (2, [Outcome(1, 0.1, kept=True), Outcome(0, 0.1)], 'earlier', [2, 2, 1], 0),
     ],
 )
-def test_sentence_and_exit_code_follow_from_the_outcomes(tmp_path, total, outcomes, sentence, code):
+def test_sentence_and_exit_code_follow_from_the_outcomes(tmp_path, total, outcomes, words, numbers, code):
+    """Numbers: how many of how many are extracted, by an earlier run, failed (IDs), with notes (IDs), not reached."""
     results = hearing(tmp_path, total)
     for outcome in outcomes:
         results.add(outcome)
-    assert results.sentence == results.sentence_on_all == sentence
+    assert [int(number) for number in re.findall(r'\d+', results.sentence)] == numbers
+    for word in ('failed', 'notes', 'not reached', 'earlier'):
+        assert (word in results.sentence) == (word in words)
+    assert results.sentence_on_all == results.sentence
     assert results.exit_code == code
     assert results.bugs == 0
+
+
+def test_the_sentence_of_a_run_is_about_its_own_sources(tmp_path):
+    targets = [Target(n, 0.0, 0.0, 1.0) for n in range(3)]
+    job = Job(tmp_path, Params(), PLAIN, SimpleNamespace(grid=Grid({}, {})), catalogue=tuple(targets))
+    results = Results(job, targets[:1])
+    results.add(Outcome(0, 0.1))
+    assert re.findall(r'\d+', results.sentence) == ['1', '1']
+    assert re.findall(r'\d+', results.sentence_on_all) == ['1', '3', '2']
+    assert results.exit_code == 0
 
 
 def test_only_failures_with_a_traceback_are_bugs(tmp_path):
