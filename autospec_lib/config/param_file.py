@@ -21,12 +21,12 @@ from typing import Any
 
 from autospec_lib.config import conflicts
 from autospec_lib.config.conflicts import Problem
-from autospec_lib.config.params import KNOWN, Params
+from autospec_lib.config.params import BY_NAME, Params
 from autospec_lib.config.validators import plain
 from autospec_lib.core.errors import ParameterError, near, show
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.comprehension)
-_REPLACED = {
+_FORMER_NAMES = {
     'USE_WHITE': 'USE_WHITE, of v1.1.0 and v1.1.1, was replaced by USE_IMGS in v1.1.2: USE_WHITE = False kept white '
     'light out of the object mask, USE_IMGS = False keeps out the white light and every IMG, so that SEG alone counts'
 }
@@ -73,7 +73,7 @@ def _checked(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     """The normal form of each value that passes its check, by field; what is wrong with the others."""
     checked: dict[str, Any] = {}
     faults: list[Problem] = []
-    for name, field in KNOWN.items():
+    for name, field in BY_NAME.items():
         if name not in values:
             continue
         value = values[name]
@@ -92,17 +92,17 @@ def _checked(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
 
 def _unknown(values: Mapping[str, Any], lines: Mapping[str, int]) -> Iterator[Problem]:
     for name in values:
-        if name in _REPLACED:
-            yield (name,), _REPLACED[name]
-        elif name in lines and name.isupper() and not name.startswith('_') and name not in KNOWN:
-            hint = near(name, KNOWN) or '; names of your own go in lower case'
+        if name in _FORMER_NAMES:
+            yield (name,), _FORMER_NAMES[name]
+        elif name in lines and name.isupper() and not name.startswith('_') and name not in BY_NAME:
+            hint = near(name, BY_NAME) or '; names of your own go in lower case'
             yield (name,), f'unknown parameter {name}{hint}'
 
 
 def _uncapitalised(values: Mapping[str, Any], lines: Mapping[str, int]) -> Iterator[Problem]:
     for name in lines:
         capitals = name.upper()
-        if name in values and name != capitals and capitals in KNOWN and capitals not in values:
+        if name in values and name != capitals and capitals in BY_NAME and capitals not in values:
             yield (name,), f'{name} has no effect; the parameter is {capitals}'
 
 

@@ -22,7 +22,7 @@ from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.errors import InputError, collected, near, show, way_out
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 
-_FILE = 'default.sex'
+_SETTINGS_FILE = 'default.sex'
 LARGE = 1e30  # where SExtractor's numbers end
 
 _ALL = """
@@ -104,7 +104,7 @@ def _choice(*options: str) -> Rule:
     return Rule(lambda words: _option(words[0], options), ' or '.join(options))
 
 
-_SWITCH = Rule(lambda words: _option(words[0], ('Y', 'YES', 'N', 'NO')).startswith('Y'), 'Y or N')
+_YES_OR_NO = Rule(lambda words: _option(words[0], ('Y', 'YES', 'N', 'NO')).startswith('Y'), 'Y or N')
 _THRESHOLD = Rule(_threshold, 'a number above 0, or mag/arcsec2 and its zero point, e.g. 24.5,25', 2)
 
 RULES = {
@@ -114,10 +114,10 @@ RULES = {
     'THRESH_TYPE': _choice('RELATIVE', 'ABSOLUTE'),
     'DETECT_THRESH': _THRESHOLD,
     'ANALYSIS_THRESH': _THRESHOLD,
-    'FILTER': _SWITCH,
+    'FILTER': _YES_OR_NO,
     'DEBLEND_NTHRESH': _whole(1, 64),
     'DEBLEND_MINCONT': _real(0, 1),
-    'CLEAN': _SWITCH,
+    'CLEAN': _YES_OR_NO,
     'CLEAN_PARAM': _real(0.1, 10),
     'WEIGHT_TYPE': _choice('NONE', 'BACKGROUND', 'MAP_RMS', 'MAP_VAR', 'MAP_WEIGHT'),
     'BACK_TYPE': _choice('AUTO', 'MANUAL'),
@@ -161,9 +161,9 @@ def install_defaults(folder: Path) -> list[Path]:
         ``default.sex`` cannot be read, or a file cannot be written.
     """
     written = []
-    if not os.path.lexists(folder / _FILE):
-        written.append(_copy(_shipped() / _FILE, folder))
-    names = [line.words[0] for line in _lines(folder / _FILE) if line.key == 'FILTER_NAME' and line.words]
+    if not os.path.lexists(folder / _SETTINGS_FILE):
+        written.append(_copy(_shipped() / _SETTINGS_FILE, folder))
+    names = [line.words[0] for line in _lines(folder / _SETTINGS_FILE) if line.key == 'FILTER_NAME' and line.words]
     for name in names[-1:]:
         is_shipped = name == os.path.basename(name) and os.path.isfile(_shipped() / name)
         if is_shipped and not os.path.lexists(folder / name):
@@ -191,7 +191,7 @@ def load(folder: Path) -> tuple[SegmentationSettings, tuple[str, ...]]:
     InputError
         All the faults of the two files, one line each.
     """
-    lines = _lines(_find(folder, _FILE))
+    lines = _lines(_find(folder, _SETTINGS_FILE))
     last = {line.key: line for line in lines}
     values: dict[str, Any] = {}
     faults: list[str] = []
@@ -315,7 +315,9 @@ def _shipped() -> Path:
     """The folder of MPDAF's own files."""
     spec = importlib.util.find_spec('mpdaf')
     if spec is None or spec.origin is None:
-        raise InputError(f'{_FILE}: no defaults, as mpdaf is not installed; install it with: pip install mpdaf')
+        raise InputError(
+            f'{_SETTINGS_FILE}: no defaults, as mpdaf is not installed; install it with: pip install mpdaf'
+        )
     return Path(spec.origin).parent / 'sdetect' / 'sea_data'
 
 

@@ -256,20 +256,20 @@ def _extension(value: Any) -> Extension:
 
 
 SWITCH = Rule(switch, 'True or False')
-LENGTH = Rule(positive, 'a number of arcsec above 0, e.g. 5')
+ARCSEC = Rule(positive, 'a number of arcsec above 0, e.g. 5')
 DEGREE = Rule(whole, 'a whole number from 0, e.g. 5')
 COUNT = Rule(count, 'a whole number from 1, e.g. 3')
 DEBLENDING = Rule(deblending, "True, False or an image of IMG, e.g. 'hst'")
-PSF = Rule(psf, "(), 'header', a FWHM in arcsec, (blue, red) or (blue, red, Moffat exponent), e.g. (0.9, 0.7)")
+PSF_SETTING = Rule(psf, "(), 'header', a FWHM in arcsec, (blue, red) or (blue, red, Moffat exponent), e.g. (0.9, 0.7)")
 CORES = Rule(whole, 'a number of processes, e.g. 2, or 0 for one on each core')
-FILE = Rule(name, "the name of a file, e.g. 'datacube.fits'")
-FOLDER = Rule(name, "the name of a folder, e.g. 'output'")
+FILE_NAME = Rule(name, "the name of a file, e.g. 'datacube.fits'")
+FOLDER_NAME = Rule(name, "the name of a folder, e.g. 'output'")
 PREFIX = Rule(prefix, "text, e.g. 'Source_'")
 TAG_PREFIX = Rule(tag_prefix, "up to 16 letters and digits, e.g. 'MUSE', or '' for that of the instrument")
-CARD = Rule(card, "text, or '' for none")
+CARD_TEXT = Rule(card, "text, or '' for none")
 REFERENCE = Rule(label, "'', an image's name or an aperture's radius, e.g. 'g-band' or 2.0")
 RADII = Rule(several(positive), 'a radius or radii in arcsec, e.g. 2.0 or (1.0, 2.0)')
-FILES = Rule(several(name), "one file name or several, e.g. 'g-band.fits' or ('g-band.fits', 'r-band.fits')")
+FILE_NAMES = Rule(several(name), "one file name or several, e.g. 'g-band.fits' or ('g-band.fits', 'r-band.fits')")
 EXTENSIONS = Rule(
     extensions,
     "(), or the extensions of data, noise and mask, e.g. 1 or ('DATA', 'ERR2: sigma') or ('SCI', 'ERR', 'DQ')",

@@ -16,7 +16,7 @@ from autospec_lib.core.types import FloatArray
 from autospec_lib.demo.rendering import PIXEL, Galaxy, profiles, sharp_image
 from autospec_lib.demo.true_spectra import galaxy_spectrum, sky_variance
 
-_NODES = 9
+_SEEING_NODES = 9
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class Scene:
         rng = np.random.default_rng(self.seed)
         wave = np.asarray(4750.0 + self.step * np.arange(self.channels), dtype=float)
         galaxies = tuple(sorted(self.galaxies, key=lambda one: not one.catalogued))
-        nodes = np.linspace(wave[0], wave[-1], _NODES if self.seeing[0] != self.seeing[1] else 2)
+        nodes = np.linspace(wave[0], wave[-1], _SEEING_NODES if self.seeing[0] != self.seeing[1] else 2)
         images = profiles(galaxies, self.shape, np.linspace(*self.seeing, len(nodes)), self.beta)
         spectra = np.array([galaxy_spectrum(wave, one.redshift, one.slope, one.passive) * one.flux for one in galaxies])
         spectra = spectra.reshape(len(galaxies), len(wave))

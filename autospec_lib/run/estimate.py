@@ -10,13 +10,13 @@ from autospec_lib.core import keys
 from autospec_lib.core.errors import SourceError
 from autospec_lib.core.types import Target
 from autospec_lib.inputs import cutouts
+from autospec_lib.output.source_file import BLOCK
 from autospec_lib.run import resume, slow_storage
 from autospec_lib.run.job import Job
 
 BASE_MEMORY = 250e6  # Python with numpy, astropy, mpdaf and matplotlib
 PROCESS_MEMORY = 80e6  # the part of it that each further process does not share
 BYTES_PER_VOXEL = 40  # data and variance in double precision, flags, and one copy of the data
-BLOCK = 2880  # FITS files grow in blocks of this many bytes
 PLOTS = 0.7e6  # the JPGs of one source
 
 

@@ -20,7 +20,7 @@ from autospec_lib.output.summary_columns import Row
 from autospec_lib.run.job import Job
 from autospec_lib.run.results import NOT_REACHED, Preview, Results
 
-NOT_SHOWN = ('FINGERPRINT',)  # columns of the summary that are not useful to a reader
+HIDDEN_COLUMNS = ('FINGERPRINT',)  # columns of the summary that are not useful to a reader
 SN = ('SN', '', 'median signal-to-noise ratio per pixel of the reference spectrum', True)
 Z = ('Z', '', 'redshift in the catalogue', True)
 STATE = {'running': '; the run goes on', 'interrupted': '; the run was interrupted', 'finished': ''}
@@ -167,7 +167,7 @@ class Page:
         columns = [
             (one.name, units.get(one.unit, one.unit), one.text, one.kind is not str)
             for one in summary_columns.columns(rows)
-            if one.name not in NOT_SHOWN
+            if one.name not in HIDDEN_COLUMNS
         ]
         columns.insert([name for name, *_ in columns].index('MAG_WHITE'), SN)
         if redshifts:

@@ -228,7 +228,7 @@ def _earlier_rows(job: Job) -> dict[Ident, Row]:
 def _fingerprint(path: Path) -> str | None:
     """The fingerprint in a source's file; None if there is no such file."""
     try:
-        return str(fits.getval(path, resume.CARD))
+        return str(fits.getval(path, resume.FINGERPRINT_CARD))
     except (OSError, KeyError, ValueError):
         return None
 

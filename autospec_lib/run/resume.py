@@ -14,7 +14,7 @@ from autospec_lib.core.types import Target
 from autospec_lib.output import read_back, source_file, spectra_1d
 from autospec_lib.run.job import Job
 
-CARD = 'FPRINT'
+FINGERPRINT_CARD = 'FPRINT'
 JPG_END = b'\xff\xd9'
 
 
@@ -44,7 +44,7 @@ def is_complete(job: Job, target: Target) -> bool:
     path = job.path(target)
     try:
         header = fits.getheader(path)
-        if header[CARD] != fingerprint(job, target) or not source_file.is_whole(path, header):
+        if header[FINGERPRINT_CARD] != fingerprint(job, target) or not source_file.is_whole(path, header):
             return False
         tables = spectra_1d.names(target.id, read_back.main_keys(path)) if job.params.out_1d else []
     except (OSError, KeyError, ValueError):

@@ -84,7 +84,7 @@ def extract(job: Job, target: Target) -> Outcome:
         cutout = cutouts.cut(job.cube, target, job.sources)
         products = pipeline.process(cutout, job.params, job.segmentation).with_prefix(job.prefix)
         fingerprint = resume.fingerprint(job, target)
-        card = {resume.CARD: (fingerprint, 'of parameters, inputs and version')}
+        card = {resume.FINGERPRINT_CARD: (fingerprint, 'of parameters, inputs and version')}
         products = replace(products, facts=products.facts | card)
         # Removed first, so that a run that is killed does not leave old pictures beside the new file.
         _remove_beside(job, target)

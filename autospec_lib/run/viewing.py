@@ -40,21 +40,13 @@ def find(folder: Path, output: str) -> Path:
 class _Handler(SimpleHTTPRequestHandler):
     """Serves the files of a folder, without printing to the terminal."""
 
-    def do_GET(self) -> None:
-        if self._is_asked_here():
-            super().do_GET()
-
-    def do_HEAD(self) -> None:
-        if self._is_asked_here():
-            super().do_HEAD()
-
-    def _is_asked_here(self) -> bool:
-        """Whether the request is for this machine's own name: other sites must not read the folder (DNS rebinding)."""
-        host = self.headers.get('Host', '').rpartition(':')[0] or self.headers.get('Host', '')
-        if host in (HERE, 'localhost'):
-            return True
+    def send_head(self) -> Any:
+        """Answer requests for this machine's own name only: other sites must not read the folder (DNS rebinding)."""
+        host = self.headers.get('Host', '')
+        if (host.rpartition(':')[0] or host) in (HERE, 'localhost'):
+            return super().send_head()
         self.send_error(403)
-        return False
+        return None
 
     def end_headers(self) -> None:
         self.send_header('Cache-Control', 'no-cache')  # files change during a run
