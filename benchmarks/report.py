@@ -25,7 +25,7 @@ from speed import machine, make_folder, open_job, report
 from autospec_lib import pipeline
 from autospec_lib.core.errors import SourceError
 from autospec_lib.inputs import cutouts
-from autospec_lib.output import summary_columns
+from autospec_lib.output import summary
 from autospec_lib.run import pages
 
 
@@ -59,7 +59,7 @@ def write(folder: Path, number: int) -> list[tuple[str, str]]:
             place = {'ID': ident, 'RA': target.ra, 'DEC': target.dec, 'STATUS': 'extracted', 'FILE': f'{ident}.fits'}
             rows.append(place | measured[ident % len(made)])
 
-    measured = [summary_columns.measure(products, cutout) for cutout, products in made]
+    measured = [summary.measure(products, cutout) for cutout, products in made]
     data, table = timed(write_all), timed(lambda: page.write(rows, 'finished'))
     size = sum(path.stat().st_size for path in (job.output / 'report').rglob('*.js')) / 1e6
     both = [data[place] + table[place] for place in (0, 1)]

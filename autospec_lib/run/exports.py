@@ -1,4 +1,7 @@
-"""Files with one spectrum of every source, made from the sources' own files at the end of a run."""
+"""Files with one spectrum of every source, made from the sources' own files at the end of a run.
+
+It is that of the joint extraction or, where a source has none, its reference spectrum.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from autospec_lib.core import file_names, keys
-from autospec_lib.output import marz, read_back
-from autospec_lib.output.summary_columns import Row
+from autospec_lib.core import file_names
+from autospec_lib.core.products import Group, Kind
+from autospec_lib.output import marz, source_file
+from autospec_lib.output.summary import Row
 from autospec_lib.run.job import Job
-
-FOR_REDSHIFTS = keys.DEBLEND  # or, where a source has none, its reference spectrum
 
 
 def write_marz(job: Job, rows: Sequence[Row]) -> None:
@@ -32,7 +34,11 @@ def _entries(job: Job, rows: Sequence[Row]) -> Iterator[marz.Entry]:
         if not row.get('FILE'):
             continue
         try:
-            spectrum = read_back.read_spectrum(job.output / row['FILE'], FOR_REDSHIFTS)
+            products = source_file.read(job.output / row['FILE'], last=Group.SPECTRUM)
+            spectrum = next(
+                (one for one in products.spectra.values() if one.kind is Kind.JOINT),
+                products.spectra[products.reference],
+            )
         except (OSError, KeyError, ValueError):  # it has been removed or replaced meanwhile
             continue
         if len(spectrum.data) == len(job.cube.wave) and np.isfinite(spectrum.data).any():

@@ -13,7 +13,7 @@ from autospec_lib.core.segmentation_settings import SegmentationSettings
 from autospec_lib.core.types import Ident, Target
 from autospec_lib.inputs.cubes.cube import OpenCube
 from autospec_lib.output import spectra_1d
-from autospec_lib.output.kept import Kept
+from autospec_lib.output.figures import Kept
 
 
 @dataclass(frozen=True)

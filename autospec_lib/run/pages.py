@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,10 @@ from autospec_lib import __version__
 from autospec_lib.config import params as parameters
 from autospec_lib.core import file_names, keys
 from autospec_lib.core.errors import OutputError
-from autospec_lib.core.keys import Names
-from autospec_lib.core.products import Products
+from autospec_lib.core.products import Group, Products
 from autospec_lib.core.types import Cutout, Ident, Target
 from autospec_lib.core.wording import after
-from autospec_lib.output import summary_columns
+from autospec_lib.output import source_file, summary
 from autospec_lib.output.report import page
 from autospec_lib.run.job import Job
 
@@ -39,10 +39,10 @@ def write_data(job: Job, products: Products, cutout: Cutout) -> Preview:
     """
     from autospec_lib.output.report import source_data
 
-    written = products.select(job.written, job.params.out_spec)
-    shown = source_data.of_products(products, written.spectra, cutout)
-    with writing(job.data(cutout.target)):
-        return source_data.write(job.data(cutout.target), shown, job.params.cmap, _links(job, cutout.target))
+    shown = products.select(tuple(Group), job.params.out_spec)
+    path, links = job.data(cutout.target), _links(job, cutout.target)
+    with writing(path):
+        return source_data.write(path, shown, cutout, job.params.cmap, links)
 
 
 def keep_data(job: Job, target: Target) -> Preview:
@@ -58,13 +58,14 @@ def keep_data(job: Job, target: Target) -> Preview:
     found = source_data.read_preview(job.data(target))
     if found is not None:
         return found
+    path = job.path(target)
     try:
-        white = Names(job.prefix).white
-        shown = source_data.of_file(job.path(target), target, job.cube.wave, job.cube.grid, white)
+        products, cutout = source_file.read(path, Group.MAP), source_file.read_cutout(path)
     except (OSError, KeyError, ValueError):  # it was removed after it had been found complete
         return {}
+    cutout = replace(cutout, target=target, wave=job.cube.wave, grid=job.cube.grid)
     with writing(job.data(target)):
-        return source_data.write(job.data(target), shown, job.params.cmap, _links(job, target))
+        return source_data.write(job.data(target), products, cutout, job.params.cmap, _links(job, target))
 
 
 def remove_data(job: Job, target: Target) -> None:
@@ -185,14 +186,14 @@ def _table(
     rows: Sequence[Mapping[str, Any]], job: Job
 ) -> tuple[list[tuple[str, str, str, bool]], list[Mapping[str, Any]]]:
     """Columns and rows of the page's table: the summary's, the reference's S/N, the catalogue's redshifts."""
-    from autospec_lib.output.spectra_plot import unit_text
+    from autospec_lib.output.units import in_words
 
     unit = job.cube.grid.unit
     redshifts = {target.id: target.z for target in job.catalogue if target.z is not None}
-    units = {'': '', summary_columns.FLUX: unit_text(unit) if unit else ''}
+    units = {'': '', summary.FLUX: in_words(unit)}
     columns = [
         (one.name, units.get(one.unit, one.unit), one.text, one.kind is not str)
-        for one in summary_columns.columns(rows)
+        for one in summary.columns(rows)
         if one.name not in NOT_SHOWN
     ]
     place = [name for name, *_ in columns].index('MAG_WHITE')

@@ -20,7 +20,7 @@ from autospec_lib.inputs import cutouts, images
 from autospec_lib.inputs.catalogs import catalog, given_positions
 from autospec_lib.inputs.cubes import psf_setting
 from autospec_lib.inputs.cubes.cube import OpenCube, open_cube
-from autospec_lib.output import marz, spectra_1d, summary_files
+from autospec_lib.output import marz, spectra_1d, summary
 from autospec_lib.output.report import page
 from autospec_lib.run import lock, resume
 from autospec_lib.run.job import Job
@@ -112,7 +112,7 @@ def _check_outputs(folder: Path, params: Params, stems: Collection[str]) -> None
     if logs.exists() and not logs.is_dir():
         raise InputError(f'{logs}: is a file, but must be the folder of the logs; rename it')
     for stem in sorted(stems):
-        if f'{params.pre_out}{stem}.fits'.lower() in {*summary_files.NAMES, marz.NAME}:
+        if f'{params.pre_out}{stem}.fits'.lower() in {*summary.NAMES, marz.NAME}:
             given = f'PRE_OUT = {params.pre_out!r} and ID {stem} give a name that is taken'
             raise InputError(f'param.py: {given}: {params.pre_out}{stem}.fits; set another PRE_OUT')
     names = ('param.py', 'default.sex', params.catalog, params.datacube, *params.img, *params.seg)
@@ -125,7 +125,7 @@ def _check_outputs(folder: Path, params: Params, stems: Collection[str]) -> None
 
 def _in_the_way(output: Path, prefix: str, stems: Collection[str]) -> Iterator[Path]:
     """Existing files that the run would write: the lock, files on all sources, each source's files and plots."""
-    for name in (lock.NAME, *summary_files.NAMES, marz.NAME, page.PAGE):
+    for name in (lock.NAME, *summary.NAMES, marz.NAME, page.PAGE):
         yield output / name
     yield from (output / file_names.REPORT).glob('*')
     for path in output.glob(f'{spectra_1d.FOLDER}/*.fits'):

@@ -24,7 +24,7 @@ class Outcome:
     """The outcome of one source; ``error`` is None if its file was written, ``trace`` the traceback of a bug if any.
 
     ``kept`` is True if an earlier run wrote the file. ``measured`` is its row of the summary (see
-    `autospec_lib.output.summary_columns.measure`), ``preview`` its preview in the report's table (see
+    `autospec_lib.output.summary.measure`), ``preview`` its preview in the report's table (see
     `autospec_lib.output.report.source_data.write`).
     """
 

@@ -6,15 +6,13 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-from astropy.io import fits
 
 from autospec_lib.core import file_names
+from autospec_lib.core.products import Group
 from autospec_lib.core.types import Target
 from autospec_lib.inputs.marz_results import Redshift
-from autospec_lib.output import marz, read_back, summary_columns, summary_files
-from autospec_lib.output.summary_columns import Row
+from autospec_lib.output import marz, source_file, summary
+from autospec_lib.output.summary import Row
 from autospec_lib.run import exports, resume
 from autospec_lib.run.job import Job
 from autospec_lib.run.pages import Pages, writing
@@ -126,8 +124,8 @@ class Results:
             If it cannot be written.
         """
         start = time.monotonic()
-        with writing(self._output / summary_files.NAMES[0]):
-            summary_files.write(self._output, self.rows, self._job.cube.grid.unit)
+        with writing(self._output / summary.NAMES[0]):
+            summary.write(self._output, self.rows, self._job.cube.grid.unit)
         took = time.monotonic() - start
         self._due = start + max(INTERVAL, took / SHARE)
         self._pages.write(self.rows, state)
@@ -135,15 +133,13 @@ class Results:
     def _identity(self, target: Target) -> Row:
         """The columns that are known before the extraction; a redshift of MARZ is kept even if the source fails."""
         row = self._earlier.get(str(target.id), {})
-        redshift = {
-            one.name: row[one.name] for one in summary_columns.MARZ if one.name in row and self._same(row, target)
-        }
+        redshift = {one.name: row[one.name] for one in summary.MARZ if one.name in row and self._same(row, target)}
         return {'ID': target.id, 'RA': target.ra, 'DEC': target.dec} | redshift
 
     def _read(self) -> dict[str, Row]:
         """The rows of the existing summary, by ID as text; none if it cannot be read."""
         try:
-            rows = summary_files.read(self._output / summary_files.NAMES[0], self._job.cube.grid.unit)
+            rows = summary.read(self._output / summary.NAMES[0], self._job.cube.grid.unit)
             return {str(row['ID']): row for row in rows}
         except Exception:  # astropy has many kinds for a file that is no table, and nothing hangs on this one
             return {}
@@ -157,9 +153,8 @@ class Results:
         if fingerprint is None:
             return {}
         with suppress(OSError, KeyError, ValueError):
-            products, cutout = read_back.read_source(path)
             found = {'STATUS': KEPT, 'FILE': path.name, 'FINGERPRINT': fingerprint}
-            return summary_columns.measure(products, cutout) | found
+            return summary.measure(source_file.read(path, Group.MASK), source_file.read_cutout(path)) | found
         return {}
 
     def _same(self, row: Row, target: Target) -> bool:
@@ -170,7 +165,6 @@ class Results:
 def _fingerprint(path: Path) -> str | None:
     """The fingerprint in a source's file; None if there is no such file."""
     try:
-        found: Any = fits.getheader(path)[resume.CARD]
-        return str(found)
+        return str(source_file.read_header(path)[resume.CARD])
     except (OSError, KeyError, ValueError):
         return None

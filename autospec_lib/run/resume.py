@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 
 from autospec_lib import __version__
 from autospec_lib.config.params import Params
 from autospec_lib.core import file_names
+from autospec_lib.core.products import Group
 from autospec_lib.core.types import Target
-from autospec_lib.output import read_back, source_file, spectra_1d
+from autospec_lib.output import source_file, spectra_1d
 from autospec_lib.run.job import Job
 
 CARD = 'FPRINT'
@@ -72,13 +72,13 @@ def is_complete(job: Job, target: Target) -> bool:
     """Whether a source's file is there, complete and with this fingerprint, and so are the wanted plots and tables."""
     path = job.path(target)
     try:
-        header = fits.getheader(path)
+        header = source_file.read_header(path)
         if header[CARD] != fingerprint(job, target) or not source_file.is_whole(path, header):
             return False
-        tables = spectra_1d.names(target.id, read_back.main_keys(path)) if job.params.out_1d else []
+        spectra = source_file.read(path, Group.SPECTRUM).main_spectra if job.params.out_1d else {}
     except (OSError, KeyError, ValueError):
         return False
-    if not all((job.spectra / name).exists() for name in tables):
+    if not all((job.spectra / name).exists() for name in spectra_1d.names(target.id, spectra)):
         return False
     wanted = file_names.pictures(job.params.xcor, 'DBNUM' in header) if job.params.plots else ()
     return all(_is_whole_picture(job.picture(target, key)) for key in wanted)

@@ -13,8 +13,8 @@ from autospec_lib.core.errors import AutoSpecError, OutputError, SourceError
 from autospec_lib.core.products import Products
 from autospec_lib.core.types import Cutout, Target
 from autospec_lib.inputs import cutouts
-from autospec_lib.output import source_file, spectra_1d, summary_columns
-from autospec_lib.output.summary_columns import Row
+from autospec_lib.output import source_file, spectra_1d, summary
+from autospec_lib.output.summary import Row
 from autospec_lib.run import pages, resume
 from autospec_lib.run.job import Job
 from autospec_lib.run.pages import Preview, writing
@@ -101,7 +101,7 @@ def extract(job: Job, target: Target) -> tuple[tuple[str, ...], str | None, Row,
             with writing(job.spectra):
                 job.spectra.mkdir(exist_ok=True)
                 spectra_1d.write(job.spectra, selected, cutout)
-        measured = summary_columns.measure(products, cutout) | {'FINGERPRINT': fingerprint}
+        measured = summary.measure(products, cutout) | {'FINGERPRINT': fingerprint}
         notes, trace = _plot(job, products, cutout) if job.params.plots else (products.notes, None)
         preview, failed, bug = _show(job, products, cutout) if job.params.report else ({}, (), None)
         return (*notes, *failed), trace or bug, measured, preview

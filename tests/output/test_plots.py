@@ -10,8 +10,9 @@ from numpy.testing import assert_allclose
 
 from autospec_lib.core.products import Group, Kind, Products, Spectrum, by_key
 from autospec_lib.core.types import Cutout, Grid, Mask, Measured, Segmap, Target, Voxels
-from autospec_lib.output import plots, spectra_plot
-from autospec_lib.output.kept import Kept
+from autospec_lib.output import plots, spectra_sheet
+from autospec_lib.output.figures import Kept
+from autospec_lib.output.units import in_words
 
 NL, NY, NX = 400, 21, 25
 WAVE = 4750 + 1.25 * np.arange(NL)
@@ -160,14 +161,14 @@ def test_one_hot_channel_does_not_change_the_limits(where, length, value):
     quiet, noisy = spectrum().data[:length], np.zeros(length, bool)
     hot = quiet.copy()
     hot[where] = value
-    assert_allclose(spectra_plot.limits(hot, noisy), spectra_plot.limits(quiet, noisy), rtol=0.1)
+    assert_allclose(spectra_sheet.limits(hot, noisy), spectra_sheet.limits(quiet, noisy), rtol=0.1)
 
 
 @pytest.mark.parametrize('sign', [1, -1])
 def test_a_line_of_five_channels_stays_inside(sign):
     flux = spectrum().data.copy()
     flux[200:205] += sign * 20 * 10
-    low, high = spectra_plot.limits(flux, NONE)
+    low, high = spectra_sheet.limits(flux, NONE)
     assert low < flux[200:205].min()
     assert flux[200:205].max() < high
 
@@ -175,43 +176,43 @@ def test_a_line_of_five_channels_stays_inside(sign):
 @pytest.mark.parametrize('phase', [0.0, 0.25, 0.5])
 def test_an_unresolved_line_stays_inside(phase):
     flux = 100 + 500 * np.exp(-0.5 * ((np.arange(NL) - 200 - phase) / 0.85) ** 2)  # two channels wide
-    assert spectra_plot.limits(flux, NONE)[1] > flux.max()
+    assert spectra_sheet.limits(flux, NONE)[1] > flux.max()
 
 
 def test_limits_hold_nearly_all_of_the_noise_and_zero():
     flux = spectrum().data
-    low, high = spectra_plot.limits(flux, NONE)
+    low, high = spectra_sheet.limits(flux, NONE)
     assert ((flux > low) & (flux < high)).mean() > 0.99
     assert low <= 0 < high
 
 
 @pytest.mark.parametrize('values', [np.full(NL, np.nan), np.zeros(NL), np.array([3.0]), np.array([1.0, 2.0])])
 def test_limits_of_degenerate_spectra_are_finite_and_ordered(values):
-    low, high = spectra_plot.limits(values, np.zeros(len(values), bool))
+    low, high = spectra_sheet.limits(values, np.zeros(len(values), bool))
     assert np.isfinite((low, high)).all()
     assert low < high
 
 
 def test_limits_where_every_channel_is_noisy_come_from_all_of_them():
-    assert_allclose(spectra_plot.limits(spectrum().data, ~NONE), spectra_plot.limits(spectrum().data, NONE), rtol=0.1)
+    assert_allclose(spectra_sheet.limits(spectrum().data, ~NONE), spectra_sheet.limits(spectrum().data, NONE), rtol=0.1)
 
 
 def test_sky_lines_are_where_the_variance_stands_out():
     variance = np.linspace(1, 2, NL)
     variance[[50, 51, 300]] *= 20
     variance[[70, 71, 72, 73]] = np.nan, 0.0, np.inf, -1.0
-    noisy = spectra_plot.sky_lines(Measured(np.zeros(NL), variance))
+    noisy = spectra_sheet.sky_lines(Measured(np.zeros(NL), variance))
     assert noisy.nonzero()[0].tolist() == [50, 51, 300]
 
 
 def test_a_bright_line_with_its_photon_noise_is_no_sky_line():
     line = 1e4 * np.exp(-0.5 * ((np.arange(NL) - 200) / 3) ** 2)
-    assert not spectra_plot.sky_lines(Measured(line, 100 + line)).any()
+    assert not spectra_sheet.sky_lines(Measured(line, 100 + line)).any()
 
 
 @pytest.mark.parametrize('variance', [None, np.full(NL, np.nan), np.zeros(NL)])
 def test_without_a_variance_there_are_no_sky_lines(variance):
-    assert not spectra_plot.sky_lines(Measured(spectrum().data, variance)).any()
+    assert not spectra_sheet.sky_lines(Measured(spectrum().data, variance)).any()
 
 
 def test_a_sky_line_has_no_say_in_the_limits(products, cutout):
@@ -241,7 +242,7 @@ def test_spectra_with_gaps_and_without_variance_are_drawn(products, cutout, vari
     ],
 )
 def test_units_are_readable(unit, text):
-    assert spectra_plot.unit_text(unit) == text
+    assert in_words(unit) == text
 
 
 @pytest.mark.parametrize('shape', [(3, 3), (1, 1), (40, 3)])

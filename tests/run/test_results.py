@@ -13,7 +13,7 @@ from autospec_lib import pipeline
 from autospec_lib.cli.command import main
 from autospec_lib.config.params import Params
 from autospec_lib.core.types import Grid, Target
-from autospec_lib.output import summary_files
+from autospec_lib.output import summary
 from autospec_lib.run import results
 from autospec_lib.run.job import Job
 from autospec_lib.run.pages import Pages
@@ -169,7 +169,7 @@ def test_writing_on_the_way_takes_a_small_part_of_the_time(monkeypatch, tmp_path
         writes.append(clock[0])
 
     monkeypatch.setattr(time, 'monotonic', lambda: clock[0])
-    monkeypatch.setattr(summary_files, 'write', write)
+    monkeypatch.setattr(summary, 'write', write)
     targets = [Target(n, 0.0, 0.0, 1.0) for n in range(1000)]
     job = Job(tmp_path, Params(), PLAIN, SimpleNamespace(grid=Grid({}, {})), catalogue=tuple(targets))
     collected = results.Results(job, targets, Pages(job, ''))
@@ -184,9 +184,9 @@ def test_a_thousand_rows_are_written_fast(tmp_path):
     row = {'STATUS': 'extracted', 'NOTES': 'a note of some length ' * 3, 'FILE': 'Source_1.fits'}
     row |= {f'{kind}_SPECTRUM_{n}': 1.5 for n in range(12) for kind in ('SN', 'FLUX')}
     rows = [{'ID': n, 'RA': 1.0 * n, 'DEC': 0.1 * n, **row} for n in range(1000)]
-    summary_files.write(tmp_path, rows[:1], '')
+    summary.write(tmp_path, rows[:1], '')
     start = time.process_time()
-    summary_files.write(tmp_path, rows, '')
+    summary.write(tmp_path, rows, '')
     assert time.process_time() - start < 1.5
 
 

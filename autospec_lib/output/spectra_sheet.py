@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-import warnings
 from dataclasses import dataclass
 from typing import Self
 
-import astropy.units as u
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,13 +14,14 @@ from PIL import Image
 
 from autospec_lib.core.products import Kind, Products, Spectrum
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Measured
-from autospec_lib.output.canvas import DPI, Canvas
+from autospec_lib.output.figures import DPI, Canvas
+from autospec_lib.output.units import in_words
 
 INK, QUIET, PALE, ERROR = '#1d3557', '#7a7a7a', '#c3cbd8', '#e59866'
 
 
 @dataclass(frozen=True)
-class Layout:
+class SpectraLayout:
     """The properties that two sources must share for their spectra to be drawn with one figure.
 
     Attributes
@@ -51,13 +50,13 @@ class Layout:
         return cls(drawn, ends, cutout.grid.wave_unit, cutout.grid.unit, bool(products.notes))
 
 
-class Sheet:
+class SpectraSheet:
     """The reference spectrum and the cross-correlation spectra, one panel each, on one wavelength axis.
 
     Channels that a sky line makes noisy are drawn pale and do not affect the limits (see `sky_lines`, `limits`).
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: SpectraLayout) -> None:
         bottom = 0.65 if layout.noted else 0.5  # inches
         height = bottom + 1.75 * len(layout.keys) + 0.2
         self.figure = Figure(figsize=(9.5, height), dpi=DPI)
@@ -69,8 +68,8 @@ class Sheet:
         words = ((INK, 'flux'), (ERROR, '1\N{GREEK SMALL LETTER SIGMA} error'), (PALE, 'sky line'))
         lines = [Line2D([], [], color=colour, linewidth=0.9, label=word) for colour, word in words]
         axes[0].legend(handles=lines, loc='lower right', bbox_to_anchor=(0.93, 0.97), fontsize=6, frameon=False, ncol=3)
-        axes[-1].set_xlabel(f'wavelength [{unit_text(layout.wave_unit)}]')
-        self.figure.supylabel(f'flux [{unit_text(layout.unit)}]' if layout.unit else 'flux', fontsize=8, x=0.005)
+        axes[-1].set_xlabel(f'wavelength [{in_words(layout.wave_unit)}]')
+        self.figure.supylabel(f'flux [{in_words(layout.unit)}]' if layout.unit else 'flux', fontsize=8, x=0.005)
         self._notes = self.figure.text(
             0.985, 0.05 / height, '', ha='right', va='bottom', fontsize=6, color=QUIET, parse_math=False
         )
@@ -178,25 +177,3 @@ def _running(values: FloatArray, percent: float) -> FloatArray:
     level = np.percentile(values[: blocks * size].reshape(blocks, size), percent, axis=1)
     centres = (np.arange(blocks) + 0.5) * size - 0.5
     return np.interp(np.arange(len(values)), centres, level)
-
-
-def unit_text(unit: str) -> str:
-    """A FITS unit in common notation, '10⁻²⁰ erg s⁻¹ cm⁻² Å⁻¹'; text that astropy cannot read is returned unchanged."""
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        parsed = u.Unit(unit, parse_strict='silent')
-    if not isinstance(parsed, u.UnitBase):  # a magnitude
-        return unit
-    # The numerator first; lengths last and the wavelength after the area, as is the custom for fluxes.
-    factors = sorted(
-        zip(parsed.bases, parsed.powers, strict=True), key=lambda f: (f[1] < 0, f[0].physical_type == 'length', f[1])
-    )
-    words = [_power(base.to_string('unicode'), power) for base, power in factors]
-    exponent = np.log10(parsed.scale)
-    if parsed.scale != 1:
-        words.insert(0, _power('10', round(exponent)) if np.isclose(exponent, round(exponent)) else f'{parsed.scale:g}')
-    return ' '.join(words)
-
-
-def _power(base: str, power: float) -> str:
-    return base if power == 1 else base + f'{power}'.translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))

@@ -1,21 +1,29 @@
-"""The columns of the summary, and a source's row: what was measured, as plain values.
-
-`summary_files` writes the rows to files.
-"""
+"""The summary of a run: its columns, a source's row as plain values, and the files ``summary.ecsv`` and ``.fits``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autospec_lib.core import keys
+from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Kind, Products, Spectrum
 from autospec_lib.core.types import Cutout, FloatArray
 from autospec_lib.output import white_light
+from autospec_lib.output.source_file import printable
+from autospec_lib.output.units import parsed
 
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+NAMES = ('summary.ecsv', 'summary.fits')
+LONGEST = 60  # characters of a column's name in FITS
+EMPTY = {int: 0, float: np.nan, str: ''}
 Row = dict[str, Any]
 FLUX = 'flux'  # stands for the cube's unit
 
@@ -74,17 +82,17 @@ def columns(rows: Iterable[Mapping[str, Any]]) -> list[Column]:
     """
     rows = list(rows)
     marz = [column for column in MARZ if any(column.name in row for row in rows)]
-    named = {column.name for column in (*COLUMNS, *MARZ)}
-    found: list[str] = []
+    fixed = {column.name for column in (*COLUMNS, *MARZ)}
+    of_spectra: list[str] = []
     for row in rows:
         place = 0
         for name in row:
-            if name in named:
+            if name in fixed:
                 continue
-            if name not in found:
-                found.insert(place, name)
-            place = found.index(name) + 1
-    return [*SOURCE, *map(_column, found), *marz, *FILES]
+            if name not in of_spectra:
+                of_spectra.insert(place, name)
+            place = of_spectra.index(name) + 1
+    return [*SOURCE, *map(_column, of_spectra), *marz, *FILES]
 
 
 def _column(name: str) -> Column:
@@ -120,7 +128,7 @@ def measure(products: Products, cutout: Cutout) -> Row:
         'LEAKAGE': _fact(products, 'DBGROW'),
     }
     for key, spectrum in spectra.items():
-        row[f'SN_{key}'] = _median(_ratios(spectrum))
+        row[f'SN_{key}'] = _signal_to_noise(spectrum)
         row[f'FLUX_{key}'] = _median(spectrum.data)
     return row
 
@@ -140,13 +148,12 @@ def _median(values: FloatArray) -> float | None:
     return _plain(np.median(known)) if known.size else None
 
 
-def _ratios(spectrum: Spectrum) -> FloatArray:
-    """Signal-to-noise ratios (nl,), NaN where there is none."""
-    ratios = np.full(spectrum.data.shape, np.nan)
-    if spectrum.variance is not None:
-        known = spectrum.variance > 0
-        ratios[known] = spectrum.data[known] / np.sqrt(spectrum.variance[known])
-    return ratios
+def _signal_to_noise(spectrum: Spectrum) -> float | None:
+    """The median ratio of flux and error."""
+    if spectrum.variance is None:
+        return None
+    known = spectrum.variance > 0
+    return _median(spectrum.data[known] / np.sqrt(spectrum.variance[known]))
 
 
 def _magnitude(spectra: Mapping[str, Spectrum], cutout: Cutout) -> float | None:
@@ -165,8 +172,108 @@ def _width(products: Products, cutout: Cutout) -> float | None:
     white, segmap, own = products.white.data, products.segmaps[key].data, products.segmaps[key].central
     if not own or not (mask.data & (segmap == own)).any():
         return None
-    sky_mask = products.masks.get(keys.MASK_SKY)
-    sky = np.zeros(0) if sky_mask is None else white[sky_mask.data & np.isfinite(white)]
-    usable = np.isfinite(white) & ((segmap == 0) | (segmap == own))
+    sky = white[products.masks[keys.MASK_SKY].data & np.isfinite(white)]
     level = float(np.median(sky)) if sky.size else 0.0
+    usable = np.isfinite(white) & ((segmap == 0) | (segmap == own))
     return _plain(white_light.fwhm(white - level, usable, cutout.centre, cutout.pixel))
+
+
+def write(folder: Path, rows: Sequence[Row], unit: str) -> None:
+    """Write both files, each of which appears under its name when it is complete.
+
+    Parameters
+    ----------
+    folder : Path
+        The output folder.
+    rows : sequence of dict
+        One per source.
+    unit : str
+        That of fluxes.
+
+    Raises
+    ------
+    OSError
+        If they cannot be written.
+    """
+    from astropy.io import fits
+    from astropy.table import Table
+
+    table = Table([_filled([row.get(one.name) for row in rows], one, unit) for one in columns(rows)])
+    with complete_file(folder / NAMES[0]) as path:
+        table.write(path, format='ascii.ecsv')
+    with complete_file(folder / NAMES[1]) as path:
+        fits.HDUList([fits.PrimaryHDU(), _as_fits(table)]).writeto(path)
+
+
+def _filled(values: list[Any], column: Column, unit: str) -> Any:
+    """A column of the table; ``unit`` is that of fluxes."""
+    from astropy.table import Column as Plain
+    from astropy.table import MaskedColumn
+
+    kind = str if any(isinstance(value, str) for value in values) else column.kind
+    missing = [value is None for value in values]
+    data: NDArray[Any] = np.array([EMPTY[kind] if value is None else value for value in values], dtype=kind)
+    words = {
+        'name': column.name,
+        'description': column.text,
+        'unit': parsed(unit if column.unit == FLUX else column.unit),
+    }
+    if kind is not str and any(missing):
+        return MaskedColumn(data, mask=missing, **words)
+    return Plain(data, **words)
+
+
+def _as_fits(table: Table) -> Any:
+    """The table as FITS can hold it: texts in ASCII, short names, units of FITS or as astropy writes them."""
+    from astropy.io import fits
+
+    table = table.copy()
+    shown = [(column.unit, column.description) for column in table.columns.values()]
+    for name in table.colnames:
+        if table[name].dtype.kind == 'U':
+            table[name] = [printable(text) for text in table[name]]
+        table[name].unit = None  # astropy warns of units that are not those of FITS, and refuses 5e-17 of one
+        if len(name) > LONGEST:
+            table.rename_column(name, f'{name[:LONGEST]}_{table.index_column(name)}'.replace("'", '_'))
+    hdu = fits.table_to_hdu(table)
+    hdu.name = 'SUMMARY'
+    for number, (unit, text) in enumerate(shown, 1):
+        hdu.header[f'TCOMM{number}'] = text
+        if unit is not None:
+            hdu.columns[number - 1].unit = _in_fits(unit)
+    return hdu
+
+
+def _in_fits(unit: Any) -> str:
+    try:
+        return str(unit.to_string('fits'))
+    except ValueError:
+        return str(unit)
+
+
+def read(path: Path, unit: str) -> list[Row]:
+    """The rows of a ``summary.ecsv``; fluxes in another unit than this one are converted, or left out.
+
+    Raises
+    ------
+    Exception
+        Any error of astropy for a file that is not such a table.
+    """
+    from astropy.table import Table
+
+    table = Table.read(path, format='ascii.ecsv')
+    known = {column.name: column for column in columns([dict.fromkeys(table.colnames)])}
+    values = [_values(table[name], known[name], unit) for name in table.colnames]
+    return [dict(zip(table.colnames, row, strict=True)) for row in zip(*values, strict=True)]
+
+
+def _values(held: Any, column: Column, unit: str) -> list[Any]:
+    """The values of a column of the table, None where there is none; ``unit`` is the one that fluxes are wanted in."""
+    wanted = parsed(unit)
+    if column.unit == FLUX and held.unit != wanted:
+        if held.unit is None or wanted is None or not held.unit.is_equivalent(wanted):
+            return [None] * len(held)
+        held = held * held.unit.to(wanted)
+    kind = str if held.dtype.kind in 'UO' else column.kind
+    values = [None if hidden else kind(value) for value, hidden in zip(held, np.ma.getmaskarray(held), strict=True)]
+    return [None if value == '' or value != value else value for value in values]
