@@ -241,6 +241,14 @@ class Measured(Product):
 
     data: FloatArray
 
+    @property
+    def error(self) -> FloatArray:
+        """The standard deviation, for plots and tables; NaN where there is no positive variance."""
+        error = np.full(self.data.shape, np.nan)
+        if self.variance is not None:
+            np.sqrt(self.variance, where=self.variance > 0, out=error)
+        return error
+
 
 @dataclass(frozen=True)
 class Segmap(Product):

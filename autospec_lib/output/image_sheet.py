@@ -1,4 +1,4 @@
-"""Image panels in rows on one sheet, with the source marked in each.
+"""Image panels in rows on one sheet, with the source marked in each, and the colours of their values.
 
 All panels of a sheet are drawn in one Axes whose unit is the inch. With an Axes for each panel, nine tenths of the time
 would be spent on Axis and Tick objects; every source has about a dozen panels.
@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple, Self, TypeAlias
 
+import matplotlib
 import numpy as np
 from matplotlib.collections import LineCollection
+from matplotlib.colors import AsinhNorm, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.text import Text
@@ -20,10 +22,18 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from PIL import Image
 
-from autospec_lib.core.types import Cutout
-from autospec_lib.output.colours import FRAME, HALO, MARK
+from autospec_lib.core.numerics import robust_width
+from autospec_lib.core.types import Cutout, FloatArray
 from autospec_lib.output.figures import DPI, Canvas
 
+NO_VALUE = '#8c8c8c'
+MASK_COLOURS = ListedColormap(['#23263a', '#f2d98b'])
+# Background, the central object, then the other objects in turn.
+LABEL_COLOURS = ListedColormap(
+    ['#14161f', '#ffd23f', '#4c9be8', '#e4572e', '#57b894', '#b07cc6', '#e88fb4', '#8f7a5e', '#7fd1e0', '#a3b552']
+)
+RESIDUAL_COLOURS = matplotlib.colormaps['RdBu_r'].with_extremes(bad=NO_VALUE)
+FRAME, MARK, HALO = 'black', '#d62828', 'white'
 SIZE = 2.1  # the longer side of a panel; this and the following lengths are in inches
 GAP_X, GAP_Y = 0.15, 0.3
 LEFT, BOTTOM = 0.55, 0.5
@@ -31,7 +41,7 @@ TICK = 0.035
 SMALL = 7  # points, the size of tick labels
 # The marks, in shorter sides of a panel: four strokes around the source that leave its core free.
 REACH = 0.17
-STROKES = np.array([[(r * x, r * y) for r in (0.1, REACH)] for x, y in ((-1, 0), (1, 0), (0, -1), (0, 1))])
+STROKES = np.array([(-1, 0), (1, 0), (0, -1), (0, 1)])[:, None] * np.array([[0.1], [REACH]])  # (4, 2, 2)
 BORDER = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)])  # of a panel, in its width and height
 
 
@@ -44,7 +54,6 @@ class Panel(NamedTuple):
 
 
 Rows: TypeAlias = Sequence[Sequence[Panel | None]]
-Ticks: TypeAlias = list[tuple[float, str]]
 
 
 class _Place(NamedTuple):
@@ -182,9 +191,32 @@ class ImageSheet:
             text.set_text(word)
 
 
-def _ticks(zero: float, size: float, scale: float) -> Ticks:
+def _ticks(zero: float, size: float, scale: float) -> list[tuple[float, str]]:
     """Ticks at round offsets from the source along an edge of this size: positions and labels."""
     first, last = -zero / scale, (size - zero) / scale
     offsets = np.asarray(MaxNLocator(max(1, int(3 * size)), steps=[1, 2, 5, 10]).tick_values(first, last))
     inside = offsets[(offsets >= first) & (offsets <= last)]
     return [(zero + o * scale, f'{o:.6g}'.replace('-', '\N{MINUS SIGN}')) for o in inside]
+
+
+def stretch(values: FloatArray, percentiles: tuple[float, float], sigmas: float, share: float) -> Normalize:
+    """A scale of colours for an image: asinh shows faint outskirts and the core.
+
+    Parameters
+    ----------
+    values : array
+        NaN where there is no value.
+    percentiles : (float, float)
+        Those of the values at the ends of the scale.
+    sigmas, share : float
+        Where the scale is linear: up to this many standard deviations of the noise, and at least this share of its
+        range.
+    """
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return Normalize(0, 1)
+    low, middle, high = np.percentile(finite, [percentiles[0], 50, percentiles[1]])
+    width = max(sigmas * float(robust_width(finite - middle)), share * (high - low))
+    if high > low and width > 0:
+        return AsinhNorm(linear_width=width, vmin=low, vmax=high)
+    return Normalize(low - 1, high + 1)

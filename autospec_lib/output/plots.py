@@ -20,9 +20,18 @@ from autospec_lib.core import file_names, keys
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Products
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Ident, Segmap
-from autospec_lib.output.colours import LABEL_COLOURS, MASK_COLOURS, NO_VALUE, RESIDUAL_COLOURS, stretch
 from autospec_lib.output.figures import DPI, Kept
-from autospec_lib.output.image_sheet import ImageLayout, ImageSheet, Panel, Rows
+from autospec_lib.output.image_sheet import (
+    LABEL_COLOURS,
+    MASK_COLOURS,
+    NO_VALUE,
+    RESIDUAL_COLOURS,
+    ImageLayout,
+    ImageSheet,
+    Panel,
+    Rows,
+    stretch,
+)
 from autospec_lib.output.spectra_sheet import SpectraLayout, SpectraSheet
 
 # What differs from matplotlib's defaults.
@@ -93,21 +102,26 @@ def _spectra(products: Products, cutout: Cutout, kept: Kept) -> Image.Image:
         return sheet.draw(products, cutout)
 
 
-def save(pictures: Mapping[str, Image.Image], folder: Path, ident: Ident) -> list[Path]:
+def save(pictures: Mapping[str, Image.Image], folder: Path, ident: Ident) -> None:
     """Write each picture as ``<folder>/<ident>_<KEY>.jpg``, which appears only when it is complete.
+
+    Parameters
+    ----------
+    pictures : mapping of str to Image
+        By their keys, from `render`.
+    folder : Path
+        The folder of the source's pictures, which exists.
+    ident : int or str
+        The source's ID.
 
     Raises
     ------
     OSError
         If the folder cannot be written; no incomplete file is left.
     """
-    written = []
     for key, picture in pictures.items():
-        path = folder / file_names.picture(ident, key)
-        with complete_file(path) as temporary:
+        with complete_file(folder / file_names.picture(ident, key)) as temporary:
             picture.save(temporary, 'JPEG', quality=90, dpi=(DPI, DPI))
-        written.append(path)
-    return written
 
 
 def _image_rows(products: Products, colours: Colormap) -> Rows:
@@ -147,11 +161,12 @@ def _joint_panels(products: Products, colours: Colormap) -> list[Panel]:
 
 def _label_panel(key: str, product: Segmap) -> Panel:
     """One colour for each label; the background is dark, and the central object always has the same colour."""
-    segmap, central = product.data, product.central
-    labels = np.unique(segmap[(segmap > 0) & (segmap != central)])
-    others = LABEL_COLOURS.N - 2
-    shown = np.where(segmap > 0, 2 + np.searchsorted(labels, segmap) % others, 0)
-    shown = np.where((segmap == central) & (segmap > 0), 1, shown)
+    segmap = product.data
+    inside = segmap > 0
+    central = inside & (segmap == product.central)
+    others = np.unique(segmap[inside & ~central])
+    shown = np.where(inside, 2 + np.searchsorted(others, segmap) % (LABEL_COLOURS.N - 2), 0)
+    shown[central] = 1
     return Panel(key, shown, {'norm': Normalize(-0.5, LABEL_COLOURS.N - 0.5), 'cmap': LABEL_COLOURS})
 
 

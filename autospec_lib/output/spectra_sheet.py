@@ -101,11 +101,13 @@ class _Panel:
 
     def show(self, wave: FloatArray, spectrum: Measured) -> None:
         """Show this spectrum."""
-        noisy, nothing = sky_lines(spectrum), np.full(wave.shape, np.nan)
-        error = nothing if spectrum.variance is None else np.sqrt(spectrum.variance)
-        pale = np.where(_widened(noisy), spectrum.data, np.nan)
-        for line, values in zip(self._lines, (error, pale, np.where(noisy, np.nan, spectrum.data)), strict=True):
-            line.set_data(wave, values)
+        noisy = sky_lines(spectrum)
+        # Channels on sky lines with their neighbours on both sides, so that the pale curve joins the other one.
+        widened = noisy | np.roll(noisy, 1) | np.roll(noisy, -1)
+        error, pale, flux = self._lines
+        error.set_data(wave, spectrum.error)
+        pale.set_data(wave, np.where(widened, spectrum.data, np.nan))
+        flux.set_data(wave, np.where(noisy, np.nan, spectrum.data))
         self._axes.set_ylim(limits(spectrum.data, noisy))
 
 
@@ -113,11 +115,6 @@ def _drawn(products: Products) -> list[Spectrum]:
     """The reference spectrum, then those weighted by cross-correlation."""
     correlated = [one for one in products.spectra.values() if one.kind is Kind.CROSS_CORRELATION]
     return [products.spectra[products.reference], *correlated]
-
-
-def _widened(channels: BoolArray) -> BoolArray:
-    """The channels with their neighbours on both sides, so that the pale curve joins the other one."""
-    return channels | np.roll(channels, 1) | np.roll(channels, -1)
 
 
 def sky_lines(spectrum: Measured) -> BoolArray:
@@ -151,7 +148,10 @@ def limits(flux: FloatArray, noisy: BoolArray) -> tuple[float, float]:
     inner = np.zeros(len(flux), dtype=bool)
     inner[len(flux) // 60 : len(flux) - len(flux) // 60] = True
     finite = np.isfinite(flux)
-    values = next((flux[use] for use in (finite & inner & ~noisy, finite) if use.any()), np.zeros(1))
+    used = finite & inner & ~noisy
+    if not used.any():
+        used = finite
+    values = flux[used] if used.any() else np.zeros(1)
     ends = _running(values, 50) + _reach(values)
     low, high = min(0.0, ends.min()), max(0.0, ends.max())
     margin = 0.08 * (high - low) or 1.0

@@ -116,25 +116,22 @@ def measure(products: Products, cutout: Cutout) -> Row:
         int, float or str by column; None if there is no value. ID, position, status and file are added in `run`.
     """
     spectra = products.main_spectra
+    facts = {card: value for card, (value, _) in products.facts.items()}
     row: Row = {
         'NOTES': '; '.join(products.notes),
         'REFERENCE': products.reference,
-        'MASK': _fact(products, 'OBJMASK'),
-        'MASK_NPIX': _fact(products, 'OBJNPIX'),
-        'MASK_AREA': _fact(products, 'OBJAREA'),
+        'MASK': facts.get('OBJMASK'),
+        'MASK_NPIX': facts.get('OBJNPIX'),
+        'MASK_AREA': facts.get('OBJAREA'),
         'MAG_WHITE': _magnitude(spectra, cutout),
-        'FWHM_WHITE': _width(products, cutout),
-        'NEIGHBOURS': _fact(products, 'DBNUM'),
-        'LEAKAGE': _fact(products, 'DBGROW'),
+        'FWHM_WHITE': _width(products, facts.get('OBJMASK'), cutout),
+        'NEIGHBOURS': facts.get('DBNUM'),
+        'LEAKAGE': facts.get('DBGROW'),
     }
     for key, spectrum in spectra.items():
         row[f'SN_{key}'] = _signal_to_noise(spectrum)
         row[f'FLUX_{key}'] = _median(spectrum.data)
     return row
-
-
-def _fact(products: Products, card: str) -> Any:
-    return products.facts.get(card, (None, ''))[0]
 
 
 def _plain(value: Any) -> float | None:
@@ -150,10 +147,7 @@ def _median(values: FloatArray) -> float | None:
 
 def _signal_to_noise(spectrum: Spectrum) -> float | None:
     """The median ratio of flux and error."""
-    if spectrum.variance is None:
-        return None
-    known = spectrum.variance > 0
-    return _median(spectrum.data[known] / np.sqrt(spectrum.variance[known]))
+    return _median(spectrum.data / spectrum.error)
 
 
 def _magnitude(spectra: Mapping[str, Spectrum], cutout: Cutout) -> float | None:
@@ -163,12 +157,12 @@ def _magnitude(spectra: Mapping[str, Spectrum], cutout: Cutout) -> float | None:
     return _plain(white_light.ab_magnitude(total.data, total.unit, cutout.wave, cutout.grid.wave_unit))
 
 
-def _width(products: Products, cutout: Cutout) -> float | None:
+def _width(products: Products, mask_key: Any, cutout: Cutout) -> float | None:
     """The width in white light, None where the source is not detected there."""
-    mask = products.masks.get(_fact(products, 'OBJMASK'))
     key = keys.segmap(next(iter(products.images), ''))
-    if mask is None or key not in products.segmaps:
+    if mask_key not in products.masks or key not in products.segmaps:
         return None
+    mask = products.masks[mask_key]
     white, segmap, own = products.white.data, products.segmaps[key].data, products.segmaps[key].central
     if not own or not (mask.data & (segmap == own)).any():
         return None

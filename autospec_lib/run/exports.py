@@ -1,7 +1,4 @@
-"""Files with one spectrum of every source, made from the sources' own files at the end of a run.
-
-It is that of the joint extraction or, where a source has none, its reference spectrum.
-"""
+"""Files with one spectrum of every source, made from the sources' own files at the end of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from autospec_lib.core import file_names
-from autospec_lib.core.products import Group, Kind
+from autospec_lib.core.products import Group
 from autospec_lib.output import marz, source_file
 from autospec_lib.output.summary import Row
 from autospec_lib.run.job import Job
@@ -34,11 +31,7 @@ def _entries(job: Job, rows: Sequence[Row]) -> Iterator[marz.Entry]:
         if not row.get('FILE'):
             continue
         try:
-            products = source_file.read(job.output / row['FILE'], last=Group.SPECTRUM)
-            spectrum = next(
-                (one for one in products.spectra.values() if one.kind is Kind.JOINT),
-                products.spectra[products.reference],
-            )
+            spectrum = source_file.read(job.output / row['FILE'], last=Group.SPECTRUM).for_redshifts
         except (OSError, KeyError, ValueError):  # it has been removed or replaced meanwhile
             continue
         if len(spectrum.data) == len(job.cube.wave) and np.isfinite(spectrum.data).any():

@@ -12,7 +12,6 @@ from autospec_lib.core.products import Group, Kind, Products, Spectrum, by_key
 from autospec_lib.core.types import Cutout, Grid, Mask, Measured, Segmap, Target, Voxels
 from autospec_lib.output import plots, spectra_sheet
 from autospec_lib.output.figures import Kept
-from autospec_lib.output.units import in_words
 
 NL, NY, NX = 400, 21, 25
 WAVE = 4750 + 1.25 * np.arange(NL)
@@ -229,35 +228,20 @@ def test_spectra_with_gaps_and_without_variance_are_drawn(products, cutout, vari
     plots.save(plots.render(products, cutout, 'viridis', Kept()), tmp_path, 7)
 
 
-@pytest.mark.parametrize(
-    ('unit', 'text'),
-    [
-        ('10**-20 erg Angstrom-1 s-1 cm-2', '10⁻²⁰ erg s⁻¹ cm⁻² Å⁻¹'),
-        ('10**(-20)*erg/s/cm**2/Angstrom', '10⁻²⁰ erg s⁻¹ cm⁻² Å⁻¹'),
-        ('2.5e-17 W/m2/um', '2.5e-17 W m⁻² µm⁻¹'),
-        ('MJy sr-1', 'MJy sr⁻¹'),
-        ('Angstrom', 'Å'),
-        ('FLAM$16$', 'FLAM$16$'),
-        ('mag(AB)', 'mag(AB)'),
-    ],
-)
-def test_units_are_readable(unit, text):
-    assert in_words(unit) == text
-
-
 @pytest.mark.parametrize('shape', [(3, 3), (1, 1), (40, 3)])
 def test_odd_cutouts(products, cutout, shape, tmp_path):
     small = Measured(np.arange(float(np.prod(shape))).reshape(shape))
     odd = Cutout(cutout.target, Voxels(np.zeros((1, *shape))), WAVE[:1], (0.0, 0.0), (0.2, 0.2), cutout.grid)
     only = Spectrum(np.ones(1), np.ones(1), tag='A', kind=Kind.SUM)
     one = Products({Group.SPECTRUM: {'A': only}, Group.IMAGE: {'MUSE_WHITE': small}}, reference='A')
-    assert len(plots.save(plots.render(one, odd, 'viridis', Kept()), tmp_path, 7)) == 2
+    plots.save(plots.render(one, odd, 'viridis', Kept()), tmp_path, 7)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_saved_files_are_jpegs_and_nothing_else_is_left(products, cutout, tmp_path):
     (tmp_path / '.7_XCOR.jpg.123.tmp').write_bytes(b'torn')
-    paths = plots.save(plots.render(products, cutout, 'viridis', Kept()), tmp_path, 7)
-    assert sorted(tmp_path.iterdir()) == sorted(paths)
+    plots.save(plots.render(products, cutout, 'viridis', Kept()), tmp_path, 7)
+    paths = sorted(tmp_path.iterdir())
     assert [path.name for path in paths] == ['7_IMAGES.jpg', '7_MASKS.jpg', '7_SPECTRA.jpg', '7_XCOR.jpg']
     assert all(path.read_bytes()[:3] == b'\xff\xd8\xff' for path in paths)
 

@@ -23,9 +23,9 @@ from autospec_lib.core import file_names
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.types import Ident
 
-PAGE, FOLDER, TABLE = 'index.html', file_names.REPORT, 'sources.js'
-FUNCTION = 'autospecTable'  # of the page
-MARK = b'<meta name="generator" content="AutoSpec">'
+PAGE, TABLE = 'index.html', 'sources.js'
+TABLE_FUNCTION = 'autospecTable'  # of the page
+GENERATOR = b'<meta name="generator" content="AutoSpec">'
 LIBRARY, FIRST = 'plotly.min.js', 'theme.js'
 OWN = Path(__file__).parent / 'page'
 # JSON is JavaScript, but a browser looks for the end of a script, and for comments, before it reads the JavaScript.
@@ -87,8 +87,8 @@ def obstacle(output: Path) -> str:
         return 'no report is written: the Python package plotly is not installed; install it with: pip install plotly'
     if is_foreign(output):
         return (
-            f'no report is written: {output / PAGE} or {output / FOLDER} is not from AutoSpec; rename it, or set '
-            'another OUTPUT, or REPORT = False'
+            f'no report is written: {output / PAGE} or {output / file_names.REPORT} is not from AutoSpec; rename it, '
+            'or set another OUTPUT, or REPORT = False'
         )
     return ''
 
@@ -97,13 +97,13 @@ def is_foreign(output: Path) -> bool:
     """Whether a page or folder that AutoSpec did not write is where the report would be written."""
     try:
         with (output / PAGE).open('rb') as file:
-            if MARK not in file.read(4096):
+            if GENERATOR not in file.read(4096):
                 return True
     except FileNotFoundError:
         pass
     except OSError:  # a folder, or a file that cannot be read
         return True
-    folder = output / FOLDER
+    folder = output / file_names.REPORT
     if not folder.is_dir():
         return folder.exists()
     held = {path.name for path in folder.iterdir() if not path.name.startswith('.')}
@@ -129,7 +129,7 @@ def install(output: Path) -> None:
     OSError
         If they cannot be written.
     """
-    folder = output / FOLDER
+    folder = output / file_names.REPORT
     folder.mkdir(parents=True, exist_ok=True)
     goals = {path: folder / path.name for path in (*_own(), library()) if path is not None}
     goals[OWN / PAGE] = output / PAGE
@@ -143,7 +143,7 @@ def remove(output: Path) -> None:
     """Remove the page and the table of an earlier run, which would be mistaken for this run's."""
     if not is_foreign(output):
         (output / PAGE).unlink(missing_ok=True)
-        (output / FOLDER / TABLE).unlink(missing_ok=True)
+        (output / file_names.REPORT / TABLE).unlink(missing_ok=True)
 
 
 def write_table(
@@ -179,9 +179,9 @@ def write_table(
         'rows': [[row.get(name) for name, *_ in columns] for row in rows],
         'previews': [_preview(row['ID'], previews) for row in rows],
     }
-    (output / FOLDER).mkdir(parents=True, exist_ok=True)
-    with complete_file(output / FOLDER / TABLE, flush=False) as temporary:
-        temporary.write_text(script(FUNCTION, table), encoding='ascii')
+    (output / file_names.REPORT).mkdir(parents=True, exist_ok=True)
+    with complete_file(output / file_names.REPORT / TABLE, flush=False) as temporary:
+        temporary.write_text(script(TABLE_FUNCTION, table), encoding='ascii')
 
 
 def _preview(ident: Ident, previews: Mapping[str, Mapping[str, str]]) -> list[str]:

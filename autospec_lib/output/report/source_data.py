@@ -24,18 +24,18 @@ from PIL import Image
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Products, Spectrum
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray
-from autospec_lib.output.colours import stretch
+from autospec_lib.output.image_sheet import stretch
 from autospec_lib.output.report.page import binary, script
 from autospec_lib.output.spectra_sheet import sky_lines
 from autospec_lib.output.units import in_words
 
-FUNCTION = 'autospecSource'  # of the page
+SOURCE_FUNCTION = 'autospecSource'  # of the page
 HEAD = 16384  # bytes at the beginning of a file of data that hold the preview
 NOT_SHOWN = ('FPRINT', 'REFSPEC', 'OBJMASK', 'OBJNPIX', 'OBJAREA', 'DBNUM', 'DBGROW')  # cards that the summary has, too
 SIDE = 32  # most pixels of a small image along an axis
 GAP = 1  # pixels between two
 BINS = 96  # of the outline
-COLOURS = 63  # of a small image; one more is transparent
+LEVELS = 63  # of a small image; one more is transparent
 
 
 def write(path: Path, products: Products, cutout: Cutout, cmap: str, links: Mapping[str, str]) -> dict[str, str]:
@@ -70,7 +70,7 @@ def write(path: Path, products: Products, cutout: Cutout, cmap: str, links: Mapp
     content = _content(products, cutout, cmap, links) | {'spectra': listed}
     path.parent.mkdir(parents=True, exist_ok=True)
     with complete_file(path, flush=False) as temporary:
-        temporary.write_text(script(FUNCTION, content, numbers), encoding='ascii')
+        temporary.write_text(script(SOURCE_FUNCTION, content, numbers), encoding='ascii')
     return dict(content['preview'])
 
 
@@ -79,7 +79,7 @@ def read_preview(path: Path) -> dict[str, str] | None:
 
     It is at the beginning of the file; the rest is not read.
     """
-    beginning, end = f'{FUNCTION}({{"preview":', ');\n'
+    beginning, end = f'{SOURCE_FUNCTION}({{"preview":', ');\n'
     try:
         with path.open('rb') as file:
             text = file.read(HEAD).decode('ascii')
@@ -127,7 +127,7 @@ def _numbers(spectra: Mapping[str, Spectrum]) -> tuple[list[dict[str, Any]], str
         listed.append({'key': key, 'about': one.kind.value, 'errors': one.variance is not None})
         rows.append(one.data)
         if one.variance is not None:
-            rows.append(np.sqrt(one.variance, where=one.variance > 0, out=np.full(one.variance.shape, np.nan)))
+            rows.append(one.error)
     return listed, binary(np.concatenate(rows))
 
 
@@ -151,11 +151,10 @@ def _angstrom(unit: str) -> float | None:
 def _ranges(wave: FloatArray, chosen: BoolArray) -> list[list[float]]:
     """First and last wavelength of each run of channels, from edge to edge."""
     steps = np.flatnonzero(np.diff(np.concatenate([[False], chosen, [False]]).astype(int)))
+    first, last = steps[::2], steps[1::2] - 1
     half = np.abs(np.gradient(wave)) / 2 if len(wave) > 1 else np.zeros(1)
-    return [
-        [round(float(wave[first] - half[first]), 4), round(float(wave[last - 1] + half[last - 1]), 4)]
-        for first, last in zip(steps[::2], steps[1::2], strict=True)
-    ]
+    edges = np.stack([wave[first] - half[first], wave[last] + half[last]], axis=1)
+    return list(edges.round(4).tolist())
 
 
 def thumbnails(images: Sequence[FloatArray], cmap: str) -> str:
@@ -171,18 +170,18 @@ def thumbnails(images: Sequence[FloatArray], cmap: str) -> str:
     if not images:
         return ''
     small = [_levels(_reduced(image)) for image in images]
-    gap = np.full((len(small[0]), GAP), COLOURS, np.uint8)
+    gap = np.full((len(small[0]), GAP), LEVELS, np.uint8)
     strip = np.hstack([part for level in small for part in (level, gap)][:-1])
     picture = Image.fromarray(strip[::-1])
     picture.putpalette(_palette(cmap))
     file = io.BytesIO()
-    picture.save(file, 'PNG', transparency=COLOURS, optimize=False)
+    picture.save(file, 'PNG', transparency=LEVELS, optimize=False)
     return f'data:image/png;base64,{base64.b64encode(file.getvalue()).decode("ascii")}'
 
 
 @lru_cache(maxsize=4)
 def _palette(cmap: str) -> bytes:
-    table = matplotlib.colormaps[cmap](np.linspace(0, 1, COLOURS), bytes=True)[:, :3]
+    table = matplotlib.colormaps[cmap](np.linspace(0, 1, LEVELS), bytes=True)[:, :3]
     return bytes([*table.ravel().tolist(), 0, 0, 0])
 
 
@@ -196,7 +195,7 @@ def _levels(image: FloatArray) -> NDArray[np.uint8]:
     """Indices of colours, from just below the background to the peak."""
     scale = stretch(image, (5, 99.8), sigmas=2, share=0.03)
     shown = np.clip(np.ma.getdata(scale(np.nan_to_num(image))), 0, 1)
-    return np.where(np.isfinite(image), np.rint(shown * (COLOURS - 1)), COLOURS).astype(np.uint8)
+    return np.where(np.isfinite(image), np.rint(shown * (LEVELS - 1)), LEVELS).astype(np.uint8)
 
 
 def outline(flux: FloatArray, noisy: BoolArray) -> str:
@@ -229,6 +228,6 @@ def _limits(flux: FloatArray) -> tuple[float, float]:
     """Limits that include zero and every line but no hot voxel: a channel counts up to twice the median of three."""
     if len(flux) < 3:
         return min([0.0, *flux]), max([0.0, *flux])
-    twice = 2 * np.median([flux[:-2], flux[1:-1], flux[2:]], axis=0)
-    low, high = np.maximum(flux[1:-1], twice).min(), np.minimum(flux[1:-1], twice).max()
-    return min(0.0, float(low)), max(0.0, float(high))
+    inner = flux[1:-1]
+    twice = 2 * np.median([flux[:-2], inner, flux[2:]], axis=0)
+    return min(0.0, float(np.maximum(inner, twice).min())), max(0.0, float(np.minimum(inner, twice).max()))
