@@ -25,7 +25,7 @@ from speed import machine, make_folder, open_job, report
 from autospec_lib import pipeline
 from autospec_lib.core.errors import SourceError
 from autospec_lib.inputs import cutouts
-from autospec_lib.output import summary_columns
+from autospec_lib.output import summary
 from autospec_lib.run import report as run_report
 from autospec_lib.run.results import Outcome, Results
 
@@ -60,7 +60,7 @@ def write(folder: Path, number: int) -> list[tuple[str, str]]:
             outcome = Outcome(target.id, 0.0, measured=measured[target.id % len(made)], preview=preview)
             results.add(outcome)
 
-    measured = [summary_columns.measure(products, cutout) for cutout, products in made]
+    measured = [summary.measure(products, cutout) for cutout, products in made]
     data, table = timed(write_all), timed(lambda: page.write(results))
     size = sum(path.stat().st_size for path in (job.output / 'report').rglob('*.js')) / 1e6
     both = [data[place] + table[place] for place in (0, 1)]

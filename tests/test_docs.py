@@ -14,7 +14,7 @@ from autospec_lib.cli import command
 from autospec_lib.cli.command import main
 from autospec_lib.config import param_file, parameters_page, params, sextractor
 from autospec_lib.inputs.catalogs import column_names
-from autospec_lib.output import summary_columns
+from autospec_lib.output import summary
 from autospec_lib.output.report import page as report
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -138,16 +138,16 @@ def test_the_tables_of_products_and_cards_are_what_a_file_holds(extracted):
 
 def test_the_columns_of_the_summary_stand_in_their_table_with_units_and_texts():
     text = section('docs/output.md', 'Summary')
-    for column in (*summary_columns.COLUMNS, *summary_columns.OF_SPECTRA):
-        name = column.name + '<key>' * (column in summary_columns.OF_SPECTRA)
-        unit = 'of the cube' if column.unit == summary_columns.FLUX else column.unit
+    for column in (*summary.COLUMNS, *summary.OF_SPECTRA):
+        name = column.name + '<key>' * (column in summary.OF_SPECTRA)
+        unit = 'of the cube' if column.unit == summary.FLUX else column.unit
         assert f'\n| `{name}` | {unit} | {column.text} |\n' in text
-    assert len(first_column(text)) == len(summary_columns.COLUMNS) + len(summary_columns.OF_SPECTRA)
+    assert len(first_column(text)) == len(summary.COLUMNS) + len(summary.OF_SPECTRA)
 
 
 def test_the_columns_with_results_of_marz_stand_in_their_table():
     text = section('docs/output.md', 'MARZ')
-    for column in summary_columns.MARZ:
+    for column in summary.MARZ:
         assert f'\n| `{column.name}` | {column.text} |\n' in text
 
 

@@ -64,7 +64,7 @@ def test_the_total_is_the_source_without_the_sky():
     cutout = make_cutout()
     cutout = changed(cutout, data=cutout.voxels.data + 50.0)
     products = process(cutout)
-    mask = products.masks['MASK_INTER']
+    mask = products.masks['MASK_INTER'].data
     expected = SPECTRUM * gaussian(10, 11, 1.5, (NY, NX))[mask].sum()
     sigma = np.sqrt(products.spectra['MUSE_TOT_SKYSUB'].variance)
     assert np.std((products.spectra['MUSE_TOT_SKYSUB'].data - expected) / sigma) == pytest.approx(1, abs=0.35)
@@ -84,16 +84,16 @@ def test_an_aperture_reference_adds_its_masks_and_confines_the_cross_correlation
     cutout.voxels.data[:, 0, 0] = 1e6
     products = process(cutout, aper=(0.6, 1.0), use_imgs=False, sky_sub=False)
     assert products.reference == 'MUSE_APER_0.6'
-    inside = products.masks['MASK_APER_0.6_OBJ']
+    inside = products.masks['MASK_APER_0.6_OBJ'].data
     assert inside.sum() == 25
-    np.testing.assert_array_equal(products.masks['MASK_APER_0.6_SKY'], ~inside)
+    np.testing.assert_array_equal(products.masks['MASK_APER_0.6_SKY'].data, ~inside)
     assert products.spectra['MUSE_TOT'].data.max() > 1e6
     assert products.spectra['CROSS_CORRELATION'].data.max() < 1e5
 
 
 def test_masks_come_from_the_users_maps_alone_when_use_imgs_is_false():
     products = process(make_cutout(segmaps={'MINE': square(5, 7, 6, 9)}), use_imgs=False)
-    np.testing.assert_array_equal(products.masks['MASK_UNION'], square(5, 7, 6, 9) > 0)
+    np.testing.assert_array_equal(products.masks['MASK_UNION'].data, square(5, 7, 6, 9) > 0)
 
 
 def test_an_empty_intersection_falls_back_to_the_union():
@@ -120,12 +120,12 @@ def test_the_circle_that_stands_for_a_source_is_no_sky():
     assert products.notes[0] == 'no detection: a circle of radius 1 arcsec is the object mask'
     assert_allclose(products.spectra['MUSE_SKY'].data, 7)
     assert_allclose(products.spectra['MUSE_TOT_SKYSUB'].data, 100 * inside.sum())
-    np.testing.assert_array_equal(products.masks['MASK_SKY'], ~inside)
+    np.testing.assert_array_equal(products.masks['MASK_SKY'].data, ~inside)
 
 
 def test_a_circle_between_spaxel_centres_is_one_spaxel():
     products = process(replace(cutout := make_cutout(ref='0.1'), centre=(10.4, 11.45)), aper=(0.1,))
-    mask = products.masks['MASK_APER_0.1_OBJ']
+    mask = products.masks['MASK_APER_0.1_OBJ'].data
     assert mask.sum() == 1
     assert mask[10, 11]
     spectrum = products.spectra['CROSS_CORRELATION_SKYSUB'].data + products.spectra['MUSE_SKY'].data
@@ -153,7 +153,7 @@ def test_without_sky_pixels_nothing_is_subtracted_and_the_names_say_so():
 def test_images_are_segmented_exactly_on_the_grid_and_weigh_as_they_are():
     band, moved = gaussian(10, 11, 1.2, (NY, NX)) * 1e4, gaussian(11, 12, 1.2, (NY, NX)) * 1e4
     products = process(replace(make_cutout({'G': band}), detection={'G': moved}))
-    ys, xs = np.nonzero(products.segmaps['SEG_G'])
+    ys, xs = np.nonzero(products.segmaps['SEG_G'].data)
     assert (ys.mean(), xs.mean()) == pytest.approx((11, 12), abs=0.3)
     np.testing.assert_array_equal(products.images['G'].data, band)
 
@@ -161,7 +161,7 @@ def test_images_are_segmented_exactly_on_the_grid_and_weigh_as_they_are():
 def test_an_image_that_is_flat_in_the_mask_weighs_equally():
     products = process(make_cutout({'FLAT': np.ones((NY, NX))}), sky_sub=False)
     assert 'FLAT is flat in the object mask: equal weights used' in products.notes
-    number = products.masks['MASK_UNION'].sum()
+    number = products.masks['MASK_UNION'].data.sum()
     assert_allclose(products.spectra['FLAT'].data * 1.0, products.spectra['MUSE_TOT'].data, rtol=1e-9)
     assert_allclose(products.spectra['FLAT'].variance, number)
 

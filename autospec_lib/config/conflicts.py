@@ -11,19 +11,10 @@ from typing import TypeAlias
 from autospec_lib.config.params import Params
 from autospec_lib.core import keys
 from autospec_lib.core.errors import near
+from autospec_lib.core.keys import MUSE, Names
 
 # The parameters involved (the message gives the line of the first), and what is wrong.
 Problem: TypeAlias = tuple[tuple[str, ...], str]
-
-_RESERVED = (keys.WHITE, keys.SKY, keys.TOTAL, keys.PSF, keys.DEBLEND, keys.RESIDUAL)
-_RESERVED_STARTS = (
-    keys.XCOR,
-    keys.PROFILE,
-    keys.aperture(0).removesuffix('0.0'),
-    keys.segmap(''),
-    keys.object_mask(''),
-)
-_RESERVED_ENDS = (keys.SKYSUB, keys.CONTSUB)
 
 
 def faults(params: Params, folder: Path) -> Iterator[Problem]:
@@ -96,12 +87,7 @@ def _without_xcor(params: Params, written: Container[str]) -> Iterator[Problem]:
 
 
 def _apertures(params: Params) -> Iterator[Problem]:
-    first: dict[str, float] = {}
     for radius in params.aper:
-        key = keys.aperture(radius)
-        if key in first:
-            yield ('APER',), f'APER: {first[key]} and {radius} would both be written as {key}; keep one of them'
-        first.setdefault(key, radius)
         if params.mode == 'param' and radius > params.size / 2:
             allowed = f'expected at most {params.size / 2} arcsec, or a larger SIZE'
             yield ('APER', 'SIZE', 'MODE'), f'APER = {radius} is larger than half of SIZE = {params.size}; {allowed}'
@@ -131,12 +117,11 @@ def _reserved_tags(params: Params) -> Iterator[Problem]:
     images = {keys.image_tag(file) for file in params.img}
     for file in params.img:
         tag = keys.image_tag(file)
-        own = tag in _RESERVED or keys.is_own(tag, params.prefix)
-        if own or tag.startswith(_RESERVED_STARTS) or tag.endswith(_RESERVED_ENDS):
+        if any(Names(prefix).owns(tag) for prefix in (MUSE, params.prefix)):
             yield ('IMG',), f'IMG = {file!r} has the tag {tag}, which is a name that AutoSpec writes; rename the file'
     for file in params.seg:
         tag = keys.image_tag(file)
-        if tag in images | {keys.prefixed(keys.WHITE, params.prefix or keys.MUSE)}:
+        if tag in images | {Names(params.prefix or MUSE).white}:
             problem = f'would be written as {keys.segmap(tag)}, as the map made from the image {tag} is'
             yield ('SEG', 'IMG'), f'SEG = {file!r} {problem}; rename the file'
 
@@ -185,7 +170,7 @@ def _reference(params: Params) -> Iterator[Problem]:
     images = [keys.image_tag(file) for file in params.img]
     if params.deblend:
         images.append(keys.DEBLEND)
-    if keys.reference(params.ref, images, params.aper, bool(params.deblend)) is not None:
+    if Names(radii=params.aper).reference(params.ref, images, bool(params.deblend)) is not None:
         return
     allowed = ', '.join(["''", *map(repr, images), *map(str, params.aper)])
     hint = near(params.ref, images) if keys.aperture_radius(params.ref) is None else '; add it to APER'

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autospec_lib.core.statistics import robust_width
+from autospec_lib.core.numerics import robust_width
 from autospec_lib.core.types import FloatArray, IntArray, Voxels
 
 N_BINS = 16

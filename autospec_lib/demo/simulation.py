@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from autospec_lib.core.interpolation import linear_weights
+from autospec_lib.core.numerics import linear_weights
 from autospec_lib.core.types import FloatArray
 from autospec_lib.demo.rendering import PIXEL, Galaxy, profiles, sharp_image
 from autospec_lib.demo.true_spectra import galaxy_spectrum, sky_variance

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from autospec_lib.core import geometry, keys
+from autospec_lib.core.keys import Names
 from autospec_lib.core.types import BoolArray, Cutout, IntArray
 from autospec_lib.detection import masks
 
@@ -69,10 +70,22 @@ def choose(
     return SourceMasks({keys.MASK_SKY: sky} | found, sky, target, target, wanted, tuple(notes))
 
 
-def with_aperture(found: SourceMasks, cutout: Cutout, radius: float) -> SourceMasks:
-    """Spectra weighted by cross-correlation come from inside the circle when the reference is an aperture."""
+def with_aperture(found: SourceMasks, cutout: Cutout, radius: float, names: Names) -> SourceMasks:
+    """Spectra weighted by cross-correlation come from inside the circle when the reference is an aperture.
+
+    Parameters
+    ----------
+    found : SourceMasks
+        The masks without the circle.
+    cutout : Cutout
+        Where the circle lies.
+    radius : float
+        Its radius in arcsec.
+    names : Names
+        The keys of its masks.
+    """
     inside = circle(cutout, cutout.centre, radius)
-    named = {keys.aperture_mask(radius, 'SKY'): ~inside, keys.aperture_mask(radius, 'OBJ'): inside}
+    named = {names.aperture_mask(radius, 'SKY'): ~inside, names.aperture_mask(radius, 'OBJ'): inside}
     return replace(found, named=found.named | named, xcor=inside)
 
 

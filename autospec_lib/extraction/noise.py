@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from autospec_lib.core.products import Kind, Products
-from autospec_lib.core.statistics import robust_width
+from autospec_lib.core.numerics import robust_width
+from autospec_lib.core.products import Group, Kind, Products
 from autospec_lib.core.types import BoolArray, FloatArray, Voxels
 
 # Weights below this share of the largest one are ignored here: they hardly contribute to the noise.
@@ -77,7 +77,7 @@ def with_empirical_noise(products: Products, voxels: Voxels, sky: BoolArray) -> 
     notes = [
         f'{note} ({", ".join(key for key in failed if failed[key] == note)})' for note in dict.fromkeys(failed.values())
     ]
-    return products | Products(spectra=spectra, facts=facts, notes=tuple(notes))
+    return products | Products({Group.SPECTRUM: spectra}, facts=facts, notes=tuple(notes))
 
 
 def empirical_factor(

@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Iterator, Sequence
 from math import ceil
 
-from autospec_lib.core import keys
 from autospec_lib.core.errors import SourceError
+from autospec_lib.core.keys import Names
 from autospec_lib.core.types import Target
 from autospec_lib.inputs import cutouts
 from autospec_lib.output.source_file import BLOCK
@@ -77,11 +77,11 @@ def _cube(job: Job) -> Iterator[str]:
 
 
 def _reference(job: Job, target: Target) -> str:
-    radii = [*job.params.aper, *([] if target.aper is None else [target.aper])]
-    tag = keys.reference(target.ref, job.cube.images, radii, bool(job.params.deblend))
+    names = Names.of_source(job.prefix, job.params.aper, target.aper)
+    tag = names.reference(target.ref, job.cube.images, bool(job.params.deblend))
     if tag is None:
-        return f'{keys.prefixed(keys.WHITE, job.prefix)} ({target.ref!r} is neither in IMG nor in APER)'
-    return keys.prefixed(tag, job.prefix)
+        return f'{names.white} ({target.ref!r} is neither in IMG nor in APER)'
+    return tag
 
 
 def memory(job: Job, spaxels: int, processes: int) -> float:

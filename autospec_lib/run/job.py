@@ -12,8 +12,9 @@ from pathlib import Path
 from autospec_lib import __version__
 from autospec_lib.config import conflicts, sextractor
 from autospec_lib.config.params import Params
-from autospec_lib.core import keys
+from autospec_lib.core import file_names, keys
 from autospec_lib.core.errors import InputError, collected, near
+from autospec_lib.core.products import Group
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 from autospec_lib.core.types import Ident, Target
 from autospec_lib.inputs import cutouts, images
@@ -21,9 +22,8 @@ from autospec_lib.inputs.catalogs import catalog, given_positions
 from autospec_lib.inputs.cubes import psf_setting
 from autospec_lib.inputs.cubes.cube import OpenCube, open_cube
 from autospec_lib.output import spectra_1d
-from autospec_lib.output.kept import Kept
+from autospec_lib.output.figures import Kept
 from autospec_lib.output.report import page
-from autospec_lib.output.selection import Wanted
 from autospec_lib.run import output_folder
 
 # Parameters that do not change the content of a source's file or plots. CMAP is not among them: it changes plots.
@@ -79,7 +79,7 @@ class Job:
 
     def path(self, target: Target) -> Path:
         """The path of a source's file."""
-        return self.output / f'{self.params.pre_out}{keys.file_stem(target.id)}.fits'
+        return self.output / f'{self.params.pre_out}{file_names.file_stem(target.id)}.fits'
 
     def picture(self, target: Target, key: str) -> Path:
         """The path of a plot.
@@ -89,13 +89,13 @@ class Job:
         target : Target
             The source.
         key : str
-            Which of `keys.PICTURES`.
+            Which of `file_names.PICTURES`.
         """
-        return self.output / 'images' / keys.file_stem(target.id) / keys.picture(target.id, key)
+        return self.output / 'images' / file_names.file_stem(target.id) / file_names.picture(target.id, key)
 
     def data(self, target: Target) -> Path:
         """The path of the report's file on a source."""
-        return self.output / keys.REPORT / 'data' / keys.report_data(target.id)
+        return self.output / file_names.REPORT / 'data' / file_names.report_data(target.id)
 
     @property
     def spectra(self) -> Path:
@@ -114,17 +114,18 @@ class Job:
         """The prefix of AutoSpec's own names: the user's choice, else the instrument's."""
         return self.params.prefix or self.cube.instrument.prefix
 
-    def apertures(self, target: Target) -> dict[str, float]:
-        """The radii of a source's apertures in arcsec, by the tags of their sums."""
-        # If two radii have the same tag, the radius in APER is used.
-        radii = (*([] if target.aper is None else [target.aper]), *self.params.aper)
-        return {keys.prefixed(keys.aperture(radius), self.prefix): radius for radius in radii}
-
     @property
-    def wanted(self) -> Wanted:
-        """Which products go into the files."""
+    def written(self) -> set[Group]:
+        """The groups of products that go into the files."""
         params = self.params
-        return Wanted(params.out_spec, params.out_img, params.out_seg, params.out_mask, params.out_xcor)
+        switches = {
+            Group.IMAGE: params.out_img,
+            Group.FITTED: params.out_img,
+            Group.SEGMAP: params.out_seg,
+            Group.MASK: params.out_mask,
+            Group.MAP: params.out_xcor,
+        }
+        return {group for group in Group if switches.get(group, True)}
 
     @property
     def origin(self) -> dict[str, str]:
@@ -199,7 +200,7 @@ def prepare(
     chosen = _selected(listed.targets, request.idents, params.catalog)
     # MPDAF logs warnings on things that are normal here, such as an image that is larger than the cube.
     logging.getLogger('mpdaf').setLevel(logging.WARNING if params.warnings else logging.ERROR)
-    output_folder.check_names(folder, params, {keys.file_stem(ident) for ident in chosen})
+    output_folder.check_names(folder, params, {file_names.file_stem(ident) for ident in chosen})
     if write_defaults:
         sextractor.install_defaults(folder)
     settings, ignored = sextractor.load(folder)

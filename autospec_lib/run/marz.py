@@ -8,16 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from autospec_lib.core import keys
+from autospec_lib.core import file_names
 from autospec_lib.core.errors import InputError, way_out, writing
+from autospec_lib.core.products import Group
 from autospec_lib.inputs import marz_results
-from autospec_lib.output import marz, read_back
+from autospec_lib.output import marz, source_file
 from autospec_lib.run.job import Job
 from autospec_lib.run.output_folder import locked
 from autospec_lib.run.report import Page
 from autospec_lib.run.results import Results, write_summary
-
-FOR_REDSHIFTS = keys.DEBLEND  # or, where a source has none, its reference spectrum
 
 
 def write(results: Results) -> None:
@@ -45,12 +44,12 @@ def _entries(results: Results) -> Iterator[marz.Entry]:
         if not row.get('FILE'):
             continue
         try:
-            spectrum = read_back.read_spectrum(results.job.output / row['FILE'], FOR_REDSHIFTS)
+            spectrum = source_file.read(results.job.output / row['FILE'], last=Group.SPECTRUM).for_redshifts
         except (OSError, KeyError, ValueError):  # it has been removed or replaced meanwhile
             continue
         if len(spectrum.data) == len(results.job.cube.wave) and np.isfinite(spectrum.data).any():
             # MARZ drops blanks and commas of a name; those that are files' names come back as they are.
-            name = keys.file_stem(row['ID'])
+            name = file_names.file_stem(row['ID'])
             yield marz.Entry(name, row['RA'], row['DEC'], row.get('MAG_WHITE'), spectrum.key, spectrum)
 
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from autospec_lib.config.params import Params
-from autospec_lib.core import keys
+from autospec_lib.core import file_names
 from autospec_lib.core.errors import InputError
-from autospec_lib.output import marz, spectra_1d, summary_files
+from autospec_lib.output import marz, spectra_1d, summary
 from autospec_lib.output.report import page
 
 try:
@@ -107,7 +107,7 @@ def check_names(folder: Path, params: Params, stems: Collection[str]) -> None:
         raise InputError(f'{logs}: is a file, but must be the folder of the logs; rename it')
     for stem in sorted(stems):
         name = f'{params.pre_out}{stem}.fits'
-        if name.lower() in {*summary_files.NAMES, marz.NAME}:
+        if name.lower() in {*summary.NAMES, marz.NAME}:
             both = f'PRE_OUT = {params.pre_out!r} and ID {stem}'
             raise InputError(f'param.py: {both} give a name that is taken: {name}; set another PRE_OUT')
     names = ('param.py', 'default.sex', params.catalog, params.datacube, *params.img, *params.seg)
@@ -120,9 +120,9 @@ def check_names(folder: Path, params: Params, stems: Collection[str]) -> None:
 
 def _existing(output: Path, prefix: str, stems: Collection[str]) -> Iterator[Path]:
     """Files that the run would write, if they exist: the lock, files on all sources, each source's files and plots."""
-    for name in (LOCK, *summary_files.NAMES, marz.NAME, page.PAGE):
+    for name in (LOCK, *summary.NAMES, marz.NAME, page.PAGE):
         yield output / name
-    yield from (output / keys.REPORT).glob('*')
+    yield from (output / file_names.REPORT).glob('*')
     for path in output.glob(f'{spectra_1d.FOLDER}/*.fits'):
         if path.name.startswith(tuple(f'{stem}_' for stem in stems)):
             yield path

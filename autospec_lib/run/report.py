@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from autospec_lib import __version__
 from autospec_lib.config import params as parameters
-from autospec_lib.core import keys
+from autospec_lib.core import file_names, keys
 from autospec_lib.core.errors import writing
-from autospec_lib.core.products import Products
+from autospec_lib.core.products import Group, Products
 from autospec_lib.core.types import Cutout, Target
-from autospec_lib.output import summary_columns
+from autospec_lib.output import source_file, summary
 from autospec_lib.output.report import page
-from autospec_lib.output.selection import select
-from autospec_lib.output.summary_columns import Row
+from autospec_lib.output.summary import Row
 from autospec_lib.run.job import Job
 from autospec_lib.run.results import NOT_REACHED, Preview, Results
 
@@ -48,11 +48,7 @@ def write_data(job: Job, products: Products, cutout: Cutout) -> Preview:
     OutputError
         If it cannot be written.
     """
-    from autospec_lib.output.report import source_data
-
-    white = keys.prefixed(keys.WHITE, job.prefix)
-    shown = source_data.of_products(products, select(products, job.wanted).spectra, cutout, white)
-    return _write_data(job, cutout.target, shown)
+    return _write_data(job, products.select(tuple(Group), job.params.out_spec), cutout)
 
 
 def kept_preview(job: Job, target: Target) -> Preview:
@@ -75,22 +71,23 @@ def kept_preview(job: Job, target: Target) -> Preview:
     preview = source_data.read_preview(job.data(target))
     if preview is not None:
         return preview
+    path = job.path(target)
     try:
-        white = keys.prefixed(keys.WHITE, job.prefix)
-        shown = source_data.of_file(job.path(target), target, job.cube.wave, job.cube.grid, white)
+        products, cutout = source_file.read(path, Group.MAP), source_file.read_cutout(path)
     except (OSError, KeyError, ValueError):  # it was removed after it had been found complete
         return {}
-    return _write_data(job, target, shown)
+    return _write_data(job, products, replace(cutout, target=target, wave=job.cube.wave, grid=job.cube.grid))
 
 
-def _write_data(job: Job, target: Target, shown: Any) -> Preview:
+def _write_data(job: Job, products: Products, cutout: Cutout) -> Preview:
     from autospec_lib.output.report import source_data
 
-    plots = {key: job.picture(target, key) for key in keys.PICTURES}
+    target = cutout.target
+    plots = {key: job.picture(target, key) for key in file_names.PICTURES}
     paths = {'file': job.path(target)} | {key: path for key, path in plots.items() if path.exists()}
     links = {key: path.relative_to(job.output).as_posix() for key, path in paths.items()}
     with writing(job.data(target)):
-        return source_data.write(job.data(target), shown, job.params.cmap, links)
+        return source_data.write(job.data(target), products, cutout, job.params.cmap, links)
 
 
 class Page:
@@ -159,14 +156,14 @@ class Page:
 
     def _table(self, rows: Iterable[Row]) -> tuple[list[tuple[str, str, str, bool]], list[Row]]:
         """Columns and rows of the page's table: the summary's, the reference's S/N, the catalogue's redshifts."""
-        from autospec_lib.output.spectra_plot import unit_text
+        from autospec_lib.output.units import in_words
 
         rows, unit = list(rows), self._job.cube.grid.unit
         redshifts = {target.id: target.z for target in self._job.catalogue if target.z is not None}
-        units = {'': '', summary_columns.FLUX: unit_text(unit) if unit else ''}
+        units = {'': '', summary.FLUX: in_words(unit)}
         columns = [
             (one.name, units.get(one.unit, one.unit), one.text, one.kind is not str)
-            for one in summary_columns.columns(rows)
+            for one in summary.columns(rows)
             if one.name not in HIDDEN_COLUMNS
         ]
         columns.insert([name for name, *_ in columns].index('MAG_WHITE'), SN)
@@ -177,5 +174,5 @@ class Page:
 
 def _ratio(row: Mapping[str, Any]) -> Any:
     """The signal-to-noise ratio of the reference spectrum."""
-    tag, no_continuum, _ = keys.parts(row.get('REFERENCE') or '')
-    return row.get(f'SN_{keys.spectrum(tag, no_continuum, False)}')
+    reference = row.get('REFERENCE') or ''
+    return row.get(f'SN_{reference.removesuffix(keys.SKYSUB)}')

@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from astropy.io import fits
-
-from autospec_lib.core import keys
+from autospec_lib.core import file_names
 from autospec_lib.core.errors import OutputError, writing
+from autospec_lib.core.products import Group
 from autospec_lib.core.types import Ident, Target
 from autospec_lib.inputs.marz_results import Redshift
-from autospec_lib.output import read_back, summary_columns, summary_files
-from autospec_lib.output.summary_columns import Row
+from autospec_lib.output import source_file, summary
+from autospec_lib.output.summary import Row
 from autospec_lib.run import resume
 from autospec_lib.run.job import Job
 
@@ -49,7 +48,7 @@ class Outcome:
     kept : bool
         Whether an earlier run wrote the file.
     measured : mapping
-        Its row of the summary, see `summary_columns.measure`.
+        Its row of the summary, see `summary.measure`.
     preview : mapping of str to str
         Its preview in the report's table, see `output.report.source_data.write`.
     """
@@ -178,7 +177,7 @@ class Results:
 
     def set_redshifts(self, redshifts: Mapping[str, Redshift]) -> list[str]:
         """Add the redshifts of MARZ to the rows; return the names that are not in the catalogue."""
-        idents = {keys.file_stem(ident): ident for ident in self.rows}
+        idents = {file_names.file_stem(ident): ident for ident in self.rows}
         for name in redshifts.keys() & idents.keys():
             one = redshifts[name]
             self.rows[idents[name]] |= {
@@ -197,7 +196,7 @@ class Results:
     def _identity(self, target: Target) -> Row:
         """The columns that are known before the extraction; a redshift of MARZ is kept even if the source fails."""
         row = self._earlier.get(target.id, {})
-        redshift = {one.name: row[one.name] for one in summary_columns.MARZ if one.name in row}
+        redshift = {one.name: row[one.name] for one in summary.MARZ if one.name in row}
         return {'ID': target.id, 'RA': target.ra, 'DEC': target.dec} | redshift
 
     def _from_before(self, target: Target) -> Row:
@@ -208,16 +207,15 @@ class Results:
             return row | self._identity(target)
         if fingerprint is not None:
             with suppress(OSError, KeyError, ValueError):
-                products, cutout = read_back.read_source(path)
                 file = {'STATUS': KEPT, 'FILE': path.name, 'FINGERPRINT': fingerprint}
-                return summary_columns.measure(products, cutout) | file
+                return summary.measure(source_file.read(path, Group.MASK), source_file.read_cutout(path)) | file
         return {}
 
 
 def _earlier_rows(job: Job) -> dict[Ident, Row]:
     """The rows of the existing summary, except of sources that have moved; none if it cannot be read."""
     try:
-        rows = summary_files.read(job.output / summary_files.NAMES[0], job.cube.grid.unit)
+        rows = summary.read(job.output / summary.NAMES[0], job.cube.grid.unit)
         by_place = {(str(row['ID']), row['RA'], row['DEC']): row for row in rows}
     except Exception:  # astropy has many kinds for a file that is no table, and nothing hangs on this one
         return {}
@@ -228,7 +226,7 @@ def _earlier_rows(job: Job) -> dict[Ident, Row]:
 def _fingerprint(path: Path) -> str | None:
     """The fingerprint in a source's file; None if there is no such file."""
     try:
-        return str(fits.getval(path, resume.FINGERPRINT_CARD))
+        return str(source_file.read_header(path)[resume.FINGERPRINT_CARD])
     except (OSError, KeyError, ValueError):
         return None
 
@@ -257,5 +255,5 @@ def _idents(rows: Iterable[Row], most: int = 10) -> str:
 
 def write_summary(results: Results) -> None:
     """Write the summary: a table of all sources."""
-    with writing(results.job.output / summary_files.NAMES[0]):
-        summary_files.write(results.job.output, [*results.rows.values()], results.job.cube.grid.unit)
+    with writing(results.job.output / summary.NAMES[0]):
+        summary.write(results.job.output, [*results.rows.values()], results.job.cube.grid.unit)

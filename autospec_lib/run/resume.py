@@ -7,11 +7,10 @@ import hashlib
 import os
 from pathlib import Path
 
-from astropy.io import fits
-
-from autospec_lib.core import keys
+from autospec_lib.core import file_names
+from autospec_lib.core.products import Group
 from autospec_lib.core.types import Target
-from autospec_lib.output import read_back, source_file, spectra_1d
+from autospec_lib.output import source_file, spectra_1d
 from autospec_lib.run.job import Job
 
 FINGERPRINT_CARD = 'FPRINT'
@@ -43,15 +42,15 @@ def is_complete(job: Job, target: Target) -> bool:
     """
     path = job.path(target)
     try:
-        header = fits.getheader(path)
+        header = source_file.read_header(path)
         if header[FINGERPRINT_CARD] != fingerprint(job, target) or not source_file.is_whole(path, header):
             return False
-        tables = spectra_1d.names(target.id, read_back.main_keys(path)) if job.params.out_1d else []
+        spectra = source_file.read(path, Group.SPECTRUM).main_spectra if job.params.out_1d else {}
     except (OSError, KeyError, ValueError):
         return False
-    if not all((job.spectra / name).exists() for name in tables):
+    if not all((job.spectra / name).exists() for name in spectra_1d.names(target.id, spectra)):
         return False
-    wanted = keys.pictures(job.params.xcor, 'DBNUM' in header) if job.params.plots else ()
+    wanted = file_names.pictures(job.params.xcor, 'DBNUM' in header) if job.params.plots else ()
     return all(_is_whole_picture(job.picture(target, key)) for key in wanted)
 
 

@@ -10,13 +10,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from autospec_lib import pipeline
-from autospec_lib.core import keys
+from autospec_lib.core import file_names
 from autospec_lib.core.errors import AutoSpecError, OutputError, SourceError, writing
 from autospec_lib.core.products import Products
 from autospec_lib.core.types import Cutout, Target
 from autospec_lib.inputs import cutouts
-from autospec_lib.output import source_file, spectra_1d, summary_columns
-from autospec_lib.output.selection import select
+from autospec_lib.output import source_file, spectra_1d, summary
 from autospec_lib.run import report, resume
 from autospec_lib.run.job import Job
 from autospec_lib.run.results import Outcome, Preview
@@ -82,20 +81,20 @@ def extract(job: Job, target: Target) -> Outcome:
     with warnings.catch_warnings():
         warnings.simplefilter('default' if job.params.warnings else 'ignore')
         cutout = cutouts.cut(job.cube, target, job.sources)
-        products = pipeline.process(cutout, job.params, job.segmentation).with_prefix(job.prefix)
+        products = pipeline.process(cutout, job.params, job.segmentation)
         fingerprint = resume.fingerprint(job, target)
         card = {resume.FINGERPRINT_CARD: (fingerprint, 'of parameters, inputs and version')}
         products = replace(products, facts=products.facts | card)
         # Removed first, so that a run that is killed does not leave old pictures beside the new file.
         _remove_beside(job, target)
-        selected = select(products, job.wanted)
+        selected = products.select(job.written, job.params.out_spec)
         with writing(job.path(target)):
             source_file.write_source(job.path(target), selected, cutout, job.origin)
         if job.params.out_1d:
             with writing(job.spectra):
                 job.spectra.mkdir(exist_ok=True)
-                spectra_1d.write(job.spectra, selected, cutout, job.apertures(target))
-        measured = summary_columns.measure(products, cutout) | {'FINGERPRINT': fingerprint}
+                spectra_1d.write(job.spectra, selected, cutout)
+        measured = summary.measure(products, cutout) | {'FINGERPRINT': fingerprint}
         notes, traces = list(products.notes), list[str]()
         preview: Preview = {}
         if job.params.plots:
@@ -161,6 +160,6 @@ def _remove_beside(job: Job, target: Target) -> None:
     """Remove the spectra as tables, the plots and the report's data of an earlier run."""
     with writing(job.spectra):
         spectra_1d.remove(job.spectra, target.id)
-    for path in (job.data(target), *(job.picture(target, key) for key in keys.PICTURES)):
+    for path in (job.data(target), *(job.picture(target, key) for key in file_names.PICTURES)):
         with writing(path):
             path.unlink(missing_ok=True)

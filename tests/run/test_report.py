@@ -34,7 +34,7 @@ def settings(folder, **values):
 def table(folder):
     """The run as the page is told of it, and its rows as dictionaries."""
     name, held = content(folder / 'output' / 'report' / 'sources.js')
-    assert name == page.FUNCTION
+    assert name == page.TABLE_FUNCTION
     names = [column[0] for column in held['columns']]
     return held['run'], [dict(zip(names, row, strict=True)) for row in held['rows']], held['previews']
 

@@ -15,7 +15,7 @@ from autospec_lib.cli.command import main
 from autospec_lib.config.params import Params
 from autospec_lib.core.errors import OutputError
 from autospec_lib.core.types import Grid, Target
-from autospec_lib.output import summary_files
+from autospec_lib.output import summary
 from autospec_lib.run import results as listener
 from autospec_lib.run.job import Job
 from autospec_lib.run.results import Outcome, Results
@@ -246,9 +246,9 @@ def test_a_thousand_rows_are_written_fast(tmp_path):
     row = {'STATUS': 'extracted', 'NOTES': 'a note of some length ' * 3, 'FILE': 'Source_1.fits'}
     row |= {f'{kind}_SPECTRUM_{n}': 1.5 for n in range(12) for kind in ('SN', 'FLUX')}
     rows = [{'ID': n, 'RA': 1.0 * n, 'DEC': 0.1 * n, **row} for n in range(1000)]
-    summary_files.write(tmp_path, rows[:1], '')
+    summary.write(tmp_path, rows[:1], '')
     start = time.process_time()
-    summary_files.write(tmp_path, rows, '')
+    summary.write(tmp_path, rows, '')
     assert time.process_time() - start < 1.5
 
 

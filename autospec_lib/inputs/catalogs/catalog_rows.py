@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
-from autospec_lib.core import keys
+from autospec_lib.core import file_names
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Ident, Target
 from autospec_lib.inputs.catalogs import catalog_cells
@@ -132,7 +132,7 @@ def _check_name(ident: Ident, seen: Mapping[Ident, _Place], stems: dict[str, Ide
     """
     if ident in seen:
         raise InputError(f'ID {ident} is in {place} {seen[ident].number} too; expected a different ID in each row')
-    stem = keys.file_stem(ident).lower()
+    stem = file_names.file_stem(ident).lower()
     other = stems.get(stem)
     if other is None and isinstance(ident, str) and stem.isdecimal() and int(stem) in seen:
         other = int(stem)

@@ -23,7 +23,6 @@ from autospec_lib.inputs.cubes.instruments import UNKNOWN, Instrument
 from autospec_lib.inputs.cubes.masks import BadWhen
 from autospec_lib.inputs.cubes.noise_kinds import Finding
 from autospec_lib.inputs.cubes.sky_axes import sky_axes
-from autospec_lib.inputs.cubes.units import squared
 from autospec_lib.inputs.cubes.wave_tables import find_wave_axis
 from autospec_lib.inputs.cubes.wavelengths import WaveAxis
 from autospec_lib.inputs.images import AlignedImage
@@ -193,7 +192,7 @@ def open_cube(path: Path, extensions: tuple[Extension, ...] = ()) -> OpenCube:
 def _grid(wcs: WCS, axis: WaveAxis, unit: str) -> Grid:
     """The coordinates and units of cut-outs."""
     sky = {card.keyword: card.value for card in wcs.to_header(relax=True).cards}
-    return Grid(sky, axis.cards, unit, squared(unit), axis.unit, axis.medium)
+    return Grid(sky, axis.cards, unit, axis.unit, axis.medium)
 
 
 def _factor(path: Path, response: Any, factor: float, length: int) -> FloatArray | None:

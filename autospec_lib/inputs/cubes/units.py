@@ -32,17 +32,13 @@ PLUS = re.compile(r'^10\*\*(?=\d)')
 
 def standard(text: str) -> str:
     """A unit as FITS writes it; a text that is not a FITS unit is returned unchanged."""
-    return _written(text, 1) or text.strip()
-
-
-def squared(text: str) -> str:
-    """The square of a unit, that of the variance, as FITS writes it."""
-    return _written(text, 2) or (f'({text})**2' if text.strip() else '')
+    return known(text) or text.strip()
 
 
 def known(text: str) -> str:
     """A unit as FITS writes it; '' if the text is not a unit."""
-    return _written(text, 1)
+    unit = parsed(text)
+    return '' if unit is None else written(unit)
 
 
 def written(unit: units.UnitBase) -> str:
@@ -103,8 +99,3 @@ def _in_words(text: str, words: dict[str, str]) -> str:
     if flam:
         return f'1e-{flam[1] or 0} erg / (s cm2 Angstrom)'
     return WORD.sub(word, text)
-
-
-def _written(text: str, power: int) -> str:
-    found = parsed(text)
-    return '' if found is None else written(found**power)

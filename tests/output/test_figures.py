@@ -12,11 +12,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.lines import Line2D
 from numpy.testing import assert_array_equal
 
-from autospec_lib.core.products import Kind, Products, Spectrum, by_key
-from autospec_lib.core.types import Cutout, Grid, Measured, Target, Voxels
-from autospec_lib.output import kept as kept_module
-from autospec_lib.output import plots
-from autospec_lib.output.kept import Kept
+from autospec_lib.core.products import Group, Kind, Products, Spectrum, by_key
+from autospec_lib.core.types import Cutout, Grid, Mask, Measured, Segmap, Target, Voxels
+from autospec_lib.output import figures, plots
+from autospec_lib.output.figures import Kept
 
 NL = 300
 
@@ -29,14 +28,15 @@ def source(number, ny=15, nx=19, **spectra):
     xcor = replace(flux, data=-flux.data, tag='CROSS_CORRELATION', kind=Kind.CROSS_CORRELATION)
     labels = rng.integers(0, 3, (ny, nx))
     products = Products(
-        'HST',
-        by_key([replace(flux, **spectra), xcor]),
-        {'MUSE_WHITE': Measured(rng.normal(size=(ny, nx))), 'HST': Measured(rng.normal(size=(ny, nx)))},
-        {'DEBLEND_RESIDUAL': Measured(rng.normal(size=(ny, nx)))},
-        {'SEG_HST': labels},
-        {'SEG_HST': 1},
-        {'MASK_SKY': labels == 0},
-        {'CROSS_CORRELATION': Measured(rng.normal(size=(ny, nx)))},
+        {
+            Group.SPECTRUM: by_key([replace(flux, **spectra), xcor]),
+            Group.IMAGE: {key: Measured(rng.normal(size=(ny, nx))) for key in ('MUSE_WHITE', 'HST')},
+            Group.FITTED: {'DEBLEND_RESIDUAL': Measured(rng.normal(size=(ny, nx)))},
+            Group.SEGMAP: {'SEG_HST': Segmap(labels, central=1)},
+            Group.MASK: {'MASK_SKY': Mask(labels == 0)},
+            Group.MAP: {'CROSS_CORRELATION': Measured(rng.normal(size=(ny, nx)))},
+        },
+        reference='HST',
     )
     centre = tuple(rng.uniform(0.3, 0.7, 2) * (ny, nx))
     wave = np.linspace(4750, 9350, NL)
@@ -57,7 +57,7 @@ def sources():
         source(2, 9, 30),
         (replace(noted, notes=('a fall-back',)), there),
         (replace(noted, notes=('another', 'and one more')), there),
-        (replace(bare, maps={}, masks={}, fitted={}), cutout),
+        (bare.select([Group.SPECTRUM, Group.IMAGE, Group.SEGMAP]), cutout),
         (noted, replace(there, wave=there.wave[::-1] + 7)),
         holes,
         (noted, replace(there, centre=(13.8, 9.2))),
@@ -89,7 +89,7 @@ def fresh():
 
 @pytest.mark.parametrize('seed', [1, 2])
 def test_kept_figures_draw_what_new_ones_draw(fresh, seed, monkeypatch):
-    monkeypatch.setattr(kept_module, 'LIMIT', 100)
+    monkeypatch.setattr(figures, 'LIMIT', 100)
     kept, all_sources = Kept(), sources()
     order = [*range(len(fresh)), *np.random.default_rng(seed).permutation(len(fresh))]
     for number in order:
@@ -154,7 +154,7 @@ def test_only_the_last_are_kept():
     for layout in (*range(50), 45):
         with kept.borrowed('A', layout, make):
             pass
-    assert [layout for _, layout in kept.all()] == [*range(50 - kept_module.LIMIT, 45), *range(46, 50), 45]
+    assert [layout for _, layout in kept.all()] == [*range(50 - figures.LIMIT, 45), *range(46, 50), 45]
 
 
 def test_nothing_goes_to_other_processes():

@@ -2,21 +2,21 @@
 
 import errno
 import itertools
+from dataclasses import replace
 
 import astropy.units as u
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
-from builders import sky_header
+from builders import PIXEL, sky_header
 from numpy.testing import assert_allclose
 
 from autospec_lib import __version__
 from autospec_lib.core import atomic
-from autospec_lib.core.products import Kind, Products, Spectrum, by_key
-from autospec_lib.core.types import Cutout, Grid, Measured, Target, Voxels
+from autospec_lib.core.products import Group, Kind, Products, Spectrum, by_key
+from autospec_lib.core.types import Cutout, Grid, Mask, Measured, Segmap, Target, Voxels
 from autospec_lib.output import source_file
-from autospec_lib.output.selection import Wanted, select
 
 NL, NY, NX = 6, 4, 5
 SPECTRAL = {'CRPIX1': 1.0, 'CRVAL1': 4750.0, 'CDELT1': 1.25, 'CUNIT1': 'Angstrom', 'CTYPE1': 'AWAV'}
@@ -51,7 +51,7 @@ def spectrum(tag, kind, no_continuum=False, sky_subtracted=True):
 def cutout():
     """A cutout of which only target and grid matter here."""
     sky = {card.keyword: card.value for card in WCS(sky_header()).to_header().cards}
-    grid = Grid(sky, SPECTRAL, *UNITS)
+    grid = Grid(sky, SPECTRAL, UNITS[0])
     voxels = Voxels(np.zeros((NL, NY, NX)))
     return Cutout(Target(207, 130.5788295, 1.642479, 5.0), voxels, np.zeros(NL), (2, 2), (0.2, 0.2), grid)
 
@@ -68,13 +68,17 @@ def products():
         spectrum('CROSS_CORRELATION', Kind.CROSS_CORRELATION),
     ]
     return Products(
+        {
+            Group.SPECTRUM: by_key(spectra),
+            Group.IMAGE: {'MUSE_WHITE': measured(NY, NX), 'HST': measured(NY, NX, variance=False, unit='ct s-1')},
+            Group.SEGMAP: {
+                'SEG_MUSE_WHITE': Segmap(np.arange(NY * NX, dtype=np.int32).reshape(NY, NX) * 40, central=80)
+            },
+            Group.MASK: {'MASK_UNION': Mask(np.eye(NY, NX, dtype=bool))},
+            Group.MAP: {'CROSS_CORRELATION': replace(measured(NY, NX), power=2)},
+            Group.CUBE: {'MUSE': measured(NL, NY, NX)},
+        },
         reference='MUSE_WHITE_SKYSUB',
-        spectra=by_key(spectra),
-        images={'MUSE_WHITE': measured(NY, NX), 'HST': measured(NY, NX, variance=False, unit='ct s-1')},
-        segmaps={'SEG_MUSE_WHITE': np.arange(NY * NX, dtype=np.int32).reshape(NY, NX) * 40},
-        masks={'MASK_UNION': np.eye(NY, NX, dtype=bool)},
-        maps={'CROSS_CORRELATION': measured(NY, NX, unit=UNITS[1])},
-        cubes={'MUSE': measured(NL, NY, NX)},
         notes=('MASK_INTER is empty: MASK_UNION used', 'a very long note ' + 'x' * 100 + ' with an umlaut ü'),
         facts={'REFSPEC': ('MUSE_WHITE_SKYSUB', 'reference spectrum')},
     )
@@ -97,11 +101,61 @@ def test_mpdaf_reads_back_the_same_arrays(tmp_path, cutout, products):
     for key, image in {**products.images, **products.maps}.items():
         assert_allclose(source.images[key].data.filled(np.nan), image.data, rtol=1e-6)
         assert (source.images[key].var is None) == (image.variance is None)
-    np.testing.assert_array_equal(source.images['SEG_MUSE_WHITE'].data, products.segmaps['SEG_MUSE_WHITE'])
-    np.testing.assert_array_equal(source.images['MASK_UNION'].data, products.masks['MASK_UNION'])
+    np.testing.assert_array_equal(source.images['SEG_MUSE_WHITE'].data, products.segmaps['SEG_MUSE_WHITE'].data)
+    np.testing.assert_array_equal(source.images['MASK_UNION'].data, products.masks['MASK_UNION'].data)
     assert_allclose(source.cubes['MUSE'].data.filled(np.nan), products.cubes['MUSE'].data, rtol=1e-6)
     assert_allclose(source.cubes['MUSE'].wave.coord(), 4750 + 1.25 * np.arange(NL))
     assert_allclose(source.images['HST'].wcs.pix2sky([2, 3]), source.cubes['MUSE'].wcs.pix2sky([2, 3]))
+
+
+def attributes(product):
+    """What a product is, besides its arrays; the unit as astropy reads it."""
+    held = {name: value for name, value in vars(product).items() if name not in ('data', 'variance', 'weights')}
+    return held | {'unit': u.Unit(product.unit) ** product.power, 'power': 1}
+
+
+@pytest.mark.filterwarnings('ignore::astropy.io.fits.verify.VerifyWarning')
+def test_products_come_back_out_of_the_file(tmp_path, cutout, products):
+    aperture = replace(spectrum('MUSE_APER_1.0', Kind.SUM), radius=1.0)
+    products |= Products({Group.SPECTRUM: by_key([aperture])})
+    source_file.write_source(tmp_path / 's.fits', products, cutout, {})
+    back = source_file.read(tmp_path / 's.fits')
+    assert [(group, key) for group, key, _ in back] == [(group, key) for group, key, _ in products]
+    for (*_, product), (*_, again) in zip(products, back, strict=True):
+        assert type(again) is type(product)
+        assert again.data.dtype == product.data.dtype
+        assert_allclose(again.data, product.data, rtol=1e-6)
+        assert (again.variance is None) == (product.variance is None)
+        if product.variance is not None:
+            assert_allclose(again.variance, product.variance, rtol=1e-6)
+        assert attributes(again) == attributes(product)
+    assert (back.reference, back.facts) == (products.reference, products.facts)
+    assert back.notes == (products.notes[0], products.notes[1].replace('ü', '?'))
+
+
+def test_a_file_is_read_as_far_as_asked(tmp_path, cutout, products):
+    source_file.write_source(tmp_path / 's.fits', products, cutout, {})
+    back = source_file.read(tmp_path / 's.fits', Group.SEGMAP)
+    assert [group for group, held in back.table.items() if held] == [Group.SPECTRUM, Group.IMAGE, Group.SEGMAP]
+
+
+def test_the_cutout_of_a_file_has_its_wavelengths_and_position(tmp_path, cutout, products):
+    source_file.write_source(tmp_path / 's.fits', products, cutout, {})
+    back = source_file.read_cutout(tmp_path / 's.fits')
+    assert back.target.id == 207
+    assert_allclose(back.wave, 4750 + 1.25 * np.arange(NL))
+    assert_allclose(back.pixel, (PIXEL, PIXEL), rtol=1e-6)
+    x, y = WCS(sky_header()).all_world2pix(130.5788295, 1.642479, 0)
+    assert_allclose(back.centre, (y, x), atol=1e-3)
+
+
+def test_a_file_whose_extensions_do_not_say_what_they_hold_is_refused(tmp_path, cutout, products):
+    source_file.write_source(tmp_path / 's.fits', products, cutout, {})
+    with fits.open(tmp_path / 's.fits', mode='update') as hdus:
+        for hdu in hdus[1:]:
+            hdu.header.remove('PRODUCT', ignore_missing=True)
+    with pytest.raises(KeyError, match='PRODUCT'):
+        source_file.read(tmp_path / 's.fits')
 
 
 @pytest.mark.filterwarnings('ignore::astropy.io.fits.verify.VerifyWarning')
@@ -137,7 +191,9 @@ def expected_names(products, out):
 @pytest.mark.parametrize('values', list(itertools.product([True, False], repeat=5)))
 def test_every_selection_writes_exactly_its_extensions(tmp_path, cutout, products, values):
     out = dict(zip(('out_spec', 'out_img', 'out_seg', 'out_mask', 'out_xcor'), values, strict=True))
-    source_file.write_source(tmp_path / 's.fits', select(products, Wanted(*values)), cutout, {})
+    switches = {Group.IMAGE: 'out_img', Group.SEGMAP: 'out_seg', Group.MASK: 'out_mask', Group.MAP: 'out_xcor'}
+    groups = [group for group in Group if out.get(switches.get(group), True)]
+    source_file.write_source(tmp_path / 's.fits', products.select(groups, out['out_spec']), cutout, {})
     with fits.open(tmp_path / 's.fits') as hdus:
         assert [hdu.name for hdu in hdus[1:]] == expected_names(products, out)
 
