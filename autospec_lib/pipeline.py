@@ -55,20 +55,18 @@ def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> P
     if cutout.voxels.blank.all():
         raise SourceError('no usable voxel in its subcube: every value or variance is NaN, masked or outside the field')
     names = Names.of_source(params.prefix or cutout.prefix, params.aper, cutout.target.aper)
-    images = {names.white: _image(sums.white_light(cutout.voxels.columns), cutout)}
-    images |= {tag: Measured(image, unit=cutout.image_units.get(tag, '')) for tag, image in cutout.images.items()}
+    images = _images(cutout, names)
     segmaps = _segmentation_maps(cutout, names, images[names.white].data, settings)
     tag, radius, notes = _reference(cutout, names, bool(params.deblend))
     masks = source_masks.choose(cutout, segmaps, params.use_imgs, params.obj_mask, names.radii)
     if radius is not None:
         masks = source_masks.with_aperture(masks, cutout, radius, names)
-    centred = {
-        key: Segmap(segmap, central=0 if masks.used == source_masks.CIRCLE else nearest_label(segmap, cutout.centre)[0])
-        for key, segmap in segmaps.items()
-    }
-    named = {key: Mask(mask) for key, mask in masks.named.items()}
     products = Products(
-        {Group.IMAGE: images, Group.SEGMAP: centred, Group.MASK: named},
+        {
+            Group.IMAGE: images,
+            Group.SEGMAP: {key: _centred(segmap, cutout, masks) for key, segmap in segmaps.items()},
+            Group.MASK: {key: Mask(mask) for key, mask in masks.named.items()},
+        },
         notes=cutout.notes + notes + masks.notes,
         facts=_object_mask(cutout, masks),
     )
@@ -81,8 +79,7 @@ def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> P
     if cutout.psf is not None:
         products |= _weighted_by_psf(target, names)
     if params.deblend:
-        image = cutout.images[keys.image_tag(params.deblend)] if isinstance(params.deblend, str) else None
-        products |= joint_extraction.extract(cutout, image, sky is not None)
+        products |= joint_extraction.extract(cutout, _sharper_image(cutout, params), sky is not None)
     if tag == keys.DEBLEND and not products.fitted:
         tag = names.white
         products |= Products(notes=(f'reference {keys.DEBLEND} is not there: white light used',))
@@ -108,7 +105,7 @@ class _Spaxels:
         chosen = cutout.voxels.select(mask)
         self.voxels: Voxels = chosen if sky is None else chosen.minus(sky)
 
-    def spectrum(self, tag: str, kind: Kind, values: Measured, weight: FloatArray, **more: Any) -> Spectrum:
+    def spectrum(self, tag: str, kind: Kind, values: Measured, weight: FloatArray | BoolArray, **more: Any) -> Spectrum:
         """A spectrum that was measured with these weights (n,); ``more`` are further attributes of `Spectrum`."""
         image = np.zeros(self.mask.shape)
         image[self.mask] = weight
@@ -128,6 +125,21 @@ def _image(values: Measured, cutout: Cutout, power: int = 1) -> Measured:
     """An image from its columns; ``power`` is that of the cube's unit."""
     variance = None if values.variance is None else values.variance.reshape(cutout.shape)
     return Measured(values.data.reshape(cutout.shape), variance, cutout.grid.unit, power)
+
+
+def _images(cutout: Cutout, names: Names) -> dict[str, Measured]:
+    """White light and the user's images, by their keys."""
+    images = {names.white: _image(sums.white_light(cutout.voxels.columns), cutout)}
+    for tag, image in cutout.images.items():
+        images[tag] = Measured(image, unit=cutout.image_units.get(tag, ''))
+    return images
+
+
+def _sharper_image(cutout: Cutout, params: Params) -> FloatArray | None:
+    """The image that DEBLEND names."""
+    if isinstance(params.deblend, str):
+        return cutout.images[keys.image_tag(params.deblend)]
+    return None
 
 
 def _cube(cutout: Cutout, data: FloatArray) -> Measured:
@@ -150,11 +162,19 @@ def _segmentation_maps(
     return segmaps
 
 
+def _centred(segmap: IntArray, cutout: Cutout, masks: SourceMasks) -> Segmap:
+    if masks.used == source_masks.CIRCLE:  # the source is not detected
+        return Segmap(segmap)
+    label, _ = nearest_label(segmap, cutout.centre)
+    return Segmap(segmap, central=label)
+
+
 def _reference(cutout: Cutout, names: Names, deblended: bool) -> tuple[str, float | None, tuple[str, ...]]:
     """The reference's tag and, for an aperture, its radius; white light and a note if there is no such reference."""
     tag = names.reference(cutout.target.ref, cutout.images, deblended)
     if tag is not None:
-        return tag, {names.aperture(radius): radius for radius in names.radii}.get(tag), ()
+        radii = {names.aperture(radius): radius for radius in names.radii}
+        return tag, radii.get(tag), ()
     note = f'reference {cutout.target.ref!r} is neither in IMG nor in APER: white light used'
     return names.white, None, (note,)
 
@@ -185,21 +205,20 @@ def _sky(cutout: Cutout, masks: SourceMasks, names: Names) -> tuple[Measured | N
     sky = sums.mean_sky(cutout.voxels, masks.sky)
     if sky is None:
         return None, Products(notes=('no usable sky pixel: spectra are not sky-subtracted',))
-    return sky, _of_spectra([Spectrum(sky.data, sky.variance, cutout.grid.unit, tag=names.sky, kind=Kind.SKY)])
+    spectrum = Spectrum(sky.data, sky.variance, cutout.grid.unit, tag=names.sky, kind=Kind.SKY)
+    return sky, _of_spectra([spectrum])
 
 
 def _summed(target: _Spaxels, names: Names, light: FloatArray) -> Products:
     """Sums over the object mask, and over the part of it in each circle, completed where voxels are missing."""
-    tags = [names.total, *map(names.aperture, names.radii)]
     circles = [source_masks.aperture(target.cutout, radius) for radius in names.radii]
     inside = np.array([mask[target.mask] for mask in (target.mask, *circles)])
-    completed = completion.complete(target.voxels, inside, sums.sums(target.voxels, inside))
-    rows = zip(tags, (None, *names.radii), completed, inside.astype(float), strict=True)
-    spectra = _of_spectra(
-        target.spectrum(tag, Kind.SUM, one.values, weight, radius=radius) for tag, radius, one, weight in rows
-    )
+    total, *in_circles = completion.complete(target.voxels, inside, sums.sums(target.voxels, inside))
+    spectra = [target.spectrum(names.total, Kind.SUM, total.values, inside[0])]
+    for radius, completed, weight in zip(names.radii, in_circles, inside[1:], strict=True):
+        spectra.append(target.spectrum(names.aperture(radius), Kind.SUM, completed.values, weight, radius=radius))
     cut = _cut_apertures(light, target.mask, dict(zip(names.radii, circles, strict=True)))
-    return spectra | _missing_light(target, tags[0], completed[0].seen) | cut
+    return _of_spectra(spectra) | _missing_light(target, names.total, total.seen) | cut
 
 
 def _missing_light(target: _Spaxels, tag: str, seen: FloatArray) -> Products:
@@ -266,7 +285,8 @@ def _weighted(
     notes = []
     number = int(target.mask.sum())
     for tag, image in images.items():
-        key, inside = keys.spectrum(tag, continuum_subtracted, False), image.data[target.mask]
+        key = keys.spectrum(tag, continuum_subtracted, False)
+        inside = image.data[target.mask]
         profile = weights.profile(inside)
         if profile is not None:
             profiles[tag] = profile
@@ -287,7 +307,8 @@ def _weighted_by_psf(target: _Spaxels, names: Names) -> Products:
     """The spectrum of a point source at the catalogue position."""
     images = psf_spectrum.psf_images(target.cutout)[:, target.mask]
     values = psf_spectrum.point_source(target.cutout, target.voxels, images)
-    return _of_spectra([target.spectrum(names.psf, Kind.PSF, values, images.mean(axis=0))])
+    spectrum = target.spectrum(names.psf, Kind.PSF, values, images.mean(axis=0))
+    return _of_spectra([spectrum])
 
 
 def _cross_correlated(products: Products, target: _Spaxels, params: Params, names: Names) -> Products:
@@ -305,16 +326,18 @@ def _cross_correlated(products: Products, target: _Spaxels, params: Params, name
     correlated |= _correlated(flat, target, params, polynomials)
     if not params.out_sub:
         return correlated
-    cutout = target.cutout
-    less = continuum.subtract(cutout.voxels.columns.data, polynomials).reshape(cutout.voxels.data.shape)
-    return correlated | Products({Group.CUBE: {names.cube + keys.CONTSUB: _cube(cutout, less)}})
+    voxels = target.cutout.voxels
+    less = continuum.subtract(voxels.columns.data, polynomials).reshape(voxels.data.shape)
+    cube = {names.cube + keys.CONTSUB: _cube(target.cutout, less)}
+    return correlated | Products({Group.CUBE: cube})
 
 
 def _correlated(reference: Spectrum, target: _Spaxels, params: Params, polynomials: FloatArray | None) -> Products:
     """The map with one reference, and the spectrum weighted by it; ``polynomials`` (nl, k) span the continuum."""
     voxels = target.cutout.voxels.columns
-    by_variance = params.xcor_weight == 'variance'
-    channels = cross_correlation.channel_weights(voxels) if by_variance else np.ones(len(voxels.data))
+    channels = np.ones(len(voxels.data))
+    if params.xcor_weight == 'variance':
+        channels = cross_correlation.channel_weights(voxels)
 
     def correlate(spectrum: FloatArray) -> Measured:
         return cross_correlation.cross_correlate(spectrum * channels, voxels, polynomials)
@@ -330,7 +353,8 @@ def _correlated(reference: Spectrum, target: _Spaxels, params: Params, polynomia
     )
     no_continuum = polynomials is not None
     image = _image(values, target.cutout, power=2)  # a product of two fluxes
-    correlated = Products({Group.MAP: {keys.spectrum(keys.XCOR, no_continuum, False): image}})
+    key = keys.spectrum(keys.XCOR, no_continuum, False)
+    correlated = Products({Group.MAP: {key: image}})
     correlated |= _weighted(target, {keys.XCOR: image}, Kind.CROSS_CORRELATION, no_continuum)
     if params.xcor_iter == 1:
         return correlated

@@ -32,14 +32,15 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from autospec_lib import pipeline
-from autospec_lib.config import reading
+from autospec_lib.config import param_file
 from autospec_lib.core import geometry
 from autospec_lib.core.types import Target
 from autospec_lib.demo import folders
 from autospec_lib.inputs import cube
+from autospec_lib.inputs import cube as cutouts
 from autospec_lib.output import plots, source_file
-from autospec_lib.run import preparation, source
-from autospec_lib.run.job import Job
+from autospec_lib.run import source
+from autospec_lib.run.job import Job, Request, prepare
 
 POSITIONS = [(y, x) for y in (14, 20, 25) for x in (14, 20, 25)]  # 0-based pixels: subcubes that lie inside the cube
 STAGES = ('read', 'segment', 'extract', 'cross-correlate', 'write', 'plot')
@@ -58,8 +59,8 @@ def make_folder(folder: Path, plotted: bool) -> None:
 
 def open_job(folder: Path) -> tuple[Job, list[Target]]:
     """What the command line does before the first source."""
-    params, _ = reading.load(folder / 'param.py')
-    job, targets, _ = preparation.prepare(folder, params, preparation.Choice())
+    params, _ = param_file.load(folder / 'param.py')
+    job, targets, _ = prepare(folder, params, Request())
     (folder / params.output).mkdir(exist_ok=True)
     return job, targets
 
@@ -74,7 +75,7 @@ class Clock:
         self.now = now
         self.seconds = dict.fromkeys(STAGES, 0.0)
         self.places: list[tuple[Any, str, str]] = [
-            (cube, 'cut', 'read'),
+            (cutouts, 'cut', 'read'),
             (pipeline, '_segmentation_maps', 'segment'),
             (pipeline, '_cross_correlated', 'cross-correlate'),
             (pipeline, 'process', 'extract'),
@@ -118,7 +119,7 @@ def seconds_of(function: Callable[[], Any]) -> float:
 def floor(job: Job, target: Target) -> None:
     """Read the bytes of data and variance of a subcube, and two passes of matrix products over each."""
     rng = np.random.default_rng(0)
-    centre = cube.locate(job.cube, target)
+    centre = cutouts.locate(job.cube, target)
     ys, xs = geometry.box_around(centre, target.size, job.cube.pixel)
     for layer in (job.cube.data, job.cube.noise):
         mapped = np.memmap(layer.path, layer.dtype, 'r', layer.offset, layer.shape)
@@ -190,9 +191,9 @@ def shell_of_yardstick(folder: Path) -> float:
     code = (
         'import sys; from pathlib import Path; import warnings; warnings.simplefilter("ignore");'
         'import speed; from yardstick import Yardstick; folder = Path(sys.argv[1]);'
-        'from autospec_lib.config import reading, sextractor; from autospec_lib.inputs import catalogue;'
-        'p, _ = reading.load(folder / "param.py");'
-        'targets = catalogue.load(folder / p.catalog, p.mode, p.size, p.ref).targets; sex, _ = sextractor.load(folder);'
+        'from autospec_lib.config import param_file, sextractor; from autospec_lib.inputs import catalogue;'
+        'p, _ = param_file.load(folder / "param.py");'
+        'targets = catalog.load(folder / p.catalog, p.mode, p.size, p.ref).targets; sex, _ = sextractor.load(folder);'
         'y = Yardstick(folder, p.datacube, p.img, sex);'
         '[y.extract(t, "HALPHA", p.cont_poly, folder / "yardstick", p.plots) for t in targets]'
     )
@@ -294,7 +295,7 @@ def by_size(job: Job, target: Target, sizes: tuple[float, ...], where: str) -> l
         sized = replace(target, size=size)
         source.extract(job, sized)
         median = np.median([seconds_of(lambda t=sized: source.extract(job, t)) for _ in range(5)])
-        voxels = cube.cut(job.cube, sized).data.size
+        voxels = cutouts.cut(job.cube, sized).data.size
         rows.append((f'SIZE = {size:g} ({where})', f'{1e3 * median:.0f} ms, {1e9 * median / voxels:.0f} ns per voxel'))
     return rows
 

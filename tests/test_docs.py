@@ -12,9 +12,9 @@ from builders import DEC, RA, gaussian, sky_header
 
 from autospec_lib.cli import command
 from autospec_lib.cli.command import main
-from autospec_lib.config import parameters_page, params, reading, sextractor_keys
+from autospec_lib.config import param_file, parameters_page, params, sextractor
 from autospec_lib.inputs import columns
-from autospec_lib.output import summary_columns
+from autospec_lib.output import summary
 from autospec_lib.output.report import page as report
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,7 +66,7 @@ def test_the_tables_of_parameters_are_those_of_the_program():
     assert TEXT['docs/parameters.md'].partition(parameters_page.MARK)[2] == parameters_page.table(), f'run: {made}'
 
 
-def test_the_table_of_column_names_is_that_of_the_program():
+def test_the_table_of_columns_is_that_of_the_program():
     made = 'python -m autospec_lib.inputs.columns docs/inputs.md'
     found = TEXT['docs/inputs.md'].partition(columns.TABLE_START)[2].partition(columns.TABLE_END)[0]
     assert found == columns.table(), f'run: {made}'
@@ -84,7 +84,7 @@ def test_the_readmes_example_of_parameters_is_accepted(folder):
         (folder / name).touch()
     example = re.search(r'```\n(.*?)```', section('README.md', 'Parameters'), re.DOTALL)[1]
     (folder / 'param.py').write_text(example)
-    loaded, warnings = reading.load(folder / 'param.py')
+    loaded, warnings = param_file.load(folder / 'param.py')
     assert (loaded.ref, warnings) == ('hst', ())
 
 
@@ -108,8 +108,8 @@ def test_every_exit_code_stands_in_its_table_and_in_the_help(capsys):
 
 def test_the_keys_of_default_sex_stand_in_their_table():
     text = section('docs/inputs.md', 'Segmentation settings')
-    without_effect = {*sextractor_keys.FIXED, 'ANALYSIS_THRESH', 'ASSOCSELEC_TYPE'}
-    assert first_column(text) == {*sextractor_keys.RULES, 'FILTER_NAME'} - without_effect
+    without_effect = {*sextractor.FIXED, 'ANALYSIS_THRESH', 'ASSOCSELEC_TYPE'}
+    assert first_column(text) == {*sextractor.RULES, 'FILTER_NAME'} - without_effect
     for key in without_effect:
         assert f'`{key}' in text
 
@@ -138,16 +138,16 @@ def test_the_tables_of_products_and_cards_are_what_a_file_holds(extracted):
 
 def test_the_columns_of_the_summary_stand_in_their_table_with_units_and_texts():
     text = section('docs/output.md', 'Summary')
-    for column in (*summary_columns.COLUMNS, *summary_columns.OF_SPECTRA):
-        name = column.name + '<key>' * (column in summary_columns.OF_SPECTRA)
-        unit = 'of the cube' if column.unit == summary_columns.FLUX else column.unit
+    for column in (*summary.COLUMNS, *summary.OF_SPECTRA):
+        name = column.name + '<key>' * (column in summary.OF_SPECTRA)
+        unit = 'of the cube' if column.unit == summary.FLUX else column.unit
         assert f'\n| `{name}` | {unit} | {column.text} |\n' in text
-    assert len(first_column(text)) == len(summary_columns.COLUMNS) + len(summary_columns.OF_SPECTRA)
+    assert len(first_column(text)) == len(summary.COLUMNS) + len(summary.OF_SPECTRA)
 
 
 def test_the_columns_with_results_of_marz_stand_in_their_table():
     text = section('docs/output.md', 'MARZ')
-    for column in summary_columns.MARZ:
+    for column in summary.MARZ:
         assert f'\n| `{column.name}` | {column.text} |\n' in text
 
 

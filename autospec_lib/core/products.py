@@ -146,6 +146,12 @@ class Products:
         }
 
     @property
+    def for_redshifts(self) -> Spectrum:
+        """The spectrum that redshifts are measured from: that of the joint extraction, else the reference."""
+        joint = (one for one in self.spectra.values() if one.kind is Kind.JOINT)
+        return next(joint, self.spectra[self.reference])
+
+    @property
     def images(self) -> dict[str, Measured]:
         """White light, which is the first, and the user's images (ny, nx)."""
         return self[Group.IMAGE]

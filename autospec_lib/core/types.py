@@ -253,6 +253,14 @@ class Measured(Product):
         with np.errstate(invalid='ignore'):
             return np.asarray(known & np.isfinite(self.variance) & (self.variance > 0))
 
+    @property
+    def error(self) -> FloatArray:
+        """The standard deviation, for plots and tables; NaN where there is no positive variance."""
+        error = np.full(self.data.shape, np.nan)
+        if self.variance is not None:
+            np.sqrt(self.variance, where=self.variance > 0, out=error)
+        return error
+
 
 @dataclass(frozen=True)
 class Segmap(Product):

@@ -138,7 +138,15 @@ def make_simulated(folder: Path) -> None:
 
 
 def what_to_look_at(folder: Path, simulated: bool) -> str:
-    """Where the results are and what they show."""
+    """Where the results are and what they show.
+
+    Parameters
+    ----------
+    folder : Path
+        The working folder.
+    simulated : bool
+        Whether it holds the simulated field.
+    """
     output = folder / 'output'
     if simulated:
         return (

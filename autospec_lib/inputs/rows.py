@@ -14,9 +14,8 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from autospec_lib.core import file_names
-from autospec_lib.core.errors import InputError
+from autospec_lib.core.errors import InputError, show
 from autospec_lib.core.types import Ident, Target
-from autospec_lib.core.wording import show
 from autospec_lib.inputs.columns import Columns
 
 Cell: TypeAlias = str | float

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autospec_lib.core.errors import InputError
-from autospec_lib.core.wording import show
+from autospec_lib.core.errors import InputError, show
 from autospec_lib.inputs import columns
 from autospec_lib.inputs.rows import Cell, Rows
 

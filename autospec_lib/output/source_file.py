@@ -1,37 +1,54 @@
-"""Products -> MPDAF Source FITS file, which appears under its name only when it is complete.
+"""Source files: products -> a file in the format of MPDAF's Source, and back.
 
-Cards that every file has are written in `_primary`. Cards on the results of a step are in ``facts`` of its products.
+Nothing else opens such a file, or knows how its extensions are named: SPE_, IMA_ or CUB_, the product's key, and _DATA,
+or _STAT for its variance. What an extension holds stands in its cards (`ABOUT`). Cards that every file has are written
+in `_primary`; those on the results of a step are the ``facts`` of its products.
 """
 
 from __future__ import annotations
 
 import datetime
 import io
-import re
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy import units
 from astropy.io import fits
+from astropy.wcs import WCS
+from astropy.wcs.utils import proj_plane_pixel_scales
 from numpy.typing import NDArray
 
 from autospec_lib import __version__
 from autospec_lib.core.atomic import complete_file
-from autospec_lib.core.products import Products
-from autospec_lib.core.types import Cutout, Grid, Ident, Target
+from autospec_lib.core.products import Group, Kind, Products, Spectrum
+from autospec_lib.core.types import Cutout, FloatArray, Grid, Ident, Mask, Measured, Product, Segmap, Target, Voxels
+from autospec_lib.output.units import to_power
 
 FORMAT = '0.6'  # of MPDAF's Source files
 BLOCK = 2880  # bytes; FITS files grow in whole blocks
 BITPIX = {'f4': -32, 'f8': -64, 'i4': 32, 'u1': 8}
 SINGLE = np.finfo(np.float32)
 SIZE_CARD = 'NBYTES'
-STARTS = {1: 'SPE', 2: 'IMA', 3: 'CUB'}  # of the names of extensions, by their number of axes
 CHANNEL = 'CHANNEL'  # type of an axis that counts channels, because no cards describe its wavelengths
-PLUS = re.compile(r'^10\*\*(?=\d)')
+STARTS = {1: 'SPE', 2: 'IMA', 3: 'CUB'}  # of the names of extensions, by their number of axes
+GROUP_CARD = 'PRODUCT'
+# Cards on the product in an extension: its attribute, and a comment.
+ABOUT = {
+    'SPECTAG': ('tag', 'what weights it, or what it is the sum of'),
+    'SPECKIND': ('kind', ''),
+    'SKYSUB': ('sky_subtracted', 'sky subtracted'),
+    'CONTSUB': ('continuum_subtracted', 'continuum subtracted'),
+    'APERTURE': ('radius', '[arcsec] radius'),
+    'CENTRAL': ('central', 'label of the source, 0: none'),
+}
+TYPES: dict[Group, tuple[type[Product], Any]] = {
+    Group.SPECTRUM: (Spectrum, float),
+    Group.SEGMAP: (Segmap, np.int32),
+    Group.MASK: (Mask, bool),
+}
 
 
 def write_source(path: Path, products: Products, cutout: Cutout, origin: Mapping[str, str]) -> None:
@@ -66,30 +83,124 @@ def write_source(path: Path, products: Products, cutout: Cutout, origin: Mapping
         file.write(primary.tostring().encode('ascii'))
 
 
+def read_header(path: Path) -> fits.Header:
+    """The primary header of a source's file.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it is not a FITS file.
+    """
+    return fits.getheader(path)
+
+
 def is_whole(path: Path, header: fits.Header) -> bool:
-    """Whether a source's file has the length that it had when it was written.
+    """Whether a source's file, with this primary header, has the length that it had when it was written."""
+    return bool(header.get(SIZE_CARD) == path.stat().st_size)
+
+
+def read(path: Path, last: Group = Group.CUBE) -> Products:
+    """The products in a source's file, without the weights of spectra.
 
     Parameters
     ----------
     path : Path
         The file.
-    header : fits.Header
-        Its primary header. If it does not hold the size, the file must end at the end of its last extension.
+    last : Group
+        Groups behind this one are not read.
+
+    Raises
+    ------
+    OSError, KeyError, ValueError
+        If it is not a file of AutoSpec, or so old that its extensions do not say what they hold.
     """
-    size = path.stat().st_size
-    if SIZE_CARD in header:
-        return bool(header[SIZE_CARD] == size)
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # astropy warns of truncated files
-        with fits.open(path) as hdus:
-            last = hdus[-1].fileinfo()
-    return bool(last['datLoc'] + last['datSpan'] == size)
+    groups = [*Group][: [*Group].index(last) + 1]
+    table: dict[Group, dict[str, Any]] = {group: {} for group in groups}
+    with fits.open(path, memmap=False) as hdus:
+        header = _own_header(path, hdus)
+        for hdu in hdus:
+            key, part = hdu.name[4:-5], hdu.name[-5:]
+            if part == '_DATA':
+                group = Group(hdu.header[GROUP_CARD])
+                if group not in groups:
+                    break
+                table[group][key] = _product(group, hdu)
+            elif part == '_STAT':
+                table[group][key] = replace(table[group][key], variance=hdu.data.astype(float))
+    notes = tuple(header[f'NOTE{number}'] for number in range(1, header['NNOTES'] + 1))
+    return Products(table, header['REFSPEC'], notes, _facts(header))
+
+
+def _product(group: Group, hdu: fits.ImageHDU) -> Product:
+    """The product in an extension, without its variance."""
+    about = {attribute: hdu.header[card] for card, (attribute, _) in ABOUT.items() if card in hdu.header}
+    if 'kind' in about:
+        about['kind'] = Kind(about['kind'])
+    kind, dtype = TYPES.get(group, (Measured, float))
+    return kind(hdu.data.astype(dtype), None, hdu.header['BUNIT'], **about)
+
+
+def read_cutout(path: Path) -> Cutout:
+    """The cut-out that a source's file is from, without its voxels.
+
+    It has the target, wavelengths and units; the position and the size of pixels if the file has images.
+
+    Raises
+    ------
+    OSError, KeyError, ValueError
+        If it is not a file of AutoSpec.
+    """
+    with fits.open(path, memmap=False) as hdus:
+        header = _own_header(path, hdus)
+        axis = hdus[f'SPE_{header["REFSPEC"]}_DATA'].header
+        wave, unit = _wavelengths(axis, hdus)
+        image = next((hdu.header for hdu in hdus if hdu.name.startswith('IMA_')), None)
+    centre, pixel = (0.0, 0.0), (1.0, 1.0)
+    if image is not None:
+        sky = WCS(image).celestial
+        x, y = sky.all_world2pix(header['RA'], header['DEC'], 0)
+        width, height = proj_plane_pixel_scales(sky) * 3600
+        centre, pixel = (float(y), float(x)), (float(height), float(width))
+    return Cutout(
+        target=Target(header['ID'], header['RA'], header['DEC'], 0.0),
+        voxels=Voxels(np.zeros((len(wave), 0, 0))),
+        wave=wave,
+        centre=centre,
+        pixel=pixel,
+        grid=Grid({}, {}, unit=axis['BUNIT'], wave_unit=unit),
+    )
+
+
+def _own_header(path: Path, hdus: fits.HDUList) -> fits.Header:
+    header = hdus[0].header
+    if header['EXT'] != 'AutoSpec':
+        raise ValueError(f'{path}: not written by AutoSpec')
+    return header
+
+
+def _facts(header: fits.Header) -> dict[str, tuple[Any, str]]:
+    """The cards between those that every file has."""
+    cards = [*header]
+    between = cards[cards.index('FORMAT') + 1 : cards.index('NNOTES')]
+    return {card: (header[card], header.comments[card]) for card in between if card != SIZE_CARD}
+
+
+def _wavelengths(axis: fits.Header, hdus: fits.HDUList) -> tuple[FloatArray, str]:
+    """The wavelengths of a spectrum and their unit, from the table beside it if its axis counts channels."""
+    if axis['CTYPE1'] == CHANNEL:
+        table = hdus['TAB_WAVE']
+        return table.data['WAVE'].astype(float), str(table.columns['WAVE'].unit)
+    spectral = WCS(axis, naxis=1)
+    unit = axis['CUNIT1']
+    return spectral.wcs_pix2world(np.arange(axis['NAXIS1']), 0)[0] * spectral.wcs.cunit[0].to(unit), unit
 
 
 def _primary(products: Products, target: Target, origin: Mapping[str, str]) -> fits.Header:
-    now = datetime.datetime.now().isoformat(sep=' ')
-    header = fits.Header()
-    cards: list[tuple[str, Any, str]] = [
+    facts = [
+        (card, printable(value) if isinstance(value, str) else value, comment)
+        for card, (value, comment) in products.facts.items()
+    ]
+    cards = [
         ('ID', *ident_card(target.id)),
         ('RA', round(target.ra, 7), 'RA u.degree %.7f'),
         ('DEC', round(target.dec, 7), 'DEC u.degree %.7f'),
@@ -101,16 +212,15 @@ def _primary(products: Products, target: Target, origin: Mapping[str, str]) -> f
         ('EXT_V', f'v.{__version__}', 'version of the extraction software'),
         ('AUTH', 'AutoSpec developers', 'author of extraction software'),
         ('SRC_V', '', 'version of the source'),
-        ('DATE', now, 'Creation date'),
+        ('DATE', datetime.datetime.now().isoformat(sep=' '), 'Creation date'),
         ('AUTHOR', 'MPDAF', 'Origin of the file format'),
         ('FORMAT', FORMAT, 'Version of the Source format'),
-        *((key, _card_value(value), comment) for key, (value, comment) in products.facts.items()),
+        *facts,
         (SIZE_CARD, 0, 'length of this file in bytes'),
         ('NNOTES', len(products.notes), 'fall-backs and warnings: NOTE1, NOTE2, ...'),
         *((f'NOTE{number}', printable(note), '') for number, note in enumerate(products.notes, 1)),
     ]
-    header.extend(cards)
-    return header
+    return fits.Header(cards)
 
 
 def ident_card(ident: Ident) -> tuple[int | str, str]:
@@ -118,10 +228,6 @@ def ident_card(ident: Ident) -> tuple[int | str, str]:
     if isinstance(ident, int):
         return ident, 'object ID %d'
     return printable(ident), 'object ID %s'
-
-
-def _card_value(value: Any) -> Any:
-    return printable(value) if isinstance(value, str) else value
 
 
 def printable(text: str) -> str:
@@ -136,18 +242,6 @@ def _redshift(z: float | None) -> bytes:
     columns = [fits.Column(name='Z_DESC', format='20A', array=np.array(['CATALOG']))]
     columns += [fits.Column(name=name, format='D', array=np.array([z])) for name in ('Z', 'Z_MIN', 'Z_MAX')]
     return _table(fits.BinTableHDU.from_columns(columns, name='Z'))
-
-
-def _extensions(products: Products, grid: Grid) -> Iterator[bytes]:
-    """All extensions in the order of v1.1.2: spectra, images, segmentation maps, masks, maps, cubes."""
-    axis = {card[:-1] + '3' if card.endswith('1') else card: value for card, value in grid.spectral.items()}
-    coordinates = {1: grid.spectral, 2: grid.sky, 3: {**grid.sky, **axis, 'WCSAXES': 3}}
-    for _, key, product in products:
-        axes = product.data.ndim
-        name, unit, power = f'{STARTS[axes]}_{key}', product.unit, product.power
-        yield _extension(f'{name}_DATA', stored(product.data), coordinates[axes], to_power(unit, power))
-        if product.variance is not None:
-            yield _extension(f'{name}_STAT', stored(product.variance), coordinates[axes], to_power(unit, 2 * power))
 
 
 def _wave_table(cutout: Cutout) -> bytes:
@@ -168,6 +262,28 @@ def _table(table: fits.BinTableHDU) -> bytes:
     return file.getvalue()[BLOCK:]
 
 
+def _extensions(products: Products, grid: Grid) -> Iterator[bytes]:
+    """All extensions in the order of v1.1.2: spectra, images, segmentation maps, masks, maps, cubes."""
+    axis = {card[:-1] + '3' if card.endswith('1') else card: value for card, value in grid.spectral.items()}
+    coordinates = {1: grid.spectral, 2: grid.sky, 3: {**grid.sky, **axis, 'WCSAXES': 3}}
+    for group, key, product in products:
+        wcs = coordinates[product.data.ndim].items()
+        name = f'{STARTS[product.data.ndim]}_{key}'
+        unit = ('BUNIT', to_power(product.unit, product.power))
+        yield _extension(f'{name}_DATA', stored(product.data), [*wcs, unit, (GROUP_CARD, group.value), *about(product)])
+        if product.variance is not None:
+            unit = ('BUNIT', to_power(product.unit, 2 * product.power))
+            yield _extension(f'{name}_STAT', stored(product.variance), [*wcs, unit])
+
+
+def about(product: Product) -> Iterator[tuple[str, Any, str]]:
+    """The cards on a product: keyword, value and comment."""
+    for card, (attribute, comment) in ABOUT.items():
+        value = getattr(product, attribute, None)
+        if value is not None:
+            yield card, value.value if isinstance(value, Kind) else value, comment
+
+
 def stored(values: NDArray[Any]) -> NDArray[Any]:
     """The values in the type in which they are stored.
 
@@ -181,46 +297,26 @@ def stored(values: NDArray[Any]) -> NDArray[Any]:
     return values.astype('>f4' if fits_single else '>f8')
 
 
-@lru_cache(maxsize=64)
-def to_power(unit: str, power: int) -> str:
-    """A unit to a power, as FITS writes it; a text that is not a unit is put in brackets."""
-    if power == 1:
-        return unit
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        try:
-            # MPDAF replaces the asterisks by blanks, and reads 10 +32 as a power of ten but not 10 32.
-            return PLUS.sub('10**+', str((units.Unit(unit) ** power).to_string('fits')))
-        except (ValueError, TypeError):  # not a unit, or one that FITS cannot write
-            return f'({unit})**{power}'
-
-
-def _extension(name: str, array: NDArray[Any], wcs: Mapping[str, Any], unit: str) -> bytes:
+def _extension(name: str, array: NDArray[Any], cards: Iterable[tuple[Any, ...]]) -> bytes:
     """Header and data of one image extension, each filled up to whole FITS blocks.
 
     astropy would use half of AutoSpec's time to format and verify the same few cards for 40 extensions of each source;
     so each card is formatted by astropy once and kept.
     """
-    cards = {
-        'XTENSION': 'IMAGE',
-        'BITPIX': BITPIX[array.dtype.str[1:]],
-        'NAXIS': array.ndim,
-        **{f'NAXIS{axis}': length for axis, length in enumerate(reversed(array.shape), 1)},
-        'PCOUNT': 0,
-        'GCOUNT': 1,
-        'EXTNAME': name,
-        **wcs,
-        'BUNIT': unit,
-    }
-    header = ''.join(_card(keyword, value) for keyword, value in cards.items()) + f'{"END":80}'
+    first = [
+        ('XTENSION', 'IMAGE'),
+        ('BITPIX', BITPIX[array.dtype.str[1:]]),
+        ('NAXIS', array.ndim),
+        *((f'NAXIS{axis}', length) for axis, length in enumerate(reversed(array.shape), 1)),
+        ('PCOUNT', 0),
+        ('GCOUNT', 1),
+        ('EXTNAME', name),
+    ]
+    header = ''.join(_card(*card) for card in (*first, *cards)) + f'{"END":80}'
     data = array.tobytes()
-    return header.encode('ascii').ljust(_blocks(len(header)), b' ') + data.ljust(_blocks(len(data)), b'\0')
+    return header.encode('ascii') + b' ' * (-len(header) % BLOCK) + data + b'\0' * (-len(data) % BLOCK)
 
 
 @lru_cache(maxsize=4096)
-def _card(keyword: str, value: Any) -> str:
-    return str(fits.Card(keyword, value))
-
-
-def _blocks(size: int) -> int:
-    return -(-size // BLOCK) * BLOCK
+def _card(keyword: str, value: Any, comment: str = '') -> str:
+    return str(fits.Card(keyword, value, comment))

@@ -30,7 +30,7 @@ from autospec_lib.inputs.cube import OpenCube
 from autospec_lib.run import resume
 from autospec_lib.run.interruption import Interruption
 from autospec_lib.run.job import Job
-from autospec_lib.run.report import Outcome
+from autospec_lib.run.results import Outcome
 
 SLOW = 0.3e-3  # seconds per seek above which storage is slow; solid-state disks: a third at most, spinning: ten times
 GAIN = 1.5  # a copy is made if reading the pieces would take this many times as long as reading the whole cube

@@ -106,7 +106,7 @@ def test_plots_that_a_later_run_does_not_draw_go(folder, later, drawn):
     assert sorted(path.name for path in pictures.iterdir()) == drawn
 
 
-def test_no_detection_and_an_all_nan_source(folder, capsys):
+def test_a_source_without_detection_has_a_note_and_one_of_nan_fails(folder, capsys):
     data, variance = small_cube()
     data[:, :9, :9] = np.nan
     write_cube(folder / 'datacube.fits', data, variance)
@@ -168,9 +168,9 @@ def test_a_bug_in_one_source_is_named_with_its_traceback_and_the_others_go_on(fo
 
 
 def test_a_bug_before_the_loop_exits_3_and_says_where(folder, capsys, monkeypatch):
-    from autospec_lib.run import preparation
+    from autospec_lib.run import job
 
-    monkeypatch.setattr(preparation, 'open_all', lambda *_: 1 / 0)
+    monkeypatch.setattr(job, 'open_all', lambda *_: 1 / 0)
     assert main([str(folder)]) == 3
     assert 'has a bug: ZeroDivisionError' in capsys.readouterr().err
     assert 'ZeroDivisionError' in log_of(folder)

@@ -12,10 +12,12 @@ import pytest
 from astropy.io import fits
 from builders import cube_header, small_cube, write_cube
 
-from autospec_lib.config import reading
+from autospec_lib.config import param_file
 from autospec_lib.core.errors import InputError
 from autospec_lib.inputs import cube
-from autospec_lib.run import preparation, schedule
+from autospec_lib.run import schedule
+from autospec_lib.run.interruption import Interruption
+from autospec_lib.run.job import Request, prepare
 
 OPENERS = {'gz': gzip.open, 'bz2': bz2.open, 'xz': lzma.open}
 
@@ -103,8 +105,8 @@ def test_a_cube_cut_anywhere_is_truncated_or_loses_whole_extensions_only(tmp_pat
 
 
 def job(folder):
-    params, _ = reading.load(folder / 'param.py')
-    return preparation.prepare(folder, params, preparation.Choice())[:2]
+    params, _ = param_file.load(folder / 'param.py')
+    return prepare(folder, params, Request())[:2]
 
 
 def replaced(path):
@@ -138,10 +140,10 @@ def test_a_cube_that_is_exchanged_during_a_run_stops_it(folder, change):
     shutil.copy(folder / 'datacube.fits', folder / 'copy.fits')
     shared, targets = job(folder)
     (folder / 'output').mkdir()
-    assert next(iter(schedule.serial(shared, targets))).error is None
+    assert next(iter(schedule.serial(shared, targets, Interruption()))).error is None
     change(folder / 'datacube.fits')
     with pytest.raises(InputError, match=r'datacube\.fits: .*another file'):
-        next(iter(schedule.serial(shared, targets)))
+        next(iter(schedule.serial(shared, targets, Interruption())))
 
 
 def test_the_same_file_under_another_inode_is_the_same_file(folder):
@@ -149,7 +151,7 @@ def test_the_same_file_under_another_inode_is_the_same_file(folder):
     (folder / 'output').mkdir()
     shutil.copy2(folder / 'datacube.fits', folder / 'copy.fits')
     (folder / 'copy.fits').replace(folder / 'datacube.fits')
-    assert next(iter(schedule.serial(shared, targets))).error is None
+    assert next(iter(schedule.serial(shared, targets, Interruption()))).error is None
 
 
 @pytest.mark.parametrize(('name', 'packed'), [('c.fits', True), ('c.fits.gz', False)])

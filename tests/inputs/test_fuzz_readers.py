@@ -6,10 +6,11 @@ import dataclasses
 import re
 
 import pytest
+from builders import data_ext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autospec_lib.config import params, reading
+from autospec_lib.config import param_file, params
 from autospec_lib.config.params import Params
 from autospec_lib.core.errors import InputError, ParameterError
 from autospec_lib.core.types import Target
@@ -40,7 +41,7 @@ def load_params(folder, content):
     path = folder / 'param.py'
     path.write_bytes(as_bytes(content))
     try:
-        return check_messages(path, *reading.load(path))
+        return check_messages(path, *param_file.load(path))
     except ParameterError as error:
         return check_messages(path, None, (), error.faults)
 
@@ -121,7 +122,7 @@ class TestParameters:
         size=st.floats(5, 1e3),
         cont_poly=st.integers(0, 30),
         img=st.sampled_from([(), ('r-band.fits',), ('g-band.fits', 'r-band.fits')]),
-        data_ext=st.sampled_from([(), (1,), (1, 'STAT'), ('FLUX', 'IVAR')]),
+        data_ext=st.sampled_from([(), data_ext(1), data_ext(1, 'STAT: ivar'), data_ext('FLUX', 'IVAR')]),
         orig_from=st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=10),
         switches=st.dictionaries(st.sampled_from(SWITCHES), st.booleans()),
         loose=st.booleans(),

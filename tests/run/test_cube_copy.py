@@ -19,11 +19,12 @@ from astropy.wcs import WCS
 from builders import DEC, PIXEL, RA, SUMMARY, cube_header, gaussian, small_cube, write_cube
 
 from autospec_lib.cli.command import main
-from autospec_lib.config import reading
+from autospec_lib.config import param_file
 from autospec_lib.core.errors import InputError
 from autospec_lib.inputs import arrays
 from autospec_lib.inputs.cube import open_cube
-from autospec_lib.run import cube_copy, preparation, resume, schedule, source
+from autospec_lib.run import cube_copy, resume, schedule, source
+from autospec_lib.run.job import Request, prepare
 
 # Forking a process whose numerical libraries have threads is deprecated from Python 3.12 on, and safe here: none runs.
 pytestmark = pytest.mark.filterwarnings('ignore::DeprecationWarning')
@@ -90,7 +91,7 @@ def disk(tmp_path, monkeypatch):
 def prepared(folder):
     """Job and targets of a folder."""
     (folder / 'output').mkdir(exist_ok=True)
-    job, targets, _ = preparation.prepare(folder, reading.load(folder / 'param.py')[0], preparation.Choice())
+    job, targets, _ = prepare(folder, param_file.load(folder / 'param.py')[0], Request())
     return job, targets
 
 

@@ -14,9 +14,8 @@ from numpy.testing import assert_array_equal
 
 from autospec_lib.core.products import Group, Kind, Products, Spectrum, by_key
 from autospec_lib.core.types import Cutout, Grid, Mask, Measured, Segmap, Target, Voxels
-from autospec_lib.output import kept as kept_module
-from autospec_lib.output import plots
-from autospec_lib.output.kept import Kept
+from autospec_lib.output import figures, plots
+from autospec_lib.output.figures import Kept
 
 NL = 300
 
@@ -90,7 +89,7 @@ def fresh():
 
 @pytest.mark.parametrize('seed', [1, 2])
 def test_kept_figures_draw_what_new_ones_draw(fresh, seed, monkeypatch):
-    monkeypatch.setattr(kept_module, 'LIMIT', 100)
+    monkeypatch.setattr(figures, 'LIMIT', 100)
     kept, all_sources = Kept(), sources()
     order = [*range(len(fresh)), *np.random.default_rng(seed).permutation(len(fresh))]
     for number in order:
@@ -155,7 +154,7 @@ def test_only_the_last_are_kept():
     for layout in (*range(50), 45):
         with kept.borrowed('A', layout, make):
             pass
-    assert [layout for _, layout in kept.all()] == [*range(50 - kept_module.LIMIT, 45), *range(46, 50), 45]
+    assert [layout for _, layout in kept.all()] == [*range(50 - figures.LIMIT, 45), *range(46, 50), 45]
 
 
 def test_nothing_goes_to_other_processes():

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from autospec_lib.cli.command import main
-from autospec_lib.run import lock
+from autospec_lib.run import output_folder
 
 fcntl = pytest.importorskip('fcntl')
 ROOT = Path(__file__).resolve().parents[2]
 HOLD = """
 import os, sys, time
 from pathlib import Path
-from autospec_lib.run.lock import locked
+from autospec_lib.run.output_folder import locked
 with locked(Path(sys.argv[1])):
     child = os.fork()
     if child:
@@ -61,7 +61,7 @@ def test_a_killed_run_leaves_no_lock_though_its_children_live(folder, holder):
 
 
 def test_a_lock_whose_file_went_before_it_was_had_is_sought_again(tmp_path, monkeypatch):
-    real, path = fcntl.lockf, tmp_path / lock.NAME
+    real, path = fcntl.lockf, tmp_path / output_folder.LOCK
 
     def lockf(file, how):
         monkeypatch.setattr(fcntl, 'lockf', real)
@@ -69,7 +69,7 @@ def test_a_lock_whose_file_went_before_it_was_had_is_sought_again(tmp_path, monk
         real(file, how)
 
     monkeypatch.setattr(fcntl, 'lockf', lockf)
-    with lock.locked(tmp_path):
+    with output_folder.locked(tmp_path):
         assert f'process {os.getpid()} ' in path.read_text()
     assert not path.exists()
 
@@ -92,16 +92,16 @@ def test_an_input_under_the_name_of_the_lock_is_not_written_to(folder, capsys, l
     (folder / 'output').mkdir()
     cube = folder / 'datacube.fits'
     before = cube.read_bytes()
-    getattr(folder / 'output' / lock.NAME, link)(cube)
+    getattr(folder / 'output' / output_folder.LOCK, link)(cube)
     assert main([str(folder)]) == 2
-    assert f'{lock.NAME}: is the input datacube.fits' in capsys.readouterr().err
+    assert f'{output_folder.LOCK}: is the input datacube.fits' in capsys.readouterr().err
     assert cube.read_bytes() == before
 
 
 def test_a_lock_that_is_a_link_is_not_followed(folder, capsys):
     (folder / 'output').mkdir()
     (folder / 'notes.txt').write_text('of the user')
-    (folder / 'output' / lock.NAME).symlink_to(folder / 'notes.txt')
+    (folder / 'output' / output_folder.LOCK).symlink_to(folder / 'notes.txt')
     assert main([str(folder)]) == 2
-    assert lock.NAME in capsys.readouterr().err
+    assert output_folder.LOCK in capsys.readouterr().err
     assert (folder / 'notes.txt').read_text() == 'of the user'

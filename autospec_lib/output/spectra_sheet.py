@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-import warnings
 from dataclasses import dataclass
 from typing import Self
 
-import astropy.units as u
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,13 +14,14 @@ from PIL import Image
 
 from autospec_lib.core.products import Kind, Products, Spectrum
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Measured
-from autospec_lib.output.canvas import DPI, Canvas
+from autospec_lib.output.figures import DPI, Canvas
+from autospec_lib.output.units import in_words
 
 INK, QUIET, PALE, ERROR = '#1d3557', '#7a7a7a', '#c3cbd8', '#e59866'
 
 
 @dataclass(frozen=True)
-class Layout:
+class SpectraLayout:
     """The properties that two sources must share for their spectra to be drawn with one figure.
 
     Attributes
@@ -51,13 +50,13 @@ class Layout:
         return cls(drawn, ends, cutout.grid.wave_unit, cutout.grid.unit, bool(products.notes))
 
 
-class Sheet:
+class SpectraSheet:
     """The reference spectrum and the cross-correlation spectra, one panel each, on one wavelength axis.
 
     Channels that a sky line makes noisy are drawn pale and do not affect the limits (see `sky_lines`, `limits`).
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: SpectraLayout) -> None:
         bottom = 0.65 if layout.noted else 0.5  # inches
         height = bottom + 1.75 * len(layout.keys) + 0.2
         self.figure = Figure(figsize=(9.5, height), dpi=DPI)
@@ -69,8 +68,8 @@ class Sheet:
         words = ((INK, 'flux'), (ERROR, '1\N{GREEK SMALL LETTER SIGMA} error'), (PALE, 'sky line'))
         lines = [Line2D([], [], color=colour, linewidth=0.9, label=word) for colour, word in words]
         axes[0].legend(handles=lines, loc='lower right', bbox_to_anchor=(0.93, 0.97), fontsize=6, frameon=False, ncol=3)
-        axes[-1].set_xlabel(f'wavelength [{unit_text(layout.wave_unit)}]')
-        self.figure.supylabel(f'flux [{unit_text(layout.unit)}]' if layout.unit else 'flux', fontsize=8, x=0.005)
+        axes[-1].set_xlabel(f'wavelength [{in_words(layout.wave_unit)}]')
+        self.figure.supylabel(f'flux [{in_words(layout.unit)}]' if layout.unit else 'flux', fontsize=8, x=0.005)
         self._notes = self.figure.text(
             0.985, 0.05 / height, '', ha='right', va='bottom', fontsize=6, color=QUIET, parse_math=False
         )
@@ -102,11 +101,13 @@ class _Panel:
 
     def show(self, wave: FloatArray, spectrum: Measured) -> None:
         """Show this spectrum."""
-        noisy, nothing = sky_lines(spectrum), np.full(wave.shape, np.nan)
-        error = nothing if spectrum.variance is None else np.sqrt(spectrum.variance)
-        pale = np.where(_widened(noisy), spectrum.data, np.nan)
-        for line, values in zip(self._lines, (error, pale, np.where(noisy, np.nan, spectrum.data)), strict=True):
-            line.set_data(wave, values)
+        noisy = sky_lines(spectrum)
+        # Channels on sky lines with their neighbours on both sides, so that the pale curve joins the other one.
+        widened = noisy | np.roll(noisy, 1) | np.roll(noisy, -1)
+        error, pale, flux = self._lines
+        error.set_data(wave, spectrum.error)
+        pale.set_data(wave, np.where(widened, spectrum.data, np.nan))
+        flux.set_data(wave, np.where(noisy, np.nan, spectrum.data))
         self._axes.set_ylim(limits(spectrum.data, noisy))
 
 
@@ -114,11 +115,6 @@ def _drawn(products: Products) -> list[Spectrum]:
     """The reference spectrum, then those weighted by cross-correlation."""
     correlated = [one for one in products.spectra.values() if one.kind is Kind.CROSS_CORRELATION]
     return [products.spectra[products.reference], *correlated]
-
-
-def _widened(channels: BoolArray) -> BoolArray:
-    """The channels with their neighbours on both sides, so that the pale curve joins the other one."""
-    return channels | np.roll(channels, 1) | np.roll(channels, -1)
 
 
 def sky_lines(spectrum: Measured) -> BoolArray:
@@ -152,7 +148,10 @@ def limits(flux: FloatArray, noisy: BoolArray) -> tuple[float, float]:
     inner = np.zeros(len(flux), dtype=bool)
     inner[len(flux) // 60 : len(flux) - len(flux) // 60] = True
     finite = np.isfinite(flux)
-    values = next((flux[use] for use in (finite & inner & ~noisy, finite) if use.any()), np.zeros(1))
+    used = finite & inner & ~noisy
+    if not used.any():
+        used = finite
+    values = flux[used] if used.any() else np.zeros(1)
     ends = _running(values, 50) + _reach(values)
     low, high = min(0.0, ends.min()), max(0.0, ends.max())
     margin = 0.08 * (high - low) or 1.0
@@ -178,25 +177,3 @@ def _running(values: FloatArray, percent: float) -> FloatArray:
     level = np.percentile(values[: blocks * size].reshape(blocks, size), percent, axis=1)
     centres = (np.arange(blocks) + 0.5) * size - 0.5
     return np.interp(np.arange(len(values)), centres, level)
-
-
-def unit_text(unit: str) -> str:
-    """A FITS unit in common notation, '10⁻²⁰ erg s⁻¹ cm⁻² Å⁻¹'; text that astropy cannot read is returned unchanged."""
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        parsed = u.Unit(unit, parse_strict='silent')
-    if not isinstance(parsed, u.UnitBase):  # a magnitude
-        return unit
-    # The numerator first; lengths last and the wavelength after the area, as is the custom for fluxes.
-    factors = sorted(
-        zip(parsed.bases, parsed.powers, strict=True), key=lambda f: (f[1] < 0, f[0].physical_type == 'length', f[1])
-    )
-    words = [_power(base.to_string('unicode'), power) for base, power in factors]
-    exponent = np.log10(parsed.scale)
-    if parsed.scale != 1:
-        words.insert(0, _power('10', round(exponent)) if np.isclose(exponent, round(exponent)) else f'{parsed.scale:g}')
-    return ' '.join(words)
-
-
-def _power(base: str, power: float) -> str:
-    return base if power == 1 else base + f'{power}'.translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))

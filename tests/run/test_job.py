@@ -3,8 +3,10 @@
 import pytest
 
 from autospec_lib.cli.command import main
-from autospec_lib.config import reading
-from autospec_lib.run import preparation, schedule
+from autospec_lib.config import param_file
+from autospec_lib.run import schedule
+from autospec_lib.run.interruption import Interruption
+from autospec_lib.run.job import Request, prepare
 
 
 @pytest.mark.parametrize('link', ['symlink_to', 'hardlink_to', None])
@@ -45,8 +47,8 @@ def test_an_input_that_no_source_is_called_may_lie_in_the_output_folder(folder):
 def test_a_job_holds_where_its_files_are_wherever_it_is_worked_on(folder, monkeypatch, tmp_path_factory):
     monkeypatch.chdir(folder)
     (folder / 'output').mkdir()
-    params, _ = reading.load(folder / 'param.py')
-    job, targets, _ = preparation.prepare(folder.relative_to(folder), params, preparation.Choice())
+    params, _ = param_file.load(folder / 'param.py')
+    job, targets, _ = prepare(folder.relative_to(folder), params, Request())
     monkeypatch.chdir(tmp_path_factory.mktemp('elsewhere'))
-    assert next(iter(schedule.serial(job, targets))).error is None
+    assert next(iter(schedule.serial(job, targets, Interruption()))).error is None
     assert (folder / 'output' / 'Source_7.fits').exists()

@@ -1,4 +1,4 @@
-"""Image panels in rows on one sheet, with the source marked in each.
+"""Image panels in rows on one sheet, with the source marked in each, and the colours of their values.
 
 All panels of a sheet are drawn in one Axes whose unit is the inch. With an Axes for each panel, nine tenths of the time
 would be spent on Axis and Tick objects; every source has about a dozen panels.
@@ -6,13 +6,15 @@ would be spent on Axis and Tick objects; every source has about a dozen panels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple, Self, TypeAlias
 
+import matplotlib
 import numpy as np
 from matplotlib.collections import LineCollection
+from matplotlib.colors import AsinhNorm, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.text import Text
@@ -20,16 +22,27 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from PIL import Image
 
-from autospec_lib.core.types import Cutout
-from autospec_lib.output.canvas import DPI, Canvas
-from autospec_lib.output.colours import FRAME, HALO, MARK
+from autospec_lib.core.numerics import robust_width
+from autospec_lib.core.types import Cutout, FloatArray
+from autospec_lib.output.figures import DPI, Canvas
 
+NO_VALUE = '#8c8c8c'
+MASK_COLOURS = ListedColormap(['#23263a', '#f2d98b'])
+# Background, the central object, then the other objects in turn.
+LABEL_COLOURS = ListedColormap(
+    ['#14161f', '#ffd23f', '#4c9be8', '#e4572e', '#57b894', '#b07cc6', '#e88fb4', '#8f7a5e', '#7fd1e0', '#a3b552']
+)
+RESIDUAL_COLOURS = matplotlib.colormaps['RdBu_r'].with_extremes(bad=NO_VALUE)
+FRAME, MARK, HALO = 'black', '#d62828', 'white'
 SIZE = 2.1  # the longer side of a panel; this and the following lengths are in inches
 GAP_X, GAP_Y = 0.15, 0.3
 LEFT, BOTTOM = 0.55, 0.5
 TICK = 0.035
-REACH = 0.17  # how far the marks reach from the source, in shorter sides of a panel
 SMALL = 7  # points, the size of tick labels
+# The marks, in shorter sides of a panel: four strokes around the source that leave its core free.
+REACH = 0.17
+STROKES = np.array([(-1, 0), (1, 0), (0, -1), (0, 1)])[:, None] * np.array([[0.1], [REACH]])  # (4, 2, 2)
+BORDER = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)])  # of a panel, in its width and height
 
 
 class Panel(NamedTuple):
@@ -41,34 +54,20 @@ class Panel(NamedTuple):
 
 
 Rows: TypeAlias = Sequence[Sequence[Panel | None]]
-Lines: TypeAlias = list[list[tuple[float, float]]]
-Ticks: TypeAlias = list[tuple[float, str]]
 
 
 class _Place(NamedTuple):
-    """The position of a panel: left, right, lower and upper edge; whether it has tick labels below and beside it."""
+    """The lower left corner of a panel, and whether it has tick labels below and beside it."""
 
+    title: str
     left: float
-    right: float
     low: float
-    high: float
     below: bool
     beside: bool
 
-    def frame(self) -> Lines:
-        """The panel's border."""
-        corners = [(self.left, self.low), (self.right, self.low), (self.right, self.high), (self.left, self.high)]
-        return [[*corners, corners[0]]]
-
-    def marks(self, x: float, y: float) -> Lines:
-        """Four strokes around the source that leave its core free."""
-        side = min(self.right - self.left, self.high - self.low)
-        inner, outer = 0.1 * side, REACH * side
-        return [[(x + r * dx, y + r * dy) for r in (inner, outer)] for dx, dy in ((-1, 0), (1, 0), (0, -1), (0, 1))]
-
 
 @dataclass(frozen=True)
-class Layout:
+class ImageLayout:
     """The properties that the sheets of two sources must share to be drawn with one figure.
 
     Attributes
@@ -109,32 +108,34 @@ class Layout:
         columns = max(len(row) for row in self.titles)
         return LEFT + columns * (width + GAP_X), BOTTOM + len(self.titles) * (height + GAP_Y)
 
-    def places(self) -> Iterator[tuple[str, _Place]]:
-        """The panels' titles and places, row by row."""
+    @property
+    def places(self) -> list[_Place]:
+        """The places of the panels, row by row."""
         width, height = self.panel
+        places = []
         for i, row in enumerate(self.titles):
+            low = self.paper[1] - (i + 1) * (height + GAP_Y)
             for j, title in enumerate(row):
-                left, low = LEFT + j * (width + GAP_X), self.paper[1] - (i + 1) * (height + GAP_Y)
                 below = i == len(self.titles) - 1 or j >= len(self.titles[i + 1])
                 if title is not None:
-                    yield title, _Place(left, left + width, low, low + height, below, j == 0)
+                    places.append(_Place(title, LEFT + j * (width + GAP_X), low, below, j == 0))
+        return places
 
 
-class Sheet:
+class ImageSheet:
     """Panels in rows; offsets from the source in arcsec at the left and at the bottom only.
 
     Every panel is an image of the figure's one Axes, with the panel's title as its label.
     """
 
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
-        self._places = [place for _, place in layout.places()]
+    def __init__(self, layout: ImageLayout) -> None:
+        self._layout, self._places = layout, layout.places
         width, height = layout.paper
         self.figure = Figure(figsize=(width, height), dpi=DPI)
         self._canvas = Canvas(self.figure)
         self._paper = self.figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height))
         self._paper.set_axis_off()
-        self._images = [self._panel(title, place) for title, place in layout.places()]
+        self._images = [self._panel(place) for place in self._places]
         styles = ((FRAME, 0.6), (HALO, 2.2), (MARK, 1.1))
         self._lines = [LineCollection([], colors=colour, linewidths=thickness) for colour, thickness in styles]
         for lines in self._lines:
@@ -142,40 +143,41 @@ class Sheet:
         self._below: list[Text] = []
         self._beside: list[Text] = []
 
-    def _panel(self, title: str, place: _Place) -> AxesImage:
+    def _panel(self, place: _Place) -> AxesImage:
         """An empty image with its title and the names of its axes."""
-        middle, half = (place.left + place.right) / 2, (place.low + place.high) / 2
-        self._paper.text(middle, place.high + 0.04, title, ha='center', va='baseline')
-        delta = '\N{GREEK CAPITAL LETTER DELTA}'
+        width, height = self._layout.panel
+        left, low, delta = place.left, place.low, '\N{GREEK CAPITAL LETTER DELTA}'
+        self._paper.text(left + width / 2, low + height + 0.04, place.title, ha='center', va='baseline')
         if place.below:
-            self._paper.text(middle, place.low - 0.22, f'{delta}x [arcsec]', ha='center', va='top')
+            self._paper.text(left + width / 2, low - 0.22, f'{delta}x [arcsec]', ha='center', va='top')
         if place.beside:
             where: dict[str, Any] = {'ha': 'right', 'va': 'center', 'rotation': 'vertical'}
-            self._paper.text(place.left - 0.33, half, f'{delta}y [arcsec]', **where)
-        extent = (place.left, place.right, place.low, place.high)
+            self._paper.text(left - 0.33, low + height / 2, f'{delta}y [arcsec]', **where)
+        extent = (left, left + width, low, low + height)
         look: dict[str, Any] = {'origin': 'lower', 'interpolation': 'nearest', 'aspect': 'auto'}
-        return self._paper.imshow(np.zeros(self._layout.shape), extent=extent, label=title, **look)
+        return self._paper.imshow(np.zeros(self._layout.shape), extent=extent, label=place.title, **look)
 
     def draw(self, rows: Rows, cutout: Cutout) -> Image.Image:
         """Draw the panels of a source; they must have the sheet's layout."""
         for image, panel in zip(self._images, filter(None, chain.from_iterable(rows)), strict=True):
             image.set(data=panel.values, **panel.look)
         (y, x), (dy, dx), scale = cutout.centre, cutout.pixel, self._layout.scale
-        source = (x + 0.5) * dx * scale, (y + 0.5) * dy * scale
-        across, up = (_ticks(zero, size, scale) for zero, size in zip(source, self._layout.panel, strict=True))
+        source, size = np.array([(x + 0.5) * dx, (y + 0.5) * dy]) * scale, np.array(self._layout.panel)
+        across, up = (_ticks(zero, length, scale) for zero, length in zip(source, size, strict=True))
         below = [(p.left + at, p.low, label) for p in self._places if p.below for at, label in across]
         beside = [(p.left, p.low + at, label) for p in self._places if p.beside for at, label in up]
-        marks = [stroke for p in self._places for stroke in p.marks(p.left + source[0], p.low + source[1])]
-        frames = [line for p in self._places for line in p.frame()]
-        frames += [[(at, edge), (at, edge - TICK)] for at, edge, _ in below]
-        frames += [[(edge, at), (edge - TICK, at)] for edge, at, _ in beside]
+        corners = [np.array([p.left, p.low]) for p in self._places]
+        frames = [corner + BORDER * size for corner in corners]
+        frames += [np.array([(at, edge), (at, edge - TICK)]) for at, edge, _ in below]
+        frames += [np.array([(edge, at), (edge - TICK, at)]) for edge, at, _ in beside]
+        marks = [stroke for corner in corners for stroke in corner + source + STROKES * size.min()]
         for lines, segments in zip(self._lines, (frames, marks, marks), strict=True):
             lines.set_segments(segments)
         self._write(self._below, [(at, edge - 0.07, label) for at, edge, label in below], ha='center', va='top')
         self._write(self._beside, [(edge - 0.07, at, label) for edge, at, label in beside], ha='right', va='center')
-        reach = REACH * min(self._layout.panel)
         # At a panel's edge the marks overlap its title, so the title is drawn on top.
-        inside = all(reach <= at <= size - reach for at, size in zip(source, self._layout.panel, strict=True))
+        reach = REACH * size.min()
+        inside = bool(((reach <= source) & (source <= size - reach)).all())
         return self._canvas.draw([*self._images, *self._lines, *self._below, *self._beside], apart=inside)
 
     def _write(self, texts: list[Text], words: list[tuple[float, float, str]], **look: Any) -> None:
@@ -189,9 +191,32 @@ class Sheet:
             text.set_text(word)
 
 
-def _ticks(zero: float, size: float, scale: float) -> Ticks:
+def _ticks(zero: float, size: float, scale: float) -> list[tuple[float, str]]:
     """Ticks at round offsets from the source along an edge of this size: positions and labels."""
     first, last = -zero / scale, (size - zero) / scale
     offsets = np.asarray(MaxNLocator(max(1, int(3 * size)), steps=[1, 2, 5, 10]).tick_values(first, last))
     inside = offsets[(offsets >= first) & (offsets <= last)]
     return [(zero + o * scale, f'{o:.6g}'.replace('-', '\N{MINUS SIGN}')) for o in inside]
+
+
+def stretch(values: FloatArray, percentiles: tuple[float, float], sigmas: float, share: float) -> Normalize:
+    """A scale of colours for an image: asinh shows faint outskirts and the core.
+
+    Parameters
+    ----------
+    values : array
+        NaN where there is no value.
+    percentiles : (float, float)
+        Those of the values at the ends of the scale.
+    sigmas, share : float
+        Where the scale is linear: up to this many standard deviations of the noise, and at least this share of its
+        range.
+    """
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return Normalize(0, 1)
+    low, middle, high = np.percentile(finite, [percentiles[0], 50, percentiles[1]])
+    width = max(sigmas * float(robust_width(finite - middle)), share * (high - low))
+    if high > low and width > 0:
+        return AsinhNorm(linear_width=width, vmin=low, vmax=high)
+    return Normalize(low - 1, high + 1)
