@@ -65,7 +65,8 @@ def run_fingerprint(folder: Path, params: Params, sex: Any, beside: Sequence[Pat
 
 def fingerprint(job: Job, target: Target) -> str:
     """The run's fingerprint and the target's row of the catalogue, in 32 hexadecimal digits."""
-    return hashlib.sha256(f'{job.fingerprint}{dataclasses.astuple(target)!r}'.encode()).hexdigest()[:32]
+    text = f'{job.fingerprint}{source_file.LAYOUT}{dataclasses.astuple(target)!r}'
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def is_complete(job: Job, target: Target) -> bool:

@@ -31,7 +31,15 @@ from autospec_lib.output.units import in_words
 
 SOURCE_FUNCTION = 'autospecSource'  # of the page
 HEAD = 16384  # bytes at the beginning of a file of data that hold the preview
-NOT_SHOWN = ('FPRINT', 'REFSPEC', 'OBJMASK', 'OBJNPIX', 'OBJAREA', 'DBNUM', 'DBGROW')  # cards that the summary has, too
+SUMMARY_CARDS = (
+    'FPRINT',
+    'REFSPEC',
+    'OBJMASK',
+    'OBJNPIX',
+    'OBJAREA',
+    'DBNUM',
+    'DBGROW',
+)  # cards that the summary has, too
 SIDE = 32  # most pixels of a small image along an axis
 GAP = 1  # pixels between two
 BINS = 96  # of the outline
@@ -112,7 +120,7 @@ def _content(products: Products, cutout: Cutout, cmap: str, links: Mapping[str, 
         'reference': products.reference,
         'sky': _ranges(wave, sky),
         'notes': list(products.notes),
-        'facts': [[card, value, text] for card, (value, text) in products.facts.items() if card not in NOT_SHOWN],
+        'facts': [[card, value, text] for card, (value, text) in products.facts.items() if card not in SUMMARY_CARDS],
         'links': dict(links),
     }
 
