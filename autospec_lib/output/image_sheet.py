@@ -177,8 +177,9 @@ class ImageSheet:
         """
         for image, panel in zip(self._images, filter(None, chain.from_iterable(rows)), strict=True):
             image.set(data=panel.values, **panel.look)
-        (y, x), (dy, dx), scale = cutout.centre, cutout.pixel, self._layout.scale
-        source, size = np.array([(x + 0.5) * dx, (y + 0.5) * dy]) * scale, np.array(self._layout.panel)
+        (y, x), (dy, dx) = cutout.centre, cutout.pixel
+        scale, size = self._layout.scale, np.array(self._layout.panel)
+        source = np.array([(x + 0.5) * dx, (y + 0.5) * dy]) * scale
         across, up = (_ticks(zero, length, scale) for zero, length in zip(source, size, strict=True))
         below = [(p.left + at, p.low, label) for p in self._places if p.below for at, label in across]
         beside = [(p.left, p.low + at, label) for p in self._places if p.beside for at, label in up]
@@ -189,12 +190,15 @@ class ImageSheet:
         marks = [stroke for corner in corners for stroke in corner + source + MARK_STROKES * size.min()]
         for lines, segments in zip(self._lines, (frames, marks, marks), strict=True):
             lines.set_segments(segments)
-        self._write(self._below, [(at, edge - 0.07, label) for at, edge, label in below], ha='center', va='top')
-        self._write(self._beside, [(edge - 0.07, at, label) for edge, at, label in beside], ha='right', va='center')
+        words = [(at, edge - 0.07, label) for at, edge, label in below]
+        self._write(self._below, words, ha='center', va='top')
+        words = [(edge - 0.07, at, label) for edge, at, label in beside]
+        self._write(self._beside, words, ha='right', va='center')
         # At a panel's edge the marks overlap its title, so the title is drawn on top.
         reach = MARK_REACH * size.min()
         inside = bool(((reach <= source) & (source <= size - reach)).all())
-        return self._canvas.draw([*self._images, *self._lines, *self._below, *self._beside], apart=inside)
+        moving = [*self._images, *self._lines, *self._below, *self._beside]
+        return self._canvas.draw(moving, apart=inside)
 
     def _write(self, texts: list[Text], words: list[tuple[float, float, str]], **look: Any) -> None:
         """Set the texts to these words at these positions."""
@@ -210,7 +214,8 @@ class ImageSheet:
 def _ticks(zero: float, size: float, scale: float) -> list[tuple[float, str]]:
     """Ticks at round offsets from the source along an edge of this size: positions and labels."""
     first, last = -zero / scale, (size - zero) / scale
-    offsets = np.asarray(MaxNLocator(max(1, int(3 * size)), steps=[1, 2, 5, 10]).tick_values(first, last))
+    locator = MaxNLocator(max(1, int(3 * size)), steps=[1, 2, 5, 10])
+    offsets = np.asarray(locator.tick_values(first, last))
     inside = offsets[(offsets >= first) & (offsets <= last)]
     return [(zero + o * scale, f'{o:.6g}'.replace('-', '\N{MINUS SIGN}')) for o in inside]
 

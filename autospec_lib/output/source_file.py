@@ -200,9 +200,9 @@ def _wavelengths(axis: fits.Header, hdus: fits.HDUList) -> tuple[FloatArray, str
     if axis['CTYPE1'] == CHANNEL:
         table = hdus['TAB_WAVE']
         return table.data['WAVE'].astype(float), str(table.columns['WAVE'].unit)
-    spectral = WCS(axis, naxis=1)
-    unit = axis['CUNIT1']
-    return spectral.wcs_pix2world(np.arange(axis['NAXIS1']), 0)[0] * spectral.wcs.cunit[0].to(unit), unit
+    spectral, unit = WCS(axis, naxis=1), axis['CUNIT1']
+    wave = spectral.wcs_pix2world(np.arange(axis['NAXIS1']), 0)[0]
+    return wave * spectral.wcs.cunit[0].to(unit), unit
 
 
 def _primary(products: Products, target: Target, origin: Mapping[str, str]) -> fits.Header:
@@ -249,8 +249,9 @@ def _redshift(z: float | None) -> bytes:
     """The catalogue's redshift as MPDAF's table Z, or nothing where there is none."""
     if z is None:
         return b''
-    columns = [fits.Column(name='Z_DESC', format='20A', array=np.array(['CATALOG']))]
-    columns += [fits.Column(name=name, format='D', array=np.array([z])) for name in ('Z', 'Z_MIN', 'Z_MAX')]
+    columns = [fits.Column('Z_DESC', '20A', array=np.array(['CATALOG']))]
+    for name in ('Z', 'Z_MIN', 'Z_MAX'):
+        columns.append(fits.Column(name, 'D', array=np.array([z])))
     return _table(fits.BinTableHDU.from_columns(columns, name='Z'))
 
 
@@ -277,10 +278,11 @@ def _extensions(products: Products, grid: Grid) -> Iterator[bytes]:
     axis = {card[:-1] + '3' if card.endswith('1') else card: value for card, value in grid.spectral.items()}
     coordinates = {1: grid.spectral, 2: grid.sky, 3: {**grid.sky, **axis, 'WCSAXES': 3}}
     for group, key, product in products:
-        wcs = coordinates[product.data.ndim].items()
-        name = f'{NAME_STARTS[product.data.ndim]}_{key}'
+        axes = product.data.ndim
+        name, wcs = f'{NAME_STARTS[axes]}_{key}', coordinates[axes].items()
         unit = ('BUNIT', to_power(product.unit, product.power))
-        yield _extension(f'{name}_DATA', stored(product.data), [*wcs, unit, (GROUP_CARD, group.value), *about(product)])
+        cards = [*wcs, unit, (GROUP_CARD, group.value), *about(product)]
+        yield _extension(f'{name}_DATA', stored(product.data), cards)
         if product.variance is not None:
             unit = ('BUNIT', to_power(product.unit, 2 * product.power))
             yield _extension(f'{name}_STAT', stored(product.variance), [*wcs, unit])
@@ -324,7 +326,8 @@ def _extension(name: str, array: NDArray[Any], cards: Iterable[tuple[Any, ...]])
     ]
     header = ''.join(_card(*card) for card in (*first, *cards)) + f'{"END":80}'
     data = array.tobytes()
-    return header.encode('ascii') + b' ' * (-len(header) % BLOCK) + data + b'\0' * (-len(data) % BLOCK)
+    blanks, zeros = b' ' * (-len(header) % BLOCK), b'\0' * (-len(data) % BLOCK)
+    return header.encode('ascii') + blanks + data + zeros
 
 
 @lru_cache(maxsize=4096)

@@ -106,7 +106,8 @@ class _Panel:
     def __init__(self, axes: Axes, key: str, ends: tuple[float, float]) -> None:
         self._axes = axes
         axes.set_title(key, loc='left', y=1.0)
-        axes.set_xlim(ends[0], ends[1] if ends[1] > ends[0] else ends[0] + 1)
+        first, last = ends
+        axes.set_xlim(first, last if last > first else first + 1)
         zero = axes.axhline(0, color=QUIET, linewidth=0.5)
         styles = ({'color': ERROR, 'alpha': 0.8}, {'color': PALE}, {'color': INK})
         self._lines = [axes.plot([], [], linewidth=0.5, **style)[0] for style in styles]

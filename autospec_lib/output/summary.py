@@ -163,7 +163,8 @@ def _width(products: Products, mask_key: Any, cutout: Cutout) -> float | None:
     if mask_key not in products.masks or key not in products.segmaps:
         return None
     mask = products.masks[mask_key]
-    white, segmap, own = products.white.data, products.segmaps[key].data, products.segmaps[key].central
+    white, segmap = products.white.data, products.segmaps[key].data
+    own = products.segmaps[key].central
     if not own or not (mask.data & (segmap == own)).any():
         return None
     sky = white[products.masks[keys.MASK_SKY].data & np.isfinite(white)]
@@ -192,7 +193,8 @@ def write(folder: Path, rows: Sequence[Row], unit: str) -> None:
     from astropy.io import fits
     from astropy.table import Table
 
-    table = Table([_filled([row.get(one.name) for row in rows], one, unit) for one in columns(rows)])
+    shown = columns(rows)
+    table = Table([_filled([row.get(column.name) for row in rows], column, unit) for column in shown])
     with complete_file(folder / NAMES[0]) as path:
         table.write(path, format='ascii.ecsv')
     with complete_file(folder / NAMES[1]) as path:
@@ -206,7 +208,8 @@ def _filled(values: list[Any], column: Column, unit: str) -> Any:
 
     kind = str if any(isinstance(value, str) for value in values) else column.kind
     missing = [value is None for value in values]
-    data: NDArray[Any] = np.array([FILLERS[kind] if value is None else value for value in values], dtype=kind)
+    filled = [FILLERS[kind] if value is None else value for value in values]
+    data: NDArray[Any] = np.array(filled, dtype=kind)
     words = {
         'name': column.name,
         'description': column.text,
@@ -276,5 +279,6 @@ def _values(held: Any, column: Column, unit: str) -> list[Any]:
             return [None] * len(held)
         held = held * held.unit.to(wanted)
     kind = str if held.dtype.kind in 'UO' else column.kind
-    values = [None if hidden else kind(value) for value, hidden in zip(held, np.ma.getmaskarray(held), strict=True)]
+    masked = np.ma.getmaskarray(held)
+    values = [None if hidden else kind(value) for value, hidden in zip(held, masked, strict=True)]
     return [None if value == '' or value != value else value for value in values]
