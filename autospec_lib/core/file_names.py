@@ -26,12 +26,26 @@ def file_stem(ident: int | str) -> str:
 
 
 def picture(ident: int | str, key: str) -> str:
-    """The name of the file with one of a source's `PICTURES`."""
+    """The name of the file with one of a source's plots.
+
+    Parameters
+    ----------
+    ident : int or str
+        The source's ID.
+    key : str
+        One of the `PICTURES`.
+    """
     return f'{file_stem(ident)}_{key}.jpg'
 
 
 def pictures(correlated: bool, deblended: bool) -> tuple[str, ...]:
-    """Which of the `PICTURES` a source has, with or without cross-correlation maps and joint extraction."""
+    """Which of the `PICTURES` a source has.
+
+    Parameters
+    ----------
+    correlated, deblended : bool
+        Whether there are cross-correlation maps, and images of the joint extraction.
+    """
     optional = {'XCOR': correlated, 'DEBLEND': deblended}
     return tuple(key for key in PICTURES if optional.get(key, True))
 

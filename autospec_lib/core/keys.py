@@ -86,7 +86,15 @@ class Names:
         return f'{self.prefix}_APER_{self._digits(radius)}'
 
     def aperture_mask(self, radius: float, side: str) -> str:
-        """The mask of an aperture that is the reference; ``side`` is 'OBJ' (inside) or 'SKY' (outside)."""
+        """The mask of an aperture that is the reference.
+
+        Parameters
+        ----------
+        radius : float
+            In arcsec.
+        side : str
+            'OBJ' (inside) or 'SKY' (outside).
+        """
         return f'MASK_APER_{self._digits(radius)}_{side}'
 
     def _digits(self, radius: float) -> str:

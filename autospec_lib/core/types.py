@@ -100,7 +100,17 @@ class Voxels:
 
     @classmethod
     def of(cls, data: FloatArray, variance: FloatArray | None, bad: BoolArray | None) -> Self:
-        """Set bad voxels to 0, and ``bad`` to None where there are none."""
+        """Set bad voxels to 0, and ``bad`` to None where there are none.
+
+        Parameters
+        ----------
+        data : array (nl, ny, nx) or (nl, n)
+            Any number in bad voxels.
+        variance : array of the same shape, or None
+            Likewise.
+        bad : array of bool of the same shape, or None
+            True where a voxel must not be used.
+        """
         if bad is None or not bad.any():
             return cls(data, variance)
         return cls(_zeroed(data, bad), None if variance is None else _zeroed(variance, bad), bad)

@@ -41,7 +41,13 @@ def sums(spaxels: Voxels, masks: BoolArray) -> list[Measured]:
 
 
 def means(spaxels: Voxels, masks: BoolArray) -> list[Measured]:
-    """Mean over each mask, variance sum(v) / n^2; arguments and result as in `sums`."""
+    """Mean over each mask, variance sum(v) / n^2.
+
+    Parameters
+    ----------
+    spaxels, masks
+        As in `sums`, and so is the result.
+    """
     data, variance, count = _totals(spaxels, masks)
     with np.errstate(invalid='ignore', divide='ignore'):
         return _spectra(data / count, None if variance is None else variance / count**2, count)

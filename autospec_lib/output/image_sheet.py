@@ -33,15 +33,15 @@ LABEL_COLOURS = ListedColormap(
     ['#14161f', '#ffd23f', '#4c9be8', '#e4572e', '#57b894', '#b07cc6', '#e88fb4', '#8f7a5e', '#7fd1e0', '#a3b552']
 )
 RESIDUAL_COLOURS = matplotlib.colormaps['RdBu_r'].with_extremes(bad=NO_VALUE)
-FRAME, MARK, HALO = 'black', '#d62828', 'white'
-SIZE = 2.1  # the longer side of a panel; this and the following lengths are in inches
+FRAME_COLOUR, MARK_COLOUR, HALO_COLOUR = 'black', '#d62828', 'white'
+PANEL_SIZE = 2.1  # the longer side of a panel; this and the following lengths are in inches
 GAP_X, GAP_Y = 0.15, 0.3
 LEFT, BOTTOM = 0.55, 0.5
 TICK = 0.035
 SMALL = 7  # points, the size of tick labels
 # The marks, in shorter sides of a panel: four strokes around the source that leave its core free.
-REACH = 0.17
-STROKES = np.array([(-1, 0), (1, 0), (0, -1), (0, 1)])[:, None] * np.array([[0.1], [REACH]])  # (4, 2, 2)
+MARK_REACH = 0.17
+MARK_STROKES = np.array([(-1, 0), (1, 0), (0, -1), (0, 1)])[:, None] * np.array([[0.1], [MARK_REACH]])  # (4, 2, 2)
 BORDER = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)])  # of a panel, in its width and height
 
 
@@ -86,14 +86,22 @@ class ImageLayout:
 
     @classmethod
     def of(cls, rows: Rows, cutout: Cutout) -> Self:
-        """The layout of these panels."""
+        """The layout of panels.
+
+        Parameters
+        ----------
+        rows : Rows
+            The panels, row by row.
+        cutout : Cutout
+            Gives number and size of the pixels.
+        """
         titles = tuple(tuple(None if panel is None else panel.title for panel in row) for row in rows)
         return cls(titles, cutout.shape, cutout.pixel)
 
     @property
     def scale(self) -> float:
         """Inches per arcsec."""
-        return SIZE / max(n * d for n, d in zip(self.shape, self.pixel, strict=True))
+        return PANEL_SIZE / max(n * d for n, d in zip(self.shape, self.pixel, strict=True))
 
     @property
     def panel(self) -> tuple[float, float]:
@@ -136,7 +144,7 @@ class ImageSheet:
         self._paper = self.figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height))
         self._paper.set_axis_off()
         self._images = [self._panel(place) for place in self._places]
-        styles = ((FRAME, 0.6), (HALO, 2.2), (MARK, 1.1))
+        styles = ((FRAME_COLOUR, 0.6), (HALO_COLOUR, 2.2), (MARK_COLOUR, 1.1))
         self._lines = [LineCollection([], colors=colour, linewidths=thickness) for colour, thickness in styles]
         for lines in self._lines:
             self._paper.add_collection(lines, autolim=False)
@@ -158,11 +166,20 @@ class ImageSheet:
         return self._paper.imshow(np.zeros(self._layout.shape), extent=extent, label=place.title, **look)
 
     def draw(self, rows: Rows, cutout: Cutout) -> Image.Image:
-        """Draw the panels of a source; they must have the sheet's layout."""
+        """Draw the panels of a source; they must have the sheet's layout.
+
+        Parameters
+        ----------
+        rows : Rows
+            The panels, row by row.
+        cutout : Cutout
+            Gives the position of the source.
+        """
         for image, panel in zip(self._images, filter(None, chain.from_iterable(rows)), strict=True):
             image.set(data=panel.values, **panel.look)
-        (y, x), (dy, dx), scale = cutout.centre, cutout.pixel, self._layout.scale
-        source, size = np.array([(x + 0.5) * dx, (y + 0.5) * dy]) * scale, np.array(self._layout.panel)
+        (y, x), (dy, dx) = cutout.centre, cutout.pixel
+        scale, size = self._layout.scale, np.array(self._layout.panel)
+        source = np.array([(x + 0.5) * dx, (y + 0.5) * dy]) * scale
         across, up = (_ticks(zero, length, scale) for zero, length in zip(source, size, strict=True))
         below = [(p.left + at, p.low, label) for p in self._places if p.below for at, label in across]
         beside = [(p.left, p.low + at, label) for p in self._places if p.beside for at, label in up]
@@ -170,15 +187,18 @@ class ImageSheet:
         frames = [corner + BORDER * size for corner in corners]
         frames += [np.array([(at, edge), (at, edge - TICK)]) for at, edge, _ in below]
         frames += [np.array([(edge, at), (edge - TICK, at)]) for edge, at, _ in beside]
-        marks = [stroke for corner in corners for stroke in corner + source + STROKES * size.min()]
+        marks = [stroke for corner in corners for stroke in corner + source + MARK_STROKES * size.min()]
         for lines, segments in zip(self._lines, (frames, marks, marks), strict=True):
             lines.set_segments(segments)
-        self._write(self._below, [(at, edge - 0.07, label) for at, edge, label in below], ha='center', va='top')
-        self._write(self._beside, [(edge - 0.07, at, label) for edge, at, label in beside], ha='right', va='center')
+        words = [(at, edge - 0.07, label) for at, edge, label in below]
+        self._write(self._below, words, ha='center', va='top')
+        words = [(edge - 0.07, at, label) for edge, at, label in beside]
+        self._write(self._beside, words, ha='right', va='center')
         # At a panel's edge the marks overlap its title, so the title is drawn on top.
-        reach = REACH * size.min()
+        reach = MARK_REACH * size.min()
         inside = bool(((reach <= source) & (source <= size - reach)).all())
-        return self._canvas.draw([*self._images, *self._lines, *self._below, *self._beside], apart=inside)
+        moving = [*self._images, *self._lines, *self._below, *self._beside]
+        return self._canvas.draw(moving, apart=inside)
 
     def _write(self, texts: list[Text], words: list[tuple[float, float, str]], **look: Any) -> None:
         """Set the texts to these words at these positions."""
@@ -194,7 +214,8 @@ class ImageSheet:
 def _ticks(zero: float, size: float, scale: float) -> list[tuple[float, str]]:
     """Ticks at round offsets from the source along an edge of this size: positions and labels."""
     first, last = -zero / scale, (size - zero) / scale
-    offsets = np.asarray(MaxNLocator(max(1, int(3 * size)), steps=[1, 2, 5, 10]).tick_values(first, last))
+    locator = MaxNLocator(max(1, int(3 * size)), steps=[1, 2, 5, 10])
+    offsets = np.asarray(locator.tick_values(first, last))
     inside = offsets[(offsets >= first) & (offsets <= last)]
     return [(zero + o * scale, f'{o:.6g}'.replace('-', '\N{MINUS SIGN}')) for o in inside]
 

@@ -66,9 +66,12 @@ def write(path: Path, entries: Sequence[Entry], wave: FloatArray, grid: Grid) ->
     # Without this card MARZ takes wavelengths to be in air.
     primary.header['VACUUM'] = (grid.medium != 'air', 'wavelengths in vacuum (F: in air)')
     primary.header['ORIGIN'] = 'AutoSpec'
-    more = [fits.ImageHDU(variance, name='VARIANCE'), fits.ImageHDU(angstrom[order], name='WAVELENGTH')]
+    hdus = fits.HDUList([primary])
+    hdus.append(fits.ImageHDU(variance, name='VARIANCE'))
+    hdus.append(fits.ImageHDU(angstrom[order], name='WAVELENGTH'))
+    hdus.append(_fibres(entries, scales))
     with complete_file(path) as temporary:
-        fits.HDUList([primary, *more, _fibres(entries, scales)]).writeto(temporary)
+        hdus.writeto(temporary)
 
 
 def _fibres(entries: Sequence[Entry], scales: FloatArray) -> fits.BinTableHDU:
@@ -113,12 +116,14 @@ def _to_cgs(unit: str, angstrom: FloatArray) -> FloatArray:
     if density is None:
         return np.ones(len(angstrom))
     each = units.spectral_density(angstrom * units.Angstrom)
-    return np.asarray(np.full(len(angstrom), 1.0) * density.to(PER_WAVELENGTH, np.ones(len(angstrom)), each) * CGS)
+    factors = density.to(PER_WAVELENGTH, np.ones(len(angstrom)), each)
+    return np.asarray(factors) * CGS
 
 
 def _sane(flux: FloatArray) -> float:
     """A power of ten that brings fluxes into the range that MARZ accepts; 1 if they are in it."""
-    highest, lowest, typical = float(flux.max()), float(flux.min()), float(np.median(np.abs(flux)))
+    highest, lowest = float(flux.max()), float(flux.min())
+    typical = float(np.median(np.abs(flux)))
     if highest < HIGHEST and lowest > LOWEST and (typical > FAINTEST or highest == lowest == 0):
         return 1.0
     largest = max(highest / HIGHEST, lowest / LOWEST)

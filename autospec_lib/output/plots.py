@@ -6,7 +6,7 @@ example, the underscores in keys would be errors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -78,10 +78,12 @@ def render(products: Products, cutout: Cutout, cmap: str, kept: Kept) -> dict[st
         If matplotlib has no such colour map.
     """
     colours = matplotlib.colormaps.get_cmap(cmap).with_extremes(bad=NO_VALUE)
+    masks = [_mask_panel(key, mask.data) for key, mask in products.masks.items()]
+    maps = [_image_panel(key, image.data, colours) for key, image in products.maps.items()]
     sheets: dict[str, Rows] = {
         'IMAGES': _image_rows(products, colours),
-        'MASKS': [[_mask_panel(key, mask.data) for key, mask in products.masks.items()]],
-        'XCOR': [[_image_panel(key, m.data, colours) for key, m in products.maps.items()]],
+        'MASKS': [masks],
+        'XCOR': [maps],
         'DEBLEND': [_joint_panels(products, colours)],
     }
     style: Any = {**matplotlib.rcParamsDefault, **STYLE}  # whatever the user's matplotlibrc says
@@ -127,11 +129,15 @@ def save(pictures: Mapping[str, Image.Image], folder: Path, ident: Ident) -> Non
 def _image_rows(products: Products, colours: Colormap) -> Rows:
     """Images, each with its segmentation map below, then the remaining maps, in the same number of columns."""
     tags = list(products.images)
-    images: list[Panel | None] = [_image_panel(tag, products.images[tag].data, colours) for tag in tags]
+    images = [_image_panel(tag, image.data, colours) for tag, image in products.images.items()]
     maps = {key: _label_panel(key, segmap) for key, segmap in products.segmaps.items()}
     below = [maps.pop(keys.segmap(tag), None) for tag in tags]
+    rows: list[Sequence[Panel | None]] = [images, below]
     rest = list(maps.values())
-    return [images, below, *(rest[k : k + len(tags)] for k in range(0, len(rest), len(tags)))]
+    while rest:
+        rows.append(rest[: len(tags)])
+        rest = rest[len(tags) :]
+    return rows
 
 
 def _image_panel(title: str, values: FloatArray, colours: Colormap) -> Panel:
@@ -165,9 +171,11 @@ def _label_panel(key: str, product: Segmap) -> Panel:
     inside = segmap > 0
     central = inside & (segmap == product.central)
     others = np.unique(segmap[inside & ~central])
-    shown = np.where(inside, 2 + np.searchsorted(others, segmap) % (LABEL_COLOURS.N - 2), 0)
+    numbers = np.searchsorted(others, segmap)
+    shown = np.where(inside, 2 + numbers % (LABEL_COLOURS.N - 2), 0)
     shown[central] = 1
-    return Panel(key, shown, {'norm': Normalize(-0.5, LABEL_COLOURS.N - 0.5), 'cmap': LABEL_COLOURS})
+    scale = Normalize(-0.5, LABEL_COLOURS.N - 0.5)
+    return Panel(key, shown, {'norm': scale, 'cmap': LABEL_COLOURS})
 
 
 def _mask_panel(key: str, mask: BoolArray) -> Panel:

@@ -28,12 +28,13 @@ from autospec_lib.core.types import Cutout, FloatArray, Grid, Ident, Mask, Measu
 from autospec_lib.output.units import to_power
 
 FORMAT = '0.6'  # of MPDAF's Source files
+LAYOUT = 2  # counts up when files written before cannot be read back
 BLOCK = 2880  # bytes; FITS files grow in whole blocks
 BITPIX = {'f4': -32, 'f8': -64, 'i4': 32, 'u1': 8}
 SINGLE = np.finfo(np.float32)
 SIZE_CARD = 'NBYTES'
 CHANNEL = 'CHANNEL'  # type of an axis that counts channels, because no cards describe its wavelengths
-STARTS = {1: 'SPE', 2: 'IMA', 3: 'CUB'}  # of the names of extensions, by their number of axes
+NAME_STARTS = {1: 'SPE', 2: 'IMA', 3: 'CUB'}  # of the names of extensions, by their number of axes
 GROUP_CARD = 'PRODUCT'
 # Cards on the product in an extension: its attribute, and a comment.
 ABOUT = {
@@ -44,7 +45,8 @@ ABOUT = {
     'APERTURE': ('radius', '[arcsec] radius'),
     'CENTRAL': ('central', 'label of the source, 0: none'),
 }
-TYPES: dict[Group, tuple[type[Product], Any]] = {
+# The type of the products of a group, and of their data; the others are `Measured` in double precision.
+PRODUCT_TYPES: dict[Group, tuple[type[Product], Any]] = {
     Group.SPECTRUM: (Spectrum, float),
     Group.SEGMAP: (Segmap, np.int32),
     Group.MASK: (Mask, bool),
@@ -95,7 +97,15 @@ def read_header(path: Path) -> fits.Header:
 
 
 def is_whole(path: Path, header: fits.Header) -> bool:
-    """Whether a source's file, with this primary header, has the length that it had when it was written."""
+    """Whether a source's file has the length that it had when it was written.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    header : fits.Header
+        Its primary header.
+    """
     return bool(header.get(SIZE_CARD) == path.stat().st_size)
 
 
@@ -112,7 +122,7 @@ def read(path: Path, last: Group = Group.CUBE) -> Products:
     Raises
     ------
     OSError, KeyError, ValueError
-        If it is not a file of AutoSpec, or so old that its extensions do not say what they hold.
+        If it is not a file of AutoSpec, or one of an earlier `LAYOUT`, whose extensions do not say what they hold.
     """
     groups = [*Group][: [*Group].index(last) + 1]
     table: dict[Group, dict[str, Any]] = {group: {} for group in groups}
@@ -133,11 +143,11 @@ def read(path: Path, last: Group = Group.CUBE) -> Products:
 
 def _product(group: Group, hdu: fits.ImageHDU) -> Product:
     """The product in an extension, without its variance."""
-    about = {attribute: hdu.header[card] for card, (attribute, _) in ABOUT.items() if card in hdu.header}
-    if 'kind' in about:
-        about['kind'] = Kind(about['kind'])
-    kind, dtype = TYPES.get(group, (Measured, float))
-    return kind(hdu.data.astype(dtype), None, hdu.header['BUNIT'], **about)
+    attributes = {attribute: hdu.header[card] for card, (attribute, _) in ABOUT.items() if card in hdu.header}
+    if 'kind' in attributes:
+        attributes['kind'] = Kind(attributes['kind'])
+    product_type, dtype = PRODUCT_TYPES.get(group, (Measured, float))
+    return product_type(hdu.data.astype(dtype), None, hdu.header['BUNIT'], **attributes)
 
 
 def read_cutout(path: Path) -> Cutout:
@@ -190,9 +200,9 @@ def _wavelengths(axis: fits.Header, hdus: fits.HDUList) -> tuple[FloatArray, str
     if axis['CTYPE1'] == CHANNEL:
         table = hdus['TAB_WAVE']
         return table.data['WAVE'].astype(float), str(table.columns['WAVE'].unit)
-    spectral = WCS(axis, naxis=1)
-    unit = axis['CUNIT1']
-    return spectral.wcs_pix2world(np.arange(axis['NAXIS1']), 0)[0] * spectral.wcs.cunit[0].to(unit), unit
+    spectral, unit = WCS(axis, naxis=1), axis['CUNIT1']
+    wave = spectral.wcs_pix2world(np.arange(axis['NAXIS1']), 0)[0]
+    return wave * spectral.wcs.cunit[0].to(unit), unit
 
 
 def _primary(products: Products, target: Target, origin: Mapping[str, str]) -> fits.Header:
@@ -239,8 +249,9 @@ def _redshift(z: float | None) -> bytes:
     """The catalogue's redshift as MPDAF's table Z, or nothing where there is none."""
     if z is None:
         return b''
-    columns = [fits.Column(name='Z_DESC', format='20A', array=np.array(['CATALOG']))]
-    columns += [fits.Column(name=name, format='D', array=np.array([z])) for name in ('Z', 'Z_MIN', 'Z_MAX')]
+    columns = [fits.Column('Z_DESC', '20A', array=np.array(['CATALOG']))]
+    for name in ('Z', 'Z_MIN', 'Z_MAX'):
+        columns.append(fits.Column(name, 'D', array=np.array([z])))
     return _table(fits.BinTableHDU.from_columns(columns, name='Z'))
 
 
@@ -267,10 +278,11 @@ def _extensions(products: Products, grid: Grid) -> Iterator[bytes]:
     axis = {card[:-1] + '3' if card.endswith('1') else card: value for card, value in grid.spectral.items()}
     coordinates = {1: grid.spectral, 2: grid.sky, 3: {**grid.sky, **axis, 'WCSAXES': 3}}
     for group, key, product in products:
-        wcs = coordinates[product.data.ndim].items()
-        name = f'{STARTS[product.data.ndim]}_{key}'
+        axes = product.data.ndim
+        name, wcs = f'{NAME_STARTS[axes]}_{key}', coordinates[axes].items()
         unit = ('BUNIT', to_power(product.unit, product.power))
-        yield _extension(f'{name}_DATA', stored(product.data), [*wcs, unit, (GROUP_CARD, group.value), *about(product)])
+        cards = [*wcs, unit, (GROUP_CARD, group.value), *about(product)]
+        yield _extension(f'{name}_DATA', stored(product.data), cards)
         if product.variance is not None:
             unit = ('BUNIT', to_power(product.unit, 2 * product.power))
             yield _extension(f'{name}_STAT', stored(product.variance), [*wcs, unit])
@@ -314,7 +326,8 @@ def _extension(name: str, array: NDArray[Any], cards: Iterable[tuple[Any, ...]])
     ]
     header = ''.join(_card(*card) for card in (*first, *cards)) + f'{"END":80}'
     data = array.tobytes()
-    return header.encode('ascii') + b' ' * (-len(header) % BLOCK) + data + b'\0' * (-len(data) % BLOCK)
+    blanks, zeros = b' ' * (-len(header) % BLOCK), b'\0' * (-len(data) % BLOCK)
+    return header.encode('ascii') + blanks + data + zeros
 
 
 @lru_cache(maxsize=4096)

@@ -25,7 +25,15 @@ AXIS = {'CRPIX1', 'CRVAL1', 'CDELT1', 'CUNIT1', 'CTYPE1'}  # left out: the table
 
 
 def names(ident: Ident, keys: Iterable[str]) -> list[str]:
-    """The names of a source's files for spectra with these short keys."""
+    """The names of a source's files.
+
+    Parameters
+    ----------
+    ident : int or str
+        The source's ID.
+    keys : iterable of str
+        The short keys of the spectra.
+    """
     return [f'{file_names.file_stem(ident)}_{key}.fits' for key in keys]
 
 
@@ -59,8 +67,15 @@ def write(folder: Path, products: Products, cutout: Cutout) -> None:
             fits.HDUList([primary, table]).writeto(path)
 
 
-def remove(folder: Path, ident: Ident, kept: Iterable[str] = ()) -> None:
-    """Remove a source's files except those with these names; similarly named files of other programs stay.
+def remove(folder: Path, ident: Ident) -> None:
+    """Remove a source's files; similarly named files of other programs stay.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of the files.
+    ident : int or str
+        The source's ID.
 
     Raises
     ------
@@ -69,7 +84,7 @@ def remove(folder: Path, ident: Ident, kept: Iterable[str] = ()) -> None:
     """
     own = str(fits.Card('OBJECT', printable(str(ident)), COMMENT)).encode()
     for path in folder.glob(f'{glob.escape(file_names.file_stem(ident))}_*.fits'):
-        if path.name not in kept and own in _first_block(path):
+        if own in _first_block(path):
             path.unlink()
 
 

@@ -44,7 +44,15 @@ class SpectraLayout:
 
     @classmethod
     def of(cls, products: Products, cutout: Cutout) -> Self:
-        """The layout of a source's spectra."""
+        """The layout of a source's spectra.
+
+        Parameters
+        ----------
+        products : Products
+            With the spectra and notes.
+        cutout : Cutout
+            Gives wavelengths and units.
+        """
         ends = float(cutout.wave.min()), float(cutout.wave.max())
         drawn = tuple(spectrum.key for spectrum in _drawn(products))
         return cls(drawn, ends, cutout.grid.wave_unit, cutout.grid.unit, bool(products.notes))
@@ -75,7 +83,15 @@ class SpectraSheet:
         )
 
     def draw(self, products: Products, cutout: Cutout) -> Image.Image:
-        """Draw a source's spectra; they must have the sheet's layout."""
+        """Draw a source's spectra; they must have the sheet's layout.
+
+        Parameters
+        ----------
+        products : Products
+            With the spectra and notes.
+        cutout : Cutout
+            Gives the wavelengths and the source's ID.
+        """
         for panel, spectrum in zip(self._panels, _drawn(products), strict=True):
             panel.show(cutout.wave, spectrum)
         self._source.set_text(f'source {cutout.target.id}')
@@ -90,7 +106,8 @@ class _Panel:
     def __init__(self, axes: Axes, key: str, ends: tuple[float, float]) -> None:
         self._axes = axes
         axes.set_title(key, loc='left', y=1.0)
-        axes.set_xlim(ends[0], ends[1] if ends[1] > ends[0] else ends[0] + 1)
+        first, last = ends
+        axes.set_xlim(first, last if last > first else first + 1)
         zero = axes.axhline(0, color=QUIET, linewidth=0.5)
         styles = ({'color': ERROR, 'alpha': 0.8}, {'color': PALE}, {'color': INK})
         self._lines = [axes.plot([], [], linewidth=0.5, **style)[0] for style in styles]
@@ -100,7 +117,15 @@ class _Panel:
         self.moving = [axes.yaxis, zero, *self._lines, *axes.spines.values()]
 
     def show(self, wave: FloatArray, spectrum: Measured) -> None:
-        """Show this spectrum."""
+        """Show a spectrum.
+
+        Parameters
+        ----------
+        wave : array (nl,)
+            Wavelengths.
+        spectrum : Measured
+            Flux and variance (nl,).
+        """
         noisy = sky_lines(spectrum)
         # Channels on sky lines with their neighbours on both sides, so that the pale curve joins the other one.
         widened = noisy | np.roll(noisy, 1) | np.roll(noisy, -1)

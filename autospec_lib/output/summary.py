@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NAMES = ('summary.ecsv', 'summary.fits')
 LONGEST = 60  # characters of a column's name in FITS
-EMPTY = {int: 0, float: np.nan, str: ''}
+FILLERS = {int: 0, float: np.nan, str: ''}
 Row = dict[str, Any]
 FLUX = 'flux'  # stands for the cube's unit
 
@@ -38,7 +38,7 @@ class Column:
     text: str
 
 
-SOURCE = (
+OF_SOURCE = (
     Column('ID', '', int, 'ID in the catalogue'),  # text if any ID is text
     Column('RA', 'deg', float, 'right ascension in the catalogue'),
     Column('DEC', 'deg', float, 'declination in the catalogue'),
@@ -56,19 +56,19 @@ SOURCE = (
         'LEAKAGE', '', float, 'leakage risk: factor by which errors of the joint extraction grow through neighbours'
     ),
 )
-FILES = (
+OF_FILE = (
     Column('SECONDS', 's', float, 'time the extraction took'),
     Column('FILE', '', str, "the source's file in the output folder"),
     Column('FINGERPRINT', '', str, 'FPRINT in its header: of parameters, inputs and version'),
 )
-COLUMNS = (*SOURCE, *FILES)  # of every row
+COLUMNS = (*OF_SOURCE, *OF_FILE)  # of every row
 MARZ = (  # of rows with results of MARZ
     Column('Z_MARZ', '', float, "redshift in MARZ: the user's, else that of the best match"),
     Column('QOP_MARZ', '', int, 'its quality: 4 sure, 3, 2, 1 none, 6 star, 0 not judged'),
     Column('TEMPLATE_MARZ', '', str, 'template that matches'),
     Column('COMMENT_MARZ', '', str, 'comment in MARZ'),
 )
-# Between FILES and MARZ, for each main spectrum; its key without _SKYSUB is appended to the name.
+# Behind those of the source, for each main spectrum; its short key is appended to the name.
 OF_SPECTRA = (
     Column('SN_', '', float, 'median signal-to-noise ratio per pixel'),
     Column('FLUX_', FLUX, float, 'median flux'),
@@ -92,7 +92,7 @@ def columns(rows: Iterable[Mapping[str, Any]]) -> list[Column]:
             if name not in of_spectra:
                 of_spectra.insert(place, name)
             place = of_spectra.index(name) + 1
-    return [*SOURCE, *map(_column, of_spectra), *marz, *FILES]
+    return [*OF_SOURCE, *map(_column, of_spectra), *marz, *OF_FILE]
 
 
 def _column(name: str) -> Column:
@@ -163,7 +163,8 @@ def _width(products: Products, mask_key: Any, cutout: Cutout) -> float | None:
     if mask_key not in products.masks or key not in products.segmaps:
         return None
     mask = products.masks[mask_key]
-    white, segmap, own = products.white.data, products.segmaps[key].data, products.segmaps[key].central
+    white, segmap = products.white.data, products.segmaps[key].data
+    own = products.segmaps[key].central
     if not own or not (mask.data & (segmap == own)).any():
         return None
     sky = white[products.masks[keys.MASK_SKY].data & np.isfinite(white)]
@@ -192,7 +193,8 @@ def write(folder: Path, rows: Sequence[Row], unit: str) -> None:
     from astropy.io import fits
     from astropy.table import Table
 
-    table = Table([_filled([row.get(one.name) for row in rows], one, unit) for one in columns(rows)])
+    shown = columns(rows)
+    table = Table([_filled([row.get(column.name) for row in rows], column, unit) for column in shown])
     with complete_file(folder / NAMES[0]) as path:
         table.write(path, format='ascii.ecsv')
     with complete_file(folder / NAMES[1]) as path:
@@ -206,7 +208,8 @@ def _filled(values: list[Any], column: Column, unit: str) -> Any:
 
     kind = str if any(isinstance(value, str) for value in values) else column.kind
     missing = [value is None for value in values]
-    data: NDArray[Any] = np.array([EMPTY[kind] if value is None else value for value in values], dtype=kind)
+    filled = [FILLERS[kind] if value is None else value for value in values]
+    data: NDArray[Any] = np.array(filled, dtype=kind)
     words = {
         'name': column.name,
         'description': column.text,
@@ -246,7 +249,14 @@ def _in_fits(unit: Any) -> str:
 
 
 def read(path: Path, unit: str) -> list[Row]:
-    """The rows of a ``summary.ecsv``; fluxes in another unit than this one are converted, or left out.
+    """The rows of a ``summary.ecsv``.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    unit : str
+        The unit of fluxes; those in another one are converted, or left out.
 
     Raises
     ------
@@ -269,5 +279,6 @@ def _values(held: Any, column: Column, unit: str) -> list[Any]:
             return [None] * len(held)
         held = held * held.unit.to(wanted)
     kind = str if held.dtype.kind in 'UO' else column.kind
-    values = [None if hidden else kind(value) for value, hidden in zip(held, np.ma.getmaskarray(held), strict=True)]
+    masked = np.ma.getmaskarray(held)
+    values = [None if hidden else kind(value) for value, hidden in zip(held, masked, strict=True)]
     return [None if value == '' or value != value else value for value in values]

@@ -34,7 +34,15 @@ def flux_density(text: str) -> units.UnitBase | None:
 
 @lru_cache(maxsize=64)
 def to_power(text: str, power: int) -> str:
-    """A unit to a power, as FITS writes it; a text that is not a unit of FITS is put in brackets."""
+    """A unit to a power, as FITS writes it.
+
+    Parameters
+    ----------
+    text : str
+        The unit as FITS writes it, '' for none; a text that is not a unit of FITS is put in brackets.
+    power : int
+        1 leaves the text as it is.
+    """
     if power == 1 or not text:
         return text
     try:

@@ -18,7 +18,9 @@ JPG_END = b'\xff\xd9'
 
 
 def fingerprint(job: Job, target: Target) -> str:
-    """The fingerprint of a source, which stands in its file: that of the job, and of its row, in 32 hexadecimal digits.
+    """The fingerprint of a source, which stands in its file, in 32 hexadecimal digits.
+
+    It is that of the job, of the layout of files, and of the source's row.
 
     Parameters
     ----------
@@ -27,7 +29,8 @@ def fingerprint(job: Job, target: Target) -> str:
     target : Target
         The source.
     """
-    return hashlib.sha256(f'{job.fingerprint}{dataclasses.astuple(target)!r}'.encode()).hexdigest()[:32]
+    text = f'{job.fingerprint}{source_file.LAYOUT}{dataclasses.astuple(target)!r}'
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def is_complete(job: Job, target: Target) -> bool:

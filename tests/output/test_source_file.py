@@ -67,13 +67,12 @@ def products():
         spectrum(*white, True),
         spectrum('CROSS_CORRELATION', Kind.CROSS_CORRELATION),
     ]
+    labels = np.arange(NY * NX, dtype=np.int32).reshape(NY, NX) * 40
     return Products(
         {
             Group.SPECTRUM: by_key(spectra),
             Group.IMAGE: {'MUSE_WHITE': measured(NY, NX), 'HST': measured(NY, NX, variance=False, unit='ct s-1')},
-            Group.SEGMAP: {
-                'SEG_MUSE_WHITE': Segmap(np.arange(NY * NX, dtype=np.int32).reshape(NY, NX) * 40, central=80)
-            },
+            Group.SEGMAP: {'SEG_MUSE_WHITE': Segmap(labels, central=80)},
             Group.MASK: {'MASK_UNION': Mask(np.eye(NY, NX, dtype=bool))},
             Group.MAP: {'CROSS_CORRELATION': replace(measured(NY, NX), power=2)},
             Group.CUBE: {'MUSE': measured(NL, NY, NX)},

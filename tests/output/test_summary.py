@@ -168,7 +168,7 @@ ROWS = [
 def test_the_columns_of_spectra_keep_their_order_whatever_a_row_lacks():
     names = [column.name for column in summary.columns(ROWS)]
     spectra = ['SN_MUSE_TOT', 'FLUX_MUSE_TOT', 'SN_MUSE_APER_1.0', 'SN_HST', 'FLUX_HST']
-    before, after = ([column.name for column in part] for part in (summary.SOURCE, summary.FILES))
+    before, after = ([column.name for column in part] for part in (summary.OF_SOURCE, summary.OF_FILE))
     assert names == [*before, *spectra, *after]
 
 

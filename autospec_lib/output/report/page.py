@@ -219,6 +219,14 @@ def _finite(value: Any) -> Any:
 
 
 def binary(values: NDArray[Any], kind: str = '<f4') -> str:
-    """An array in base64: by default single precision, least significant byte first, as JavaScript's arrays are."""
+    """An array in base64.
+
+    Parameters
+    ----------
+    values : array
+        Of any shape.
+    kind : str
+        The type of the numbers: by default single precision, least significant byte first, as JavaScript's arrays are.
+    """
     with np.errstate(over='ignore', under='ignore'):  # numbers beyond single precision become infinite or 0
         return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode('ascii')

@@ -31,7 +31,15 @@ from autospec_lib.output.units import in_words
 
 SOURCE_FUNCTION = 'autospecSource'  # of the page
 HEAD = 16384  # bytes at the beginning of a file of data that hold the preview
-NOT_SHOWN = ('FPRINT', 'REFSPEC', 'OBJMASK', 'OBJNPIX', 'OBJAREA', 'DBNUM', 'DBGROW')  # cards that the summary has, too
+SUMMARY_CARDS = (
+    'FPRINT',
+    'REFSPEC',
+    'OBJMASK',
+    'OBJNPIX',
+    'OBJAREA',
+    'DBNUM',
+    'DBGROW',
+)  # cards that the summary has, too
 SIDE = 32  # most pixels of a small image along an axis
 GAP = 1  # pixels between two
 BINS = 96  # of the outline
@@ -112,7 +120,7 @@ def _content(products: Products, cutout: Cutout, cmap: str, links: Mapping[str, 
         'reference': products.reference,
         'sky': _ranges(wave, sky),
         'notes': list(products.notes),
-        'facts': [[card, value, text] for card, (value, text) in products.facts.items() if card not in NOT_SHOWN],
+        'facts': [[card, value, text] for card, (value, text) in products.facts.items() if card not in SUMMARY_CARDS],
         'links': dict(links),
     }
 
@@ -217,7 +225,8 @@ def outline(flux: FloatArray, noisy: BoolArray) -> str:
     low, high = _limits(flux[known])
     bins = min(BINS, len(flux))
     edges = np.linspace(0, len(flux), bins + 1).astype(int)[:-1]
-    level = np.clip(1 + 254 * (np.where(known, flux, low) - low) / ((high - low) or 1), 1, 255)
+    share = (np.where(known, flux, low) - low) / ((high - low) or 1)
+    level = np.clip(1 + 254 * share, 1, 255)
     lowest = np.minimum.reduceat(np.where(known, level, 256), edges)
     highest = np.maximum.reduceat(np.where(known, level, 0), edges)
     empty = highest == 0
@@ -230,4 +239,5 @@ def _limits(flux: FloatArray) -> tuple[float, float]:
         return min([0.0, *flux]), max([0.0, *flux])
     inner = flux[1:-1]
     twice = 2 * np.median([flux[:-2], inner, flux[2:]], axis=0)
-    return min(0.0, float(np.maximum(inner, twice).min())), max(0.0, float(np.minimum(inner, twice).max()))
+    low, high = np.maximum(inner, twice).min(), np.minimum(inner, twice).max()
+    return min(0.0, float(low)), max(0.0, float(high))
