@@ -192,7 +192,7 @@ def one_field(kind: str, seed: int) -> list[tuple[bool, dict[str, dict[str, floa
         best = with_profiles(sample, sample.true_profiles)
         optimum = judge(sample, best, 1.0, 0.0)['S/N']
         figures = {name: judge(sample, made, optimum, 0.0) for name, made in classical(sample).items()}
-        psf = Psf(scene.seeing[0] / simulation.PIXEL, scene.seeing[1] / simulation.PIXEL, scene.beta)
+        psf = Psf(tuple(width / simulation.PIXEL for width in scene.seeing), (scene.beta,))
         known = {'DEBLEND': {}, 'DEBLEND, PSF given': {'psf': psf}, 'DEBLEND, deep image': {'image': sample.image}}
         for name, given in known.items():
             start = time.process_time()

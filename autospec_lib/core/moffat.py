@@ -34,7 +34,7 @@ def moffat(
     shape: tuple[int, int],
     centre: tuple[float, float],
     matrices: FloatArray,
-    beta: float,
+    beta: float | FloatArray,
     pixel: Pixel = SQUARE,
 ) -> FloatArray:
     """Elliptical Moffat functions of total flux 1, integrated over the pixels.
@@ -51,7 +51,7 @@ def moffat(
         Position (y, x) in pixels.
     matrices : array (n, 2, 2)
         One matrix C for each image wanted, as ``shape_matrix`` makes it, in the unit of ``pixel`` squared.
-    beta : float
+    beta : float or array (n,)
         Exponent, above 1.
     pixel : (float, float)
         A pixel's size along y and x, whose product is 1: what is round on the sky is an ellipse in rectangular pixels.
@@ -62,7 +62,8 @@ def moffat(
         The sum over an infinite plane is 1; what falls outside the image is missing.
     """
     _, _, radius, norm, share = _radii(shape, centre, matrices, beta, pixel)
-    return np.asarray(np.einsum('nqyx,q->nyx', norm * np.exp(-beta * np.log(radius)), share))
+    power = np.reshape(beta, (-1, 1, 1, 1))
+    return np.asarray(np.einsum('nqyx,q->nyx', norm * np.exp(-power * np.log(radius)), share))
 
 
 def moffat_slopes(
@@ -98,7 +99,11 @@ def moffat_slopes(
 
 
 def _radii(
-    shape: tuple[int, int], centre: tuple[float, float], matrices: FloatArray, beta: float, pixel: Pixel
+    shape: tuple[int, int],
+    centre: tuple[float, float],
+    matrices: FloatArray,
+    beta: float | FloatArray,
+    pixel: Pixel,
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
     """The terms of a Moffat function at q points in every pixel.
 
@@ -112,8 +117,9 @@ def _radii(
         The weights of the points, of sum 1.
     """
     inverse = np.linalg.inv(matrices)
+    least = float(np.min(beta))
     (above, share_above), (beside, share_beside) = (
-        np.polynomial.legendre.leggauss(_number(np.sqrt(1 / inverse[:, axis, axis].max()) / pixel[axis], beta))
+        np.polynomial.legendre.leggauss(_number(np.sqrt(1 / inverse[:, axis, axis].max()) / pixel[axis], least))
         for axis in (0, 1)
     )
     share = np.outer(share_above, share_beside).ravel() / 4
@@ -123,9 +129,10 @@ def _radii(
     inverse = inverse[:, None, None, None]
     along = inverse[..., 0, 0] * y + inverse[..., 0, 1] * x
     across = inverse[..., 1, 0] * y + inverse[..., 1, 1] * x
-    scale = 4 * (2 ** (1 / beta) - 1)
-    norm = (beta - 1) * scale / (np.pi * np.sqrt(np.linalg.det(matrices)))
-    return along, across, 1 + scale * (along * y + across * x), norm[:, None, None, None], share
+    exponent = np.reshape(beta, (-1, 1, 1, 1))
+    scale = 4 * (2 ** (1 / exponent) - 1)
+    norm = (exponent - 1) * scale / (np.pi * np.sqrt(np.linalg.det(matrices)))[:, None, None, None]
+    return along, across, 1 + scale * (along * y + across * x), norm, share
 
 
 def _number(fwhm: float, beta: float) -> int:
@@ -143,7 +150,7 @@ def _number(fwhm: float, beta: float) -> int:
 
 
 def shifted(
-    shape: tuple[int, int], places: IntArray, matrices: FloatArray, beta: float, pixel: Pixel = SQUARE
+    shape: tuple[int, int], places: IntArray, matrices: FloatArray, beta: float | FloatArray, pixel: Pixel = SQUARE
 ) -> FloatArray:
     """The same Moffat functions at many places on whole pixels: (m, n, ny, nx), cut out of one large image.
 
@@ -164,4 +171,4 @@ def images(
     ``Psf.fwhm``.
     """
     matrices = psf.fwhm(where)[:, None, None] ** 2 * np.eye(2)
-    return moffat(shape, centre, matrices, psf.beta, pixel)
+    return moffat(shape, centre, matrices, psf.beta(where), pixel)

@@ -66,15 +66,22 @@ class Grid:
 
 @dataclass(frozen=True)
 class Psf:
-    """A round Moffat PSF: FWHM in pixels at the first and last wavelength, linear between them, and its exponent."""
+    """A round Moffat PSF.
 
-    blue: float
-    red: float
-    beta: float = 2.8
+    ``widths`` are FWHM in pixels at wavelengths that are evenly spaced from the first to the last, ``exponents`` those
+    of the function at as many or other such wavelengths. Both are linear in between.
+    """
+
+    widths: tuple[float, ...]
+    exponents: tuple[float, ...] = (2.8,)
 
     def fwhm(self, where: FloatArray) -> FloatArray:
         """FWHM in pixels at these fractions of the way from the first wavelength (0) to the last (1)."""
-        return self.blue + (self.red - self.blue) * np.asarray(where, dtype=float)
+        return np.interp(where, np.linspace(0, 1, len(self.widths)), self.widths)
+
+    def beta(self, where: FloatArray) -> FloatArray:
+        """The exponent at the same fractions."""
+        return np.interp(where, np.linspace(0, 1, len(self.exponents)), self.exponents)
 
 
 @dataclass(frozen=True)

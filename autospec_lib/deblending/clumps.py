@@ -41,8 +41,8 @@ class ClumpGrid:
     images: FloatArray
 
     @classmethod
-    def of(cls, shape: tuple[int, int], fwhm: FloatArray, beta: float, pixel: Pixel = SQUARE) -> ClumpGrid:
-        """Clumps with these FWHM (n,), in the unit of ``pixel``, on an image of ``shape`` (ny, nx)."""
+    def of(cls, shape: tuple[int, int], fwhm: FloatArray, beta: float | FloatArray, pixel: Pixel = SQUARE) -> ClumpGrid:
+        """Clumps with these FWHM (n,), in the unit of ``pixel``, and exponents, on an image of ``shape`` (ny, nx)."""
         places = grid_places(shape)
         return cls(places, shifted(shape, places, fwhm[:, None, None] ** 2 * np.eye(2), beta, pixel))
 

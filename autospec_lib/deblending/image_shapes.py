@@ -77,7 +77,7 @@ def divide(image: FloatArray, sources: FittedSources) -> FloatArray:
     prior = sources.model.prior
     # A PSF of constant width, because a single image does not change with wavelength.
     sharper = replace(prior, mean=prior.mean - _SHARPER)
-    start = Model(sources.model.shapes - _SHARPER, sharper, Psf(1.0, 1.0), pixel=sources.model.pixel)
+    start = Model(sources.model.shapes - _SHARPER, sharper, Psf((1.0,)), pixel=sources.model.pixel)
     images = fit(bands, start).images(image.shape, _MIDDLE)  # (n, 1, ny, nx)
     flux = project(bands, images.reshape(len(images), 1, -1)).flux[0]
     # The last term gives a shape to components without flux.

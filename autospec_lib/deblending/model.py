@@ -134,7 +134,7 @@ class Model:
     def clump_grid(self, shape: tuple[int, int], fraction: FloatArray) -> ClumpGrid:
         """The clumps at these fractions of the wavelength range: as wide as the PSF where that is known."""
         if self.psf is not None:
-            return ClumpGrid.of(shape, self.psf.fwhm(fraction), self.psf.beta, self.pixel)
+            return ClumpGrid.of(shape, self.psf.fwhm(fraction), self.psf.beta(fraction), self.pixel)
         fwhm = np.sqrt(np.maximum(self.clump_fwhm**2 + self.widening(fraction), 1.0))
         return ClumpGrid.of(shape, fwhm, TYPICAL_BETA, self.pixel)
 

@@ -89,7 +89,7 @@ def _distance(cutout: Cutout, mask: BoolArray) -> float:
 def _reach(cutout: Cutout) -> float:
     """How far an object's nearest spaxel may be from the position of the source, in arcsec."""
     spaxel = geometry.scale(cutout.pixel)
-    fwhm = 0.0 if cutout.psf is None else max(cutout.psf.blue, cutout.psf.red) * spaxel
+    fwhm = 0.0 if cutout.psf is None else max(cutout.psf.widths) * spaxel
     return max(NEAREST[0], NEAREST[1] * spaxel, fwhm)
 
 

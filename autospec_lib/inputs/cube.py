@@ -358,7 +358,7 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
         segmaps={tag: padded(segmap[inner], 0) for tag, segmap in cube.segmaps.items()},
         neighbours=_neighbours(sources or {}, target.id, box),
         prefix=cube.instrument.prefix,
-        psf=None if cube.psf is None else replace(cube.psf, blue=cube.psf.blue / scale, red=cube.psf.red / scale),
+        psf=None if cube.psf is None else replace(cube.psf, widths=tuple(width / scale for width in cube.psf.widths)),
         notes=(*notes, *more),
     )
 

@@ -12,10 +12,11 @@ from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import FloatArray, Psf
 
 MODELS = ('MOFFAT1', 2)  # FSFMODE
+NODES = 33  # wavelengths at which a PSF in a header is evaluated
 
 
 def read(setting: tuple[float, ...] | str, path: Path, header: fits.Header, wave: FloatArray, unit: str) -> Psf | None:
-    """The PSF of a run, in arcsec, at the first and last wavelength.
+    """The PSF of a run, in arcsec.
 
     Parameters
     ----------
@@ -38,13 +39,14 @@ def read(setting: tuple[float, ...] | str, path: Path, header: fits.Header, wave
     if not setting:
         return None
     if setting == 'header':
-        return _in_header(path, header, wave[[0, -1]], unit)
+        return _in_header(path, header, np.linspace(wave[0], wave[-1], NODES), unit)
     blue, red, *beta = map(float, setting if len(setting) > 1 else (setting[0], setting[0]))
-    return Psf(blue, red, *beta) if wave[0] <= wave[-1] else Psf(red, blue, *beta)
+    widths = (blue, red) if wave[0] <= wave[-1] else (red, blue)
+    return Psf(widths, tuple(beta)) if beta else Psf(widths)
 
 
-def _in_header(path: Path, header: fits.Header, ends: FloatArray, unit: str) -> Psf:
-    """The mean PSF of all fields at two wavelengths."""
+def _in_header(path: Path, header: fits.Header, wave: FloatArray, unit: str) -> Psf:
+    """The mean PSF of all fields at these wavelengths."""
 
     def fault(problem: str) -> InputError:
         way_out = 'set PSF to the FWHM in arcsec, e.g. 0.8, or to () for none'
@@ -53,7 +55,7 @@ def _in_header(path: Path, header: fits.Header, ends: FloatArray, unit: str) -> 
     if 'FSFMODE' not in header:
         raise fault('its header has no FSF keywords (FSFMODE)')
     try:
-        angstrom = ends * units.Unit(unit).to('Angstrom')
+        angstrom = wave * units.Unit(unit).to('Angstrom')
     except ValueError as error:  # not a unit that astropy knows, or not a length
         raise fault(f'the unit of its wavelengths, {unit!r}, is not a length (CUNIT3)') from error
     try:
@@ -61,11 +63,11 @@ def _in_header(path: Path, header: fits.Header, ends: FloatArray, unit: str) -> 
     except (KeyError, TypeError, ValueError) as error:
         raise fault(f'its FSF keywords cannot be read: {error.args[0]}') from error
     fwhm = np.mean([width for width, _ in models], axis=0)
-    beta = float(np.mean([exponent for _, exponent in models]))
-    if not ((fwhm > 0).all() and np.isfinite(fwhm).all() and 1 < beta < np.inf):
-        values = f'FWHM {fwhm[0]:g} and {fwhm[1]:g} arcsec, exponent {beta:g}'
+    beta = np.mean([exponent for _, exponent in models], axis=0)
+    if not (fwhm.min() > 0 and beta.min() > 1 and np.isfinite([fwhm, beta]).all()):
+        values = f'FWHM {fwhm.min():g} to {fwhm.max():g} arcsec, exponent {beta.min():g} to {beta.max():g}'
         raise fault(f'its FSF keywords make no sense: {values}')
-    return Psf(float(fwhm[0]), float(fwhm[1]), beta)
+    return Psf(tuple(fwhm.tolist()), tuple(beta.tolist()))
 
 
 def _fields(header: fits.Header) -> list[int]:

@@ -154,7 +154,7 @@ def test_a_pair_on_rectangular_spaxels_has_its_flux(known):
         for place in (own, other)
     ]
     cube = SPECTRUM[:, None, None] * profiles[0] + NEIGHBOUR[:, None, None] * profiles[1]
-    psf = Psf(fwhm / scale, fwhm / scale) if known else None
+    psf = Psf((fwhm / scale,)) if known else None
     cutout = replace(changed(make_cutout(flux=0.0), data=cube), pixel=pixel, centre=own, neighbours={9: other}, psf=psf)
     products = process(cutout, deblend=True)
     assert_allclose(share_of(products.spectra[KEY]), [1, 0], atol=0.02)

@@ -49,7 +49,7 @@ def test_total_fluxes_true_errors_and_the_blend_apart():
 
 
 def test_a_given_psf_separates_the_blend():
-    assert_allclose(totals(fitted(blend(), 11, seeing=Psf(4.0, 4.0))), 1, atol=0.05)
+    assert_allclose(totals(fitted(blend(), 11, seeing=Psf((4.0,)))), 1, atol=0.05)
 
 
 def test_scaling_data_and_errors_scales_the_spectra():

@@ -32,12 +32,12 @@ def test_a_width_that_runs_with_wavelength_is_found():
     bands = bin_cube(weighted(400 * moffat((NY, NX), (13.2, 12.1), widths, 2.8)))
     place = np.array([[13.0, 12.0]])
     assert_allclose(fit(bands, Model.of(place, 4.5)).slope, 6.0, rtol=0.02)
-    given = fit(bands, Model.of(place, 4.5, Psf(np.sqrt(13.0), np.sqrt(19.0))))
+    given = fit(bands, Model.of(place, 4.5, Psf((np.sqrt(13.0), np.sqrt(19.0)))))
     assert given.slope == 0
     assert_allclose(np.diff(given.widening(np.array([0.0, 1.0]))), 6.0)
 
 
-@pytest.mark.parametrize('psf', [None, Psf(4.2, 3.8)])
+@pytest.mark.parametrize('psf', [None, Psf((4.2, 3.8))])
 @pytest.mark.parametrize('clump_share', [0.0, 0.6])
 def test_the_gradient_is_that_of_chi_square(psf, clump_share):
     start = Model.of(np.array([*PLACES.values()]) + 0.2, 4.0, psf)

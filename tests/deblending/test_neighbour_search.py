@@ -63,7 +63,7 @@ def test_a_bright_neighbour_is_followed_to_its_place():
 @pytest.mark.parametrize(('seed', 'index'), [(606, 2), (608, 14)])
 def test_clumps_are_not_taken_for_neighbours(seed, index):
     field = crowd(seed, index, 200)
-    made, added = fitted_field(field, Psf(4.5, 3.25, 2.8))
+    made, added = fitted_field(field, Psf((4.5, 3.25), (2.8,)))
     unnamed = field.galaxies[len(field.positions) :]
     assert len(added) == len(unnamed)
     for one in unnamed:

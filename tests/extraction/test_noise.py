@@ -21,7 +21,7 @@ SHARE = 0.1
 
 @pytest.fixture
 def weights():
-    return images((NY, NX), (16.0, 15.0), Psf(4.0, 4.0), np.array([0.5]))[0]
+    return images((NY, NX), (16.0, 15.0), Psf((4.0,)), np.array([0.5]))[0]
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_the_factor_of_every_spectrum_scales_its_variance_and_stands_in_the_head
 
 @pytest.mark.parametrize('params', [{'aper': (0.6,), 'deblend': True}, {'xcor': False}, {'sky_sub': False}])
 def test_every_spectrum_but_the_sky_has_a_factor(params):
-    products = process(replace(noise_cutout(), psf=Psf(3, 3)), use_imgs=False, noise='empirical', **params)
+    products = process(replace(noise_cutout(), psf=Psf((3.0,))), use_imgs=False, noise='empirical', **params)
     numbered = {comment for card, (_, comment) in products.facts.items() if card.startswith('NFACT')}
     assert numbered == products.spectra.keys() - {'MUSE_SKY'}
 

@@ -29,7 +29,7 @@ def point_source(shape, centre, fwhm, pixel, parts=61):
 def test_flux_of_a_point_source(pixel, fwhm):
     cutout, centre = make_cutout(), (10.2, 11.3)
     image = point_source(CUTOUT[1:], centre, fwhm, pixel)
-    psf = Psf(fwhm / scale(pixel), fwhm / scale(pixel), BETA)
+    psf = Psf((fwhm / scale(pixel),), (BETA,))
     cube = SPECTRUM[:, None, None] * image
     cutout = replace(cutout, voxels=Voxels(cube, np.ones(CUTOUT)), pixel=pixel, psf=psf, centre=centre)
     made = process(cutout, psf=(fwhm,), sky_sub=False, xcor=False)

@@ -12,7 +12,7 @@ from autospec_lib.core.types import Psf, Voxels
 from autospec_lib.extraction import psf_spectrum, weights
 
 NL, NY, NX = CUTOUT
-PSF = Psf(3.5, 3.5)
+PSF = Psf((3.5,))
 
 
 def point_source():
@@ -32,10 +32,14 @@ def test_the_whole_flux_of_a_point_source():
     assert keys.index('MUSE_PSF_SKYSUB') == keys.index('MUSE_WHITE_SKYSUB') + 1
 
 
-def test_the_psf_follows_the_wavelength():
-    cutout = replace(make_cutout(flux=0.0), psf=Psf(5.0, 3.0))
-    widths = np.linspace(5.0, 3.0, NL)[:, None, None] ** 2 * np.eye(2)
-    light = 700.0 * moffat((NY, NX), cutout.centre, widths, 2.8)
+@pytest.mark.parametrize(('widths', 'exponents'), [([-2.0, 5.0], [2.8]), ([3.0, -4.0, 5.0], [-2.0, 2.5, 2.2])])
+def test_the_flux_is_total_where_the_psf_is_a_polynomial_of_wavelength(widths, exponents):
+    where = np.linspace(0, 1, 33)
+    psf = Psf(tuple(np.polyval(widths, where)), tuple(np.polyval(exponents, where)))
+    cutout = replace(make_cutout(flux=0.0), psf=psf)
+    where = np.linspace(0, 1, NL)
+    matrices = np.polyval(widths, where)[:, None, None] ** 2 * np.eye(2)
+    light = 700.0 * moffat((NY, NX), cutout.centre, matrices, np.polyval(exponents, where))
     profiles = psf_spectrum.psf_images(cutout).reshape(-1, NY * NX)
     found = psf_spectrum.point_source(cutout, Voxels(light).columns, profiles)
     assert_allclose(found.data, 700, rtol=0.01)

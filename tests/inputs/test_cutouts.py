@@ -23,7 +23,7 @@ def test_a_cut_knows_who_lies_in_or_near_it(folder):
     assert cutout.neighbours.keys() == inside.keys()
     for ident, place in inside.items():
         assert_allclose(cutout.neighbours[ident], place, atol=1e-6)
-    assert (cutout.psf.blue, cutout.psf.red) == pytest.approx((0.8 / PIXEL, 0.6 / PIXEL), rel=1e-4)
+    assert cutout.psf.widths == pytest.approx((0.8 / PIXEL, 0.6 / PIXEL), rel=1e-4)
     assert cube.cut(opened, Target(7, RA, DEC, 3.0)).neighbours == {}
 
 

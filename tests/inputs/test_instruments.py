@@ -102,13 +102,17 @@ def test_the_command_gives_true_sums_and_mpdaf_reads_them(tmp_path, layout, caps
             (name,) = (hdu.name[:-5] for hdu in hdus if hdu.name.endswith(f'_{key}_DATA'))
             assert name == f'SPE_{truth.prefix}_{key}'
             spectrum = hdus[f'{name}_DATA']
-            use = inside & ~field.bad
+            live = inside & ~field.bad.all(axis=0)
+            whole = ~(live & field.bad).any(axis=(1, 2))
             flux = converted(spectrum.data, spectrum.header['BUNIT'], truth.unit)
-            assert_allclose(flux, np.where(use, field.flux, 0).sum(axis=(1, 2)), rtol=1e-5)
+            light = np.where(live, field.flux, 0).sum(axis=(1, 2))
+            assert_allclose(flux[whole], light[whole], rtol=1e-5)
+            # A channel with bad voxels is completed by the source's profile.
+            assert_allclose(flux, light, rtol=0.02)
             assert_allclose(wavelengths(hdus, spectrum), truth.wave, rtol=1e-6)
             if truth.noise:
                 stat = converted(hdus[f'{name}_STAT'].data, spectrum.header['BUNIT'], truth.unit, power=2)
-                assert_allclose(stat, np.where(use, field.sigma**2, 0).sum(axis=(1, 2)), rtol=1e-5)
+                assert_allclose(stat[whole], np.where(live, field.sigma**2, 0).sum(axis=(1, 2))[whole], rtol=1e-5)
     with warnings.catch_warnings():
         warnings.simplefilter('error' if truth.unit else 'ignore')  # MPDAF warns of units that it cannot read
         read = Source.from_file(str(output)).spectra[name.removeprefix('SPE_')]

@@ -91,11 +91,22 @@ def test_shifted_is_moffat_at_every_place():
 
 
 def test_psf_runs_linearly_and_its_images_follow():
-    psf = Psf(4.5, 3.25, 2.8)
+    psf = Psf((4.5, 3.25), (2.8,))
     assert_allclose(psf.fwhm(np.array([0, 0.5, 1])), [4.5, 3.875, 3.25])
     made = images(SHAPE, (15.0, 13.0), psf, np.array([0.0, 1.0]))
     assert_allclose(made[1], moffat(SHAPE, (15.0, 13.0), ROUND * 3.25**2, 2.8)[0])
     assert made[0].max() < made[1].max()
+
+
+def test_psf_images_follow_width_and_exponent_between_their_wavelengths():
+    psf = Psf((4.5, 3.0, 3.5), (2.0, 4.0))
+    where = np.array([0.0, 0.25, 0.5, 1.0])
+    widths, exponents = [4.5, 3.75, 3.0, 3.5], [2.0, 2.5, 3.0, 4.0]
+    assert_allclose(psf.fwhm(where), widths)
+    assert_allclose(psf.beta(where), exponents)
+    made = images(SHAPE, (15.0, 13.0), psf, where)
+    for image, width, exponent in zip(made, widths, exponents, strict=True):
+        assert_allclose(image, moffat(SHAPE, (15.0, 13.0), ROUND * width**2, exponent)[0], atol=1e-6)
 
 
 @pytest.mark.parametrize(('e1', 'e2'), [(0.0, 0.0), (0.4, 0.3), (-1.0, 0.2)])
