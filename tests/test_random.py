@@ -292,10 +292,19 @@ def expected(case, written):
             vv = None if v is None else np.where(usable, v + vs[:, None, None], 0)
             good = usable
 
+        share, error = shares(dd[:, mask], None if v is None else vv[:, mask], good[:, mask])
+
         def total(inside):
-            seen = (good & inside).any(axis=(1, 2))
-            f = np.where(seen, (dd * inside).sum(axis=(1, 2)), np.nan)
-            return f, None if v is None else np.where(seen, (vv * inside).sum(axis=(1, 2)), np.nan)
+            live = (good.any(axis=0) & inside)[mask]
+            lost = live & ~good[:, mask]
+            of_all = share[:, live].sum(axis=1)
+            seen = np.where(lost.any(axis=1), 1 - (share * lost).sum(axis=1) / of_all, 1.0)
+            seen = np.where((seen >= 0.5) & (good & inside).any(axis=(1, 2)), seen, np.nan)
+            f = (dd * inside).sum(axis=(1, 2)) / seen
+            if v is None:
+                return f, None
+            unsure = np.where(lost.any(axis=1), (error * lost).sum(axis=1) / of_all**2, 0)
+            return f, ((vv * inside).sum(axis=(1, 2)) + f**2 * unsure) / seen**2
 
         def weighted(w, inside):
             w = np.where(inside & np.isfinite(w), w, np.nan)
@@ -356,6 +365,26 @@ def expected(case, written):
             if case.params['OUT_SUB']:
                 out[f'CUB_MUSE{name}'] = np.where(bad, np.nan, cube), None if v is None else np.where(bad, np.nan, v)
     return {key: value for key, value in out.items() if value is not None}
+
+
+def shares(data, variance, good):
+    """The share of the light of each spaxel (nl, n), a line along the wavelength, and its variance: least squares."""
+    image = np.maximum((data * good).sum(axis=0) / np.maximum(good.sum(axis=0), 1), 0)
+    flux = np.nan_to_num((data * good).sum(axis=1) / (good @ image), posinf=0, neginf=0)
+    t = np.linspace(-1, 1, len(flux))
+    share, error = np.zeros(data.shape), np.zeros(data.shape)
+    for i in range(data.shape[1]):
+        root = good[:, i] / (1.0 if variance is None else np.sqrt(variance[:, i]))
+        root = np.where(good[:, i], root, 0)
+        a = (root * flux) @ (root * data[:, i]) / ((root * flux) @ (root * flux))
+        if not np.isfinite(a) or a == 0:
+            continue
+        rows = np.vstack([np.outer(root * flux, [1, 0]) + np.outer(root * flux * t, [0, 1]), [0, 1 / (0.3 * a)]])
+        inverse = np.linalg.inv(rows.T @ rows)
+        line = np.column_stack([np.ones(len(t)), t])
+        share[:, i] = line @ inverse @ rows.T @ np.append(root * data[:, i], 0)
+        error[:, i] = np.einsum('li,ij,lj->l', line, inverse, line)
+    return np.maximum(share, 0), error
 
 
 def object_and_sky(case, written, ok, circle):
