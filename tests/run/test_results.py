@@ -170,7 +170,7 @@ def test_writing_on_the_way_takes_a_small_part_of_the_time(monkeypatch, tmp_path
 
     monkeypatch.setattr(time, 'monotonic', lambda: clock[0])
     monkeypatch.setattr(summary_files, 'write', write)
-    targets = [Target(n, 0.0, 0.0, 1.0) for n in range(1000)]
+    targets = [Target(n, 0.0, 0.0, 1.0) for n in range(200)]
     job = Job(tmp_path, Params(), PLAIN, SimpleNamespace(grid=Grid({}, {})), catalogue=tuple(targets))
     collected = results.Results(job, targets, Pages(job, ''))
     for target in targets:
