@@ -1,7 +1,7 @@
 """Damaged FITS files: whatever is in them, the run ends with exit 0, 1 or 2 and one line for each fault.
 
-A hundred cases run with the suite. For a night: ``AUTOSPEC_FUZZ=100000 pytest -s tests/test_fuzz_files.py``; with
-``AUTOSPEC_FUZZ=3600s`` it takes an hour. A case is its seed: ``python tests/test_fuzz_files.py SEED FOLDER`` makes it.
+Thirty cases run with the suite. ``AUTOSPEC_TRIALS=3600s pytest -s tests/test_fuzz_files.py`` runs new ones for an hour;
+``python tests/test_fuzz_files.py SEED FOLDER`` makes the working folder of one case.
 """
 
 import contextlib
@@ -12,7 +12,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
 import traceback
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from builders import DEC, RA, cube_header, gaussian, sky_header
+from trials import seeds
 
 NL, NY, NX = 12, 14, 15
 SECONDS, MEMORY = 60, 4 << 30  # what one case may take
@@ -151,18 +151,6 @@ def faults_of(code, said, folder):
     return ''
 
 
-def cases():
-    """The seeds of this run."""
-    wish = os.environ.get('AUTOSPEC_FUZZ', '100')
-    if wish.endswith('s'):
-        end = time.monotonic() + float(wish[:-1])
-        seed = int(time.time())
-        while time.monotonic() < end:
-            yield (seed := seed + 1)
-    else:
-        yield from range(int(wish))
-
-
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork')
 @pytest.mark.filterwarnings('ignore')
 def test_damaged_files_end_a_run_in_good_order(tmp_path):
@@ -174,7 +162,7 @@ def test_damaged_files_end_a_run_in_good_order(tmp_path):
     healthy(template)
     assert run_case(shutil.copytree(template, tmp_path / 'first'))[0] == 0
     failures, codes = [], {}
-    for seed in cases():
+    for seed in seeds(30):
         with tempfile.TemporaryDirectory(dir=tmp_path) as name:
             folder = Path(shutil.copytree(template, Path(name) / 'case'))
             damage(folder, seed)

@@ -1,6 +1,6 @@
 """The real command, interrupted twice at random moments: exit code 130 within seconds, no process left, no torn file.
 
-A few trials run with the suite; more: ``AUTOSPEC_INTERRUPT=200 pytest -s tests/test_interrupt.py``.
+A few trials run with the suite; more: ``AUTOSPEC_TRIALS=200 pytest -s tests/test_interrupt.py``.
 """
 
 import os
@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from astropy.io import fits
 from builders import DEC, RA
+from trials import seeds
 
 ROOT = Path(__file__).resolve().parent.parent
-TRIALS = int(os.environ.get('AUTOSPEC_INTERRUPT', '4'))
 # A shell that runs the tests in its background has them, and what they start, ignore Ctrl-C.
 START = (
     'import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); '
@@ -59,20 +59,19 @@ def is_gone(session):
 
 
 def test_two_interruptions_at_any_moment_end_a_run_in_good_order(folder):
-    rng = random.Random(TRIALS)
     (folder / 'catalog.txt').write_text(''.join(f'{n} {RA:.7f} {DEC:.7f}\n' for n in range(3000)))
-    slowest = 0.0
-    for trial in range(TRIALS):
-        code, said, seconds, gone = interrupted(folder, rng, str(1 + trial % 2))
+    ends = []
+    for seed in seeds(4):
+        code, said, seconds, gone = interrupted(folder, random.Random(seed), str(1 + seed % 2))
         assert code == 130, said
         assert 'Traceback' not in said
         assert 'interrupted' in said or 'of 3000 sources extracted' in said
         assert seconds < 5
         assert gone
-        slowest = max(slowest, seconds)
+        ends.append(seconds)
         for path in (folder / 'output').glob('Source_*.fits'):
             assert path.stat().st_size == fits.getheader(path)['NBYTES']
-    sys.stdout.write(f'{TRIALS} runs interrupted twice, slowest end after {slowest:.1f} s\n')
+    sys.stdout.write(f'{len(ends)} runs interrupted twice, slowest end after {max(ends):.1f} s\n')
 
 
 def started(code, *arguments, **options):
@@ -100,25 +99,23 @@ def signalled(process, seconds):
 
 
 def test_an_interruption_while_modules_are_imported_ends_at_once(folder):
-    rng = random.Random(TRIALS)
-    for _ in range(TRIALS):
+    for seed in seeds(4):
         process = started('from autospec_lib.cli import main; print("ready", flush=True)', str(folder))
         process.stdout.readline()
-        code, said, seconds = signalled(process, rng.uniform(0.005, 0.1))
+        code, said, seconds = signalled(process, random.Random(seed).uniform(0.005, 0.1))
         assert (code, said) == (130, 'interrupted; nothing was extracted\n')
         assert seconds < 5
 
 
 def test_an_interruption_while_a_demonstration_folder_is_made_leaves_whole_files(tmp_path):
-    rng = random.Random(TRIALS)
-    for trial in range(TRIALS):
-        process = started('print("ready", flush=True)', '--demo', str(tmp_path / str(trial)))
+    for seed in seeds(4):
+        process = started('print("ready", flush=True)', '--demo', str(tmp_path / str(seed)))
         process.stdout.readline()
-        code, said, seconds = signalled(process, rng.uniform(0.2, 1.5))
+        code, said, seconds = signalled(process, random.Random(seed).uniform(0.2, 1.5))
         assert code == 130
         assert 'Traceback' not in said
         assert seconds < 5
-        for path in (tmp_path / str(trial)).glob('[!.]*.fits'):
+        for path in (tmp_path / str(seed)).glob('[!.]*.fits'):
             with fits.open(path) as hdus:
                 hdus.verify('exception')
                 assert [hdu.data is None for hdu in hdus[1:]] == [False] * len(hdus[1:])

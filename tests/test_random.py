@@ -1,17 +1,15 @@
 """Random cubes: the command's numbers are those of a few lines of numpy, or it refuses the input in one line.
 
 Each case draws the layout of the cube, its coordinates, units and number type, the kind of noise, bad voxels, the
-position and the parameters. Sixty cases run with the suite. ``AUTOSPEC_RANDOM=3600s pytest -s tests/test_random.py``
+position and the parameters. Twenty cases run with the suite. ``AUTOSPEC_TRIALS=3600s pytest -s tests/test_random.py``
 runs new ones for an hour; ``python tests/test_random.py SEED FOLDER`` makes the working folder of one case.
 """
 
 import contextlib
 import gzip
 import io
-import os
 import sys
 import tempfile
-import time
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +18,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
+from trials import seeds
 
 PRECISION = 1e-5
 NAMES = {'variance': 'STAT', 'sigma': 'ERR', 'inverse variance': 'IVAR', 'inverse sigma': 'IERR'}
@@ -496,21 +495,10 @@ def difference(got, want, limit):
     return f'deviates by {deviation.max():.2g} at {int(deviation.argmax())}' if deviation.max() > limit else ''
 
 
-def cases():
-    """The seeds of this run."""
-    wish = os.environ.get('AUTOSPEC_RANDOM', '60')
-    if wish.endswith('s'):
-        end, seed = time.monotonic() + float(wish[:-1]), int(time.time())
-        while time.monotonic() < end:
-            yield (seed := seed + 1)
-    else:
-        yield from range(int(wish))
-
-
 @pytest.mark.filterwarnings('ignore')
 def test_numbers_are_those_of_plain_numpy_or_refused(tmp_path):
     faults, extracted, number = [], 0, 0
-    for seed in cases():
+    for seed in seeds(20):
         with tempfile.TemporaryDirectory(dir=tmp_path) as name:
             fault = faults_of(make(Path(name), seed), Path(name))
             number, extracted = number + 1, extracted + (Path(name) / 'output' / 'Source_7.fits').exists()

@@ -24,6 +24,7 @@ from autospec_lib.core.errors import InputError
 from autospec_lib.inputs import arrays
 from autospec_lib.inputs.cube import open_cube
 from autospec_lib.run import cube_copy, resume, schedule, source
+from autospec_lib.run.interruption import SIGNALS
 from autospec_lib.run.job import Request, prepare
 
 # Forking a process whose numerical libraries have threads is deprecated from Python 3.12 on, and safe here: none runs.
@@ -173,6 +174,16 @@ def while_it_is_copied(disk, monkeypatch, action):
     monkeypatch.setattr(disk, 'moved', moved)
 
 
+@pytest.fixture
+def _signals():
+    """Undo that a run that was interrupted lets its process ignore signals."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures('_signals')
 def test_ctrl_c_while_the_cube_is_copied_leaves_nothing(tmp_path, disk, monkeypatch):
     while_it_is_copied(disk, monkeypatch, lambda _: os.kill(os.getpid(), signal.SIGINT))
     assert main([str(tmp_path)]) == 130
@@ -296,9 +307,8 @@ def test_a_cluster_reads_a_copy_in_the_output_folder(tmp_path, disk, direct, mon
     (tmp_path / 'output').mkdir()
     torn = tmp_path / 'output' / '.cube-copy.old.tmp'
     torn.write_text('of a run that was killed')
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, host='127.0.0.1'
-    ) as workers:
+    place = {'host': '127.0.0.1', 'protocol': 'tcp', 'dashboard_address': None}
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, **place) as workers:
         assert main([str(tmp_path), '-q', '--scheduler', workers.scheduler_address]) == 1
     shutil.rmtree(tmp_path / 'tmp' / 'dask-scratch-space', ignore_errors=True)
     assert_same(tmp_path, direct)

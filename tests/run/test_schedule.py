@@ -158,11 +158,11 @@ def started(folder, number):
     ids=['Ctrl-C reaches all', 'SIGTERM reaches one'],
 )
 def test_ctrl_c_with_processes_keeps_complete_files_and_exits_130(many, send, kind):
-    process = started(many, 300)
+    process = started(many, 1000)
     getattr(os, send)(process.pid, kind)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert 'of 300 sources extracted' in said
+    assert 'of 1000 sources extracted' in said
     assert 'Traceback' not in said
     output = many / 'output'
     assert not list(output.rglob('.*'))
@@ -173,7 +173,7 @@ def test_ctrl_c_with_processes_keeps_complete_files_and_exits_130(many, send, ki
 
 @pytest.mark.skipif(not hasattr(signal, 'SIGKILL'), reason='needs SIGKILL')
 def test_no_process_outlives_a_killed_run(many):
-    process = started(many, 300)
+    process = started(many, 1000)
     process.kill()
     try:
         process.communicate(timeout=10)  # The pipes end when the last process that holds them does.
@@ -266,7 +266,7 @@ def on_cluster(folder, address):
 @pytest.mark.parametrize('gone', ['scheduler', 'workers'])
 def test_a_cluster_that_goes_stops_the_run_with_one_line(many, cluster_of, gone, monkeypatch):
     address, scheduler, workers = cluster_of
-    rows = [f'{n} {RA - n % 6 * PIXEL / 3600:.7f} {DEC:.7f}\n' for n in range(3000)]
+    rows = [f'{n} {RA - n % 6 * PIXEL / 3600:.7f} {DEC:.7f}\n' for n in range(1000)]
     (many / 'catalog.txt').write_text(''.join(rows))
     process = on_cluster(many, address)
     output = many / 'output'
@@ -279,7 +279,7 @@ def test_a_cluster_that_goes_stops_the_run_with_one_line(many, cluster_of, gone,
     assert process.returncode == 1, said
     stopped, summary = said.splitlines()
     assert stopped.startswith(f'stopped: --scheduler {address}: the scheduler or all workers are gone')
-    assert 'of 3000 sources extracted' in summary
+    assert 'of 1000 sources extracted' in summary
 
 
 @pytest.mark.parametrize('cluster_of', [0], indirect=True)
