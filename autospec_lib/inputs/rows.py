@@ -208,7 +208,7 @@ def identifier(cell: Cell, names: bool = True) -> Ident:
         raise ValueError(
             f'ID {show(text)} is a number with a comma or a quote; expected the same separator in all rows'
         )
-    if not text.isprintable() or len(text) > _LONGEST_NAME or not text.strip('.'):
+    if not text.isprintable() or len(text) > _LONGEST_NAME or not text.strip('.,;|\'"'):
         raise ValueError(f'ID {show(text)} is not a valid name; expected at most {_LONGEST_NAME} printable characters')
     return text
 
