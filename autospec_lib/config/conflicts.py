@@ -142,6 +142,8 @@ def _missing(params: Params, folder: Path) -> Iterator[Problem]:
             path = folder / file
             if os.path.isdir(path):
                 yield (name,), f'{name} = {file!r} is a folder; expected a file'
+            elif os.path.exists(path) and not os.path.isfile(path):
+                yield (name,), f'{name} = {file!r} is a pipe or a device; expected a file'
             elif not os.path.isfile(path):
                 yield (
                     (name,),

@@ -7,6 +7,7 @@ tables and regions by `tables`. Both return `rows.Rows`, of which `rows.read` ma
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import re
 import zlib
@@ -18,6 +19,7 @@ from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Ident, Target
 from autospec_lib.inputs import rows, tables, text_tables
 
+_LARGEST = 2**30  # bytes that a compressed catalogue may have
 TEMPLATE = """\
 # Catalogue of AutoSpec: one source per line, columns separated by blanks, tabs or commas.
 # MODE = 'param' reads ID RA DEC and ignores what follows. MODE = 'cat' reads ID RA DEC SIZE REF, where a - stands for
@@ -104,13 +106,19 @@ def _rows(path: Path, catalogue_mode: bool) -> rows.Rows:
 def _content(path: Path) -> bytes:
     try:
         content = path.read_bytes()
-        return gzip.decompress(content) if content.startswith(b'\x1f\x8b') else content
+        if not content.startswith(b'\x1f\x8b'):
+            return content
+        with gzip.open(io.BytesIO(content)) as unpacked:
+            content = unpacked.read(_LARGEST + 1)
     except FileNotFoundError:
         raise InputError(f'{path.name}: not found in {os.path.dirname(os.path.abspath(path))}') from None
     except (EOFError, zlib.error) as error:
         raise InputError(f'{path.name}: cannot be unpacked: {error}') from error
     except OSError as error:
         raise InputError(f'{path.name}: cannot be read: {error.strerror or error}') from error
+    if len(content) > _LARGEST:
+        raise InputError(f'{path.name}: unpacks to more than {_LARGEST >> 20} MB; expected a catalogue, or unpack it')
+    return content
 
 
 def from_positions(positions: Sequence[str], size: float, ref: str) -> Catalogue:

@@ -137,8 +137,11 @@ ARCSEC = {
     **dict.fromkeys(('arcsec', 'arcsecs', 'arcsecond', 'arcseconds', 'asec', '"', "''"), 1.0),
     'mas': 0.001,
 }
-# What stands in the place of a unit of coordinates: their epoch, frame or sexagesimal form.
-_NOT_A_UNIT = re.compile(r'\d{4}|icrs|fk[45]|gaia|hms|dms|:', re.IGNORECASE)
+# Beside a unit of coordinates, or in its place, stand their sexagesimal form, and their system, equinox or epoch.
+_SEXAGESIMAL_FORM = re.compile(r'(["\']?)\b([hd]+[: ]?m+[: ]?s+(?:\.s+)?|sexagesimal)\b\1')
+_BETWEEN_WORDS = re.compile(r'[\s,;/=()\[\]]+')
+_SYSTEMS = {'icrs': 'icrs', 'gaia': 'icrs', 'fk5': 'fk5', 'fk4': 'fk4', 'fk4-no-e': 'fk4noeterms'}
+_EQUINOX = re.compile(r'([bj]?)(\d{4}(?:\.\d*)?)')
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,9 @@ class Columns:
     exact : bool
         Whether a row must have as many cells as there are names; otherwise further cells are ignored.
     scale : mapping of str to float
-        What a number is multiplied by to have degrees or arcsec, by role.
+        What a number is multiplied by to have degrees or arcsec, by role; NaN if only sexagesimal text is expected.
+    frame : str
+        astropy's name and the equinox of the coordinate system of RA and DEC; '' for ICRS.
     first : int
         The number of the first pixel, for X and Y.
     lines : bool
@@ -172,6 +177,7 @@ class Columns:
     names: tuple[str, ...] = ()
     exact: bool = False
     scale: Mapping[str, float] = field(default_factory=dict)
+    frame: str = ''
     first: int = 0
     lines: bool = False
     program: str = ''
@@ -188,7 +194,35 @@ def by_position(catalogue_mode: bool) -> Columns:
 
 def has_position(header: Header) -> bool:
     """Whether there are columns with positions on the sky or in pixels."""
-    return bool(_position(_lower(header)))
+    return bool(position(name for name, _ in header))
+
+
+def position(names: Iterable[str]) -> dict[str, str]:
+    """The names, in lower case, of the columns with the position: RA and DEC, else X and Y, else none."""
+    known = [name.lower() for name in names]
+    sky = _by_role('RA DEC', SKY_PAIRS, known)
+    if sky:
+        return sky
+    for name in known:  # any other column of coordinates
+        other = f'{name[:-3]}.dec'
+        if name.endswith('.ra') and other in known:
+            return {'RA': name, 'DEC': other}
+    of_origin = PIXELS_OF_ORIGIN if _first(ORIGIN_ONLY, known) else ()
+    return _by_role('X Y', (*PIXELS_FROM_1, *PIXELS_FROM_0, *of_origin), known)
+
+
+def has_identifiers(header: Header) -> bool:
+    """Whether there is a column with IDs."""
+    return bool(_first(IDENTS_OF_LINES, _lower(header)))
+
+
+def is_coordinate_unit(text: str) -> bool:
+    """Whether a text is a unit, sexagesimal form or coordinate system of right ascension and declination."""
+    try:
+        _, _, assumed = _degrees('', '', text)
+    except ValueError:
+        return False
+    return bool(text) and not assumed
 
 
 def program(header: Header) -> str:
@@ -197,7 +231,13 @@ def program(header: Header) -> str:
     return next((name for name, options in PROGRAMS.items() if _first(options, known)), '')
 
 
-def choose(place: str, header: Header, catalogue_mode: bool, stated: Mapping[str, str] | None = None) -> Columns:
+def choose(
+    place: str,
+    header: Header,
+    catalogue_mode: bool,
+    stated: Mapping[str, str] | None = None,
+    declared: Sequence[str] = (),
+) -> Columns:
     """Find the columns by their names.
 
     Parameters
@@ -210,6 +250,8 @@ def choose(place: str, header: Header, catalogue_mode: bool, stated: Mapping[str
         Whether SIZE and REF are read, as ``MODE = 'cat'`` does.
     stated : mapping of str to str, optional
         Names by role, if the table itself states them.
+    declared : sequence of str, optional
+        Words for the coordinate system of RA and DEC, if the table itself declares it.
 
     Raises
     ------
@@ -221,10 +263,9 @@ def choose(place: str, header: Header, catalogue_mode: bool, stated: Mapping[str
     names = _by_role('ID', IDENTS_OF_LINES if lines else IDENTS, known)
     names |= {role: name.lower() for role, name in (stated or {}).items() if name.lower() in known}
     if not {'RA', 'DEC'} <= names.keys():
-        position = _position(known)
-        if not position:
+        names |= position(known)
+        if not {'RA', 'DEC'} <= names.keys() and 'X' not in names:
             raise InputError(f'{place}: {_without_position(known)}')
-        names |= position
     if catalogue_mode:
         names |= _by_role('SIZE', SIZES, known) | _by_role('REF', REFERENCES, known)
     names |= _by_role('APER', APERTURES, known)
@@ -232,12 +273,13 @@ def choose(place: str, header: Header, catalogue_mode: bool, stated: Mapping[str
     if lines:
         names |= _by_role('BRIGHT', BRIGHTNESSES, known)
     index = {role: known.index(name) for role, name in names.items()}
-    scale, warnings = _scales(place, header, index)
+    scale, frame, warnings = _units(place, header, index, declared)
     return Columns(
         {f'{role}_PIX' if scale.get(role) == IN_PIXELS else role: number for role, number in index.items()},
         names=tuple(name for name, _ in header),
         exact=True,
         scale=scale,
+        frame=frame,
         first=1 if f'{names.get("X")} {names.get("Y")}' in PIXELS_FROM_1 else 0,
         lines=lines,
         program=program(header),
@@ -259,19 +301,6 @@ def _by_role(roles: str, options: Iterable[str], known: Collection[str]) -> dict
     return dict(zip(roles.split(), _first(options, known), strict=False))
 
 
-def _position(known: Collection[str]) -> dict[str, str]:
-    """The names of the columns with the position, RA and DEC or X and Y; empty if there are none."""
-    sky = _by_role('RA DEC', SKY_PAIRS, known)
-    if sky:
-        return sky
-    for name in known:  # any other column of coordinates
-        other = f'{name[:-3]}.dec'
-        if name.endswith('.ra') and other in known:
-            return {'RA': name, 'DEC': other}
-    of_origin = PIXELS_OF_ORIGIN if _first(ORIGIN_ONLY, known) else ()
-    return _by_role('X Y', (*PIXELS_FROM_1, *PIXELS_FROM_0, *of_origin), known)
-
-
 def _without_position(known: Sequence[str]) -> str:
     """What is wrong with a table in which there is no position."""
     unclear = _first(UNCLEAR_PIXELS, known)
@@ -284,32 +313,114 @@ def _without_position(known: Sequence[str]) -> str:
     return f'no columns with positions among {names}; expected RA and DEC'
 
 
-def _scales(place: str, header: Header, index: Mapping[str, int]) -> tuple[dict[str, float], tuple[str, ...]]:
-    """Factors to degrees or arcsec by role, `IN_PIXELS` where lengths are in pixels; warnings on what is assumed."""
+def equatorial(words: Iterable[str]) -> tuple[set[str], list[str]]:
+    """The coordinate system of right ascension and declination that some words name.
+
+    Returns
+    -------
+    system : set of str
+        astropy's name and the equinox, as 'fk4 B1950'; '' for ICRS. It is empty if no word names a system. FK5 of
+        equinox 2000 is taken as ICRS, and so are later years, which are epochs of positions.
+    other : list of str
+        The words that are not understood.
+    """
+    system, letter, year = '', '', 0.0
+    other = []
+    for word in words:
+        equinox = _EQUINOX.fullmatch(word)
+        if word in _SYSTEMS:
+            system = word
+        elif equinox:
+            letter, year = equinox[1], float(equinox[2])
+        else:
+            other.append(word)
+    if not system and not year:
+        return set(), other
+    if not system:
+        system = 'fk4' if letter == 'b' or (not letter and year < 1984) else 'fk5'
+    name = _SYSTEMS[system]
+    if name.startswith('fk4'):
+        return {f'{name} B{year or 1950:g}'}, other
+    return {f'fk5 J{year:g}' if name == 'fk5' and 0 < year < 2000 else ''}, other
+
+
+def _has_other_system(words: Iterable[str]) -> bool:
+    return any(word.startswith(('gal', 'ecl', 'supergal')) for word in words)
+
+
+def _units(
+    place: str, header: Header, index: Mapping[str, int], declared: Sequence[str]
+) -> tuple[dict[str, float], str, tuple[str, ...]]:
+    """Factors by role, `IN_PIXELS` where lengths are in pixels; the coordinate system; warnings, as in `Columns`."""
     known = _lower(header)
-    scale, faults, warnings = {}, [], []
+    scale: dict[str, float] = {}
+    systems: set[str] = set()
+    faults, warnings = [], []
     for role, number in index.items():
         name, unit = header[number]
-        word = unit.strip().lower()
-        factor = ARCSEC.get(word)
         if known.count(known[number]) > 1:
             faults.append(f'column {name} appears twice; rename one of them')
-        if role in ('SIZE', 'APER'):
-            if word and factor in (None, HOUR, RADIAN):
-                faults.append(f'column {name} is in {unit}; expected arcsec, arcmin, deg or pix')
-            scale[role] = 1.0 if factor is None else factor
-        elif role in ('RA', 'DEC'):
-            if factor == IN_PIXELS:
-                faults.append(f'column {name} is in {unit}; expected deg, h or rad')
-            elif factor is None and word and not _NOT_A_UNIT.search(word):
-                warnings.append(f'column {name} is in {unit}, which is not a unit of angle; taken as degrees')
-            elif not word and known[number].startswith('coord_'):
-                factor = RADIAN
-                warnings.append(f'column {name} has no unit; taken as radians, as LSST has it')
-            scale[role] = 1.0 if factor is None else factor / 3600
+        try:
+            if role in ('SIZE', 'APER'):
+                scale[role] = _arcsec(name, unit)
+            elif role in ('RA', 'DEC'):
+                scale[role], system, assumed = _degrees(role, name, unit)
+                systems |= system
+                warnings += assumed
+        except ValueError as error:
+            faults.append(str(error))
+    if 'RA' in index and not systems:
+        systems, other = equatorial(declared)
+        what = f'coordinate system {" ".join(other)}'
+        if _has_other_system(other):
+            faults.append(f'{what} of RA and DEC; expected ICRS, FK5 or FK4')
+        elif other:
+            warnings.append(f'{what} is not known; RA and DEC are taken as ICRS')
+    if len(systems) > 1:
+        faults.append('RA and DEC are in different coordinate systems')
     if faults:
         raise InputError(*(f'{place}: {fault}' for fault in faults))
-    return scale, tuple(f'{place}: {warning}' for warning in warnings)
+    frame = ''.join(systems)
+    if frame:
+        warnings.append(f'RA and DEC are in {frame.upper()}; converted to ICRS')
+    return scale, frame, tuple(f'{place}: {warning}' for warning in warnings)
+
+
+def _arcsec(name: str, unit: str) -> float:
+    """The factor from a length's unit to arcsec; raises `ValueError` if it is no unit of a length."""
+    factor = ARCSEC.get(unit.strip().lower() or 'arcsec')
+    if factor in (None, HOUR, RADIAN):
+        raise ValueError(f'column {name} is in {unit}; expected arcsec, arcmin, deg or pix')
+    return factor
+
+
+def _degrees(role: str, name: str, unit: str) -> tuple[float, set[str], list[str]]:
+    """The factor from a coordinate's unit to degrees, NaN for sexagesimal text; its system; what is assumed.
+
+    Raises `ValueError` for pixels, several units, and sexagesimal hours and degrees in each other's place.
+    """
+    form = _SEXAGESIMAL_FORM.search(unit.lower())
+    words = list(filter(None, _BETWEEN_WORDS.split(_SEXAGESIMAL_FORM.sub(' ', unit.lower()))))
+    factors = {ARCSEC[word] for word in words if word in ARCSEC}
+    if len(factors) > 1 or IN_PIXELS in factors:
+        raise ValueError(f'column {name} is in {unit}; expected deg, h or rad')
+    expected = {'RA': 'h:m:s', 'DEC': 'd:m:s'}.get(role, '')
+    if form and expected and form[2][0] in 'hd' and form[2][0] != expected[0]:
+        raise ValueError(f'column {name} is in {unit}; expected {expected} or deg')
+    system, other = equatorial(word for word in words if word not in (*ARCSEC, 'equinox', 'epoch'))
+    if _has_other_system(other):
+        raise ValueError(f'column {name} is in {unit}; expected ICRS, FK5 or FK4')
+    if not system and re.search('j2000|icrs', name.lower()):
+        system = {''}
+    if not unit and name.lower().startswith('coord_'):
+        return RADIAN / 3600, system, [f'column {name} has no unit; taken as radians, as LSST has it']
+    assumed = []
+    if other:
+        known = next((word for word in words if word in ARCSEC), 'degrees')
+        assumed = [f'column {name} is in {unit}, of which {" ".join(other)} is not a unit of angle; taken as {known}']
+    if factors:
+        return factors.pop() / 3600, system, assumed
+    return math.nan if form else 1.0, system, assumed
 
 
 def _description(header: Header, index: Mapping[str, int], known: Collection[str]) -> str:

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -25,7 +26,8 @@ PIXEL_ROLES = ('X', 'Y', 'SIZE_PIX', 'APER_PIX')
 _EMPTY_CELLS = frozenset(('', '-', '--', 'nan', 'none'))
 _LARGEST_ID = 2**63 - 1  # FITS integers have 64 bits
 _LONGEST_NAME = 68
-_WHOLE = re.compile(r'([+-]?\d{1,19})(?:\.0*)?', re.ASCII)
+# numpy.savetxt writes the number 12 as 1.200000000000000000e+01.
+_DECIMAL = re.compile(r'[+-]?\d{1,19}(?:\.\d*)?(?:e[+-]\d{2,3})?', re.ASCII | re.IGNORECASE)
 _SEXAGESIMAL = re.compile(r'([+-]?)(\d{1,3})([:hd])(\d{1,2})([:m])(\d{1,2}(?:\.\d*)?)(s?)', re.ASCII)
 
 
@@ -97,7 +99,7 @@ def _sources(name: str, rows: Rows) -> tuple[dict[Ident, Values], list[str], int
     faults: list[str] = []
     merged = 0
     for order, (number, cells) in enumerate(rows.cells, 1):
-        values: Values = {'ID': order, 'FRAME': '', 'BRIGHT': 0.0, 'ROW': number}
+        values: Values = {'ID': order, 'FRAME': rows.columns.frame, 'BRIGHT': 0.0, 'ROW': number}
         try:
             values |= _values(cells, readers)
             ident = values['ID']
@@ -165,7 +167,8 @@ def _in_icrs(sources: Mapping[Ident, Values]) -> dict[Ident, tuple[float, float]
 
         some = {ident: values for ident, values in sources.items() if values['FRAME'] == frame}
         places = [(values.get('LON', values.get('RA')), values['DEC']) for values in some.values()]
-        sky = SkyCoord(np.array(places), unit='deg', frame=frame).icrs
+        system, _, equinox = frame.partition(' ')
+        sky = SkyCoord(np.array(places), unit='deg', frame=system, equinox=equinox or None).icrs
         positions |= zip(some, np.transpose([sky.ra.deg, sky.dec.deg]).tolist(), strict=True)
     return positions
 
@@ -187,23 +190,24 @@ def _assumptions(rows: Rows, count: int, merged: int) -> Iterator[str]:
 def identifier(cell: Cell, names: bool = True) -> Ident:
     """A whole number from 0, also with a decimal point and zeros.
 
-    With ``names``, also text that is not a number, of at most 68 characters (the limit of a FITS card).
+    With ``names``, also any other text of at most 68 characters (the limit of a FITS card), such as -3, 1.10 and 3e8.
     """
     value = _whole(cell)
-    if value is not None:
-        if not 0 <= value <= _LARGEST_ID:
-            raise ValueError(f'ID {cell} is outside 0 to 2^63 - 1')
+    if value is not None and 0 <= value <= _LARGEST_ID:
         return value
-    if not names or _number(cell) is not None:
-        raise ValueError(f'ID {show(cell)} is not a whole number')
+    if not names:
+        if value is None:
+            raise ValueError(f'ID {show(cell)} is not a whole number; other IDs need a header that names the columns')
+        raise ValueError(f'ID {cell} is outside 0 to 2^63 - 1; other IDs need a header that names the columns')
     text = ' '.join(str(cell).split())
     if text.lower() in _EMPTY_CELLS:
         raise ValueError('no ID')
-    if any(_number(part) is not None for part in re.split(r'[,;\'"]', text)):
+    parts = re.split(r'[,;\'"]', text)
+    if len(parts) > 1 and any(_number(part) is not None for part in parts):
         raise ValueError(
             f'ID {show(text)} is a number with a comma or a quote; expected the same separator in all rows'
         )
-    if not text.isprintable() or len(text) > _LONGEST_NAME or not text.strip('.'):
+    if not text.isprintable() or len(text) > _LONGEST_NAME or not text.strip('.,;|\'"'):
         raise ValueError(f'ID {show(text)} is not a valid name; expected at most {_LONGEST_NAME} printable characters')
     return text
 
@@ -273,13 +277,16 @@ def _number(cell: Cell) -> float | None:
 
 
 def _whole(cell: Cell) -> int | None:
-    """The whole number in a cell; None if there is none, or if a float cannot tell it from its neighbours."""
-    if isinstance(cell, str):
-        match = _WHOLE.fullmatch(cell.strip())
-        return int(match[1]) if match else None
+    """The whole number in a cell; None if there is none, or if not all of its digits are given, as in 3e8."""
     if isinstance(cell, int):
         return cell
-    return int(cell) if cell.is_integer() and abs(cell) < 2**53 else None
+    if isinstance(cell, float):
+        return int(cell) if cell.is_integer() and abs(cell) < 2**53 else None
+    if not _DECIMAL.fullmatch(cell):
+        return None
+    value = Decimal(cell)
+    whole = value == value.to_integral_value() and len(value.as_tuple().digits) > value.adjusted()
+    return int(value) if whole else None
 
 
 def _finite(cell: Cell, what: str, expected: str) -> float:
@@ -302,8 +309,10 @@ def _length(cell: Cell, what: str, expected: str, scale: float) -> float | None:
 
 def _degrees(cell: Cell, what: str, unit: str, scale: float) -> float:
     """An angle in degrees; the first field of sexagesimal notation has the letter ``unit``, h or d."""
-    match = _SEXAGESIMAL.fullmatch(_with_colons(cell)) if isinstance(cell, str) else None
+    match = _SEXAGESIMAL.fullmatch(_without_blanks(cell)) if isinstance(cell, str) else None
     if not match or match[3] + match[5] + match[7] not in ('::', f'{unit}m', f'{unit}ms'):
+        if math.isnan(scale):
+            raise ValueError(f'{what} {show(cell)} is not {unit}{unit}:mm:ss.s, as the unit of its column says')
         return _finite(cell, what, f'degrees, {unit}{unit}:mm:ss.s or 00{unit}00m00.0s') * scale
     minutes, seconds = int(match[4]), float(match[6])
     if minutes >= 60 or seconds >= 60:
@@ -314,8 +323,9 @@ def _degrees(cell: Cell, what: str, unit: str, scale: float) -> float:
     return -angle if match[1] == '-' else angle
 
 
-def _with_colons(text: str) -> str:
-    """Sexagesimal notation with colons in place of blanks, as VizieR writes it, also behind the minus sign."""
+def _without_blanks(text: str) -> str:
+    """Sexagesimal notation without blanks: 10 00 24.0, as VizieR writes it, 10h 00m 24.0s, - 2 00 05."""
     if ' ' in text:
-        text = ':'.join(re.sub(r'^([+-])\s+', r'\1', text).split())
+        parts = re.sub(r'^([+-])\s+', r'\1', text).split()
+        text = ('' if parts[0][-1:] in 'hHdD' else ':').join(parts)
     return text.lower()

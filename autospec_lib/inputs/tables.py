@@ -7,7 +7,7 @@ import itertools
 import math
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _FIRST_BYTES = {
     b'SIMPLE  =': 'fits',
-    b'# %ECSV': 'ascii.ecsv',
     b'\x89HDF': 'hdf5',
     b'PAR1': 'parquet',
     b'\\begin': 'ascii.latex',
@@ -42,19 +41,32 @@ _FORM_NAMES = {
 _IPAC_TYPES = (b'int', b'long', b'float', b'double', b'real', b'char', b'date', b'i', b'l', b'f', b'd', b'r', b'c')
 _STATED = {'ID': 'idname', 'RA': 'raname', 'DEC': 'decname'}
 _HOURS, _DEGREES = ('rah', 'ram', 'ras'), ('de-', 'ded', 'dem', 'des')
+# What stands around a unit in LaTeX.
+_LATEX = re.compile(r'\\(?:mathrm|rm|text)\b|[${}()\[\]^~\\]')
+_LATEX_DEGREE = re.compile(r'\\(?:circ|degr?)\b')
+_VOTABLE = re.compile(rb'<(?:\w+:)?VOTABLE\b')
+_ECSV = re.compile(rb'(?:#[^\n]*\n)*?(?=# %ECSV )')
+_SYSTEM_WORD = re.compile(r'\b(?:icrs|fk[45]|[bj](?:18|19|20)\d\d(?:\.\d+)?)\b')
 
 
 def recognise(content: bytes) -> str:
     """astropy's name for the format of a file, or '' if it is other text or unknown."""
+    head = _text(content[:4096])
     for start, form in _FIRST_BYTES.items():
-        if content.startswith(start):
+        if head.startswith(start):
             return form
-    head = content[:4096].lstrip(b'\xef\xbb\xbf \t\r\n')
+    if _ECSV.match(head):
+        return 'ascii.ecsv'
     if head.startswith(b'<'):
-        return 'votable' if b'<VOTABLE' in head else 'ascii.html'
+        return 'votable' if _VOTABLE.search(content) else 'ascii.html'
     if head.startswith(b'\\') or (head.startswith(b'|') and _is_ipac(head)):
         return 'ascii.ipac'
     return 'ascii.cds' if b'Byte-by-byte Description' in content[:200_000] else ''
+
+
+def _text(content: bytes) -> bytes:
+    """A file without byte-order mark and empty lines at its beginning."""
+    return content.lstrip(b'\xef\xbb\xbf \t\r\n')
 
 
 def _is_ipac(head: bytes) -> bool:
@@ -88,21 +100,36 @@ def read(name: str, content: bytes, form: str, catalogue_mode: bool) -> Rows:
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # of units and formats that do not matter here
         try:
-            tables = [(_stated(table), _flat(table)) for table in _tables(content, form)]
+            tables = [_flat(table) for table in _tables(content, form)]
         except Exception as error:  # astropy's readers, and those that it calls, have many kinds
             reason = ' '.join(str(error).split())[:200] or type(error).__name__
             raise InputError(f'{name}: cannot be read as {what}: {reason}') from error
     if not tables:
         raise InputError(f'{name}: {what} without a table; expected one with ID, RA and DEC')
     # LDAC files, for example, have a table with the image's header before the catalogue.
-    placed = (pair for pair in tables if 'RA' in pair[0] or columns.has_position(_header(pair[1])))
-    stated, table = next(placed, tables[0])
-    chosen = columns.choose(name, _header(table), catalogue_mode, stated)
-    cells = [_cells(table[chosen.names[number]]) for number in chosen.index.values()]
-    if not cells[0]:
+    ranks = [_rank(table) for table in tables]
+    number = ranks.index(max(ranks))
+    table = tables[number]
+    chosen = columns.choose(name, _header(table), catalogue_mode, _stated(table), _declared(table))
+    if not len(table):
         raise InputError(f'{name}: no sources; the table has no rows')
+    if len(tables) > 1:
+        title = table.meta.get('EXTNAME') or table.meta.get('name') or f'number {number + 1}'
+        what = f'{what} {title}'
+        others = sum(placed for placed, _ in ranks) - 1
+        if others > 0:
+            warning = f'{name}: {what} is read; other tables with positions: {others}'
+            chosen = replace(chosen, warnings=(*chosen.warnings, warning))
+    cells = [_cells(table[chosen.names[number]]) for number in chosen.index.values()]
     rows = (dict(zip(chosen.index, row, strict=True)) for row in zip(*cells, strict=True))
     return Rows(what, 'row', chosen, enumerate(rows, 1))
+
+
+def _rank(table: Table) -> tuple[bool, bool]:
+    """Whether a table has positions, and IDs beside them."""
+    header, stated = _header(table), _stated(table)
+    placed = 'RA' in stated or columns.has_position(header)
+    return placed, placed and ('ID' in stated or columns.has_identifiers(header))
 
 
 def _tables(content: bytes, form: str) -> Iterator[Table]:
@@ -118,44 +145,110 @@ def _tables(content: bytes, form: str) -> Iterator[Table]:
     elif form == 'votable':
         from astropy.io.votable import parse
 
-        for one in parse(io.BytesIO(content), verify='ignore').iter_tables():
-            yield one.to_table(use_names_over_ids=True)
+        votable = parse(io.BytesIO(_text(content)), verify='ignore')
+        for one in votable.iter_tables():
+            table = one.to_table(use_names_over_ids=True)
+            table.meta |= _system(votable, one)
+            yield table
     elif form in ('hdf5', 'parquet'):
         yield Table.read(io.BytesIO(content), format=form)
     else:
-        lines = content.decode('utf-8-sig', 'replace').splitlines()
-        table = Table.read(lines, format=form, guess=False)
-        if form == 'ascii.latex' and len(table) and not re.search(r'\d', ''.join(map(str, table[0]))):
-            table.remove_row(0)  # the units
-        yield table
+        text = _text(content).decode('utf-8', 'replace')
+        if form == 'ascii.ecsv':
+            text = text[text.index('# %ECSV ') :]  # below other comments
+        table = Table.read(text.splitlines(), format=form, guess=False)
+        if form == 'ascii.ipac':
+            table.meta |= {card: one['value'] for card, one in table.meta.pop('keywords', {}).items()}
+        yield _measured(table) if form == 'ascii.latex' else table
+
+
+def _system(votable: Any, table: Any) -> dict[str, str]:
+    """The coordinate system of a VOTable's positions, as cards of a FITS header.
+
+    It is the one that the column of RA refers to, else the only one if that has RA and DEC.
+    """
+    systems = {one.ID: (one.system or '', one.equinox or '') for one in votable.iter_coosys()}
+    place = columns.position(one.name for one in table.fields).get('RA')
+    named = [one.ref for one in table.fields if one.name.lower() == place and one.ref in systems]
+    if not named and len(systems) == 1:
+        named = [name for name, words in systems.items() if not columns.equatorial(_words(*words))[1]]
+    return dict(zip(('RADESYS', 'EQUINOX'), systems[named[0]], strict=True)) if named else {}
+
+
+def _words(*texts: str) -> list[str]:
+    return [text.lower().removeprefix('eq_') for text in texts if text]
+
+
+def _measured(table: Table) -> Table:
+    """A LaTeX table; if its first row has the units of the position, they become those of the columns."""
+    if not len(table):
+        return table
+    units = {name: _LATEX.sub('', _LATEX_DEGREE.sub('deg', str(table[name][0]))).strip() for name in table.colnames}
+    places = columns.position(units).values()
+    if not any(columns.is_coordinate_unit(unit) for name, unit in units.items() if name.lower() in places):
+        return table
+    table = table[1:]
+    for name, unit in units.items():
+        table[name].unit = unit
+    return table
 
 
 def _stated(table: Table) -> dict[str, str]:
     """Names of columns by role that the table's metadata state, as MPDAF's Catalog does."""
-    words = {str(key).lower(): str(value) for key, value in table.meta.items()}
+    words = _cards(table)
     return {role: words[key] for role, key in _STATED.items() if words.get(key)}
 
 
-def _flat(table: Table) -> dict[str, Any]:
-    """Columns by name. A column of coordinates becomes two in degrees; RAh, RAm ... DEs become two sexagesimal ones."""
+def _declared(table: Table) -> list[str]:
+    """Words for the coordinate system of RA and DEC: in the description of RA, if they are clear, else of the table."""
+    place = columns.position(table.colnames).get('RA')
+    descriptions = [str(getattr(table[name], 'description', '')) for name in table.colnames if name.lower() == place]
+    words = _SYSTEM_WORD.findall(' '.join(descriptions).lower())
+    if len(set[str]().union(*(columns.equatorial([word])[0] for word in words))) == 1:
+        return words
+    cards = _cards(table)
+    return _words(*(cards.get(card, '') for card in ('radesys', 'radecsys', 'equinox')))
+
+
+def _cards(table: Table) -> dict[str, str]:
+    return {str(card).lower(): str(value) for card, value in table.meta.items()}
+
+
+def _flat(table: Table) -> Table:
+    """The table with one value in a cell.
+
+    A column of coordinates becomes two in degrees; RAh, RAm ... DEs become two sexagesimal ones. Columns of shape
+    (n, 1) become n rows, and so do those of shape (1, n), as IDL writes them, if nothing else has positions.
+    """
+    from astropy.table import Column, Table
+
     flat: dict[str, Any] = {}
+    wide: dict[int, dict[str, Any]] = {}
     for name in table.colnames:
         column = table[name]
+        shape = getattr(column, 'shape', (len(table),))
         if hasattr(column, 'icrs'):
             sky = column.icrs
             flat |= {f'{name}.ra': sky.ra.deg, f'{name}.dec': sky.dec.deg}
-        elif getattr(column, 'ndim', 1) == 1:
+        elif len(shape) == 1:
             flat[name] = column
+        elif isinstance(column, Column) and (shape[1:] == (1,) or (len(table) == 1 and len(shape) == 2)):
+            values = column.reshape(-1)
+            values.unit, values.description = column.unit, column.description
+            (flat if shape[1:] == (1,) else wide.setdefault(column.size, {}))[name] = values
+    if not columns.position(flat):
+        flat = next(filter(columns.position, wide.values()), flat)
     by_case = {name.lower(): name for name in flat}
     if {*_HOURS, *_DEGREES} <= by_case.keys():
         ra, dec = (zip(*(_cells(flat[by_case[name]]) for name in names), strict=True) for names in (_HOURS, _DEGREES))
-        flat['RAJ2000'] = np.array([':'.join(map(str, cells)) for cells in ra])
-        flat['DEJ2000'] = np.array([f'{sign}{":".join(map(str, cells))}' for sign, *cells in dec])
-    return flat
+        description = getattr(flat[by_case['rah']], 'description', None)
+        flat['RA'] = Column([':'.join(map(str, cells)) for cells in ra], description=description)
+        flat['DE'] = Column([f'{sign}{":".join(map(str, cells))}' for sign, *cells in dec])
+    return Table(flat, meta=table.meta, copy=False)
 
 
-def _header(table: Mapping[str, Any]) -> columns.Header:
-    return [(name, str(getattr(column, 'unit', None) or '')) for name, column in table.items()]
+def _header(table: Table) -> columns.Header:
+    return [(name, str(getattr(table[name], 'unit', None) or '')) for name in table.colnames]
 
 
 def _cells(column: Any) -> list[Cell]:
@@ -194,16 +287,18 @@ _FIRST_REGION = re.compile(
     rf'(?:\s*(?:#|global\b)[^\n]*\n)*\s*(?:(?:{_FRAME_WORDS})[a-z]?\s*[;\n]|[+-]?(?:{_SHAPE_WORDS})\s*\()',
     re.IGNORECASE,
 )
-_STATEMENT = re.compile(r"""(?:\{[^}]*\}|=\s*"[^"]*"|=\s*'[^']*'|[^;])+""")
+_CRTF = re.compile(r'\s*#CRTF', re.IGNORECASE)
+_MARK_IN_REGION = re.compile(r"""=\s*["']|[;{}"']""")
 _SHAPE = re.compile(r'([+-]?)\s*([a-z]+)\s*(?:\(([^)]*)\)|\s([^#]*))', re.IGNORECASE)
-_TEXT = re.compile(r'\btext\s*=\s*(?:\{([^}]*)\}|"([^"]*)"|\'([^\']*)\')')
+_TEXT = re.compile(r'\btext\s*=\s*(?:\{([^}]{0,999})\}|"([^"]{0,999})"|\'([^\']{0,999})\')')
 _REGION_ANGLE = re.compile(r'([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)("|\'|d|r|p|i)?', re.IGNORECASE)
 _UNIT_LETTERS = {'d': 'deg', 'r': 'rad'}
 
 
 def has_regions(text: str) -> bool:
-    """Whether a text holds DS9 regions."""
-    return text.lstrip().lower().startswith('# region file format: ds9') or bool(_FIRST_REGION.match(text))
+    """Whether a text holds regions, of DS9 or of CASA."""
+    ds9 = text.lstrip().lower().startswith('# region file format: ds9') or _FIRST_REGION.match(text)
+    return bool(ds9 or _CRTF.match(text))
 
 
 def read_regions(name: str, text: str, catalogue_mode: bool) -> Rows:
@@ -223,6 +318,8 @@ def read_regions(name: str, text: str, catalogue_mode: bool) -> Rows:
     InputError
         It holds no region.
     """
+    if _CRTF.match(text):
+        raise InputError(f'{name}: CRTF regions, as CASA writes them, are not read; expected DS9 regions')
     regions = list(_regions(text))
     if not regions:
         raise InputError(f'{name}: no sources; expected points, circles or ellipses of DS9')
@@ -249,12 +346,29 @@ def _regions(text: str) -> Iterator[tuple[int, str, str]]:
     for line, content in enumerate(re.split(r'\r\n|\r|\n', text), 1):
         if content.lstrip().startswith('#'):
             continue
-        for statement in map(str.strip, _STATEMENT.findall(content)):
+        for statement in map(str.strip, _statements(content)):
             word = statement.lower().split('#')[0].strip()
             if word in _FRAMES or word.startswith(_OTHER_FRAMES):
                 frame = word
             elif word and not word.startswith('global'):
                 yield line, frame, statement
+
+
+def _statements(line: str) -> Iterator[str]:
+    """The parts of a line between semicolons, except those in braces and in quotes behind an equals sign."""
+    last = {mark: line.rfind(mark) for mark in '}"\''}
+    start, closing = 0, ''
+    for match in _MARK_IN_REGION.finditer(line):
+        mark = match[0][-1]
+        if closing:
+            closing = '' if mark == closing else closing
+        elif mark == ';':
+            yield line[start : match.start()]
+            start = match.end()
+        elif mark == '{' or len(match[0]) > 1:
+            end = '}' if mark == '{' else mark
+            closing = end if last[end] >= match.end() else ''
+    yield line[start:]
 
 
 def _label(statement: str) -> str:
@@ -274,8 +388,8 @@ def _region_cells(ident: str, frame: str, statement: str, catalogue_mode: bool) 
         return f'{what}; expected icrs, fk5, fk4, galactic, ecliptic or image on a line of their own'
     values = (match[3] or match[4] or '').strip()
     numbers = re.findall(r'[^,\s]+', values)
-    if len(numbers) < _SHAPES[shape]:
-        return f'{len(numbers)} of {_SHAPES[shape]} numbers of a {shape}: ({values})'
+    if len(numbers) != _SHAPES[shape]:  # an ellipse with more of them is an annulus
+        return f'{shape} with {len(numbers)} numbers; expected {_SHAPES[shape]}: ({values})'
     system = _FRAMES[frame]
     cells: dict[str, Cell] = {'ID': ident}
     if system == 'image':

@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import TypeAlias
 
 from autospec_lib.core.errors import InputError
@@ -18,15 +19,26 @@ Line: TypeAlias = tuple[int, str]
 
 _QUOTED = r"""'[^']*'(?!\S)|"[^"]*"(?!\S)"""
 _BETWEEN_BLANKS = re.compile(_QUOTED + r'|\S+')
-_TITLE_WORD = re.compile(_QUOTED + r'|[^\s(\[]+(?:\s*[(\[][^)\]]*[)\]])?')
-_TITLE = re.compile(r'(.*?)\s*(?:[(\[](.*)[)\]])?')
+_TITLE_WORD = re.compile(_QUOTED + r'|[^\s(\[]+(?:\s*[(\[][^)\]]{0,99}[)\]])?')
+_TITLE = re.compile(r'([^(\[]*)[(\[](.*)[)\]]', re.DOTALL)
 _NUMBER_LIKE = re.compile(r'[+-]?\.?\d')
 _SIX_NUMBERS = re.compile(r'\d\d? \d\d? \d\d?(\.\d*)? [+-]?\d\d? \d\d? \d\d?(\.\d*)?', re.ASCII)
+_ANGLE_WITH_BLANKS = re.compile(r'(\d[hd])\s+(\d+m)\s+(\d+(?:\.\d*)?s)(?!\S)', re.ASCII | re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r'[+-]?\d+,\d+', re.ASCII)
 # The rule of dashes below the names of columns, as VizieR and others write it.
 _RULE = re.compile(r'(?=.*(?:--|==))[-=+|;,\s]+')
-# SExtractor: '#   1 NUMBER   Running object number   [unit]'; LSDCat: '# 1: I [unit]'.
-_NUMBERED = re.compile(r'^#\s*(\d+)(:?)\s+([A-Z][A-Z0-9_]*)(?!\S)(?:.*?\[([^\[\]]*)\]\s*$)?', re.MULTILINE)
+# SExtractor: '#   1 NUMBER   Running object number   [unit]'; LSDCat: '# 1: I [unit]'; others: '# column 1: id (unit)'.
+_NUMBERED = re.compile(
+    r'^#\s*(?:col(?:umn)?\s*)?(\d+)\s*([:.)=]?)\s*([a-z_][\w.]*)(?![^\s(\[])'
+    r'(?:\s*[(\[]([^)\]]*)[)\]])?(?:.*?\[([^\[\]]*)\]\s*$)?',
+    re.MULTILINE | re.IGNORECASE,
+)
+_BEFORE_COMMENT = re.compile(r"""(?:(?<![^\s,;|])(?:"(?:[^"]|"")*"|'[^']*')(?![^\s,;|])|[^#])*""")
+# A quoted cell of a CSV row that goes on in the next line, and where it ends there.
+_OPEN_CELL = re.compile(r'(?:^|[,;|\t])\s*"(?:[^"]|"")*$')
+_REST_OF_CELL = re.compile(r'((?:[^"]|"")*)"\s*(?:[,;|\t]|$)')
+_LONGEST_CELL = 100  # lines
+_SEPARATOR_OF_EXCEL = re.compile(r'"?sep=.?"?', re.IGNORECASE)
 _FORMS = {'': 'text', ',': 'CSV', ';': 'CSV', '\t': 'TSV', '|': 'text'}
 
 
@@ -49,16 +61,15 @@ def read(name: str, text: str, catalogue_mode: bool) -> Rows:
     """
     comments, lines, above = _lines(text)
     numbered = _numbered(comments)
-    header, tabs = ([], False) if numbered or not lines else _header(lines, above)
+    header, tabs, body = ([], False, lines) if numbered or not lines else _header(name, lines, above == 2)
     if header:
         chosen = _named(f'{name}, line {lines[0][0]}', header, catalogue_mode)
-        lines = lines[2:] if above == 2 else lines[1:]
-    if not lines:
+    if not body:
         raise InputError(f'{name}: no sources; expected one per line: ID RA DEC')
-    separator = '\t' if tabs else _separator(lines[0][1])
+    separator = '\t' if tabs else _separator(body[0][1])
     if not header:
-        chosen = _commented(name, comments, numbered, len(_split(lines[0][1], separator)), catalogue_mode)
-    return Rows(_FORMS[separator], 'line', chosen, _cells(lines, separator, chosen))
+        chosen = _commented(name, comments, numbered, len(_split(body[0][1], separator)), catalogue_mode)
+    return Rows(_FORMS[separator], 'line', chosen, _cells(body, separator, chosen))
 
 
 def _lines(text: str) -> tuple[list[str], list[Line], int]:
@@ -76,15 +87,50 @@ def _lines(text: str) -> tuple[list[str], list[Line], int]:
     comments: list[str] = []
     lines: list[Line] = []
     above = -1
-    for number, content in enumerate(re.split(r'\r\n|\r|\n', text), 1):
-        line = content.partition('#')[0].strip(' ')
+    for number, content in _records(text):
+        line = _uncommented(content).strip(' ')
         if _RULE.fullmatch(line):
             above = len(lines) if above < 0 else above
-        elif line.strip('\t ,;"\''):
+        elif line.strip('\t ,;"\'') and not (number == 1 and _SEPARATOR_OF_EXCEL.fullmatch(line)):
             lines.append((number, line))
         elif not lines and content.lstrip().startswith('#'):
             comments.append(content.strip())
     return comments, lines, above
+
+
+def _records(text: str) -> Iterator[Line]:
+    """The lines of a text with their numbers; those that a quoted cell of a CSV row goes over are one."""
+    lines = re.split(r'\r\n|\r|\n', text)
+    end = 0
+    while end < len(lines):
+        number, line = end + 1, lines[end]
+        end += 1
+        while line.count('"') % 2 and _OPEN_CELL.search(_uncommented(line)):
+            more = _rest_of_cell(lines[end : end + _LONGEST_CELL])
+            if not more:
+                break
+            line = ' '.join((line, *more))
+            end += len(more)
+        yield number, line
+
+
+def _uncommented(line: str) -> str:
+    """A line up to the # of a comment; one in a quoted cell is none."""
+    if '#' not in line or not ('"' in line or "'" in line):
+        return line.partition('#')[0]
+    match = _BEFORE_COMMENT.match(line)
+    return match[0] if match else ''
+
+
+def _rest_of_cell(lines: Sequence[str]) -> Sequence[str]:
+    """The lines in which a quoted cell goes on; empty if it does not end, or where another one may begin."""
+    for number, line in enumerate(lines, 1):
+        rest = _REST_OF_CELL.match(line)
+        if rest and not rest[1].rstrip(' ').endswith((',', ';', '|', '\t')):
+            return lines[:number]
+        if '"' in line.replace('""', ''):
+            break
+    return ()
 
 
 def _separator(line: str) -> str:
@@ -108,7 +154,7 @@ def _split(line: str, separator: str) -> list[str]:
         except csv.Error:  # a cell too long for the csv module is no cell of a catalogue
             cells = [line]
     else:
-        cells = _BETWEEN_BLANKS.findall(line)
+        cells = _BETWEEN_BLANKS.findall(_ANGLE_WITH_BLANKS.sub(r'\1\2\3', line))
     cells = [_unquoted(cell.strip()) for cell in cells]
     if separator in (';', '\t'):
         cells = [cell.replace(',', '.') if _DECIMAL_COMMA.fullmatch(cell) else cell for cell in cells]
@@ -123,31 +169,69 @@ def _titles(line: str, separator: str) -> Header:
     """The names and units in a line, each unit in brackets behind its name."""
     line = (line if separator == '\t' else line.strip()).lstrip('#% ')
     words = _split(line, separator) if separator else map(_unquoted, _TITLE_WORD.findall(line))
-    titles = filter(None, map(_TITLE.fullmatch, words))
-    return [(title[1], (title[2] or '').strip()) for title in titles]
+    return list(map(_title, words))
 
 
-def _header(lines: Sequence[Line], above: int) -> tuple[Header, bool]:
-    """The names and units of the columns, if the first lines have them, and whether tabs separate the columns.
+def _title(word: str) -> tuple[str, str]:
+    """A column's name and the unit in brackets behind it, or ''."""
+    match = _TITLE.fullmatch(word)
+    return (match[1].rstrip(), match[2].strip()) if match else (word.rstrip(), '')
 
-    A second line is a line of units if it is the last of ``above`` lines above a rule.
+
+def _header(name: str, lines: Sequence[Line], ruled: bool) -> tuple[Header, bool, Sequence[Line]]:
+    """The names and units of the columns, if the first lines have them.
+
+    Parameters
+    ----------
+    name : str
+        The file's name.
+    lines : sequence of Line
+        The lines, at least one.
+    ruled : bool
+        Whether there is a rule below the second line.
+
+    Returns
+    -------
+    header : Header
+        Empty if the first line does not name the columns.
+    tabs : bool
+        Whether tabs separate the columns; then cells may contain blanks or be empty.
+    body : sequence of Line
+        The other lines.
     """
     text = lines[0][1]
     separator = _separator(text)
     header = _titles(text, separator)
     named = columns.has_position(header)
     if not header or (not named and any(_NUMBER_LIKE.match(title) for title, _ in header[:3])):
-        return [], False
-    # With tabs, cells may contain blanks or be empty.
+        return [], False, lines
     count = text.count('\t')
-    tabs = count > 1 and all(line.count('\t') == count for _, line in (lines[2:] if above == 2 else lines))
+    tabs = count > 1 and all(line.count('\t') == count for _, line in lines[2 if ruled else 1 :])
     if tabs:
         separator = '\t'
         header = _titles(text, separator)
-    units = _split(lines[1][1], separator) if above == 2 and separator else []
-    if len(units) == len(header):
-        header = [(title, unit) for (title, _), unit in zip(header, units, strict=True)]
-    return header, tabs
+    cells = _split(lines[1][1], separator) if len(lines) > 1 else []
+    measured = _has_units(header, cells, ruled)
+    body = lines[2:] if measured else lines[1:]
+    if measured and len(cells) == len(header):
+        header = _with_units(header, cells)
+    elif measured and any(columns.ARCSEC.get(cell.strip('()[]').lower(), 3600) != 3600 for cell in cells):
+        place = f'{name}, line {lines[1][0]}'
+        raise InputError(f'{place}: {len(cells)} units for {len(header)} columns; expected one each (- for none)')
+    return header, tabs, body
+
+
+def _has_units(header: Header, cells: Sequence[str], ruled: bool) -> bool:
+    """Whether the cells below a header, and above a rule or not, are units and no source."""
+    place = columns.position(title for title, _ in header).values()
+    own = [cell.strip('()[]') for (title, _), cell in zip(header, cells, strict=False) if title.lower() in place]
+    if len(cells) != len(header) or not own:
+        return ruled and 2 * sum(bool(_NUMBER_LIKE.match(cell)) for cell in cells) < len(cells)
+    return not any(map(_NUMBER_LIKE.match, own)) and (ruled or any(map(columns.is_coordinate_unit, own)))
+
+
+def _with_units(header: Header, units: Sequence[str]) -> Header:
+    return [(title, unit.strip('()[] ')) for (title, _), unit in zip(header, units, strict=True)]
 
 
 def _named(place: str, header: Header, catalogue_mode: bool) -> Columns:
@@ -171,13 +255,15 @@ def _named(place: str, header: Header, catalogue_mode: bool) -> Columns:
 def _numbered(comments: Sequence[str]) -> dict[int, tuple[str, str, str]]:
     """Colon, name and unit of each column that the comments name by number; empty if these are no such comments.
 
-    There are three columns at least, and their numbers rise from 1.
+    There are three columns at least, and their numbers rise from 1. Names are in capitals, or some are of a position.
     """
-    matches: list[tuple[str, str, str, str]] = _NUMBERED.findall('\n'.join(comments))
-    numbers = [int(number) for number, *_ in matches]
+    matches = list(_NUMBERED.finditer('\n'.join(comments)))
+    numbers = [int(match[1]) for match in matches]
     if len(numbers) < 3 or numbers[0] != 1 or sorted({*numbers}) != numbers:
         return {}
-    return {int(number): (colon, title, unit) for number, colon, title, unit in matches}
+    named = {int(match[1]): (match[2], match[3], match[4] or match[5] or '') for match in matches}
+    capitals = all(title.isupper() for _, title, _ in named.values())
+    return named if capitals or columns.has_position([(title, '') for _, title, _ in named.values()]) else {}
 
 
 def _commented(
@@ -187,19 +273,17 @@ def _commented(
     if numbered and max(numbered) <= count:
         names = [numbered.get(number, ('', '', '')) for number in range(1, count + 1)]
         chosen = columns.choose(name, [(title, unit) for _, title, unit in names], catalogue_mode)
-        return replace(chosen, program='LSDCat' if names[0][0] else 'SExtractor')
+        program = {'': 'SExtractor', ':': 'LSDCat'}.get(names[0][0], '') if names[0][1].isupper() else ''
+        return replace(chosen, program=program or chosen.program)
     by_position = columns.by_position(catalogue_mode)
-    header = _titles(comments[-1], _separator(comments[-1])) if comments else []
-    if len(header) != count or count < 3:
+    header = _commented_header(comments, count)
+    if not header:
         return by_position
-    try:
-        chosen = columns.choose(name, header, catalogue_mode)
-    except InputError:  # it is a comment after all
+    if not columns.has_position(header):
         x, y = (title for title, _ in header[1:3])
-        if columns.has_position(header) or f'{x} {y}'.lower() not in columns.UNCLEAR_PIXELS:
-            return by_position
         what = f'{name}: a comment calls columns 2 and 3 {x} and {y}; they are taken as degrees, by position'
         return replace(by_position, warnings=(what,))
+    chosen = columns.choose(name, header, catalogue_mode)
     if (chosen.index.get('RA'), chosen.index.get('DEC')) != (1, 2):
         return chosen
     # The first column is the ID whatever its name; the columns after the position are found by their names.
@@ -211,6 +295,26 @@ def _commented(
             title, _ = header[number]
             warnings.append(f'{name}: a comment calls column {number + 1} {title}; it is not taken as {role}')
     return replace(chosen, index=index, exact=False, warnings=tuple(warnings))
+
+
+def _commented_header(comments: Sequence[str], count: int) -> Header:
+    """The last comment with a name for each column, positions among them; the next one may have their units.
+
+    If there is none, a comment that calls the position pixels, else an empty header.
+    """
+    header: Header = []
+    for comment, following in pairwise((*comments, '')):
+        titles = _titles(comment, _separator(comment))
+        if len(titles) != count or count < 3:
+            continue
+        unclear = f'{titles[1][0]} {titles[2][0]}'.lower() in columns.UNCLEAR_PIXELS
+        if columns.has_position(titles):
+            units = _split(following.lstrip('#% '), _separator(following))
+            measured = any(columns.is_coordinate_unit(unit.strip('()[]')) for unit in units)
+            header = _with_units(titles, units) if measured and len(units) == count else titles
+        elif unclear and not columns.has_position(header):
+            header = titles
+    return header
 
 
 def _cells(lines: Sequence[Line], separator: str, chosen: Columns) -> Iterator[tuple[int, dict[str, str] | str]]:

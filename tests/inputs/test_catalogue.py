@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import subprocess
 import sys
@@ -34,6 +35,14 @@ def test_folder_in_place_of_the_file(tmp_path):
 def test_binary_file(tmp_path, content):
     (fault,) = faults(tmp_path / 'catalog.txt', content)
     assert 'UTF-8' in fault
+
+
+def test_gzip_file_that_unpacks_to_too_much(tmp_path, monkeypatch):
+    packed = gzip.compress(b'ID RA DEC\n1 2 3\n' + b'#' * 2_000_000)
+    assert len(load(tmp_path / 'catalog.gz', packed).targets) == 1
+    monkeypatch.setattr(catalogue, '_LARGEST', 2**20)
+    (fault,) = faults(tmp_path / 'catalog.gz')
+    assert '1 MB' in fault
 
 
 def test_broken_gzip_file(tmp_path):

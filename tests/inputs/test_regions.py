@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
@@ -112,7 +114,8 @@ def test_numbers_go_round_those_of_texts(file):
         ('-circle(1,1,2")', ['-circle']),
         ('cirle(1,1,2")', ['cirle']),
         ('12 13 14', ["'12 13 14'"]),
-        ('circle(1,1)', ['2 of 3 numbers', 'circle', '(1,1)']),
+        ('circle(1,1)', ['circle', '2 numbers', 'expected 3', '(1,1)']),
+        ('ellipse(1,1,1",2",3",4",0)', ['ellipse', '7 numbers', 'expected 5']),
         ('circle(1,1,2x)', ['radius 2x', 'arcsec']),
         ('circle(1,1,1.2.3")', ['radius 1.2.3"', 'arcsec']),
         ('point(x,1)', ["right ascension 'x'"]),
@@ -136,6 +139,32 @@ def test_faults_have_their_lines(file, frame, row, facts):
 def test_coordinates_that_are_not_known(file, text, fact):
     (fault,) = faults(file, text)
     assert all(word in fault for word in (fact, 'icrs', 'image'))
+
+
+@pytest.mark.parametrize('start', ['#CRTFv0', '#CRTF\n', '\n#crtf'])
+def test_regions_of_casa_are_refused_as_such(file, start):
+    (fault,) = faults(file, f'{start}\ncircle [[150.1deg, 2.2deg], 2arcsec]\n')
+    assert all(fact in fault for fact in ('CRTF', 'DS9'))
+
+
+@pytest.mark.parametrize(
+    ('line', 'idents'),
+    [
+        ('point(1,2) # text={a;b}; point(3,4) # text="c;d"', ['a;b', 'c;d']),
+        ('point(1,2) # tag={c} text={a; point(3,4)', [1, 2]),
+        ('point(1,2) # text = "a; point(3,4)', [1, 2]),
+        ('circle(1,2,3"); circle(3,4,5")', [1, 2]),
+    ],
+)
+def test_semicolons_in_texts(file, line, idents):
+    assert [target.id for target in load(file, f'icrs\n{line}\n').targets] == idents
+
+
+@pytest.mark.parametrize('mark', ['{', 'text={', '="', '{"', 'a ', '(', ';', ' ', '# '])
+def test_reading_takes_time_in_proportion_to_the_file(file, mark):
+    start = time.process_time()
+    load(file, f'icrs\npoint(1,2) # {mark * (200_000 // len(mark))}\n', skip_bad_rows=True)
+    assert time.process_time() - start < 4  # a quarter of it where it was written
 
 
 def test_no_region(file):

@@ -25,6 +25,22 @@ class TestSexagesimal:
         text = sign + form.format(*value)
         assert rows.declination(text) == pytest.approx(Angle(text.lower(), 'degree').degree, rel=1e-14, abs=0)
 
+    @pytest.mark.parametrize(
+        ('ra', 'dec'),
+        [
+            ('10h00m24s', '-00d30m00s'),
+            ('10h 00m 24s', '-00d 30m 00s'),
+            ('10h 0m 24.0s', '- 0d 30m 0.0s'),
+            ('10 00 24', '- 00 30 00'),
+            ('10H 00M 24S', '-00D 30M 00S'),
+        ],
+    )
+    def test_blanks_between_the_parts(self, tmp_path, ra, dec):
+        expected = [(7, pytest.approx(150.1), pytest.approx(-0.5))]
+        assert sources(load(tmp_path / 'sources.csv', f'ID,RA,DEC\n7,{ra},{dec}\n')) == expected
+        if ra.endswith(('s', 'S')) and not dec.startswith('- '):
+            assert sources(load(tmp_path / 'sources.txt', f'ID RA DEC\n7 {ra} {dec}\n')) == expected
+
     @pytest.mark.parametrize('text', ['7 04:13:25.2 +10:27:55.9', '7,04h13m25.2s,10d27m55.9s', '7 63.355 10:27:55.9'])
     def test_coordinates_of_a_row(self, tmp_path, text):
         assert sources(load(tmp_path / 'catalog.txt', text)) == [(7, pytest.approx(63.355), pytest.approx(10.46552778))]
@@ -69,10 +85,15 @@ class TestNumbers:
     def test_whole_numbers_are_ids(self, cell, ident):
         assert rows.identifier(cell) == ident
 
-    @pytest.mark.parametrize('cell', [2.0**53, float('nan'), float('inf')])
-    def test_floats_that_cannot_be_told_from_their_neighbours_are_no_ids(self, cell):
-        with pytest.raises(ValueError, match='whole number'):
-            rows.identifier(cell)
+    @pytest.mark.parametrize('cell', [2.0**53, 1.5, -3, float('inf')])
+    def test_other_numbers_are_text_and_need_a_header(self, cell):
+        assert rows.identifier(cell) == str(cell)
+        with pytest.raises(ValueError, match='header'):
+            rows.identifier(cell, names=False)
+
+    def test_nan_is_no_id(self):
+        with pytest.raises(ValueError, match='no ID'):
+            rows.identifier(float('nan'))
 
     @pytest.mark.parametrize('read', [rows.size, rows.aperture, rows.redshift])
     def test_nan_is_an_empty_cell(self, read):
@@ -169,7 +190,33 @@ class TestIdentifiers:
         (fault,) = faults(tmp_path / 'sources.csv', 'name,ra,dec\n7,150,2\n\N{FULLWIDTH DIGIT SEVEN} ,1,1\n')
         assert fault.startswith('sources.csv, line 3: ')
 
-    @pytest.mark.parametrize('cell', ['', 'nan', '-', '9.5', '-9', '1e3', 'x' * 69, 'a\x07b', '..'])
+    @pytest.mark.parametrize(
+        'text',
+        ['12_3', '1_000', '3e8', '12E5', 'inf', '1a2', '-583764541261234567', '1.1', '1.10', '1e+06', '0x1F', '+'],
+    )
+    def test_other_than_whole_numbers_are_text(self, tmp_path, text):
+        loaded = load(tmp_path / 'sources.csv', f'ID,RA,DEC\n{text},150,2\n{2**63},1,1\n')
+        assert [target.id for target in loaded.targets] == [text, str(2**63)]
+
+    @pytest.mark.parametrize(
+        ('text', 'ident'),
+        [
+            ('1.000000000000000000e+00', 1),
+            ('5.837645412612345670e+17', 583764541261234567),
+            ('1.2000e+01', 12),
+            ('1.2e+01', 12),
+            ('1.23457e+06', '1.23457e+06'),
+            ('1.5e+00', '1.5e+00'),
+        ],
+    )
+    def test_numbers_of_numpys_savetxt(self, tmp_path, text, ident):
+        (target,) = load(tmp_path / 'sources.csv', f'ID,RA,DEC\n{text},1.5e+02,2.0e+00\n').targets
+        assert target.id == ident
+        if isinstance(ident, int):
+            (target,) = load(tmp_path / 'sources.txt', f'{text} 1.500000e+02 2.000000e+00\n').targets
+            assert (target.id, target.ra, target.dec) == (ident, 150.0, 2.0)
+
+    @pytest.mark.parametrize('cell', ['', 'nan', '-', 'x' * 69, 'a\x07b', '..'])
     def test_what_is_no_id(self, tmp_path, cell):
         (fault,) = faults(tmp_path / 'sources.csv', f'name,ra,dec\n{cell},150,2\n')
         assert fault.startswith('sources.csv, line 2: ')
@@ -189,6 +236,10 @@ class TestIdentifiers:
         loaded = load(tmp_path / 'sources.vot', skip_bad_rows=True)
         assert [target.id for target in loaded.targets] == [3]
         assert 'row 2' in loaded.warnings[0]
+
+    @pytest.mark.parametrize('text', [',', '"', ';', '.'])
+    def test_a_separator_is_no_name(self, tmp_path, text):
+        assert 'ID' in faults(tmp_path / 'sources.txt', f'ID RA DEC\n12 10.5 2.5\n{text} 0.125 0.5\n')[0]
 
     @pytest.mark.parametrize('row', ['130, 0.125 0.5', '130,0.125 0.5 7.5'])
     def test_a_stray_comma_makes_no_text_of_a_number(self, tmp_path, row):

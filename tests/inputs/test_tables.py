@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import shutil
 import subprocess
 
@@ -94,10 +95,177 @@ def test_files_that_cannot_be_used(tmp_path, name, content, facts):
     assert all(fact in fault for fact in facts)
 
 
-def test_the_table_with_positions_among_several(tmp_path):
-    other = fits.table_to_hdu(Table({'ID': [1], 'VALUE': [2.0]}))
-    fits.HDUList([fits.PrimaryHDU(), other, fits.table_to_hdu(table())]).writeto(tmp_path / 'sources.fits')
-    assert sources(load(tmp_path / 'sources.fits')) == BOTH
+class TestSeveralTables:
+    def written(self, tmp_path, *tables, names=()):
+        hdus = [fits.table_to_hdu(one) for one in tables]
+        for hdu, name in zip(hdus, names, strict=False):
+            hdu.name = name
+        fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / 'sources.fits')
+        return load(tmp_path / 'sources.fits')
+
+    def test_the_one_with_positions(self, tmp_path):
+        loaded = self.written(tmp_path, Table({'ID': [1], 'VALUE': [2.0]}), table(), names=('INFO', 'STARS'))
+        assert (sources(loaded), loaded.warnings) == (BOTH, ())
+        assert 'FITS table STARS: ' in loaded.description
+
+    def test_the_one_with_ids_among_those_with_positions(self, tmp_path):
+        corners = Table({'RA': [1.0, 2.0], 'DEC': [3.0, 4.0]})
+        loaded = self.written(tmp_path, corners, table(), names=('CORNERS', 'STARS'))
+        assert sources(loaded) == BOTH
+        assert 'FITS table STARS: ' in loaded.description
+        assert all(fact in loaded.warnings[0] for fact in ('STARS', '1'))
+
+    def test_the_first_of_equals(self, tmp_path):
+        loaded = self.written(tmp_path, table(), Table({'ID': [1], 'RA': [1.0], 'DEC': [2.0]}))
+        assert sources(loaded) == BOTH
+        assert 'number 1' in loaded.description
+        assert len(loaded.warnings) == 1
+
+    def test_of_a_votable(self, tmp_path):
+        from astropy.io.votable import from_table, writeto
+
+        votable = from_table(Table({'VALUE': [2.0]}))
+        other = from_table(table()).resources[0]
+        other.tables[0].name = 'stars'
+        votable.resources.append(other)
+        writeto(votable, str(tmp_path / 'sources.vot'))
+        loaded = load(tmp_path / 'sources.vot')
+        assert sources(loaded) == BOTH
+        assert 'VOTable stars: ' in loaded.description
+
+
+MARK = b'\xef\xbb\xbf'
+
+
+class TestBeginningOfTheFile:
+    """A byte-order mark, empty lines and comments above what tells the format lose no unit."""
+
+    @pytest.mark.parametrize('start', [b'', MARK, b'\n', MARK + b'\r\n\n', b'# mine\n', MARK + b'# mine\n#\n'])
+    def test_of_ecsv(self, tmp_path, start):
+        made = table(size=[0.1, 0.2])
+        made['ra'], made['size'].unit = made['ra'] / 15 * u.hourangle, 'arcmin'
+        made.write(tmp_path / 'sources.ecsv')
+        path = tmp_path / 'sources.ecsv'
+        loaded = load(path, start + path.read_bytes(), 'cat')
+        np.testing.assert_allclose([place for _, *place in sources(loaded)], PLACES, rtol=0, atol=1e-12)
+        assert [target.size for target in loaded.targets] == [6.0, 12.0]
+
+    @pytest.mark.parametrize('form', ['ascii.ipac', 'ascii.latex', 'ascii.mrt', 'votable'])
+    @pytest.mark.parametrize('start', [MARK, b'\n', MARK + b'\r\n\n'])
+    def test_of_other_formats(self, tmp_path, form, start):
+        made = table()
+        made['ra'], made['dec'].unit = made['ra'] / 15 * u.Unit('h'), 'deg'
+        made.write(tmp_path / 'sources', format=form)
+        loaded = load(tmp_path / 'sources', start + (tmp_path / 'sources').read_bytes())
+        np.testing.assert_allclose([place for _, *place in sources(loaded)], PLACES, rtol=0, atol=2e-6)
+        assert [ident for ident, _, _ in sources(loaded)] == [3, 8]
+
+    @pytest.mark.parametrize('prefix', ['', 'vot:'])
+    @pytest.mark.parametrize('comment', ['', f'<!-- {"long " * 2000}-->'])
+    def test_of_a_votable(self, tmp_path, prefix, comment):
+        loaded = load(tmp_path / 'sources.xml', votable('', '', prefix, comment))
+        assert sources(loaded) == [(7, 150.1, 2.2)]
+
+
+def votable(systems, reference, prefix='', comment=''):
+    """A VOTable with one source, coordinate systems, and the one that RA and DEC refer to."""
+    fields = ''.join(
+        f'<FIELD name="{name}" datatype="{kind}"{reference if name != "ID" else ""}/>'
+        for name, kind in (('ID', 'int'), ('RA', 'double'), ('DEC', 'double'))
+    )
+    data = '<DATA><TABLEDATA><TR><TD>7</TD><TD>150.1</TD><TD>2.2</TD></TR></TABLEDATA></DATA>'
+    text = f'<VOTABLE version="1.4" xmlns="X"><RESOURCE>{systems}<TABLE>{fields}{data}</TABLE></RESOURCE></VOTABLE>'
+    if prefix:
+        text = re.sub(r'<(/?)(?=[A-Z])', rf'<\1{prefix}', text).replace('xmlns=', 'xmlns:vot=')
+    return f'<?xml version="1.0"?>\n{comment}{text.replace("X", "http://www.ivoa.net/xml/VOTable/v1.3", 1)}'
+
+
+class TestCoordinateSystemsOfVotables:
+    FK4 = '<COOSYS ID="old" system="eq_FK4" equinox="B1950"/>'
+    FK5 = '<COOSYS ID="new" system="eq_FK5" equinox="J2000"/>'
+    GALACTIC = '<COOSYS ID="other" system="galactic"/>'
+
+    @pytest.mark.parametrize(
+        ('systems', 'reference'),
+        [(FK4, ' ref="old"'), (FK4, ''), (FK4 + FK5, ' ref="old"'), (FK4.replace('eq_', ''), ' ref="old"')],
+    )
+    def test_fk4_is_converted(self, tmp_path, systems, reference):
+        loaded = load(tmp_path / 'sources.vot', votable(systems, reference))
+        truth = SkyCoord(150.1, 2.2, unit='deg', frame='fk4').icrs
+        assert sources(loaded) == [(7, pytest.approx(truth.ra.deg, abs=1e-9), pytest.approx(truth.dec.deg, abs=1e-9))]
+        assert 'FK4' in loaded.warnings[0]
+
+    @pytest.mark.parametrize(
+        ('systems', 'reference'), [(FK5, ' ref="new"'), (FK4 + FK5, ' ref="new"'), (GALACTIC, ''), (FK4 + FK5, '')]
+    )
+    def test_others_are_icrs(self, tmp_path, systems, reference):
+        loaded = load(tmp_path / 'sources.vot', votable(systems, reference))
+        assert (sources(loaded), loaded.warnings) == ([(7, 150.1, 2.2)], ())
+
+    def test_right_ascension_in_galactic_coordinates_is_a_fault(self, tmp_path):
+        assert 'galactic' in faults(tmp_path / 'sources.vot', votable(self.GALACTIC, ' ref="other"'))[0]
+
+
+LATEX = r"""\begin{table}
+\begin{tabular}{ccc}
+ID & RA & DEC \\
+UNITS3 & 10.0 & 2.0 \\
+8 & 10.1 & -2.0 \\
+\end{tabular}
+\end{table}
+"""
+
+
+class TestLatex:
+    @pytest.mark.parametrize(
+        'units',
+        [
+            r' & $\mathrm{h}$ & $\mathrm{{}^{\circ}}$',
+            ' & (h) & (deg)',
+            r'\# & [h] & $\deg$',
+            '- & hours & ',
+            'mag$^{-2}$ & {\\rm h} & deg',
+        ],
+    )
+    def test_units_in_the_first_row_count(self, tmp_path, units):
+        loaded = load(tmp_path / 'table.tex', LATEX.replace('UNITS', f'{units} \\\\\n'))
+        assert sources(loaded) == [(3, 150.0, 2.0), (8, pytest.approx(151.5), -2.0)]
+
+    def test_a_system_in_the_first_row_counts(self, tmp_path):
+        loaded = load(tmp_path / 'table.tex', LATEX.replace('UNITS', ' & (B1950) & (B1950) \\\\\n'))
+        assert sources(loaded)[0][1:] != (10.0, 2.0)
+        assert 'FK4' in loaded.warnings[0]
+
+    @pytest.mark.parametrize('row', ['a & ... & ...', 'M & -- & --', 'x & y & z'])
+    def test_no_row_of_sources_is_taken_for_units(self, tmp_path, row):
+        fault = faults(tmp_path / 'table.tex', LATEX.replace('UNITS', f'{row} \\\\\n'))[0]
+        assert 'row 1' in fault
+
+    def test_a_table_without_units(self, tmp_path):
+        assert sources(load(tmp_path / 'table.tex', LATEX.replace('UNITS', ''))) == [(3, 10.0, 2.0), (8, 10.1, -2.0)]
+
+
+class TestArraysInCells:
+    """IDL writes a structure of arrays as one row, and an array of structures with columns of shape (n, 1)."""
+
+    @pytest.mark.parametrize('shape', [(1, 2), (2, 1)])
+    @pytest.mark.parametrize('form', ['fits', 'votable'])
+    def test_are_rows(self, tmp_path, shape, form):
+        made = table()
+        wide = Table({name: np.reshape(made[name], shape) for name in made.colnames})
+        wide['ra'].unit = 'deg'
+        if shape == (1, 2):
+            wide['FIELD'], wide['MAGS'] = ['x'], [[1.0, 2.0, 3.0]]
+        wide.write(tmp_path / 'sources', format=form)
+        loaded = load(tmp_path / 'sources')
+        assert sources(loaded) == BOTH
+        assert 'ra [deg]' in loaded.description
+
+    def test_beside_one_source_are_not_read(self, tmp_path):
+        made = table()[:1]
+        made['x_image'] = made['y_image'] = [[1.0, 2.0, 3.0]]
+        made.write(tmp_path / 'sources.fits')
+        assert sources(load(tmp_path / 'sources.fits')) == BOTH[:1]
 
 
 def test_coordinates_in_six_columns_of_a_cds_table(tmp_path):
@@ -122,6 +290,10 @@ Byte-by-byte Description of file: table.dat
 """
     loaded = load(tmp_path / 'table.dat', text)
     np.testing.assert_allclose([place for _, *place in sources(loaded)], PLACES, rtol=0, atol=1e-12)
+    assert loaded.warnings == ()
+    loaded = load(tmp_path / 'table.dat', text.replace('RAh     Hour', 'RAh     Hour of Right Ascension (B1950)'))
+    truth = SkyCoord(PLACES, unit='deg', frame='fk4').icrs
+    np.testing.assert_allclose([ra for _, ra, _ in sources(loaded)], truth.ra.deg, rtol=0, atol=1e-9)
 
 
 def test_thousands_of_rows_of_a_table(tmp_path):

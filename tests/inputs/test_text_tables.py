@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
+
 import pytest
 from catalogues import BOTH, REF, SIZE, faults, load, sources
 
+from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Target
 
 TWO = [Target(7, 10.25, -2.5, SIZE, REF), Target(3, 359.5, 89.0, SIZE, REF)]
@@ -212,3 +216,122 @@ def test_aper_and_z_are_found_by_their_names(tmp_path, header):
     loaded = load(tmp_path / 'sources.txt', f'{header}\n3 150 2 0.8 0.5\n8 150.001 -2.0015 - none\n')
     assert [(target.aper, target.z) for target in loaded.targets] == [(0.8, 0.5), (None, None)]
     assert sources(loaded) == BOTH
+
+
+class TestCommentsThatNameTheColumns:
+    @pytest.mark.parametrize(
+        'comments',
+        [
+            '# id ra_hst dec_hst ra dec\n# ra, dec: corrected to Gaia',
+            '# id ra_hst dec_hst ra dec\n#\n# -----------\n# made by hand today',
+            '# my field\n# id ra_hst dec_hst ra dec\n# this is not about columns',
+        ],
+    )
+    def test_other_comments_below_the_names(self, tmp_path, comments):
+        loaded = load(tmp_path / 'sources.txt', f'{comments}\n7 1 1 150.25 2.5\n')
+        assert sources(loaded) == [(7, 150.25, 2.5)]
+
+    @pytest.mark.parametrize('units', ['# - h deg', '# (none) (h) (deg)', '# -- [h] --'])
+    def test_units_below_the_names(self, tmp_path, units):
+        loaded = load(tmp_path / 'sources.txt', f'# id ra dec\n{units}\n7 10.5 2.5\n')
+        assert sources(loaded) == [(7, 157.5, 2.5)]
+
+    @pytest.mark.parametrize(
+        'comments',
+        [
+            '# 1 dec\n# 2 id\n# 3 ra',
+            '# 1: dec\n# 2: id\n# 3: ra',
+            '#1) dec\n#2) id\n#3) ra',
+            '# column 1: dec\n# column 2: id\n# column 3: ra right ascension',
+            '# Col 1 dec\n# Col 2 id\n# Col 3 ra',
+        ],
+    )
+    def test_numbered_names_in_small_letters(self, tmp_path, comments):
+        loaded = load(tmp_path / 'sources.txt', f'{comments}\n2.5 7 150.25\n')
+        assert sources(loaded) == [(7, 150.25, 2.5)]
+        assert not any(program in loaded.description for program in ('SExtractor', 'LSDCat'))
+
+    @pytest.mark.parametrize('unit', ['(h)', '[h]', 'right ascension [h]', '(h) right ascension'])
+    def test_units_of_numbered_names(self, tmp_path, unit):
+        loaded = load(tmp_path / 'sources.txt', f'# 1 id\n# 2 ra {unit}\n# 3 dec [deg]\n7 10.5 2.5\n')
+        assert sources(loaded) == [(7, 157.5, 2.5)]
+
+    def test_a_numbered_list_of_notes_names_no_columns(self, tmp_path):
+        loaded = load(tmp_path / 'sources.txt', '# 1 first note\n# 2 second note\n# 3 third one\n7 150.25 2.5\n')
+        assert sources(loaded) == [(7, 150.25, 2.5)]
+
+    def test_pixels_are_a_fault(self, tmp_path):
+        fault = faults(tmp_path / 'sources.txt', '# id ra(pix) dec(pix)\n7 10.5 2.5\n')[0]
+        assert all(fact in fault for fact in ('column ra', 'pix', 'deg, h or rad'))
+
+
+class TestLineOfUnits:
+    @pytest.mark.parametrize(
+        'text',
+        [
+            'ID RA DEC\n- h deg\n7 10.5 2.5\n',
+            'ID RA DEC\n- h deg\n-- -- --\n7 10.5 2.5\n',
+            'ID,RA,DEC,FLUX\n,h,deg,10-20 W/m2\n7,10.5,2.5,1\n',
+            'ID\tRA\tDEC\n\t(h)\t(deg)\n7\t10.5\t2.5\n',
+        ],
+    )
+    def test_below_the_names(self, tmp_path, text):
+        assert sources(load(tmp_path / 'sources.txt', text)) == [(7, 157.5, 2.5)]
+
+    def test_with_fewer_units_than_names(self, tmp_path):
+        fault = faults(tmp_path / 'sources.txt', 'ID RA DEC\n   h deg\n-- -- --\n7 10.5 2.5\n')[0]
+        assert all(fact in fault for fact in ('line 2', '2 units', '3 columns'))
+
+    def test_a_source_above_a_rule_is_none(self, tmp_path):
+        text = 'ID RA DEC\n3 150 2\n-- -- --\n8 150.001 -2.0015\n'
+        assert sources(load(tmp_path / 'sources.txt', text)) == BOTH
+        assert sources(load(tmp_path / 'sources.txt', text.partition('\n')[2])) == BOTH
+
+
+class TestSpreadsheets:
+    @pytest.mark.parametrize('first', ['sep=;', 'SEP=;', '"sep=;"'])
+    def test_excels_line_with_the_separator(self, tmp_path, first):
+        text = f'{first}\r\nID;RA;DEC\r\n3;150,0;2,0\r\n8;150,001;-2,0015\r\n'
+        assert sources(load(tmp_path / 'sources.csv', text)) == BOTH
+
+    @pytest.mark.parametrize(
+        'text',
+        [
+            'ID,notes,RA,DEC\n3,"star #4",150,2\n8,"a, ""#1""" ,150.001,-2.0015 # said "x"\n',
+            'ID notes RA DEC\n3 "star #4" 150 2\n8 \'#1\' 150.001 -2.0015 # it\'s "x"\n',
+            'ID,RA,DEC,notes\n3,150,2,"two\nlines"\n8,150.001,-2.0015,"a\n\n, ""b"" #\nc"\n',
+            'notes,ID,RA,DEC\n"two\nlines",3,150,2\nx,8,150.001,-2.0015\n',
+            'ID,"RA\n(deg)",DEC\r\n3,150,2\r\n8,150.001,-2.0015\r\n',
+            'ID;RA;DEC;notes\n3;150;2;"\nlast"\n8;150.001;-2.0015;"first\n"\n',
+        ],
+    )
+    def test_comment_signs_and_line_breaks_in_quoted_cells(self, tmp_path, text):
+        loaded = load(tmp_path / 'sources.csv', text)
+        assert (sources(loaded), loaded.warnings) == (BOTH, ())
+
+    @pytest.mark.parametrize('cell', ['"', '"a', '5"', 'a "b'])
+    def test_stray_quotes_lose_no_row(self, tmp_path, cell):
+        text = f'ID,RA,DEC,notes\n3,150,2,{cell}\n8,150.001,-2.0015,{cell}\n'
+        assert sources(load(tmp_path / 'sources.csv', text)) == BOTH
+
+    def test_lines_are_counted_as_an_editor_counts_them(self, tmp_path):
+        text = 'ID,RA,DEC,notes\n3,150,2,"two\nlines"\n8,x,-2.0015,\n'
+        assert faults(tmp_path / 'sources.csv', text)[0].startswith('sources.csv, line 4: ')
+
+
+@pytest.mark.parametrize(
+    'line',
+    [
+        'ID,RA,DEC,' + '(' * 50_000,
+        'ID,RA,DEC,a' + ' ' * 50_000 + 'b',
+        'ID RA DEC ' + 'a(' * 50_000,
+        '# 1 ID ' + '[' * 50_000 + '\n# 2 RA\n# 3 DEC',
+        'ID,RA,DEC' + ',"' * 50_000 + '#',
+        'ID,RA,DEC\n' + '1,2,"\n' * 5_000,
+    ],
+)
+def test_reading_takes_time_in_proportion_to_the_file(tmp_path, line):
+    start = time.process_time()
+    with suppress(InputError):
+        load(tmp_path / 'sources.txt', f'{line}\n1 2 3 4\n')
+    assert time.process_time() - start < 2  # a tenth of it where it was written
