@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from astropy.coordinates import FK5, ICRS, SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
-from astropy.wcs.utils import proj_plane_pixel_scales
+from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 from numpy.typing import NDArray
 
 from autospec_lib import __version__
@@ -168,7 +169,7 @@ def read_cutout(path: Path) -> Cutout:
     centre, pixel = (0.0, 0.0), (1.0, 1.0)
     if image is not None:
         sky = WCS(image).celestial
-        x, y = sky.all_world2pix(header['RA'], header['DEC'], 0)
+        x, y = sky.all_world2pix(*_in_frame_of(sky, header['RA'], header['DEC']), 0)
         width, height = proj_plane_pixel_scales(sky) * 3600
         centre, pixel = (float(y), float(x)), (float(height), float(width))
     return Cutout(
@@ -179,6 +180,18 @@ def read_cutout(path: Path) -> Cutout:
         pixel=pixel,
         grid=Grid({}, {}, unit=axis['BUNIT'], wave_unit=unit),
     )
+
+
+def _in_frame_of(sky: WCS, ra: float, dec: float) -> tuple[float, float]:
+    """A position in degrees in the frame of an image; FK5 of equinox 2000 is taken as ICRS, as in the cube."""
+    try:
+        frame = wcs_to_celestial_frame(sky)
+    except ValueError:  # a frame that is not known was taken as ICRS
+        return ra, dec
+    if frame.is_equivalent_frame(FK5()) or frame.is_equivalent_frame(ICRS()):
+        return ra, dec
+    place = SkyCoord(ra, dec, unit='deg').transform_to(frame).spherical
+    return float(place.lon.deg), float(place.lat.deg)
 
 
 def _own_header(path: Path, hdus: fits.HDUList) -> fits.Header:

@@ -119,14 +119,16 @@ def _table(spectrum: Spectrum, cutout: Cutout) -> fits.BinTableHDU:
 
 def _source(products: Products, cutout: Cutout) -> Iterator[tuple[str, Any, str]]:
     """Cards on the source."""
-    target = cutout.target
+    target, sky = cutout.target, cutout.grid.sky
+    # Positions are ICRS; a cube in FK5 of equinox 2000 is taken as ICRS too, so its frame is theirs.
+    fk5 = sky.get('RADESYS') == 'FK5' and sky.get('EQUINOX', 2000) == 2000
     yield 'ORIGIN', 'AutoSpec', 'program that wrote this file'
     yield 'EXT_V', f'v.{__version__}', 'its version'
     yield 'OBJECT', printable(str(target.id)), COMMENT
     yield 'ID', ident_card(target.id)[0], 'ID in the catalogue'
     yield 'RA', round(target.ra, 7), '[deg] in the catalogue'
     yield 'DEC', round(target.dec, 7), '[deg] in the catalogue'
-    yield 'RADESYS', str(cutout.grid.sky.get('RADESYS', 'ICRS')), 'frame of RA and DEC'
+    yield 'RADESYS', 'FK5' if fk5 else 'ICRS', 'frame of RA and DEC'
     for card in ('OBJMASK', 'OBJNPIX', 'OBJAREA', 'FPRINT'):
         if card in products.facts:
             yield card, *products.facts[card]

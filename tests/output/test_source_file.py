@@ -7,6 +7,7 @@ from dataclasses import replace
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 from builders import PIXEL, sky_header
@@ -146,6 +147,16 @@ def test_the_cutout_of_a_file_has_its_wavelengths_and_position(tmp_path, cutout,
     assert_allclose(back.pixel, (PIXEL, PIXEL), rtol=1e-6)
     x, y = WCS(sky_header()).all_world2pix(130.5788295, 1.642479, 0)
     assert_allclose(back.centre, (y, x), atol=1e-3)
+
+
+def test_the_position_in_a_galactic_cutout_is_read_back(tmp_path, cutout, products):
+    position = SkyCoord(cutout.target.ra, cutout.target.dec, unit='deg').galactic
+    sky = {'CTYPE1': 'GLON-TAN', 'CTYPE2': 'GLAT-TAN', 'CUNIT1': 'deg', 'CUNIT2': 'deg'}
+    sky |= {'CRVAL1': position.l.deg, 'CRVAL2': position.b.deg, 'CRPIX1': 4.0, 'CRPIX2': 3.0}
+    sky |= {'CDELT1': -PIXEL / 3600, 'CDELT2': PIXEL / 3600}
+    cutout = replace(cutout, grid=replace(cutout.grid, sky=sky))
+    source_file.write_source(tmp_path / 's.fits', products, cutout, {})
+    assert_allclose(source_file.read_cutout(tmp_path / 's.fits').centre, (2, 3), atol=1e-3)
 
 
 def test_a_file_whose_extensions_do_not_say_what_they_hold_is_refused(tmp_path, cutout, products):

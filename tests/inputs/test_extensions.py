@@ -1,0 +1,150 @@
+"""Which extensions are data, noise and flags, which flags are bad, and layers that contradict the data."""
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from builders import DEC, NL, NX, NY, RA, cube_header, data_ext, gaussian, small_cube, write_cube
+from numpy.testing import assert_allclose, assert_array_equal
+
+from autospec_lib.cli.command import main
+from autospec_lib.core.errors import InputError
+from autospec_lib.core.types import Target
+from autospec_lib.inputs import cube
+
+TARGET = Target(1, RA, DEC, 3.0)
+RNG = np.random.default_rng(3)
+
+
+def two_cubes(path, versions):
+    """Two cubes with noise and flags of their own, whose extensions have the same names."""
+    hdus = [fits.PrimaryHDU()]
+    for number in (1, 2):
+        flags = np.zeros((NL, NY, NX), 'i4')
+        flags[:, 8 + number, 13] = 1
+        layers = {'SCI': small_cube(number)[0] * number, 'VAR': np.full((NL, NY, NX), 4.0 * number, 'f4'), 'DQ': flags}
+        for name, array in layers.items():
+            hdus.append(fits.ImageHDU(array, cube_header(), name=name, ver=number if versions else None))
+    fits.HDUList(hdus).writeto(path)
+    return path
+
+
+@pytest.mark.parametrize('versions', [True, False])
+def test_noise_and_flags_are_those_of_the_same_cube(tmp_path, versions):
+    path = two_cubes(tmp_path / 'c.fits', versions)
+    for number, extension in ((1, 1), (2, 4)):
+        cut = cube.cut(cube.open_cube(path, data_ext(extension)[:1]), TARGET)
+        assert cut.voxels.variance is None
+        opened = cube.open_cube(path, data_ext(extension, f'{extension + 1}: variance'))
+        voxels = cube.cut(opened, TARGET).voxels
+        assert np.unique(voxels.variance[voxels.good]) == [4.0 * number]
+        row, column = (int(i[0]) for i in np.nonzero(voxels.blank[1:-1, 1:-1]))
+        assert opened.shape == (NY, NX)
+        assert (row, column) == (3 + number, 6)
+
+
+def test_one_of_several_cubes_must_be_chosen(tmp_path):
+    with pytest.raises(InputError, match=r'holds 2 cubes: SCI \(extension 1\), SCI \(extension 4\).*DATA_EXT = 1, 2'):
+        cube.open_cube(two_cubes(tmp_path / 'c.fits', True))
+
+
+@pytest.mark.parametrize(
+    ('cards', 'flag_cards', 'is_bad'),
+    [
+        ({}, {}, lambda flags: flags != 0),
+        ({}, {'MASKNAME': 'MANGA_DRP3PIXMASK'}, lambda flags: flags & (1 << 10 | 1 << 0 | 1 << 3) != 0),
+        (
+            {'INSTRUME': 'MaNGA'},
+            {'MASKNAME': 'MANGA_DAPSPECMASK'},
+            lambda flags: flags & 0b11111 != 0,
+        ),
+        ({'INSTRUME': 'GMOS-N'}, {}, lambda flags: flags & (1 | 4 | 8 | 16) != 0),
+    ],
+)
+def test_flags_have_the_bits_of_their_definition(tmp_path, cards, flag_cards, is_bad):
+    flags = RNG.integers(0, 1 << 11, (NL, NY, NX)).astype('i4')
+    write_cube(tmp_path / 'c.fits', *small_cube(), DQ=flags)
+    with fits.open(tmp_path / 'c.fits', mode='update') as hdus:
+        hdus[0].header.update(cards)
+        hdus['DQ'].header.update(flag_cards)
+    opened = cube.open_cube(tmp_path / 'c.fits')
+    cut = cube.cut(opened, TARGET)
+    y, x = (round(float(i)) for i in cube.locate(opened, TARGET))
+    half = cut.shape[0] // 2
+    expected = is_bad(flags)[:, y - half : y + half + 1, x - half : x + half + 1]
+    assert_array_equal(cut.voxels.bad, expected)
+
+
+@pytest.mark.parametrize('name', ['DQ', 'STAT'])
+@pytest.mark.parametrize('axis', ['sky', 'wavelength'])
+def test_layers_of_fewer_axes_are_spread(tmp_path, name, axis):
+    layer = RNG.integers(0, 2, (NY, NX) if axis == 'sky' else NL)
+    layer = layer.astype('i4') if name == 'DQ' else 1.0 + layer
+    whole = np.broadcast_to(layer if axis == 'sky' else layer[:, None, None], (NL, NY, NX)).copy()
+    cuts = []
+    for number, array in enumerate((layer, whole)):
+        path = tmp_path / f'{number}.fits'
+        hdus = [fits.PrimaryHDU(), fits.ImageHDU(small_cube()[0], cube_header(), name='DATA')]
+        fits.HDUList([*hdus, fits.ImageHDU(array, name=name)]).writeto(path)
+        cuts.append(cube.cut(cube.open_cube(path), TARGET).voxels)
+    for attribute in ('data', 'variance', 'bad'):
+        assert_array_equal(getattr(cuts[0], attribute), getattr(cuts[1], attribute))
+    assert (cuts[0].bad is not None) == (name == 'DQ')
+
+
+def test_a_layer_of_another_shape_is_refused_by_name(tmp_path):
+    hdus = [fits.PrimaryHDU(), fits.ImageHDU(small_cube()[0], cube_header(), name='DATA')]
+    fits.HDUList([*hdus, fits.ImageHDU(np.zeros((NY + 1, NX), 'i4'), name='DQ')]).writeto(tmp_path / 'c.fits')
+    with pytest.raises(InputError, match='extension DQ has another shape'):
+        cube.open_cube(tmp_path / 'c.fits')
+
+
+@pytest.mark.parametrize(
+    ('card', 'step', 'said'),
+    [('CRVAL3', 50.0, 'wavelength'), ('CD3_3', 0.5, 'wavelength'), ('CRPIX1', 3.0, 'sky'), ('CRVAL2', 0.01, 'sky')],
+)
+def test_flags_on_another_grid_are_named(tmp_path, card, step, said):
+    header = cube_header()
+    header[card] += step
+    hdus = [fits.PrimaryHDU(), fits.ImageHDU(small_cube()[0], cube_header(), name='DATA')]
+    fits.HDUList([*hdus, fits.ImageHDU(np.zeros((NL, NY, NX), 'i4'), header, name='DQ')]).writeto(tmp_path / 'c.fits')
+    (warning,) = (line for line in cube.open_cube(tmp_path / 'c.fits').notes if 'DQ' in line)
+    assert said in warning
+
+
+@pytest.mark.parametrize('fill', [0.0, -999.0, 1e30])
+def test_fill_values_are_no_data(tmp_path, fill):
+    data, variance = small_cube()
+    data[:, 9:11, 10:12] = fill  # spaxels without data in the object
+    lost = RNG.random(data.shape) < 0.05
+    data[lost] = fill
+    write_cube(tmp_path / 'c.fits', data, variance)
+    cut = cube.cut(cube.open_cube(tmp_path / 'c.fits'), TARGET)
+    opened = cube.open_cube(tmp_path / 'c.fits')
+    y, x = (round(float(i)) for i in cube.locate(opened, TARGET))
+    half = cut.shape[0] // 2
+    expected = (data == np.float32(fill))[:, y - half : y + half + 1, x - half : x + half + 1]
+    assert_array_equal(cut.voxels.bad, expected)
+    assert any('no data' in note for note in cut.notes)
+
+
+def test_the_flux_of_a_source_does_not_depend_on_lost_voxels_in_its_centre(tmp_path):
+    """Every second channel lacks the brightest spaxel: the completed sum is that of the whole source."""
+    spectrum = 1000 + 2000 * np.exp(-0.5 * ((np.arange(NL) - 15) / 1.5) ** 2)
+    data = spectrum[:, None, None] * gaussian(11, 13) + 0.1 * RNG.normal(size=(NL, NY, NX))
+    flags = np.zeros((NL, NY, NX), 'i4')
+    flags[::2, 11, 13] = 1
+    (tmp_path / 'catalog.txt').write_text(f'7 {RA} {DEC}\n')
+    lines = 'DATACUBE = "c.fits"', 'CATALOG = "catalog.txt"', 'SIZE = 4', 'PLOTS = REPORT = False', ''
+    (tmp_path / 'param.py').write_text('\n'.join(lines))
+    write_cube(tmp_path / 'c.fits', data.astype('f4'), np.full(data.shape, 0.01, 'f4'), DQ=flags)
+    assert main([str(tmp_path), '-q']) == 0
+    with fits.open(tmp_path / 'output' / 'Source_7.fits') as hdus:
+        flux, variance = (hdus[f'SPE_MUSE_TOT_SKYSUB_{part}'].data for part in ('DATA', 'STAT'))
+        mask = hdus['IMA_MASK_INTER_DATA'].data > 0
+        cards = hdus[0].header
+    ratio = flux / spectrum
+    assert_allclose(ratio[::2].mean() / ratio[1::2].mean(), 1, atol=2e-3)
+    assert np.all(variance[::2] > variance[1::2].max())
+    assert cards['NCOMPL'] == len(flags[::2])
+    assert_allclose(cards['COMPMAX'], gaussian(11, 13)[11, 13] / ratio.mean(), atol=2e-3)
+    assert mask.sum() > 50
