@@ -43,11 +43,15 @@ CASES = [(name, {}, kind) for kind, names in NAMED.items() for name in names] + 
     ('X', {'BUNIT': f'({UNIT})**(-1)'}, 'inverse sigma'),
     ('ERR2', {'BUNIT': SQUARED}, 'variance'),
     ('SIGMA_SQ', {'BUNIT': SQUARED}, 'variance'),
+    ('STAT_ERR', {'BUNIT': SQUARED}, 'variance'),
     ('WEIGHT', {'BUNIT': INVERSE}, 'inverse variance'),
     ('WEIGHT', {'BUNIT': UNIT}, 'inverse variance'),
 ]
 # An extension of each of these names, where no unit helps, is of unknown kind: squared or not, weights of what, ...
-UNKNOWN = ['X', 'ERR2', 'NOISE2', 'SIGMA_SQ', 'ERRSQ', 'ERRWEIGHT', 'WMAP', 'SIGNAL', 'TRUNC', 'COVAR', 'VAR_MASK']
+UNKNOWN = [
+    *('X', 'ERR2', 'NOISE2', 'SIGMA_SQ', 'ERRSQ', 'ERRWEIGHT', 'WMAP', 'SIGNAL', 'TRUNC', 'COVAR', 'VAR_MASK'),
+    *('STAT_ERR', 'SQRT_VAR', 'LOG_VAR', 'RELERR'),  # words that contradict each other
+]
 
 
 def stored(path, name, cards, value):

@@ -27,6 +27,8 @@ PLAIN = 'erg Angstrom-1 s-1 cm-2'
         ('FLAM17', CGS),
         ('10**(-17)erg.s**(-1).cm**(-2).angstrom**(-1)', CGS),
         ('FLAM', PLAIN),
+        ('erg.s-1.cm-2.A-1', PLAIN),
+        ('1e-17 erg.s-1.cm-2.A-1', CGS),
         ('erg s-1 cm-2 A-1', PLAIN),
         ('erg/cm2/s/A', PLAIN),
         ('ERG/S/CM^2/A', PLAIN),
