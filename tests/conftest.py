@@ -1,5 +1,7 @@
 """The working folder that many tests run in."""
 
+import os
+
 import pytest
 from builders import DEC, RA, small_cube, write_cube
 
@@ -12,3 +14,11 @@ def folder(tmp_path):
     lines = ("DATACUBE = 'datacube.fits'", "CATALOG = 'catalog.txt'", 'SIZE = 3', 'PLOTS = REPORT = False')
     (tmp_path / 'param.py').write_text('\n'.join((*lines, '')))
     return tmp_path
+
+
+@pytest.fixture(autouse=True, scope='session')
+def _no_waiting_for_disks():
+    """Files need not outlive a crash of the machine: a run flushes five to the disk, which takes milliseconds each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, 'fsync', lambda _: None)
+        yield

@@ -122,5 +122,11 @@ def _new_file(stem: Path) -> tuple[Path, TextIO]:
 
 def versions() -> str:
     """The versions of the packages that affect the results, without importing them."""
-    installed = {dist.name: dist.version for dist in metadata.distributions() if dist.name in PACKAGES}
-    return ', '.join(f'{name} {installed.get(name, "missing")}' for name in PACKAGES)
+    return ', '.join(f'{name} {_version(name)}' for name in PACKAGES)
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return 'missing'
