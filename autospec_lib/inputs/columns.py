@@ -139,6 +139,9 @@ ARCSEC = {
 }
 # Beside a unit of coordinates, or in its place, stand their sexagesimal form, and their system, equinox or epoch.
 _SEXAGESIMAL_FORM = re.compile(r'(["\']?)\b([hd]+[: ]?m+[: ]?s+(?:\.s+)?|sexagesimal)\b\1')
+_NUMBER_LIKE = re.compile(r'[+-]?\.?\d')
+_MULTIPLE = re.compile(r'\d{1,3}(?:\.\d*)?')
+_NO_UNIT = ('-', '--', '---', 'none', '""')
 _BETWEEN_WORDS = re.compile(r'[\s,;/=()\[\]]+')
 _SYSTEMS = {'icrs': 'icrs', 'gaia': 'icrs', 'fk5': 'fk5', 'fk4': 'fk4', 'fk4-no-e': 'fk4noeterms'}
 _EQUINOX = re.compile(r'([bj]?)(\d{4}(?:\.\d*)?)')
@@ -216,13 +219,32 @@ def has_identifiers(header: Header) -> bool:
     return bool(_first(IDENTS_OF_LINES, _lower(header)))
 
 
-def is_coordinate_unit(text: str) -> bool:
-    """Whether a text is a unit, sexagesimal form or coordinate system of right ascension and declination."""
+def with_units(header: Header, cells: Sequence[str], ruled: bool = False) -> Header | None:
+    """The header with the units that the cells below it are; None if they are a row of the table.
+
+    They are units if those of the position are units or empty. If all of these are empty, there must be no ID, or a
+    rule below the cells; then they may also be other text that is no number.
+    """
+    units = [cell.strip('()[] ') for cell in cells]
+    units = ['' if text.lower() in _NO_UNIT else text for text in units]
+    known = _lower(header)
+    unit = dict(zip(known, units, strict=True))
+    own = [unit[name] for name in position(known).values()]
+    if not own or any(map(_NUMBER_LIKE.match, own)):
+        return None
+    if not ruled:
+        identified = any(unit[name] for name in _first(IDENTS, known))
+        if not any(units) or not all(map(_is_coordinate_unit, filter(None, own))) or (identified and not any(own)):
+            return None
+    return [(name, text) for (name, _), text in zip(header, units, strict=True)]
+
+
+def _is_coordinate_unit(text: str) -> bool:
     try:
         _, _, assumed = _degrees('', '', text)
-    except ValueError:
-        return False
-    return bool(text) and not assumed
+    except ValueError:  # of pixels, or of several units
+        return True
+    return not assumed
 
 
 def program(header: Header) -> str:
@@ -404,10 +426,14 @@ def _degrees(role: str, name: str, unit: str) -> tuple[float, set[str], list[str
     factors = {ARCSEC[word] for word in words if word in ARCSEC}
     if len(factors) > 1 or IN_PIXELS in factors:
         raise ValueError(f'column {name} is in {unit}; expected deg, h or rad')
+    multiples = [float(word) for word in words if _MULTIPLE.fullmatch(word)]  # 15 deg is an hour in a VOTable
     expected = {'RA': 'h:m:s', 'DEC': 'd:m:s'}.get(role, '')
     if form and expected and form[2][0] in 'hd' and form[2][0] != expected[0]:
         raise ValueError(f'column {name} is in {unit}; expected {expected} or deg')
-    system, other = equatorial(word for word in words if word not in (*ARCSEC, 'equinox', 'epoch'))
+    words_of_system = (
+        word for word in words if word not in (*ARCSEC, 'equinox', 'epoch') and not _MULTIPLE.fullmatch(word)
+    )
+    system, other = equatorial(words_of_system)
     if _has_other_system(other):
         raise ValueError(f'column {name} is in {unit}; expected ICRS, FK5 or FK4')
     if not system and re.search('j2000|icrs', name.lower()):
@@ -419,7 +445,7 @@ def _degrees(role: str, name: str, unit: str) -> tuple[float, set[str], list[str
         known = next((word for word in words if word in ARCSEC), 'degrees')
         assumed = [f'column {name} is in {unit}, of which {" ".join(other)} is not a unit of angle; taken as {known}']
     if factors:
-        return factors.pop() / 3600, system, assumed
+        return factors.pop() / 3600 * math.prod(multiples), system, assumed
     return math.nan if form else 1.0, system, assumed
 
 

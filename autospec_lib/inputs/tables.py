@@ -43,7 +43,7 @@ _STATED = {'ID': 'idname', 'RA': 'raname', 'DEC': 'decname'}
 _HOURS, _DEGREES = ('rah', 'ram', 'ras'), ('de-', 'ded', 'dem', 'des')
 # What stands around a unit in LaTeX.
 _LATEX = re.compile(r'\\(?:mathrm|rm|text)\b|[${}()\[\]^~\\]')
-_LATEX_DEGREE = re.compile(r'\\(?:circ|degr?)\b')
+_LATEX_UNITS = {r'\circ': 'deg', r'\degr': 'deg', r'\prime\prime': '"', r'\prime': "'"}
 _VOTABLE = re.compile(rb'<(?:\w+:)?VOTABLE\b')
 _ECSV = re.compile(rb'(?:#[^\n]*\n)*?(?=# %ECSV )')
 _SYSTEM_WORD = re.compile(r'\b(?:icrs|fk[45]|[bj](?:18|19|20)\d\d(?:\.\d+)?)\b')
@@ -180,15 +180,17 @@ def _words(*texts: str) -> list[str]:
 
 
 def _measured(table: Table) -> Table:
-    """A LaTeX table; if its first row has the units of the position, they become those of the columns."""
+    """A LaTeX table; if its first row has units, they become those of the columns."""
     if not len(table):
         return table
-    units = {name: _LATEX.sub('', _LATEX_DEGREE.sub('deg', str(table[name][0]))).strip() for name in table.colnames}
-    places = columns.position(units).values()
-    if not any(columns.is_coordinate_unit(unit) for name, unit in units.items() if name.lower() in places):
+    cells = [str(cell) for cell in table[0].values()]
+    for mark, unit in _LATEX_UNITS.items():
+        cells = [cell.replace(mark, unit) for cell in cells]
+    header = columns.with_units(_header(table), [_LATEX.sub('', cell).strip() for cell in cells])
+    if header is None:
         return table
     table = table[1:]
-    for name, unit in units.items():
+    for name, unit in header:
         table[name].unit = unit
     return table
 

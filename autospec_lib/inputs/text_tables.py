@@ -210,28 +210,19 @@ def _header(name: str, lines: Sequence[Line], ruled: bool) -> tuple[Header, bool
     if tabs:
         separator = '\t'
         header = _titles(text, separator)
-    cells = _split(lines[1][1], separator) if len(lines) > 1 else []
-    measured = _has_units(header, cells, ruled)
-    body = lines[2:] if measured else lines[1:]
-    if measured and len(cells) == len(header):
-        header = _with_units(header, cells)
-    elif measured and any(columns.ARCSEC.get(cell.strip('()[]').lower(), 3600) != 3600 for cell in cells):
-        place = f'{name}, line {lines[1][0]}'
-        raise InputError(f'{place}: {len(cells)} units for {len(header)} columns; expected one each (- for none)')
-    return header, tabs, body
-
-
-def _has_units(header: Header, cells: Sequence[str], ruled: bool) -> bool:
-    """Whether the cells below a header, and above a rule or not, are units and no source."""
-    place = columns.position(title for title, _ in header).values()
-    own = [cell.strip('()[]') for (title, _), cell in zip(header, cells, strict=False) if title.lower() in place]
-    if len(cells) != len(header) or not own:
-        return ruled and 2 * sum(bool(_NUMBER_LIKE.match(cell)) for cell in cells) < len(cells)
-    return not any(map(_NUMBER_LIKE.match, own)) and (ruled or any(map(columns.is_coordinate_unit, own)))
-
-
-def _with_units(header: Header, units: Sequence[str]) -> Header:
-    return [(title, unit.strip('()[] ')) for (title, _), unit in zip(header, units, strict=True)]
+    if len(lines) == 1:
+        return header, tabs, ()
+    number, below = lines[1]
+    units = _split(below, separator)
+    if len(units) == len(header):
+        measured = columns.with_units(header, units, ruled)
+        return measured or header, tabs, lines[2:] if measured else lines[1:]
+    if not ruled or 2 * sum(bool(_NUMBER_LIKE.match(unit)) for unit in units) >= len(units):
+        return header, tabs, lines[1:]
+    if any(columns.ARCSEC.get(unit.strip('()[]').lower(), 3600) != 3600 for unit in units):
+        place = f'{name}, line {number}'
+        raise InputError(f'{place}: {len(units)} units for {len(header)} columns; expected one each (- for none)')
+    return header, tabs, lines[2:]
 
 
 def _named(place: str, header: Header, catalogue_mode: bool) -> Columns:
@@ -262,8 +253,8 @@ def _numbered(comments: Sequence[str]) -> dict[int, tuple[str, str, str]]:
     if len(numbers) < 3 or numbers[0] != 1 or sorted({*numbers}) != numbers:
         return {}
     named = {int(match[1]): (match[2], match[3], match[4] or match[5] or '') for match in matches}
-    capitals = all(title.isupper() for _, title, _ in named.values())
-    return named if capitals or columns.has_position([(title, '') for _, title, _ in named.values()]) else {}
+    titles = [title for _, title, _ in named.values()]
+    return named if ''.join(titles).isupper() or columns.position(titles) else {}
 
 
 def _commented(
@@ -273,7 +264,8 @@ def _commented(
     if numbered and max(numbered) <= count:
         names = [numbered.get(number, ('', '', '')) for number in range(1, count + 1)]
         chosen = columns.choose(name, [(title, unit) for _, title, unit in names], catalogue_mode)
-        program = {'': 'SExtractor', ':': 'LSDCat'}.get(names[0][0], '') if names[0][1].isupper() else ''
+        capitals = ''.join(title for _, title, _ in names).isupper()
+        program = {'': 'SExtractor', ':': 'LSDCat'}.get(names[0][0], '') if capitals else ''
         return replace(chosen, program=program or chosen.program)
     by_position = columns.by_position(catalogue_mode)
     header = _commented_header(comments, count)
@@ -310,8 +302,7 @@ def _commented_header(comments: Sequence[str], count: int) -> Header:
         unclear = f'{titles[1][0]} {titles[2][0]}'.lower() in columns.UNCLEAR_PIXELS
         if columns.has_position(titles):
             units = _split(following.lstrip('#% '), _separator(following))
-            measured = any(columns.is_coordinate_unit(unit.strip('()[]')) for unit in units)
-            header = _with_units(titles, units) if measured and len(units) == count else titles
+            header = (len(units) == count and columns.with_units(titles, units)) or titles
         elif unclear and not columns.has_position(header):
             header = titles
     return header

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.coordinates import FK4, FK5, ICRS, SkyCoord
 from astropy.table import Table
-from catalogues import BOTH, SIZE, faults, load, sources, table
+from catalogues import BOTH, PLACES, SIZE, faults, load, sources, table
 
 from autospec_lib.inputs import columns
 
@@ -67,6 +67,18 @@ def test_units_of_right_ascension(tmp_path, unit, factor):
     np.testing.assert_allclose([target.ra for target in targets], [150.0, 150.001], rtol=1e-14)
     text = f'ID RA({unit}) DEC\n3 {150 / factor!r} 2\n'
     assert load(tmp_path / 'sources.txt', text).targets[0].ra == pytest.approx(150, rel=1e-14)
+
+
+def test_a_multiple_of_a_unit(tmp_path):
+    """A VOTable has 15 deg in place of hourangle."""
+    made = table()
+    made['ra'] = made['ra'] / 15
+    made['ra'].unit = 'hourangle'
+    made.write(tmp_path / 'sources.vot', format='votable')
+    assert b'15' in (tmp_path / 'sources.vot').read_bytes().partition(b'unit=')[2][:10]
+    loaded = load(tmp_path / 'sources.vot')
+    np.testing.assert_allclose([place for _, *place in sources(loaded)], PLACES, rtol=1e-14)
+    assert loaded.warnings == ()
 
 
 @pytest.mark.parametrize(('unit', 'warned'), [('km', True), ('J2000', False), ('deg', False), ('degrees J2000', False)])

@@ -231,6 +231,18 @@ class TestLatex:
         loaded = load(tmp_path / 'table.tex', LATEX.replace('UNITS', f'{units} \\\\\n'))
         assert sources(loaded) == [(3, 150.0, 2.0), (8, pytest.approx(151.5), -2.0)]
 
+    @pytest.mark.parametrize('unit', ['', 'h', 'deg'])
+    def test_what_astropy_writes_with_units(self, tmp_path, unit):
+        made = table(size=[2.0, 3.0], aper=[2.0, 3.0])
+        made['size'].unit = 'arcmin'
+        if unit:
+            made['ra'] = (made['ra'] * u.deg).to_value({'h': u.hourangle, 'deg': u.deg}[unit])
+            made['ra'].unit = unit
+        made.write(tmp_path / 'table.tex', format='ascii.latex')
+        loaded = load(tmp_path / 'table.tex', mode='cat')
+        np.testing.assert_allclose([place for _, *place in sources(loaded)], PLACES, rtol=0, atol=1e-12)
+        assert [(target.size, target.aper) for target in loaded.targets] == [(120.0, 2.0), (180.0, 3.0)]
+
     def test_a_system_in_the_first_row_counts(self, tmp_path):
         loaded = load(tmp_path / 'table.tex', LATEX.replace('UNITS', ' & (B1950) & (B1950) \\\\\n'))
         assert sources(loaded)[0][1:] != (10.0, 2.0)

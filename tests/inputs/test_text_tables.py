@@ -278,6 +278,16 @@ class TestLineOfUnits:
     def test_below_the_names(self, tmp_path, text):
         assert sources(load(tmp_path / 'sources.txt', text)) == [(7, 157.5, 2.5)]
 
+    @pytest.mark.parametrize('none', ['-', '--', '(none)', '""'])
+    def test_with_signs_for_no_unit(self, tmp_path, none):
+        text = f'ID RA DEC SIZE REF\n{none} h deg {none} {none}\n7 10.5 2.5 6 x\n'
+        (target,) = load(tmp_path / 'sources.txt', text, 'cat').targets
+        assert (target.ra, target.size, target.ref) == (157.5, 6.0, 'x')
+
+    def test_of_lengths_alone(self, tmp_path):
+        loaded = load(tmp_path / 'sources.csv', 'ID,RA,DEC,SIZE\n,,,arcmin\n7,10.5,2.5,6\n', 'cat')
+        assert [(target.ra, target.size) for target in loaded.targets] == [(10.5, 360.0)]
+
     def test_with_fewer_units_than_names(self, tmp_path):
         fault = faults(tmp_path / 'sources.txt', 'ID RA DEC\n   h deg\n-- -- --\n7 10.5 2.5\n')[0]
         assert all(fact in fault for fact in ('line 2', '2 units', '3 columns'))
