@@ -7,23 +7,28 @@ a spectrum weighted by the PSF, and measured errors are optional.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from autospec_lib.config.params import Params
 from autospec_lib.core import geometry, keys
 from autospec_lib.core.errors import SourceError
-from autospec_lib.core.products import Kind, Products, Spectrum, by_key
+from autospec_lib.core.keys import Names
+from autospec_lib.core.products import Group, Kind, Products, Spectrum, by_key
 from autospec_lib.core.segmentation_settings import SegmentationSettings
-from autospec_lib.core.types import BoolArray, Cutout, FloatArray, IntArray, Measured, Voxels
+from autospec_lib.core.types import BoolArray, Cutout, FloatArray, IntArray, Mask, Measured, Segmap, Voxels
 from autospec_lib.deblending import joint_extraction
 from autospec_lib.detection import segmentation, source_masks
 from autospec_lib.detection.masks import nearest_label
 from autospec_lib.detection.source_masks import SourceMasks
-from autospec_lib.extraction import continuum, cross_correlation, noise, psf_spectrum, sums, weights
-from autospec_lib.extraction.sky import mean_sky
+from autospec_lib.extraction import completion, continuum, cross_correlation, noise, psf_spectrum, sums, weights
+
+NOTED_CUT = 0.25  # of the light in an aperture outside the object mask, above which a note says so
+NOTED_SHARE = 0.01  # of the light that bad voxels hold, above which a note says so
 
 
 def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> Products:
@@ -47,58 +52,46 @@ def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> P
     SourceError
         If the cut-out holds no usable voxel, or no spectrum can be extracted from it.
     """
-    params, own_notes = _with_own_aperture(cutout, params)
     if cutout.voxels.blank.all():
         raise SourceError('no usable voxel in its subcube: every value or variance is NaN, masked or outside the field')
-    images = {keys.WHITE: _image(sums.white_light(cutout.voxels.columns), cutout, cutout.grid.unit)}
-    images |= {tag: Measured(image, unit=cutout.image_units.get(tag, '')) for tag, image in cutout.images.items()}
-    segmaps = _segmentation_maps(cutout, images[keys.WHITE].data, settings)
-    tag, radius, notes = _reference(cutout, params)
-    masks = source_masks.choose(cutout, segmaps, params.use_imgs, params.obj_mask, params.aper)
+    names = Names.of_source(params.prefix or cutout.prefix, params.aper, cutout.target.aper)
+    images = _images(cutout, names)
+    segmaps = _segmentation_maps(cutout, names, images[names.white].data, settings)
+    tag, radius, notes = _reference(cutout, names, bool(params.deblend))
+    masks = source_masks.choose(cutout, segmaps, params.use_imgs, params.obj_mask, names.radii)
     if radius is not None:
-        masks = source_masks.with_aperture(masks, cutout, radius)
+        masks = source_masks.with_aperture(masks, cutout, radius, names)
     products = Products(
-        images=images,
-        segmaps=segmaps,
-        central={key: nearest_label(segmap, cutout.centre)[0] for key, segmap in segmaps.items()},
-        masks=masks.named,
-        notes=cutout.notes + own_notes + notes + masks.notes,
+        {
+            Group.IMAGE: images,
+            Group.SEGMAP: {key: _centred(segmap, cutout, masks) for key, segmap in segmaps.items()},
+            Group.MASK: {key: Mask(mask) for key, mask in masks.named.items()},
+        },
+        notes=cutout.notes + notes + masks.notes,
         facts=_object_mask(cutout, masks),
     )
-    sky, subtracted = _sky(cutout, masks) if params.sky_sub else (None, Products())
-    products |= subtracted
+    sky, mean = _sky(cutout, masks, names) if params.sky_sub else (None, Products())
+    products |= mean
     target = _Spaxels(cutout, masks.target, sky)
-    products |= _summed(target, params.aper)
+    white = images[names.white].data
+    products |= _summed(target, names, white - np.nanmedian(white[masks.sky]) if masks.sky.any() else white)
     products |= _weighted(target, images, Kind.WEIGHTED)
     if cutout.psf is not None:
-        products |= _weighted_by_psf(target)
+        products |= _weighted_by_psf(target, names)
     if params.deblend:
-        image = cutout.images[keys.image_tag(params.deblend)] if isinstance(params.deblend, str) else None
-        products |= joint_extraction.extract(cutout, image, sky is not None)
+        products |= joint_extraction.extract(cutout, _sharper_image(cutout, params), sky is not None)
     if tag == keys.DEBLEND and not products.fitted:
-        tag = keys.WHITE
+        tag = names.white
         products |= Products(notes=(f'reference {keys.DEBLEND} is not there: white light used',))
     products |= _chosen(products, keys.spectrum(tag, False, sky is not None), tag)
     if params.out_sub:
-        products |= Products(cubes={keys.CUBE: _cube(cutout, cutout.voxels.data)})
+        products |= Products({Group.CUBE: {names.cube: _cube(cutout, cutout.voxels.data)}})
     if params.xcor:
         matched = target if masks.xcor is masks.target else _Spaxels(cutout, masks.xcor, sky)
-        products |= _cross_correlated(products, matched, params)
+        products |= _cross_correlated(products, matched, params, names)
     if params.noise == 'propagated':
         return products
     return noise.with_empirical_noise(products, cutout.voxels, masks.sky)
-
-
-def _with_own_aperture(cutout: Cutout, params: Params) -> tuple[Params, tuple[str, ...]]:
-    """The parameters with the aperture of the catalogue's row added; a note if another aperture has the same key."""
-    radius = cutout.target.aper
-    if radius is None or radius in params.aper:
-        return params, ()
-    key = keys.aperture(radius)
-    same = [one for one in params.aper if keys.aperture(one) == key]
-    if same:
-        return params, (f'aperture {radius:g} of the catalogue is left out: {key} is that of {same[0]:g} in APER',)
-    return replace(params, aper=(*params.aper, radius)), ()
 
 
 class _Spaxels:
@@ -112,8 +105,8 @@ class _Spaxels:
         chosen = cutout.voxels.select(mask)
         self.voxels: Voxels = chosen if sky is None else chosen.minus(sky)
 
-    def spectrum(self, tag: str, kind: Kind, values: Measured, weight: FloatArray, no_continuum: bool) -> Spectrum:
-        """A spectrum that was measured with these weights (n,), with its description."""
+    def spectrum(self, tag: str, kind: Kind, values: Measured, weight: FloatArray | BoolArray, **more: Any) -> Spectrum:
+        """A spectrum that was measured with these weights (n,); ``more`` are further attributes of `Spectrum`."""
         image = np.zeros(self.mask.shape)
         image[self.mask] = weight
         return Spectrum(
@@ -124,13 +117,29 @@ class _Spaxels:
             kind=kind,
             weights=image,
             sky_subtracted=self.sky_subtracted,
-            continuum_subtracted=no_continuum,
+            **more,
         )
 
 
-def _image(values: Measured, cutout: Cutout, unit: str) -> Measured:
+def _image(values: Measured, cutout: Cutout, power: int = 1) -> Measured:
+    """An image from its columns; ``power`` is that of the cube's unit."""
     variance = None if values.variance is None else values.variance.reshape(cutout.shape)
-    return Measured(values.data.reshape(cutout.shape), variance, unit)
+    return Measured(values.data.reshape(cutout.shape), variance, cutout.grid.unit, power)
+
+
+def _images(cutout: Cutout, names: Names) -> dict[str, Measured]:
+    """White light and the user's images, by their keys."""
+    images = {names.white: _image(sums.white_light(cutout.voxels.columns), cutout)}
+    for tag, image in cutout.images.items():
+        images[tag] = Measured(image, unit=cutout.image_units.get(tag, ''))
+    return images
+
+
+def _sharper_image(cutout: Cutout, params: Params) -> FloatArray | None:
+    """The image that DEBLEND names."""
+    if isinstance(params.deblend, str):
+        return cutout.images[keys.image_tag(params.deblend)]
+    return None
 
 
 def _cube(cutout: Cutout, data: FloatArray) -> Measured:
@@ -139,24 +148,35 @@ def _cube(cutout: Cutout, data: FloatArray) -> Measured:
     return Measured(np.where(good, data, np.nan), variance, cutout.grid.unit)
 
 
-def _segmentation_maps(cutout: Cutout, white: FloatArray, settings: SegmentationSettings) -> dict[str, IntArray]:
+def _segmentation_maps(
+    cutout: Cutout, names: Names, white: FloatArray, settings: SegmentationSettings
+) -> dict[str, IntArray]:
     """The user's maps, then one map per image."""
     scale = geometry.scale(cutout.pixel)
-    computed = {keys.segmap(keys.WHITE): segmentation.segment(white, settings, scale)}
+    segmaps = {keys.segmap(tag): segmap for tag, segmap in cutout.segmaps.items()}
+    segmaps[keys.segmap(names.white)] = segmentation.segment(white, settings, scale)
     for tag, image in cutout.detection.items():
         # MPDAF's rotation loses pixels at the border of a cut-out, around which v1.1.2 detects nothing.
         border = ~np.isfinite(image) & np.isfinite(cutout.images[tag])
-        computed[keys.segmap(tag)] = segmentation.segment(image, settings, scale, border)
-    return {keys.segmap(tag): segmap for tag, segmap in cutout.segmaps.items()} | computed
+        segmaps[keys.segmap(tag)] = segmentation.segment(image, settings, scale, border)
+    return segmaps
 
 
-def _reference(cutout: Cutout, params: Params) -> tuple[str, float | None, tuple[str, ...]]:
+def _centred(segmap: IntArray, cutout: Cutout, masks: SourceMasks) -> Segmap:
+    if masks.used == source_masks.CIRCLE:  # the source is not detected
+        return Segmap(segmap)
+    label, _ = nearest_label(segmap, cutout.centre)
+    return Segmap(segmap, central=label)
+
+
+def _reference(cutout: Cutout, names: Names, deblended: bool) -> tuple[str, float | None, tuple[str, ...]]:
     """The reference's tag and, for an aperture, its radius; white light and a note if there is no such reference."""
-    tag = keys.reference(cutout.target.ref, cutout.images, params.aper, bool(params.deblend))
+    tag = names.reference(cutout.target.ref, cutout.images, deblended)
     if tag is not None:
-        return tag, {keys.aperture(radius): radius for radius in params.aper}.get(tag), ()
+        radii = {names.aperture(radius): radius for radius in names.radii}
+        return tag, radii.get(tag), ()
     note = f'reference {cutout.target.ref!r} is neither in IMG nor in APER: white light used'
-    return keys.WHITE, None, (note,)
+    return names.white, None, (note,)
 
 
 def _object_mask(cutout: Cutout, masks: SourceMasks) -> dict[str, tuple[Any, str]]:
@@ -176,60 +196,122 @@ def _chosen(products: Products, key: str, tag: str) -> Products:
     return Products(reference=key, facts={'REFSPEC': (key, 'reference spectrum')})
 
 
-def _sky(cutout: Cutout, masks: SourceMasks) -> tuple[Measured | None, Products]:
+def _of_spectra(spectra: Iterable[Spectrum], notes: tuple[str, ...] = ()) -> Products:
+    return Products({Group.SPECTRUM: by_key(spectra)}, notes=notes)
+
+
+def _sky(cutout: Cutout, masks: SourceMasks, names: Names) -> tuple[Measured | None, Products]:
     """The sky, as the mean over the sky mask; None and a note if the mask has no usable pixel."""
-    sky = mean_sky(cutout.voxels, masks.sky)
+    sky = sums.mean_sky(cutout.voxels, masks.sky)
     if sky is None:
         return None, Products(notes=('no usable sky pixel: spectra are not sky-subtracted',))
-    return sky, Products(
-        spectra=by_key([Spectrum(sky.data, sky.variance, cutout.grid.unit, tag=keys.SKY, kind=Kind.SKY)])
-    )
+    spectrum = Spectrum(sky.data, sky.variance, cutout.grid.unit, tag=names.sky, kind=Kind.SKY)
+    return sky, _of_spectra([spectrum])
 
 
-def _summed(target: _Spaxels, radii: tuple[float, ...]) -> Products:
-    """Sums over the object mask, and over the part of it in each circle."""
-    inside = {keys.TOTAL: target.mask}
-    inside |= {keys.aperture(radius): source_masks.aperture(target.cutout, radius) for radius in radii}
-    chosen = np.array([mask[target.mask] for mask in inside.values()])
-    found = zip(inside, sums.sums(target.voxels, chosen), chosen, strict=True)
-    return Products(
-        spectra=by_key(target.spectrum(tag, Kind.SUM, values, mask.astype(float), False) for tag, values, mask in found)
-    )
+def _summed(target: _Spaxels, names: Names, light: FloatArray) -> Products:
+    """Sums over the object mask, and over the part of it in each circle, completed where voxels are missing."""
+    circles = [source_masks.aperture(target.cutout, radius) for radius in names.radii]
+    inside = np.array([mask[target.mask] for mask in (target.mask, *circles)])
+    total, *in_circles = completion.complete(target.voxels, inside, sums.sums(target.voxels, inside))
+    spectra = [target.spectrum(names.total, Kind.SUM, total.values, inside[0])]
+    for radius, completed, weight in zip(names.radii, in_circles, inside[1:], strict=True):
+        spectra.append(target.spectrum(names.aperture(radius), Kind.SUM, completed.values, weight, radius=radius))
+    cut = _cut_apertures(light, target.mask, dict(zip(names.radii, circles, strict=True)))
+    return _of_spectra(spectra) | _missing_light(target, names.total, total.seen) | cut
+
+
+def _missing_light(target: _Spaxels, tag: str, seen: FloatArray) -> Products:
+    """Cards and notes on light that the sum over the object mask lacks.
+
+    Parameters
+    ----------
+    target : _Spaxels
+        The spaxels of the object mask.
+    tag : str
+        The sum's.
+    seen : array (nl,)
+        The share of the light in good voxels (see `completion.complete`).
+    """
+    notes, facts = [], {}
+    dead = int((ndimage.binary_fill_holes(target.mask) & target.cutout.voxels.blank).sum())
+    if dead:
+        notes.append(f'spaxels without data in the object: {dead}; their light is missing in all sums')
+    completed, lost = seen < 1, seen < completion.LEAST_SEEN
+    if completed.any():
+        least = float(seen[~lost].min(initial=1.0))
+        facts = {
+            'NCOMPL': (int((completed & ~lost).sum()), f'channels of {tag} completed for bad voxels'),
+            'COMPMAX': (round(1 - least, 4), 'largest share of the light in these'),
+            'NLOST': (int(lost.sum()), 'channels with less than half of the light: NaN'),
+        }
+        if least < 1 - NOTED_SHARE:
+            number = int((completed & ~lost).sum())
+            notes.append(f'{tag}: bad voxels in {number} channels hold up to {1 - least:.1%} of the light: completed')
+        if lost.any():
+            notes.append(f'{tag}: no value in {int(lost.sum())} channels, where bad voxels hold over half of the light')
+    return Products(notes=tuple(notes), facts=facts)
+
+
+def _cut_apertures(light: FloatArray, mask: BoolArray, circles: Mapping[float, BoolArray]) -> Products:
+    """A note on apertures that lose light because the object mask cuts them, as in v1.1.2.
+
+    Parameters
+    ----------
+    light : array (ny, nx)
+        White light less the sky.
+    mask : array of bool (ny, nx)
+        The object mask.
+    circles : mapping of float to array of bool (ny, nx)
+        The apertures by their radii in arcsec.
+    """
+    cut = []
+    for radius, circle in circles.items():
+        outside, total = (float(np.nansum(light[part])) for part in (circle & ~mask, circle))
+        if not (circle & mask).any():
+            cut.append(f'{radius:g} arcsec (all of it)')
+        elif outside > NOTED_CUT * total > 0:
+            cut.append(f'{radius:g} arcsec ({outside / total:.0%} of its light)')
+    if not cut:
+        return Products()
+    return Products(notes=(f'apertures are cut off by the object mask: {", ".join(cut)}',))
 
 
 def _weighted(
-    target: _Spaxels, images: dict[str, Measured], kind: Kind, continuum_subtracted: bool = False
+    target: _Spaxels, images: Mapping[str, Measured], kind: Kind, continuum_subtracted: bool = False
 ) -> Products:
     """One optimally weighted spectrum per weight image (ny, nx), and a note if an image gives no weights."""
     profiles: dict[str, FloatArray] = {}
     notes = []
     number = int(target.mask.sum())
     for tag, image in images.items():
-        key, inside = keys.spectrum(tag, continuum_subtracted, False), image.data[target.mask]
-        found = weights.profile(inside)
-        if found is not None:
-            profiles[tag] = found
+        key = keys.spectrum(tag, continuum_subtracted, False)
+        inside = image.data[target.mask]
+        profile = weights.profile(inside)
+        if profile is not None:
+            profiles[tag] = profile
         elif np.isfinite(inside).any():
             profiles[tag] = np.full(number, 1 / number)
             notes.append(f'{key} is flat in the object mask: equal weights used')
         else:
             notes.append(f'{key} has no value in the object mask: no spectrum weighted by it')
-    made = weights.weighted(target.voxels, np.array([*profiles.values()]).reshape(-1, number))
+    values = weights.weighted(target.voxels, np.array([*profiles.values()]).reshape(-1, number))
     spectra = (
-        target.spectrum(tag, kind, values, profile, continuum_subtracted)
-        for (tag, profile), values in zip(profiles.items(), made, strict=True)
+        target.spectrum(tag, kind, measured, profile, continuum_subtracted=continuum_subtracted)
+        for (tag, profile), measured in zip(profiles.items(), values, strict=True)
     )
-    return Products(spectra=by_key(spectra), notes=tuple(notes))
+    return _of_spectra(spectra, tuple(notes))
 
 
-def _weighted_by_psf(target: _Spaxels) -> Products:
+def _weighted_by_psf(target: _Spaxels, names: Names) -> Products:
     """The spectrum of a point source at the catalogue position."""
     images = psf_spectrum.psf_images(target.cutout)[:, target.mask]
     values = psf_spectrum.point_source(target.cutout, target.voxels, images)
-    return Products(spectra=by_key([target.spectrum(keys.PSF, Kind.PSF, values, images.mean(axis=0), False)]))
+    spectrum = target.spectrum(names.psf, Kind.PSF, values, images.mean(axis=0))
+    return _of_spectra([spectrum])
 
 
-def _cross_correlated(products: Products, target: _Spaxels, params: Params) -> Products:
+def _cross_correlated(products: Products, target: _Spaxels, params: Params, names: Names) -> Products:
     """The cross-correlation maps with the reference, with and without continuum, and the spectra weighted by them."""
     reference = products.spectra[products.reference]
     if not params.cont_sub:
@@ -237,42 +319,44 @@ def _cross_correlated(products: Products, target: _Spaxels, params: Params) -> P
     polynomials = continuum.basis(target.cutout.wave, params.cont_poly)
     flat = replace(
         reference,
-        data=reference.data - continuum.fit(reference.data, reference.variance, polynomials),
+        data=reference.data - continuum.fit(reference, polynomials),
         continuum_subtracted=True,
     )
-    made = Products(spectra=by_key([flat])) | _correlated(reference, target, params, None)
-    made |= _correlated(flat, target, params, polynomials)
+    correlated = _of_spectra([flat]) | _correlated(reference, target, params, None)
+    correlated |= _correlated(flat, target, params, polynomials)
     if not params.out_sub:
-        return made
-    cutout = target.cutout
-    less = continuum.subtract(cutout.voxels.columns.data, polynomials).reshape(cutout.voxels.data.shape)
-    return made | Products(cubes={keys.CUBE + keys.CONTSUB: _cube(cutout, less)})
+        return correlated
+    voxels = target.cutout.voxels
+    less = continuum.subtract(voxels.columns.data, polynomials).reshape(voxels.data.shape)
+    cube = {names.cube + keys.CONTSUB: _cube(target.cutout, less)}
+    return correlated | Products({Group.CUBE: cube})
 
 
 def _correlated(reference: Spectrum, target: _Spaxels, params: Params, polynomials: FloatArray | None) -> Products:
     """The map with one reference, and the spectrum weighted by it; ``polynomials`` (nl, k) span the continuum."""
     voxels = target.cutout.voxels.columns
-    by_variance = params.xcor_weight == 'variance'
-    channels = cross_correlation.channel_weights(voxels) if by_variance else np.ones(len(voxels.data))
+    channels = np.ones(len(voxels.data))
+    if params.xcor_weight == 'variance':
+        channels = cross_correlation.channel_weights(voxels)
 
     def correlate(spectrum: FloatArray) -> Measured:
         return cross_correlation.cross_correlate(spectrum * channels, voxels, polynomials)
 
     def improved(profile: FloatArray) -> FloatArray:
-        found = weights.weighted(target.voxels, profile[None])[0]
+        spectrum = weights.weighted(target.voxels, profile[None])[0]
         if polynomials is None:
-            return found.data
-        return found.data - continuum.fit(found.data, found.variance, polynomials)
+            return spectrum.data
+        return spectrum.data - continuum.fit(spectrum, polynomials)
 
-    found, number = cross_correlation.iterate(
+    values, number = cross_correlation.iterate(
         correlate, improved, reference.data, target.mask.ravel(), params.xcor_iter
     )
     no_continuum = polynomials is not None
-    # A product of two fluxes.
-    image = _image(found, target.cutout, target.cutout.grid.variance_unit)
-    made = Products(maps={keys.spectrum(keys.XCOR, no_continuum, False): image})
-    made |= _weighted(target, {keys.XCOR: image}, Kind.CROSS_CORRELATION, no_continuum)
+    image = _image(values, target.cutout, power=2)  # a product of two fluxes
+    key = keys.spectrum(keys.XCOR, no_continuum, False)
+    correlated = Products({Group.MAP: {key: image}})
+    correlated |= _weighted(target, {keys.XCOR: image}, Kind.CROSS_CORRELATION, no_continuum)
     if params.xcor_iter == 1:
-        return made
+        return correlated
     card = 'XCITERC' if no_continuum else 'XCITER'
-    return made | Products(facts={card: (number, 'cross-correlation maps made, the last is kept')})
+    return correlated | Products(facts={card: (number, 'cross-correlation maps made, the last is kept')})

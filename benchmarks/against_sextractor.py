@@ -30,7 +30,7 @@ from scipy.optimize import linear_sum_assignment
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # of a clone that is not installed
 
 from autospec_lib.config import sextractor
-from autospec_lib.core.statistics import robust_width
+from autospec_lib.core.numerics import robust_width
 from autospec_lib.core.types import BoolArray, IntArray
 from autospec_lib.detection import masks, segmentation
 

@@ -27,6 +27,7 @@ import quality_field
 from autospec_lib import pipeline
 from autospec_lib.config.params import Params
 from autospec_lib.core import keys
+from autospec_lib.core.keys import Names
 from autospec_lib.core.products import Kind, Products, Spectrum
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 from autospec_lib.core.types import Cutout, Grid, Measured, Psf, Target, Voxels
@@ -49,8 +50,8 @@ PUBLISHED = replace(
     kernel=np.exp(-4 * np.log(2) * (np.arange(-4, 5)[:, None] ** 2 + np.arange(-4, 5) ** 2) / 25).astype('float32'),
 )
 KINDS = {
-    'aperture 1 arcsec': (keys.aperture(1.0), False),
-    'white-light weighted': (keys.WHITE, False),
+    'aperture 1 arcsec': (Names().aperture(1.0), False),
+    'white-light weighted': (Names().white, False),
     'cross-correlation': (keys.XCOR, False),
     'cross-correlation, continuum-subtracted': (keys.XCOR, True),
 }
@@ -143,7 +144,7 @@ def classical(sample: Sample) -> dict[str, Extraction]:
 
 def weights_of(cutout: Cutout, products: Products, spectrum: Spectrum) -> Callable[[np.ndarray], np.ndarray]:
     """What a spectrum's weights, and the subtraction of the sky, make of another cube."""
-    sky = products.masks[keys.MASK_SKY].reshape(1, -1)
+    sky = products.masks[keys.MASK_SKY].data.reshape(1, -1)
     profile = spectrum.weights.reshape(1, -1)
 
     def run(cube: np.ndarray) -> np.ndarray:

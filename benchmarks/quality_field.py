@@ -17,12 +17,13 @@ from mpdaf.sdetect import Source
 
 from autospec_lib.cli import command
 from autospec_lib.core import keys
+from autospec_lib.core.keys import Names
 from autospec_lib.core.types import FloatArray
 from autospec_lib.demo import folders
 
 KINDS = {
-    'aperture 1 arcsec': keys.aperture(1.0),
-    'white-light weighted': keys.WHITE,
+    'aperture 1 arcsec': Names().aperture(1.0),
+    'white-light weighted': Names().white,
     'H-alpha-image weighted': 'HALPHA',
     'cross-correlation': keys.XCOR,
     'cross-correlation, continuum-subtracted': keys.XCOR + keys.CONTSUB,
@@ -94,7 +95,7 @@ def extracted(source: Source) -> Extracted:
         values, variance = (np.ma.filled(array.astype(float), np.nan) for array in (spectrum.data, spectrum.var))
         lines[name] = measure(spectrum.wave.coord(), values, variance)
     scaled = {source.header.comments[card] for card in source.header['NFACT*']}
-    white, left = source.images[keys.WHITE], source.images[keys.RESIDUAL].data
+    white, left = source.images[Names().white], source.images[keys.RESIDUAL].data
     error = np.ma.sqrt(white.var)
     return Extracted(
         {name: line for name, line in lines.items() if line},

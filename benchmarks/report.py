@@ -24,9 +24,10 @@ from speed import machine, make_folder, open_job, report
 
 from autospec_lib import pipeline
 from autospec_lib.core.errors import SourceError
-from autospec_lib.inputs import cutouts
-from autospec_lib.output import summary_columns
-from autospec_lib.run import pages
+from autospec_lib.inputs import cube as cutouts
+from autospec_lib.output import summary
+from autospec_lib.run import report as run_report
+from autospec_lib.run.results import Outcome, Results
 
 
 def timed(function: Callable[[], Any]) -> tuple[float, float]:
@@ -48,19 +49,19 @@ def write(folder: Path, number: int) -> list[tuple[str, str]]:
         except SourceError:
             continue
         made.append((cutout, pipeline.process(cutout, job.params, job.segmentation)))
-    page = pages.Pages(job, 'benchmark')
-    rows = []
+    written = [replace(made[ident % len(made)][0].target, id=ident) for ident in range(1, number + 1)]
+    job = replace(job, catalogue=tuple(written))
+    results, page = Results(job, written), run_report.Page(job, 'benchmark')
 
     def write_all() -> None:
-        for ident in range(1, number + 1):
-            cutout, products = made[ident % len(made)]
-            target = replace(cutout.target, id=ident)
-            page.add(ident, pages.write_data(job, products, replace(cutout, target=target)))
-            place = {'ID': ident, 'RA': target.ra, 'DEC': target.dec, 'STATUS': 'extracted', 'FILE': f'{ident}.fits'}
-            rows.append(place | measured[ident % len(made)])
+        for target in written:
+            cutout, products = made[target.id % len(made)]
+            preview = run_report.write_data(job, products, replace(cutout, target=target))
+            outcome = Outcome(target.id, 0.0, measured=measured[target.id % len(made)], preview=preview)
+            results.add(outcome)
 
-    measured = [summary_columns.measure(products, cutout) for cutout, products in made]
-    data, table = timed(write_all), timed(lambda: page.write(rows, 'finished'))
+    measured = [summary.measure(products, cutout) for cutout, products in made]
+    data, table = timed(write_all), timed(lambda: page.write(results))
     size = sum(path.stat().st_size for path in (job.output / 'report').rglob('*.js')) / 1e6
     both = [data[place] + table[place] for place in (0, 1)]
     return [

@@ -4,7 +4,10 @@
 
 The cube is a full MUSE field (3681 x 320 x 320 voxels, data and variance, 3 GB on disk) whose sources are spread over
 it. Each read that does not begin where the last one ended costs a seek, and reading takes its time; the copy that
-AutoSpec makes lies on the real disk. What a run without the copy would take is counted, not waited for.
+AutoSpec makes lies on the real disk, where its seeks are counted (with one core). What a run without the copy would
+take is counted, not waited for. On a machine that cannot cache the cube (on Linux):
+
+    systemd-run --scope -p MemoryMax=500M python -m benchmarks.seeks
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from autospec_lib.cli.command import main as autospec
-from autospec_lib.inputs.storage import stored_boxes
+from autospec_lib.inputs import arrays
 
 PIXEL = 0.2 / 3600
 SIDE, NL = 320, 3681
@@ -35,7 +38,10 @@ SIDE, NL = 320, 3681
 
 @dataclass
 class SlowDisk:
-    """A disk with one head: where it is, how often it was moved, what was read. Only files under ``path`` lie on it."""
+    """A disk with one head: where it is, how often it was moved, what was read. Only ``path`` lies on it.
+
+    ``others`` counts the same for all other files.
+    """
 
     path: Path
     seek: float = 0.0
@@ -43,21 +49,23 @@ class SlowDisk:
     seeks: int = 0
     read: int = 0
     head: tuple[Path, int] = field(default=(Path(), 0))
+    others: SlowDisk | None = None
 
     def opened(self, path: Path) -> BinaryIO:
-        """In place of `stored_boxes.opened`."""
+        """In place of `arrays.opened`."""
         file = path.open('rb', buffering=0)
-        return SlowFile(file, path, self) if path == self.path else file  # type: ignore[return-value]
+        disk = self if path == self.path else self.others
+        return file if disk is None else SlowFile(file, path, disk)  # type: ignore[return-value]
 
     @contextmanager
     def in_place(self) -> Iterator[SlowDisk]:
         """Let AutoSpec read from this disk, in this process and those that it forks."""
-        before = stored_boxes.opened
-        stored_boxes.opened = self.opened
+        before = arrays.opened
+        arrays.opened = self.opened
         try:
             yield self
         finally:
-            stored_boxes.opened = before
+            arrays.opened = before
 
     def moved(self, path: Path, begin: int, number: int) -> None:
         """Count and wait for one read."""
@@ -154,13 +162,16 @@ def main() -> None:
         once = size / options.rate / 1e6
         print(f'file: {size / 1e6:.0f} MB, one pass takes {once:.0f} s')
         print(f'box by box: {pieces} seeks, {pieces * options.seek / 1e3:.0f} s')
-        disk = SlowDisk(path, options.seek / 1e3, options.rate * 1e6)
+        copy = SlowDisk(path)
+        disk = SlowDisk(path, options.seek / 1e3, options.rate * 1e6, others=copy)
         start = time.perf_counter()
         with disk.in_place():
             code = autospec([name, '--cores', str(options.cores)])
         seconds = time.perf_counter() - start
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
         print(f'AutoSpec: exit {code}, {disk.seeks} seeks, {disk.read / 1e6:.0f} MB read of it')
+        seeks, read = copy.seeks / options.sources, copy.read / 1e6 / options.sources
+        print(f'copy: {seeks:.0f} seeks and {read:.0f} MB a source')
         print(f'{seconds:.0f} s, {memory:.0f} MB of memory')
 
 

@@ -32,15 +32,15 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from autospec_lib import pipeline
-from autospec_lib.config import reading
+from autospec_lib.config import param_file
 from autospec_lib.core import geometry
 from autospec_lib.core.types import Target
 from autospec_lib.demo import folders
-from autospec_lib.inputs import cutouts
-from autospec_lib.inputs.cubes import cube
+from autospec_lib.inputs import cube
+from autospec_lib.inputs import cube as cutouts
 from autospec_lib.output import plots, source_file
-from autospec_lib.run import preparation, source
-from autospec_lib.run.job import Job
+from autospec_lib.run import source
+from autospec_lib.run.job import Job, Request, prepare
 
 POSITIONS = [(y, x) for y in (14, 20, 25) for x in (14, 20, 25)]  # 0-based pixels: subcubes that lie inside the cube
 STAGES = ('read', 'segment', 'extract', 'cross-correlate', 'write', 'plot')
@@ -59,8 +59,8 @@ def make_folder(folder: Path, plotted: bool) -> None:
 
 def open_job(folder: Path) -> tuple[Job, list[Target]]:
     """What the command line does before the first source."""
-    params, _ = reading.load(folder / 'param.py')
-    job, targets, _ = preparation.prepare(folder, params, preparation.Choice())
+    params, _ = param_file.load(folder / 'param.py')
+    job, targets, _ = prepare(folder, params, Request())
     (folder / params.output).mkdir(exist_ok=True)
     return job, targets
 
@@ -191,8 +191,8 @@ def shell_of_yardstick(folder: Path) -> float:
     code = (
         'import sys; from pathlib import Path; import warnings; warnings.simplefilter("ignore");'
         'import speed; from yardstick import Yardstick; folder = Path(sys.argv[1]);'
-        'from autospec_lib.config import reading, sextractor; from autospec_lib.inputs.catalogs import catalog;'
-        'p, _ = reading.load(folder / "param.py");'
+        'from autospec_lib.config import param_file, sextractor; from autospec_lib.inputs import catalogue;'
+        'p, _ = param_file.load(folder / "param.py");'
         'targets = catalog.load(folder / p.catalog, p.mode, p.size, p.ref).targets; sex, _ = sextractor.load(folder);'
         'y = Yardstick(folder, p.datacube, p.img, sex);'
         '[y.extract(t, "HALPHA", p.cont_poly, folder / "yardstick", p.plots) for t in targets]'

@@ -12,6 +12,7 @@ from astropy.io import fits
 
 from autospec_lib import pipeline
 from autospec_lib.config.params import Params
+from autospec_lib.core.noise_kind import Extension
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 from autospec_lib.core.types import Cutout, Grid, Target, Voxels
 
@@ -70,6 +71,11 @@ def write_cube(path, data, variance=None, header=None, **extra):
         hdus.append(fits.ImageHDU(variance, header, name='STAT'))
     hdus += [fits.ImageHDU(array, header, name=name) for name, array in extra.items()]
     fits.HDUList(hdus).writeto(path, overwrite=True)
+
+
+def data_ext(*entries):
+    """DATA_EXT as the parameters hold it, from what users write."""
+    return tuple(map(Extension.parse, entries))
 
 
 def make_cutout(images=None, segmaps=None, ref='', seed=1, flux=1.0):

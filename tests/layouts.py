@@ -386,10 +386,10 @@ def gmos(path, truth):
         path,
         image(planted(truth), 'SCI', header),
         image((truth.sigma**2).astype('f4'), 'VAR', header),
-        image(np.where(truth.bad, 16, 0).astype('i2'), 'DQ', header),
+        image(np.where(truth.bad, 16, 2 + 32).astype('i2'), 'DQ', header),  # non-linear and overlap: good
         INSTRUME='GMOS-S',
     )
-    said = ('GMOS', 'SCI, VAR (variance', 'DQ (any but 0 is bad)')
+    said = ('GMOS', 'SCI, VAR (variance', 'DQ (bits 0, 2, 3 and 4 are bad)')
     warned = ("CTYPE3 = 'LAMBDA'", 'no unit of wavelengths', 'A in BUNIT')
     return Truth('GMOS', said, WAVE, CGS, '', (0.2, 0.2), warned=warned)
 

@@ -61,11 +61,6 @@ def test_files_import_one_another_in_one_direction():
     graphlib.TopologicalSorter(graph).prepare()
 
 
-@pytest.mark.parametrize('name', MODULES)
-def test_no_file_has_become_a_drawer(name):
-    assert len(MODULES[name].read_text(encoding='utf-8').splitlines()) <= 600
-
-
 @pytest.mark.parametrize(
     ('source', 'found'),
     [

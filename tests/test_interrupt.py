@@ -99,7 +99,7 @@ def signalled(process, seconds):
     return process.returncode, said, time.monotonic() - start
 
 
-def test_while_modules_are_imported(folder):
+def test_an_interruption_while_modules_are_imported_ends_at_once(folder):
     rng = random.Random(TRIALS)
     for _ in range(TRIALS):
         process = started('from autospec_lib.cli import main; print("ready", flush=True)', str(folder))
@@ -109,7 +109,7 @@ def test_while_modules_are_imported(folder):
         assert seconds < 5
 
 
-def test_while_a_demonstration_folder_is_made(tmp_path):
+def test_an_interruption_while_a_demonstration_folder_is_made_leaves_whole_files(tmp_path):
     rng = random.Random(TRIALS)
     for trial in range(TRIALS):
         process = started('print("ready", flush=True)', '--demo', str(tmp_path / str(trial)))

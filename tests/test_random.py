@@ -374,6 +374,9 @@ def object_and_sky(case, written, ok, circle):
         union = written.get('IMA_MASK_UNION_DATA', labels * 0) > 0
         mask = next((labels == k for k in nearest if ((labels == k) == union).all()), labels == min(nearest))
         sky = (labels == 0) & ok
+        away = np.hypot((y - centre[0]) * case.pixel[0], (x - centre[1]) * case.pixel[1])
+        if away[mask].min(initial=np.inf) > max(1.0, 1.5 * np.sqrt(case.pixel[0] * case.pixel[1])):
+            mask = np.zeros_like(mask)
     if not mask.any():
         mask = circle([*case.params['APER'], 1.0][0])
         sky = sky & ~mask

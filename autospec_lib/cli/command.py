@@ -1,35 +1,33 @@
-"""The command line: options, order of the work, and the loop over the sources."""
+"""What each option of the command line does, the order of the work, and its end in an exit code."""
 
 from __future__ import annotations
 
 import argparse
 import gc
 import os
+import platform
 import shlex
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autospec_lib import __version__
-from autospec_lib.cli import address_space, positions
-from autospec_lib.cli.init import init
 from autospec_lib.cli.options import parsed
-from autospec_lib.cli.terminal import prepare_streams, say, teller
-from autospec_lib.cli.view import view
-from autospec_lib.core.errors import AutoSpecError, InputError, OutputError
-from autospec_lib.core.wording import way_out
+from autospec_lib.cli.terminal import Progress, has_display, prepare_streams, say
+from autospec_lib.core.atomic import write_new
+from autospec_lib.core.errors import AutoSpecError, InputError, ParameterError, way_out
 from autospec_lib.run.interruption import Interruption
 
 if TYPE_CHECKING:
     from autospec_lib.core.types import Target
     from autospec_lib.run.job import Job
-    from autospec_lib.run.report import Log, Outcome, Report
-    from autospec_lib.run.results import Results
+    from autospec_lib.run.results import Outcome, Results
 
 EXIT_FAILED, EXIT_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 1, 2, 3, 130
+ADDRESS_SPACE = 300 * 2**20  # bytes of address space that the imports of a run take; sources need more
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parsed(argv)
     interruption = Interruption()
     with interruption.handled():
-        code = _guarded(positions.folder(options), options, interruption)
+        code = _guarded(Path(options.folder or '.'), options, interruption)
     return EXIT_INTERRUPTED if interruption.requested else code
 
 
@@ -61,7 +59,7 @@ def _guarded(folder: Path, options: argparse.Namespace, interruption: Interrupti
     """Do what the options ask for; turn every error into a message and an exit code."""
     try:
         if not options.init:
-            address_space.check()
+            _check_address_space()
         return _action(options)(folder, options, interruption)
     except AutoSpecError as error:
         for fault in error.faults:
@@ -82,38 +80,49 @@ def _guarded(folder: Path, options: argparse.Namespace, interruption: Interrupti
         return _bug(folder, error)
 
 
+def _check_address_space() -> None:
+    """Refuse a limit of the address space (``ulimit -v``) in which the numerical libraries cannot be loaded.
+
+    Under such a limit OpenBLAS, a part of numpy and scipy, ends the process with a message of its own, or keeps trying
+    to allocate memory and ignores signals. What a run needs beyond the libraries is estimated in `run.estimate`.
+    """
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows has no such limits
+        return
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < ADDRESS_SPACE:
+        raise InputError(
+            f'memory: this process is limited to {limit / 2**20:.0f} MB of address space; AutoSpec needs at least '
+            f'{ADDRESS_SPACE / 2**20:.0f} MB; raise it (in a shell: ulimit -v unlimited; in a batch job: its memory)'
+        )
+
+
 def _action(options: argparse.Namespace) -> Callable[[Path, argparse.Namespace, Interruption], int]:
     if options.demo is not None:
         return _demo
     if options.init:
-        return init
+        return _init
     if options.view:
-        return view
+        return _view
     if options.marz_results:
-        return _take_redshifts
+        return _read_redshifts
     return _check if options.check else _run
 
 
-def _check(folder: Path, options: argparse.Namespace, _interruption: Interruption) -> int:
-    """Say what a run would do."""
-    from autospec_lib.run import estimate
+def _init(folder: Path, _options: argparse.Namespace, _interruption: Interruption) -> int:
+    """Write the templates that are not there yet."""
+    from autospec_lib.config import params
+    from autospec_lib.inputs import catalogue
 
-    job, targets, warned = _prepare(folder, options, write_defaults=False)
-    _warn(warned, options)
-    for line in estimate.describe(job, targets, _processes(job, targets, options)):
-        say(line)
-    return 0
-
-
-def _take_redshifts(folder: Path, options: argparse.Namespace, _interruption: Interruption) -> int:
-    """Read the redshifts that MARZ has saved into the summary."""
-    from autospec_lib.run import redshifts
-
-    job, _, warned = _prepare(folder, options, write_defaults=False)
-    number, unknown = redshifts.take(job, Path(options.marz_results))
-    _warn([*warned, *unknown], options)
-    if not options.quiet:
-        say(f'redshifts of {number} sources are in {job.output / "summary.ecsv"}')
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in (('param.py', params.template()), ('catalog.txt', catalogue.TEMPLATE)):
+            is_new = write_new(folder / name, text)
+            say(f'{folder / name}: {"written; edit it" if is_new else "is there already; kept as it is"}')
+    except OSError as error:
+        mend = way_out(error, 'choose a folder that can be written')
+        raise InputError(f'{folder}: {error.strerror}; {mend}') from error
     return 0
 
 
@@ -137,24 +146,103 @@ def _demo(folder: Path, options: argparse.Namespace, interruption: Interruption)
     return code
 
 
+def _view(folder: Path, options: argparse.Namespace, interruption: Interruption) -> int:
+    """Open the report in a browser, or serve it; without a display, print how to reach it."""
+    import webbrowser
+
+    from autospec_lib.config import param_file, params
+    from autospec_lib.run import viewing
+
+    try:
+        output = param_file.load(folder / 'param.py')[0].output
+    except ParameterError:
+        output = params.Params().output
+    page = viewing.find(folder, output)
+    if options.port is not None:
+        _serve(page.parent, options.port, interruption)
+    elif has_display(os.environ) and webbrowser.open(page.as_uri()):
+        say(f'opened: {page}')
+    else:
+        say(f'no display here; the page is {page}')
+        there = shlex.quote(f'{platform.node()}:{page.parent}')
+        say(f'copy its folder to your machine and open index.html: scp -r {there} .')
+        say('or serve it with AutoSpec --view --port 8000, and forward the port: ssh -L 8000:localhost:8000 HOST')
+    return 0
+
+
+def _serve(folder: Path, port: int, interruption: Interruption) -> None:
+    from autospec_lib.run import viewing
+
+    with viewing.server(folder, port) as server:
+        say(f'{folder} is at http://localhost:{server.server_port}/ for browsers of this machine; Ctrl-C ends it')
+        interruption.begin(lambda: 'ended')
+        try:
+            with interruption.in_this_process():
+                server.serve_forever()
+        except KeyboardInterrupt:
+            say('ended')
+
+
+def _read_redshifts(folder: Path, options: argparse.Namespace, _interruption: Interruption) -> int:
+    """Read the redshifts that MARZ has saved into the summary."""
+    from autospec_lib.run import marz
+
+    job, _, warnings = _prepare(folder, options, write_defaults=False)
+    number, unknown = marz.read_redshifts(job, Path(options.marz_results))
+    _warn([*warnings, *unknown], options)
+    if not options.quiet:
+        say(f'redshifts of {number} sources are in {job.output / "summary.ecsv"}')
+    return 0
+
+
+def _check(folder: Path, options: argparse.Namespace, _interruption: Interruption) -> int:
+    """Say what a run would do."""
+    from autospec_lib.run import estimate
+
+    job, targets, warnings = _prepare(folder, options, write_defaults=False)
+    _warn(warnings, options)
+    for line in estimate.describe(job, targets, _processes(job, targets, options)):
+        say(line)
+    return 0
+
+
 def _prepare(
     folder: Path, options: argparse.Namespace, write_defaults: bool = True
 ) -> tuple[Job, list[Target], list[str]]:
     """Read and check everything that can be checked before the first source; the third value is a list of warnings."""
-    from autospec_lib.config import reading
+    from autospec_lib.config import param_file
 
-    params, warned = reading.load(folder / 'param.py', positions.parameters(folder, options))
+    params, cautions = param_file.load(folder / 'param.py', _overrides(folder, options))
     # From here on numpy and more are needed; a fault in param.py is reported without waiting for their imports.
-    from autospec_lib.run import preparation
+    from autospec_lib.run.job import Request, prepare
 
-    choice = preparation.Choice(options.id, options.skip_bad_rows, options.resume, tuple(options.radec or ()))
-    job, targets, notes = preparation.prepare(folder, params, choice, write_defaults)
-    return job, targets, [*warned, *notes]
+    request = Request(options.id, options.skip_bad_rows, options.resume, tuple(options.radec or ()))
+    job, targets, warnings = prepare(folder, params, request, write_defaults)
+    return job, targets, [*cautions, *warnings]
 
 
-def _warn(lines: list[str], options: argparse.Namespace) -> None:
-    for line in lines:
-        if not options.quiet:
+def _overrides(folder: Path, options: argparse.Namespace) -> dict[str, str] | None:
+    """The parameters that ``--radec`` sets, by field: no catalogue, and the cube if it is named; None without --radec.
+
+    With positions of the command line, there may be no ``param.py``.
+    """
+    if not options.radec:
+        return None
+    if options.id is not None:
+        raise InputError('--radec and --id: choose one of them; --id is for the sources of a catalogue')
+    if not folder.is_dir():
+        raise InputError(f'{folder}: not found; expected the cube or the working folder')
+    if options.cube is not None:
+        return {'catalog': '', 'datacube': options.cube}
+    if not (folder / 'param.py').exists() and not (folder / 'datacube.fits').exists():
+        mend = f"name the cube: AutoSpec --radec '{options.radec[0]}' CUBE.fits"
+        raise InputError(f'--radec: neither param.py nor datacube.fits in {folder.resolve()}; {mend}')
+    return {'catalog': ''}
+
+
+def _warn(lines: Iterable[str], options: argparse.Namespace) -> None:
+    if not options.quiet:
+        for line in lines:
             say(f'warning: {line}', sys.stderr)
 
 
@@ -163,97 +251,68 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
     # During imports the garbage collector scans all modules again and again: a twentieth of the start-up time.
     gc.disable()
     try:
-        job, targets, warned = _prepare(folder, options)
+        job, targets, warnings = _prepare(folder, options)
     finally:
         gc.enable()
-    _warn(warned, options)
-    from autospec_lib.run import slow_storage
-    from autospec_lib.run.lock import locked
-    from autospec_lib.run.pages import Pages
-    from autospec_lib.run.report import Log, Report
-    from autospec_lib.run.results import Results
+    _warn(warnings, options)
+    from autospec_lib.run import cube_copy, marz
+    from autospec_lib.run.log import Log
+    from autospec_lib.run.output_folder import locked
+    from autospec_lib.run.report import Page
+    from autospec_lib.run.results import Results, write_summary
 
-    report = Report(len(targets))
     extract = _way(job, targets, options, interruption)  # a cluster that does not answer is a fault of the command line
-    output = job.output
+    command = shlex.join(['AutoSpec', *sys.argv[1:]])
     with ExitStack() as stack:
         try:
-            unlocked = list(filter(None, [stack.enter_context(locked(output))]))
-            log = stack.enter_context(Log(job.folder))
+            unlocked = stack.enter_context(locked(job.output))
+            log = stack.enter_context(closing(Log(job.folder)))
         except OSError as error:
-            where = error.filename or output
             mend = way_out(error, f'logs/ and {job.params.output}/ must be writable')
-            raise InputError(f'{where}: {error.strerror}; {mend}') from error
-        _warn(unlocked, options)
-        _write_header(log, job, options, [*warned, *unlocked])
-        results = Results(job, targets, Pages(job, _command()))
-        interruption.begin(lambda: f'interrupted; {report.summary}')
-        tell, shared = teller(log, options.quiet), bool(options.scheduler)
-        outcomes = slow_storage.extracted(job, targets, extract, interruption, tell, shared)
-        code = _loop(outcomes, (report, results, log), options)
-        with suppress(OutputError):
-            log.write(f'# {report.summary}')
+            raise InputError(f'{error.filename or job.output}: {error.strerror}; {mend}') from error
+        if unlocked:
+            _warn([unlocked], options)
+            warnings.append(unlocked)
+        log.header(job, command, warnings)
+        progress = stack.enter_context(closing(Progress(len(targets), options.quiet, options.verbose)))
+
+        def tell(line: str) -> None:
+            log.comment(line)
+            if not options.quiet:
+                progress.say(line, sys.stderr)
+
+        # Whatever is to hear of every source, or to be written from time to time, stands in one of these lists.
+        results = Results(
+            job,
+            targets,
+            on_outcome=[log.add, progress.add],
+            files=[write_summary, marz.write, Page(job, command).write, log.end],
+        )
+        interruption.begin(lambda: f'interrupted; {results.sentence}')
+        outcomes = cube_copy.extracted(job, targets, extract, interruption, tell, bool(options.scheduler))
+        code = _collect(outcomes, results, progress)
+    if code == EXIT_BUG:
+        say(f'{results.bugs} of these are bugs in AutoSpec; please report them with {log.path}', sys.stderr)
     if not options.quiet or code:
-        say(report.summary, sys.stderr if code else sys.stdout)
+        say(results.sentence, sys.stderr if code else sys.stdout)
     return code
 
 
-def _command() -> str:
-    return shlex.join(['AutoSpec', *(sys.argv[1:])])
-
-
-def _write_header(log: Log, job: Job, options: argparse.Namespace, warned: list[str]) -> None:
-    from autospec_lib.config import params, sextractor_keys
-
-    names = dict.fromkeys((job.params.datacube, job.params.catalog, *job.params.img, *job.params.seg, 'default.sex'))
-    inputs = [*(job.folder / name for name in names if name), *job.cube.beside]
-    settings = '\n'.join(
-        (params.describe(job.params), 'default.sex:', sextractor_keys.describe(vars(job.segmentation)))
-    )
-    log.header(_command(), job.folder.resolve(), settings, inputs)
-    log.write(f'# recognised: {job.cube.recognised}')
-    log.write(f'# catalogue: {job.taken}')
-    for line in warned:
-        log.write(f'# warning: {line}')
-
-
-def _loop(outcomes: Iterator[Outcome], told: tuple[Report, Results, Log], options: argparse.Namespace) -> int:
-    """Hand each source's outcome to report, results and log as it is done; return the exit code."""
-    from tqdm import tqdm
-
-    report, results, log = told
-    # None = tqdm stays silent where there is no terminal.
-    bar = tqdm(total=report.total, unit='source', leave=False, disable=True if options.quiet else None)
-    with bar:
-        try:
-            results.begin()
-            for outcome in outcomes:
-                report.add(outcome)
-                log.outcome(outcome)
-                results.add(outcome)
-                bar.set_postfix_str(f'ID {outcome.ident}')
-                bar.update()
-                if options.verbose or outcome.error is not None:
-                    with bar.external_write_mode():
-                        say(outcome.line, sys.stderr if outcome.error else sys.stdout)
-            results.finish()
-        except KeyboardInterrupt:
-            log.write('# interrupted')
-            with suppress(OutputError):
-                results.write('interrupted')
-            return EXIT_INTERRUPTED
-        except AutoSpecError as error:
-            with bar.external_write_mode():
-                say(f'stopped: {error}', sys.stderr)
-            with suppress(OutputError):  # the log or the summary may be what cannot be written
-                log.write(f'# stopped: {error}')
-            with suppress(OutputError):
-                results.write('interrupted')
-            return EXIT_FAILED
-    if report.bugs:
-        say(f'{report.bugs} of these are bugs in AutoSpec; please report them with {log.path}', sys.stderr)
-        return EXIT_BUG
-    return report.exit_code
+def _collect(outcomes: Iterator[Outcome], results: Results, progress: Progress) -> int:
+    """Hand on each source's outcome as it is done; return the exit code."""
+    try:
+        results.begin()
+        for outcome in outcomes:
+            results.add(outcome)
+        results.finish()
+    except KeyboardInterrupt:
+        results.interrupted()
+        return EXIT_INTERRUPTED
+    except AutoSpecError as error:
+        progress.say(f'stopped: {error}', sys.stderr)
+        results.interrupted(f'stopped: {error}')
+        return EXIT_FAILED
+    return EXIT_BUG if results.bugs else results.exit_code
 
 
 def _way(
@@ -263,9 +322,7 @@ def _way(
     from autospec_lib.run import schedule
 
     if options.scheduler:
-        from autospec_lib.run.cluster import cluster
-
-        return cluster(targets, options.scheduler, interruption)
+        return schedule.cluster(targets, options.scheduler, interruption)
     number = _processes(job, targets, options)
     if number == 1:
         return lambda job: schedule.serial(job, targets, interruption)
@@ -282,11 +339,11 @@ def _processes(job: Job, targets: list[Target], options: argparse.Namespace) -> 
 
 def _bug(folder: Path, error: Exception) -> int:
     """Report a bug of AutoSpec: write the traceback to the log, print where it is."""
-    from autospec_lib.run.report import Log
+    from autospec_lib.run.log import Log
 
     trace = traceback.format_exc()
     try:
-        with Log(folder) as log:
+        with closing(Log(folder)) as log:
             log.bug(trace)
         where = f'the traceback is in {log.path}'
     except (OSError, AutoSpecError):

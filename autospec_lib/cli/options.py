@@ -87,11 +87,17 @@ def parser() -> argparse.ArgumentParser:
 
 
 def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The options of a command line; invalid ones end the program."""
-    made = parser()
-    options = made.parse_args(argv)
+    """The options of a command line; invalid ones end the program.
+
+    With positions (``--radec``) the user may name the cube instead of the working folder; it is then ``cube``.
+    """
+    own = parser()
+    options = own.parse_args(argv)
     if options.port is not None and not options.view:
-        made.error('--port N goes with --view')
+        own.error('--port N goes with --view')
+    options.cube = None
+    if options.radec and options.folder and os.path.isfile(options.folder):
+        options.cube, options.folder = options.folder, None
     return options
 
 
@@ -118,8 +124,8 @@ def _ident(text: str) -> int | str:
 
 def _address(text: str) -> str:
     """The address of a Dask scheduler."""
-    found = re.fullmatch(r'(?:(?:tcp|tls)://)?(?:\[[0-9a-fA-F:.]+\]|[\w.-]+):(\d{1,5})', text)
-    if not found or int(found[1]) > 65535:
+    match = re.fullmatch(r'(?:(?:tcp|tls)://)?(?:\[[0-9a-fA-F:.]+\]|[\w.-]+):(\d{1,5})', text)
+    if not match or int(match[1]) > 65535:
         raise argparse.ArgumentTypeError(
             f'{text!r} is not an address; expected tcp://HOST:PORT, e.g. tcp://10.0.0.1:8786'
         )

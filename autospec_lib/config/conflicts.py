@@ -4,48 +4,78 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
 from autospec_lib.config.params import Params
 from autospec_lib.core import keys
-from autospec_lib.core.wording import near
+from autospec_lib.core.errors import near
+from autospec_lib.core.keys import MUSE, Names
 
 # The parameters involved (the message gives the line of the first), and what is wrong.
-Finding: TypeAlias = tuple[tuple[str, ...], str]
-
-_TAKEN = (keys.WHITE, keys.SKY, keys.TOTAL, keys.PSF, keys.DEBLEND, keys.RESIDUAL)
-_TAKEN_STARTS = (
-    keys.XCOR,
-    keys.PROFILE,
-    keys.aperture(0).removesuffix('0.0'),
-    keys.segmap(''),
-    keys.object_mask(''),
-)
-_TAKEN_ENDS = (keys.SKYSUB, keys.CONTSUB)
+Problem: TypeAlias = tuple[tuple[str, ...], str]
 
 
-def faults(params: Params, folder: Path) -> Iterator[Finding]:
-    """Conflicts that stop a run; relative file names start at ``folder``."""
+def faults(params: Params, folder: Path) -> Iterator[Problem]:
+    """Conflicts that stop a run.
+
+    Parameters
+    ----------
+    params : Params
+        The parameters.
+    folder : Path
+        The folder at which relative file names start.
+    """
     yield from _apertures(params)
     yield from _maps(params)
     for name, files in (('IMG', params.img), ('SEG', params.seg)):
         yield from _tags(name, files)
-    yield from taken_tags(params)
+    yield from _reserved_tags(params)
     yield from _deblend(params)
     yield from _missing(params, folder)
     yield from _output(folder / params.output, params.output)
 
 
-def cautions(params: Params, written: Container[str]) -> Iterator[Finding]:
-    """Conflicts that are only warnings; ``written`` are the names that ``param.py`` sets."""
+def faults_with_cube(params: Params, wavelengths: int, prefix: str) -> Iterator[Problem]:
+    """Conflicts with the cube that stop a run.
+
+    Parameters
+    ----------
+    params : Params
+        The parameters.
+    wavelengths : int
+        How many the cube has.
+    prefix : str
+        What the names of this instrument's products begin with.
+    """
+    if params.xcor and params.cont_sub and params.cont_poly >= wavelengths:
+        needed = f'needs more wavelengths than the {wavelengths} of {params.datacube}'
+        yield (
+            ('CONT_POLY', 'DATACUBE'),
+            f'CONT_POLY = {params.cont_poly} {needed}; expected at most {wavelengths - 1}',
+        )
+    if not params.prefix:  # else they are among the `faults`
+        yield from _reserved_tags(replace(params, prefix=prefix))
+
+
+def cautions(params: Params, written: Container[str]) -> Iterator[Problem]:
+    """Conflicts that are only warnings.
+
+    Parameters
+    ----------
+    params : Params
+        The parameters.
+    written : container of str
+        The names that ``param.py`` sets.
+    """
     if params.mode == 'param':
         yield from _reference(params)
     if not params.xcor:
         yield from _without_xcor(params, written)
 
 
-def _without_xcor(params: Params, written: Container[str]) -> Iterator[Finding]:
+def _without_xcor(params: Params, written: Container[str]) -> Iterator[Problem]:
     effects = (
         ('CONT_SUB', params.cont_sub, False),
         ('XCOR_ITER', params.xcor_iter, 1),
@@ -56,19 +86,14 @@ def _without_xcor(params: Params, written: Container[str]) -> Iterator[Finding]:
             yield (name,), f'{name} = {value!r} has no effect without XCOR; set XCOR = True, or {name} = {off!r}'
 
 
-def _apertures(params: Params) -> Iterator[Finding]:
-    first: dict[str, float] = {}
+def _apertures(params: Params) -> Iterator[Problem]:
     for radius in params.aper:
-        key = keys.aperture(radius)
-        if key in first:
-            yield ('APER',), f'APER: {first[key]} and {radius} would both be written as {key}; keep one of them'
-        first.setdefault(key, radius)
         if params.mode == 'param' and radius > params.size / 2:
             allowed = f'expected at most {params.size / 2} arcsec, or a larger SIZE'
             yield ('APER', 'SIZE', 'MODE'), f'APER = {radius} is larger than half of SIZE = {params.size}; {allowed}'
 
 
-def _maps(params: Params) -> Iterator[Finding]:
+def _maps(params: Params) -> Iterator[Problem]:
     if not params.use_imgs and not params.seg:
         yield (
             ('USE_IMGS', 'SEG'),
@@ -76,7 +101,7 @@ def _maps(params: Params) -> Iterator[Finding]:
         )
 
 
-def _tags(name: str, files: tuple[str, ...]) -> Iterator[Finding]:
+def _tags(name: str, files: tuple[str, ...]) -> Iterator[Problem]:
     first: dict[str, str] = {}
     for file in files:
         tag = keys.image_tag(file)
@@ -87,22 +112,21 @@ def _tags(name: str, files: tuple[str, ...]) -> Iterator[Finding]:
         first.setdefault(tag, file)
 
 
-def taken_tags(params: Params) -> Iterator[Finding]:
+def _reserved_tags(params: Params) -> Iterator[Problem]:
     """Tags that something else in the results is called; that of the instrument is not known yet if PREFIX is ''."""
     images = {keys.image_tag(file) for file in params.img}
     for file in params.img:
         tag = keys.image_tag(file)
-        own = tag in _TAKEN or keys.is_own(tag, params.prefix)
-        if own or tag.startswith(_TAKEN_STARTS) or tag.endswith(_TAKEN_ENDS):
+        if any(Names(prefix).owns(tag) for prefix in (MUSE, params.prefix)):
             yield ('IMG',), f'IMG = {file!r} has the tag {tag}, which is a name that AutoSpec writes; rename the file'
     for file in params.seg:
         tag = keys.image_tag(file)
-        if tag in images | {keys.prefixed(keys.WHITE, params.prefix or keys.MUSE)}:
+        if tag in images | {Names(params.prefix or MUSE).white}:
             problem = f'would be written as {keys.segmap(tag)}, as the map made from the image {tag} is'
             yield ('SEG', 'IMG'), f'SEG = {file!r} {problem}; rename the file'
 
 
-def _deblend(params: Params) -> Iterator[Finding]:
+def _deblend(params: Params) -> Iterator[Problem]:
     images = [keys.image_tag(file) for file in params.img]
     if isinstance(params.deblend, str) and keys.image_tag(params.deblend) not in images:
         allowed = ', '.join(['True', 'False', *map(repr, images)])
@@ -110,7 +134,7 @@ def _deblend(params: Params) -> Iterator[Finding]:
         yield ('DEBLEND', 'IMG'), f'DEBLEND = {params.deblend!r} is not an image of IMG; expected {allowed}{hint}'
 
 
-def _missing(params: Params, folder: Path) -> Iterator[Finding]:
+def _missing(params: Params, folder: Path) -> Iterator[Problem]:
     catalogue = (params.catalog,) if params.catalog else ()  # positions of the command line need none
     inputs = {'DATACUBE': (params.datacube,), 'CATALOG': catalogue, 'IMG': params.img, 'SEG': params.seg}
     for name, files in inputs.items():
@@ -132,7 +156,7 @@ def _listing(folder: Path) -> list[str]:
         return []
 
 
-def _output(path: Path, written: str) -> Iterator[Finding]:
+def _output(path: Path, written: str) -> Iterator[Problem]:
     existing = next(parent for parent in (path, *path.parents) if os.path.exists(parent))
     if not os.path.isdir(existing):
         yield ('OUTPUT',), f'OUTPUT = {written!r} cannot be made: {existing} is a file; name another folder'
@@ -142,9 +166,11 @@ def _output(path: Path, written: str) -> Iterator[Finding]:
         yield ('OUTPUT',), f'OUTPUT = {written!r} has a file {path / "images"} where plots belong; rename that file'
 
 
-def _reference(params: Params) -> Iterator[Finding]:
-    images = [keys.image_tag(file) for file in params.img] + [keys.DEBLEND] * bool(params.deblend)
-    if keys.reference(params.ref, images, params.aper, bool(params.deblend)) is not None:
+def _reference(params: Params) -> Iterator[Problem]:
+    images = [keys.image_tag(file) for file in params.img]
+    if params.deblend:
+        images.append(keys.DEBLEND)
+    if Names(radii=params.aper).reference(params.ref, images, bool(params.deblend)) is not None:
         return
     allowed = ', '.join(["''", *map(repr, images), *map(str, params.aper)])
     hint = near(params.ref, images) if keys.aperture_radius(params.ref) is None else '; add it to APER'

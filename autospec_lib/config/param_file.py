@@ -1,4 +1,7 @@
-"""Executes a user's Python file by its path, in a namespace of its own, and returns the names that it sets."""
+"""``param.py`` to checked parameters, with the line of every fault.
+
+The file is executed by its path, in a namespace of its own, and its names are checked.
+"""
 
 from __future__ import annotations
 
@@ -11,36 +14,109 @@ import shlex
 import sys
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from autospec_lib.core.errors import ParameterError
-from autospec_lib.core.wording import near
+from autospec_lib.config import conflicts
+from autospec_lib.config.conflicts import Problem
+from autospec_lib.config.params import BY_NAME, Params
+from autospec_lib.config.validators import plain
+from autospec_lib.core.errors import ParameterError, near, show
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.comprehension)
+_FORMER_NAMES = {
+    'USE_WHITE': 'USE_WHITE, of v1.1.0 and v1.1.1, was replaced by USE_IMGS in v1.1.2: USE_WHITE = False kept white '
+    'light out of the object mask, USE_IMGS = False keeps out the white light and every IMG, so that SEG alone counts'
+}
 
 
-def run(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
-    """Execute the file with its folder as the working directory, without side effects on this process.
+def load(path: Path, overrides: Mapping[str, str] | None = None) -> tuple[Params, tuple[str, ...]]:
+    """Execute ``param.py`` and check all that can be checked without opening the cube.
 
     Parameters
     ----------
     path : Path
-        The file.
+        The file; relative names in it start at its folder.
+    overrides : mapping of str to str, optional
+        Values from the command line, by field. They override the file, which may then be missing.
 
     Returns
     -------
-    values : dict
-        The value of every name that the file sets.
-    lines : dict
-        The line of the last assignment to each name; a name that an import or a function sets has none.
+    params : Params
+        The checked values.
+    warnings : tuple of str
+        One line each on what the user should know; the run can go on.
 
     Raises
     ------
     ParameterError
-        The file cannot be read, is not Python, or fails; the message gives the line.
+        The file cannot be executed, or has faults, all of which are reported at once.
+    """
+    values, lines = ({}, {}) if overrides is not None and not path.exists() else _run(path)
+    checked, faults = _checked(values)
+    faults += _unknown(values, lines)
+    params = Params(**(checked | dict(overrides or {})))
+
+    faulty = {name for names, _ in faults for name in names}
+    for names, text in conflicts.faults(params, Path(os.path.abspath(path)).parent):
+        if not faulty.intersection(names):
+            faults.append((names, text))
+    if faults:
+        raise ParameterError(*_messages(path, lines, faults))
+    cautions = [*_uncapitalised(values, lines), *conflicts.cautions(params, values)]
+    return params, tuple(_messages(path, lines, cautions))
+
+
+def _checked(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """The normal form of each value that passes its check, by field; what is wrong with the others."""
+    checked: dict[str, Any] = {}
+    faults: list[Problem] = []
+    for name, field in BY_NAME.items():
+        if name not in values:
+            continue
+        value = values[name]
+        try:
+            value = plain(value)
+            result = field.metadata['check'](value)
+        except ValueError as error:
+            problem, hint = (*error.args, '')[:2]
+            faults.append(((name,), f'{name} = {show(value)} {problem}; expected {field.metadata["expected"]}{hint}'))
+            continue
+        if checked.setdefault(field.name, result) != result:
+            other = f'{field.name.upper()} = {show(checked[field.name])}'
+            faults.append(((name,), f'{name} = {show(value)} contradicts {other}; keep one of them'))
+    return checked, faults
+
+
+def _unknown(values: Mapping[str, Any], lines: Mapping[str, int]) -> Iterator[Problem]:
+    for name in values:
+        if name in _FORMER_NAMES:
+            yield (name,), _FORMER_NAMES[name]
+        elif name in lines and name.isupper() and not name.startswith('_') and name not in BY_NAME:
+            hint = near(name, BY_NAME) or '; names of your own go in lower case'
+            yield (name,), f'unknown parameter {name}{hint}'
+
+
+def _uncapitalised(values: Mapping[str, Any], lines: Mapping[str, int]) -> Iterator[Problem]:
+    for name in lines:
+        capitals = name.upper()
+        if name in values and name != capitals and capitals in BY_NAME and capitals not in values:
+            yield (name,), f'{name} has no effect; the parameter is {capitals}'
+
+
+def _messages(path: Path, lines: Mapping[str, int], problems: list[Problem]) -> list[str]:
+    """The problems with their lines, in the order of the file."""
+    problems = sorted(problems, key=lambda problem: lines.get(problem[0][0], 0))
+    return [f'{_place(path, lines.get(names[0]))}: {text}' for names, text in problems]
+
+
+def _run(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """Execute the file with its folder as the working directory, without side effects on this process.
+
+    Returns the value of every name that it sets, and the line of the last assignment to each name; a name that an
+    import or a function sets has none.
     """
     filename = os.path.abspath(path)
     with _undisturbed():
@@ -50,7 +126,7 @@ def run(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     return values, _assigned(tree)
 
 
-def place(path: str | Path, line: int | None) -> str:
+def _place(path: str | Path, line: int | None) -> str:
     """The file and line, with which messages begin."""
     name = os.path.basename(path)
     return f'{name}, line {line}' if line else name
@@ -62,14 +138,16 @@ def _source(path: Path) -> str:
         return importlib.util.decode_source(path.read_bytes())
     except FileNotFoundError:
         folder = os.path.dirname(os.path.abspath(path))
-        way_out = shlex.join(['AutoSpec', '--init', *[str(path.parent)] * (path.parent != Path())])
-        raise ParameterError(f'{path.name}: not found in {folder}; write one with: {way_out}') from None
+        command = ['AutoSpec', '--init']
+        if path.parent != Path():
+            command.append(str(path.parent))
+        raise ParameterError(f'{path.name}: not found in {folder}; write one with: {shlex.join(command)}') from None
     except OSError as error:
         raise ParameterError(f'{path.name}: cannot be read: {error.strerror}') from error
     except UnicodeDecodeError as error:
         line = len((error.object[: error.start] + b'.').splitlines())
         problem = f'byte 0x{error.object[error.start]:02x} is not {error.encoding}; save the file as UTF-8'
-        raise ParameterError(f'{place(path, line)}: {problem}') from error
+        raise ParameterError(f'{_place(path, line)}: {problem}') from error
     except (SyntaxError, LookupError, UnicodeError) as error:  # the encoding that the file declares
         raise ParameterError(f'{path.name}: {_text(error)}; save the file as UTF-8') from error
 
@@ -79,26 +157,26 @@ def _compile(source: str, filename: str) -> tuple[ast.Module, CodeType]:
         tree = ast.parse(source, filename)
         return tree, compile(tree, filename, 'exec', dont_inherit=True)
     except SyntaxError as error:
-        raise ParameterError(f'{place(filename, error.lineno)}: SyntaxError: {error.msg}') from error
+        raise ParameterError(f'{_place(filename, error.lineno)}: SyntaxError: {error.msg}') from error
     except (ValueError, MemoryError, RecursionError) as error:  # a null byte; expressions nested too deep
-        raise ParameterError(f'{place(filename, None)}: is not Python: {_text(error)}') from error
+        raise ParameterError(f'{_place(filename, None)}: is not Python: {_text(error)}') from error
 
 
 def _execute(code: CodeType, filename: str) -> dict[str, Any]:
-    given = {
+    presets = {
         '__builtins__': dict(vars(builtins)),
         '__file__': filename,
         '__name__': os.path.splitext(os.path.basename(filename))[0],
     }
-    values: dict[str, Any] = dict(given)
+    values: dict[str, Any] = dict(presets)
     try:
         exec(code, values)
     except BaseException as error:  # the user's code can fail in any way, also with KeyboardInterrupt and SystemExit
         steps = traceback.walk_tb(error.__traceback__)
         inside = [line for frame, line in steps if frame.f_code.co_filename == filename]
         hint = _hint(error, values) if isinstance(error, NameError) else ''
-        raise ParameterError(f'{place(filename, inside[-1])}: {_text(error)}{hint}') from error
-    return {name: value for name, value in values.items() if name not in given}
+        raise ParameterError(f'{_place(filename, inside[-1])}: {_text(error)}{hint}') from error
+    return {name: value for name, value in values.items() if name not in presets}
 
 
 def _text(error: BaseException) -> str:

@@ -12,11 +12,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from autospec_lib.config.params import FIELDS, KNOWN
+from autospec_lib.config.params import BY_NAME, FIELDS
 
 MARK = '<!-- From here on the page is made by autospec_lib/config/parameters_page.py: do not edit. -->\n'
 # Tuples, texts in quotes, True and False, parameters' names.
-_CODE = re.compile(rf"\([^()]*, [^()]*\)|\(\)|(?<!\w)('[^' ]*'|True|False|{'|'.join(KNOWN)})(?!\w)")
+_CODE = re.compile(rf"\([^()]*, [^()]*\)|\(\)|(?<!\w)('[^' ]*'|True|False|{'|'.join(BY_NAME)})(?!\w)")
 
 
 def table() -> str:

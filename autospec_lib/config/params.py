@@ -7,7 +7,8 @@ from itertools import groupby
 from typing import Any
 
 from autospec_lib.config import validators
-from autospec_lib.config.validators import Kind
+from autospec_lib.config.validators import Rule
+from autospec_lib.core.noise_kind import Extension
 
 _HEADER = """\
 # Parameters of AutoSpec. A line that you leave out keeps its default, which is the value shown here.
@@ -16,9 +17,9 @@ _HEADER = """\
 """
 
 
-def _parameter(default: Any, kind: Kind, group: str, text: str, doc: str = '', alias: str = '') -> Any:
+def _parameter(default: Any, rule: Rule, group: str, text: str, doc: str = '', alias: str = '') -> Any:
     words = {'group': group, 'help': text, 'doc': doc, 'alias': alias}
-    return dataclasses.field(default=default, metadata={**kind._asdict(), **words})
+    return dataclasses.field(default=default, metadata={**rule._asdict(), **words})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,16 +49,16 @@ class Params:
     )
 
     datacube: str = _parameter(
-        'datacube.fits', validators.FILE, 'Input', 'FITS file of the cube', 'See [Datacube](inputs.md#datacube).'
+        'datacube.fits', validators.FILE_NAME, 'Input', 'FITS file of the cube', 'See [Datacube](inputs.md#datacube).'
     )
     catalog: str = _parameter(
         'catalog.txt',
-        validators.FILE,
+        validators.FILE_NAME,
         'Input',
         'table of the sources: text with ID RA DEC ..., FITS, VOTable, DS9 regions ...',
         'See [Catalogue](inputs.md#catalogue).',
     )
-    data_ext: tuple[int | str, ...] = _parameter(
+    data_ext: tuple[Extension, ...] = _parameter(
         (),
         validators.EXTENSIONS,
         'Input',
@@ -76,13 +77,13 @@ class Params:
     )
     img: tuple[str, ...] = _parameter(
         (),
-        validators.FILES,
+        validators.FILE_NAMES,
         'Spectra',
         "further image or images, for weights and masks, e.g. 'g-band.fits'",
         'See [Images](inputs.md#images).',
     )
     size: float = _parameter(
-        5.0, validators.LENGTH, 'Spectra', 'full width of the cube cut out around a source [arcsec]'
+        5.0, validators.ARCSEC, 'Spectra', 'full width of the cube cut out around a source [arcsec]'
     )
     sky_sub: bool = _parameter(
         True, validators.SWITCH, 'Spectra', 'subtract the mean spectrum of the sky around a source'
@@ -109,7 +110,7 @@ class Params:
     )
     seg: tuple[str, ...] = _parameter(
         (),
-        validators.FILES,
+        validators.FILE_NAMES,
         'Object masks',
         "segmentation map or maps of your own, e.g. 'g-seg.fits'",
         'See [Segmentation maps](inputs.md#segmentation-maps).',
@@ -144,7 +145,7 @@ class Params:
     )
     psf: tuple[float, ...] | str = _parameter(
         (),
-        validators.PSF,
+        validators.PSF_SETTING,
         'Joint extraction',
         "seeing: FWHM [arcsec], (blue, red), (blue, red, beta) or 'header'",
         'Blue and red are the ends of the cube, beta is the exponent of the Moffat function (2.8 if left out); '
@@ -152,7 +153,9 @@ class Params:
         'sources](method.md#point-sources) and helps `DEBLEND`.',
     )
 
-    output: str = _parameter('output', validators.FOLDER, 'Output', 'folder of the results; made if it is not there')
+    output: str = _parameter(
+        'output', validators.FOLDER_NAME, 'Output', 'folder of the results; made if it is not there'
+    )
     pre_out: str = _parameter(
         'Source_', validators.PREFIX, 'Output', "what a source's file name begins with", 'Example: `Source_120.fits`.'
     )
@@ -210,10 +213,14 @@ class Params:
         'viridis', validators.COLOUR_MAP, 'Output', 'matplotlib colour map for images and cross-correlation maps'
     )
 
-    orig_from: str = _parameter('', validators.CARD, 'Header', 'header card FROM: the program that found the sources')
-    orig_fromv: str = _parameter('', validators.CARD, 'Header', 'header card FROM_V: its version')
-    orig_cube: str = _parameter('', validators.CARD, 'Header', 'header card CUBE: the name of the cube')
-    orign_cubev: str = _parameter('', validators.CARD, 'Header', 'header card CUBE_V: its version', alias='ORIG_CUBEV')
+    orig_from: str = _parameter(
+        '', validators.CARD_TEXT, 'Header', 'header card FROM: the program that found the sources'
+    )
+    orig_fromv: str = _parameter('', validators.CARD_TEXT, 'Header', 'header card FROM_V: its version')
+    orig_cube: str = _parameter('', validators.CARD_TEXT, 'Header', 'header card CUBE: the name of the cube')
+    orign_cubev: str = _parameter(
+        '', validators.CARD_TEXT, 'Header', 'header card CUBE_V: its version', alias='ORIG_CUBEV'
+    )
 
     cores: int = _parameter(
         1,
@@ -229,20 +236,20 @@ class Params:
 
 FIELDS = dataclasses.fields(Params)
 # By the names that may stand in param.py.
-KNOWN = {field.name.upper(): field for field in FIELDS} | {
+BY_NAME = {field.name.upper(): field for field in FIELDS} | {
     field.metadata['alias']: field for field in FIELDS if field.metadata['alias']
 }
 
 
 def describe(params: Params) -> str:
     """One line ``NAME = value`` for each parameter, in a form that is valid in ``param.py``."""
-    width = max(map(len, KNOWN))
+    width = max(map(len, BY_NAME))
     return '\n'.join(f'{field.name.upper():<{width}} = {getattr(params, field.name)!r}' for field in FIELDS)
 
 
 def template() -> str:
     """The text of a ``param.py`` with every parameter at its default."""
-    name_width = max(map(len, KNOWN))
+    name_width = max(map(len, BY_NAME))
     value_width = max(len(repr(field.default)) for field in FIELDS)
     parts = [_HEADER]
     for group, fields in groupby(FIELDS, lambda field: field.metadata['group']):

@@ -1,6 +1,7 @@
 """Source Extractor's ``default.sex`` and its filter file (.conv) -> settings for the segmentation of images.
 
 Missing files are taken from the mpdaf package, which is located without importing it, because that takes seconds.
+Names and limits of keys are those of SExtractor 2.25, and BACK_PEARSON of 2.28.
 """
 
 from __future__ import annotations
@@ -16,13 +17,121 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autospec_lib.config import sextractor_keys
+from autospec_lib.config.validators import Rule
 from autospec_lib.core.atomic import complete_file
-from autospec_lib.core.errors import InputError
+from autospec_lib.core.errors import InputError, collected, near, show, way_out
 from autospec_lib.core.segmentation_settings import SegmentationSettings
-from autospec_lib.core.wording import near, show, way_out
 
-_FILE = 'default.sex'
+_SETTINGS_FILE = 'default.sex'
+LARGE = 1e30  # where SExtractor's numbers end
+
+_ALL = """
+    ANALYSIS_THRESH ASSOCCOORD_TYPE ASSOCSELEC_TYPE ASSOC_DATA ASSOC_NAME ASSOC_PARAMS ASSOC_RADIUS ASSOC_TYPE
+    BACKPHOTO_THICK BACKPHOTO_TYPE BACK_FILTERSIZE BACK_FILTTHRESH BACK_PEARSON BACK_SIZE BACK_TYPE BACK_VALUE
+    CATALOG_NAME CATALOG_TYPE CHECKIMAGE_NAME CHECKIMAGE_TYPE CLEAN CLEAN_PARAM DEBLEND_MINCONT DEBLEND_NTHRESH
+    DETECT_MAXAREA DETECT_MINAREA DETECT_THRESH DETECT_TYPE DGEO_IMAGE DGEO_TYPE FILTER FILTER_NAME FILTER_THRESH
+    FITS_UNSIGNED FLAG_IMAGE FLAG_TYPE GAIN GAIN_KEY HEADER_SUFFIX INTERP_MAXXLAG INTERP_MAXYLAG INTERP_TYPE MAG_GAMMA
+    MAG_ZEROPOINT MASK_TYPE MEMORY_BUFSIZE MEMORY_OBJSTACK MEMORY_PIXSTACK NTHREADS PARAMETERS_NAME PATTERN_TYPE
+    PHOT_APERTURES PHOT_AUTOAPERS PHOT_AUTOPARAMS PHOT_FLUXFRAC PHOT_PETROPARAMS PIXEL_SCALE PSF_NAME PSF_NMAX
+    RESCALE_WEIGHTS SATUR_KEY SATUR_LEVEL SEEING_FWHM SOM_NAME STARNNW_NAME THRESH_TYPE VERBOSE_TYPE WEIGHT_GAIN
+    WEIGHT_IMAGE WEIGHT_THRESH WEIGHT_TYPE WRITE_XML XML_NAME XSL_URL
+"""
+KEYS = frozenset(_ALL.split())
+
+
+def number(word: str, low: float = -LARGE, high: float = LARGE) -> float:
+    """A plain decimal number within limits.
+
+    Parameters
+    ----------
+    word : str
+        The number as it stands in the file.
+    low, high : float
+        The limits.
+
+    Raises
+    ------
+    ValueError
+        With what is wrong, in words that follow the value in a message.
+    """
+    # Not just float(word), which also takes 'nan', '1_0' and the digits of other scripts.
+    if not re.fullmatch(r'[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?', word, re.ASCII | re.IGNORECASE):
+        raise ValueError('is not a number')
+    value = float(word)
+    if not low <= value <= high:
+        raise ValueError('is out of range')
+    return value
+
+
+def _whole_number(word: str, low: int, high: int) -> int:
+    value = number(word, low, high)
+    if not value.is_integer() or 'e' in word.lower():  # SExtractor reads 1e2 as 1
+        raise ValueError('is not a whole number')
+    return int(value)
+
+
+def _width_height(words: list[str], low: int, high: int) -> tuple[int, int]:
+    values = [_whole_number(word, low, high) for word in words]
+    return values[0], values[-1]
+
+
+def _threshold(words: list[str]) -> tuple[float, ...]:
+    values = tuple(number(word) for word in words)
+    if len(values) == 1 and values[0] <= 0:
+        raise ValueError('is not above 0')
+    return values
+
+
+def _option(word: str, options: tuple[str, ...]) -> str:
+    if word.upper() not in options:
+        raise ValueError(f'is unknown{near(word[:40], options)}')
+    return word.upper()
+
+
+def _real(low: float, high: float) -> Rule:
+    return Rule(lambda words: number(words[0], low, high), f'a number from {low:g} to {high:g}')
+
+
+def _whole(low: int, high: int) -> Rule:
+    return Rule(lambda words: _whole_number(words[0], low, high), f'a whole number from {low} to {high}')
+
+
+def _size(low: int, high: int) -> Rule:
+    return Rule(lambda words: _width_height(words, low, high), f'one or two whole numbers from {low} to {high}', 2)
+
+
+def _choice(*options: str) -> Rule:
+    return Rule(lambda words: _option(words[0], options), ' or '.join(options))
+
+
+_YES_OR_NO = Rule(lambda words: _option(words[0], ('Y', 'YES', 'N', 'NO')).startswith('Y'), 'Y or N')
+_THRESHOLD = Rule(_threshold, 'a number above 0, or mag/arcsec2 and its zero point, e.g. 24.5,25', 2)
+
+RULES = {
+    'DETECT_TYPE': _choice('CCD', 'PHOTO'),
+    'DETECT_MINAREA': _whole(1, 1_000_000),
+    'DETECT_MAXAREA': _whole(0, 2_147_483_646),
+    'THRESH_TYPE': _choice('RELATIVE', 'ABSOLUTE'),
+    'DETECT_THRESH': _THRESHOLD,
+    'ANALYSIS_THRESH': _THRESHOLD,
+    'FILTER': _YES_OR_NO,
+    'DEBLEND_NTHRESH': _whole(1, 64),
+    'DEBLEND_MINCONT': _real(0, 1),
+    'CLEAN': _YES_OR_NO,
+    'CLEAN_PARAM': _real(0.1, 10),
+    'WEIGHT_TYPE': _choice('NONE', 'BACKGROUND', 'MAP_RMS', 'MAP_VAR', 'MAP_WEIGHT'),
+    'BACK_TYPE': _choice('AUTO', 'MANUAL'),
+    'BACK_VALUE': _real(-LARGE, LARGE),
+    'BACK_SIZE': _size(1, 2_000_000_000),
+    'BACK_FILTERSIZE': _size(1, 11),
+    'BACK_FILTTHRESH': _real(0, LARGE),
+    'BACK_PEARSON': _real(0, LARGE),
+    'PIXEL_SCALE': _real(0, 1e10),
+    'ASSOCSELEC_TYPE': _choice('ALL', 'MATCHED', '-MATCHED'),
+}
+
+# Keys that change SExtractor's map but are not supported by sep, and the value that is used instead of any other.
+FIXED = {'DETECT_TYPE': 'CCD', 'WEIGHT_TYPE': 'NONE', 'BACK_PEARSON': 2.5}
 
 
 class _Line(NamedTuple):
@@ -52,9 +161,9 @@ def install_defaults(folder: Path) -> list[Path]:
         ``default.sex`` cannot be read, or a file cannot be written.
     """
     written = []
-    if not os.path.lexists(folder / _FILE):
-        written.append(_copy(_shipped() / _FILE, folder))
-    names = [line.words[0] for line in _lines(folder / _FILE) if line.key == 'FILTER_NAME' and line.words]
+    if not os.path.lexists(folder / _SETTINGS_FILE):
+        written.append(_copy(_shipped() / _SETTINGS_FILE, folder))
+    names = [line.words[0] for line in _lines(folder / _SETTINGS_FILE) if line.key == 'FILTER_NAME' and line.words]
     for name in names[-1:]:
         is_shipped = name == os.path.basename(name) and os.path.isfile(_shipped() / name)
         if is_shipped and not os.path.lexists(folder / name):
@@ -82,17 +191,17 @@ def load(folder: Path) -> tuple[SegmentationSettings, tuple[str, ...]]:
     InputError
         All the faults of the two files, one line each.
     """
-    lines = _lines(_find(folder, _FILE))
+    lines = _lines(_find(folder, _SETTINGS_FILE))
     last = {line.key: line for line in lines}
     values: dict[str, Any] = {}
     faults: list[str] = []
     for line in last.values():
-        with _collected(faults):
+        with collected(faults):
             values |= _value(line)
     warnings = [*_overlooked(lines), *_unsupported(values, last), *_associations(folder, values, last)]
     kernel: dict[str, Any] = {'kernel': None}
     if values.get('FILTER', True):
-        with _collected(faults):
+        with collected(faults):
             kernel, more = _filter(folder, last.get('FILTER_NAME'))
             warnings += more
     if faults:
@@ -102,25 +211,16 @@ def load(folder: Path) -> tuple[SegmentationSettings, tuple[str, ...]]:
     return SegmentationSettings(**known, **kernel), tuple(warnings)
 
 
-@contextlib.contextmanager
-def _collected(faults: list[str]) -> Iterator[None]:
-    """Note the faults and go on."""
-    try:
-        yield
-    except InputError as error:
-        faults.extend(error.faults)
-
-
 def _value(line: _Line) -> dict[str, Any]:
     """The key with its value, or nothing where the key does not matter here."""
-    rule = sextractor_keys.RULES.get(line.key)
-    if rule is None or (line.key in sextractor_keys.FIXED and not line.words):
+    rule = RULES.get(line.key)
+    if rule is None or (line.key in FIXED and not line.words):
         return {}
     if not line.words:
         raise InputError(f'{line.place}: {line.key} has no value; expected {rule.expected}')
     words = line.words[: rule.most]
     try:
-        return {line.key: rule.read(words)}
+        return {line.key: rule.check(words)}
     except ValueError as error:
         raise InputError(
             f'{line.place}: {line.key} = {show(" ".join(words))} {error}; expected {rule.expected}'
@@ -131,23 +231,23 @@ def _overlooked(lines: Iterable[_Line]) -> Iterator[str]:
     """Warnings on what SExtractor ignores too: unknown keys, superfluous values, and all but the last line of a key."""
     seen: dict[str, str] = {}
     for line in lines:
-        if line.key not in sextractor_keys.NAMES:
-            yield f'{line.place}: unknown key {show(line.key)} is ignored{near(line.key[:40], sextractor_keys.NAMES)}'
-        if line.key not in sextractor_keys.RULES:
+        if line.key not in KEYS:
+            yield f'{line.place}: unknown key {show(line.key)} is ignored{near(line.key[:40], KEYS)}'
+        if line.key not in RULES:
             continue
         if line.key in seen:
             yield f'{line.place}: {line.key} again; its value on {seen[line.key]} is ignored'
         seen[line.key] = line.place.partition(', ')[2]
-        rest = ' '.join(line.words[sextractor_keys.RULES[line.key].most :])
+        rest = ' '.join(line.words[RULES[line.key].most :])
         if rest:
             yield f'{line.place}: {line.key} takes fewer values; {show(rest)} is ignored'
 
 
 def _unsupported(values: Mapping[str, Any], last: Mapping[str, _Line]) -> Iterator[str]:
     """Warnings on keys that would change SExtractor's map and do not change this one."""
-    for key, taken in sextractor_keys.FIXED.items():
-        if values.get(key, taken) != taken:
-            yield f'{last[key].place}: {key} = {values[key]} is not supported; objects are detected as with {taken}'
+    for key, used in FIXED.items():
+        if values.get(key, used) != used:
+            yield f'{last[key].place}: {key} = {values[key]} is not supported; objects are detected as with {used}'
 
 
 def _associations(folder: Path, values: Mapping[str, Any], last: Mapping[str, _Line]) -> Iterator[str]:
@@ -188,7 +288,7 @@ def _read_filter(path: Path) -> tuple[dict[str, Any], list[str]]:
     table: list[list[float]] = []
     faults: list[str] = []
     for place, text in rows[1:]:
-        with _collected(faults):
+        with collected(faults):
             table.append(_filter_row(place, text.split(), table))
     if faults:
         raise InputError(*faults)
@@ -205,7 +305,7 @@ def _filter_row(place: str, words: list[str], above: list[list[float]]) -> list[
     values = []
     for word in words:
         try:
-            values.append(sextractor_keys.number(word))
+            values.append(number(word))
         except ValueError as error:
             raise InputError(f'{place}: {show(word)} {error}; expected numbers with blanks between them') from None
     return values
@@ -215,7 +315,9 @@ def _shipped() -> Path:
     """The folder of MPDAF's own files."""
     spec = importlib.util.find_spec('mpdaf')
     if spec is None or spec.origin is None:
-        raise InputError(f'{_FILE}: no defaults, as mpdaf is not installed; install it with: pip install mpdaf')
+        raise InputError(
+            f'{_SETTINGS_FILE}: no defaults, as mpdaf is not installed; install it with: pip install mpdaf'
+        )
     return Path(spec.origin).parent / 'sdetect' / 'sea_data'
 
 
@@ -262,3 +364,26 @@ def _lines(path: Path) -> list[_Line]:
     if not lines:
         raise InputError(f"{path.name}: holds no settings; fill it in, or delete it to get MPDAF's")
     return lines
+
+
+def describe(settings: Mapping[str, Any]) -> str:
+    """The settings in force as lines of ``default.sex``, below them the filter as lines of its file.
+
+    Parameters
+    ----------
+    settings : mapping
+        The fields of `SegmentationSettings` and their values.
+    """
+    kernel = settings['kernel']
+    keys = {name.upper(): value for name, value in settings.items() if not name.startswith('kernel')}
+    lines = [f'{key:<15} {_written(value)}' for key, value in {**keys, 'FILTER': kernel is not None}.items()]
+    if kernel is not None:
+        lines.append('CONV NORM' if settings['kernel_norm'] else 'CONV NONORM')
+        lines += [' '.join(map(str, row)) for row in kernel]
+    return '\n'.join(lines)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return 'Y' if value else 'N'
+    return ','.join(map(str, value)) if isinstance(value, tuple) else str(value)

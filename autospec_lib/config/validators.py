@@ -8,19 +8,31 @@ import os
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
-from autospec_lib.core.noise_words import WORDS, split_entry
-from autospec_lib.core.wording import near, show
+from autospec_lib.core.errors import near, show
+from autospec_lib.core.noise_kind import NOISE_WORDS, Extension
 
 Check: TypeAlias = Callable[[Any], Any]
 
 _TYPES = {str: 'text', bool: 'a switch', int: 'a number', float: 'a number', type(None): 'nothing'}
 
 
-class Kind(NamedTuple):
-    """A check and what it expects; the check raises ValueError with what is wrong ('is text') and optionally a hint."""
+class Rule(NamedTuple):
+    """What a value must be.
+
+    Attributes
+    ----------
+    check : function
+        Returns the value in its normal form, or raises ValueError with what is wrong ('is text'), optionally followed
+        by a hint.
+    expected : str
+        What is allowed, for messages.
+    most : int
+        How many words of a line of ``default.sex`` make the value.
+    """
 
     check: Check
     expected: str
+    most: int = 1
 
 
 def plain(value: Any) -> Any:
@@ -174,7 +186,7 @@ def psf(value: Any) -> tuple[float, ...] | str:
     return numbers
 
 
-def choice(*options: str) -> Kind:
+def choice(*options: str) -> Rule:
     """One of the options, in upper or lower case."""
 
     def check(value: Any) -> str:
@@ -184,11 +196,19 @@ def choice(*options: str) -> Kind:
                 return option
         raise ValueError('is unknown', near(result, options))
 
-    return Kind(check, ' or '.join(map(repr, options)))
+    return Rule(check, ' or '.join(map(repr, options)))
 
 
 def several(check: Check, most: float = math.inf) -> Check:
-    """None ((), '', None), one or several values that pass the check, as a tuple."""
+    """A check of none ((), '', None), one or several values, which returns a tuple.
+
+    Parameters
+    ----------
+    check : function
+        The check of each value.
+    most : float
+        The largest number of values.
+    """
 
     def check_all(value: Any) -> tuple[Any, ...]:
         if value is None or (isinstance(value, str) and not value):
@@ -210,55 +230,48 @@ def _item(check: Check, value: Any) -> Any:
         raise ValueError(f'holds {show(value)}, which {problem}', hint) from None
 
 
-def extensions(value: Any) -> tuple[int | str, ...]:
+def extensions(value: Any) -> tuple[Extension, ...]:
     """Up to three extensions: data, noise (if needed with its kind after a colon), mask; '' stands for none."""
-    result: tuple[int | str, ...] = several(_extension, most=3)(value)
-    if result and result[0] == '':
+    result: tuple[Extension, ...] = several(_extension, most=3)(value)
+    if result and result[0].name == '':
         raise ValueError('names no extension for the data')
-    for entry, part in ((result[:1], 'data'), (result[2:], 'mask')):
-        if entry and split_entry(entry[0])[1]:
-            raise ValueError(f'holds {show(entry[0])}, which gives a kind of noise for the {part}')
+    for entry, role in ((result[:1], 'data'), (result[2:], 'mask')):
+        if entry and entry[0].kind is not None:
+            raise ValueError(f'holds {show(entry[0])}, which gives a kind of noise for the {role}')
     return result
 
 
-def _extension(value: Any) -> int | str:
+def _extension(value: Any) -> Extension:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Extension(whole(value))
     if value == '':
-        return ''
-    if not isinstance(value, int) or isinstance(value, bool):
-        return _named_extension(name(value))
-    if value < 0:
-        raise ValueError('is negative')
-    return value
+        return Extension('')
+    entry = name(value)
+    extension = Extension.parse(entry)
+    if extension.kind is None and ':' in entry:
+        raise ValueError('does not name a kind of noise', near(entry.rpartition(':')[2].strip(), NOISE_WORDS))
+    if extension.name == '':
+        raise ValueError('names no extension')
+    return extension
 
 
-def _named_extension(value: str) -> str:
-    extension, kind = split_entry(value)
-    if kind:
-        if extension == '':
-            raise ValueError('names no extension')
-        return f'{extension}: {kind}'
-    if ':' in value:
-        raise ValueError('does not name a kind of noise', near(value.rpartition(':')[2].strip(), WORDS))
-    return value
-
-
-SWITCH = Kind(switch, 'True or False')
-LENGTH = Kind(positive, 'a number of arcsec above 0, e.g. 5')
-DEGREE = Kind(whole, 'a whole number from 0, e.g. 5')
-COUNT = Kind(count, 'a whole number from 1, e.g. 3')
-DEBLENDING = Kind(deblending, "True, False or an image of IMG, e.g. 'hst'")
-PSF = Kind(psf, "(), 'header', a FWHM in arcsec, (blue, red) or (blue, red, Moffat exponent), e.g. (0.9, 0.7)")
-CORES = Kind(whole, 'a number of processes, e.g. 2, or 0 for one on each core')
-FILE = Kind(name, "the name of a file, e.g. 'datacube.fits'")
-FOLDER = Kind(name, "the name of a folder, e.g. 'output'")
-PREFIX = Kind(prefix, "text, e.g. 'Source_'")
-TAG_PREFIX = Kind(tag_prefix, "up to 16 letters and digits, e.g. 'MUSE', or '' for that of the instrument")
-CARD = Kind(card, "text, or '' for none")
-REFERENCE = Kind(label, "'', an image's name or an aperture's radius, e.g. 'g-band' or 2.0")
-RADII = Kind(several(positive), 'a radius or radii in arcsec, e.g. 2.0 or (1.0, 2.0)')
-FILES = Kind(several(name), "one file name or several, e.g. 'g-band.fits' or ('g-band.fits', 'r-band.fits')")
-EXTENSIONS = Kind(
+SWITCH = Rule(switch, 'True or False')
+ARCSEC = Rule(positive, 'a number of arcsec above 0, e.g. 5')
+DEGREE = Rule(whole, 'a whole number from 0, e.g. 5')
+COUNT = Rule(count, 'a whole number from 1, e.g. 3')
+DEBLENDING = Rule(deblending, "True, False or an image of IMG, e.g. 'hst'")
+PSF_SETTING = Rule(psf, "(), 'header', a FWHM in arcsec, (blue, red) or (blue, red, Moffat exponent), e.g. (0.9, 0.7)")
+CORES = Rule(whole, 'a number of processes, e.g. 2, or 0 for one on each core')
+FILE_NAME = Rule(name, "the name of a file, e.g. 'datacube.fits'")
+FOLDER_NAME = Rule(name, "the name of a folder, e.g. 'output'")
+PREFIX = Rule(prefix, "text, e.g. 'Source_'")
+TAG_PREFIX = Rule(tag_prefix, "up to 16 letters and digits, e.g. 'MUSE', or '' for that of the instrument")
+CARD_TEXT = Rule(card, "text, or '' for none")
+REFERENCE = Rule(label, "'', an image's name or an aperture's radius, e.g. 'g-band' or 2.0")
+RADII = Rule(several(positive), 'a radius or radii in arcsec, e.g. 2.0 or (1.0, 2.0)')
+FILE_NAMES = Rule(several(name), "one file name or several, e.g. 'g-band.fits' or ('g-band.fits', 'r-band.fits')")
+EXTENSIONS = Rule(
     extensions,
     "(), or the extensions of data, noise and mask, e.g. 1 or ('DATA', 'ERR2: sigma') or ('SCI', 'ERR', 'DQ')",
 )
-COLOUR_MAP = Kind(colour_map, "the name of a matplotlib colour map, e.g. 'viridis'")
+COLOUR_MAP = Rule(colour_map, "the name of a matplotlib colour map, e.g. 'viridis'")

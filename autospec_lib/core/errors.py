@@ -1,6 +1,16 @@
-"""Errors, by what is at fault. Every message is one line: where, what is wrong, what is allowed, what to do."""
+"""Errors, by what is at fault, and the parts of their messages.
+
+Every message is one line: where, what is wrong with the value, what is allowed, what to do.
+"""
 
 from __future__ import annotations
+
+import difflib
+import errno
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 
 class AutoSpecError(Exception):
@@ -34,3 +44,76 @@ class SourceError(AutoSpecError):
 
 class OutputError(AutoSpecError):
     """Output cannot be written (full disk, read-only folder); the run stops and complete files are kept."""
+
+
+def show(value: Any) -> str:
+    """The value as Python writes it, on one line and shortened."""
+    try:
+        text = ' '.join(repr(value).split())
+    except Exception:  # param.py may define classes of its own, whose repr can fail in any way
+        text = f'<{type(value).__name__}>'
+    return text if len(text) <= 60 else f'{text[:57]}...'
+
+
+def near(word: str, options: Iterable[str]) -> str:
+    """A question that suggests the option most similar to a word.
+
+    Parameters
+    ----------
+    word : str
+        What the user wrote, in any case.
+    options : iterable of str
+        What is allowed.
+
+    Returns
+    -------
+    str
+        '' if no option is similar.
+    """
+    by_case = {option.lower(): option for option in options}
+    similar = difflib.get_close_matches(word.lower(), by_case, n=1)
+    return f'; did you mean {by_case[similar[0]]}?' if similar else ''
+
+
+def way_out(error: OSError, otherwise: str) -> str:
+    """What to do about an error of the operating system.
+
+    Parameters
+    ----------
+    error : OSError
+        The error.
+    otherwise : str
+        What to do if the error's number is not one of those known here.
+    """
+    mend = {
+        errno.ENOSPC: 'free some space',
+        errno.EDQUOT: 'free some space of your quota',
+        errno.EROFS: 'make the file system writable',
+        errno.EACCES: 'make it writable',
+        errno.EPERM: 'make it writable',
+        errno.EIO: 'check the disk',
+        errno.ELOOP: 'remove the link',
+        errno.ESTALE: 'mount its file system again',
+    }
+    return mend.get(error.errno or 0, otherwise)
+
+
+@contextmanager
+def collected(faults: list[str]) -> Iterator[None]:
+    """Add the faults of the block's InputError to a list, so that they can be shown with those of other files."""
+    try:
+        yield
+    except InputError as error:
+        faults.extend(error.faults)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an error in writing ``path`` into an OutputError, which stops the run: further sources would fail too."""
+    try:
+        yield
+    except OSError as error:
+        mend = way_out(error, 'find out why')
+        raise OutputError(
+            f'{path}: {error.strerror or error}; {mend}, or set another OUTPUT; go on with: AutoSpec --resume'
+        ) from error

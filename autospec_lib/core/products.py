@@ -1,14 +1,14 @@
-"""The products of one source: spectra with a description of each, images, maps, masks, notes."""
+"""The products of one source: one table of named arrays in groups, notes and header cards."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autospec_lib.core import keys
-from autospec_lib.core.types import BoolArray, FloatArray, IntArray, Measured
+from autospec_lib.core.types import FloatArray, Mask, Measured, Product, Segmap
 
 
 class Kind(enum.Enum):
@@ -20,6 +20,18 @@ class Kind(enum.Enum):
     PSF = 'weighted by the point-spread function'
     JOINT = 'fitted together with its neighbours'
     CROSS_CORRELATION = 'weighted by a cross-correlation map'
+
+
+class Group(enum.Enum):
+    """The groups of products, in the order in which they are written."""
+
+    SPECTRUM = 'spectrum'
+    IMAGE = 'image'  # white light and the user's images: what segmentation maps and weights are made from
+    FITTED = 'fitted image'  # profiles and residual of the joint extraction
+    SEGMAP = 'segmentation map'  # the user's first, then the computed ones
+    MASK = 'mask'
+    MAP = 'cross-correlation map'
+    CUBE = 'cube'
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,8 @@ class Spectrum(Measured):
         The weight of each spaxel, on any scale; None if it is not known.
     sky_subtracted, continuum_subtracted : bool
         What was subtracted.
+    radius : float or None
+        Of a sum in a circle, its radius in arcsec.
     """
 
     tag: str = field(kw_only=True)
@@ -43,100 +57,134 @@ class Spectrum(Measured):
     weights: FloatArray | None = field(kw_only=True, default=None)
     sky_subtracted: bool = field(kw_only=True, default=False)
     continuum_subtracted: bool = field(kw_only=True, default=False)
+    radius: float | None = field(kw_only=True, default=None)
 
     @property
     def key(self) -> str:
-        """Its name in files and plots."""
+        """Its key in files and plots."""
         return keys.spectrum(self.tag, self.continuum_subtracted, self.sky_subtracted)
+
+    @property
+    def short_key(self) -> str:
+        """Its key without _SKYSUB, for the summary and for files of its own."""
+        return keys.spectrum(self.tag, self.continuum_subtracted, False)
 
 
 @dataclass(frozen=True)
 class Products:
-    """The products of one target, or some of them; each dictionary is in the order in which it is written.
+    """The products of one target, or some of them.
 
     Attributes
     ----------
+    table : dict of Group to dict of str to Product
+        The arrays of each group by their keys, in the order in which they are written.
     reference : str
-        Key (in ``spectra``) of the spectrum that the cross-correlation started from.
-    spectra : dict of str to Spectrum
-        By their keys.
-    images : dict of str to Measured
-        White light and the user's images (ny, nx): what segmentation maps and weights are made from.
-    fitted : dict of str to Measured
-        Images (ny, nx) of the joint extraction: profiles and residual.
-    segmaps : dict of str to array (ny, nx)
-        The user's segmentation maps first, then the computed ones.
-    central : dict of str to int
-        The label of the source in each of these maps, 0 where the map holds no object.
-    masks : dict of str to array of bool (ny, nx)
-        Sky, objects, apertures.
-    maps : dict of str to Measured
-        Cross-correlation maps (ny, nx).
-    cubes : dict of str to Measured
-        Subcubes (nl, ny, nx).
+        Key of the spectrum that the cross-correlation started from.
     notes : tuple of str
         Fall-backs and warnings, one line each.
     facts : dict of str to (value, comment)
         Header cards by keyword.
     """
 
+    table: dict[Group, dict[str, Any]] = field(default_factory=dict)
     reference: str = ''
-    spectra: dict[str, Spectrum] = field(default_factory=dict)
-    images: dict[str, Measured] = field(default_factory=dict)
-    fitted: dict[str, Measured] = field(default_factory=dict)
-    segmaps: dict[str, IntArray] = field(default_factory=dict)
-    central: dict[str, int] = field(default_factory=dict)
-    masks: dict[str, BoolArray] = field(default_factory=dict)
-    maps: dict[str, Measured] = field(default_factory=dict)
-    cubes: dict[str, Measured] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     facts: dict[str, tuple[Any, str]] = field(default_factory=dict)
 
-    def with_prefix(self, prefix: str) -> Products:
-        """The same, with the program's own names beginning with ``prefix`` instead of MUSE."""
-        if prefix == keys.MUSE:
-            return self
+    def __getitem__(self, group: Group) -> dict[str, Any]:
+        """The products of a group by their keys."""
+        return self.table.get(group, {})
 
-        def new(name: str) -> str:
-            return keys.prefixed(name, prefix)
-
-        return Products(
-            reference=new(self.reference),
-            spectra=by_key(replace(spectrum, tag=new(spectrum.tag)) for spectrum in self.spectra.values()),
-            images={new(tag): image for tag, image in self.images.items()},
-            fitted=self.fitted,
-            segmaps={new(key): segmap for key, segmap in self.segmaps.items()},
-            central={new(key): label for key, label in self.central.items()},
-            masks=self.masks,
-            maps=self.maps,
-            cubes={prefix if key == keys.CUBE else new(key): cube for key, cube in self.cubes.items()},
-            notes=tuple(map(new, self.notes)),
-            facts={
-                card: (new(value) if isinstance(value, str) else value, new(comment))
-                for card, (value, comment) in self.facts.items()
-            },
-        )
-
-    @property
-    def white(self) -> Measured:
-        """The white-light image (ny, nx), the first of the images."""
-        return next(iter(self.images.values()))
+    def __iter__(self) -> Iterator[tuple[Group, str, Product]]:
+        """Group, key and product of each row of the table, in the order in which they are written."""
+        for group in Group:
+            for key, product in self[group].items():
+                yield group, key, product
 
     def __or__(self, other: Products) -> Products:
         """Both together; where both have a value of the same name, that of ``other`` is used."""
         return Products(
+            {group: self[group] | other[group] for group in Group},
             other.reference or self.reference,
-            self.spectra | other.spectra,
-            self.images | other.images,
-            self.fitted | other.fitted,
-            self.segmaps | other.segmaps,
-            self.central | other.central,
-            self.masks | other.masks,
-            self.maps | other.maps,
-            self.cubes | other.cubes,
             self.notes + other.notes,
             self.facts | other.facts,
         )
+
+    def select(self, groups: Collection[Group], all_spectra: bool = True) -> Products:
+        """The products that are written.
+
+        Parameters
+        ----------
+        groups : collection of Group
+            The groups to keep.
+        all_spectra : bool
+            False: of the spectra, keep the reference, with and without continuum, and those weighted by
+            cross-correlation.
+        """
+        table = {group: products for group, products in self.table.items() if group in groups}
+        if not all_spectra:
+            table[Group.SPECTRUM] = {key: one for key, one in self.spectra.items() if self._is_essential(one)}
+        return replace(self, table=table)
+
+    def _is_essential(self, spectrum: Spectrum) -> bool:
+        if spectrum.kind is Kind.CROSS_CORRELATION or spectrum.key == self.reference:
+            return True
+        return spectrum.continuum_subtracted and spectrum.tag == self.spectra[self.reference].tag
+
+    @property
+    def spectra(self) -> dict[str, Spectrum]:
+        """Spectra (nl,)."""
+        return self[Group.SPECTRUM]
+
+    @property
+    def main_spectra(self) -> dict[str, Spectrum]:
+        """The spectra by their short keys, except the sky and the continuum-subtracted reference."""
+        return {
+            one.short_key: one
+            for one in self.spectra.values()
+            if one.kind is not Kind.SKY and (one.kind is Kind.CROSS_CORRELATION or not one.continuum_subtracted)
+        }
+
+    @property
+    def for_redshifts(self) -> Spectrum:
+        """The spectrum that redshifts are measured from: that of the joint extraction, else the reference."""
+        joint = (one for one in self.spectra.values() if one.kind is Kind.JOINT)
+        return next(joint, self.spectra[self.reference])
+
+    @property
+    def images(self) -> dict[str, Measured]:
+        """White light, which is the first, and the user's images (ny, nx)."""
+        return self[Group.IMAGE]
+
+    @property
+    def white(self) -> Measured:
+        """The white-light image (ny, nx)."""
+        return next(iter(self.images.values()))
+
+    @property
+    def fitted(self) -> dict[str, Measured]:
+        """Images (ny, nx) of the joint extraction."""
+        return self[Group.FITTED]
+
+    @property
+    def segmaps(self) -> dict[str, Segmap]:
+        """Segmentation maps (ny, nx)."""
+        return self[Group.SEGMAP]
+
+    @property
+    def masks(self) -> dict[str, Mask]:
+        """Masks of sky, objects and apertures (ny, nx)."""
+        return self[Group.MASK]
+
+    @property
+    def maps(self) -> dict[str, Measured]:
+        """Cross-correlation maps (ny, nx)."""
+        return self[Group.MAP]
+
+    @property
+    def cubes(self) -> dict[str, Measured]:
+        """Subcubes (nl, ny, nx)."""
+        return self[Group.CUBE]
 
 
 def by_key(spectra: Iterable[Spectrum]) -> dict[str, Spectrum]:

@@ -24,6 +24,8 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from autospec_lib.core.keys import MUSE
+
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int32]
 BoolArray: TypeAlias = NDArray[np.bool_]
@@ -58,7 +60,6 @@ class Grid:
     sky: Mapping[str, Any]
     spectral: Mapping[str, Any]
     unit: str = ''
-    variance_unit: str = ''
     wave_unit: str = 'Angstrom'
     medium: str = ''
 
@@ -87,12 +88,15 @@ class Psf:
 class Voxels:
     """The numbers of a cut-out, or of some of its spaxels.
 
+    Which voxels are bad is decided once, when they are read (`cutouts.cut`); what works on them tests neither data nor
+    variance again.
+
     Attributes
     ----------
     data : array (nl, ny, nx) or (nl, n)
-        0 in bad voxels.
+        Finite; 0 in bad voxels.
     variance : array of the same shape, or None
-        0 in bad voxels; None where the cube has no variance.
+        Finite and positive; 0 in bad voxels; None where the cube has no variance.
     bad : array of bool of the same shape, or None
         None where no voxel is bad.
     """
@@ -103,7 +107,17 @@ class Voxels:
 
     @classmethod
     def of(cls, data: FloatArray, variance: FloatArray | None, bad: BoolArray | None) -> Self:
-        """Set bad voxels to 0, and ``bad`` to None where there are none."""
+        """Set bad voxels to 0, and ``bad`` to None where there are none.
+
+        Parameters
+        ----------
+        data : array (nl, ny, nx) or (nl, n)
+            Any number in bad voxels.
+        variance : array of the same shape, or None
+            Likewise.
+        bad : array of bool of the same shape, or None
+            True where a voxel must not be used.
+        """
         if bad is None or not bad.any():
             return cls(data, variance)
         return cls(_zeroed(data, bad), None if variance is None else _zeroed(variance, bad), bad)
@@ -185,6 +199,8 @@ class Cutout:
         Positions (y, x) of the catalogue's other sources in or near the cut-out, by ID.
     psf : Psf or None
         The point-spread function; its FWHM in units of `geometry.scale` of ``pixel``.
+    prefix : str
+        What keys of products begin with for the instrument of the cube.
     notes : tuple of str
         What is unusual about the cut-out, one line each.
     """
@@ -201,6 +217,7 @@ class Cutout:
     segmaps: Mapping[str, IntArray] = field(default_factory=dict)
     neighbours: Mapping[Ident, tuple[float, float]] = field(default_factory=dict)
     psf: Psf | None = None
+    prefix: str = MUSE
     notes: tuple[str, ...] = ()
 
     @property
@@ -217,12 +234,61 @@ class Cutout:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Values with their variance: a spectrum (nl,), an image (ny, nx) or a cube (nl, ny, nx); NaN = no value.
+class Product:
+    """An array that comes out for a source.
 
-    ``unit`` is that of the data as FITS writes it, '' for none; the variance has its square.
+    Attributes
+    ----------
+    data : array
+        A spectrum (nl,), an image, map or mask (ny, nx), or a cube (nl, ny, nx).
+    variance : array of the same shape, or None
+        Its unit is the square of that of the data.
+    unit : str
+        As FITS writes it, '' for none.
+    power : int
+        The data have ``unit`` to this power.
     """
 
-    data: FloatArray
+    data: FloatArray | IntArray | BoolArray
     variance: FloatArray | None = None
     unit: str = ''
+    power: int = 1
+
+
+@dataclass(frozen=True)
+class Measured(Product):
+    """Values with their variance; NaN = no value."""
+
+    data: FloatArray
+
+    @property
+    def usable(self) -> BoolArray:
+        """Where there is a value, with a positive variance if there are variances."""
+        known = np.isfinite(self.data)
+        if self.variance is None:
+            return known
+        with np.errstate(invalid='ignore'):
+            return np.asarray(known & np.isfinite(self.variance) & (self.variance > 0))
+
+    @property
+    def error(self) -> FloatArray:
+        """The standard deviation, for plots and tables; NaN where there is no positive variance."""
+        error = np.full(self.data.shape, np.nan)
+        if self.variance is not None:
+            np.sqrt(self.variance, where=self.variance > 0, out=error)
+        return error
+
+
+@dataclass(frozen=True)
+class Segmap(Product):
+    """A segmentation map (ny, nx); ``central`` is the label of the source, 0 where the map holds no object."""
+
+    data: IntArray
+    central: int = 0
+
+
+@dataclass(frozen=True)
+class Mask(Product):
+    """A mask (ny, nx), True inside."""
+
+    data: BoolArray

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from autospec_lib.core.moffat import SQUARE, Pixel, moffat
-from autospec_lib.core.statistics import robust_width
+from autospec_lib.core.numerics import robust_width
 from autospec_lib.core.types import FloatArray, Psf
 from autospec_lib.deblending.attribution import FittedSources
 from autospec_lib.deblending.least_squares import fit

@@ -8,7 +8,7 @@ import numpy as np
 
 from autospec_lib.core import geometry, keys
 from autospec_lib.core.errors import SourceError
-from autospec_lib.core.products import Kind, Products, Spectrum, by_key
+from autospec_lib.core.products import Group, Kind, Products, Spectrum, by_key
 from autospec_lib.core.types import Cutout, FloatArray, Measured
 from autospec_lib.deblending import diagnostics
 from autospec_lib.deblending.joint_fit import JointFit, fit_jointly
@@ -116,9 +116,9 @@ def _products(cutout: Cutout, result: JointFit, sky_subtracted: bool) -> Product
     )
     tags = [keys.PROFILE, *map(keys.neighbour_profile, result.sources.ids[1:])]
     fitted = {tag: Measured(profile) for tag, profile in zip(tags, profiles, strict=True)}
+    fitted[keys.RESIDUAL] = Measured(diagnostics.residual(result), unit=unit)
     return Products(
-        spectra=by_key([spectrum]),
-        fitted=fitted | {keys.RESIDUAL: Measured(diagnostics.residual(result), unit=unit)},
+        {Group.SPECTRUM: by_key([spectrum]), Group.FITTED: fitted},
         facts=_facts(cutout, result),
         notes=(*result.notes, *diagnostics.notes(result)),
     )

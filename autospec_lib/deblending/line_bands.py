@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from autospec_lib.core.statistics import robust_width
+from autospec_lib.core.numerics import robust_width
 from autospec_lib.core.types import FloatArray
 from autospec_lib.deblending.linear_system import Solution
 from autospec_lib.deblending.weighted_data import Bands, WeightedCube, bin_edges

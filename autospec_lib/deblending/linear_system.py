@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autospec_lib.core.interpolation import linear_weights
+from autospec_lib.core.numerics import linear_weights
 from autospec_lib.core.types import FloatArray
 from autospec_lib.deblending.weighted_data import Bands, WeightedCube
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autospec_lib.core.statistics import robust_width
+from autospec_lib.core.numerics import robust_width
 from autospec_lib.core.types import FloatArray, IntArray, Voxels
 
 N_BINS = 16
@@ -32,13 +32,15 @@ class WeightedCube:
 
     @classmethod
     def of(cls, voxels: Voxels, fraction: FloatArray) -> WeightedCube:
-        """Weigh voxels (nl, ny, nx); those that are bad, not finite or without a positive variance get weight 0.
+        """Weigh voxels (nl, ny, nx); bad ones get weight 0.
 
-        A cube without variance is weighted by one that is estimated per wavelength.
+        A cube without variance is weighted by one that is estimated per wavelength, and has weight 0 at wavelengths at
+        which there is no estimate.
         """
-        data = voxels.data
-        variance = _estimated_variance(voxels) if voxels.variance is None else voxels.variance
-        good = np.isfinite(data) & voxels.good & (variance > 0) & np.isfinite(variance)
+        data, variance, good = voxels.data, voxels.variance, voxels.good
+        if variance is None:
+            variance = _estimated_variance(voxels)
+            good = good & (variance > 0)
         weight = np.divide(1.0, variance, out=np.zeros(data.shape), where=good)
         product = np.multiply(weight, data, out=np.zeros(data.shape), where=good)
         _, ny, nx = data.shape
@@ -85,9 +87,12 @@ def parabola_weights(fraction: FloatArray) -> FloatArray:
 
 
 def _estimated_variance(voxels: Voxels) -> FloatArray:
-    """A variance per wavelength from the differences of neighbouring pixels, of the data's shape (nl, ny, nx)."""
+    """A variance per wavelength from the differences of neighbouring pixels, of the data's shape (nl, ny, nx).
+
+    0 where no two neighbours are usable.
+    """
     data = voxels.data
-    steps = np.diff(np.where(voxels.good & np.isfinite(data), data, np.nan), axis=2).reshape(len(data), -1)
+    steps = np.diff(np.where(voxels.good, data, np.nan), axis=2).reshape(len(data), -1)
     known = np.isfinite(steps).any(axis=1)
     variance = np.zeros(len(data))
     variance[known] = np.square(robust_width(steps[known], axis=1)) / 2

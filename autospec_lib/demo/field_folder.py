@@ -39,6 +39,13 @@ def write_folder(field: Field, folder: Path) -> None:
     ``datacube.fits`` (DATA and STAT, as MUSE writes them), ``deep.fits``, ``catalog.txt``, ``default.sex`` with its
     filter, and ``truth.fits``: a table with one row per catalogued source and the columns ID, FLUX (total flux at
     every wavelength, in the cube's unit), and the table WAVE.
+
+    Parameters
+    ----------
+    field : Field
+        The simulated field.
+    folder : Path
+        The working folder, which is made.
     """
     from astropy.io import fits
     from astropy.table import Table

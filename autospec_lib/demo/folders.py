@@ -97,8 +97,7 @@ def _write_images(folder: Path, hst: Path) -> None:
     import numpy as np
     from astropy.io import fits
 
-    from autospec_lib.inputs import images
-    from autospec_lib.inputs.cubes import cube
+    from autospec_lib.inputs import cube, images
 
     opened = cube.open_cube(folder / 'abell478.fits')
     shape = opened.data.shape[1:]
@@ -109,13 +108,13 @@ def _write_images(folder: Path, hst: Path) -> None:
 
     line = mean(*LINE) - np.mean([mean(*band) for band in CONTINUUM], axis=0)
     with complete_file(folder / 'halpha.fits') as temporary:
-        fits.PrimaryHDU(line.astype(np.float32), opened.wcs.to_header()).writeto(temporary)
+        fits.PrimaryHDU(line.astype(np.float32), fits.Header(opened.sky.cards())).writeto(temporary)
 
     here = images.open_image(hst)
-    aligned = images.align(hst, opened.wcs, shape).data
-    peaks = [np.unravel_index(np.nanargmax(image), shape)[::-1] for image in (np.nanmean(data, axis=0), aligned)]
-    cube_peak, hst_peak = (opened.wcs.all_pix2world(*peak, 0) for peak in peaks)
-    header = here.wcs.to_header()
+    aligned = images.align(hst, opened.sky, shape).data
+    peaks = [np.unravel_index(np.nanargmax(image), shape) for image in (np.nanmean(data, axis=0), aligned)]
+    cube_peak, hst_peak = (opened.sky.to_icrs(*peak) for peak in peaks)
+    header = fits.Header(here.sky.cards())
     header['CRVAL1'] += float(cube_peak[0] - hst_peak[0])
     header['CRVAL2'] += float(cube_peak[1] - hst_peak[1])
     with complete_file(folder / 'hst.fits') as temporary:
@@ -139,7 +138,15 @@ def make_simulated(folder: Path) -> None:
 
 
 def what_to_look_at(folder: Path, simulated: bool) -> str:
-    """Where the results are and what they show."""
+    """Where the results are and what they show.
+
+    Parameters
+    ----------
+    folder : Path
+        The working folder.
+    simulated : bool
+        Whether it holds the simulated field.
+    """
     output = folder / 'output'
     if simulated:
         return (

@@ -65,9 +65,23 @@ def _moffat_transform(shape: tuple[int, int], step: float, fwhm: float, beta: fl
 
 
 def profiles(galaxies: Sequence[Galaxy], shape: tuple[int, int], fwhm: FloatArray, beta: float) -> FloatArray:
-    """Every galaxy convolved with a Moffat seeing and the pixels: (m, n, ny, nx), of sum 1 over an infinite plane.
+    """Every galaxy convolved with a Moffat seeing and the pixels.
 
-    ``shape`` is (ny, nx) of the field, ``fwhm`` (n,) the seeing in arcsec at n wavelengths.
+    Parameters
+    ----------
+    galaxies : sequence of Galaxy
+        The m galaxies.
+    shape : (int, int)
+        (ny, nx) of the field.
+    fwhm : array (n,)
+        The seeing in arcsec at n wavelengths.
+    beta : float
+        The exponent of the Moffat function.
+
+    Returns
+    -------
+    array (m, n, ny, nx)
+        Each image has the sum 1 over an infinite plane.
     """
     # Half pixels, because a Moffat function is not band-limited; the margin keeps its wings from wrapping round.
     step, padded = PIXEL / 2, (2 * (shape[0] + 2 * _PAD), 2 * (shape[1] + 2 * _PAD))
@@ -75,21 +89,30 @@ def profiles(galaxies: Sequence[Galaxy], shape: tuple[int, int], fwhm: FloatArra
     grid = np.sinc(fy * PIXEL) * np.sinc(fx * PIXEL) * np.exp(1j * np.pi * (fy + fx) * PIXEL)
     blur = [_moffat_transform(padded, step, float(width), beta) * grid for width in fwhm]
     inside = (slice(2 * _PAD, -2 * _PAD, 2), slice(2 * _PAD, -2 * _PAD, 2))
-    made = np.empty((len(galaxies), len(fwhm), *shape))
+    images = np.empty((len(galaxies), len(fwhm), *shape))
     for number, one in enumerate(galaxies):
         transform = _galaxy_transform(one, fy, fx)
         for node, psf in enumerate(blur):
             # The values are densities per sample; times the four samples of a pixel they are the light in the pixel.
-            made[number, node] = 4 * np.fft.irfft2(transform * psf, padded)[inside]
-    return made
+            images[number, node] = 4 * np.fft.irfft2(transform * psf, padded)[inside]
+    return images
 
 
 def sharp_image(
     galaxies: Sequence[Galaxy], flux: FloatArray, shape: tuple[int, int], fwhm: float, pixel: float
 ) -> FloatArray:
-    """All galaxies in an image of Gaussian PSF (``fwhm`` in arcsec) with pixels of ``pixel`` arcsec, without noise.
+    """All galaxies in an image of Gaussian PSF, without noise.
 
-    ``shape`` is (ny, nx) in pixels of the cube, whose corner is the image's too; ``flux`` (m,).
+    Parameters
+    ----------
+    galaxies : sequence of Galaxy
+        The m galaxies.
+    flux : array (m,)
+        Their fluxes.
+    shape : (int, int)
+        (ny, nx) of the field in pixels of the cube, whose corner is the image's too.
+    fwhm, pixel : float
+        FWHM of the PSF and side of a pixel in arcsec.
     """
     factor = PIXEL / pixel
     padded = (round((shape[0] + 2 * _PAD) * factor), round((shape[1] + 2 * _PAD) * factor))

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from autospec_lib.core.interpolation import linear_weights
+from autospec_lib.core.numerics import linear_weights
 from autospec_lib.core.types import FloatArray
 from autospec_lib.demo.rendering import PIXEL, Galaxy, profiles, sharp_image
 from autospec_lib.demo.true_spectra import galaxy_spectrum, sky_variance
 
-_NODES = 9
+_SEEING_NODES = 9
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,15 @@ class Field:
         return np.tensordot(linear_weights(self.nodes, self.wave), self.profiles[index], axes=1)
 
     def truth(self, index: int, cut: tuple[slice, slice] = (slice(None), slice(None))) -> FloatArray:
-        """The noiseless cube of one galaxy alone, (nl, ny, nx), or a cut-out of it."""
+        """The noiseless cube (nl, ny, nx) of one galaxy alone.
+
+        Parameters
+        ----------
+        index : int
+            The number of the galaxy.
+        cut : (slice, slice)
+            The part (y, x) of the field.
+        """
         images = self.profiles[index][:, cut[0], cut[1]]
         weights = linear_weights(self.nodes, self.wave) * self.spectra[index][:, None]
         return np.tensordot(weights, images, axes=1)
@@ -77,15 +85,37 @@ class Scene:
     deep_noise: float = 0.03
 
     def with_channels(self, channels: int, step: float = 1.25) -> Scene:
-        """The same sky with another number of wavelengths, from 4750 Angstrom on."""
+        """The same sky at other wavelengths.
+
+        Parameters
+        ----------
+        channels : int
+            Their number.
+        step : float
+            The distance between two, from 4750 Angstrom on.
+        """
         return replace(self, channels=channels, step=step)
 
     def with_seeing(self, blue: float, red: float) -> Scene:
-        """The same sky under a seeing of these FWHM in arcsec, linear between the cube's ends."""
+        """The same sky under another seeing.
+
+        Parameters
+        ----------
+        blue, red : float
+            FWHM in arcsec at the cube's ends, linear between them.
+        """
         return replace(self, seeing=(blue, red))
 
     def with_noise(self, depth: float, correlation: float = 0.0) -> Scene:
-        """The same sky with this variance in the darkest voxels, and noise correlated between pixels."""
+        """The same sky with other noise.
+
+        Parameters
+        ----------
+        depth : float
+            The variance of the darkest voxels.
+        correlation : float
+            The share of a pixel's noise that resampling hands to each of its neighbours along an axis.
+        """
         return replace(self, depth=depth, correlation=correlation)
 
     def with_galaxies(self, *galaxies: Galaxy) -> Scene:
@@ -97,7 +127,7 @@ class Scene:
         rng = np.random.default_rng(self.seed)
         wave = np.asarray(4750.0 + self.step * np.arange(self.channels), dtype=float)
         galaxies = tuple(sorted(self.galaxies, key=lambda one: not one.catalogued))
-        nodes = np.linspace(wave[0], wave[-1], _NODES if self.seeing[0] != self.seeing[1] else 2)
+        nodes = np.linspace(wave[0], wave[-1], _SEEING_NODES if self.seeing[0] != self.seeing[1] else 2)
         images = profiles(galaxies, self.shape, np.linspace(*self.seeing, len(nodes)), self.beta)
         spectra = np.array([galaxy_spectrum(wave, one.redshift, one.slope, one.passive) * one.flux for one in galaxies])
         spectra = spectra.reshape(len(galaxies), len(wave))

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from autospec_lib.core import geometry, keys
+from autospec_lib.core.keys import Names
 from autospec_lib.core.types import BoolArray, Cutout, IntArray
 from autospec_lib.detection import masks
 
+NEAREST = 1.0, 1.5  # arcsec and spaxels; an object farther away, and farther than the PSF's FWHM, is another source
 FALLBACK_RADIUS = 1.0  # arcsec; the object mask where nothing was detected and APER is empty
 CIRCLE = 'circle'
 
@@ -52,6 +56,11 @@ def choose(
     user = {keys.segmap(tag) for tag in cutout.segmaps}
     used = [segmap for key, segmap in segmaps.items() if computed or key in user]
     union, inter = masks.object_masks(used, cutout.centre)
+    lack = 'no detection'
+    distance, reach = _distance(cutout, union), _reach(cutout)
+    if reach < distance < np.inf:
+        union, inter = np.zeros_like(union), np.zeros_like(inter)
+        lack = f'no detection within {reach:.2g} arcsec (the nearest object is {distance:.1f} arcsec away)'
     wanted = keys.object_mask(kind)
     found = {keys.object_mask('UNION'): union, keys.object_mask('INTER'): inter}
     sky, target, notes = masks.sky(used, cutout.voxels.blank), found[wanted], []
@@ -62,17 +71,44 @@ def choose(
     if not target.any():
         radius = radii[0] if radii else FALLBACK_RADIUS
         wanted, target = CIRCLE, circle(cutout, cutout.centre, radius)
+        found[keys.object_mask('UNION')] = target
         sky = sky & ~target
-        notes.append(f'no detection: a circle of radius {radius:g} arcsec is the object mask')
+        notes.append(f'{lack}: a circle of radius {radius:g} arcsec is the object mask')
     half = cutout.target.size / 2
     notes += [f'aperture {radius:g} is cut off: SIZE / 2 is {half:g} arcsec' for radius in radii if radius > half]
     return SourceMasks({keys.MASK_SKY: sky} | found, sky, target, target, wanted, tuple(notes))
 
 
-def with_aperture(found: SourceMasks, cutout: Cutout, radius: float) -> SourceMasks:
-    """Spectra weighted by cross-correlation come from inside the circle when the reference is an aperture."""
+def _distance(cutout: Cutout, mask: BoolArray) -> float:
+    """The distance in arcsec from the catalogue position to the nearest spaxel of a mask, infinite if it is empty."""
+    y, x = np.nonzero(mask)
+    away = np.hypot((y - cutout.centre[0]) * cutout.pixel[0], (x - cutout.centre[1]) * cutout.pixel[1])
+    return float(away.min(initial=np.inf))
+
+
+def _reach(cutout: Cutout) -> float:
+    """How far an object's nearest spaxel may be from the position of the source, in arcsec."""
+    spaxel = geometry.scale(cutout.pixel)
+    fwhm = 0.0 if cutout.psf is None else max(cutout.psf.widths) * spaxel
+    return max(NEAREST[0], NEAREST[1] * spaxel, fwhm)
+
+
+def with_aperture(found: SourceMasks, cutout: Cutout, radius: float, names: Names) -> SourceMasks:
+    """Spectra weighted by cross-correlation come from inside the circle when the reference is an aperture.
+
+    Parameters
+    ----------
+    found : SourceMasks
+        The masks without the circle.
+    cutout : Cutout
+        Where the circle lies.
+    radius : float
+        Its radius in arcsec.
+    names : Names
+        The keys of its masks.
+    """
     inside = circle(cutout, cutout.centre, radius)
-    named = {keys.aperture_mask(radius, 'SKY'): ~inside, keys.aperture_mask(radius, 'OBJ'): inside}
+    named = {names.aperture_mask(radius, 'SKY'): ~inside, names.aperture_mask(radius, 'OBJ'): inside}
     return replace(found, named=found.named | named, xcor=inside)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from autospec_lib.core.types import FloatArray
+from autospec_lib.core.types import FloatArray, Measured
 
 
 def basis(wave: FloatArray, degree: int) -> FloatArray:
@@ -29,12 +29,12 @@ def basis(wave: FloatArray, degree: int) -> FloatArray:
     return np.asarray(orthonormal)
 
 
-def fit(spectrum: FloatArray, variance: FloatArray | None, polynomials: FloatArray) -> FloatArray:
-    """Weighted least-squares polynomial of one spectrum; channels without a value or without variance are ignored.
+def fit(spectrum: Measured, polynomials: FloatArray) -> FloatArray:
+    """Weighted least-squares polynomial of one spectrum; channels that are not usable are ignored.
 
     Parameters
     ----------
-    spectrum, variance : array, shape (nl,)
+    spectrum : Measured, shape (nl,)
         The weights are 1 / sigma on the residuals, i.e. the fit minimises chi-squared.
     polynomials : array, shape (nl, degree + 1)
         From `basis`.
@@ -44,16 +44,14 @@ def fit(spectrum: FloatArray, variance: FloatArray | None, polynomials: FloatArr
     array, shape (nl,)
         The continuum, on all channels; zero where nothing could be fitted.
     """
-    usable = np.isfinite(spectrum)
-    weight = np.ones_like(spectrum)
-    if variance is not None:
-        with np.errstate(invalid='ignore'):
-            usable &= np.isfinite(variance) & (variance > 0)
-        weight[usable] = 1 / np.sqrt(variance[usable])
+    usable = spectrum.usable
     if not usable.any():
-        return np.zeros_like(spectrum)
-    w = weight[usable] / weight[usable].max()
-    coefficients = np.linalg.lstsq(polynomials[usable] * w[:, None], spectrum[usable] * w, rcond=None)[0]
+        return np.zeros_like(spectrum.data)
+    weight = np.ones(usable.sum())
+    if spectrum.variance is not None:
+        weight = 1 / np.sqrt(spectrum.variance[usable])
+        weight /= weight.max()
+    coefficients = np.linalg.lstsq(polynomials[usable] * weight[:, None], spectrum.data[usable] * weight, rcond=None)[0]
     return np.asarray(polynomials @ coefficients)
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from autospec_lib.core.products import Kind, Products
-from autospec_lib.core.statistics import robust_width
+from autospec_lib.core.numerics import robust_width
+from autospec_lib.core.products import Group, Kind, Products
 from autospec_lib.core.types import BoolArray, FloatArray, Voxels
 
 # Weights below this share of the largest one are ignored here: they hardly contribute to the noise.
@@ -77,7 +77,7 @@ def with_empirical_noise(products: Products, voxels: Voxels, sky: BoolArray) -> 
     notes = [
         f'{note} ({", ".join(key for key in failed if failed[key] == note)})' for note in dict.fromkeys(failed.values())
     ]
-    return products | Products(spectra=spectra, facts=facts, notes=tuple(notes))
+    return products | Products({Group.SPECTRUM: spectra}, facts=facts, notes=tuple(notes))
 
 
 def empirical_factor(
@@ -110,21 +110,19 @@ def empirical_factor(
     if len(placed) < _FEWEST:
         note = f'noise: {len(placed)} empty places for the weights, at least {_FEWEST} needed; propagated errors kept'
         return NoiseFactor(None, None, len(placed), note)
-    columns = voxels.columns
-    assert columns.variance is not None
-    good = columns.good
-    factor: FloatArray = _running_width(_scatter(columns.data, columns.variance, good, placed, blank.ravel())) ** 2
+    factor: FloatArray = _running_width(_scatter(voxels.columns, placed, blank.ravel())) ** 2
     if sky_subtracted:
-        used = np.where(good & np.isfinite(weights.ravel()), weights.ravel(), 0.0)
-        factor = factor * _shared_sky(columns.variance, used, blank.ravel())
+        factor = factor * _shared_sky(voxels.columns, weights.ravel(), blank.ravel())
     return NoiseFactor(factor, float(np.median(factor)), len(placed))
 
 
-def _scatter(data: FloatArray, errors: FloatArray, good: BoolArray, placed: FloatArray, blank: BoolArray) -> FloatArray:
-    """The sums at all placements (n, npix), minus the sky, over their propagated errors: (nl, n), NaN for no value.
+def _scatter(spaxels: Voxels, placed: FloatArray, blank: BoolArray) -> FloatArray:
+    """The sums of spaxels (nl, npix) at all placements (n, npix), minus the sky, over their propagated errors: (nl, n).
 
-    Data, variance ``errors`` and ``good`` are (nl, npix), with 0 where they are not good.
+    NaN = no value.
     """
+    assert spaxels.variance is not None
+    data, variance, good = spaxels.data, spaxels.variance, spaxels.good
     kept = placed * blank
     # The sky is the mean of the blank spaxels, so subtracting it only changes the weight of each of them.
     total = kept.sum(axis=1, keepdims=True)
@@ -132,13 +130,13 @@ def _scatter(data: FloatArray, errors: FloatArray, good: BoolArray, placed: Floa
     sky = data[:, blank].sum(axis=1) / count
     value = data @ kept.T - sky[:, None] * (good @ kept.T)
     share = total.T / count[:, None]
-    blank_errors = errors[:, blank].sum(axis=1)[:, None]
-    expected = errors @ np.square(kept).T - 2 * share * (errors @ kept.T) + share**2 * blank_errors
+    blank_variance = variance[:, blank].sum(axis=1)[:, None]
+    expected = variance @ np.square(kept).T - 2 * share * (variance @ kept.T) + share**2 * blank_variance
     usable = expected > 1e-12 * np.median(expected)
     return np.where(usable, value / np.sqrt(np.where(usable, expected, 1.0)), np.nan)
 
 
-def _shared_sky(errors: FloatArray, weights: FloatArray, blank: BoolArray) -> FloatArray:
+def _shared_sky(spaxels: Voxels, weights: FloatArray, blank: BoolArray) -> FloatArray:
     """The variance of a sum including the sky's error, over the variance propagated spaxel by spaxel, (nl,).
 
     The same sky, of variance v_s, is subtracted from all spaxels: the sum's variance is sum(u^2 v) + sum(u)^2 v_s,
@@ -146,16 +144,21 @@ def _shared_sky(errors: FloatArray, weights: FloatArray, blank: BoolArray) -> Fl
 
     Parameters
     ----------
-    errors, weights : array (nl, npix)
-        Variance v and weights u, 0 in bad voxels.
+    spaxels : Voxels
+        With the variance v (nl, npix).
+    weights : array (npix,)
+        The weights u; NaN counts as 0.
     blank : array of bool (npix,)
         The spaxels whose mean is the sky.
     """
-    sky = errors[:, blank].sum(axis=1) / np.maximum((errors[:, blank] > 0).sum(axis=1), 1) ** 2
-    squares = np.square(weights)
-    own = (squares * errors).sum(axis=1)
+    assert spaxels.variance is not None
+    variance, good = spaxels.variance, spaxels.good
+    sky = variance[:, blank].sum(axis=1) / np.maximum(good[:, blank].sum(axis=1), 1) ** 2
+    used = np.where(good & np.isfinite(weights), weights, 0.0)
+    squares = np.square(used)
+    own = (squares * variance).sum(axis=1)
     propagated = own + squares.sum(axis=1) * sky
-    shared = own + np.square(weights.sum(axis=1)) * sky
+    shared = own + np.square(used.sum(axis=1)) * sky
     return np.asarray(np.divide(shared, propagated, out=np.ones_like(own), where=propagated > 0))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from autospec_lib.core import geometry, moffat
-from autospec_lib.core.interpolation import linear_weights
+from autospec_lib.core.numerics import linear_weights
 from autospec_lib.core.types import Cutout, FloatArray, Measured, Voxels
 from autospec_lib.extraction import weights
 

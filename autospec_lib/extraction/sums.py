@@ -1,4 +1,4 @@
-"""White light, sums and means over spaxels, with their variance.
+"""White light, sums, means and the sky, with their variance.
 
 All masks (k, n) are worked on at once, on spaxels as columns (nl, n).
 """
@@ -41,10 +41,35 @@ def sums(spaxels: Voxels, masks: BoolArray) -> list[Measured]:
 
 
 def means(spaxels: Voxels, masks: BoolArray) -> list[Measured]:
-    """Mean over each mask, variance sum(v) / n^2; arguments and result as in `sums`."""
+    """Mean over each mask, variance sum(v) / n^2.
+
+    Parameters
+    ----------
+    spaxels, masks
+        As in `sums`, and so is the result.
+    """
     data, variance, count = _totals(spaxels, masks)
     with np.errstate(invalid='ignore', divide='ignore'):
         return _spectra(data / count, None if variance is None else variance / count**2, count)
+
+
+def mean_sky(voxels: Voxels, mask: BoolArray) -> Measured | None:
+    """The mean over the sky mask, with variance sum(v) / n^2 over the n usable spaxels at each wavelength.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        The subcube (nl, ny, nx).
+    mask : array of bool (ny, nx)
+        True where the sky is.
+
+    Returns
+    -------
+    Measured or None
+        (nl,), NaN where no spaxel is usable; None if none is at any wavelength.
+    """
+    sky = means(voxels.columns, mask.reshape(1, -1))[0]
+    return sky if np.isfinite(sky.data).any() else None
 
 
 def _totals(spaxels: Voxels, masks: BoolArray) -> tuple[FloatArray, FloatArray | None, FloatArray]:

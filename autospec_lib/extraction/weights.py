@@ -76,4 +76,4 @@ def _inverse_variance(spaxels: Voxels) -> FloatArray:
     """1 / variance (nl, n), or 1 where there is no variance; 0 in bad voxels."""
     if spaxels.variance is None:
         return np.ones_like(spaxels.data) if spaxels.bad is None else (~spaxels.bad).astype(float)
-    return np.divide(1.0, spaxels.variance, out=np.zeros_like(spaxels.variance), where=spaxels.variance > 0)
+    return np.divide(1.0, spaxels.variance, out=np.zeros_like(spaxels.variance), where=spaxels.good)

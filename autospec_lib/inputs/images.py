@@ -19,17 +19,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from astropy.io import fits
-from astropy.wcs import WCS
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import BoolArray, FloatArray, IntArray
-from autospec_lib.inputs.cubes.axis_order import PAIRS, in_order
-from autospec_lib.inputs.cubes.frames import in_icrs
-from autospec_lib.inputs.cubes.noise_kinds import is_quality, looks_like_noise
-from autospec_lib.inputs.cubes.units import known
-from autospec_lib.inputs.storage.fits_arrays import open_fits, readable
+from autospec_lib.inputs.arrays import open_fits, readable
+from autospec_lib.inputs.coordinates import Sky, arranged, find_axes, header_of_axes, open_sky, turned
+from autospec_lib.inputs.noise_kinds import looks_like_flags, looks_like_noise
+from autospec_lib.inputs.units import parsed, written
 
 SAME_GRID = 1e-3  # spaxels by which two grids differ that are taken as one
 ROUNDING = 1e-6  # spaxels; smaller differences of positions and sides are errors of rounding
@@ -82,15 +80,15 @@ class AlignedImage:
 
 
 class SkyImage(NamedTuple):
-    """An image (ny, nx) in a file, its header, and its celestial WCS with all distortions."""
+    """An image (ny, nx) in a file, its header, and its coordinates."""
 
     data: NDArray[Any]
     header: fits.Header
-    wcs: WCS
+    sky: Sky
 
 
 def open_image(path: Path, prefer: tuple[str, ...] = ('DATA', 'SCI')) -> SkyImage:
-    """The first two-dimensional array of a FITS file that is an image, with its coordinates in RA and Dec (ICRS).
+    """The first two-dimensional array of a FITS file that is an image, with its coordinates.
 
     Axes of length 1 are dropped, and an image with latitude on its first axis is transposed. Extensions that hold
     noise, weights, quality flags or masks are no images.
@@ -115,16 +113,12 @@ def open_image(path: Path, prefer: tuple[str, ...] = ('DATA', 'SCI')) -> SkyImag
         hdu = flat[0]
         if 'CTYPE1' not in hdu.header or 'CTYPE2' not in hdu.header:
             raise InputError(f'{path.name}: no celestial WCS (CTYPE1, CTYPE2); it cannot be placed on the cube')
-        order = in_order(path.name, hdu.name or 'the image', hdu.header, hdu.shape, others=0)
-        types = [str(order.header[f'CTYPE{axis}']).strip().upper() for axis in (1, 2)]
-        if PAIRS.get(types[0][:4]) != types[1][:4]:
-            raise InputError(f'{path.name}: its axes are {types[0]} and {types[1]}; expected RA and Dec: reproject it')
-        header, _ = in_icrs(path, order.header, (order.shape[0], order.shape[1]))
-        with readable(path, 'its WCS cannot be read'):
-            # The lookup tables of a distortion lie in other extensions of the file.
-            wcs = WCS(header, hdus).celestial
-        data = np.array(order.of(hdu.data))
-    return SkyImage(data, header, wcs)
+        name = hdu.name or 'the image'
+        axes = find_axes(path.name, name, hdu.header, hdu.shape, spectral=False)
+        header = header_of_axes(hdu.header, axes)
+        sky = open_sky(path, name, header, hdus)
+        data = np.array(arranged(hdu.data, axes))
+    return SkyImage(data, header, sky)
 
 
 def _is_flat(shape: tuple[int, ...]) -> bool:
@@ -134,18 +128,18 @@ def _is_flat(shape: tuple[int, ...]) -> bool:
 def _is_about_another(hdu: fits.ImageHDU) -> bool:
     """Whether an extension holds noise, weights or flags of another one."""
     declared = str(hdu.header.get('HDUCLAS2', '')).strip().upper() in ('ERROR', 'QUALITY')
-    return declared or is_quality(hdu.name) or looks_like_noise(hdu.name)
+    return declared or looks_like_flags(hdu.name) or looks_like_noise(hdu.name)
 
 
-def align(path: Path, grid: WCS, shape: tuple[int, int]) -> AlignedImage:
+def align(path: Path, grid: Sky, shape: tuple[int, int]) -> AlignedImage:
     """Put an image on the cube's grid. Its pixels hold brightness per area: a larger pixel does not hold more.
 
     Parameters
     ----------
     path : Path
         FITS image.
-    grid : astropy.wcs.WCS
-        The cube's celestial coordinates.
+    grid : Sky
+        The cube's coordinates.
     shape : (int, int)
         The cube's (ny, nx).
 
@@ -159,16 +153,16 @@ def align(path: Path, grid: WCS, shape: tuple[int, int]) -> AlignedImage:
     if not np.isfinite(data).any():
         raise InputError(f'{path.name}: holds no value (all NaN); take it out of IMG')
     with readable(path, 'cannot be put on the grid of the cube'):
-        values, offset = _aligned(data, image.wcs, grid, shape)
+        values, offset = _aligned(data, image.sky, grid, shape)
     if values is None:
         raise InputError(f'{path.name}: does not overlap the cube; correct its WCS, or take it out of IMG')
     if not np.isfinite(values).any():
         raise InputError(f'{path.name}: has no value on the cube; correct its WCS, or take it out of IMG')
-    return AlignedImage(values, known(str(image.header.get('BUNIT', ''))), offset)
+    return AlignedImage(values, written(parsed(str(image.header.get('BUNIT', '')))), offset)
 
 
 def _aligned(
-    data: FloatArray, own: WCS, grid: WCS, shape: tuple[int, int]
+    data: FloatArray, own: Sky, grid: Sky, shape: tuple[int, int]
 ) -> tuple[FloatArray | None, FloatArray | None]:
     """The values and the offset of an `AlignedImage`; no values if no spaxel's centre lies in the image."""
     spaxels = np.ogrid[-MARGIN : shape[0] + MARGIN, -MARGIN : shape[1] + MARGIN]
@@ -186,13 +180,13 @@ def _aligned(
     return resample(data, mpdaf(*spaxels), node), mpdaf.inverse(*inner) - index
 
 
-def places(grid: WCS, own: WCS, y: ArrayLike, x: ArrayLike) -> FloatArray:
+def places(grid: Sky, own: Sky, y: ArrayLike, x: ArrayLike) -> FloatArray:
     """Where pixels of one grid lie in another image.
 
     Parameters
     ----------
-    grid, own : astropy.wcs.WCS
-        Celestial coordinates of the grid, and of the image; both RA, Dec.
+    grid, own : Sky
+        Coordinates of the grid, and of the image.
     y, x : arrays
         Pixels of the grid, 0-based; they are broadcast.
 
@@ -204,11 +198,18 @@ def places(grid: WCS, own: WCS, y: ArrayLike, x: ArrayLike) -> FloatArray:
     y, x = np.broadcast_arrays(y, x)
     pixels = np.column_stack([x.ravel(), y.ravel()]).astype(float)
     with np.errstate(all='ignore'):
-        there = own.all_world2pix(grid.all_pix2world(pixels, 0), 0, quiet=True)
+        there = _carried(grid, own, pixels)
         # The inversion of a distortion may diverge, and positions on the other side of the sky may fall on the image.
-        back = grid.all_world2pix(own.all_pix2world(there, 0), 0, quiet=True)
+        back = _carried(own, grid, there)
         there[~(np.abs(back - pixels).max(axis=1) < ROUND_TRIP)] = np.nan
     return np.asarray(there.T[::-1].reshape(2, *y.shape))
+
+
+def _carried(start: Sky, end: Sky, pixels: FloatArray) -> FloatArray:
+    """The pixels (n, 2) of one grid at the positions of pixels of another; columns are x and y."""
+    longitude, latitude = start.wcs.all_pix2world(pixels, 0).T
+    position = np.column_stack(turned(longitude, latitude, start.frame, end.frame))
+    return np.asarray(end.wcs.all_world2pix(position, 0, quiet=True))
 
 
 def _inside(pixels: FloatArray, shape: tuple[int, ...]) -> BoolArray:
@@ -238,30 +239,31 @@ class _Affine(NamedTuple):
         return _Affine(self.end, self.start, np.asarray(np.linalg.inv(self.slope), np.float64))
 
 
-def _grid_of_mpdaf(grid: WCS, own: WCS, pixels: FloatArray) -> _Affine | None:
+def _grid_of_mpdaf(grid: Sky, own: Sky, pixels: FloatArray) -> _Affine | None:
     """Where MPDAF's grid for an aligned image lies in the image, or None if it is not to be used.
 
     It has the cube's direction of north and sides of spaxels, in the image's projection, and coincides with the cube's
     grid at the centre. Where the cube's axes are not perpendicular, or its projection has another centre, it is off the
     cube's grid by a fraction of a spaxel. Spectra and maps of v1.1.2 are made from images on this grid. It is not used
-    if it is off by more, if there are distortions, which MPDAF ignores, or if spaxels are not square.
+    if it is off by more, if there are distortions, which MPDAF ignores, if spaxels are not square, or if cube and
+    image are in different frames.
 
     Parameters
     ----------
-    grid, own : astropy.wcs.WCS
-        Celestial coordinates of the cube and of the image.
+    grid, own : Sky
+        Coordinates of the cube and of the image.
     pixels : array (2, ny, nx)
         The positions of spaxels in the image.
     """
     # FITS orders matrices (x, y).
-    matrix = grid.pixel_scale_matrix
+    matrix = grid.wcs.pixel_scale_matrix
     sides = np.hypot(*matrix)
-    if np.ptp(sides) > NOT_SQUARE * sides.min():
+    if np.ptp(sides) > NOT_SQUARE * sides.min() or grid.frame is not own.frame:
         return None
     first = matrix[0] / sides
     first = first / np.hypot(*first)
     second = np.sign(np.linalg.det(matrix)) * np.array([-first[1], first[0]])
-    slope = np.linalg.inv(own.pixel_scale_matrix) @ (np.stack([first, second]) * sides)
+    slope = np.linalg.inv(own.wcs.pixel_scale_matrix) @ (np.stack([first, second]) * sides)
     shape = pixels.shape[1:]
     centre = np.array(shape) / 2
     mpdaf = _Affine(centre, places(grid, own, *centre), slope[::-1, ::-1])
@@ -273,7 +275,7 @@ def _grid_of_mpdaf(grid: WCS, own: WCS, pixels: FloatArray) -> _Affine | None:
     return None
 
 
-def _node_of_mpdaf(grid: WCS, own: WCS, size: tuple[int, ...], mpdaf: _Affine) -> FloatArray:
+def _node_of_mpdaf(grid: Sky, own: Sky, size: tuple[int, ...], mpdaf: _Affine) -> FloatArray:
     """A node of MPDAF's, (y, x) in spaxels.
 
     MPDAF cuts out of an image the box in RA and Dec that holds the cube and a spaxel more on each side. Its first row
@@ -281,18 +283,18 @@ def _node_of_mpdaf(grid: WCS, own: WCS, size: tuple[int, ...], mpdaf: _Affine) -
 
     Parameters
     ----------
-    grid, own : astropy.wcs.WCS
-        Celestial coordinates of the cube and of the image.
+    grid, own : Sky
+        Coordinates of the cube and of the image.
     size : (int, int)
         The image's (my, mx).
     mpdaf : _Affine
         See `_grid_of_mpdaf`.
     """
     ny, nx = 2 * mpdaf.start
-    longitude, latitude = grid.all_pix2world([-1, -1, nx, nx], [-1, ny, -1, ny], 0)
+    longitude, latitude = grid.wcs.all_pix2world([-1, -1, nx, nx], [-1, ny, -1, ny], 0)
     longitude = longitude[0] + (longitude - longitude[0] + 180) % 360 - 180
     box = np.meshgrid([longitude.min(), longitude.max()], [latitude.min(), latitude.max()])
-    x, y = grid.all_world2pix(*box, 0)
+    x, y = grid.wcs.all_world2pix(*box, 0)
     corners = places(grid, own, y, x) + 0.5
     low = np.maximum(corners.min(axis=(1, 2)).astype(int), 0)
     high = np.minimum(corners.max(axis=(1, 2)).astype(int), np.array(size) - 1)
@@ -449,7 +451,7 @@ def _fast_length(length: int) -> int:
     return -(-length // unit) * unit
 
 
-def nearest_map(path: Path, grid: WCS, shape: tuple[int, int]) -> IntArray:
+def nearest_map(path: Path, grid: Sky, shape: tuple[int, int]) -> IntArray:
     """Put a segmentation map on the cube's grid by nearest neighbour; 0 where the map has no pixel.
 
     Raises
@@ -462,7 +464,7 @@ def nearest_map(path: Path, grid: WCS, shape: tuple[int, int]) -> IntArray:
     if (values < 0).any() or (values != np.round(values)).any() or (values > np.iinfo(np.int32).max).any():
         raise InputError(f'{path.name}: not a segmentation map: labels are whole numbers from 0 (no object) up')
     with readable(path, 'its WCS cannot be used'):
-        there = places(grid, found.wcs, *np.indices(shape))
+        there = places(grid, found.sky, *np.indices(shape))
     inside = _inside(there, values.shape)
     if not inside.any():
         raise InputError(f'{path.name}: does not overlap the cube; correct its WCS, or take it out of SEG')

@@ -14,7 +14,7 @@ from astropy.io import fits
 
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.types import BoolArray, FloatArray, Grid, Measured
-from autospec_lib.output.white_light import PER_WAVELENGTH, flux_unit
+from autospec_lib.output.units import PER_WAVELENGTH, flux_density
 
 NAME = 'marz.fits'
 CGS = 1e20  # fluxes are in units of 1e-20 erg / s / cm2 / Angstrom
@@ -66,32 +66,33 @@ def write(path: Path, entries: Sequence[Entry], wave: FloatArray, grid: Grid) ->
     # Without this card MARZ takes wavelengths to be in air.
     primary.header['VACUUM'] = (grid.medium != 'air', 'wavelengths in vacuum (F: in air)')
     primary.header['ORIGIN'] = 'AutoSpec'
-    more = [fits.ImageHDU(variance, name='VARIANCE'), fits.ImageHDU(angstrom[order], name='WAVELENGTH')]
+    hdus = fits.HDUList([primary])
+    hdus.append(fits.ImageHDU(variance, name='VARIANCE'))
+    hdus.append(fits.ImageHDU(angstrom[order], name='WAVELENGTH'))
+    hdus.append(_fibres(entries, scales))
     with complete_file(path) as temporary:
-        fits.HDUList([primary, *more, _fibres(entries, scales)]).writeto(temporary)
+        hdus.writeto(temporary)
 
 
 def _fibres(entries: Sequence[Entry], scales: FloatArray) -> fits.BinTableHDU:
     """The table of the sources; MARZ expects NAME as text, positions in radians, and 'P' in a one-character column."""
+    from astropy.table import Table
 
-    def text(values: Sequence[str]) -> Any:
-        return np.array([value.encode('ascii', 'replace') for value in values])
-
-    magnitudes = [NO_MAGNITUDE if entry.magnitude is None else entry.magnitude for entry in entries]
-    columns = [
-        ('NAME', text([entry.name for entry in entries]), None),
-        ('RA', np.radians([entry.ra for entry in entries]), 'rad'),
-        ('DEC', np.radians([entry.dec for entry in entries]), 'rad'),
-        ('TYPE', text(['P'] * len(entries)), None),
-        ('MAGNITUDE', np.array(magnitudes), 'mag'),
-        ('COMMENT', text([entry.key for entry in entries]), None),
-        ('SCALE', scales, None),
-    ]
-    made = [
-        fits.Column(name, f'{array.dtype.itemsize}A' if array.dtype.kind == 'S' else 'D', unit, array=array)
-        for name, array, unit in columns
-    ]
-    return fits.BinTableHDU.from_columns(made, name='FIBRES')
+    table = Table(
+        {
+            'NAME': [entry.name.encode('ascii', 'replace') for entry in entries],
+            'RA': np.radians([entry.ra for entry in entries]),
+            'DEC': np.radians([entry.dec for entry in entries]),
+            'TYPE': ['P'] * len(entries),
+            'MAGNITUDE': [NO_MAGNITUDE if entry.magnitude is None else entry.magnitude for entry in entries],
+            'COMMENT': [entry.key for entry in entries],
+            'SCALE': scales,
+        },
+        units={'RA': 'rad', 'DEC': 'rad', 'MAGNITUDE': 'mag'},
+    )
+    hdu = fits.table_to_hdu(table)
+    hdu.name = 'FIBRES'
+    return hdu
 
 
 def _cleaned(spectrum: Measured, angstrom: FloatArray, order: Any) -> tuple[FloatArray, FloatArray, float]:
@@ -99,9 +100,7 @@ def _cleaned(spectrum: Measured, angstrom: FloatArray, order: Any) -> tuple[Floa
     factor = _to_cgs(spectrum.unit, angstrom)
     flux = (spectrum.data * factor)[order]
     variance = None if spectrum.variance is None else (spectrum.variance * factor**2)[order]
-    known = np.isfinite(flux)
-    if variance is not None:
-        known &= np.isfinite(variance) & (variance > 0)
+    known = spectrum.usable[order]
     if not known.any():
         return np.zeros(len(flux)), np.ones(len(flux)), 1.0
     if variance is None:
@@ -113,16 +112,18 @@ def _cleaned(spectrum: Measured, angstrom: FloatArray, order: Any) -> tuple[Floa
 
 def _to_cgs(unit: str, angstrom: FloatArray) -> FloatArray:
     """Factors (nl,) to 1e-20 erg / s / cm2 / Angstrom; 1 if the unit is not a flux density."""
-    parsed = flux_unit(unit)
-    if parsed is None:
+    density = flux_density(unit)
+    if density is None:
         return np.ones(len(angstrom))
     each = units.spectral_density(angstrom * units.Angstrom)
-    return np.asarray(np.full(len(angstrom), 1.0) * parsed.to(PER_WAVELENGTH, np.ones(len(angstrom)), each) * CGS)
+    factors = density.to(PER_WAVELENGTH, np.ones(len(angstrom)), each)
+    return np.asarray(factors) * CGS
 
 
 def _sane(flux: FloatArray) -> float:
     """A power of ten that brings fluxes into the range that MARZ accepts; 1 if they are in it."""
-    highest, lowest, typical = float(flux.max()), float(flux.min()), float(np.median(np.abs(flux)))
+    highest, lowest = float(flux.max()), float(flux.min())
+    typical = float(np.median(np.abs(flux)))
     if highest < HIGHEST and lowest > LOWEST and (typical > FAINTEST or highest == lowest == 0):
         return 1.0
     largest = max(highest / HIGHEST, lowest / LOWEST)
@@ -130,7 +131,10 @@ def _sane(flux: FloatArray) -> float:
 
 
 def _scatter(flux: FloatArray) -> float:
-    """A variance from differences of channels two apart, to which the shape of the spectrum contributes little."""
+    """A variance from differences of channels two apart, to which the shape of the spectrum contributes little.
+
+    It is the square of the noise by DER_SNR (Stoehr et al. 2008, ASP Conf. Ser. 394, 505).
+    """
     if len(flux) < 5:
         return 1.0
     steps = np.abs(2 * flux[2:-2] - flux[:-4] - flux[4:])

@@ -1,32 +1,40 @@
 """Pictures of one source: products -> images, drawn by matplotlib -> JPG files.
 
-pyplot and the user's matplotlib settings are not
-changed and not used: with ``text.usetex`` in ``matplotlibrc``, for example, the underscores in keys would be errors.
+pyplot and the user's matplotlib settings are not changed and not used: with ``text.usetex`` in ``matplotlibrc``, for
+example, the underscores in keys would be errors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib.colors import AsinhNorm, Colormap, Normalize
+from matplotlib.colors import Colormap, Normalize
 from PIL import Image
 
-from autospec_lib.core import keys
+from autospec_lib.core import file_names, keys
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Products
-from autospec_lib.core.statistics import robust_width
-from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Ident, IntArray
-from autospec_lib.output import panels, spectra_plot
-from autospec_lib.output.canvas import DPI
-from autospec_lib.output.colours import LABEL_COLOURS, MASK_COLOURS, NO_VALUE, RESIDUAL_COLOURS
-from autospec_lib.output.kept import Kept
-from autospec_lib.output.panels import Panel, Rows
+from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Ident, Segmap
+from autospec_lib.output.figures import DPI, Kept
+from autospec_lib.output.image_sheet import (
+    LABEL_COLOURS,
+    MASK_COLOURS,
+    NO_VALUE,
+    RESIDUAL_COLOURS,
+    ImageLayout,
+    ImageSheet,
+    Panel,
+    Rows,
+    stretch,
+)
+from autospec_lib.output.spectra_sheet import SpectraLayout, SpectraSheet
 
+# What differs from matplotlib's defaults.
 STYLE = {
     'font.size': 8,
     'axes.linewidth': 0.6,
@@ -70,65 +78,75 @@ def render(products: Products, cutout: Cutout, cmap: str, kept: Kept) -> dict[st
         If matplotlib has no such colour map.
     """
     colours = matplotlib.colormaps.get_cmap(cmap).with_extremes(bad=NO_VALUE)
+    masks = [_mask_panel(key, mask.data) for key, mask in products.masks.items()]
+    maps = [_image_panel(key, image.data, colours) for key, image in products.maps.items()]
     sheets: dict[str, Rows] = {
         'IMAGES': _image_rows(products, colours),
-        'MASKS': [[_mask_panel(key, mask) for key, mask in products.masks.items()]],
-        'XCOR': [[_image_panel(key, m.data, colours) for key, m in products.maps.items()]],
+        'MASKS': [masks],
+        'XCOR': [maps],
         'DEBLEND': [_joint_panels(products, colours)],
     }
-    with ONE_AT_A_TIME, matplotlib.rc_context(_style()):
-        pictures = {key: _sheet(key, rows, cutout, kept) for key, rows in sheets.items() if any(rows)}
+    style: Any = {**matplotlib.rcParamsDefault, **STYLE}  # whatever the user's matplotlibrc says
+    with ONE_AT_A_TIME, matplotlib.rc_context(style):
+        pictures = {key: _images(key, rows, cutout, kept) for key, rows in sheets.items() if any(rows)}
         pictures['SPECTRA'] = _spectra(products, cutout, kept)
-    wanted = keys.pictures(bool(products.maps), bool(products.fitted))
+    wanted = file_names.pictures(bool(products.maps), bool(products.fitted))
     return {key: pictures[key] for key in wanted if key in pictures}
 
 
-def _style() -> Any:
-    """matplotlib's defaults with the changes in `STYLE`, independent of the user's matplotlibrc."""
-    return {**matplotlib.rcParamsDefault, **STYLE}
-
-
-def _sheet(key: str, rows: Rows, cutout: Cutout, kept: Kept) -> Image.Image:
-    layout = panels.Layout.of(rows, cutout)
-    with kept.borrowed(key, layout, panels.Sheet) as sheet:
+def _images(key: str, rows: Rows, cutout: Cutout, kept: Kept) -> Image.Image:
+    with kept.borrowed(key, ImageLayout.of(rows, cutout), ImageSheet) as sheet:
         return sheet.draw(rows, cutout)
 
 
 def _spectra(products: Products, cutout: Cutout, kept: Kept) -> Image.Image:
-    layout = spectra_plot.Layout.of(products, cutout)
-    with kept.borrowed('SPECTRA', layout, spectra_plot.Sheet) as sheet:
+    with kept.borrowed('SPECTRA', SpectraLayout.of(products, cutout), SpectraSheet) as sheet:
         return sheet.draw(products, cutout)
 
 
-def save(pictures: Mapping[str, Image.Image], folder: Path, ident: Ident) -> list[Path]:
+def save(pictures: Mapping[str, Image.Image], folder: Path, ident: Ident) -> None:
     """Write each picture as ``<folder>/<ident>_<KEY>.jpg``, which appears only when it is complete.
+
+    Parameters
+    ----------
+    pictures : mapping of str to Image
+        By their keys, from `render`.
+    folder : Path
+        The folder of the source's pictures, which exists.
+    ident : int or str
+        The source's ID.
 
     Raises
     ------
     OSError
         If the folder cannot be written; no incomplete file is left.
     """
-    written = []
     for key, picture in pictures.items():
-        path = folder / keys.picture(ident, key)
-        with complete_file(path) as temporary:
+        with complete_file(folder / file_names.picture(ident, key)) as temporary:
             picture.save(temporary, 'JPEG', quality=90, dpi=(DPI, DPI))
-        written.append(path)
-    return written
 
 
 def _image_rows(products: Products, colours: Colormap) -> Rows:
     """Images, each with its segmentation map below, then the remaining maps, in the same number of columns."""
     tags = list(products.images)
-    images: list[Panel | None] = [_image_panel(tag, products.images[tag].data, colours) for tag in tags]
-    maps = {key: _label_panel(key, segmap, products.central.get(key, 0)) for key, segmap in products.segmaps.items()}
+    images = [_image_panel(tag, image.data, colours) for tag, image in products.images.items()]
+    maps = {key: _label_panel(key, segmap) for key, segmap in products.segmaps.items()}
     below = [maps.pop(keys.segmap(tag), None) for tag in tags]
+    rows: list[Sequence[Panel | None]] = [images, below]
     rest = list(maps.values())
-    return [images, below, *(rest[k : k + len(tags)] for k in range(0, len(rest), len(tags)))]
+    while rest:
+        rows.append(rest[: len(tags)])
+        rest = rest[len(tags) :]
+    return rows
 
 
 def _image_panel(title: str, values: FloatArray, colours: Colormap) -> Panel:
-    return Panel(title, values, _stretch(values, colours))
+    return Panel(title, values, _look(values, colours))
+
+
+def _look(values: FloatArray, colours: Colormap) -> dict[str, Any]:
+    """A colour scale from just below the background to just below the peak."""
+    return {'norm': stretch(values, (1, 99.7), sigmas=3, share=0.05), 'cmap': colours}
 
 
 def _joint_panels(products: Products, colours: Colormap) -> list[Panel]:
@@ -136,7 +154,7 @@ def _joint_panels(products: Products, colours: Colormap) -> list[Panel]:
     if keys.RESIDUAL not in products.fitted:
         return []
     white, residual = products.white.data, products.fitted[keys.RESIDUAL].data
-    look = _stretch(white, colours)
+    look = _look(white, colours)
     finite = np.abs(residual[np.isfinite(residual)])
     most = float(np.percentile(finite, 99)) if finite.size else 0.0
     around = {'norm': Normalize(-most or -1.0, most or 1.0), 'cmap': RESIDUAL_COLOURS}
@@ -147,26 +165,17 @@ def _joint_panels(products: Products, colours: Colormap) -> list[Panel]:
     ]
 
 
-def _stretch(values: FloatArray, colours: Colormap) -> dict[str, Any]:
-    """A colour scale from just below background to just below the peak; asinh shows faint outskirts and the core."""
-    finite = values[np.isfinite(values)]
-    if finite.size == 0:
-        return {'norm': Normalize(0, 1), 'cmap': colours}
-    low, middle, high = np.percentile(finite, [1, 50, 99.7])
-    noise = float(robust_width(finite - middle))
-    width = max(3 * noise, 0.05 * (high - low))
-    if not high > low or not width > 0:
-        return {'norm': Normalize(low - 1, high + 1), 'cmap': colours}
-    return {'norm': AsinhNorm(linear_width=width, vmin=low, vmax=high), 'cmap': colours}
-
-
-def _label_panel(key: str, segmap: IntArray, central: int) -> Panel:
-    """One colour for each label; the background is dark, and the object ``central`` always has the same colour."""
-    labels = np.unique(segmap[(segmap > 0) & (segmap != central)])
-    others = LABEL_COLOURS.N - 2
-    shown = np.where(segmap > 0, 2 + np.searchsorted(labels, segmap) % others, 0)
-    shown = np.where((segmap == central) & (segmap > 0), 1, shown)
-    return Panel(key, shown, {'norm': Normalize(-0.5, LABEL_COLOURS.N - 0.5), 'cmap': LABEL_COLOURS})
+def _label_panel(key: str, product: Segmap) -> Panel:
+    """One colour for each label; the background is dark, and the central object always has the same colour."""
+    segmap = product.data
+    inside = segmap > 0
+    central = inside & (segmap == product.central)
+    others = np.unique(segmap[inside & ~central])
+    numbers = np.searchsorted(others, segmap)
+    shown = np.where(inside, 2 + numbers % (LABEL_COLOURS.N - 2), 0)
+    shown[central] = 1
+    scale = Normalize(-0.5, LABEL_COLOURS.N - 0.5)
+    return Panel(key, shown, {'norm': scale, 'cmap': LABEL_COLOURS})
 
 
 def _mask_panel(key: str, mask: BoolArray) -> Panel:

@@ -1,36 +1,56 @@
-"""Products -> MPDAF Source FITS file, which appears under its name only when it is complete.
+"""Source files: products -> a file in the format of MPDAF's Source, and back.
 
-Cards that every file has are written in `_primary`. Cards on the results of a step are in ``facts`` of its products.
+Nothing else opens such a file, or knows how its extensions are named: SPE_, IMA_ or CUB_, the product's key, and _DATA,
+or _STAT for its variance. What an extension holds stands in its cards (`ABOUT`). Cards that every file has are written
+in `_primary`; those on the results of a step are the ``facts`` of its products.
 """
 
 from __future__ import annotations
 
 import datetime
 import io
-import re
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy import units
 from astropy.io import fits
+from astropy.wcs import WCS
+from astropy.wcs.utils import proj_plane_pixel_scales
 from numpy.typing import NDArray
 
 from autospec_lib import __version__
 from autospec_lib.core.atomic import complete_file
-from autospec_lib.core.products import Products
-from autospec_lib.core.types import Cutout, FloatArray, Grid, Ident, Measured, Target
+from autospec_lib.core.products import Group, Kind, Products, Spectrum
+from autospec_lib.core.types import Cutout, FloatArray, Grid, Ident, Mask, Measured, Product, Segmap, Target, Voxels
+from autospec_lib.output.units import to_power
 
 FORMAT = '0.6'  # of MPDAF's Source files
+LAYOUT = 2  # counts up when files written before cannot be read back
 BLOCK = 2880  # bytes; FITS files grow in whole blocks
 BITPIX = {'f4': -32, 'f8': -64, 'i4': 32, 'u1': 8}
 SINGLE = np.finfo(np.float32)
 SIZE_CARD = 'NBYTES'
 CHANNEL = 'CHANNEL'  # type of an axis that counts channels, because no cards describe its wavelengths
-PLUS = re.compile(r'^10\*\*(?=\d)')
+NAME_STARTS = {1: 'SPE', 2: 'IMA', 3: 'CUB'}  # of the names of extensions, by their number of axes
+GROUP_CARD = 'PRODUCT'
+# Cards on the product in an extension: its attribute, and a comment.
+ABOUT = {
+    'SPECTAG': ('tag', 'what weights it, or what it is the sum of'),
+    'SPECKIND': ('kind', ''),
+    'SKYSUB': ('sky_subtracted', 'sky subtracted'),
+    'CONTSUB': ('continuum_subtracted', 'continuum subtracted'),
+    'APERTURE': ('radius', '[arcsec] radius'),
+    'CENTRAL': ('central', 'label of the source, 0: none'),
+}
+# The type of the products of a group, and of their data; the others are `Measured` in double precision.
+PRODUCT_TYPES: dict[Group, tuple[type[Product], Any]] = {
+    Group.SPECTRUM: (Spectrum, float),
+    Group.SEGMAP: (Segmap, np.int32),
+    Group.MASK: (Mask, bool),
+}
 
 
 def write_source(path: Path, products: Products, cutout: Cutout, origin: Mapping[str, str]) -> None:
@@ -41,7 +61,7 @@ def write_source(path: Path, products: Products, cutout: Cutout, origin: Mapping
     path : Path
         The final name; its folder exists.
     products : Products
-        What to write (see `selection.select`).
+        What to write (see `Products.select`).
     cutout : Cutout
         Gives target, coordinates and units.
     origin : mapping of str to str
@@ -65,6 +85,17 @@ def write_source(path: Path, products: Products, cutout: Cutout, origin: Mapping
         file.write(primary.tostring().encode('ascii'))
 
 
+def read_header(path: Path) -> fits.Header:
+    """The primary header of a source's file.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it is not a FITS file.
+    """
+    return fits.getheader(path)
+
+
 def is_whole(path: Path, header: fits.Header) -> bool:
     """Whether a source's file has the length that it had when it was written.
 
@@ -73,22 +104,113 @@ def is_whole(path: Path, header: fits.Header) -> bool:
     path : Path
         The file.
     header : fits.Header
-        Its primary header. If it does not hold the size, the file must end at the end of its last extension.
+        Its primary header.
     """
-    size = path.stat().st_size
-    if SIZE_CARD in header:
-        return bool(header[SIZE_CARD] == size)
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # astropy warns of truncated files
-        with fits.open(path) as hdus:
-            last = hdus[-1].fileinfo()
-    return bool(last['datLoc'] + last['datSpan'] == size)
+    return bool(header.get(SIZE_CARD) == path.stat().st_size)
+
+
+def read(path: Path, last: Group = Group.CUBE) -> Products:
+    """The products in a source's file, without the weights of spectra.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    last : Group
+        Groups behind this one are not read.
+
+    Raises
+    ------
+    OSError, KeyError, ValueError
+        If it is not a file of AutoSpec, or one of an earlier `LAYOUT`, whose extensions do not say what they hold.
+    """
+    groups = [*Group][: [*Group].index(last) + 1]
+    table: dict[Group, dict[str, Any]] = {group: {} for group in groups}
+    with fits.open(path, memmap=False) as hdus:
+        header = _own_header(path, hdus)
+        for hdu in hdus:
+            key, part = hdu.name[4:-5], hdu.name[-5:]
+            if part == '_DATA':
+                group = Group(hdu.header[GROUP_CARD])
+                if group not in groups:
+                    break
+                table[group][key] = _product(group, hdu)
+            elif part == '_STAT':
+                table[group][key] = replace(table[group][key], variance=hdu.data.astype(float))
+    notes = tuple(header[f'NOTE{number}'] for number in range(1, header['NNOTES'] + 1))
+    return Products(table, header['REFSPEC'], notes, _facts(header))
+
+
+def _product(group: Group, hdu: fits.ImageHDU) -> Product:
+    """The product in an extension, without its variance."""
+    attributes = {attribute: hdu.header[card] for card, (attribute, _) in ABOUT.items() if card in hdu.header}
+    if 'kind' in attributes:
+        attributes['kind'] = Kind(attributes['kind'])
+    product_type, dtype = PRODUCT_TYPES.get(group, (Measured, float))
+    return product_type(hdu.data.astype(dtype), None, hdu.header['BUNIT'], **attributes)
+
+
+def read_cutout(path: Path) -> Cutout:
+    """The cut-out that a source's file is from, without its voxels.
+
+    It has the target, wavelengths and units; the position and the size of pixels if the file has images.
+
+    Raises
+    ------
+    OSError, KeyError, ValueError
+        If it is not a file of AutoSpec.
+    """
+    with fits.open(path, memmap=False) as hdus:
+        header = _own_header(path, hdus)
+        axis = hdus[f'SPE_{header["REFSPEC"]}_DATA'].header
+        wave, unit = _wavelengths(axis, hdus)
+        image = next((hdu.header for hdu in hdus if hdu.name.startswith('IMA_')), None)
+    centre, pixel = (0.0, 0.0), (1.0, 1.0)
+    if image is not None:
+        sky = WCS(image).celestial
+        x, y = sky.all_world2pix(header['RA'], header['DEC'], 0)
+        width, height = proj_plane_pixel_scales(sky) * 3600
+        centre, pixel = (float(y), float(x)), (float(height), float(width))
+    return Cutout(
+        target=Target(header['ID'], header['RA'], header['DEC'], 0.0),
+        voxels=Voxels(np.zeros((len(wave), 0, 0))),
+        wave=wave,
+        centre=centre,
+        pixel=pixel,
+        grid=Grid({}, {}, unit=axis['BUNIT'], wave_unit=unit),
+    )
+
+
+def _own_header(path: Path, hdus: fits.HDUList) -> fits.Header:
+    header = hdus[0].header
+    if header['EXT'] != 'AutoSpec':
+        raise ValueError(f'{path}: not written by AutoSpec')
+    return header
+
+
+def _facts(header: fits.Header) -> dict[str, tuple[Any, str]]:
+    """The cards between those that every file has."""
+    cards = [*header]
+    between = cards[cards.index('FORMAT') + 1 : cards.index('NNOTES')]
+    return {card: (header[card], header.comments[card]) for card in between if card != SIZE_CARD}
+
+
+def _wavelengths(axis: fits.Header, hdus: fits.HDUList) -> tuple[FloatArray, str]:
+    """The wavelengths of a spectrum and their unit, from the table beside it if its axis counts channels."""
+    if axis['CTYPE1'] == CHANNEL:
+        table = hdus['TAB_WAVE']
+        return table.data['WAVE'].astype(float), str(table.columns['WAVE'].unit)
+    spectral, unit = WCS(axis, naxis=1), axis['CUNIT1']
+    wave = spectral.wcs_pix2world(np.arange(axis['NAXIS1']), 0)[0]
+    return wave * spectral.wcs.cunit[0].to(unit), unit
 
 
 def _primary(products: Products, target: Target, origin: Mapping[str, str]) -> fits.Header:
-    now = datetime.datetime.now().isoformat(sep=' ')
-    header = fits.Header()
-    cards: list[tuple[str, Any, str]] = [
+    facts = [
+        (card, printable(value) if isinstance(value, str) else value, comment)
+        for card, (value, comment) in products.facts.items()
+    ]
+    cards = [
         ('ID', *ident_card(target.id)),
         ('RA', round(target.ra, 7), 'RA u.degree %.7f'),
         ('DEC', round(target.dec, 7), 'DEC u.degree %.7f'),
@@ -100,16 +222,15 @@ def _primary(products: Products, target: Target, origin: Mapping[str, str]) -> f
         ('EXT_V', f'v.{__version__}', 'version of the extraction software'),
         ('AUTH', 'AutoSpec developers', 'author of extraction software'),
         ('SRC_V', '', 'version of the source'),
-        ('DATE', now, 'Creation date'),
+        ('DATE', datetime.datetime.now().isoformat(sep=' '), 'Creation date'),
         ('AUTHOR', 'MPDAF', 'Origin of the file format'),
         ('FORMAT', FORMAT, 'Version of the Source format'),
-        *((key, _card_value(value), comment) for key, (value, comment) in products.facts.items()),
+        *facts,
         (SIZE_CARD, 0, 'length of this file in bytes'),
         ('NNOTES', len(products.notes), 'fall-backs and warnings: NOTE1, NOTE2, ...'),
         *((f'NOTE{number}', printable(note), '') for number, note in enumerate(products.notes, 1)),
     ]
-    header.extend(cards)
-    return header
+    return fits.Header(cards)
 
 
 def ident_card(ident: Ident) -> tuple[int | str, str]:
@@ -117,10 +238,6 @@ def ident_card(ident: Ident) -> tuple[int | str, str]:
     if isinstance(ident, int):
         return ident, 'object ID %d'
     return printable(ident), 'object ID %s'
-
-
-def _card_value(value: Any) -> Any:
-    return printable(value) if isinstance(value, str) else value
 
 
 def printable(text: str) -> str:
@@ -132,26 +249,10 @@ def _redshift(z: float | None) -> bytes:
     """The catalogue's redshift as MPDAF's table Z, or nothing where there is none."""
     if z is None:
         return b''
-    columns = [fits.Column(name='Z_DESC', format='20A', array=np.array(['CATALOG']))]
-    columns += [fits.Column(name=name, format='D', array=np.array([z])) for name in ('Z', 'Z_MIN', 'Z_MAX')]
+    columns = [fits.Column('Z_DESC', '20A', array=np.array(['CATALOG']))]
+    for name in ('Z', 'Z_MIN', 'Z_MAX'):
+        columns.append(fits.Column(name, 'D', array=np.array([z])))
     return _table(fits.BinTableHDU.from_columns(columns, name='Z'))
-
-
-def _extensions(products: Products, grid: Grid) -> Iterator[bytes]:
-    """All extensions in the order of v1.1.2: spectra, images, segmentation maps, masks, maps, cubes."""
-    for key, spectrum in products.spectra.items():
-        yield from _measured(f'SPE_{key}', spectrum, grid.spectral)
-    for key, image in (products.images | products.fitted).items():
-        yield from _measured(f'IMA_{key}', image, grid.sky)
-    for key, segmap in products.segmaps.items():
-        yield _extension(f'IMA_{key}_DATA', segmap.astype('>i4'), grid.sky, '')
-    for key, mask in products.masks.items():
-        yield _extension(f'IMA_{key}_DATA', mask.astype('u1'), grid.sky, '')
-    for key, image in products.maps.items():
-        yield from _measured(f'IMA_{key}', image, grid.sky)
-    axis = {card[:-1] + '3' if card.endswith('1') else card: value for card, value in grid.spectral.items()}
-    for key, cube in products.cubes.items():
-        yield from _measured(f'CUB_{key}', cube, {**grid.sky, **axis, 'WCSAXES': 3})
 
 
 def _wave_table(cutout: Cutout) -> bytes:
@@ -172,57 +273,63 @@ def _table(table: fits.BinTableHDU) -> bytes:
     return file.getvalue()[BLOCK:]
 
 
-def _measured(name: str, values: Measured, wcs: Mapping[str, Any]) -> Iterator[bytes]:
-    yield _extension(f'{name}_DATA', stored(values.data), wcs, values.unit)
-    if values.variance is not None:
-        yield _extension(f'{name}_STAT', stored(values.variance), wcs, squared(values.unit))
+def _extensions(products: Products, grid: Grid) -> Iterator[bytes]:
+    """All extensions in the order of v1.1.2: spectra, images, segmentation maps, masks, maps, cubes."""
+    axis = {card[:-1] + '3' if card.endswith('1') else card: value for card, value in grid.spectral.items()}
+    coordinates = {1: grid.spectral, 2: grid.sky, 3: {**grid.sky, **axis, 'WCSAXES': 3}}
+    for group, key, product in products:
+        axes = product.data.ndim
+        name, wcs = f'{NAME_STARTS[axes]}_{key}', coordinates[axes].items()
+        unit = ('BUNIT', to_power(product.unit, product.power))
+        cards = [*wcs, unit, (GROUP_CARD, group.value), *about(product)]
+        yield _extension(f'{name}_DATA', stored(product.data), cards)
+        if product.variance is not None:
+            unit = ('BUNIT', to_power(product.unit, 2 * product.power))
+            yield _extension(f'{name}_STAT', stored(product.variance), [*wcs, unit])
 
 
-def stored(values: FloatArray) -> NDArray[Any]:
-    """Single precision as in v1.1.2, but double if a value would become infinite or lose digits near zero."""
+def about(product: Product) -> Iterator[tuple[str, Any, str]]:
+    """The cards on a product: keyword, value and comment."""
+    for card, (attribute, comment) in ABOUT.items():
+        value = getattr(product, attribute, None)
+        if value is not None:
+            yield card, value.value if isinstance(value, Kind) else value, comment
+
+
+def stored(values: NDArray[Any]) -> NDArray[Any]:
+    """The values in the type in which they are stored.
+
+    Masks are bytes, segmentation maps integers of four bytes. Other numbers are in single precision as in v1.1.2, but
+    in double if a value would become infinite or lose digits near zero.
+    """
+    if values.dtype.kind != 'f':
+        return values.astype('u1' if values.dtype.kind == 'b' else '>i4')
     size = np.abs(values[np.isfinite(values) & (values != 0)])
     fits_single = size.size == 0 or (size.min() >= SINGLE.tiny and size.max() <= SINGLE.max)
     return values.astype('>f4' if fits_single else '>f8')
 
 
-@lru_cache(maxsize=64)
-def squared(unit: str) -> str:
-    """The unit of the variance of values with this unit, as FITS writes it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        try:
-            # MPDAF replaces the asterisks by blanks, and reads 10 +32 as a power of ten but not 10 32.
-            return PLUS.sub('10**+', str((units.Unit(unit) ** 2).to_string('fits')))
-        except (ValueError, TypeError):  # not a unit, or one that FITS cannot write
-            return f'({unit})**2'
-
-
-def _extension(name: str, array: NDArray[Any], wcs: Mapping[str, Any], unit: str) -> bytes:
+def _extension(name: str, array: NDArray[Any], cards: Iterable[tuple[Any, ...]]) -> bytes:
     """Header and data of one image extension, each filled up to whole FITS blocks.
 
     astropy would use half of AutoSpec's time to format and verify the same few cards for 40 extensions of each source;
     so each card is formatted by astropy once and kept.
     """
-    cards = {
-        'XTENSION': 'IMAGE',
-        'BITPIX': BITPIX[array.dtype.str[1:]],
-        'NAXIS': array.ndim,
-        **{f'NAXIS{axis}': length for axis, length in enumerate(reversed(array.shape), 1)},
-        'PCOUNT': 0,
-        'GCOUNT': 1,
-        'EXTNAME': name,
-        **wcs,
-        'BUNIT': unit,
-    }
-    header = ''.join(_card(keyword, value) for keyword, value in cards.items()) + f'{"END":80}'
+    first = [
+        ('XTENSION', 'IMAGE'),
+        ('BITPIX', BITPIX[array.dtype.str[1:]]),
+        ('NAXIS', array.ndim),
+        *((f'NAXIS{axis}', length) for axis, length in enumerate(reversed(array.shape), 1)),
+        ('PCOUNT', 0),
+        ('GCOUNT', 1),
+        ('EXTNAME', name),
+    ]
+    header = ''.join(_card(*card) for card in (*first, *cards)) + f'{"END":80}'
     data = array.tobytes()
-    return header.encode('ascii').ljust(_blocks(len(header)), b' ') + data.ljust(_blocks(len(data)), b'\0')
+    blanks, zeros = b' ' * (-len(header) % BLOCK), b'\0' * (-len(data) % BLOCK)
+    return header.encode('ascii') + blanks + data + zeros
 
 
 @lru_cache(maxsize=4096)
-def _card(keyword: str, value: Any) -> str:
-    return str(fits.Card(keyword, value))
-
-
-def _blocks(size: int) -> int:
-    return -(-size // BLOCK) * BLOCK
+def _card(keyword: str, value: Any, comment: str = '') -> str:
+    return str(fits.Card(keyword, value, comment))

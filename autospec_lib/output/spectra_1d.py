@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from numpy.typing import NDArray
 
 from autospec_lib import __version__
-from autospec_lib.core import keys
+from autospec_lib.core import file_names
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Products, Spectrum
 from autospec_lib.core.types import Cutout, Ident
-from autospec_lib.output.source_file import BLOCK, ident_card, printable, stored
-from autospec_lib.output.summary_columns import main_spectra
+from autospec_lib.output.source_file import BLOCK, about, ident_card, printable, stored
 
 FOLDER = 'spectra'
 COMMENT = 'source of AutoSpec'  # the comment of the card OBJECT, by which AutoSpec recognises its own files
+FORMATS = {'f4': 'E', 'f8': 'D', 'b1': 'L'}  # of columns in FITS
 AXIS = {'CRPIX1', 'CRVAL1', 'CDELT1', 'CUNIT1', 'CTYPE1'}  # left out: the table has the wavelengths
 
 
-def names(ident: Ident, found: Iterable[str]) -> list[str]:
-    """The names of a source's files for spectra with these keys."""
-    return [f'{keys.file_stem(ident)}_{key}.fits' for key in found]
+def names(ident: Ident, keys: Iterable[str]) -> list[str]:
+    """The names of a source's files.
+
+    Parameters
+    ----------
+    ident : int or str
+        The source's ID.
+    keys : iterable of str
+        The short keys of the spectra.
+    """
+    return [f'{file_names.file_stem(ident)}_{key}.fits' for key in keys]
 
 
-def write(folder: Path, products: Products, cutout: Cutout, apertures: Mapping[str, float]) -> None:
+def write(folder: Path, products: Products, cutout: Cutout) -> None:
     """Write one file for each main spectrum, each of which appears under its name when it is complete.
 
     The first table holds wavelength, flux, uncertainty (1 sigma; none where the cube has no variance) and mask (True
@@ -42,26 +51,31 @@ def write(folder: Path, products: Products, cutout: Cutout, apertures: Mapping[s
         The products that are written.
     cutout : Cutout
         Gives target, wavelengths and units.
-    apertures : mapping of str to float
-        Radii in arcsec of apertures, by the tags of their sums.
 
     Raises
     ------
     OSError
         If they cannot be written.
     """
-    spectra = main_spectra(products)
+    spectra = products.main_spectra
     cards = [*_source(products, cutout)]
     primary = fits.PrimaryHDU(header=fits.Header(cards))
     for name, spectrum in zip(names(cutout.target.id, spectra), spectra.values(), strict=True):
         table = _table(spectrum, cutout)
-        table.header.extend([*cards, *_spectrum(spectrum, cutout, apertures)])
+        table.header.extend([*cards, *_spectrum(spectrum, cutout)])
         with complete_file(folder / name) as path:
             fits.HDUList([primary, table]).writeto(path)
 
 
-def remove(folder: Path, ident: Ident, kept: Iterable[str] = ()) -> None:
-    """Remove a source's files except those with these names; similarly named files of other programs stay.
+def remove(folder: Path, ident: Ident) -> None:
+    """Remove a source's files; similarly named files of other programs stay.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of the files.
+    ident : int or str
+        The source's ID.
 
     Raises
     ------
@@ -69,8 +83,8 @@ def remove(folder: Path, ident: Ident, kept: Iterable[str] = ()) -> None:
         If one cannot be removed.
     """
     own = str(fits.Card('OBJECT', printable(str(ident)), COMMENT)).encode()
-    for path in folder.glob(f'{glob.escape(keys.file_stem(ident))}_*.fits'):
-        if path.name not in kept and own in _first_block(path):
+    for path in folder.glob(f'{glob.escape(file_names.file_stem(ident))}_*.fits'):
+        if own in _first_block(path):
             path.unlink()
 
 
@@ -81,27 +95,26 @@ def _first_block(path: Path) -> bytes:
 
 def _table(spectrum: Spectrum, cutout: Cutout) -> fits.BinTableHDU:
     flux = stored(spectrum.data)
-    bad = ~np.isfinite(spectrum.data)
-    columns = [
-        fits.Column('wavelength', 'D', cutout.grid.wave_unit, array=cutout.wave),
-        fits.Column('flux', _format(flux), spectrum.unit or None, array=flux),
+    medium = f'wavelength in {cutout.grid.medium}' if cutout.grid.medium else 'wavelength'
+    columns: list[tuple[str, NDArray[Any], str, str]] = [
+        ('wavelength', cutout.wave, cutout.grid.wave_unit, medium),
+        ('flux', flux, spectrum.unit, 'flux'),
     ]
     if spectrum.variance is not None:
         sigma = stored(np.sqrt(spectrum.variance))
-        bad = bad | ~np.isfinite(sigma)
-        columns.append(fits.Column('uncertainty', _format(sigma), spectrum.unit or None, array=sigma))
-    columns.append(fits.Column('mask', 'L', array=bad))
-    table = fits.BinTableHDU.from_columns(columns, name='SPECTRUM')
-    medium = f'wavelength in {cutout.grid.medium}' if cutout.grid.medium else 'wavelength'
-    words = {'wavelength': medium, 'flux': 'flux', 'uncertainty': '1 sigma', 'mask': 'bad'}
-    for number, column in enumerate(columns, 1):
-        table.header[f'TCOMM{number}'] = words[column.name]
+        columns.append(('uncertainty', sigma, spectrum.unit, '1 sigma'))
+    columns.append(('mask', ~spectrum.usable, '', 'bad'))
+    table = fits.BinTableHDU.from_columns(
+        [
+            fits.Column(name, FORMATS[values.dtype.str[1:]], unit or None, array=values)
+            for name, values, unit, _ in columns
+        ],
+        name='SPECTRUM',
+    )
+    for number, (*_, comment) in enumerate(columns, 1):
+        table.header[f'TCOMM{number}'] = comment
     table.header['TUCD1'] = 'em.wl'
     return table
-
-
-def _format(values: Any) -> str:
-    return 'D' if values.dtype.itemsize == 8 else 'E'
 
 
 def _source(products: Products, cutout: Cutout) -> Iterator[tuple[str, Any, str]]:
@@ -119,17 +132,14 @@ def _source(products: Products, cutout: Cutout) -> Iterator[tuple[str, Any, str]
             yield card, *products.facts[card]
 
 
-def _spectrum(spectrum: Spectrum, cutout: Cutout, apertures: Mapping[str, float]) -> Iterator[tuple[str, Any, str]]:
+def _spectrum(spectrum: Spectrum, cutout: Cutout) -> Iterator[tuple[str, Any, str]]:
     """Cards on one spectrum."""
     yield 'SPECTRUM', spectrum.key, "key in the source's file"
-    yield 'SPECKIND', spectrum.kind.value, ''
-    if spectrum.tag in apertures:
-        yield 'APERTURE', apertures[spectrum.tag], '[arcsec] radius'
+    yield from about(spectrum)
     if spectrum.weights is not None:
         number = int((spectrum.weights > 0).sum())
         yield 'NPIX', number, 'spaxels it is from'
         yield 'AREA', float(f'{number * cutout.pixel[0] * cutout.pixel[1]:.6g}'), '[arcsec2] their area'
-    yield 'SKYSUB', spectrum.sky_subtracted, 'sky subtracted'
     yield 'AIRORVAC', cutout.grid.medium or 'unknown', 'wavelengths in air or vacuum'
     for card, value in cutout.grid.spectral.items():
         if card not in AXIS:

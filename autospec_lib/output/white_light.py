@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from astropy import constants, units
 
 from autospec_lib.core.types import BoolArray, FloatArray
+from autospec_lib.output.units import PER_WAVELENGTH, flux_density
 
 AB_ZERO = units.Jy * 3631  # flux density of magnitude 0
-PER_WAVELENGTH, PER_FREQUENCY = units.Unit('erg s-1 cm-2 Angstrom-1'), units.Jy
 WIDTH = float(np.sqrt(8 * np.log(2)))  # FWHM of a Gaussian of unit standard deviation
 LARGEST = 0.5  # largest FWHM in units of the image's width; wider sources leave no background in the image
 ITERATIONS = 100
-
-
-def flux_unit(text: str) -> units.UnitBase | None:
-    """The unit of a flux density; None if the text is not one."""
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        try:
-            unit = units.Unit(text)
-        except (ValueError, TypeError):
-            return None
-    known = isinstance(unit, units.UnitBase) and any(map(unit.is_equivalent, (PER_WAVELENGTH, PER_FREQUENCY)))
-    return unit if known else None
 
 
 def ab_magnitude(flux: FloatArray, unit: str, wave: FloatArray, wave_unit: str) -> float | None:
@@ -50,14 +36,14 @@ def ab_magnitude(flux: FloatArray, unit: str, wave: FloatArray, wave_unit: str) 
     float or None
         None where the unit is no flux density, or the mean flux is not positive.
     """
-    parsed, known = flux_unit(unit), np.isfinite(flux)
-    if parsed is None or not known.any():
+    density, known = flux_density(unit), np.isfinite(flux)
+    if density is None or not known.any():
         return None
     widths = np.abs(np.gradient(wave))[known] if len(wave) > 1 else np.ones(1)
-    mean = float(np.average(flux[known], weights=widths)) * parsed
+    mean = float(np.average(flux[known], weights=widths)) * density
     if not 0 < mean.value < np.inf:
         return None
-    if parsed.is_equivalent(PER_WAVELENGTH):
+    if density.is_equivalent(PER_WAVELENGTH):
         pivot = np.average(wave[known] ** -2.0, weights=widths) ** -0.5 * units.Unit(wave_unit)
         mean = mean * pivot**2 / constants.c
     ratio = float((mean / AB_ZERO).to_value(''))
@@ -101,14 +87,14 @@ def fwhm(image: FloatArray, usable: BoolArray, centre: tuple[float, float], pixe
         if not 0 < total < np.inf:
             return None
         shift = (away * weight).sum(axis=1) / total
-        found = 2 * ((away * weight) @ away.T / total - np.outer(shift, shift))
+        fitted = 2 * ((away * weight) @ away.T / total - np.outer(shift, shift))
         middle = middle + 2 * shift
-        if not np.isfinite(found).all():
+        if not np.isfinite(fitted).all():
             return None
-        least, most = np.linalg.eigvalsh(found)
+        least, most = np.linalg.eigvalsh(fitted)
         if least < smallest or most > largest or (middle**2).sum() > most:
             return None
-        if np.abs(found - moments).max() < 1e-5 * most:
-            return WIDTH * float(np.linalg.det(found) ** 0.25)
-        moments = found
+        if np.abs(fitted - moments).max() < 1e-5 * most:
+            return WIDTH * float(np.linalg.det(fitted) ** 0.25)
+        moments = fitted
     return None

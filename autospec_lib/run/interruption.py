@@ -46,8 +46,7 @@ class Interruption:
         try:
             yield
         finally:
-            if hasattr(signal, 'setitimer'):
-                signal.setitimer(signal.ITIMER_REAL, 0)
+            _set_alarm(0)
             for number, handler in before.items():
                 # After an interruption, the program is about to end; a further signal would only change its exit code.
                 signal.signal(number, signal.SIG_IGN if self.requested else handler or signal.SIG_DFL)
@@ -68,8 +67,7 @@ class Interruption:
     def _received(self, _number: int, _frame: FrameType | None) -> None:
         if self._begun and not self.requested:
             self.requested = True
-            if hasattr(signal, 'setitimer'):
-                signal.setitimer(signal.ITIMER_REAL, DEADLINE)
+            _set_alarm(DEADLINE)
             if self._raise:
                 raise KeyboardInterrupt
             return
@@ -80,6 +78,12 @@ class Interruption:
         with suppress(OSError, AttributeError, ValueError):
             os.write(sys.__stderr__.fileno(), f'{self._last_words()}\n'.encode(errors='replace'))  # type: ignore[union-attr]
         os._exit(EXIT)
+
+
+def _set_alarm(seconds: float) -> None:
+    """Have a signal sent after some time, 0 for none."""
+    if hasattr(signal, 'setitimer'):
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 @contextmanager

@@ -1,28 +1,63 @@
-"""The job: parameters, cube and settings that all sources of a run share."""
+"""The job: what all sources of a run share, read and checked before the first source."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import hashlib
+import logging
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from autospec_lib import __version__
+from autospec_lib.config import conflicts, sextractor
 from autospec_lib.config.params import Params
-from autospec_lib.core import keys
+from autospec_lib.core import file_names, keys
+from autospec_lib.core.errors import InputError, collected, near
+from autospec_lib.core.products import Group
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 from autospec_lib.core.types import Ident, Target
-from autospec_lib.inputs.cubes.cube import OpenCube
+from autospec_lib.inputs import catalogue, images, psf
+from autospec_lib.inputs import cube as cutouts
+from autospec_lib.inputs.cube import OpenCube, open_cube
 from autospec_lib.output import spectra_1d
-from autospec_lib.output.kept import Kept
-from autospec_lib.output.selection import Wanted
+from autospec_lib.output.figures import Kept
+from autospec_lib.output.report import page
+from autospec_lib.run import output_folder
+
+# Parameters that do not change the content of a source's file or plots. CMAP is not among them: it changes plots.
+IRRELEVANT = {
+    *('output', 'pre_out', 'catalog', 'mode', 'size', 'ref'),
+    *('plots', 'report', 'out_1d', 'marz', 'cores', 'warnings'),
+}
 
 
 @dataclass(frozen=True)
 class Job:
-    """What all sources of a run share. With ``resume``, sources that are complete already are kept.
+    """What all sources of a run share.
 
-    ``catalogue`` holds all its rows, including those that this run does not extract; ``taken`` is one line on which
-    columns were read as what. ``sources`` are the pixel positions of all rows for the joint extraction, empty if it is
-    off. ``kept`` are the figures that this process reuses for plots.
+    Attributes
+    ----------
+    folder : Path
+        The working folder.
+    params : Params
+        The parameters.
+    segmentation : SegmentationSettings
+        How to segment images.
+    cube : OpenCube
+        The cube, with the images and maps on its grid.
+    fingerprint : str
+        The part of a source's fingerprint that all share, see `resume`.
+    resume : bool
+        Whether sources that are complete already are kept.
+    sources : mapping of int or str to (float, float)
+        Pixel positions (y, x) of all rows of the catalogue for the joint extraction; empty if it is off.
+    catalogue : tuple of Target
+        All rows, including those that this run does not extract.
+    columns : str
+        One line on which columns of the catalogue were read as what.
+    kept : Kept
+        The figures that this process reuses for plots.
     """
 
     folder: Path
@@ -33,7 +68,7 @@ class Job:
     resume: bool = False
     sources: Mapping[Ident, tuple[float, float]] = field(default_factory=dict)
     catalogue: tuple[Target, ...] = ()
-    taken: str = ''
+    columns: str = ''
     kept: Kept = field(default_factory=Kept, compare=False, repr=False)
 
     @property
@@ -43,15 +78,23 @@ class Job:
 
     def path(self, target: Target) -> Path:
         """The path of a source's file."""
-        return self.output / f'{self.params.pre_out}{keys.file_stem(target.id)}.fits'
+        return self.output / f'{self.params.pre_out}{file_names.file_stem(target.id)}.fits'
 
     def picture(self, target: Target, key: str) -> Path:
-        """The path of one of a source's plots."""
-        return self.output / 'images' / keys.file_stem(target.id) / keys.picture(target.id, key)
+        """The path of a plot.
+
+        Parameters
+        ----------
+        target : Target
+            The source.
+        key : str
+            Which of `file_names.PICTURES`.
+        """
+        return self.output / 'images' / file_names.file_stem(target.id) / file_names.picture(target.id, key)
 
     def data(self, target: Target) -> Path:
         """The path of the report's file on a source."""
-        return self.output / keys.REPORT / 'data' / keys.report_data(target.id)
+        return self.output / file_names.REPORT / 'data' / file_names.report_data(target.id)
 
     @property
     def spectra(self) -> Path:
@@ -59,21 +102,29 @@ class Job:
         return self.output / spectra_1d.FOLDER
 
     @property
+    def inputs(self) -> list[Path]:
+        """The files that the results are made from, except ``param.py``."""
+        params = self.params
+        names = dict.fromkeys((params.datacube, params.catalog, *params.img, *params.seg, 'default.sex'))
+        return [*(self.folder / name for name in names if name), *self.cube.beside]
+
+    @property
     def prefix(self) -> str:
         """The prefix of AutoSpec's own names: the user's choice, else the instrument's."""
         return self.params.prefix or self.cube.instrument.prefix
 
-    def apertures(self, target: Target) -> dict[str, float]:
-        """The radii of a source's apertures in arcsec, by the tags of their sums."""
-        # If two radii have the same tag, the radius in APER is used.
-        radii = (*([] if target.aper is None else [target.aper]), *self.params.aper)
-        return {keys.prefixed(keys.aperture(radius), self.prefix): radius for radius in radii}
-
     @property
-    def wanted(self) -> Wanted:
-        """Which products go into the files."""
+    def written(self) -> set[Group]:
+        """The groups of products that go into the files."""
         params = self.params
-        return Wanted(params.out_spec, params.out_img, params.out_seg, params.out_mask, params.out_xcor)
+        switches = {
+            Group.IMAGE: params.out_img,
+            Group.FITTED: params.out_img,
+            Group.SEGMAP: params.out_seg,
+            Group.MASK: params.out_mask,
+            Group.MAP: params.out_xcor,
+        }
+        return {group for group in Group if switches.get(group, True)}
 
     @property
     def origin(self) -> dict[str, str]:
@@ -85,3 +136,167 @@ class Job:
             'CUBE': params.orig_cube,
             'CUBE_V': params.orign_cubev,
         }
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for.
+
+    Attributes
+    ----------
+    idents : collection of int or str, or None
+        The IDs of the sources to extract; None = all.
+    skip_bad_rows : bool
+        Leave out rows of the catalogue that cannot be read.
+    resume : bool
+        Keep complete sources.
+    positions : sequence of str
+        Positions that are used instead of the catalogue, if there are any.
+    """
+
+    idents: Collection[Ident] | None = None
+    skip_bad_rows: bool = False
+    resume: bool = False
+    positions: Sequence[str] = ()
+
+
+def prepare(
+    folder: Path, params: Params, request: Request, write_defaults: bool = True
+) -> tuple[Job, list[Target], list[str]]:
+    """Read and check the inputs.
+
+    Parameters
+    ----------
+    folder : Path
+        The working folder.
+    params : Params
+        The parameters in its ``param.py``.
+    request : Request
+        Which sources to extract.
+    write_defaults : bool
+        Write ``default.sex`` into the folder if there is none.
+
+    Returns
+    -------
+    job : Job
+        What all sources share.
+    targets : list of Target
+        The sources to extract.
+    warnings : list of str
+        One line each.
+
+    Raises
+    ------
+    InputError
+        The faults of one file, or of the cube and all images together.
+    """
+    # Sources may be extracted by processes that were started elsewhere.
+    folder = Path(os.path.abspath(folder))
+    if request.positions:
+        listed = catalogue.from_positions(request.positions, params.size, params.ref)
+    else:
+        listed = catalogue.load(folder / params.catalog, params.mode, params.size, params.ref, request.skip_bad_rows)
+    chosen = _selected(listed.targets, request.idents, params.catalog)
+    # astropy logs what is settled here and said in AutoSpec's own words.
+    logging.getLogger('astropy').setLevel(logging.WARNING if params.warnings else logging.ERROR)
+    output_folder.check_names(folder, params, {file_names.file_stem(ident) for ident in chosen})
+    if write_defaults:
+        sextractor.install_defaults(folder)
+    settings, ignored = sextractor.load(folder)
+    cube = open_all(params, folder)
+    warnings = [*listed.warnings, *ignored, *cube.notes]
+    obstacle = page.obstacle(folder / params.output) if params.report else ''
+    if obstacle:
+        params = replace(params, report=False)
+        warnings.append(obstacle)
+    fingerprint = _fingerprint(folder, params, settings, cube.beside)
+    if params.deblend:
+        fingerprint += repr(request.positions)  # which are each other's neighbours
+    rows = cutouts.placed(cube, listed)
+    job = Job(
+        folder,
+        params,
+        settings,
+        cube,
+        fingerprint=fingerprint,
+        resume=request.resume,
+        sources=cutouts.positions(cube, rows) if params.deblend else {},
+        catalogue=tuple(rows),
+        columns=listed.description,
+    )
+    return job, [target for target in rows if target.id in chosen], warnings
+
+
+def _selected(targets: list[Target], wanted: Collection[Ident] | None, file: str) -> set[Ident]:
+    """The IDs of the sources to extract; raises `InputError` if the catalogue lacks one of them."""
+    known = dict.fromkeys(target.id for target in targets)
+    if wanted is None:
+        return set(known)
+    unknown = [ident for ident in wanted if ident not in known]
+    if not unknown:
+        return set(wanted)
+    numbers = [ident for ident in known if isinstance(ident, int)]
+    names = [ident for ident in known if isinstance(ident, str)]
+    if names:
+        allowed = f'its IDs are {", ".join(names[:5])}'
+        if len(names) > 5:
+            allowed += ' ...'
+        if numbers:
+            allowed += f' and numbers from {min(numbers)} to {max(numbers)}'
+        allowed += near(str(unknown[0]), names)
+    else:
+        allowed = f'its IDs run from {min(numbers)} to {max(numbers)}'
+    raise InputError(f'--id {" ".join(map(str, unknown))}: not in {file}; {allowed}')
+
+
+def _fingerprint(folder: Path, params: Params, settings: SegmentationSettings, beside: Sequence[Path]) -> str:
+    """What all sources share of `resume.fingerprint`: version, parameters, settings, size and date of the inputs.
+
+    ``beside`` are files with noise and mask that belong to the cube.
+    """
+    relevant = {name: value for name, value in vars(params).items() if name not in IRRELEVANT}
+    kernel = None if settings.kernel is None else settings.kernel.tolist()
+    names = [params.datacube, *params.img, *params.seg]
+    if params.deblend:  # results depend on a source's neighbours: other rows of the catalogue
+        names.append(params.catalog)
+    states = []
+    for path in (*(folder / name for name in names if name), *beside):
+        status = path.stat()
+        states.append((path.name, status.st_size, status.st_mtime_ns))
+    everything = __version__, relevant, vars(settings) | {'kernel': kernel}, states
+    return hashlib.sha256(repr(everything).encode()).hexdigest()
+
+
+def open_all(params: Params, folder: Path) -> OpenCube:
+    """Open the cube and put every image and map of the parameters on its grid.
+
+    Parameters
+    ----------
+    params : Params
+        The parameters.
+    folder : Path
+        The folder at which relative file names start.
+
+    Raises
+    ------
+    InputError
+        With the faults of all files at once.
+    """
+    path = folder / params.datacube
+    cube = open_cube(path, params.data_ext)
+    shape = cube.shape
+    faults: list[str] = []
+    aligned, maps, seeing = {}, {}, None
+    for name in params.img:
+        with collected(faults):
+            aligned[keys.image_tag(name)] = images.align(folder / name, cube.sky, shape)
+    for name in params.seg:
+        with collected(faults):
+            maps[keys.image_tag(name)] = images.nearest_map(folder / name, cube.sky, shape)
+    with collected(faults):
+        seeing = psf.read(params.psf, path, cube.primary, cube.wave, cube.grid.wave_unit)
+    with_cube = conflicts.faults_with_cube(params, len(cube.wave), cube.instrument.prefix)
+    faults += [f'param.py: {text}' for _, text in with_cube]
+    if faults:
+        raise InputError(*faults)
+    return replace(cube, images=aligned, segmaps=maps, psf=seeing)

@@ -1,175 +1,178 @@
-"""The outcome of every source: counts, the summary line at the end of a run, and the run's log."""
+"""The report: the data of a source, in the process that extracts it; page and table of all sources."""
 
 from __future__ import annotations
 
-import platform
+import hashlib
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from importlib import metadata
-from pathlib import Path
-from types import TracebackType
-from typing import Any, TextIO
+from dataclasses import replace
+from typing import Any
 
 from autospec_lib import __version__
-from autospec_lib.core.errors import OutputError
-from autospec_lib.core.types import Ident
-from autospec_lib.core.wording import after
+from autospec_lib.config import params as parameters
+from autospec_lib.core import file_names, keys
+from autospec_lib.core.errors import writing
+from autospec_lib.core.products import Group, Products
+from autospec_lib.core.types import Cutout, Target
+from autospec_lib.output import source_file, summary
+from autospec_lib.output.report import page
+from autospec_lib.output.summary import Row
+from autospec_lib.run.job import Job
+from autospec_lib.run.results import NOT_REACHED, Preview, Results
 
-PACKAGES = ('numpy', 'astropy', 'mpdaf', 'sep', 'matplotlib', 'scipy')
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The outcome of one source; ``error`` is None if its file was written, ``trace`` the traceback of a bug if any.
-
-    ``kept`` is True if an earlier run wrote the file. ``measured`` is its row of the summary (see
-    `autospec_lib.output.summary_columns.measure`), ``preview`` its preview in the report's table (see
-    `autospec_lib.output.report.source_data.write`).
-    """
-
-    ident: Ident
-    seconds: float
-    notes: tuple[str, ...] = ()
-    error: str | None = None
-    trace: str | None = None
-    kept: bool = False
-    measured: Mapping[str, Any] = field(default_factory=dict)
-    preview: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def line(self) -> str:
-        """The line for the log, in the words of v1.1.2."""
-        if self.kept:
-            return f'{self.ident}: Kept, complete since an earlier run'
-        if self.error is None:
-            return f'{self.ident}: Extracted Successfully in {self.seconds:.2f}s'
-        return f'{self.ident}: Error, {self.error}'
+HIDDEN_COLUMNS = ('FINGERPRINT',)  # columns of the summary that are not useful to a reader
+SN = ('SN', '', 'median signal-to-noise ratio per pixel of the reference spectrum', True)
+Z = ('Z', '', 'redshift in the catalogue', True)
+STATE = {'running': '; the run goes on', 'interrupted': '; the run was interrupted', 'finished': ''}
 
 
-@dataclass
-class Report:
-    """Counts outcomes; the summary line and the exit code follow from the counts."""
-
-    total: int
-    done: list[Outcome] = field(default_factory=list)
-    failed: list[Outcome] = field(default_factory=list)
-
-    def add(self, outcome: Outcome) -> None:
-        """Count one source."""
-        (self.done if outcome.error is None else self.failed).append(outcome)
-
-    @property
-    def bugs(self) -> int:
-        """How many sources failed because of a bug in AutoSpec."""
-        return sum(outcome.trace is not None for outcome in self.failed)
-
-    @property
-    def exit_code(self) -> int:
-        """0 if every source is done, else 1."""
-        return 0 if len(self.done) == self.total else 1
-
-    @property
-    def summary(self) -> str:
-        """One line for the terminal and the log."""
-        parts = [f'{len(self.done)} of {self.total} sources extracted']
-        kept = sum(outcome.kept for outcome in self.done)
-        if kept:
-            parts[0] += f', {kept} of them by an earlier run'
-        if self.failed:
-            parts.append(f'{len(self.failed)} failed ({_idents(self.failed)})')
-        noted = [outcome for outcome in self.done if outcome.notes]
-        if noted:
-            parts.append(f'{len(noted)} with notes ({_idents(noted)})')
-        missing = self.total - len(self.done) - len(self.failed)
-        if missing:
-            parts.append(f'{missing} not reached')
-        return '; '.join(parts)
-
-
-def _idents(outcomes: Iterable[Outcome], most: int = 10) -> str:
-    idents = [str(outcome.ident) for outcome in outcomes]
-    return ', '.join(idents[:most]) + (f' and {len(idents) - most} more' if len(idents) > most else '')
-
-
-class Log:
-    """The run's log file ``logs/<ddMonyyyy_HHMMSS>.log``, flushed line by line.
+def write_data(job: Job, products: Products, cutout: Cutout) -> Preview:
+    """Write the report's file on a source, after its plots.
 
     Parameters
     ----------
-    folder : Path
-        The working folder.
+    job : Job
+        What all sources share.
+    products : Products
+        All that was made of the source.
+    cutout : Cutout
+        What it was made from.
+
+    Returns
+    -------
+    mapping of str to str
+        The preview for the table.
 
     Raises
     ------
-    OSError
+    OutputError
         If it cannot be written.
     """
+    return _write_data(job, products.select(tuple(Group), job.params.out_spec), cutout)
 
-    def __init__(self, folder: Path) -> None:
-        (folder / 'logs').mkdir(exist_ok=True)
-        self.path, self._file = _new_file(folder / 'logs' / time.strftime('%d%b%Y_%H%M%S'))
 
-    def __enter__(self) -> Log:
-        return self
+def kept_preview(job: Job, target: Target) -> Preview:
+    """The preview of a source that is kept; if its data for the report are missing, they are made from its FITS file.
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
+    Parameters
+    ----------
+    job : Job
+        What all sources share.
+    target : Target
+        The source.
 
-    def header(self, command: str, folder: Path, settings: str, inputs: Iterable[Path]) -> None:
-        """Write what is needed to repeat the run: versions, command, parameters, settings, date and size of inputs."""
-        self.write(f'# AutoSpec {__version__}, {time.strftime("%c")}')
-        self.write(f'# Python {platform.python_version()} on {platform.platform()}; {versions()}')
-        self.write(f'# {command} in {folder}')
-        for line in settings.splitlines():
-            self.write(f'#   {line}')
-        for path in inputs:
-            status = path.stat()
-            changed = time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(status.st_mtime))
-            self.write(f'# input {path.name}: {status.st_size} bytes, changed {changed}')
+    Raises
+    ------
+    OutputError
+        If they cannot be written.
+    """
+    from autospec_lib.output.report import source_data
 
-    def outcome(self, outcome: Outcome) -> None:
-        """Write one line for a source's outcome, and one for each of its notes."""
-        self.write(outcome.line)
-        for note in outcome.notes:
-            self.write(f'{outcome.ident}: Note, {note}')
-        if outcome.trace is not None:
-            self.bug(outcome.trace)
+    preview = source_data.read_preview(job.data(target))
+    if preview is not None:
+        return preview
+    path = job.path(target)
+    try:
+        products, cutout = source_file.read(path, Group.MAP), source_file.read_cutout(path)
+    except (OSError, KeyError, ValueError):  # it was removed after it had been found complete
+        return {}
+    return _write_data(job, products, replace(cutout, target=target, wave=job.cube.wave, grid=job.cube.grid))
 
-    def bug(self, trace: str) -> None:
-        """Write a traceback with the versions, as comment lines."""
-        for line in (f'AutoSpec {__version__}, Python {platform.python_version()}; {versions()}', *trace.splitlines()):
-            self.write(f'# {line}')
 
-    def write(self, line: str) -> None:
-        """Add a line.
+def _write_data(job: Job, products: Products, cutout: Cutout) -> Preview:
+    from autospec_lib.output.report import source_data
+
+    target = cutout.target
+    plots = {key: job.picture(target, key) for key in file_names.PICTURES}
+    paths = {'file': job.path(target)} | {key: path for key, path in plots.items() if path.exists()}
+    links = {key: path.relative_to(job.output).as_posix() for key, path in paths.items()}
+    with writing(job.data(target)):
+        return source_data.write(job.data(target), products, cutout, job.params.cmap, links)
+
+
+class Page:
+    """The page and the table of all sources.
+
+    Parameters
+    ----------
+    job : Job
+        What all sources share. If `Params.report` is off, the report of an earlier run is removed.
+    command : str
+        The command line of the run.
+    """
+
+    def __init__(self, job: Job, command: str) -> None:
+        self._job, self._command = job, command
+        self._earlier: dict[str, Preview] | None = None  # previews that earlier runs have left
+
+    def write(self, results: Results) -> None:
+        """Write the table, and the first time also the page.
 
         Raises
         ------
         OutputError
-            If the file cannot be written (full disk, lost file system).
+            If they cannot be written.
         """
-        try:
-            self._file.write(line + '\n')
-            self._file.flush()
-        except OSError as error:
-            raise OutputError(f'{self.path}: {error.strerror}; {after(error)}') from error
+        output = self._job.output
+        with writing(output / page.PAGE):
+            if not self._job.params.report:
+                page.remove(output)
+                return
+            is_new = self._earlier is None
+            if self._earlier is None:
+                self._earlier = self._read_previews(results)
+            previews = self._earlier | {str(ident): preview for ident, preview in results.previews.items()}
+            columns, rows = self._table(results.rows.values())
+            page.write_table(output, self._run(results), columns, rows, previews)
+            if is_new:
+                page.install(output)  # it looks for the table as soon as it is opened
+
+    def _read_previews(self, results: Results) -> dict[str, Preview]:
+        """The previews of sources that have a file, from the data that earlier runs have left."""
+        from autospec_lib.output.report import source_data
+
+        files = [target for target in self._job.catalogue if results.rows[target.id].get('FILE')]
+        previews = {str(target.id): source_data.read_preview(self._job.data(target)) for target in files}
+        return {ident: preview for ident, preview in previews.items() if preview}
+
+    def _run(self, results: Results) -> page.Run:
+        params, folder = self._job.params, self._job.folder
+        return page.Run(
+            key=hashlib.sha256(str(self._job.output.resolve()).encode(errors='replace')).hexdigest()[:16],
+            name=folder.name,
+            version=__version__,
+            command=self._command,
+            folder=str(folder),
+            cube=params.datacube,
+            catalogue=params.catalog,
+            settings=parameters.describe(params),
+            written=time.strftime('%Y-%m-%d %H:%M:%S'),
+            stamp=int(time.time()),
+            running=results.state == 'running',
+            total=len(results.rows),
+            done=sum(row['STATUS'] != NOT_REACHED for row in results.rows.values()),
+            summary=results.sentence_on_all + STATE[results.state],
+        )
+
+    def _table(self, rows: Iterable[Row]) -> tuple[list[tuple[str, str, str, bool]], list[Row]]:
+        """Columns and rows of the page's table: the summary's, the reference's S/N, the catalogue's redshifts."""
+        from autospec_lib.output.units import in_words
+
+        rows, unit = list(rows), self._job.cube.grid.unit
+        redshifts = {target.id: target.z for target in self._job.catalogue if target.z is not None}
+        units = {'': '', summary.FLUX: in_words(unit)}
+        columns = [
+            (one.name, units.get(one.unit, one.unit), one.text, one.kind is not str)
+            for one in summary.columns(rows)
+            if one.name not in HIDDEN_COLUMNS
+        ]
+        columns.insert([name for name, *_ in columns].index('MAG_WHITE'), SN)
+        if redshifts:
+            columns.append(Z)
+        return columns, [row | {'SN': _ratio(row), 'Z': redshifts.get(row['ID'])} for row in rows]
 
 
-def _new_file(stem: Path) -> tuple[Path, TextIO]:
-    """Open a new file: two runs that start in the same second must not share a log."""
-    for number in range(1000):
-        path = stem.with_name(stem.name + (f'_{number}' if number else '') + '.log')
-        try:
-            return path, path.open('x', encoding='utf-8', errors='backslashreplace')
-        except FileExistsError:
-            continue
-    raise FileExistsError(f'{stem}.log')
-
-
-def versions() -> str:
-    """The versions of the packages that affect the results, without importing them."""
-    found = {dist.name: dist.version for dist in metadata.distributions() if dist.name in PACKAGES}
-    return ', '.join(f'{name} {found.get(name, "missing")}' for name in PACKAGES)
+def _ratio(row: Mapping[str, Any]) -> Any:
+    """The signal-to-noise ratio of the reference spectrum."""
+    reference = row.get('REFERENCE') or ''
+    return row.get(f'SN_{reference.removesuffix(keys.SKYSUB)}')

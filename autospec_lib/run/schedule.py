@@ -1,42 +1,72 @@
-"""Extracts sources one after the other in this process, or several at a time in processes of this machine.
+"""Which process extracts which source: this one, several on this machine, or the workers of a Dask cluster.
 
-Both call `source.attempt` and yield the outcome of every source once, as soon as it is done.
+All call `source.attempt` and yield the outcome of every source once, as soon as it is done.
 """
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Ident, Target
 from autospec_lib.run.interruption import Interruption, blocked, leave_to_parent
 from autospec_lib.run.job import Job
-from autospec_lib.run.report import Outcome
+from autospec_lib.run.results import Outcome
 from autospec_lib.run.source import attempt, discard
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 DIED = 'its process died (out of memory, or killed)'
 GRACE = 3.0  # seconds after Ctrl-C in which sources that were begun may be finished
+CONNECT = 10  # seconds to wait for a scheduler
+ALONE = 30  # the run stops after this many seconds without scheduler or worker
 
 
 def how_many(cores: int, sources: int) -> int:
-    """The number of processes for so many sources; ``cores`` 0 = one on each core that this process may use."""
+    """The number of processes.
+
+    Parameters
+    ----------
+    cores : int
+        How many the user wants; 0 = one on each core that this process may use.
+    sources : int
+        The number of sources.
+    """
     if not cores:
         # A batch system may give a job some of the machine's cores only.
         cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
     return max(1, min(cores, sources))
 
 
-def serial(job: Job, targets: Sequence[Target], interruption: Interruption | None = None) -> Iterator[Outcome]:
-    """One source after the other in this process."""
-    interruption = interruption or Interruption()
+def serial(job: Job, targets: Sequence[Target], interruption: Interruption) -> Iterator[Outcome]:
+    """One source after the other in this process.
+
+    Parameters
+    ----------
+    job : Job
+        What all sources share.
+    targets : sequence of Target
+        The sources.
+    interruption : Interruption
+        Tells whether to stop.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If an interruption was requested.
+    InputError, OutputError
+        Errors that stop the run, as in `source.attempt`.
+    """
     for target in targets:
         with interruption.in_this_process():
             outcome = attempt(job, target)
@@ -70,11 +100,11 @@ class _Worker:
     def answer(self) -> Outcome | BaseException | None:
         """The outcome of its target, or the error that stops the run; None if it has died."""
         try:
-            found: Outcome | BaseException = self.pipe.recv()
+            answer: Outcome | BaseException = self.pipe.recv()
         except (EOFError, OSError):
             return None
         self.target = None
-        return found
+        return answer
 
     def end(self, job: Job) -> None:
         """End it, and remove the file that it was writing."""
@@ -89,9 +119,7 @@ class _Worker:
                     torn.unlink(missing_ok=True)
 
 
-def processes(
-    job: Job, targets: Sequence[Target], cores: int, interruption: Interruption | None = None
-) -> Iterator[Outcome]:
+def processes(job: Job, targets: Sequence[Target], cores: int, interruption: Interruption) -> Iterator[Outcome]:
     """Several sources at a time in processes of this machine.
 
     A source whose process dies is tried once more; it is lost only if it kills a second process.
@@ -104,7 +132,7 @@ def processes(
         The sources.
     cores : int
         How many processes.
-    interruption : Interruption, optional
+    interruption : Interruption
         Tells whether to stop. Sources that were begun then have `GRACE` seconds to finish.
 
     Raises
@@ -114,11 +142,10 @@ def processes(
     InputError, OutputError
         Errors that stop the run, as in `source.attempt`.
     """
-    interruption = interruption or Interruption()
     waiting, died = list(reversed(targets)), set[Ident]()
     workers: list[_Worker] = []
     try:
-        while (waiting and not interruption.requested) or any(worker.target for worker in workers):
+        while not interruption.requested and (waiting or any(worker.target for worker in workers)):
             while waiting and len(workers) < min(cores, len(targets)) and not interruption.requested:
                 try:
                     workers.append(_Worker(job, interruption))
@@ -130,8 +157,6 @@ def processes(
                     break
                 workers[-1].give(waiting.pop())
             yield from _answers(job, workers, waiting, died)
-            if interruption.requested:
-                break
         if interruption.requested:
             yield from _last_answers(job, workers)
             raise KeyboardInterrupt
@@ -160,11 +185,16 @@ def _answers(job: Job, workers: list[_Worker], waiting: list[Target], died: set[
         workers.remove(worker)
         worker.end(job)
         if target.id in died:
-            discard(job, target)
-            yield Outcome(target.id, 0.0, error=DIED)
+            yield _lost_source(job, target)
         else:
             died.add(target.id)
             waiting.append(target)
+
+
+def _lost_source(job: Job, target: Target) -> Outcome:
+    """The outcome of a source that kills the processes that extract it."""
+    discard(job, target)
+    return Outcome(target.id, 0.0, error=DIED)
 
 
 def _last_answers(job: Job, workers: list[_Worker]) -> Iterator[Outcome]:
@@ -200,3 +230,89 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def cluster(targets: Sequence[Target], address: str, interruption: Interruption) -> Callable[[Job], Iterator[Outcome]]:
+    """Connect to a Dask scheduler, whose workers have AutoSpec installed and see the same folder.
+
+    If a worker dies, the scheduler gives its source to another worker, and gives up after a few attempts.
+
+    Parameters
+    ----------
+    targets : sequence of Target
+        The sources.
+    address : str
+        Address of the scheduler, e.g. 'tcp://10.0.0.1:8786'.
+    interruption : Interruption
+        Tells whether to stop.
+
+    Returns
+    -------
+    function
+        Extracts the sources, given the job.
+
+    Raises
+    ------
+    InputError
+        If there is no such scheduler, if Dask is not installed, or if no scheduler or worker is there for `ALONE` s.
+    """
+    try:
+        from distributed import Client
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "--scheduler needs Dask; install it, in a clone of AutoSpec, with: pip install '.[dask]'"
+        ) from error
+    for name in ('distributed', 'distributed.client'):  # they would log tracebacks of lost connections
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        client = Client(address, timeout=CONNECT, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise InputError(
+            f'--scheduler {address}: no scheduler answers there; start one with: dask scheduler'
+        ) from error
+    return lambda job: _on_cluster(client, job, targets, interruption)
+
+
+def _on_cluster(client: Client, job: Job, targets: Sequence[Target], interruption: Interruption) -> Iterator[Outcome]:
+    from distributed import CancelledError, as_completed
+
+    pending: dict[Any, Target] = {}
+    lost = InputError(
+        f'--scheduler {client.scheduler.address}: the scheduler or all workers are gone; start them and go on with: '
+        'AutoSpec --resume'
+    )
+    try:
+        with interruption.in_this_process():  # it waits for the first worker
+            shared = client.scatter(job, broadcast=True, timeout=ALONE)
+        pending = {client.submit(attempt, shared, target, pure=False): target for target in targets}
+        ready = as_completed(list(pending), loop=client.loop)
+        seen = time.monotonic()
+        while pending:
+            if interruption.requested:
+                raise KeyboardInterrupt
+            done = ready.next_batch(block=False)
+            for future in done:
+                yield _outcome(future, job, pending.pop(future))
+            if done or (client.status == 'running' and client.scheduler_info()['workers']):
+                seen = time.monotonic()
+            if time.monotonic() - seen > ALONE:
+                raise lost
+            if not done:
+                time.sleep(0.1)
+    except (OSError, CancelledError) as error:  # includes time-outs; errors of a source never come here
+        raise lost from error
+    finally:
+        # Without a time limit, it would wait for a scheduler that is gone.
+        if client.status == 'running':
+            client.cancel(list(pending))
+        client.close(timeout=2)
+
+
+def _outcome(future: Any, job: Job, target: Target) -> Outcome:
+    from distributed import KilledWorker
+
+    try:
+        outcome: Outcome = future.result()
+        return outcome
+    except KilledWorker:
+        return _lost_source(job, target)

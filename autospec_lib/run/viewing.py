@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from autospec_lib.core.errors import InputError
-from autospec_lib.core.wording import way_out
+from autospec_lib.core.errors import InputError, way_out
 from autospec_lib.output.report import page
 
 HERE = '127.0.0.1'
@@ -39,33 +37,16 @@ def find(folder: Path, output: str) -> Path:
     raise InputError(f'{folder / output / page.PAGE}: no report there; a run with REPORT = True writes it')
 
 
-def has_display(environment: Mapping[str, str]) -> bool:
-    """Whether a browser that is started here has a display that the user sees."""
-    if any(environment.get(name) for name in ('SSH_CONNECTION', 'SSH_CLIENT', 'SSH_TTY')):
-        return False
-    if sys.platform != 'linux':
-        return True
-    return any(environment.get(name) for name in ('DISPLAY', 'WAYLAND_DISPLAY', 'WSL_DISTRO_NAME'))
-
-
 class _Handler(SimpleHTTPRequestHandler):
     """Serves the files of a folder, without printing to the terminal."""
 
-    def do_GET(self) -> None:
-        if self._is_asked_here():
-            super().do_GET()
-
-    def do_HEAD(self) -> None:
-        if self._is_asked_here():
-            super().do_HEAD()
-
-    def _is_asked_here(self) -> bool:
-        """Whether the request is for this machine's own name: other sites must not read the folder (DNS rebinding)."""
-        host = self.headers.get('Host', '').rpartition(':')[0] or self.headers.get('Host', '')
-        if host in (HERE, 'localhost'):
-            return True
+    def send_head(self) -> Any:
+        """Answer requests for this machine's own name only: other sites must not read the folder (DNS rebinding)."""
+        host = self.headers.get('Host', '')
+        if (host.rpartition(':')[0] or host) in (HERE, 'localhost'):
+            return super().send_head()
         self.send_error(403)
-        return False
+        return None
 
     def end_headers(self) -> None:
         self.send_header('Cache-Control', 'no-cache')  # files change during a run
@@ -79,17 +60,24 @@ class _Handler(SimpleHTTPRequestHandler):
 def server(folder: Path, port: int) -> Iterator[ThreadingHTTPServer]:
     """A server for browsers on this machine; ``serve_forever`` starts it.
 
+    Parameters
+    ----------
+    folder : Path
+        What it serves.
+    port : int
+        The port; 0 for any that is free.
+
     Raises
     ------
     InputError
         If the port is not available.
     """
     try:
-        made = ThreadingHTTPServer((HERE, port), partial(_Handler, directory=str(folder)))
+        http = ThreadingHTTPServer((HERE, port), partial(_Handler, directory=str(folder)))
     except OSError as error:
         mend = way_out(error, 'choose another')
         raise InputError(
             f'--port {port}: {error.strerror}; {mend if port >= 1024 else "choose one from 1024"}'
         ) from error
-    with made:
-        yield made
+    with http:
+        yield http

@@ -9,7 +9,7 @@ from astropy.io import fits
 from builders import DEC, RA
 
 from autospec_lib.cli.command import main
-from autospec_lib.inputs.catalogs import given_positions
+from autospec_lib.inputs import catalogue
 
 HERE = '10:00:00.00 +02:00:00.0'  # RA, DEC
 NAME = 'J100000.00+020000.0'
@@ -34,7 +34,7 @@ def test_a_position_needs_nothing_but_a_cube(bare, text):
     assert not (bare / 'param.py').exists()
 
 
-def test_it_gives_what_a_catalogue_gives_and_param_py_counts(folder):
+def test_a_position_gives_what_a_catalogue_gives_and_param_py_counts(folder):
     assert main([str(folder), '-q']) == 0
     (folder / 'catalog.txt').unlink()
     assert main(['--radec', HERE, '-q', str(folder)]) == 0
@@ -48,7 +48,7 @@ def test_it_gives_what_a_catalogue_gives_and_param_py_counts(folder):
     assert not (folder / 'output' / 'images').exists()
 
 
-def test_several_positions_and_resume(bare, capsys):
+def test_several_positions_are_extracted_and_resumed(bare, capsys):
     both = ['--radec', HERE, '--radec', '150.0003 2', 'cube.fits', '-v']
     assert main(both) == 0
     assert '2 of 2 sources' in capsys.readouterr().out
@@ -66,7 +66,7 @@ def test_neighbours_are_the_other_positions(bare, capsys):
     assert fits.getheader(bare / 'output' / f'Source_{NAME}.fits').get('DBID1', -1) == -1
 
 
-def test_check_says_what_it_would_do(bare, capsys):
+def test_check_says_what_a_position_would_give(bare, capsys):
     before = sorted(bare.iterdir())
     assert main(['--radec', HERE, 'cube.fits', '--check']) == 0
     said = capsys.readouterr().out
@@ -88,7 +88,7 @@ def test_check_says_what_it_would_do(bare, capsys):
         (['--radec', HERE, 'old_catalog.txt'], 'old_catalog.txt: '),
     ],
 )
-def test_faults(bare, capsys, arguments, fault):
+def test_a_position_that_cannot_be_used_is_a_fault(bare, capsys, arguments, fault):
     assert main(arguments) == 2
     said = capsys.readouterr().err
     assert fault in said
@@ -99,7 +99,7 @@ def test_faults(bare, capsys, arguments, fault):
 @pytest.mark.parametrize('place', [(0.0, 0.0), (359.99999999, -89.999999), (130.5783333333333, 1.6425), (83.8, -5.4)])
 def test_names_are_the_position_cut(place):
     ra, dec = place
-    name = given_positions.name_of(ra, dec)
+    name = catalogue.position_name(ra, dec)
     text = f'{name[1:3]}h{name[3:5]}m{name[5:10]}s {name[10]}{name[11:13]}d{name[13:15]}m{name[15:]}s'
     found = SkyCoord(text)
     assert 0 <= (ra - found.ra.deg + 1e-6) < 0.01 * 15 / 3600 + 2e-6

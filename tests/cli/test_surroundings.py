@@ -72,10 +72,10 @@ def test_a_disk_that_is_full_from_the_start_is_said_in_one_line(tmp_path, folder
 
 
 def test_a_disk_that_is_full_when_the_log_begins_is_said_in_one_line(folder, capsys, monkeypatch):
-    from autospec_lib.run import report
+    from autospec_lib.run import log
 
     assert main([str(folder), '-q']) == 0
-    monkeypatch.setattr(report, '_new_file', full)
+    monkeypatch.setattr(log, '_new_file', full)
     assert main([str(folder)]) == 2
     said = capsys.readouterr().err
     assert said.count('\n') == 1

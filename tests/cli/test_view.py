@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from autospec_lib.cli import main
+from autospec_lib.cli.terminal import has_display
 from autospec_lib.output.report import page
 from autospec_lib.run import viewing
 
@@ -96,7 +97,7 @@ def test_without_a_report_there_is_a_fault(report, capsys, text):
 @pytest.mark.parametrize(
     'words', [['--port', '80'], ['--view', '--port', 'x'], ['--view', '--port', '70000'], ['--view', '--check']]
 )
-def test_options_that_make_no_sense(words, capsys):
+def test_options_that_make_no_sense_are_refused(words, capsys):
     with pytest.raises(SystemExit) as ended:
         main(words)
     assert ended.value.code == 2
@@ -166,9 +167,9 @@ def test_a_signal_ends_the_server_with_a_plain_line(report):
 
 def test_a_display_is_one_of_this_machine(monkeypatch):
     monkeypatch.setattr(sys, 'platform', 'linux')
-    assert not viewing.has_display({})
-    assert viewing.has_display({'WAYLAND_DISPLAY': 'wayland-0'})
-    assert not viewing.has_display({'DISPLAY': ':0', 'SSH_TTY': '/dev/pts/1'})
+    assert not has_display({})
+    assert has_display({'WAYLAND_DISPLAY': 'wayland-0'})
+    assert not has_display({'DISPLAY': ':0', 'SSH_TTY': '/dev/pts/1'})
     monkeypatch.setattr(sys, 'platform', 'darwin')
-    assert viewing.has_display({})
-    assert not viewing.has_display({'SSH_CLIENT': 'x'})
+    assert has_display({})
+    assert not has_display({'SSH_CLIENT': 'x'})

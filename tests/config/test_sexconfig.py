@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autospec_lib.config import sextractor, sextractor_keys
+from autospec_lib.config import sextractor
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 
@@ -97,7 +97,7 @@ def test_line_ends_byte_order_mark_and_encoding_do_not_matter(load, end, mark):
 
 
 def test_keys_that_do_not_shape_the_map_are_silent_whatever_they_hold(load):
-    silent = sextractor_keys.NAMES - sextractor_keys.RULES.keys() - {'FILTER_NAME'}
+    silent = sextractor.KEYS - sextractor.RULES.keys() - {'FILTER_NAME'}
     assert load(''.join(f'{key} any, thing\n{key}\n' for key in sorted(silent)))[1] == ()
 
 
@@ -342,7 +342,7 @@ def test_any_content_gives_settings_or_one_line_messages(content):
 
 @patient
 @given(
-    st.lists(st.tuples(st.sampled_from(sorted(sextractor_keys.RULES)), st.text(max_size=12)), min_size=1, max_size=6),
+    st.lists(st.tuples(st.sampled_from(sorted(sextractor.RULES)), st.text(max_size=12)), min_size=1, max_size=6),
     st.sampled_from([' ', '\t', '=', ', ']),
 )
 def test_any_value_of_a_real_key_gives_settings_or_one_line_messages(entries, separator):
@@ -379,7 +379,7 @@ def test_a_number_is_taken_exactly_or_not_at_all(minarea, threshold, nthresh):
 def test_settings_that_are_written_out_are_read_back(load, lines):
     own = 'CONV NONORM\n0.1 0.30000001 1e-9\n2 5 2\n1 2 1\n'
     settings, _ = load(lines or '# nothing\nCLEAN Y\n', **{'own.conv': own})
-    keys, _, kernel = sextractor_keys.describe(vars(settings)).partition('\nCONV')
+    keys, _, kernel = sextractor.describe(vars(settings)).partition('\nCONV')
     name = 'FILTER_NAME again.conv\n' * bool(kernel)
     again, warned = load(f'{keys}\n{name}', **{'again.conv': f'CONV{kernel}\n'})
     assert not warned

@@ -34,7 +34,7 @@ def test_a_polynomial_leaves_zero(degree):
     spectrum = np.polynomial.Polynomial(np.arange(1.0, degree + 2))((WAVE - 7000) / 1000)
     q = continuum.basis(WAVE, degree)
     scale = np.abs(spectrum).max()
-    assert_allclose(spectrum - continuum.fit(spectrum, np.linspace(1, 4, 61), q), 0, atol=1e-11 * scale)
+    assert_allclose(spectrum - continuum.fit(Measured(spectrum, np.linspace(1, 4, 61)), q), 0, atol=1e-11 * scale)
     assert_allclose(continuum.subtract(np.outer(spectrum, [1.0, -2.0]), q), 0, atol=1e-11 * scale)
 
 
@@ -44,18 +44,18 @@ def test_channels_without_value_or_usable_variance_have_no_say():
     spoilt, variance = spectrum.copy(), np.ones(61)
     spoilt[[5, 20]] = np.nan, 1e20
     variance[[20, 30, 31]] = np.inf, 0.0, np.nan
-    assert_allclose(continuum.fit(spoilt, variance, q), spectrum, rtol=1e-10)
+    assert_allclose(continuum.fit(Measured(spoilt, variance), q), spectrum, rtol=1e-10)
 
 
 def test_weights_are_one_over_sigma():
     data, variance, _ = cubes()
     spectrum, var = data[:, 1, 2], variance[:, 1, 2]
     expected = np.polynomial.Polynomial.fit(WAVE, spectrum, 4, w=1 / np.sqrt(var))(WAVE)
-    assert_allclose(continuum.fit(spectrum, var, continuum.basis(WAVE, 4)), expected, rtol=1e-9)
+    assert_allclose(continuum.fit(Measured(spectrum, var), continuum.basis(WAVE, 4)), expected, rtol=1e-9)
 
 
 def test_nothing_to_fit_gives_a_continuum_of_zero():
-    assert not continuum.fit(np.full(61, np.nan), None, continuum.basis(WAVE, 2)).any()
+    assert not continuum.fit(Measured(np.full(61, np.nan)), continuum.basis(WAVE, 2)).any()
 
 
 @pytest.mark.parametrize('bad_fraction', [0.0, 0.1])

@@ -9,27 +9,27 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from autospec_lib.config.params import Params
 from autospec_lib.core.types import Target
-from autospec_lib.inputs import cutouts
+from autospec_lib.inputs import cube
 from autospec_lib.inputs.images import AlignedImage
-from autospec_lib.run import preparation
+from autospec_lib.run.job import open_all
 
 
 def test_a_cut_knows_who_lies_in_or_near_it(folder):
-    opened = preparation.open_all(Params(psf=(0.8, 0.6)), folder)
+    opened = open_all(Params(psf=(0.8, 0.6)), folder)
     where = {7: (11.0, 13.0), 1: (11.0, 20.0), 2: (11.0, 23.5), 3: (11.0, 24.5), 4: (0.0, 0.0)}
-    cutout = cutouts.cut(opened, Target(7, RA, DEC, 3.0), where)
+    cutout = cube.cut(opened, Target(7, RA, DEC, 3.0), where)
     origin = 11.0 - cutout.centre[0], 13.0 - cutout.centre[1]
     inside = {ident: (y - origin[0], x - origin[1]) for ident, (y, x) in where.items() if ident in (1, 2)}
     assert cutout.neighbours.keys() == inside.keys()
     for ident, place in inside.items():
         assert_allclose(cutout.neighbours[ident], place, atol=1e-6)
     assert cutout.psf.widths == pytest.approx((0.8 / PIXEL, 0.6 / PIXEL), rel=1e-4)
-    assert cutouts.cut(opened, Target(7, RA, DEC, 3.0)).neighbours == {}
+    assert cube.cut(opened, Target(7, RA, DEC, 3.0)).neighbours == {}
 
 
 def test_positions_leave_out_what_has_no_pixel(folder):
-    opened = preparation.open_all(Params(), folder)
-    found = cutouts.positions(
+    opened = open_all(Params(), folder)
+    found = cube.positions(
         opened, [Target(7, RA, DEC, 3.0), Target(8, RA, DEC + 1.0, 3.0), Target(9, RA + 180, -DEC, 3.0)]
     )
     assert_allclose(found[7], (11, 13), atol=1e-6)
@@ -38,10 +38,10 @@ def test_positions_leave_out_what_has_no_pixel(folder):
 
 
 def test_an_image_has_no_value_beyond_the_edge_of_the_field(folder):
-    opened = preparation.open_all(Params(), folder)
+    opened = open_all(Params(), folder)
     opened = replace(opened, images={'I': AlignedImage(np.ones((NY, NX)))})
-    ra, dec = (float(value) for value in opened.wcs.all_pix2world(0.4, 23.4, 0))
-    cutout = cutouts.cut(opened, Target(7, ra, dec, 3.0))
+    ra, dec = (float(value) for value in opened.sky.to_icrs(23.4, 0.4))
+    cutout = cube.cut(opened, Target(7, ra, dec, 3.0))
     outside = cutout.voxels.blank
     assert 0.5 < outside.mean() < 1
     for held in (cutout.images['I'], cutout.detection['I']):

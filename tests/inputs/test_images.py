@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.inputs import images
+from autospec_lib.inputs.coordinates import Sky
 
 SHAPE = (NY, NX)
 GRID = WCS(sky_header())
@@ -116,7 +117,7 @@ def test_an_aligned_image_is_that_of_mpdaf_to_1e_6_of_its_peak(write, turned, le
     header = sheared(sky_header((side / 2 + 0.3, side / 2 + 4.1), pixel, angle), **changed)
     data = stars(header, (side, side + 7), FIELD, WCS(cube))
     theirs, _ = by_mpdaf(data, header, cube, WIDE)
-    ours = images.align(write(data, header), WCS(cube), WIDE).data
+    ours = images.align(write(data, header), Sky(WCS(cube)), WIDE).data
     # At the border of the field, MPDAF's filter mixes in zeros.
     inner = np.s_[14:-14, 14:-14]
     assert_allclose(ours[inner], theirs.data.filled(np.nan)[inner], rtol=0, atol=1e-6 * 100)
@@ -131,7 +132,7 @@ def test_an_image_is_segmented_on_the_pixels_that_mpdaf_gives_v1_1_2(write):
     header = sky_header((50.3, 54.1), 0.3, 20.0)
     data = stars(header, (100, 107), FIELD, WCS(cube))
     theirs, grid = by_mpdaf(data, header, cube, WIDE)
-    ours = images.align(write(data, header), WCS(cube), WIDE)
+    ours = images.align(write(data, header), Sky(WCS(cube)), WIDE)
     for box in (np.s_[8:29, 10:28], np.s_[20:43, 30:50], np.s_[30:45, 3:25]):
         cut, there = theirs[box], grid[box]
         if cut.get_rot() != there.get_rot():
@@ -152,9 +153,9 @@ def test_an_image_is_segmented_on_the_pixels_that_mpdaf_gives_v1_1_2(write):
 def test_zeros_stay_exact_zeros_and_light_stays_near_its_pixels(write, angle, pixel):
     data = np.zeros((round(9 / pixel), round(9 / pixel)))
     header = fine_header(data.shape, pixel, angle)
-    y, x = (round(float(v)) for v in images.places(GRID, WCS(header), 11, 13))
+    y, x = (round(float(v)) for v in images.places(Sky(GRID), Sky(WCS(header)), 11, 13))
     data[y, x] = 1000.0
-    aligned = images.align(write(data, header), GRID, SHAPE).data
+    aligned = images.align(write(data, header), Sky(GRID), SHAPE).data
     distance = np.hypot(*(np.indices(SHAPE) - np.reshape((11, 13), (2, 1, 1))))
     assert (aligned[distance > 3 * np.sqrt(2) + 2 * max(pixel / PIXEL, 1)] == 0).all()
     assert aligned[11, 13] > 10
@@ -167,11 +168,11 @@ def test_zeros_stay_exact_zeros_and_light_stays_near_its_pixels(write, angle, pi
 def test_spaxels_of_which_three_quarters_lie_in_the_image_have_a_value(write, angle, pixel):
     shape = (round(3 / pixel), round(3.6 / pixel))
     header = fine_header(shape, pixel, angle)
-    aligned = images.align(write(np.full(shape, 7.0), header), GRID, SHAPE).data
+    aligned = images.align(write(np.full(shape, 7.0), header), Sky(GRID), SHAPE).data
     assert_allclose(aligned[np.isfinite(aligned)], 7)
     steps = (np.arange(20) + 0.5) / 20 - 0.5
     y, x = (np.add.outer(np.arange(n), steps).ravel() for n in SHAPE)
-    row, column = images.places(GRID, WCS(header), y[:, None], x)
+    row, column = images.places(Sky(GRID), Sky(WCS(header)), y[:, None], x)
     inside = (row > -0.5) & (row < shape[0] - 0.5) & (column > -0.5) & (column < shape[1] - 0.5)
     share = inside.reshape(NY, 20, NX, 20).mean(axis=(1, 3))
     sure = np.abs(share - 0.75) > 0.05
@@ -184,7 +185,7 @@ def test_pixels_without_a_value_have_no_weight(write, pixel):
     data = np.full((round(9 / pixel), round(9 / pixel)), 7.0)
     data[::5, ::3] = np.nan
     data[:, : round(4 / pixel)] = np.nan
-    aligned = images.align(write(data, header), GRID, SHAPE).data
+    aligned = images.align(write(data, header), Sky(GRID), SHAPE).data
     assert_allclose(aligned[np.isfinite(aligned)], 7)
     assert 0.3 < np.isnan(aligned).mean() < 0.6
 
@@ -192,7 +193,7 @@ def test_pixels_without_a_value_have_no_weight(write, pixel):
 @pytest.mark.parametrize('distorted', [with_sip, with_tpv])
 def test_distorted_stars_are_where_the_sky_says(write, distorted):
     header = distorted(fine_header())
-    aligned = images.align(write(stars(header), header), GRID, SHAPE)
+    aligned = images.align(write(stars(header), header), Sky(GRID), SHAPE)
     # Without the distortion they would lie elsewhere.
     sky = GRID.all_pix2world([PLACES[0][::-1]], 0)
     bent, straight = (WCS(one).celestial.all_world2pix(sky, 0) for one in (header, fine_header()))
@@ -214,7 +215,7 @@ def test_stars_near_a_pole_are_where_the_sky_says(write, pole):
     x, y = WCS(header).all_world2pix(sky, 0)[0]
     header['CRPIX1'], header['CRPIX2'] = 149.0 - x, 129.0 - y
     data = 3 + 100 * gaussian(64, 74, 8.0, (130, 150))
-    aligned = images.align(write(data, header), WCS(cube), SHAPE).data
+    aligned = images.align(write(data, header), Sky(WCS(cube)), SHAPE).data
     assert_allclose(centroid(aligned, PLACES[1]), PLACES[1], atol=0.05)
 
 
@@ -223,7 +224,7 @@ def test_stars_on_spaxels_that_are_not_square_are_where_the_sky_says(write, angl
     cube = WCS(sheared(sky_header(crpix=(14.0, 6.0), angle=angle), aspect=2.5))
     header = fine_header((260, 300))
     data = stars(header, (260, 300), PLACES[:2], cube)
-    aligned = images.align(write(data, header), cube, (12, NX)).data
+    aligned = images.align(write(data, header), Sky(cube), (12, NX)).data
     assert np.isfinite(aligned).all()
     assert_allclose(centroid(aligned, PLACES[0]), PLACES[0], atol=0.1)
 
@@ -231,14 +232,14 @@ def test_stars_on_spaxels_that_are_not_square_are_where_the_sky_says(write, angl
 def test_a_rotated_image_has_values_wherever_it_covers_the_cube(write):
     """MPDAF's rotation loses pixels at the border."""
     header = fine_header((260, 300))
-    aligned = images.align(write(stars(header, (260, 300)), header), GRID, SHAPE).data
+    aligned = images.align(write(stars(header, (260, 300)), header), Sky(GRID), SHAPE).data
     assert_allclose(aligned, in_spaxels(), atol=2)
     assert_allclose(centroid(aligned, PLACES[2]), PLACES[2], atol=0.05)
 
 
 def test_an_image_of_many_fine_pixels_in_a_few_spaxels(write):
     """Nodes are laid where the image is: over the whole cube, they would be 25 million."""
-    aligned = images.align(write(np.full((300, 300), 7.0), fine_header((300, 300), 0.002)), GRID, SHAPE).data
+    aligned = images.align(write(np.full((300, 300), 7.0), fine_header((300, 300), 0.002)), Sky(GRID), SHAPE).data
     assert 4 <= np.isfinite(aligned).sum() <= 12
     assert_allclose(aligned[np.isfinite(aligned)], 7)
 
@@ -246,7 +247,7 @@ def test_an_image_of_many_fine_pixels_in_a_few_spaxels(write):
 def test_an_image_on_the_grid_is_used_as_it_is(write):
     picture = gaussian(11, 13)
     picture[2, 3] = np.nan
-    aligned = images.align(write(picture, sky_header()), GRID, SHAPE)
+    aligned = images.align(write(picture, sky_header()), Sky(GRID), SHAPE)
     assert_array_equal(aligned.data, picture)
     box = np.s_[4:19, 6:21]
     assert_array_equal(aligned.on_grid(box), picture[box])
@@ -255,24 +256,24 @@ def test_an_image_on_the_grid_is_used_as_it_is(write):
 def test_an_image_of_spaxels_that_is_shifted_by_whole_ones_is_not_changed(write):
     """MPDAF smooths it if its spaxels are larger by a rounding error."""
     picture = np.random.default_rng(1).normal(size=(NY + 10, NX + 10))
-    aligned = images.align(write(picture, sky_header((19.0, 17.0))), GRID, SHAPE).data
+    aligned = images.align(write(picture, sky_header((19.0, 17.0))), Sky(GRID), SHAPE).data
     assert_allclose(aligned, picture[5:-5, 5:-5], atol=1e-7)
 
 
 def test_an_image_that_shear_keeps_off_the_grid_is_put_on_it_to_be_segmented(write):
-    grid = WCS(sheared(sky_header(), 0.002))
+    grid = Sky(WCS(sheared(sky_header(), 0.002)))
     # The value of this image's pixels is their y, so what lands on the cube's grid says where it came from.
     plane = np.repeat(np.arange(70.0)[:, None], 80, axis=1)
     own = sky_header((41.0, 36.0))
     aligned = images.align(write(plane, own), grid, SHAPE)
     box = np.s_[15:22, 4:12]
-    true_y, _ = images.places(grid, WCS(own), *np.mgrid[box])
+    true_y, _ = images.places(grid, Sky(WCS(own)), *np.mgrid[box])
     assert np.abs(aligned.data[box] - true_y)[2:5, 2:5].max() > 0.01
     assert np.abs(aligned.on_grid(box) - true_y)[2:5, 2:5].max() < 0.01
 
 
 def test_a_box_of_one_row_is_segmented_as_it_is(write):
-    aligned = images.align(write(stars(fine_header()), fine_header()), GRID, SHAPE)
+    aligned = images.align(write(stars(fine_header()), fine_header()), Sky(GRID), SHAPE)
     box = np.s_[10:11, 3:20]
     assert aligned.offset is not None
     assert_array_equal(aligned.on_grid(box), aligned.data[box])
@@ -281,7 +282,7 @@ def test_a_box_of_one_row_is_segmented_as_it_is(write):
 def test_missing_pixels_stay_missing(write):
     picture = np.ones((NY + 6, NX + 6))
     picture[10:14, 11:15] = np.nan
-    aligned = images.align(write(picture, sky_header((17.3, 15.0))), GRID, SHAPE)
+    aligned = images.align(write(picture, sky_header((17.3, 15.0))), Sky(GRID), SHAPE)
     missing = np.argwhere(np.isnan(aligned.data[2:-2, 2:-2])) + 2
     assert np.abs(missing.mean(axis=0) - (8.5, 9.2)).max() < 0.6
     assert 12 <= len(missing) <= 25
@@ -290,8 +291,8 @@ def test_missing_pixels_stay_missing(write):
 def test_a_map_and_an_image_with_one_distortion_agree(write):
     header = with_sip(fine_header())
     bright = stars(header) > 3.05
-    aligned = images.align(write(bright.astype(float), header), GRID, SHAPE).data
-    labels = images.nearest_map(write(bright.astype(np.int16), header), GRID, SHAPE)
+    aligned = images.align(write(bright.astype(float), header), Sky(GRID), SHAPE).data
+    labels = images.nearest_map(write(bright.astype(np.int16), header), Sky(GRID), SHAPE)
     clear = np.isfinite(aligned) & (np.abs(aligned - 0.5) > 0.49)
     assert clear.sum() > 100
     assert_array_equal(labels[clear] > 0, aligned[clear] > 0.5)
@@ -303,7 +304,7 @@ def test_degenerate_axes_are_dropped_and_what_is_about_the_image_is_not_the_imag
     header = sky_header()
     second = fits.ImageHDU(np.full(SHAPE, 9.0), header, name=name)
     fits.HDUList([fits.PrimaryHDU(image[None], header), second]).writeto(tmp_path / 'i.fits')
-    assert_allclose(images.align(tmp_path / 'i.fits', GRID, SHAPE).data, image)
+    assert_allclose(images.align(tmp_path / 'i.fits', Sky(GRID), SHAPE).data, image)
 
 
 @pytest.mark.parametrize('name', ['DATA', 'SCI'])
@@ -318,7 +319,7 @@ def test_a_segmentation_map_comes_before_the_image_it_was_made_from(tmp_path):
     hdus = [fits.PrimaryHDU(), fits.ImageHDU(gaussian(11, 13), header, name='SCI')]
     hdus.append(fits.ImageHDU((gaussian(11, 13) > 0.01).astype(np.int32), header, name='SEGMAP'))
     fits.HDUList(hdus).writeto(tmp_path / 'i.fits')
-    assert_array_equal(images.nearest_map(tmp_path / 'i.fits', GRID, SHAPE), gaussian(11, 13) > 0.01)
+    assert_array_equal(images.nearest_map(tmp_path / 'i.fits', Sky(GRID), SHAPE), gaussian(11, 13) > 0.01)
 
 
 def halves(header):
@@ -349,8 +350,8 @@ def bare(header):
 @pytest.mark.parametrize(
     ('change', 'facts'),
     [
-        (halves, ['GLON-TAN', 'DEC--TAN']),
-        (solar, ['HPLN-TAN', 'HPLT-TAN']),
+        (halves, ['CTYPE2', 'DEC--TAN']),
+        (solar, ['CTYPE1', 'HPLN-TAN']),
         (beyond, ['IMG']),
         (far, ['IMG']),
         (beside, ['IMG']),
@@ -361,7 +362,7 @@ def test_an_image_that_cannot_be_placed_is_a_fault(write, change, facts):
     header = sky_header(pixel=PIXEL / 2)
     change(header)
     with pytest.raises(InputError) as fault:
-        images.align(write(gaussian(11, 13), header), GRID, SHAPE)
+        images.align(write(gaussian(11, 13), header), Sky(GRID), SHAPE)
     assert str(fault.value).startswith('i.fits: ')
     assert all(fact in str(fault.value) for fact in facts)
 
@@ -370,33 +371,33 @@ def test_a_file_without_an_image_is_a_fault(write, tmp_path):
     (tmp_path / 'text.fits').write_text('x')
     for file in (tmp_path / 'text.fits', write(np.ones((5, 5, 5)), sky_header())):
         with pytest.raises(InputError, match=f'^{file.name}: '):
-            images.align(file, GRID, SHAPE)
+            images.align(file, Sky(GRID), SHAPE)
 
 
 def test_an_image_without_any_value_is_a_fault(write):
     with pytest.raises(InputError, match=r'^i\.fits: .*IMG'):
-        images.align(write(np.full(SHAPE, np.nan), sky_header()), GRID, SHAPE)
+        images.align(write(np.full(SHAPE, np.nan), sky_header()), Sky(GRID), SHAPE)
 
 
 def test_a_segmentation_map_on_another_grid_is_taken_by_nearest_neighbour(write):
     coarse = np.arange(12 * 14, dtype=np.int16).reshape(12, 14)
-    labels = images.nearest_map(write(coarse, sky_header((7.25, 6.25), 2 * PIXEL)), GRID, SHAPE)
+    labels = images.nearest_map(write(coarse, sky_header((7.25, 6.25), 2 * PIXEL)), Sky(GRID), SHAPE)
     assert_array_equal(labels, np.repeat(np.repeat(coarse, 2, 0), 2, 1)[:NY, :NX])
 
 
 def test_a_map_on_the_grid_is_used_as_it_is_and_is_empty_beyond_its_edge(write):
     labels = np.random.default_rng(1).integers(0, 700, (NY - 4, NX)).astype(np.int32)
-    got = images.nearest_map(write(labels, sky_header()), GRID, SHAPE)
+    got = images.nearest_map(write(labels, sky_header()), Sky(GRID), SHAPE)
     assert_array_equal(got[:-4], labels)
     assert not got[-4:].any()
 
 
 def test_a_map_of_another_field_is_a_fault(write):
     with pytest.raises(InputError, match=r'^map\.fits: .*SEG'):
-        images.nearest_map(write(np.ones(SHAPE), sky_header((-35.0, 12.0)), 'map.fits'), GRID, SHAPE)
+        images.nearest_map(write(np.ones(SHAPE), sky_header((-35.0, 12.0)), 'map.fits'), Sky(GRID), SHAPE)
 
 
 @pytest.mark.parametrize('value', [-1.0, 2.5])
 def test_a_map_with_values_that_are_no_labels_is_a_fault(write, value):
     with pytest.raises(InputError, match=r'^i\.fits: '):
-        images.nearest_map(write(np.full(SHAPE, value), sky_header()), GRID, SHAPE)
+        images.nearest_map(write(np.full(SHAPE, value), sky_header()), Sky(GRID), SHAPE)

@@ -12,21 +12,26 @@ from builders import CUTOUT, STEP, WAVE0, changed, make_cutout, process
 from PIL import Image
 from report_reading import EVIL, GRID, content, decoded, spectra_of
 
-from autospec_lib.core import keys
+from autospec_lib.core import file_names
+from autospec_lib.core.products import Group
 from autospec_lib.output import source_file
-from autospec_lib.output.report import encoding, page, preview, source_data
+from autospec_lib.output.report import page, source_data
 
 
 @pytest.fixture
 def extracted():
-    """Products of a small source, its cut-out with a grid, and what there is to show of it."""
+    """Products of a small source, and its cut-out with a grid."""
     cutout = replace(make_cutout(), grid=GRID)
-    products = process(cutout)
-    return products, cutout, source_data.of_products(products, products.spectra, cutout)
+    return process(cutout), cutout
+
+
+def with_spectrum(products, spectrum):
+    """The products with another reference spectrum and no further ones."""
+    return replace(products, table={**products.table, Group.SPECTRUM: {products.reference: spectrum}})
 
 
 def test_text_cannot_end_the_script_or_become_markup():
-    script = encoding.call('f', {'a': [EVIL, EVIL], EVIL: 1})
+    script = page.script('f', {'a': [EVIL, EVIL], EVIL: 1})
     assert not set('<>&\u2028\u2029') & set(script)
     assert script.isascii()
     assert script.count('\n') == 1
@@ -35,19 +40,19 @@ def test_text_cannot_end_the_script_or_become_markup():
 
 def test_numbers_of_numpy_are_numbers_and_those_that_are_not_finite_are_null():
     given = {'a': np.float32(1.5), 'b': np.int64(3), 'c': (np.nan, float('inf'), 2.0), 'd': np.bool_(True)}
-    assert json.loads(encoding.call('f', given)[2:-3]) == {'a': 1.5, 'b': 3, 'c': [None, None, 2.0], 'd': True}
+    assert json.loads(page.script('f', given)[2:-3]) == {'a': 1.5, 'b': 3, 'c': [None, None, 2.0], 'd': True}
 
 
 def test_arrays_come_back_with_their_gaps():
     values = np.array([1.25, -3e-20, np.nan, 7e30])
-    np.testing.assert_array_equal(decoded(encoding.binary(values)), values.astype('f4'))
-    np.testing.assert_array_equal(decoded(encoding.binary(values, '<f8'), '<f8'), values)
+    np.testing.assert_array_equal(decoded(page.binary(values)), values.astype('f4'))
+    np.testing.assert_array_equal(decoded(page.binary(values, '<f8'), '<f8'), values)
 
 
 def test_a_sources_file_holds_its_spectra_and_what_they_are(extracted, tmp_path):
-    products, cutout, shown = extracted
+    products, cutout = extracted
     path = tmp_path / 'report' / 'data' / '5.js'
-    source_data.write(path, shown, 'viridis', {'file': 'Source_5.fits'})
+    source_data.write(path, products, cutout, 'viridis', {'file': 'Source_5.fits'})
     name, held = content(path)
     assert (name, held['id'], held['reference']) == ('autospecSource', '5', products.reference)
     assert (held['medium'], held['wave_unit'], held['angstrom']) == ('air', 'Å', 1.0)
@@ -63,19 +68,15 @@ def test_a_sources_file_holds_its_spectra_and_what_they_are(extracted, tmp_path)
 
 
 def test_what_is_made_from_a_file_is_what_was_made_from_the_products(extracted, tmp_path):
-    products, cutout, shown = extracted
+    products, cutout = extracted
     source_file.write_source(tmp_path / 'a.fits', products, cutout, {})
-    # The file's cards name what only `run` adds.
-    again = source_data.of_file(tmp_path / 'a.fits', cutout.target, cutout.wave, cutout.grid)
-    for path, one in ((tmp_path / 'a.js', shown), (tmp_path / 'b.js', again)):
-        source_data.write(path, one, 'viridis', {})
+    source_data.write(tmp_path / 'a.js', products, cutout, 'viridis', {})
+    source_data.write(tmp_path / 'b.js', source_file.read(tmp_path / 'a.fits'), cutout, 'viridis', {})
     (_, first), (_, second) = content(tmp_path / 'a.js'), content(tmp_path / 'b.js')
-    for spectrum in first['spectra']:
-        spectrum['about'] = ''
     for (flux, error), other in zip(spectra_of(first).values(), spectra_of(second).values(), strict=True):
         np.testing.assert_array_equal(flux, other[0])
         np.testing.assert_allclose(error, other[1], rtol=1e-6)
-    for part in ('facts', 'unit', 'preview', 'numbers'):
+    for part in ('preview', 'numbers'):
         del first[part], second[part]
     assert first == second
 
@@ -83,41 +84,40 @@ def test_what_is_made_from_a_file_is_what_was_made_from_the_products(extracted, 
 def test_a_spectrum_without_variance_has_no_errors(tmp_path):
     cutout = replace(changed(make_cutout(), variance=None), grid=GRID)
     products = process(cutout)
-    source_data.write(tmp_path / 'a.js', source_data.of_products(products, products.spectra, cutout), 'gray', {})
+    source_data.write(tmp_path / 'a.js', products, cutout, 'gray', {})
     held = content(tmp_path / 'a.js')[1]
     assert {error for _, error in spectra_of(held).values()} == {None}
     assert held['sky'] == []
 
 
 def test_an_axis_that_is_not_linear_is_written_wavelength_by_wavelength(extracted, tmp_path):
-    _, cutout, shown = extracted
+    products, cutout = extracted
     wave = 4750 * np.exp(1e-4 * np.arange(len(cutout.wave)))
     grid = replace(GRID, spectral={'CTYPE1': 'WAVE-LOG'}, wave_unit='nm', medium='vacuum')
-    source_data.write(tmp_path / 'a.js', replace(shown, wave=wave, grid=grid), 'viridis', {})
+    source_data.write(tmp_path / 'a.js', products, replace(cutout, wave=wave, grid=grid), 'viridis', {})
     held = content(tmp_path / 'a.js')[1]
     np.testing.assert_array_equal(decoded(held['wave']['values'], '<f8'), wave)
     assert (held['medium'], held['angstrom']) == ('vacuum', 10.0)
 
 
 def test_a_channel_without_variance_has_no_error(extracted, tmp_path):
-    products, _, shown = extracted
+    products, cutout = extracted
     reference = products.spectra[products.reference]
     variance = np.array(reference.variance)
     variance[[2, 5, 7]] = 0, np.nan, -1
-    shown = replace(shown, spectra={products.reference: replace(reference, variance=variance)})
-    source_data.write(tmp_path / 'a.js', shown, 'viridis', {})
+    products = with_spectrum(products, replace(reference, variance=variance))
+    source_data.write(tmp_path / 'a.js', products, cutout, 'viridis', {})
     error = spectra_of(content(tmp_path / 'a.js')[1])[products.reference][1]
     assert np.flatnonzero(np.isnan(error)).tolist() == [2, 5, 7]
 
 
 def test_sky_lines_are_ranges_from_edge_to_edge(extracted, tmp_path):
-    products, cutout, shown = extracted
+    products, cutout = extracted
     reference = products.spectra[products.reference]
     variance = np.full(CUTOUT[0], 1.0)
     variance[[3, 4, 30]] = 100
     flat = replace(reference, data=np.ones(CUTOUT[0]), variance=variance)
-    shown = replace(shown, spectra={products.reference: flat})
-    source_data.write(tmp_path / 'a.js', shown, 'viridis', {})
+    source_data.write(tmp_path / 'a.js', with_spectrum(products, flat), cutout, 'viridis', {})
     edges = WAVE0 + STEP * np.array([[2.5, 4.5], [29.5, 30.5]])
     np.testing.assert_allclose(content(tmp_path / 'a.js')[1]['sky'], edges, atol=1e-4)
     assert cutout.wave[3] == WAVE0 + 3 * STEP
@@ -125,11 +125,11 @@ def test_sky_lines_are_ranges_from_edge_to_edge(extracted, tmp_path):
 
 @pytest.mark.parametrize(('ident', 'name'), [(120, '120.js'), ('a/b', 'a_b.js'), ('..', '__.js'), ('<b>', '_b_.js')])
 def test_any_id_gives_a_file_in_the_folder(ident, name):
-    assert keys.report_data(ident) == name
+    assert file_names.report_data(ident) == name
 
 
 def test_previews_come_back_out_of_the_file(extracted, tmp_path):
-    made = source_data.write(tmp_path / 'a.js', extracted[2], 'viridis', {})
+    made = source_data.write(tmp_path / 'a.js', *extracted, 'viridis', {})
     assert source_data.read_preview(tmp_path / 'a.js') == made
     text = (tmp_path / 'a.js').read_text()
     for broken in ('', text[: len(text) // 2], text[:-1], text.replace('preview', 'prelude')):
@@ -141,21 +141,21 @@ def test_previews_come_back_out_of_the_file(extracted, tmp_path):
 def test_small_images_have_their_first_row_at_the_bottom_and_clear_gaps(tmp_path):
     image = np.zeros((5, 7))
     image[0, 0], image[4, 6] = 10, np.nan
-    found = preview.thumbnails([image, image[:, :3]], 'gray')
+    found = source_data.thumbnails([image, image[:, :3]], 'gray')
     kind, _, data = found.partition(',')
     assert kind == 'data:image/png;base64'
     (tmp_path / 'a.png').write_bytes(base64.b64decode(data))
     shown = np.asarray(Image.open(tmp_path / 'a.png').convert('RGBA'))
-    assert shown.shape == (5, 7 + preview.GAP + 3, 4)
+    assert shown.shape == (5, 7 + source_data.GAP + 3, 4)
     assert shown[4, 0].tolist() == [255, 255, 255, 255]  # the first pixel, bottom left
     assert shown[0, 6, 3] == 0
     assert (shown[:, 7, 3] == 0).all()
 
 
 def test_small_images_of_nothing_and_of_much():
-    assert preview.thumbnails([], 'gray') == ''
+    assert source_data.thumbnails([], 'gray') == ''
     for image in (np.full((4, 4), np.nan), np.ones((4, 4)), np.random.default_rng(1).normal(size=(300, 200))):
-        assert len(preview.thumbnails([image], 'viridis')) < 4000
+        assert len(source_data.thumbnails([image], 'viridis')) < 4000
 
 
 def test_the_outline_holds_every_value_but_noisy_and_hot_ones():
@@ -164,8 +164,8 @@ def test_the_outline_holds_every_value_but_noisy_and_hot_ones():
     flux[:20] = np.nan
     noisy = np.zeros(960, bool)
     noisy[500] = True
-    low, high = decoded(preview.outline(flux, noisy), 'u1').reshape(2, preview.BINS).astype(float)
-    bins = np.where(noisy, np.nan, flux).reshape(preview.BINS, -1)
+    low, high = decoded(source_data.outline(flux, noisy), 'u1').reshape(2, source_data.BINS).astype(float)
+    bins = np.where(noisy, np.nan, flux).reshape(source_data.BINS, -1)
     assert (low[:2] == 0).all()
     assert (high[:2] == 0).all()
     assert high[11] == 255  # the hot one
@@ -176,13 +176,13 @@ def test_the_outline_holds_every_value_but_noisy_and_hot_ones():
 @pytest.mark.parametrize('width', [1.0, 3.0])
 def test_the_outline_holds_a_line_as_narrow_as_the_resolution(width):
     flux = 100 * np.exp(-0.5 * ((np.arange(1000) - 500) / width) ** 2)
-    high = decoded(preview.outline(flux, np.zeros(1000, bool)), 'u1')[preview.BINS :]
+    high = decoded(source_data.outline(flux, np.zeros(1000, bool)), 'u1')[source_data.BINS :]
     assert (high.max(), high.min()) == (255, 1)
 
 
 def test_an_outline_of_few_channels_and_of_none_that_is_known():
-    assert decoded(preview.outline(np.array([0.0, 1.0]), np.zeros(2, bool)), 'u1').tolist() == [1, 255, 1, 255]
-    assert decoded(preview.outline(np.full(4, np.nan), np.zeros(4, bool)), 'u1').tolist() == [0] * 8
+    assert decoded(source_data.outline(np.array([0.0, 1.0]), np.zeros(2, bool)), 'u1').tolist() == [1, 255, 1, 255]
+    assert decoded(source_data.outline(np.full(4, np.nan), np.zeros(4, bool)), 'u1').tolist() == [0] * 8
 
 
 @pytest.mark.parametrize('path', sorted(page.OWN.iterdir()), ids=lambda path: path.name)
@@ -238,5 +238,6 @@ def test_a_page_of_the_users_own_is_no_report(tmp_path):
 
 def test_the_file_of_a_source_that_autospec_did_not_write_is_refused(tmp_path):
     fits.PrimaryHDU().writeto(tmp_path / 'a.fits')
-    with pytest.raises(KeyError):
-        source_data.of_file(tmp_path / 'a.fits', make_cutout().target, np.arange(3.0), GRID)
+    for read in (source_file.read, source_file.read_cutout):
+        with pytest.raises(KeyError):
+            read(tmp_path / 'a.fits')

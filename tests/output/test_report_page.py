@@ -15,6 +15,7 @@ from PIL import Image
 from report_reading import EVIL, GRID
 
 from autospec_lib.cli import main
+from autospec_lib.core.products import Group, Products
 from autospec_lib.output.report import page, source_data
 
 pytestmark = pytest.mark.skipif(
@@ -38,15 +39,15 @@ def output(tmp_path_factory):
     assert main([str(folder), '-q']) == 1
     evil = replace(make_cutout(), grid=GRID)
     products = process(evil)
-    shown = source_data.of_products(products, products.spectra, evil)
-    spectra = {f'{EVIL}%{{y}}<b>$x$': replace(products.spectra[products.reference], unit=EVIL), **shown.spectra}
-    shown = replace(shown, target=replace(evil.target, id=10), spectra=spectra, reference=next(iter(spectra)))
-    shown = replace(shown, notes=(EVIL,), facts={'A': (EVIL, EVIL)})
+    spectra = {f'{EVIL}%{{y}}<b>$x$': replace(products.spectra[products.reference], unit=EVIL), **products.spectra}
+    table = {**products.table, Group.SPECTRUM: spectra}
+    products = Products(table, next(iter(spectra)), notes=(EVIL,), facts={'A': (EVIL, EVIL)})
+    evil = replace(evil, target=replace(evil.target, id=10))
     picture = folder / 'output' / 'images' / f'{EVIL}.jpg'
     picture.parent.mkdir(parents=True)
     shutil.copy(folder / 'output' / 'images' / '7' / '7_MASKS.jpg', picture)
     links = {'file': f'{EVIL}.fits', 'IMAGES': f'images/{EVIL}.jpg'}
-    source_data.write(folder / 'output' / 'report' / 'data' / '10.js', shown, 'viridis', links)
+    source_data.write(folder / 'output' / 'report' / 'data' / '10.js', products, evil, 'viridis', links)
     return folder / 'output'
 
 

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from autospec_lib.cli.command import main
 from autospec_lib.core.types import Grid
-from autospec_lib.output import spectra_1d, summary_columns
+from autospec_lib.output import spectra_1d
 
 CARDS = {'CTYPE1': 'AWAV', 'CUNIT1': 'Angstrom', 'CRVAL1': WAVE0, 'CDELT1': STEP, 'CRPIX1': 1.0, 'SPECSYS': 'BARYCENT'}
 CGS = '10**-20 erg Angstrom-1 s-1 cm-2'
@@ -26,10 +26,8 @@ def on(grid, cutout=None):
 def written(folder, cutout, **params):
     """The products of a cut-out after their spectra were written, and the spectra by their files' names."""
     products = process(cutout, aper=(1.0,), **params)
-    spectra_1d.write(folder, products, cutout, {'MUSE_APER_1.0': 1.0})
-    return products, dict(
-        zip(spectra_1d.names(5, found := summary_columns.main_spectra(products)), found.values(), strict=True)
-    )
+    spectra_1d.write(folder, products, cutout)
+    return products, dict(zip(spectra_1d.names(5, products.main_spectra), products.main_spectra.values(), strict=True))
 
 
 def read(path):

@@ -11,8 +11,9 @@ from astropy.table import Table
 from builders import CUTOUT, PIXEL, SPECTRUM, UNIT, changed, gaussian, make_cutout, process
 from numpy.testing import assert_allclose
 
+from autospec_lib.core.products import Group, Products
 from autospec_lib.core.types import Grid
-from autospec_lib.output import summary_columns, summary_files, white_light
+from autospec_lib.output import summary, white_light
 
 WAVE = np.linspace(4750.0, 9350.0, 500)
 CGS = 'erg s-1 cm-2 Angstrom-1'
@@ -89,14 +90,14 @@ def test_no_number_ends_in_a_traceback(scale):
 
 
 def measured(cutout, **params):
-    return summary_columns.measure(process(cutout, **params), cutout)
+    return summary.measure(process(cutout, **params), cutout)
 
 
 def test_a_source_is_measured():
     cutout = replace(make_cutout(), grid=Grid({}, {}, UNIT))
     products = process(cutout, sky_sub=False, aper=(1.0,))
-    row = summary_columns.measure(products, cutout)
-    mask = products.masks['MASK_INTER']
+    row = summary.measure(products, cutout)
+    mask = products.masks['MASK_INTER'].data
     assert (row['MASK'], row['MASK_NPIX'], row['REFERENCE']) == ('MASK_INTER', mask.sum(), 'MUSE_WHITE')
     assert row['MASK_AREA'] == pytest.approx(mask.sum() * PIXEL**2)
     assert row['FWHM_WHITE'] == pytest.approx(FWHM, rel=0.02)
@@ -165,41 +166,41 @@ ROWS = [
 
 
 def test_the_columns_of_spectra_keep_their_order_whatever_a_row_lacks():
-    names = [column.name for column in summary_columns.columns(ROWS)]
+    names = [column.name for column in summary.columns(ROWS)]
     spectra = ['SN_MUSE_TOT', 'FLUX_MUSE_TOT', 'SN_MUSE_APER_1.0', 'SN_HST', 'FLUX_HST']
-    before, after = ([column.name for column in part] for part in (summary_columns.SOURCE, summary_columns.FILES))
+    before, after = ([column.name for column in part] for part in (summary.OF_SOURCE, summary.OF_FILE))
     assert names == [*before, *spectra, *after]
 
 
 def test_names_that_fits_has_no_room_for_are_cut(tmp_path):
     row = {'ID': 1, **{f'SN_{letter * 100}': 1.0 for letter in "AB'"}, "SN_'": 2.0}
-    summary_files.write(tmp_path, [row], '')
-    assert {*row} <= {*summary_files.read(tmp_path / 'summary.ecsv', '')[0]}
-    assert len(Table.read(tmp_path / 'summary.fits').columns) == len(summary_columns.columns([row]))
+    summary.write(tmp_path, [row], '')
+    assert {*row} <= {*summary.read(tmp_path / 'summary.ecsv', '')[0]}
+    assert len(Table.read(tmp_path / 'summary.fits').columns) == len(summary.columns([row]))
 
 
 @pytest.mark.parametrize('unit', [UNIT, 'MJy sr-1', '', 'count/spaxel'])
 def test_rows_come_back_from_the_file(tmp_path, unit):
-    summary_files.write(tmp_path, ROWS, unit)
-    names = [column.name for column in summary_columns.columns(ROWS)]
-    back = summary_files.read(tmp_path / 'summary.ecsv', unit)
+    summary.write(tmp_path, ROWS, unit)
+    names = [column.name for column in summary.columns(ROWS)]
+    back = summary.read(tmp_path / 'summary.ecsv', unit)
     assert back == [{name: row.get(name) for name in names} for row in ROWS]
 
 
 @pytest.mark.parametrize(('unit', 'factor'), [('erg s-1 cm-2 Angstrom-1', 1e20), ('W m-2 um-1', 1e19), ('Jy', None)])
 def test_fluxes_of_an_earlier_cube_are_converted_or_left_out(tmp_path, unit, factor):
-    summary_files.write(tmp_path, ROWS, unit)
-    row = summary_files.read(tmp_path / 'summary.ecsv', f'10**-20 {CGS}')[2]
+    summary.write(tmp_path, ROWS, unit)
+    row = summary.read(tmp_path / 'summary.ecsv', f'10**-20 {CGS}')[2]
     assert row['SN_MUSE_TOT'] == 4.5
     assert row['FLUX_MUSE_TOT'] == (None if factor is None else pytest.approx(5 * factor))
 
 
 def test_both_files_open_with_units_and_descriptions_and_go_through_votable(tmp_path):
-    summary_files.write(tmp_path, ROWS, UNIT)
-    expected = {column.name: column for column in summary_columns.columns(ROWS)}
+    summary.write(tmp_path, ROWS, UNIT)
+    expected = {column.name: column for column in summary.columns(ROWS)}
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # the standard of VOTable does not like the erg
-        tables = [Table.read(tmp_path / name) for name in summary_files.NAMES]
+        tables = [Table.read(tmp_path / name) for name in summary.NAMES]
         tables[0].write(tmp_path / 'summary.xml', format='votable')
         tables.append(Table.read(tmp_path / 'summary.xml'))
     header = fits.getheader(tmp_path / 'summary.fits', 1)
@@ -223,17 +224,17 @@ def test_a_median_is_of_the_values_that_are_there():
     total = products.spectra['MUSE_TOT_SKYSUB']
     data = np.where(np.arange(CUTOUT[0]) < 5, np.nan, 7.0)
     gone = replace(total, data=data, variance=np.full(CUTOUT[0], 4.0))
-    row = summary_columns.measure(replace(products, spectra=products.spectra | {total.key: gone}), make_cutout())
+    row = summary.measure(products | Products({Group.SPECTRUM: {total.key: gone}}), make_cutout())
     assert_allclose([row['FLUX_MUSE_TOT'], row['SN_MUSE_TOT']], [7.0, 3.5])
     nothing = replace(total, data=np.full(CUTOUT[0], np.nan))
-    row = summary_columns.measure(replace(products, spectra=products.spectra | {total.key: nothing}), make_cutout())
+    row = summary.measure(products | Products({Group.SPECTRUM: {total.key: nothing}}), make_cutout())
     assert row['FLUX_MUSE_TOT'] is row['SN_MUSE_TOT'] is row['MAG_WHITE'] is None
 
 
 @pytest.mark.parametrize('unit', ['5e-17 erg / (Angstrom s cm2)', 'electron / s', 'nmgy', 'nmgy / Angstrom'])
 def test_units_that_fits_does_not_know_are_written(tmp_path, unit):
     """FITS has powers of ten only, and no electrons; the program that reads the file may know them."""
-    summary_files.write(tmp_path, ROWS, unit)
+    summary.write(tmp_path, ROWS, unit)
     header = fits.getheader(tmp_path / 'summary.fits', 1)
     number = next(n for n in range(1, header['TFIELDS'] + 1) if header[f'TTYPE{n}'] == 'FLUX_MUSE_TOT')
     assert units.Unit(header[f'TUNIT{number}']) == units.Unit(unit)

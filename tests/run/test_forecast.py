@@ -6,14 +6,15 @@ from collections import namedtuple
 import pytest
 
 from autospec_lib.cli.command import main
-from autospec_lib.config import reading
-from autospec_lib.run import estimate, preparation
+from autospec_lib.config import param_file
+from autospec_lib.run import estimate
+from autospec_lib.run.job import Request, prepare
 
 
 def job_of(folder):
     """A run's job and its targets."""
-    params, _ = reading.load(folder / 'param.py')
-    return preparation.prepare(folder, params, preparation.Choice())[:2]
+    params, _ = param_file.load(folder / 'param.py')
+    return prepare(folder, params, Request())[:2]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The summary of a run: a row for every source, whatever becomes of it, in every kind of run."""
 
+import re
 import time
 from types import SimpleNamespace
 
@@ -12,12 +13,12 @@ from builders import DEC, PIXEL, PLAIN, RA
 from autospec_lib import pipeline
 from autospec_lib.cli.command import main
 from autospec_lib.config.params import Params
+from autospec_lib.core.errors import OutputError
 from autospec_lib.core.types import Grid, Target
-from autospec_lib.output import summary_files
-from autospec_lib.run import results
+from autospec_lib.output import summary
+from autospec_lib.run import results as listener
 from autospec_lib.run.job import Job
-from autospec_lib.run.pages import Pages
-from autospec_lib.run.report import Outcome
+from autospec_lib.run.results import Outcome, Results
 
 
 @pytest.fixture
@@ -154,39 +155,100 @@ def test_a_killed_run_leaves_what_was_written_on_the_way(four, monkeypatch):
         return process(cutout, params, sex)
 
     monkeypatch.setattr(pipeline, 'process', looking)
-    monkeypatch.setattr(results, 'INTERVAL', 0.0)
-    monkeypatch.setattr(results, 'SHARE', 1e9)
+    monkeypatch.setattr(listener, 'INTERVAL', 0.0)
+    monkeypatch.setattr(listener, 'SHARE', 1e9)
     assert main([str(four), '-q']) == 1
     assert set(seen[0].values()) == {'not reached'}
     assert seen[-1] == {5: 'extracted', 9: 'failed', 3: 'extracted', 4: 'not reached'}
 
 
+def hearing(folder, number, **outlets):
+    """The results of a run with so many sources, of which none is done yet; its folder need not exist."""
+    targets = [Target(n, 0.0, 0.0, 1.0) for n in range(number)]
+    job = Job(folder, Params(), PLAIN, SimpleNamespace(grid=Grid({}, {})), catalogue=tuple(targets))
+    return Results(job, targets, **outlets)
+
+
+@pytest.mark.parametrize(
+    ('total', 'outcomes', 'words', 'numbers', 'code'),
+    [
+        (1, [Outcome(0, 0.1)], '', [1, 1], 0),
+        (2, [Outcome(0, 0.1), Outcome(1, 0.1, error='x')], 'failed', [1, 2, 1, 1], 1),
+        (3, [Outcome(0, 0.1, ('n',))], 'notes not reached', [1, 3, 1, 0, 2], 1),
+        (12, [Outcome(n, 0.1, error='x') for n in range(12)], 'failed', [0, 12, 12, *range(10), 2], 1),
+        (2, [Outcome(1, 0.1, kept=True), Outcome(0, 0.1)], 'earlier', [2, 2, 1], 0),
+    ],
+)
+def test_sentence_and_exit_code_follow_from_the_outcomes(tmp_path, total, outcomes, words, numbers, code):
+    """Numbers: how many of how many are extracted, by an earlier run, failed (IDs), with notes (IDs), not reached."""
+    results = hearing(tmp_path, total)
+    for outcome in outcomes:
+        results.add(outcome)
+    assert [int(number) for number in re.findall(r'\d+', results.sentence)] == numbers
+    for word in ('failed', 'notes', 'not reached', 'earlier'):
+        assert (word in results.sentence) == (word in words)
+    assert results.sentence_on_all == results.sentence
+    assert results.exit_code == code
+    assert results.bugs == 0
+
+
+def test_the_sentence_of_a_run_is_about_its_own_sources(tmp_path):
+    targets = [Target(n, 0.0, 0.0, 1.0) for n in range(3)]
+    job = Job(tmp_path, Params(), PLAIN, SimpleNamespace(grid=Grid({}, {})), catalogue=tuple(targets))
+    results = Results(job, targets[:1])
+    results.add(Outcome(0, 0.1))
+    assert re.findall(r'\d+', results.sentence) == ['1', '1']
+    assert re.findall(r'\d+', results.sentence_on_all) == ['1', '3', '2']
+    assert results.exit_code == 0
+
+
+def test_only_failures_with_a_traceback_are_bugs(tmp_path):
+    results = hearing(tmp_path, 3)
+    results.add(Outcome(0, 0.1, error='bug: KeyError', trace='Traceback'))
+    results.add(Outcome(1, 0.1, error='outside the cube'))
+    results.add(Outcome(2, 0.1, ('plots failed',), trace='Traceback'))
+    assert results.bugs == 1
+
+
 def test_writing_on_the_way_takes_a_small_part_of_the_time(monkeypatch, tmp_path):
     clock, writes = [0.0], []
 
-    def write(*_):
+    def write(_):
         clock[0] += 0.5
         writes.append(clock[0])
 
     monkeypatch.setattr(time, 'monotonic', lambda: clock[0])
-    monkeypatch.setattr(summary_files, 'write', write)
-    targets = [Target(n, 0.0, 0.0, 1.0) for n in range(1000)]
-    job = Job(tmp_path, Params(), PLAIN, SimpleNamespace(grid=Grid({}, {})), catalogue=tuple(targets))
-    collected = results.Results(job, targets, Pages(job, ''))
-    for target in targets:
+    heard = []
+    results = hearing(tmp_path, 1000, on_outcome=[heard.append], files=[write])
+    results.begin()
+    for ident in results.rows:
         clock[0] += 1.0
-        collected.add(Outcome(target.id, 1.0, error='none'))
+        results.add(Outcome(ident, 1.0, error='none'))
+    assert [outcome.ident for outcome in heard] == [*results.rows]
     assert len(writes) > 5
-    assert 0.5 * len(writes) <= 1.1 * results.SHARE * clock[0]
+    assert 0.5 * len(writes) <= 1.1 * listener.SHARE * clock[0]
+
+
+def test_after_an_interruption_each_file_is_written_that_can_be(tmp_path):
+    written = []
+
+    def full(_):
+        raise OutputError('the disk is full')
+
+    results = hearing(tmp_path, 2, files=[full, lambda results: written.append((results.state, results.why))])
+    results.interrupted('stopped')
+    assert written == [('interrupted', 'stopped')]
+    with pytest.raises(OutputError):
+        results.finish()
 
 
 def test_a_thousand_rows_are_written_fast(tmp_path):
     row = {'STATUS': 'extracted', 'NOTES': 'a note of some length ' * 3, 'FILE': 'Source_1.fits'}
     row |= {f'{kind}_SPECTRUM_{n}': 1.5 for n in range(12) for kind in ('SN', 'FLUX')}
     rows = [{'ID': n, 'RA': 1.0 * n, 'DEC': 0.1 * n, **row} for n in range(1000)]
-    summary_files.write(tmp_path, rows[:1], '')
+    summary.write(tmp_path, rows[:1], '')
     start = time.process_time()
-    summary_files.write(tmp_path, rows, '')
+    summary.write(tmp_path, rows, '')
     assert time.process_time() - start < 1.5
 
 

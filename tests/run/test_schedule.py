@@ -19,9 +19,10 @@ from autospec_lib.cli.command import main
 from autospec_lib.config import params
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Target
-from autospec_lib.run import cluster, schedule
+from autospec_lib.run import schedule
+from autospec_lib.run.interruption import Interruption
 from autospec_lib.run.job import Job
-from autospec_lib.run.report import Outcome
+from autospec_lib.run.results import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 # Forking a process whose numerical libraries have threads is deprecated from Python 3.12 on, and safe here: none runs.
@@ -86,7 +87,7 @@ def test_a_dying_process_loses_one_source_at_most(tmp_path, monkeypatch):
     job = Job(tmp_path, params.Params(), None, None)
     job.path(targets(4)[3]).parent.mkdir()
     job.path(targets(4)[3]).write_text('of an earlier run')
-    done = list(schedule.processes(job, targets(9), 2))
+    done = list(schedule.processes(job, targets(9), 2, Interruption()))
     assert sorted(outcome.ident for outcome in done) == list(range(9))
     assert [(outcome.ident, outcome.error) for outcome in done if outcome.error] == [(3, schedule.DIED)]
     assert not job.path(targets(4)[3]).exists()
@@ -103,7 +104,7 @@ def test_what_stops_all_sources_stops_the_processes_and_is_raised(tmp_path, monk
     monkeypatch.setattr(schedule, 'attempt', failing)
     done = []
     with pytest.raises(InputError, match='the cube is gone'):
-        done.extend(schedule.processes(Job(tmp_path, params.Params(), None, None), targets(50), 2))
+        done.extend(schedule.processes(Job(tmp_path, params.Params(), None, None), targets(50), 2, Interruption()))
     assert len(done) < 50
 
 
@@ -120,7 +121,7 @@ def test_where_processes_cannot_be_started_those_that_could_do_the_work(tmp_path
 
     monkeypatch.setattr(schedule, '_Worker', limited)
     monkeypatch.setattr(schedule, 'attempt', lambda job, target: Outcome(target.id, 0.0))
-    done = schedule.processes(Job(tmp_path, params.Params(), None, None), targets(5), 3)
+    done = schedule.processes(Job(tmp_path, params.Params(), None, None), targets(5), 3, Interruption())
     if most:
         assert sorted(outcome.ident for outcome in done) == list(range(5))
     else:
@@ -274,7 +275,7 @@ def test_a_cluster_that_goes_stops_the_run_with_one_line(many, cluster_of, gone,
         assert process.poll() is None
     for one in [scheduler] if gone == 'scheduler' else workers:
         one.kill()
-    _, said = process.communicate(timeout=cluster.ALONE + 20)
+    _, said = process.communicate(timeout=schedule.ALONE + 20)
     assert process.returncode == 1, said
     stopped, summary = said.splitlines()
     assert stopped.startswith(f'stopped: --scheduler {address}: the scheduler or all workers are gone')
@@ -299,7 +300,7 @@ def test_ctrl_c_while_a_cluster_has_no_worker(many, cluster_of):
 @pytest.mark.filterwarnings('ignore')
 def test_no_scheduler_is_said_in_one_line(many, capsys, monkeypatch):
     pytest.importorskip('distributed')
-    monkeypatch.setattr(cluster, 'CONNECT', 0.3)
+    monkeypatch.setattr(schedule, 'CONNECT', 0.3)
     assert main([str(many), '--scheduler', 'tcp://127.0.0.1:1']) == 2
     assert 'no scheduler answers there' in capsys.readouterr().err
     assert not (many / 'logs').exists()

@@ -1,7 +1,14 @@
-"""The page of the report: its files, plotly's library beside them, and the table of all sources."""
+"""The page of the report: its files, plotly's library beside them, the table of all sources, and how data reach it.
+
+The page loads scripts from files beside it, each of which hands values to one of its functions.
+"""
 
 from __future__ import annotations
 
+import base64
+import filecmp
+import json
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,16 +16,21 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from autospec_lib.core import keys
+import numpy as np
+from numpy.typing import NDArray
+
+from autospec_lib.core import file_names
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.types import Ident
-from autospec_lib.output.report import encoding
 
-PAGE, FOLDER, TABLE = 'index.html', keys.REPORT, 'sources.js'
-FUNCTION = 'autospecTable'  # of the page
-MARK = b'<meta name="generator" content="AutoSpec">'
+PAGE, TABLE = 'index.html', 'sources.js'
+TABLE_FUNCTION = 'autospecTable'  # of the page
+GENERATOR = b'<meta name="generator" content="AutoSpec">'
 LIBRARY, FIRST = 'plotly.min.js', 'theme.js'
 OWN = Path(__file__).parent / 'page'
+# JSON is JavaScript, but a browser looks for the end of a script, and for comments, before it reads the JavaScript.
+# U+2028 and U+2029 end lines in old browsers; they are not ASCII, so JSON escapes them already.
+_ESCAPES = {'<': '\\u003c', '>': '\\u003e', '&': '\\u0026'}
 
 
 @dataclass(frozen=True)
@@ -62,9 +74,10 @@ def library() -> Path | None:
 
     The package itself is not imported, because that takes a second.
     """
-    found = find_spec('plotly')
-    places = found.submodule_search_locations if found else None
-    paths = (Path(place) / 'package_data' / LIBRARY for place in places or ())
+    package = find_spec('plotly')
+    if package is None:
+        return None
+    paths = (Path(place) / 'package_data' / LIBRARY for place in package.submodule_search_locations or ())
     return next((path for path in paths if path.is_file()), None)
 
 
@@ -74,8 +87,8 @@ def obstacle(output: Path) -> str:
         return 'no report is written: the Python package plotly is not installed; install it with: pip install plotly'
     if is_foreign(output):
         return (
-            f'no report is written: {output / PAGE} or {output / FOLDER} is not from AutoSpec; rename it, or set '
-            'another OUTPUT, or REPORT = False'
+            f'no report is written: {output / PAGE} or {output / file_names.REPORT} is not from AutoSpec; rename it, '
+            'or set another OUTPUT, or REPORT = False'
         )
     return ''
 
@@ -84,13 +97,13 @@ def is_foreign(output: Path) -> bool:
     """Whether a page or folder that AutoSpec did not write is where the report would be written."""
     try:
         with (output / PAGE).open('rb') as file:
-            if MARK not in file.read(4096):
+            if GENERATOR not in file.read(4096):
                 return True
     except FileNotFoundError:
         pass
     except OSError:  # a folder, or a file that cannot be read
         return True
-    folder = output / FOLDER
+    folder = output / file_names.REPORT
     if not folder.is_dir():
         return folder.exists()
     held = {path.name for path in folder.iterdir() if not path.name.startswith('.')}
@@ -116,26 +129,21 @@ def install(output: Path) -> None:
     OSError
         If they cannot be written.
     """
-    folder = output / FOLDER
+    folder = output / file_names.REPORT
     folder.mkdir(parents=True, exist_ok=True)
-    plotly = library()
-    own = [*_own(), *([plotly] if plotly else [])]
-    goals = {path: folder / path.name for path in own}
-    for path, goal in {**goals, OWN / PAGE: output / PAGE}.items():
-        if not _is_same(path, goal):
+    goals = {path: folder / path.name for path in (*_own(), library()) if path is not None}
+    goals[OWN / PAGE] = output / PAGE
+    for path, goal in goals.items():
+        if not (goal.is_file() and filecmp.cmp(path, goal, shallow=False)):
             with complete_file(goal, flush=False) as temporary:
                 shutil.copyfile(path, temporary)
-
-
-def _is_same(path: Path, other: Path) -> bool:
-    return other.is_file() and path.stat().st_size == other.stat().st_size and path.read_bytes() == other.read_bytes()
 
 
 def remove(output: Path) -> None:
     """Remove the page and the table of an earlier run, which would be mistaken for this run's."""
     if not is_foreign(output):
         (output / PAGE).unlink(missing_ok=True)
-        (output / FOLDER / TABLE).unlink(missing_ok=True)
+        (output / file_names.REPORT / TABLE).unlink(missing_ok=True)
 
 
 def write_table(
@@ -171,12 +179,54 @@ def write_table(
         'rows': [[row.get(name) for name, *_ in columns] for row in rows],
         'previews': [_preview(row['ID'], previews) for row in rows],
     }
-    (output / FOLDER).mkdir(parents=True, exist_ok=True)
-    with complete_file(output / FOLDER / TABLE, flush=False) as temporary:
-        temporary.write_text(encoding.call(FUNCTION, table), encoding='ascii')
+    (output / file_names.REPORT).mkdir(parents=True, exist_ok=True)
+    with complete_file(output / file_names.REPORT / TABLE, flush=False) as temporary:
+        temporary.write_text(script(TABLE_FUNCTION, table), encoding='ascii')
 
 
 def _preview(ident: Ident, previews: Mapping[str, Mapping[str, str]]) -> list[str]:
     """Small images and outline of a source, and the name of the file with its data."""
-    found = previews.get(str(ident), {})
-    return [found.get('thumb', ''), found.get('outline', ''), keys.report_data(ident)]
+    preview = previews.get(str(ident), {})
+    return [preview.get('thumb', ''), preview.get('outline', ''), file_names.report_data(ident)]
+
+
+def script(function: str, value: Any, numbers: str = '') -> str:
+    """A script of one line that hands a value to a function of the page.
+
+    Parameters
+    ----------
+    function : str
+        The function's name.
+    value : dict, list, str, int, float, bool or None
+        Numbers that are not finite become null. Text in it cannot end the script or become markup.
+    numbers : str
+        A result of `binary`, used as second argument without JSON, which would check each of its characters.
+    """
+    text = json.dumps(_finite(value), ensure_ascii=True, allow_nan=False, separators=(',', ':'))
+    for character, escape in _ESCAPES.items():
+        text = text.replace(character, escape)
+    return f'{function}({text},"{numbers}");\n' if numbers else f'{function}({text});\n'
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def binary(values: NDArray[Any], kind: str = '<f4') -> str:
+    """An array in base64.
+
+    Parameters
+    ----------
+    values : array
+        Of any shape.
+    kind : str
+        The type of the numbers: by default single precision, least significant byte first, as JavaScript's arrays are.
+    """
+    with np.errstate(over='ignore', under='ignore'):  # numbers beyond single precision become infinite or 0
+        return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode('ascii')

@@ -1,123 +1,52 @@
-"""The file with the data of one source, which the page loads when the user opens the source."""
+"""The file with the data of one source, which the page loads when the user opens the source.
+
+It begins with the source's preview in the table of all sources: small images and the outline of a spectrum, a kilobyte
+in all.
+"""
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import astropy.units as u
+import matplotlib
 import numpy as np
-from astropy.io import fits
+from numpy.typing import NDArray
+from PIL import Image
 
-from autospec_lib.core import keys
 from autospec_lib.core.atomic import complete_file
-from autospec_lib.core.products import Products
-from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Grid, Measured, Target
-from autospec_lib.output.report import encoding, preview
-from autospec_lib.output.spectra_plot import sky_lines, unit_text
+from autospec_lib.core.products import Products, Spectrum
+from autospec_lib.core.types import BoolArray, Cutout, FloatArray
+from autospec_lib.output.image_sheet import stretch
+from autospec_lib.output.report.page import binary, script
+from autospec_lib.output.spectra_sheet import sky_lines
+from autospec_lib.output.units import in_words
 
-FUNCTION = 'autospecSource'  # of the page
-MAPS = (f'{keys.XCOR}{keys.CONTSUB}', keys.XCOR)  # the first that exists is shown beside the white light in the table
+SOURCE_FUNCTION = 'autospecSource'  # of the page
 HEAD = 16384  # bytes at the beginning of a file of data that hold the preview
-NOT_SHOWN = ('FPRINT', 'REFSPEC', 'OBJMASK', 'OBJNPIX', 'OBJAREA', 'DBNUM', 'DBGROW')  # cards that the summary has, too
+SUMMARY_CARDS = (
+    'FPRINT',
+    'REFSPEC',
+    'OBJMASK',
+    'OBJNPIX',
+    'OBJAREA',
+    'DBNUM',
+    'DBGROW',
+)  # cards that the summary has, too
+SIDE = 32  # most pixels of a small image along an axis
+GAP = 1  # pixels between two
+BINS = 96  # of the outline
+LEVELS = 63  # of a small image; one more is transparent
 
 
-@dataclass(frozen=True)
-class Shown:
-    """The data that the report shows of a source.
-
-    Attributes
-    ----------
-    target : Target
-        ID and position.
-    wave : array (nl,)
-        Wavelengths in the unit of ``grid``.
-    grid : Grid
-        Coordinates and units.
-    reference : str
-        Key of the reference spectrum.
-    spectra : mapping of str to Measured
-        By their keys.
-    about : mapping of str to str
-        How each spectrum was made, if that is known.
-    images : sequence of array (ny, nx)
-        White light and a cross-correlation map, if they exist.
-    notes : tuple of str
-        Fall-backs and warnings.
-    facts : mapping of str to (value, comment)
-        Header cards.
-    """
-
-    target: Target
-    wave: FloatArray
-    grid: Grid
-    reference: str
-    spectra: Mapping[str, Measured]
-    about: Mapping[str, str] = field(default_factory=dict)
-    images: tuple[FloatArray, ...] = ()
-    notes: tuple[str, ...] = ()
-    facts: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
-
-
-def of_products(products: Products, spectra: Iterable[str], cutout: Cutout, white: str = keys.WHITE) -> Shown:
-    """The data to show from products: the spectra with these keys, and the white light with this key."""
-    chosen = {key: products.spectra[key] for key in spectra}
-    images = {key: one.data for key, one in (products.maps | products.images).items()}
-    return Shown(
-        cutout.target,
-        cutout.wave,
-        cutout.grid,
-        products.reference,
-        chosen,
-        {key: one.kind.value for key, one in chosen.items()},
-        _small(images, white),
-        products.notes,
-        products.facts,
-    )
-
-
-def _small(images: Mapping[str, FloatArray], white: str) -> tuple[FloatArray, ...]:
-    maps = [key for key in MAPS if key in images]
-    return tuple(images[key] for key in (white, *maps[:1]) if key in images)
-
-
-def of_file(path: Path, target: Target, wave: FloatArray, grid: Grid, white: str = keys.WHITE) -> Shown:
-    """The data to show from a source's file of an earlier run; ``white`` is the key of the white light.
-
-    Raises
-    ------
-    OSError, KeyError
-        If it cannot be read or is not a complete file of AutoSpec.
-    """
-    with fits.open(path, memmap=False) as hdus:
-        header = hdus[0].header
-        held = {hdu.name: hdu for hdu in hdus[1:]}
-        spectra = {
-            name[4:-5]: Measured(_native(hdu.data), _variance(held, name), str(hdu.header.get('BUNIT', '')))
-            for name, hdu in held.items()
-            if name.startswith('SPE_') and name.endswith('_DATA')
-        }
-        names = {key: f'IMA_{key}_DATA' for key in (white, *MAPS)}
-        images = {key: _native(held[name].data) for key, name in names.items() if name in held}
-        notes = tuple(str(header[f'NOTE{number}']) for number in range(1, int(header['NNOTES']) + 1))
-        return Shown(target, wave, grid, str(header['REFSPEC']), spectra, {}, _small(images, white), notes)
-
-
-def _native(values: Any) -> FloatArray:
-    return np.asarray(values, dtype=float)
-
-
-def _variance(held: Mapping[str, Any], name: str) -> FloatArray | None:
-    hdu = held.get(f'{name[:-5]}_STAT')
-    return None if hdu is None else _native(hdu.data)
-
-
-def write(path: Path, shown: Shown, cmap: str, links: Mapping[str, str]) -> dict[str, str]:
+def write(path: Path, products: Products, cutout: Cutout, cmap: str, links: Mapping[str, str]) -> dict[str, str]:
     """Write a source's file of data, which appears under its name only when it is complete.
 
     Unlike the source's FITS file, it is not flushed to disk, because it can be made again from the FITS file.
@@ -126,8 +55,10 @@ def write(path: Path, shown: Shown, cmap: str, links: Mapping[str, str]) -> dict
     ----------
     path : Path
         The file; its folder is made.
-    shown : Shown
-        What to show.
+    products : Products
+        What to show: all spectra; of the images, white light and the last cross-correlation map, if they are there.
+    cutout : Cutout
+        Gives target, wavelengths and units.
     cmap : str
         Colour map of the small images.
     links : mapping of str to str
@@ -143,11 +74,11 @@ def write(path: Path, shown: Shown, cmap: str, links: Mapping[str, str]) -> dict
     OSError
         If it cannot be written.
     """
-    listed, numbers = _numbers(shown.spectra, shown.about)
-    content = _content(shown, cmap, links) | {'spectra': listed}
+    listed, numbers = _numbers(products.spectra)
+    content = _content(products, cutout, cmap, links) | {'spectra': listed}
     path.parent.mkdir(parents=True, exist_ok=True)
     with complete_file(path, flush=False) as temporary:
-        temporary.write_text(encoding.call(FUNCTION, content, numbers), encoding='ascii')
+        temporary.write_text(script(SOURCE_FUNCTION, content, numbers), encoding='ascii')
     return dict(content['preview'])
 
 
@@ -156,55 +87,56 @@ def read_preview(path: Path) -> dict[str, str] | None:
 
     It is at the beginning of the file; the rest is not read.
     """
-    beginning, end = f'{FUNCTION}({{"preview":', ');\n'
+    beginning, end = f'{SOURCE_FUNCTION}({{"preview":', ');\n'
     try:
         with path.open('rb') as file:
             text = file.read(HEAD).decode('ascii')
             file.seek(-len(end), os.SEEK_END)
             if not text.startswith(beginning) or file.read() != end.encode():
                 return None
-        found = json.JSONDecoder().raw_decode(text, len(beginning))[0]
-        return {key: str(found[key]) for key in ('thumb', 'outline')}
+        preview = json.JSONDecoder().raw_decode(text, len(beginning))[0]
+        return {key: str(preview[key]) for key in ('thumb', 'outline')}
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _content(shown: Shown, cmap: str, links: Mapping[str, str]) -> dict[str, Any]:
-    reference = shown.spectra[shown.reference]
+def _content(products: Products, cutout: Cutout, cmap: str, links: Mapping[str, str]) -> dict[str, Any]:
+    reference, wave, grid = products.spectra[products.reference], cutout.wave, cutout.grid
     sky = sky_lines(reference)
+    small = [*products.images.values()][:1] + [*products.maps.values()][-1:]
     return {
         'preview': {
-            'thumb': preview.thumbnails(shown.images, cmap),
-            'outline': preview.outline(reference.data, sky),
+            'thumb': thumbnails([image.data for image in small], cmap),
+            'outline': outline(reference.data, sky),
         },
-        'id': str(shown.target.id),
-        'ra': shown.target.ra,
-        'dec': shown.target.dec,
-        'wave': _axis(shown.wave),
-        'wave_unit': _unit(shown.grid.wave_unit),
-        'angstrom': _angstrom(shown.grid.wave_unit),
-        'medium': shown.grid.medium,
-        'unit': _unit(reference.unit),
-        'reference': shown.reference,
-        'sky': _ranges(shown.wave, sky),
-        'notes': list(shown.notes),
-        'facts': [[card, value, text] for card, (value, text) in shown.facts.items() if card not in NOT_SHOWN],
+        'id': str(cutout.target.id),
+        'ra': cutout.target.ra,
+        'dec': cutout.target.dec,
+        'wave': _axis(wave),
+        'wave_unit': in_words(grid.wave_unit),
+        'angstrom': _angstrom(grid.wave_unit),
+        'medium': grid.medium,
+        'unit': in_words(reference.unit),
+        'reference': products.reference,
+        'sky': _ranges(wave, sky),
+        'notes': list(products.notes),
+        'facts': [[card, value, text] for card, (value, text) in products.facts.items() if card not in SUMMARY_CARDS],
         'links': dict(links),
     }
 
 
-def _numbers(spectra: Mapping[str, Measured], about: Mapping[str, str]) -> tuple[list[dict[str, Any]], str]:
+def _numbers(spectra: Mapping[str, Spectrum]) -> tuple[list[dict[str, Any]], str]:
     """A description of each spectrum, and all numbers as one array: for each its flux, then its errors if it has any.
 
     They are encoded together, which takes half the time.
     """
     listed, rows = [], []
     for key, one in spectra.items():
-        listed.append({'key': key, 'about': about.get(key, ''), 'errors': one.variance is not None})
+        listed.append({'key': key, 'about': one.kind.value, 'errors': one.variance is not None})
         rows.append(one.data)
         if one.variance is not None:
-            rows.append(np.sqrt(one.variance, where=one.variance > 0, out=np.full(one.variance.shape, np.nan)))
-    return listed, encoding.binary(np.concatenate(rows))
+            rows.append(one.error)
+    return listed, binary(np.concatenate(rows))
 
 
 def _axis(wave: FloatArray) -> dict[str, Any]:
@@ -212,13 +144,7 @@ def _axis(wave: FloatArray) -> dict[str, Any]:
     step = float(wave[-1] - wave[0]) / max(1, len(wave) - 1)
     if np.allclose(wave, wave[0] + step * np.arange(len(wave)), rtol=0, atol=1e-4 * abs(step)):
         return {'start': float(wave[0]), 'step': step, 'number': len(wave)}
-    return {'values': encoding.binary(wave, '<f8')}
-
-
-@lru_cache(maxsize=16)
-def _unit(unit: str) -> str:
-    """A unit in common notation, cached because astropy takes a millisecond for it."""
-    return unit_text(unit) if unit else ''
+    return {'values': binary(wave, '<f8')}
 
 
 @lru_cache(maxsize=16)
@@ -233,8 +159,85 @@ def _angstrom(unit: str) -> float | None:
 def _ranges(wave: FloatArray, chosen: BoolArray) -> list[list[float]]:
     """First and last wavelength of each run of channels, from edge to edge."""
     steps = np.flatnonzero(np.diff(np.concatenate([[False], chosen, [False]]).astype(int)))
+    first, last = steps[::2], steps[1::2] - 1
     half = np.abs(np.gradient(wave)) / 2 if len(wave) > 1 else np.zeros(1)
-    return [
-        [round(float(wave[first] - half[first]), 4), round(float(wave[last - 1] + half[last - 1]), 4)]
-        for first, last in zip(steps[::2], steps[1::2], strict=True)
-    ]
+    edges = np.stack([wave[first] - half[first], wave[last] + half[last]], axis=1)
+    return list(edges.round(4).tolist())
+
+
+def thumbnails(images: Sequence[FloatArray], cmap: str) -> str:
+    """Small images side by side, as the address of a PNG that holds its data; '' where there is no image.
+
+    Parameters
+    ----------
+    images : sequence of array (ny, nx)
+        NaN, where there is no value, is transparent.
+    cmap : str
+        Name of a matplotlib colour map.
+    """
+    if not images:
+        return ''
+    small = [_levels(_reduced(image)) for image in images]
+    gap = np.full((len(small[0]), GAP), LEVELS, np.uint8)
+    strip = np.hstack([part for level in small for part in (level, gap)][:-1])
+    picture = Image.fromarray(strip[::-1])
+    picture.putpalette(_palette(cmap))
+    file = io.BytesIO()
+    picture.save(file, 'PNG', transparency=LEVELS, optimize=False)
+    return f'data:image/png;base64,{base64.b64encode(file.getvalue()).decode("ascii")}'
+
+
+@lru_cache(maxsize=4)
+def _palette(cmap: str) -> bytes:
+    table = matplotlib.colormaps[cmap](np.linspace(0, 1, LEVELS), bytes=True)[:, :3]
+    return bytes([*table.ravel().tolist(), 0, 0, 0])
+
+
+def _reduced(image: FloatArray) -> FloatArray:
+    """Every n-th pixel of an image that is too large."""
+    step = -(-max(image.shape) // SIDE)
+    return image[step // 2 :: step, step // 2 :: step]
+
+
+def _levels(image: FloatArray) -> NDArray[np.uint8]:
+    """Indices of colours, from just below the background to the peak."""
+    scale = stretch(image, (5, 99.8), sigmas=2, share=0.03)
+    shown = np.clip(np.ma.getdata(scale(np.nan_to_num(image))), 0, 1)
+    return np.where(np.isfinite(image), np.rint(shown * (LEVELS - 1)), LEVELS).astype(np.uint8)
+
+
+def outline(flux: FloatArray, noisy: BoolArray) -> str:
+    """The lowest and highest flux in each of `BINS` ranges of channels.
+
+    Parameters
+    ----------
+    flux : array (nl,)
+        NaN where there is no value.
+    noisy : array of bool (nl,)
+        Channels that are left out.
+
+    Returns
+    -------
+    str
+        Bytes in base64: `BINS` lowest levels, then as many highest ones, from 1 to 255; 0 where a range has no value.
+    """
+    known = np.isfinite(flux) & ~noisy
+    low, high = _limits(flux[known])
+    bins = min(BINS, len(flux))
+    edges = np.linspace(0, len(flux), bins + 1).astype(int)[:-1]
+    share = (np.where(known, flux, low) - low) / ((high - low) or 1)
+    level = np.clip(1 + 254 * share, 1, 255)
+    lowest = np.minimum.reduceat(np.where(known, level, 256), edges)
+    highest = np.maximum.reduceat(np.where(known, level, 0), edges)
+    empty = highest == 0
+    return binary(np.concatenate([np.where(empty, 0, lowest), highest]).round(), 'u1')
+
+
+def _limits(flux: FloatArray) -> tuple[float, float]:
+    """Limits that include zero and every line but no hot voxel: a channel counts up to twice the median of three."""
+    if len(flux) < 3:
+        return min([0.0, *flux]), max([0.0, *flux])
+    inner = flux[1:-1]
+    twice = 2 * np.median([flux[:-2], inner, flux[2:]], axis=0)
+    low, high = np.maximum(inner, twice).min(), np.minimum(inner, twice).max()
+    return min(0.0, float(low)), max(0.0, float(high))

@@ -1,0 +1,72 @@
+"""How the noise of a cube is stored, and an extension as DATA_EXT names it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Self
+
+
+class NoiseKind(Enum):
+    """What the numbers of an extension with noise are.
+
+    Attributes
+    ----------
+    words : str
+        How messages and ``param.py`` call it.
+    inverse : bool
+        Whether the numbers are one over the noise.
+    squared : bool
+        Whether the noise is a variance, not a standard deviation (sigma).
+    """
+
+    VARIANCE = 'variance', False, True
+    SIGMA = 'sigma', False, False
+    INVERSE_VARIANCE = 'inverse variance', True, True
+    INVERSE_SIGMA = 'inverse sigma', True, False
+
+    def __init__(self, words: str, inverse: bool, squared: bool) -> None:
+        self.words = words
+        self.inverse = inverse
+        self.squared = squared
+
+    def __str__(self) -> str:
+        return self.words
+
+
+# What users may write after a colon in DATA_EXT.
+NOISE_WORDS = {kind.words: kind for kind in NoiseKind} | {
+    'var': NoiseKind.VARIANCE,
+    'error': NoiseKind.SIGMA,
+    'ivar': NoiseKind.INVERSE_VARIANCE,
+}
+
+
+@dataclass(frozen=True, repr=False)
+class Extension:
+    """An extension of a cube, as an entry of DATA_EXT names it.
+
+    Attributes
+    ----------
+    name : int or str
+        Its number or name; '' if the cube has none of this role.
+    kind : NoiseKind or None
+        How the noise in it is stored; None if the entry does not tell.
+    """
+
+    name: int | str
+    kind: NoiseKind | None = None
+
+    @classmethod
+    def parse(cls, entry: int | str) -> Self:
+        """The extension of an entry such as 1, 'STAT' or 'ERR: sigma'; what follows the last colon may be its kind."""
+        name, _, word = str(entry).rpartition(':')
+        kind = NOISE_WORDS.get(' '.join(word.lower().split()))
+        if isinstance(entry, int) or kind is None or ':' not in entry:
+            return cls(entry)
+        name = name.strip()
+        return cls(int(name) if name.isdecimal() else name, kind)
+
+    def __repr__(self) -> str:
+        """The entry as ``param.py`` may hold it."""
+        return repr(self.name) if self.kind is None else repr(f'{self.name}: {self.kind}')

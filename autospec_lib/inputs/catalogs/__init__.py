@@ -1,1 +1,0 @@
-"""The catalogue: any table of sources -> `Target`s."""

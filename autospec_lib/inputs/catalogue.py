@@ -1,0 +1,178 @@
+"""Which sources? A catalogue of any kind, or positions of the command line, -> `Target`s; see ``docs/inputs.md``.
+
+The content of the file tells what kind it is. Plain text is read by `text_tables`, without a table package; other
+tables and regions by `tables`. Both return `rows.Rows`, of which `rows.read` makes targets.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autospec_lib.core.errors import InputError
+from autospec_lib.core.types import Ident, Target
+from autospec_lib.inputs import rows, tables, text_tables
+
+TEMPLATE = """\
+# Catalogue of AutoSpec: one source per line, columns separated by blanks, tabs or commas.
+# MODE = 'param' reads ID RA DEC and ignores what follows. MODE = 'cat' reads ID RA DEC SIZE REF, where a - stands for
+# the SIZE of param.py and for white light. RA and DEC in degrees, or as hh:mm:ss.s and dd:mm:ss.s; SIZE in arcsec.
+#
+# ID   RA           DEC         SIZE  REF
+# 120  130.5751301  +1.6470841  5     g-band
+"""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The sources.
+
+    Attributes
+    ----------
+    targets : list of Target
+        In the file's order, positions in degrees; NaN where they are in ``pixels``.
+    warnings : tuple of str
+        One line each.
+    description : str
+        One line: the kind of file, and which columns are read as what.
+    pixels : mapping of ID to mapping of str to float
+        What is in pixels of the cube and not in the target: X and Y (0-based), SIZE_PIX, APER_PIX.
+    """
+
+    targets: list[Target]
+    warnings: tuple[str, ...] = ()
+    description: str = ''
+    pixels: Mapping[Ident, Mapping[str, float]] = field(default_factory=dict)
+
+
+def load(path: Path, mode: str, size: float, ref: str, skip_bad_rows: bool = False) -> Catalogue:
+    """Read and check the catalogue.
+
+    Parameters
+    ----------
+    path : Path
+        Any table that astropy reads, text with or without a header, or DS9 regions; compressed by gzip or not.
+    mode : str
+        'param' reads ID and position; 'cat' reads SIZE and REF too. APER and Z are read where a header names them.
+    size : float
+        Full width of the subcubes [arcsec]; in mode 'cat' of the sources without a SIZE.
+    ref : str
+        The reference of every source in mode 'param'.
+    skip_bad_rows : bool
+        Leave out rows with faults, with a warning for each, as long as at least one row remains.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read or holds no row; otherwise every fault of its rows at once.
+    """
+    table = _rows(path, mode == 'cat')
+    default = Target(id=0, ra=0.0, dec=0.0, size=size, ref='' if mode == 'cat' else ref)
+    targets, pixels, faults, assumptions = rows.read(path.name, table, default)
+    if faults and not (skip_bad_rows and targets):
+        raise InputError(*faults)
+    chosen = table.columns
+    kind = f'{chosen.program} ({table.form})' if chosen.program else table.form
+    skipped = (f'{fault}; skipped' for fault in faults)
+    return Catalogue(
+        targets,
+        (*chosen.warnings, *assumptions, *skipped),
+        f'{path.name}: {kind}: {chosen.description}',
+        pixels,
+    )
+
+
+def _rows(path: Path, catalogue_mode: bool) -> rows.Rows:
+    content = _content(path)
+    form = tables.recognise(content)
+    if form:
+        return tables.read(path.name, content, form, catalogue_mode)
+    if b'\0' in content:
+        raise InputError(f'{path.name}: is not plain text; save it as text or CSV, in UTF-8')
+    # Bytes that are not UTF-8 become lone surrogates; in a comment they do no harm.
+    text = content.decode('utf-8-sig', 'surrogateescape')
+    if tables.has_regions(text):
+        return tables.read_regions(path.name, text, catalogue_mode)
+    return text_tables.read(path.name, text, catalogue_mode)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+        return gzip.decompress(content) if content.startswith(b'\x1f\x8b') else content
+    except FileNotFoundError:
+        raise InputError(f'{path.name}: not found in {os.path.dirname(os.path.abspath(path))}') from None
+    except (EOFError, zlib.error) as error:
+        raise InputError(f'{path.name}: cannot be unpacked: {error}') from error
+    except OSError as error:
+        raise InputError(f'{path.name}: cannot be read: {error.strerror or error}') from error
+
+
+def from_positions(positions: Sequence[str], size: float, ref: str) -> Catalogue:
+    """One source at each position of the command line (``--radec``).
+
+    Parameters
+    ----------
+    positions : sequence of str
+        Right ascension and declination, in degrees or sexagesimal.
+    size : float
+        Full width of the subcubes [arcsec].
+    ref : str
+        The reference of every source.
+
+    Returns
+    -------
+    Catalogue
+        The ID of each source is its `position_name`.
+
+    Raises
+    ------
+    InputError
+        One fault for each position that cannot be read or is repeated.
+    """
+    targets: dict[Ident, Target] = {}
+    faults = []
+    for text in positions:
+        try:
+            ra, dec = _position(text)
+        except ValueError as error:
+            faults.append(f'--radec {text!r}: {error}')
+            continue
+        name = position_name(ra, dec)
+        if name in targets:
+            faults.append(f'--radec {text!r}: is {name}, which is given already; expected positions 0.15 arcsec apart')
+        targets[name] = Target(name, ra, dec, size, ref)
+    if faults:
+        raise InputError(*faults)
+    return Catalogue([*targets.values()], description='positions of the command line')
+
+
+def _position(text: str) -> tuple[float, float]:
+    """Right ascension and declination in degrees; raises `ValueError` with what is wrong."""
+    cells = re.findall(r'[^,\s]+', text)
+    if len(cells) == 6:
+        cells = [':'.join(cells[:3]), ':'.join(cells[3:])]
+    if len(cells) != 2:
+        expected = "degrees ('130.578 1.643') or hours and degrees ('08:42:18.8 +01:38:33')"
+        raise ValueError(f'{len(cells)} values; expected {expected}')
+    return rows.right_ascension(cells[0]), rows.declination(cells[1])
+
+
+def position_name(ra: float, dec: float) -> str:
+    """A position in degrees as the IAU recommends, JHHMMSS.ss+DDMMSS.s, truncated and not rounded.
+
+    A hundred-thousandth of the last digit is added first; otherwise 18.80 s might become 18.79.
+    """
+    time, angle = int(ra / 15 * 360000 + 1e-5), int(abs(dec) * 36000 + 1e-5)
+    hours, minutes, seconds = time // 360000, time // 6000 % 60, time % 6000
+    degrees, arcmin, arcsec = angle // 36000, angle // 600 % 60, angle % 600
+    sign = '-' if dec < 0 else '+'
+    return (
+        f'J{hours:02}{minutes:02}{seconds // 100:02}.{seconds % 100:02}'
+        f'{sign}{degrees:02}{arcmin:02}{arcsec // 10:02}.{arcsec % 10}'
+    )

@@ -1,0 +1,456 @@
+"""The open datacube, and what is cut out of it: degrees, arcsec, headers and files end here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+from autospec_lib.core import geometry
+from autospec_lib.core.errors import InputError, SourceError
+from autospec_lib.core.noise_kind import Extension, NoiseKind
+from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Grid, Ident, IntArray, Psf, Target, Voxels
+from autospec_lib.inputs.arrays import StoredArray, open_array, open_fits
+from autospec_lib.inputs.catalogue import Catalogue
+from autospec_lib.inputs.coordinates import (
+    Sky,
+    arranged,
+    array_axes,
+    axis_type,
+    check_separable,
+    header_of_axes,
+    open_sky,
+    other_grid,
+    settled,
+    wave_axis,
+)
+from autospec_lib.inputs.extensions import Extensions, FlagRule, choose, label, stored_part
+from autospec_lib.inputs.images import AlignedImage
+from autospec_lib.inputs.instruments import Instrument
+from autospec_lib.inputs.units import FluxUnit, flux_unit
+
+Box = tuple[slice, slice]
+
+NEAR = 3  # pixels; sources of the catalogue that are this close to a subcube still have light in it
+# A value that more than this share of the voxels repeat exactly is no measurement; there may be two such values.
+MOST_REPEATED, MOST_FILL_VALUES = 0.03, 2
+SAMPLE_SIZE, FEWEST_REPEATS = 4000, 3  # voxels in which repeated values are looked for
+FEWEST_CHANNELS = 5  # with fewer channels, a spaxel may be constant by chance
+SMALLEST = 3  # spaxels along a side; in a smaller subcube there is hardly any sky
+
+
+@dataclass(frozen=True)
+class OpenCube:
+    """An open cube: where its arrays are, its coordinates, the images and maps on its grid, the PSF in arcsec.
+
+    Attributes
+    ----------
+    data, noise, flags : StoredArray
+        The arrays as they are stored; noise and flags are None where there are none.
+    noise_kind : NoiseKind
+        How the noise is stored.
+    flag_rule : FlagRule
+        Which flags are bad.
+    factor : array (nl,) or None
+        The factor by which data are multiplied (variances by its square) to have the unit of ``grid``; None for 1.
+    sky : Sky
+        Coordinates on the sky, in the cube's own frame.
+    wave : array (nl,)
+        Wavelengths in the unit of ``grid``.
+    grid : Grid
+        Coordinates and units as they are written to files.
+    instrument : Instrument
+        The entry in the table of instruments; its ``prefix`` begins the names of products.
+    recognised, noise_text : str
+        One line on what the cube was recognised as and why, and a few words on its noise.
+    primary : Header
+        The file's first header.
+    notes : tuple of str
+        Warnings, one line each.
+    images, segmaps : mapping
+        The user's images and segmentation maps on the cube's grid, by tag.
+    psf : Psf or None
+        The point-spread function in arcsec.
+    """
+
+    data: StoredArray
+    noise: StoredArray | None
+    flags: StoredArray | None
+    noise_kind: NoiseKind
+    flag_rule: FlagRule
+    factor: FloatArray | None
+    sky: Sky
+    wave: FloatArray
+    grid: Grid
+    instrument: Instrument
+    recognised: str
+    noise_text: str
+    primary: fits.Header
+    notes: tuple[str, ...] = ()
+    images: Mapping[str, AlignedImage] = field(default_factory=dict)
+    segmaps: Mapping[str, IntArray] = field(default_factory=dict)
+    psf: Psf | None = None
+
+    @property
+    def arrays(self) -> list[StoredArray]:
+        """The arrays that are there."""
+        return [array for array in (self.data, self.noise, self.flags) if array is not None]
+
+    @property
+    def beside(self) -> list[Path]:
+        """Files with noise and flags, if these are not in the file with the data."""
+        return [array.path for array in self.arrays if array.path != self.data.path]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Spaxels (ny, nx)."""
+        return self.data.shape[1:]
+
+    @property
+    def pixel(self) -> tuple[float, float]:
+        """A spaxel's size (y, x) in arcsec."""
+        return self.sky.pixel
+
+
+def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
+    """Open a datacube without reading its arrays.
+
+    Parameters
+    ----------
+    path : Path
+        FITS file.
+    entries : sequence of Extension
+        The parameter DATA_EXT: () = what the table of instruments, or the names of the extensions, say; or up to three:
+        data, noise and flags.
+
+    Raises
+    ------
+    InputError
+        If there is no such cube in the file, or its coordinates cannot be used.
+    """
+    if not path.exists():
+        raise InputError(f'{path.name}: not found in {path.parent}; set DATACUBE')
+    with ExitStack() as files:
+        hdus = files.enter_context(open_fits(path, 'not a readable FITS cube'))
+        extensions = choose(path, hdus, entries, files)
+        name, stored = label(hdus, extensions.data), extensions.data
+        axes = extensions.axes
+        order = array_axes(axes, len(stored.shape))
+        length, ny, nx = (stored.shape[axis] for axis in order)
+        own_header, contradictions = settled(name, stored.header)
+        header = header_of_axes(own_header, axes)
+        check_separable(path, name, header, (length, ny, nx))
+        sky = open_sky(path, name, header_of_axes(header, (1, 2)))
+        axis = wave_axis(path, hdus, header, length)
+        response = extensions.response
+        unit = flux_unit(
+            path.name, header, extensions.instrument, sky.wcs, None if response is None else response.header
+        )
+        grids = []
+        for hdu in (extensions.noise, extensions.flags):
+            if hdu is not None and hdu.shape == stored.shape:
+                headers = header, header_of_axes(hdu.header, axes)
+                grids.append(other_grid(path, (name, hdu.name), headers, (length, ny, nx)))
+        data = replace(open_array(path, stored, order), name=name)
+        noise, flags = (
+            None if hdu is None else _layer(where, hdu, data, stored.shape, axes)
+            for hdu, where in (
+                (extensions.noise, extensions.noise_path),
+                (extensions.flags, extensions.flags_path),
+            )
+        )
+        if noise is not None and extensions.noise_path == path:
+            noise = replace(noise, name=label(hdus, extensions.noise))
+        if flags is not None and extensions.flags_path == path:
+            flags = replace(flags, name=label(hdus, extensions.flags))
+        factor = _factor(path, response, unit.factor, length)
+        primary = hdus[0].header.copy()
+    notes = [f'{path.name}: {note}' for note in contradictions]
+    notes += [*sky.notes, *axis.notes, *unit.notes, *extensions.warnings, *grids]
+    if list(axes) != sorted(axes):
+        types = ', '.join(axis_type(header, number) or 'wavelength' for number in (1, 2, 3))
+        notes.insert(0, f'{path.name}: the axes of {name} are brought into the order {types}')
+    if not unit.text:
+        notes.append(f'{path.name}: no unit (BUNIT); spectra have none either')
+    loaded = sum(
+        layer.values.nbytes for layer in (data, noise, flags) if layer is not None and layer.values is not None
+    )
+    if loaded:
+        notes.append(f'{path.name}: compressed; {loaded / 1e6:.0f} MB of memory hold it; decompress it to need less')
+    spacing = f'{axis.spacing}, {axis.medium or "whether in air or vacuum is not known"}'
+    return OpenCube(
+        data,
+        noise,
+        flags,
+        extensions.noise_kind,
+        extensions.flag_rule,
+        factor,
+        sky,
+        axis.wave,
+        Grid(sky.cards(), axis.cards, unit.text, axis.unit, axis.medium),
+        extensions.instrument,
+        _recognised(extensions, (data, noise, flags), unit, spacing),
+        f'{extensions.noise_kind} in {noise.name} ({extensions.noise_why})' if noise else 'no variance',
+        primary,
+        tuple(filter(None, notes)),
+    )
+
+
+def _layer(path: Path, hdu: Any, data: StoredArray, data_shape: tuple[int, ...], axes: tuple[int, ...]) -> StoredArray:
+    """The array of noise or flags in a file; one with fewer axes than the data is spread over the missing ones."""
+    if hdu.shape == data_shape:
+        return replace(open_array(path, hdu, array_axes(axes, len(data_shape))), name=path.name)
+    part = stored_part(hdu.shape, data_shape, axes)
+    # The axes that are missing get length 1.
+    shape = [length if axis in part else 1 for axis, length in enumerate(data_shape)]
+    values = arranged(np.reshape(hdu.data, shape), axes)
+    header = hdu.header
+    return StoredArray(
+        path,
+        path.name,
+        data.shape,
+        values.dtype,
+        offset=0,
+        scale=float(header.get('BSCALE', 1.0)),
+        zero=float(header.get('BZERO', 0.0)),
+        blank=header.get('BLANK') if values.dtype.kind in 'iu' else None,
+        values=np.broadcast_to(values, data.shape),
+    )
+
+
+def _recognised(
+    extensions: Extensions,
+    arrays: tuple[StoredArray, StoredArray | None, StoredArray | None],
+    unit: FluxUnit,
+    axis: str,
+) -> str:
+    """One line on what the cube was recognised as, and why; ``axis`` describes its wavelengths."""
+    data, noise, flags = arrays
+    parts = [data.name]
+    if noise is not None:
+        parts.append(f'{noise.name} ({extensions.noise_kind}, {extensions.noise_why})')
+    if flags is not None:
+        parts.append(f'{flags.name} ({extensions.flag_rule})')
+    if unit.own and unit.own != unit.text:
+        parts.append(f'BUNIT {unit.own!r}')
+    name, why = extensions.instrument.name, extensions.why
+    start = f'{name} ({why})' if name and why else name or why or 'by the names of its extensions'
+    return f'{start}: {", ".join(parts)}, wavelengths {axis}'
+
+
+def _factor(path: Path, response: Any, factor: float, length: int) -> FloatArray | None:
+    """What to multiply the data by at each wavelength (nl,), None for 1."""
+    if response is None:
+        return None if factor == 1 else np.full(length, factor)
+    if response.shape != (length,):
+        raise InputError(
+            f'{path.name}: {response.name} has {response.shape} values for {length} wavelengths; correct it, or remove '
+            'it to keep counts'
+        )
+    return np.asarray(response.data, np.float64) * factor
+
+
+# --- Positions ---
+
+
+def locate(cube: OpenCube, target: Target) -> tuple[float, float]:
+    """The target's position (y, x) in the cube's pixels.
+
+    Raises
+    ------
+    SourceError
+        If it lies outside the cube.
+    """
+    try:
+        y, x = map(float, cube.sky.to_pixels(target.ra, target.dec))
+    except Exception as error:  # wcslib and its wrapper have many kinds
+        raise SourceError(f'no pixel for this position: {" ".join(str(error).split())}') from error
+    outside = [max(-0.5 - p, p - n + 0.5, 0.0) for p, n in zip((y, x), cube.shape, strict=True)]
+    distance = float(np.hypot(outside[0] * cube.pixel[0], outside[1] * cube.pixel[1]))
+    if distance == 0 and np.isfinite(y + x):
+        return y, x
+    how_far = f'{distance:.1f} arcsec'
+    if not np.isfinite(distance) or not np.isfinite(y + x):
+        how_far = 'far'  # positions on the other side of the sky have no pixel
+    elif distance < 0.05:
+        how_far = 'less than 0.1 arcsec'
+    raise SourceError(f'{how_far} outside the cube; skipped')
+
+
+def positions(cube: OpenCube, targets: Iterable[Target]) -> dict[Ident, tuple[float, float]]:
+    """The positions (y, x), in pixels, of all targets that have a pixel position, inside the cube or not, by ID."""
+    targets = list(targets)
+    places = cube.sky.to_pixels(np.array([one.ra for one in targets]), np.array([one.dec for one in targets]))
+    found = zip(targets, *(place.tolist() for place in places), strict=True)
+    return {target.id: (y, x) for target, y, x in found if np.isfinite(y + x)}
+
+
+def placed(cube: OpenCube, catalogue: Catalogue) -> list[Target]:
+    """The catalogue's targets, with pixels of this cube converted to degrees and arcsec.
+
+    For sizes and radii, a pixel is the side of a square with the area of a spaxel.
+    """
+    scale = geometry.scale(cube.pixel)
+    targets = []
+    for target in catalogue.targets:
+        pixels = catalogue.pixels.get(target.id, {})
+        if 'X' in pixels:
+            ra, dec = map(float, cube.sky.to_icrs(pixels['Y'], pixels['X']))
+            target = replace(target, ra=ra, dec=dec)
+        if 'SIZE_PIX' in pixels:
+            target = replace(target, size=pixels['SIZE_PIX'] * scale)
+        if 'APER_PIX' in pixels:
+            target = replace(target, aper=pixels['APER_PIX'] * scale)
+        targets.append(target)
+    return targets
+
+
+# --- Cut-outs ---
+
+
+def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, float]] | None = None) -> Cutout:
+    """Cut out everything around one target, padded with bad voxels beyond the field's edge.
+
+    Parameters
+    ----------
+    cube : OpenCube
+        The cube.
+    target : Target
+        The row of the catalogue.
+    sources : mapping of ID to (float, float), optional
+        The catalogue's `positions`, from which the cut-out's neighbours are taken.
+
+    Raises
+    ------
+    SourceError
+        If the position lies outside the cube.
+    InputError
+        If the cube's file cannot be read any more.
+    """
+    y, x = locate(cube, target)
+    box, notes = box_of(cube, target, (y, x))
+    inner = inside(cube, box)
+    origin = (box[0].start, box[1].start)
+    pad = [(i.start - s.start, s.stop - i.stop) for i, s in zip(inner, box, strict=True)]
+
+    def padded(values: Any, fill: float) -> Any:
+        return np.pad(values, [(0, 0)] * (values.ndim - 2) + pad, constant_values=fill) if np.any(pad) else values
+
+    data, variance, bad, more = _read(cube, *inner)
+    sky = dict(cube.grid.sky)
+    sky['CRPIX1'], sky['CRPIX2'] = sky.get('CRPIX1', 0.0) - origin[1], sky.get('CRPIX2', 0.0) - origin[0]
+    scale = geometry.scale(cube.pixel)
+    return Cutout(
+        target=target,
+        voxels=Voxels.of(padded(data, 0.0), None if variance is None else padded(variance, 0.0), padded(bad, True)),
+        wave=cube.wave,
+        centre=(y - origin[0], x - origin[1]),
+        pixel=cube.pixel,
+        grid=replace(cube.grid, sky=sky),
+        images={tag: padded(image.data[inner], np.nan) for tag, image in cube.images.items()},
+        detection={tag: padded(image.on_grid(inner), np.nan) for tag, image in cube.images.items()},
+        image_units={tag: image.unit for tag, image in cube.images.items()},
+        segmaps={tag: padded(segmap[inner], 0) for tag, segmap in cube.segmaps.items()},
+        neighbours=_neighbours(sources or {}, target.id, box),
+        prefix=cube.instrument.prefix,
+        psf=None if cube.psf is None else replace(cube.psf, widths=tuple(width / scale for width in cube.psf.widths)),
+        notes=(*notes, *more),
+    )
+
+
+def box_of(cube: OpenCube, target: Target, centre: tuple[float, float]) -> tuple[Box, tuple[str, ...]]:
+    """The box (ys, xs) to cut out around a pixel, and notes on its size."""
+    ny, nx = cube.shape
+    box = geometry.box_around(centre, target.size, cube.pixel)
+    height, width = (s.stop - s.start for s in box)
+    if height >= 2 * ny and width >= 2 * nx:
+        # It holds the whole cube wherever the source lies; padding beyond would only cost memory.
+        return (slice(0, ny), slice(0, nx)), (f'SIZE = {target.size:g} is larger than the cube: all of it is used',)
+    if min(height, width) < SMALLEST:
+        return box, (f'SIZE = {target.size:g} gives a subcube of only {height} x {width} spaxels',)
+    return box, ()
+
+
+def inside(cube: OpenCube, box: Box) -> Box:
+    """The part of a box that lies in the field."""
+    ys, xs = (slice(max(s.start, 0), min(s.stop, n)) for s, n in zip(box, cube.shape, strict=True))
+    return ys, xs
+
+
+def _neighbours(sources: Mapping[Ident, tuple[float, float]], own: Ident, box: Box) -> dict[Ident, tuple[float, float]]:
+    """The other sources in or near a box, in its pixels."""
+    ys, xs = box
+    return {
+        ident: (y - ys.start, x - xs.start)
+        for ident, (y, x) in sources.items()
+        if ident != own and ys.start - NEAR <= y < ys.stop + NEAR and xs.start - NEAR <= x < xs.stop + NEAR
+    }
+
+
+def _read(cube: OpenCube, ys: slice, xs: slice) -> tuple[FloatArray, FloatArray | None, BoolArray, tuple[str, ...]]:
+    """Data, variance and bad voxels of a box, and notes.
+
+    Voxels are bad if they are not finite, flagged, without positive variance, or filled (see `_filled`); they hold 0.
+    """
+    factor = None if cube.factor is None else cube.factor[:, None, None]
+    data = cube.data.read(ys, xs)
+    if factor is not None:
+        data *= factor
+    bad = ~np.isfinite(data)
+    if cube.flags is not None:
+        bad |= cube.flags.are_set(ys, xs, cube.flag_rule.bits) != cube.flag_rule.zero_is_bad
+    if cube.noise is None:
+        notes = _mark_filled(data, bad, cube.data.dtype.kind == 'f')
+        data[bad] = 0.0
+        return data, None, bad, notes
+    noise = cube.noise.read(ys, xs)
+    with np.errstate(divide='ignore', invalid='ignore', over='ignore'):
+        if cube.noise_kind.inverse:
+            noise = 1 / noise
+        if not cube.noise_kind.squared:
+            noise = np.where(noise > 0, noise**2, np.nan)
+        if factor is not None:
+            noise *= factor**2
+        bad |= ~(noise > 0) | (noise == np.inf)
+    notes = _mark_filled(data, bad, cube.data.dtype.kind == 'f')
+    data[bad] = noise[bad] = 0.0
+    return data, noise, bad, notes
+
+
+def _mark_filled(data: FloatArray, bad: BoolArray, are_floats: bool) -> tuple[str, ...]:
+    """Mark voxels that hold a number where there are no data as bad, in place; return a note if there are any.
+
+    They are spaxels that are constant along the wavelength, and values that a float array repeats exactly: noise does
+    not. Where no spaxel varies nothing is known of this.
+
+    Parameters
+    ----------
+    data : array (nl, ny, nx)
+        As read.
+    bad : array of bool (nl, ny, nx)
+        Changed.
+    are_floats : bool
+        Whether the numbers are stored as floats; integers repeat in any case.
+    """
+    varying = (data != data[0]).any(axis=0)
+    if len(data) < FEWEST_CHANNELS or not varying.any():
+        return ()
+    filled = np.broadcast_to(~varying, data.shape) & ~bad
+    stride = max(1, data.size // SAMPLE_SIZE) | 1  # odd, so that not every second column is left out
+    sample = data.ravel()[::stride][~bad.ravel()[::stride]]
+    if are_floats and sample.size and (sample != np.round(sample)).any():
+        values, counts = np.unique(sample, return_counts=True)
+        repeated = values[counts > max(MOST_REPEATED * sample.size, FEWEST_REPEATS)]
+        if len(repeated) <= MOST_FILL_VALUES:
+            filled |= np.isin(data, repeated) & ~bad
+    number = int(filled.sum())
+    if not number:
+        return ()
+    bad |= filled
+    share = f'{number / data.size:.1%}'
+    return (f'{number} voxels ({share}) repeat one value, as where there are no data; they are not used',)

@@ -1,1 +1,0 @@
-"""The datacube of any instrument: what its headers say of extensions, noise, mask, units and axes."""

@@ -1,1 +1,0 @@
-"""Arrays in FITS files, read box by box."""

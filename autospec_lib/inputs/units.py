@@ -1,0 +1,236 @@
+"""Units in any spelling -> astropy's units, and the spelling of FITS; the unit of a cube's spectra."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from astropy import units
+from astropy.wcs import WCS
+from astropy.wcs.utils import proj_plane_pixel_area
+
+from autospec_lib.inputs.instruments import Instrument
+
+# Words that astropy does not know or reads as something else (A as ampere), and what they mean in headers of cubes.
+ANGSTROM = re.compile(r'A|AA|[Aa]ngs?|ANGS?|[Aa]ngstroms|ANGSTROMS?|[Aa]ngstroems?|ANGSTROEMS?')
+WORDS = {
+    **dict.fromkeys(('ergs', 'Ergs', 'Erg', 'ERG', 'ERGS'), 'erg'),
+    **dict.fromkeys(('sec', 'secs', 'second', 'seconds', 'SEC', 'SECOND'), 's'),
+    **dict.fromkeys(('counts', 'cts', 'COUNT', 'COUNTS', 'Counts'), 'ct'),
+    **dict.fromkeys(('electrons', 'ELECTRON', 'ELECTRONS'), 'electron'),
+    **dict.fromkeys(('microns', 'Micron', 'Microns', 'MICRON', 'MICRONS', 'mum', 'micrometer', 'micrometers'), 'um'),
+    **dict.fromkeys(('spaxel', 'spaxels', 'Spaxel', 'SPAXEL', 'spax', 'pixels', 'PIXEL', 'PIX'), 'pix'),
+    'ADU': 'adu',
+    'JY': 'Jy',
+    'MJY': 'MJy',
+}
+# Further words, in units that are all in upper case.
+UPPER = {'S': 's', 'CM': 'cm', 'M': 'm', 'NM': 'nm', 'UM': 'um', 'SR': 'sr', 'ARCSEC': 'arcsec'}
+WORD = re.compile(r'(?<![A-Za-z0-9.])[A-Za-z]+')
+TEN_TO_THE = re.compile(r'^10\s*(?:\*\*|\^)\s*\(?\s*([+-]?\d+)\s*\)?\s*\*?\s*')
+FLAM = re.compile(r'FLAM(\d*)')  # IRAF's and Keck's erg/s/cm2/A; FLAM16 is 1e-16 of it
+INVERSE = re.compile(r'1\s*/\s*(\(.*)')
+POWER = re.compile(r'\((.*)\)\s*(?:\*\*|\^)\s*\(?([+-]?\d+)\)?')
+# A dot between units: behind a letter, a bracket or an exponent, not the decimal point of a factor.
+DOT = re.compile(r'(?:(?<=[A-Za-z)\]])|(?<=[A-Za-z]\d)|(?<=[A-Za-z][+-]\d)|(?<=[*^(+-]\d))\.(?=[A-Za-z(])')
+POSITIVE_EXPONENT = re.compile(r'^10\*\*(?=\d)')
+COUNTS = (units.ct, units.adu, units.electron)
+SAME_AREA = 0.01  # relative
+JWST_FLUX = 'uJy'  # in which spaxels of JWST hold numbers near 1
+
+
+# --- Spellings ---
+
+
+@lru_cache(maxsize=64)
+def parsed(text: str) -> units.UnitBase | None:
+    """A unit; None if the text is not a unit."""
+    text = text.strip()
+    inverse, power = INVERSE.fullmatch(text), POWER.fullmatch(text)
+    if inverse is not None and (root := parsed(inverse[1])) is not None:
+        return root**-1
+    if power is not None and (root := parsed(power[1])) is not None:
+        return root ** int(power[2])
+    for spelling in _spellings(text):
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            try:
+                unit = units.Unit(spelling)
+            except (ValueError, TypeError):
+                continue
+        return unit if isinstance(unit, units.UnitBase) else None
+    return None
+
+
+def _spellings(text: str) -> Iterator[str]:
+    """Texts to try, of which the first that is a unit counts."""
+    # MUSE writes 10**(-20)*erg/..., which astropy reads with a plain exponent only.
+    plain = DOT.sub(' ', TEN_TO_THE.sub(r'1e\1 ', text))
+    if not says_ampere(text):
+        yield from (text, plain)
+    yield _in_words(plain, WORDS)
+    if text == text.upper():
+        yield _in_words(plain, WORDS | UPPER)
+
+
+def says_ampere(text: str) -> bool:
+    """Whether A in a unit is Angstrom here, where astropy and MPDAF read ampere."""
+    return 'A' in WORD.findall(DOT.sub(' ', text))
+
+
+def _in_words(text: str, words: dict[str, str]) -> str:
+    """A unit with each of its words replaced by one that astropy knows."""
+
+    def replaced(match: re.Match[str]) -> str:
+        return 'Angstrom' if ANGSTROM.fullmatch(match[0]) else words.get(match[0], match[0])
+
+    flam = FLAM.fullmatch(text.strip())
+    if flam is not None:
+        return f'1e-{flam[1] or 0} erg / (s cm2 Angstrom)'
+    return WORD.sub(replaced, text)
+
+
+def written(unit: units.UnitBase | None) -> str:
+    """A unit as FITS writes it, or as astropy does where FITS has no such unit or scale (electron, 2e-17 erg)."""
+    if unit is None:
+        return ''
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        try:
+            text = str(unit.to_string('fits'))
+        except ValueError:
+            return str(unit.to_string())
+    # MPDAF replaces the asterisks by blanks, and reads 10 +16 as a power of ten but not 10 16.
+    return POSITIVE_EXPONENT.sub('10**+', text)
+
+
+def standard(text: str) -> str:
+    """A unit as FITS writes it; a text that is not a unit is returned unchanged."""
+    return written(parsed(text)) or text.strip()
+
+
+# --- The unit of flux ---
+
+
+@dataclass(frozen=True)
+class FluxUnit:
+    """The unit of a cube's spectra.
+
+    Attributes
+    ----------
+    text : str
+        As FITS writes it, '' for none.
+    own : str
+        BUNIT as the cube has it.
+    factor : float
+        What the cube's numbers are multiplied by to have the unit.
+    notes : tuple of str
+        Assumptions, one line each.
+    """
+
+    text: str
+    own: str
+    factor: float = 1.0
+    notes: tuple[str, ...] = ()
+
+
+def flux_unit(
+    file: str, header: Mapping[str, Any], instrument: Instrument, wcs: WCS, response: Mapping[str, Any] | None
+) -> FluxUnit:
+    """The unit of flux per spaxel.
+
+    Parameters
+    ----------
+    file : str
+        The file's name, for messages.
+    header : mapping
+        Of the extension with the data.
+    instrument : Instrument
+        Its table entry may have the unit if that is missing or wrong in the header.
+    wcs : WCS
+        The celestial WCS, which gives the area of a spaxel if no card does.
+    response : mapping or None
+        Header of the spectrum that the data are multiplied by.
+    """
+    own, notes = str(header.get('BUNIT', '')).strip(), []
+    text = own
+    if not own and instrument.unit and header.get(instrument.unit_if):
+        text = instrument.unit
+        notes.append(f'{file}: no BUNIT; {standard(text)} is taken, the unit of {instrument.name} cubes')
+    unit = parsed(text) if text else None
+    if response is not None:
+        unit = _times_response(unit, str(response.get('BUNIT', '')))
+        own_text = ''
+    else:
+        own_text = own
+    if unit is None:
+        if own_text:
+            notes.append(f'{file}: BUNIT = {own!r} is not a unit that astropy knows; it is copied as it is')
+        return FluxUnit(own_text, own, 1.0, tuple(notes))
+    if says_ampere(own):
+        notes.append(f'{file}: A in BUNIT = {own!r} is taken for Angstrom')
+    for wrong, right in instrument.slips.items():
+        if np.isclose(unit.scale, wrong, rtol=1e-6):
+            unit = units.Unit(right / wrong * unit)
+            notes.append(f'{file}: BUNIT = {own!r} is a mistake of the pipeline; {written(unit)} is written')
+    per_spaxel, factor, source = _per_spaxel(unit, header, wcs)
+    if source:
+        line = f'values are multiplied by {source}, which gives {written(per_spaxel)}'
+        notes.append(f'{file}: {standard(text)} is surface brightness; {line}')
+    return FluxUnit(written(per_spaxel), own, factor, tuple(notes))
+
+
+def _times_response(unit: units.UnitBase | None, text: str) -> units.UnitBase | None:
+    """The unit of counts times a response, whether or not the response's unit is per count."""
+    response = parsed(text) if text.strip() else None
+    if response is None:
+        return None
+    product = response if unit is None else response * unit
+    for counts in COUNTS:
+        if counts in product.bases and product.powers[product.bases.index(counts)] == 1:
+            product = product / counts
+    return product
+
+
+def _per_spaxel(unit: units.UnitBase, header: Mapping[str, Any], wcs: WCS) -> tuple[units.UnitBase, float, str]:
+    """The unit without the area, the factor, and the area in words; '' if the unit has none."""
+    powers = dict(zip(unit.bases, unit.powers, strict=True))
+    if powers.get(units.pix) == -1:
+        return unit * units.pix, 1.0, ''
+    angles = [base for base in powers if base.physical_type in ('angle', 'solid angle')]
+    if len(angles) != 1:
+        return unit, 1.0, ''
+    is_solid = angles[0].physical_type == 'solid angle'
+    if powers[angles[0]] != (-1 if is_solid else -2):
+        return unit, 1.0, ''
+    solid = angles[0] if is_solid else angles[0] ** 2
+    area, source = _area(header, wcs)
+    factor = spaxel = float(area.to(solid).value)
+    result = unit * solid
+    if result.is_equivalent(units.Jy) and (result / units.Jy).decompose().scale > 1:
+        factor *= result.to(JWST_FLUX)
+        result = units.Unit(JWST_FLUX)
+    return result, factor, f'the area of a spaxel, {spaxel:.4g} {solid} ({source})'
+
+
+def _area(header: Mapping[str, Any], wcs: WCS) -> tuple[units.Quantity, str]:
+    """The area of a spaxel, and where it is from: a card, unless the WCS has another area.
+
+    A cube that was binned or resampled may have kept the card.
+    """
+    area = proj_plane_pixel_area(wcs) * units.deg**2
+    for card, unit in (('PIXAR_SR', units.sr), ('PIXAR_A2', units.arcsec**2)):
+        value = header.get(card)
+        if isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value) and value > 0:
+            if abs(value / area.to_value(unit) - 1) < SAME_AREA:
+                return value * unit, card
+            return (
+                area,
+                f'of its WCS; {card} = {value:.4g} is not used, it is {value / area.to_value(unit):.3g} times that',
+            )
+    return area, 'of its WCS'

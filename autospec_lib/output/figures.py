@@ -1,0 +1,112 @@
+"""Figures that are drawn many times, each time with other data, and kept from one source to the next.
+
+Whatever holds figures can be made without matplotlib, which takes a while to import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+DPI = 120
+LIMIT = 10  # figures that are kept, two of each kind of picture; each takes about 6 MB
+T = TypeVar('T')
+L = TypeVar('L', bound=Hashable)
+
+
+class Canvas:
+    """Draws the constant part of a figure only once; most of the time would be spent on text."""
+
+    def __init__(self, figure: Figure) -> None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        self._canvas: Any = FigureCanvasAgg(figure)
+        self._ground: Any = None
+
+    def draw(self, moving: Iterable[Artist], apart: bool = True) -> Image.Image:
+        """Draw the artists that change, in this order, on top of all others of the figure.
+
+        Parameters
+        ----------
+        moving : iterable of Artist
+            All artists that were changed after the first drawing. New ones may be among them.
+        apart : bool
+            Whether all other artists lie below or beside these. If not, the whole figure is drawn anew.
+
+        Returns
+        -------
+        Image
+            In red, green and blue; a copy.
+        """
+        from PIL import Image
+
+        if apart:
+            self._draw_on_ground(list(moving))
+        else:
+            self._canvas.draw()
+        return Image.fromarray(np.asarray(self._canvas.buffer_rgba())).convert('RGB')
+
+    def _draw_on_ground(self, moving: list[Artist]) -> None:
+        if self._ground is None:
+            self._ground = self._without(moving)
+        self._canvas.restore_region(self._ground)
+        renderer = self._canvas.get_renderer()
+        for artist in moving:
+            artist.draw(renderer)
+
+    def _without(self, moving: list[Artist]) -> Any:
+        """The pixels of the figure without some of its artists."""
+        for artist in moving:
+            artist.set_visible(False)
+        self._canvas.draw()
+        for artist in moving:
+            artist.set_visible(True)
+        return self._canvas.copy_from_bbox(self._canvas.figure.bbox)
+
+
+class Kept:
+    """The figures of the last `LIMIT` layouts: most sources need figures of the same layouts as the source before.
+
+    A figure is taken out while it is used, so that no other thread draws on it; if drawing fails, it is not put back.
+    Copies for other processes start empty.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[str, Hashable], Any] = {}
+
+    def __reduce__(self) -> tuple[type[Kept], tuple[()]]:
+        """Pickle without the figures."""
+        return Kept, ()
+
+    @contextmanager
+    def borrowed(self, key: str, layout: L, make: Callable[[L], T]) -> Iterator[T]:
+        """The kept figure of a kind and layout, or a new one; it is put back if the block does not raise.
+
+        Parameters
+        ----------
+        key : str
+            The kind of picture.
+        layout : hashable
+            What figures that can be used for each other have in common.
+        make : function
+            Makes a new figure of a layout.
+        """
+        figure: T | None = self._waiting.pop((key, layout), None)
+        if figure is None:
+            figure = make(layout)
+        yield figure
+        self._waiting[key, layout] = figure
+        for oldest in list(self._waiting)[:-LIMIT]:
+            self._waiting.pop(oldest, None)  # another thread may have been faster
+
+    def all(self) -> dict[tuple[str, Hashable], Any]:
+        """The figures that are not in use, by kind and layout, the latest last."""
+        return dict(self._waiting)

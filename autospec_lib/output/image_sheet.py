@@ -1,0 +1,243 @@
+"""Image panels in rows on one sheet, with the source marked in each, and the colours of their values.
+
+All panels of a sheet are drawn in one Axes whose unit is the inch. With an Axes for each panel, nine tenths of the time
+would be spent on Axis and Tick objects; every source has about a dozen panels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, NamedTuple, Self, TypeAlias
+
+import matplotlib
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.colors import AsinhNorm, ListedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.text import Text
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+from PIL import Image
+
+from autospec_lib.core.numerics import robust_width
+from autospec_lib.core.types import Cutout, FloatArray
+from autospec_lib.output.figures import DPI, Canvas
+
+NO_VALUE = '#8c8c8c'
+MASK_COLOURS = ListedColormap(['#23263a', '#f2d98b'])
+# Background, the central object, then the other objects in turn.
+LABEL_COLOURS = ListedColormap(
+    ['#14161f', '#ffd23f', '#4c9be8', '#e4572e', '#57b894', '#b07cc6', '#e88fb4', '#8f7a5e', '#7fd1e0', '#a3b552']
+)
+RESIDUAL_COLOURS = matplotlib.colormaps['RdBu_r'].with_extremes(bad=NO_VALUE)
+FRAME_COLOUR, MARK_COLOUR, HALO_COLOUR = 'black', '#d62828', 'white'
+PANEL_SIZE = 2.1  # the longer side of a panel; this and the following lengths are in inches
+GAP_X, GAP_Y = 0.15, 0.3
+LEFT, BOTTOM = 0.55, 0.5
+TICK = 0.035
+SMALL = 7  # points, the size of tick labels
+# The marks, in shorter sides of a panel: four strokes around the source that leave its core free.
+MARK_REACH = 0.17
+MARK_STROKES = np.array([(-1, 0), (1, 0), (0, -1), (0, 1)])[:, None] * np.array([[0.1], [MARK_REACH]])  # (4, 2, 2)
+BORDER = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)])  # of a panel, in its width and height
+
+
+class Panel(NamedTuple):
+    """One image (ny, nx), and the ``norm`` and ``cmap`` with which it is shown."""
+
+    title: str
+    values: NDArray[Any]
+    look: dict[str, Any]
+
+
+Rows: TypeAlias = Sequence[Sequence[Panel | None]]
+
+
+class _Place(NamedTuple):
+    """The lower left corner of a panel, and whether it has tick labels below and beside it."""
+
+    title: str
+    left: float
+    low: float
+    below: bool
+    beside: bool
+
+
+@dataclass(frozen=True)
+class ImageLayout:
+    """The properties that the sheets of two sources must share to be drawn with one figure.
+
+    Attributes
+    ----------
+    titles : tuple of tuple of (str or None)
+        Titles of the panels, row by row; None for an empty place.
+    shape : (int, int)
+        Pixels (ny, nx) of every image.
+    pixel : (float, float)
+        A pixel's size (y, x) in arcsec.
+    """
+
+    titles: tuple[tuple[str | None, ...], ...]
+    shape: tuple[int, int]
+    pixel: tuple[float, float]
+
+    @classmethod
+    def of(cls, rows: Rows, cutout: Cutout) -> Self:
+        """The layout of panels.
+
+        Parameters
+        ----------
+        rows : Rows
+            The panels, row by row.
+        cutout : Cutout
+            Gives number and size of the pixels.
+        """
+        titles = tuple(tuple(None if panel is None else panel.title for panel in row) for row in rows)
+        return cls(titles, cutout.shape, cutout.pixel)
+
+    @property
+    def scale(self) -> float:
+        """Inches per arcsec."""
+        return PANEL_SIZE / max(n * d for n, d in zip(self.shape, self.pixel, strict=True))
+
+    @property
+    def panel(self) -> tuple[float, float]:
+        """Width and height of a panel."""
+        (ny, nx), (dy, dx) = self.shape, self.pixel
+        return nx * dx * self.scale, ny * dy * self.scale
+
+    @property
+    def paper(self) -> tuple[float, float]:
+        """Width and height of the sheet."""
+        width, height = self.panel
+        columns = max(len(row) for row in self.titles)
+        return LEFT + columns * (width + GAP_X), BOTTOM + len(self.titles) * (height + GAP_Y)
+
+    @property
+    def places(self) -> list[_Place]:
+        """The places of the panels, row by row."""
+        width, height = self.panel
+        places = []
+        for i, row in enumerate(self.titles):
+            low = self.paper[1] - (i + 1) * (height + GAP_Y)
+            for j, title in enumerate(row):
+                below = i == len(self.titles) - 1 or j >= len(self.titles[i + 1])
+                if title is not None:
+                    places.append(_Place(title, LEFT + j * (width + GAP_X), low, below, j == 0))
+        return places
+
+
+class ImageSheet:
+    """Panels in rows; offsets from the source in arcsec at the left and at the bottom only.
+
+    Every panel is an image of the figure's one Axes, with the panel's title as its label.
+    """
+
+    def __init__(self, layout: ImageLayout) -> None:
+        self._layout, self._places = layout, layout.places
+        width, height = layout.paper
+        self.figure = Figure(figsize=(width, height), dpi=DPI)
+        self._canvas = Canvas(self.figure)
+        self._paper = self.figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height))
+        self._paper.set_axis_off()
+        self._images = [self._panel(place) for place in self._places]
+        styles = ((FRAME_COLOUR, 0.6), (HALO_COLOUR, 2.2), (MARK_COLOUR, 1.1))
+        self._lines = [LineCollection([], colors=colour, linewidths=thickness) for colour, thickness in styles]
+        for lines in self._lines:
+            self._paper.add_collection(lines, autolim=False)
+        self._below: list[Text] = []
+        self._beside: list[Text] = []
+
+    def _panel(self, place: _Place) -> AxesImage:
+        """An empty image with its title and the names of its axes."""
+        width, height = self._layout.panel
+        left, low, delta = place.left, place.low, '\N{GREEK CAPITAL LETTER DELTA}'
+        self._paper.text(left + width / 2, low + height + 0.04, place.title, ha='center', va='baseline')
+        if place.below:
+            self._paper.text(left + width / 2, low - 0.22, f'{delta}x [arcsec]', ha='center', va='top')
+        if place.beside:
+            where: dict[str, Any] = {'ha': 'right', 'va': 'center', 'rotation': 'vertical'}
+            self._paper.text(left - 0.33, low + height / 2, f'{delta}y [arcsec]', **where)
+        extent = (left, left + width, low, low + height)
+        look: dict[str, Any] = {'origin': 'lower', 'interpolation': 'nearest', 'aspect': 'auto'}
+        return self._paper.imshow(np.zeros(self._layout.shape), extent=extent, label=place.title, **look)
+
+    def draw(self, rows: Rows, cutout: Cutout) -> Image.Image:
+        """Draw the panels of a source; they must have the sheet's layout.
+
+        Parameters
+        ----------
+        rows : Rows
+            The panels, row by row.
+        cutout : Cutout
+            Gives the position of the source.
+        """
+        for image, panel in zip(self._images, filter(None, chain.from_iterable(rows)), strict=True):
+            image.set(data=panel.values, **panel.look)
+        (y, x), (dy, dx) = cutout.centre, cutout.pixel
+        scale, size = self._layout.scale, np.array(self._layout.panel)
+        source = np.array([(x + 0.5) * dx, (y + 0.5) * dy]) * scale
+        across, up = (_ticks(zero, length, scale) for zero, length in zip(source, size, strict=True))
+        below = [(p.left + at, p.low, label) for p in self._places if p.below for at, label in across]
+        beside = [(p.left, p.low + at, label) for p in self._places if p.beside for at, label in up]
+        corners = [np.array([p.left, p.low]) for p in self._places]
+        frames = [corner + BORDER * size for corner in corners]
+        frames += [np.array([(at, edge), (at, edge - TICK)]) for at, edge, _ in below]
+        frames += [np.array([(edge, at), (edge - TICK, at)]) for edge, at, _ in beside]
+        marks = [stroke for corner in corners for stroke in corner + source + MARK_STROKES * size.min()]
+        for lines, segments in zip(self._lines, (frames, marks, marks), strict=True):
+            lines.set_segments(segments)
+        words = [(at, edge - 0.07, label) for at, edge, label in below]
+        self._write(self._below, words, ha='center', va='top')
+        words = [(edge - 0.07, at, label) for edge, at, label in beside]
+        self._write(self._beside, words, ha='right', va='center')
+        # At a panel's edge the marks overlap its title, so the title is drawn on top.
+        reach = MARK_REACH * size.min()
+        inside = bool(((reach <= source) & (source <= size - reach)).all())
+        moving = [*self._images, *self._lines, *self._below, *self._beside]
+        return self._canvas.draw(moving, apart=inside)
+
+    def _write(self, texts: list[Text], words: list[tuple[float, float, str]], **look: Any) -> None:
+        """Set the texts to these words at these positions."""
+        while len(texts) > len(words):
+            texts.pop().remove()
+        while len(texts) < len(words):
+            texts.append(self._paper.text(0, 0, '', fontsize=SMALL, **look))
+        for text, (x, y, word) in zip(texts, words, strict=True):
+            text.set_position((x, y))
+            text.set_text(word)
+
+
+def _ticks(zero: float, size: float, scale: float) -> list[tuple[float, str]]:
+    """Ticks at round offsets from the source along an edge of this size: positions and labels."""
+    first, last = -zero / scale, (size - zero) / scale
+    locator = MaxNLocator(max(1, int(3 * size)), steps=[1, 2, 5, 10])
+    offsets = np.asarray(locator.tick_values(first, last))
+    inside = offsets[(offsets >= first) & (offsets <= last)]
+    return [(zero + o * scale, f'{o:.6g}'.replace('-', '\N{MINUS SIGN}')) for o in inside]
+
+
+def stretch(values: FloatArray, percentiles: tuple[float, float], sigmas: float, share: float) -> Normalize:
+    """A scale of colours for an image: asinh shows faint outskirts and the core.
+
+    Parameters
+    ----------
+    values : array
+        NaN where there is no value.
+    percentiles : (float, float)
+        Those of the values at the ends of the scale.
+    sigmas, share : float
+        Where the scale is linear: up to this many standard deviations of the noise, and at least this share of its
+        range.
+    """
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return Normalize(0, 1)
+    low, middle, high = np.percentile(finite, [percentiles[0], 50, percentiles[1]])
+    width = max(sigmas * float(robust_width(finite - middle)), share * (high - low))
+    if high > low and width > 0:
+        return AsinhNorm(linear_width=width, vmin=low, vmax=high)
+    return Normalize(low - 1, high + 1)

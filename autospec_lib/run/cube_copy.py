@@ -1,0 +1,233 @@
+"""Cubes on storage with long seek times: they are read once, from beginning to end, into a copy.
+
+The box of a source is thousands of small pieces of each array. If each takes milliseconds to find, reading the whole
+cube once is faster than reading a few sources. The rectangle around all sources is written to a copy, in which a box is
+a few dozen pieces (`arrays.Copy`). The rest of the run does not change, except that boxes are read from the copy.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from autospec_lib.core.errors import SourceError
+from autospec_lib.core.types import Target
+from autospec_lib.inputs import arrays
+from autospec_lib.inputs import cube as cutouts
+from autospec_lib.inputs.arrays import Copy, StoredArray
+from autospec_lib.inputs.cube import OpenCube
+from autospec_lib.run import resume
+from autospec_lib.run.interruption import Interruption
+from autospec_lib.run.job import Job
+from autospec_lib.run.results import Outcome
+
+SLOW = 0.3e-3  # seconds per seek above which storage is slow; solid-state disks: a third at most, spinning: ten times
+GAIN = 1.5  # a copy is made if reading the pieces would take this many times as long as reading the whole cube
+ROOM = 1.2  # free space that is needed, in sizes of the copy
+SAMPLES = 15  # places at which a small piece is read to measure how long that takes
+SAMPLE = 1 << 23  # bytes that are read at a stretch to measure how fast that is
+BUFFER = 64e6  # bytes of planes that are read at a time
+IN_MEMORY = ('tmpfs', 'ramfs')
+NAME = '.cube-copy'
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A copy of a rectangle (ys, xs) of the cube, made because a seek takes ``seek`` seconds.
+
+    It has ``nbytes`` and lies in ``folder``; None = there is no room for it.
+    """
+
+    rectangle: tuple[slice, slice]
+    seek: float
+    nbytes: float
+    folder: Path | None
+
+    @property
+    def line(self) -> str:
+        """A line for the user."""
+        slow = f'its storage takes {1e3 * self.seek:.1f} ms to find a place'
+        size = f'{self.nbytes / 1e6:.0f} MB'
+        if self.folder is None:
+            return f'{slow}; a copy of {size} would be quicker to read, but there is no room; set TMPDIR to a folder'
+        return f'{slow}: it is read once, into a temporary copy of {size} in {self.folder}'
+
+
+def plan(job: Job, targets: Sequence[Target], shared: bool = False) -> Plan | None:
+    """The plan for a copy of the cube; None if reading the cube directly is faster.
+
+    Parameters
+    ----------
+    job : Job
+        What all sources share.
+    targets : sequence of Target
+        The sources.
+    shared : bool
+        Whether other machines take part, which see the output folder.
+
+    Raises
+    ------
+    InputError
+        If the cube cannot be read any more.
+    """
+    cube = job.cube
+    seek = float(np.median([_read_time(cube.data, 1) for _ in range(SAMPLES)]))
+    # If all wavelengths of a spaxel lie together in the file, a box is a few pieces anyway.
+    if seek < SLOW or any(array.order[0] != 0 for array in cube.arrays):
+        return None
+    boxes = list(_boxes(job, targets))
+    pieces = sum(array.pieces(*box) for array in cube.arrays for box in boxes)
+    size = sum(array.nbytes for array in _on_disk(cube).values())
+    sample = min(SAMPLE, cube.data.nbytes)
+    once = _read_time(cube.data, sample) * size / sample
+    if pieces * seek < GAIN * once:
+        return None
+    ys, xs = (slice(min(s.start for s in sides), max(s.stop for s in sides)) for sides in zip(*boxes, strict=True))
+    share = (ys.stop - ys.start) * (xs.stop - xs.start) / math.prod(cube.data.shape[1:])
+    return Plan((ys, xs), seek, share * size, _folder(job.output, share * size, shared))
+
+
+def _read_time(array: StoredArray, number: int) -> float:
+    """Seconds to find some bytes of a file and read them; 0 for an array in memory."""
+    if array.values is not None:
+        return 0.0
+    # Another place each time: those of an earlier run may still be in memory.
+    place = np.random.default_rng().integers(array.nbytes - number + 1)
+    start = time.perf_counter()
+    try:
+        with arrays.opened(array.path) as file:
+            file.seek(array.offset + int(place))
+            file.read(number)
+    except OSError as error:
+        raise array.lost(error) from error
+    return time.perf_counter() - start
+
+
+def _boxes(job: Job, targets: Sequence[Target]) -> Iterator[tuple[slice, slice]]:
+    """The boxes (ys, xs), inside the field, that will be read of the cube."""
+    for target in targets:
+        if job.resume and resume.is_complete(job, target):
+            continue
+        with suppress(SourceError):  # it lies outside
+            box, _ = cutouts.box_of(job.cube, target, cutouts.locate(job.cube, target))
+            yield cutouts.inside(job.cube, box)
+
+
+def _on_disk(cube: OpenCube) -> dict[str, StoredArray]:
+    """The arrays that are read from a file, by their names in the cube; compressed ones are in memory."""
+    parts = {'data': cube.data, 'noise': cube.noise, 'flags': cube.flags}
+    return {name: array for name, array in parts.items() if array is not None and array.values is None}
+
+
+def _folder(output: Path, nbytes: float, shared: bool) -> Path | None:
+    """A folder with room for a copy: one for temporary files that is not in memory, or the output folder."""
+    usual = [] if shared else [Path(tempfile.gettempdir()), Path('/var/tmp')]
+    for folder in (*usual, output):
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        if folder not in (there, output) or _in_memory(there) or not os.access(there, os.W_OK):
+            continue
+        if shutil.disk_usage(there).free > ROOM * nbytes:
+            return folder
+    return None
+
+
+def _in_memory(folder: Path) -> bool:
+    """Whether a folder's files are kept in memory (on Linux; other systems do not do this)."""
+    device = folder.stat().st_dev
+    try:
+        mounts = Path('/proc/self/mountinfo').read_text(errors='replace').splitlines()
+    except OSError:
+        return False
+    own = f'{os.major(device)}:{os.minor(device)}'
+    return any(line.split()[2] == own and line.split(' - ')[-1].split()[0] in IN_MEMORY for line in mounts)
+
+
+def extracted(
+    job: Job,
+    targets: Sequence[Target],
+    extract: Callable[[Job], Iterator[Outcome]],
+    interruption: Interruption,
+    tell: Callable[[str], None],
+    shared: bool = False,
+) -> Iterator[Outcome]:
+    """The outcome of every source, extracted from a copy of the cube if that is faster.
+
+    Parameters
+    ----------
+    job : Job
+        What all sources share.
+    targets : sequence of Target
+        The sources.
+    extract : function
+        Extracts them, given the job.
+    interruption : Interruption
+        The first signal ends copying just as it ends an extraction.
+    tell : function
+        Gets a line for the user.
+    shared : bool
+        Other machines take part.
+    """
+    cube = job.params.datacube
+    with interruption.in_this_process():
+        wanted = plan(job, targets, shared)
+    if wanted is not None:
+        tell(f'{cube}: {wanted.line}')
+    if wanted is None or wanted.folder is None:
+        yield from extract(job)
+        return
+    file: IO[bytes] | None = None
+    copied = job
+    try:
+        try:
+            with interruption.in_this_process():
+                file, path = _temporary(wanted.folder, shared)
+                copied = replace(job, cube=_write(job.cube, wanted.rectangle, file, path, shared))
+        except OSError as error:
+            _close(file)  # the sources need the room
+            tell(f'{wanted.folder}: {error.strerror}; {cube} is read without a copy')
+        yield from extract(copied)
+    finally:
+        _close(file)
+
+
+def _temporary(folder: Path, shared: bool) -> tuple[IO[bytes], Path]:
+    """A new file that is deleted when it is closed, and the path under which it can be read."""
+    if shared:  # only one run at a time writes here
+        for torn in folder.glob(f'{NAME}.*.tmp'):
+            torn.unlink(missing_ok=True)
+    # On Linux, processes inherit open files: the copy needs no name, so nothing is left even if the run is killed.
+    named = shared or sys.platform != 'linux'
+    make: Callable[..., IO[bytes]] = tempfile.NamedTemporaryFile if named else tempfile.TemporaryFile
+    file = make(dir=folder, prefix=f'{NAME}.', suffix='.tmp')
+    return file, Path(file.name if named else f'/proc/self/fd/{file.fileno()}')
+
+
+def _close(file: IO[bytes] | None) -> None:
+    if file is not None:
+        with suppress(OSError):  # a full disk does not take its last bytes, or somebody else has deleted it
+            file.close()
+
+
+def _write(cube: OpenCube, rectangle: tuple[slice, slice], file: IO[bytes], path: Path, shared: bool) -> OpenCube:
+    """Write the copy in one pass over the cube; return the cube that reads from it."""
+    parts: dict[str, Any] = {}
+    for name, array in _on_disk(cube).items():
+        together = max(1, int(BUFFER * len(cube.wave) // array.nbytes))
+        copy = Copy(path, file.tell(), array.dtype, array.stored_box(*rectangle), together)
+        copy.write(array.groups(together), file)
+        parts[name] = replace(array, copy=copy)
+    file.flush()
+    if shared:
+        os.fsync(file.fileno())  # other machines read it
+    return replace(cube, **parts)

@@ -1,0 +1,214 @@
+"""Catalogues in text: separators, headers, comments, and how programs write them."""
+
+from __future__ import annotations
+
+import pytest
+from catalogues import BOTH, REF, SIZE, faults, load, sources
+
+from autospec_lib.core.types import Target
+
+TWO = [Target(7, 10.25, -2.5, SIZE, REF), Target(3, 359.5, 89.0, SIZE, REF)]
+SEXTRACTOR = """\
+#   1 NUMBER                 Running object number
+#   2 X_IMAGE                Object position along x                                    [pixel]
+#   3 Y_IMAGE                Object position along y                                    [pixel]
+#   4 MAG_APER               Fixed aperture magnitude vector                            [mag]
+#   6 ALPHA_J2000            Right ascension of barycenter (J2000)                      [deg]
+#   7 DELTA_J2000            Declination of barycenter (J2000)                          [deg]
+#   8 FLAGS                  Extraction flags
+         3    12.4152    15.8852  18.2670  18.1000 150.0000000 +2.0000000   0
+         8    22.4152    12.8852  18.2670  18.1000 150.0010000 -2.0015000   2
+"""
+VIZIER = """\
+#   VizieR Astronomical Server
+#Column recno (I8) Record number
+#
+recno\t_RAJ2000\t_DEJ2000\tRAJ2000\tDEJ2000\tName
+ \tdeg\tdeg\t"h:m:s"\t"d:m:s"\t
+--------\t-----------\t-----------\t-----------\t-----------\t-----
+       3\t150.0000000\t+02.0000000\t10 00 00.00\t+02 00 00.0\tM 31
+       8\t150.0010000\t-02.0015000\t10 00 00.24\t-02 00 05.4\t
+"""
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        '7 10.25 -2.5\n3 359.5 89\n',
+        '  7   10.25  -2.5  \n\t3\t359.5\t\t+89.0',
+        '7,10.25,-2.5\n3,359.5,89\n',
+        '7, 10.25 , -2.5,\n 3 ,359.5,89,\n,,,\n',
+        '# ID RA DEC\n\n7 10.25 -2.5 # the first\n   # nothing\n3 359.5 89#the second',
+        '7 10.25 -2.5 0.5 99 a-band\n3 359.5 89 further columns do not count',
+        '7.0 1.025e1 -2.5\n+3. 359.5 89',
+        "'7' \"10.25\" -2.5\n3 359.5 '89'",
+        '"7","10.25",-2.5,"a, ""b"""\n3,359.5,89,',
+        b'\xef\xbb\xbf7 10.25 -2.5\n3 359.5 89',
+        '7 10.25 -2.5\r\n3 359.5 89\r\n',
+        '7 10.25 -2.5\r3 359.5 89\r',
+        b'# caf\xe9\n7 10.25 -2.5 # \xff\n3 359.5 89',
+        '7\N{NO-BREAK SPACE}10.25 -2.5\n3 359.5 89',
+        'id ra dec\n7 10.25 -2.5\n3 359.5 89',
+        '% ID RA DEC\n7 10.25 -2.5\n3 359.5 89',
+        'ID,RA,DEC\n7 10.25 -2.5\n3 359.5 89',
+        'ID RA (deg) Dec [deg]\n7 10.25 -2.5\n3 359.5 89',
+        '"Dec (deg)","ID","A, B","RA (deg)"\n-2.5, 7, "x, y", 10.25\n89,3,,359.5',
+        'NAME DEC RA ID\n"M 31" -2.5 10.25 7\n- 89 359.5 3',
+        "'ID' 'RA (deg)' \"DEC\" 'A B'\n7 10.25 -2.5 22\n3 359.5 89 22",
+        'ID 814W RA DEC\n7 22.1 10.25 -2.5\n3 22.2 359.5 89',
+        'ID RA DEC MAG\n7 10.25 -2.5 22.1\n3 359.5 89',
+    ],
+)
+def test_forms_of_text(tmp_path, text):
+    loaded = load(tmp_path / 'catalog.txt', text)
+    assert (loaded.targets, loaded.warnings) == (TWO, ())
+
+
+@pytest.mark.parametrize('header', ['nr long lat', '(no) (deg) (deg) id?', 'ID long lat'])
+def test_other_headers_are_passed_over_with_a_warning(tmp_path, header):
+    loaded = load(tmp_path / 'catalog.txt', f'# comment\n{header}\n7 10.25 -2.5\n3 359.5 89')
+    assert loaded.targets == TWO
+    (warning,) = loaded.warnings
+    assert warning.startswith('catalog.txt, line 2: ')
+    assert 'by position' in warning
+
+
+class TestModeCat:
+    @pytest.mark.parametrize('empty', ['-', '--', 'nan', 'NaN', 'None', "''", '""'])
+    def test_empty_cells(self, tmp_path, empty):
+        text = f'7 10.25 -2.5 {empty} r-band\n3 359.5 89 6 {empty}'
+        targets = load(tmp_path / 'catalog.txt', text, 'cat').targets
+        assert targets == [Target(7, 10.25, -2.5, SIZE, 'r-band'), Target(3, 359.5, 89.0, 6.0, '')]
+
+    @pytest.mark.parametrize(
+        ('text', 'cells'),
+        [
+            ('7 10.25 -2.5\n3 359.5 89 6\n4 1 1 6 2.0\n', [(SIZE, ''), (6.0, ''), (6.0, '2.0')]),
+            ('7\t\t10.25\t\t-2.5', [(SIZE, '')]),
+            (
+                '7,10.25,-2.5,,r-band.fits\n3,359.5,89,6,\n4,1,1,,',
+                [(SIZE, 'r-band.fits'), (6.0, ''), (SIZE, '')],
+            ),
+        ],
+    )
+    def test_missing_cells(self, tmp_path, text, cells):
+        loaded = load(tmp_path / 'catalog.txt', text, 'cat')
+        assert [(target.size, target.ref) for target in loaded.targets] == cells
+        assert sources(loaded)[0] == (7, 10.25, -2.5)
+
+    @pytest.mark.parametrize(
+        ('text', 'size', 'ref'),
+        [
+            ('REF DEC RA ID SIZE\ng-band -2.5 10.25 7 6', 6.0, 'g-band'),
+            ('ID RA DEC REF\n7 10.25 -2.5 g-band', SIZE, 'g-band'),
+            ('ID RA DEC SIZE (arcsec)\n7 10.25 -2.5 6', 6.0, ''),
+            ('ID RA DEC\n7 10.25 -2.5 6 g-band', SIZE, ''),
+            ('ID RA DEC MAG SIZE\n7 10.25 -2.5 0.3 6', 6.0, ''),
+            ('ID RA DEC SIZE REF\n7 10.25 -2.5', SIZE, ''),
+            ("7 10.25 -2.5 6 'my image.fits'", 6.0, 'my image.fits'),
+        ],
+    )
+    def test_order_of_columns(self, tmp_path, text, size, ref):
+        assert load(tmp_path / 'catalog.txt', text, 'cat').targets == [Target(7, 10.25, -2.5, size, ref)]
+
+
+class TestRowsThatDoNotFit:
+    @pytest.mark.parametrize('text', ['7 04 13 25.2 +10 27 55.9', 'ID RA DEC\n7 04 13 25.2 -10 27 55'])
+    def test_coordinates_split_by_blanks(self, tmp_path, text):
+        fault = faults(tmp_path / 'catalog.txt', text)[0]
+        assert all(fact in fault for fact in ('split by blanks', 'degrees', 'hh:mm:ss.s', 'dd:mm:ss.s'))
+
+    @pytest.mark.parametrize('row', ['7 10.25 -2.5', '7 M 31 10.25 -2.5', '7\t\t10.25\t-2.5'])
+    def test_other_number_of_cells_than_names(self, tmp_path, row):
+        # A blank within a name, or a name left out, would shift other numbers into RA and DEC.
+        (fault,) = faults(tmp_path / 'catalog.txt', f'ID NAME RA DEC\n{row}')
+        assert fault.startswith('catalog.txt, line 2: ')
+        assert all(fact in fault for fact in (f'{len(row.split())} columns', '4 in the header', '- for an empty cell'))
+
+    @pytest.mark.parametrize('title', ['NAME', 'ID'])
+    def test_blank_in_a_name(self, tmp_path, title):
+        fault = faults(tmp_path / 'sources.txt', f'{title} RA DEC\nM 31 150 2\n')[0]
+        assert '4 columns, 3 in the header' in fault
+
+    def test_size_left_out_before_other_columns(self, tmp_path):
+        fault = faults(tmp_path / 'catalog.txt', 'ID SIZE RA DEC REF\n7 10.25 -2.5 6', 'cat')[0]
+        assert '4 columns, 5 in the header' in fault
+
+    def test_first_row_that_is_no_header(self, tmp_path):
+        assert faults(tmp_path / 'catalog.txt', 'x 10.25 -2.5')[0].startswith("catalog.txt, line 1: ID 'x'")
+        assert '1 of 3 columns' in faults(tmp_path / 'catalog.txt', '%')[0]
+
+    def test_cell_too_long_for_a_cell(self, tmp_path):
+        fault = faults(tmp_path / 'catalog.txt', '7,10.25,-2.5\n8,1,1,' + 'x' * 200_000)[0]
+        assert '1 of 3 columns' in fault
+
+    def test_a_row_with_more_cells_than_names_has_no_redshift(self, tmp_path):
+        text = 'ID RA DEC MAG Z\n3 150 2 20.5 0.5\n8 150.001 -2.0015 20.5 0.1 0.2\n'
+        assert [target.z for target in load(tmp_path / 'sources.txt', text).targets] == [0.5, None]
+
+
+@pytest.mark.parametrize(
+    ('text', 'kind'),
+    [
+        (SEXTRACTOR, 'SExtractor (text)'),
+        (VIZIER, 'VizieR (TSV)'),
+        (VIZIER.replace('\t', ';'), 'VizieR (CSV)'),
+        (VIZIER.replace('\t', '|'), 'VizieR (text)'),
+        ('#Table1\nobjid,run,ra,dec,u,g,r,i,z\n3,1,150,2,1,1,1,1,0.5\n8,1,150.001,-2.0015,1,1,1,1,0.6\n', 'SDSS (CSV)'),
+        ('ID;RA;DEC\n3;150,0;2,0\n8;150,001;-2,0015\n', 'CSV'),
+        ('3;150,0;2,0\n8;150,001;-2,0015\n', 'CSV'),
+        (
+            '+----+-----+\n| ID | RA  | DEC |\n+----+-----+\n| 3 | 150 | 2 |\n| 8 | 150.001 | -2.0015 |\n+--+\n',
+            'text',
+        ),
+        ('# NUMBER X_IMAGE Y_IMAGE RA DEC\n3 1 2 150 2\n8 1 2 150.001 -2.0015\n', 'SExtractor (text)'),
+    ],
+)
+def test_text_of_programs(tmp_path, text, kind):
+    loaded = load(tmp_path / 'sources.txt', text)
+    assert sources(loaded) == BOTH
+    assert loaded.description.startswith(f'sources.txt: {kind}: ')
+    assert (loaded.warnings, [target.z for target in loaded.targets]) == ((), [None, None])
+
+
+@pytest.mark.parametrize('rule', ['----- ----- -----', '===  ===  ==='])
+def test_rules_are_no_rows(tmp_path, rule):
+    text = f'{rule}\nID RA DEC\n{rule}\n3 150 2\n8 150.001 -2.0015\n{rule}\n'
+    assert sources(load(tmp_path / 'sources.txt', text)) == BOTH
+
+
+def test_pixels_of_sextractor_are_counted_from_1(tmp_path):
+    loaded = load(tmp_path / 'sources.cat', SEXTRACTOR.replace('ALPHA_J2000', 'SOMETHING  '))
+    assert loaded.pixels[3] == pytest.approx({'X': 11.4152, 'Y': 14.8852}, abs=1e-12)
+    assert all(target.ra != target.ra for target in loaded.targets)
+    assert 'the first is 1' in loaded.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ('header', 'size', 'ref', 'warned'),
+    [
+        ('# ID RA DEC MAG BAND', SIZE, '', ['4 MAG', '5 BAND']),
+        ('# ID RA DEC SIZE REF', 8.0, '2', []),
+        ('# ID RA DEC REF SIZE', 2.0, '8', []),
+        ('# obj ra dec size(arcmin) ref', 480.0, '2', []),
+        ('# ID RA DEC MAG SIZE', 2.0, '', []),
+        ('# my field', 8.0, '2', []),
+    ],
+)
+def test_a_comment_that_names_the_columns_counts(tmp_path, header, size, ref, warned):
+    loaded = load(tmp_path / 'sources.txt', f'{header}\n1 150.0 2.0 8 2\n', 'cat')
+    assert (loaded.targets[0].size, loaded.targets[0].ref) == (size, ref)
+    assert len(loaded.warnings) == len(warned)
+    assert all(what in line for what, line in zip(warned, loaded.warnings, strict=True))
+
+
+def test_what_a_comment_calls_pixels_is_said(tmp_path):
+    (warning,) = load(tmp_path / 'sources.txt', '# id x y\n1 5.0 6.0\n').warnings
+    assert all(fact in warning for fact in ('x and y', 'degrees'))
+
+
+@pytest.mark.parametrize('header', ['ID RA DEC APER Z', '# ID RA DEC APER Z'])
+def test_aper_and_z_are_found_by_their_names(tmp_path, header):
+    loaded = load(tmp_path / 'sources.txt', f'{header}\n3 150 2 0.8 0.5\n8 150.001 -2.0015 - none\n')
+    assert [(target.aper, target.z) for target in loaded.targets] == [(0.8, 0.5), (None, None)]
+    assert sources(loaded) == BOTH
