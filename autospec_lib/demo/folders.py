@@ -110,15 +110,14 @@ def _write_images(folder: Path, hst: Path) -> None:
     with complete_file(folder / 'halpha.fits') as temporary:
         fits.PrimaryHDU(line.astype(np.float32), fits.Header(opened.sky.cards())).writeto(temporary)
 
-    here = images.open_image(hst)
     aligned = images.align(hst, opened.sky, shape).data
     peaks = [np.unravel_index(np.nanargmax(image), shape) for image in (np.nanmean(data, axis=0), aligned)]
     cube_peak, hst_peak = (opened.sky.to_icrs(*peak) for peak in peaks)
-    header = fits.Header(here.sky.cards())
-    header['CRVAL1'] += float(cube_peak[0] - hst_peak[0])
-    header['CRVAL2'] += float(cube_peak[1] - hst_peak[1])
-    with complete_file(folder / 'hst.fits') as temporary:
-        fits.PrimaryHDU(here.data, header).writeto(temporary)
+    with images.open_images(hst) as (image, *_), complete_file(folder / 'hst.fits') as temporary:
+        header = fits.Header(image.sky.cards())
+        header['CRVAL1'] += float(cube_peak[0] - hst_peak[0])
+        header['CRVAL2'] += float(cube_peak[1] - hst_peak[1])
+        fits.PrimaryHDU(image.data, header).writeto(temporary)
 
 
 def make_simulated(folder: Path) -> None:

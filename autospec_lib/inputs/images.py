@@ -13,6 +13,8 @@ without a value have no weight; and nothing is lost at the border of an image.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,10 +25,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from autospec_lib.core.errors import InputError
+from autospec_lib.core.noise_kind import NoiseKind
 from autospec_lib.core.types import BoolArray, FloatArray, IntArray
 from autospec_lib.inputs.arrays import open_fits, readable
-from autospec_lib.inputs.coordinates import Sky, arranged, find_axes, header_of_axes, open_sky, turned
-from autospec_lib.inputs.noise_kinds import looks_like_flags, looks_like_noise
+from autospec_lib.inputs.coordinates import Sky, arranged, find_axes, header_of_axes, open_sky, settled, turned
+from autospec_lib.inputs.noise_kinds import kind_of_name, looks_like_flags, looks_like_noise
 from autospec_lib.inputs.units import parsed, written
 
 SAME_GRID = 1e-3  # spaxels by which two grids differ that are taken as one
@@ -55,11 +58,14 @@ class AlignedImage:
     offset : array (2, ny, nx) or None
         The positions (y, x) of spaxels in ``data``, less the index, if it is on MPDAF's grid (see `_grid_of_mpdaf`).
         None if it is on the cube's.
+    notes : tuple of str
+        What is unusual about it, one line each.
     """
 
     data: FloatArray
     unit: str = ''
     offset: FloatArray | None = None
+    notes: tuple[str, ...] = ()
 
     def on_grid(self, box: tuple[slice, slice]) -> FloatArray:
         """Cut out a box and put it exactly on the cube's grid, as v1.1.2 does before it segments an image.
@@ -80,18 +86,40 @@ class AlignedImage:
 
 
 class SkyImage(NamedTuple):
-    """An image (ny, nx) in a file, its header, and its coordinates."""
+    """An image in a file that is open.
 
+    Attributes
+    ----------
+    name, label : str
+        The extension's name, and what it is called in messages.
+    data : array (my, mx)
+        As stored; where the file allows it, only what is used of it is read.
+    weights : array (my, mx) or None
+        Weights of its pixels, 0 for those without a value.
+    header : Header
+        Of the extension.
+    sky : Sky
+        Its coordinates.
+    notes : tuple of str
+        What is unusual about its coordinates.
+    """
+
+    name: str
+    label: str
     data: NDArray[Any]
+    weights: NDArray[Any] | None
     header: fits.Header
     sky: Sky
+    notes: tuple[str, ...]
 
 
-def open_image(path: Path, prefer: tuple[str, ...] = ('DATA', 'SCI')) -> SkyImage:
-    """The first two-dimensional array of a FITS file that is an image, with its coordinates.
+@contextmanager
+def open_images(path: Path, prefer: tuple[str, ...] = ('DATA', 'SCI')) -> Iterator[list[SkyImage]]:
+    """Open the images in a FITS file, the one that is meant first.
 
     Axes of length 1 are dropped, and an image with latitude on its first axis is transposed. Extensions that hold
-    noise, weights, quality flags or masks are no images.
+    noise, weights, flags or masks are no images. Other images than the first are there for fields on several detectors:
+    they have its shape and coordinates of their own.
 
     Parameters
     ----------
@@ -103,22 +131,41 @@ def open_image(path: Path, prefer: tuple[str, ...] = ('DATA', 'SCI')) -> SkyImag
     Raises
     ------
     InputError
-        If there is none.
+        If there is none, or the coordinates of the first cannot be used.
     """
     with open_fits(path, 'not a readable FITS file', scaled=True) as hdus:
-        flat = [hdu for hdu in hdus if hdu.is_image and _is_flat(hdu.shape) and not _is_about_another(hdu)]
+        flat = [hdu for hdu in hdus if hdu.is_image and _is_flat(hdu.shape)]
+        weights = [hdu for hdu in flat if kind_of_name(hdu.name) is NoiseKind.INVERSE_VARIANCE]
+        flat = [hdu for hdu in flat if not _is_about_another(hdu)]
         flat.sort(key=lambda hdu: [not hdu.name.startswith(name) for name in prefer])
         if not flat:
             raise InputError(f'{path.name}: no two-dimensional image in it; IMG and SEG take FITS images')
-        hdu = flat[0]
-        if 'CTYPE1' not in hdu.header or 'CTYPE2' not in hdu.header:
-            raise InputError(f'{path.name}: no celestial WCS (CTYPE1, CTYPE2); it cannot be placed on the cube')
-        name = hdu.name or 'the image'
-        axes = find_axes(path.name, name, hdu.header, hdu.shape, spectral=False)
-        header = header_of_axes(hdu.header, axes)
-        sky = open_sky(path, name, header, hdus)
-        data = np.array(arranged(hdu.data, axes))
-    return SkyImage(data, header, sky)
+        images = [_sky_image(path, hdus, flat[0], weights)]
+        for hdu in flat[1:]:
+            with suppress(InputError):  # of images that need not be chips of the same
+                images.append(_sky_image(path, hdus, hdu, weights))
+        yield [image for image in images if image.data.shape == images[0].data.shape or image.name == images[0].name]
+
+
+def _sky_image(path: Path, hdus: fits.HDUList, hdu: Any, weights: Sequence[Any]) -> SkyImage:
+    """An extension with its coordinates, and the one of ``weights`` that belongs to it: by EXTVER and shape."""
+    if 'CTYPE1' not in hdu.header or 'CTYPE2' not in hdu.header:
+        raise InputError(f'{path.name}: no celestial WCS (CTYPE1, CTYPE2); it cannot be placed on the cube')
+    name = hdu.name or 'the image'
+    header, contradictions = settled(name, hdu.header)
+    axes = find_axes(path.name, name, header, hdu.shape, spectral=False)
+    header = header_of_axes(header, axes)
+    sky = open_sky(path, name, header, hdus)
+    own = [one for one in weights if one.shape == hdu.shape and one.ver == hdu.ver]
+    return SkyImage(
+        name=hdu.name,
+        label=f'{hdu.name},{hdu.ver}' if hdu.name else f'extension {hdus.index(hdu)}',
+        data=arranged(hdu.data, axes),
+        weights=arranged(own[0].data, axes) if own else None,
+        header=header,
+        sky=sky,
+        notes=(*(f'{path.name}: {note}' for note in contradictions), *sky.notes),
+    )
 
 
 def _is_flat(shape: tuple[int, ...]) -> bool:
@@ -131,8 +178,33 @@ def _is_about_another(hdu: fits.ImageHDU) -> bool:
     return declared or looks_like_flags(hdu.name) or looks_like_noise(hdu.name)
 
 
+def _on_cube(images: Sequence[SkyImage], grid: Sky, shape: tuple[int, int]) -> list[tuple[SkyImage, FloatArray]]:
+    """The images that cover the cube, with the positions in them of its spaxels and of MARGIN more on each side.
+
+    They have one name, or cover different spaxels: images of another kind may follow in the file.
+    """
+    spaxels = np.ogrid[-MARGIN : shape[0] + MARGIN, -MARGIN : shape[1] + MARGIN]
+    overlapping: list[tuple[SkyImage, FloatArray]] = []
+    covered = np.zeros(shape, bool)
+    for image in images:
+        pixels = places(grid, image.sky, *spaxels)
+        inside = _inside(_inner(pixels), image.data.shape)
+        same_name = bool(overlapping) and image.name == overlapping[0][0].name != ''
+        if inside.any() and (same_name or not (inside & covered).any()):
+            overlapping.append((image, pixels))
+            covered |= inside
+    return overlapping
+
+
+def _inner(pixels: FloatArray) -> FloatArray:
+    """An array (..., ny + 2 MARGIN, nx + 2 MARGIN) without the margin."""
+    return pixels[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
+
+
 def align(path: Path, grid: Sky, shape: tuple[int, int]) -> AlignedImage:
     """Put an image on the cube's grid. Its pixels hold brightness per area: a larger pixel does not hold more.
+
+    Of an image in several extensions, such as one for each detector, all that cover the cube are used as one.
 
     Parameters
     ----------
@@ -148,36 +220,50 @@ def align(path: Path, grid: Sky, shape: tuple[int, int]) -> AlignedImage:
     InputError
         If the file holds no image with a WCS, or the image does not overlap the cube.
     """
-    image = open_image(path)
-    data = np.asarray(image.data, float)
-    if not np.isfinite(data).any():
-        raise InputError(f'{path.name}: holds no value (all NaN); take it out of IMG')
-    with readable(path, 'cannot be put on the grid of the cube'):
-        values, offset = _aligned(data, image.sky, grid, shape)
-    if values is None:
-        raise InputError(f'{path.name}: does not overlap the cube; correct its WCS, or take it out of IMG')
+    with open_images(path) as images, readable(path, 'cannot be put on the grid of the cube'):
+        overlapping = _on_cube(images, grid, shape)
+        if not overlapping:
+            which = f' ({", ".join(image.label for image in images)})' if len(images) > 1 else ''
+            raise InputError(f'{path.name}: does not overlap the cube{which}; correct its WCS, or take it out of IMG')
+        notes = [note for image, _ in overlapping for note in image.notes]
+        if len(images) > 1 and [image for image, _ in overlapping] != images[:1]:
+            notes.append(f'{path.name}: used are {", ".join(image.label for image, _ in overlapping)}')
+        offset = None
+        if len(overlapping) == 1:
+            values, offset = _aligned(*overlapping[0], grid)
+        else:
+            sums = np.sum([resample(*_part(*one)) for one in overlapping], axis=0)
+            values = _mean(*sums)
+        unit = written(parsed(str(overlapping[0][0].header.get('BUNIT', ''))))
     if not np.isfinite(values).any():
         raise InputError(f'{path.name}: has no value on the cube; correct its WCS, or take it out of IMG')
-    return AlignedImage(values, written(parsed(str(image.header.get('BUNIT', '')))), offset)
+    return AlignedImage(values, unit, offset, tuple(notes))
 
 
-def _aligned(
-    data: FloatArray, own: Sky, grid: Sky, shape: tuple[int, int]
-) -> tuple[FloatArray | None, FloatArray | None]:
-    """The values and the offset of an `AlignedImage`; no values if no spaxel's centre lies in the image."""
-    spaxels = np.ogrid[-MARGIN : shape[0] + MARGIN, -MARGIN : shape[1] + MARGIN]
-    pixels = places(grid, own, *spaxels)
-    inner = pixels[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
-    index = np.indices(shape)
-    if data.shape == shape and (np.abs(inner - index) < SAME_GRID).all():
-        return data, None
-    if not _inside(inner, data.shape).any():
-        return None, None
-    mpdaf = _grid_of_mpdaf(grid, own, inner)
+def _aligned(image: SkyImage, pixels: FloatArray, grid: Sky) -> tuple[FloatArray, FloatArray | None]:
+    """The values and the offset of an `AlignedImage`."""
+    inner = _inner(pixels)
+    index = np.indices(inner.shape[1:])
+    if image.data.shape == inner.shape[1:] and (np.abs(inner - index) < SAME_GRID).all():
+        return np.array(image.data, np.float64), None
+    mpdaf = _grid_of_mpdaf(grid, image.sky, inner)
     if mpdaf is None:
-        return resample(data, pixels), None
-    node = _node_of_mpdaf(grid, own, data.shape, mpdaf)
-    return resample(data, mpdaf(*spaxels), node), mpdaf.inverse(*inner) - index
+        return _mean(*resample(*_part(image, pixels))), None
+    on_its_grid = mpdaf(*np.ogrid[tuple(slice(-MARGIN, length + MARGIN) for length in inner.shape[1:])])
+    node = _node_of_mpdaf(grid, image.sky, image.data.shape, mpdaf)
+    return _mean(*resample(*_part(image, on_its_grid), node)), mpdaf.inverse(*inner) - index
+
+
+def _part(image: SkyImage, pixels: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The values of the part of an image that positions (2, ...) need, and the positions in it."""
+    box, start = [], []
+    for positions, length in zip(pixels, image.data.shape, strict=True):
+        first = int(np.clip(np.nanmin(positions) - 1, 0, length))
+        last = int(np.clip(np.nanmax(positions) + 2, 0, length))
+        box.append(slice(first, last + 1))
+        start.append(first)
+    values = np.array(image.data[tuple(box)], np.float64)
+    return values, pixels - np.reshape(start, (2, 1, 1))
 
 
 def places(grid: Sky, own: Sky, y: ArrayLike, x: ArrayLike) -> FloatArray:
@@ -304,7 +390,7 @@ def _node_of_mpdaf(grid: Sky, own: Sky, size: tuple[int, ...], mpdaf: _Affine) -
 
 
 def resample(image: FloatArray, pixels: FloatArray, node: FloatArray | None = None) -> FloatArray:
-    """The values of an image in spaxels.
+    """The values of an image in spaxels, as sums, to which those of other images of the same sky may be added.
 
     Parameters
     ----------
@@ -317,10 +403,11 @@ def resample(image: FloatArray, pixels: FloatArray, node: FloatArray | None = No
 
     Returns
     -------
-    array (ny, nx)
-        NaN where a quarter or more of a spaxel has no value; exactly 0 where the image is 0 all around.
+    array (3, ny, nx)
+        Weighted values, which are exactly 0 where the image is 0 all around; their weights; and the share of each
+        spaxel that lies in pixels with a value. See `_mean`.
     """
-    result = np.full([length - 2 * MARGIN for length in pixels.shape[1:]], np.nan)
+    result = np.zeros((3, *_inner(pixels).shape[1:]))
     inside = _inside(pixels, image.shape)
     if not inside.any():
         return result
@@ -336,10 +423,17 @@ def resample(image: FloatArray, pixels: FloatArray, node: FloatArray | None = No
     # The spaxels, counted in nodes.
     y, x = ((spaxels - places[0]) / size for spaxels, places, size in zip(box, nodes, step, strict=True))
     is_lit = lit[np.ix_(np.rint(y).astype(int), np.rint(x).astype(int))]
-    has_value = _coverage(image, pixels, box) > 1 - MOST_MISSING
     value = np.where(is_lit, _bilinear(values, y, x), 0.0)
-    weight = np.where(has_value, _bilinear(weights, y, x), np.nan)
-    result[np.ix_(*box)] = value / weight
+    rows, columns = np.ix_(*box)
+    result[:, rows, columns] = value, _bilinear(weights, y, x), _coverage(image, pixels, box)
+    return result
+
+
+def _mean(value: FloatArray, weight: FloatArray, coverage: FloatArray) -> FloatArray:
+    """Values from the sums of `resample`; NaN where a quarter or more of a spaxel has no value."""
+    has_value = coverage > 1 - MOST_MISSING
+    result = np.full(value.shape, np.nan)
+    result[has_value] = value[has_value] / weight[has_value]
     return result
 
 
@@ -459,16 +553,19 @@ def nearest_map(path: Path, grid: Sky, shape: tuple[int, int]) -> IntArray:
     InputError
         If the file holds no image with a WCS, does not overlap the cube, or its values are no labels.
     """
-    found = open_image(path, ('SEG', 'DATA', 'SCI'))
-    values = np.nan_to_num(np.asarray(found.data, float), nan=0.0)
-    if (values < 0).any() or (values != np.round(values)).any() or (values > np.iinfo(np.int32).max).any():
-        raise InputError(f'{path.name}: not a segmentation map: labels are whole numbers from 0 (no object) up')
-    with readable(path, 'its WCS cannot be used'):
-        there = places(grid, found.sky, *np.indices(shape))
-    inside = _inside(there, values.shape)
-    if not inside.any():
-        raise InputError(f'{path.name}: does not overlap the cube; correct its WCS, or take it out of SEG')
-    row, column = np.round(there[:, inside]).astype(int)
     labels = np.zeros(shape, np.int32)
-    labels[inside] = values[row, column]
+    with open_images(path, ('SEG', 'DATA', 'SCI')) as images, readable(path, 'its WCS cannot be used'):
+        overlapping = _on_cube(images, grid, shape)
+        for image, pixels in overlapping:
+            values, there = _part(image, _inner(pixels))
+            values = np.nan_to_num(values, nan=0.0)
+            if (values < 0).any() or (values != np.round(values)).any() or (values > np.iinfo(np.int32).max).any():
+                raise InputError(f'{path.name}: not a segmentation map: labels are whole numbers from 0 (no object) up')
+            # Labels of several maps are made different.
+            values[values > 0] += labels.max()
+            inside = _inside(there, values.shape) & (labels == 0)
+            row, column = np.round(there[:, inside]).astype(int)
+            labels[inside] = values[row, column]
+    if not overlapping:
+        raise InputError(f'{path.name}: does not overlap the cube; correct its WCS, or take it out of SEG')
     return labels

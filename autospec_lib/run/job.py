@@ -299,4 +299,5 @@ def open_all(params: Params, folder: Path) -> OpenCube:
     faults += [f'param.py: {text}' for _, text in with_cube]
     if faults:
         raise InputError(*faults)
-    return replace(cube, images=aligned, segmaps=maps, psf=seeing)
+    notes = [note for image in aligned.values() for note in image.notes]
+    return replace(cube, images=aligned, segmaps=maps, psf=seeing, notes=(*cube.notes, *notes))

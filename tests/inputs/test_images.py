@@ -13,6 +13,7 @@ from autospec_lib.inputs.coordinates import Sky
 
 SHAPE = (NY, NX)
 GRID = WCS(sky_header())
+SKY = Sky(GRID)
 PLACES = ((6.3, 5.2), (11.0, 13.4), (18.6, 20.9))  # of stars, (y, x) in the cube's pixels
 
 
@@ -155,7 +156,7 @@ def test_zeros_stay_exact_zeros_and_light_stays_near_its_pixels(write, angle, pi
     header = fine_header(data.shape, pixel, angle)
     y, x = (round(float(v)) for v in images.places(Sky(GRID), Sky(WCS(header)), 11, 13))
     data[y, x] = 1000.0
-    aligned = images.align(write(data, header), Sky(GRID), SHAPE).data
+    aligned = images.align(write(data, header), SKY, SHAPE).data
     distance = np.hypot(*(np.indices(SHAPE) - np.reshape((11, 13), (2, 1, 1))))
     assert (aligned[distance > 3 * np.sqrt(2) + 2 * max(pixel / PIXEL, 1)] == 0).all()
     assert aligned[11, 13] > 10
@@ -168,7 +169,7 @@ def test_zeros_stay_exact_zeros_and_light_stays_near_its_pixels(write, angle, pi
 def test_spaxels_of_which_three_quarters_lie_in_the_image_have_a_value(write, angle, pixel):
     shape = (round(3 / pixel), round(3.6 / pixel))
     header = fine_header(shape, pixel, angle)
-    aligned = images.align(write(np.full(shape, 7.0), header), Sky(GRID), SHAPE).data
+    aligned = images.align(write(np.full(shape, 7.0), header), SKY, SHAPE).data
     assert_allclose(aligned[np.isfinite(aligned)], 7)
     steps = (np.arange(20) + 0.5) / 20 - 0.5
     y, x = (np.add.outer(np.arange(n), steps).ravel() for n in SHAPE)
@@ -185,7 +186,7 @@ def test_pixels_without_a_value_have_no_weight(write, pixel):
     data = np.full((round(9 / pixel), round(9 / pixel)), 7.0)
     data[::5, ::3] = np.nan
     data[:, : round(4 / pixel)] = np.nan
-    aligned = images.align(write(data, header), Sky(GRID), SHAPE).data
+    aligned = images.align(write(data, header), SKY, SHAPE).data
     assert_allclose(aligned[np.isfinite(aligned)], 7)
     assert 0.3 < np.isnan(aligned).mean() < 0.6
 
@@ -193,7 +194,7 @@ def test_pixels_without_a_value_have_no_weight(write, pixel):
 @pytest.mark.parametrize('distorted', [with_sip, with_tpv])
 def test_distorted_stars_are_where_the_sky_says(write, distorted):
     header = distorted(fine_header())
-    aligned = images.align(write(stars(header), header), Sky(GRID), SHAPE)
+    aligned = images.align(write(stars(header), header), SKY, SHAPE)
     # Without the distortion they would lie elsewhere.
     sky = GRID.all_pix2world([PLACES[0][::-1]], 0)
     bent, straight = (WCS(one).celestial.all_world2pix(sky, 0) for one in (header, fine_header()))
@@ -232,14 +233,14 @@ def test_stars_on_spaxels_that_are_not_square_are_where_the_sky_says(write, angl
 def test_a_rotated_image_has_values_wherever_it_covers_the_cube(write):
     """MPDAF's rotation loses pixels at the border."""
     header = fine_header((260, 300))
-    aligned = images.align(write(stars(header, (260, 300)), header), Sky(GRID), SHAPE).data
+    aligned = images.align(write(stars(header, (260, 300)), header), SKY, SHAPE).data
     assert_allclose(aligned, in_spaxels(), atol=2)
     assert_allclose(centroid(aligned, PLACES[2]), PLACES[2], atol=0.05)
 
 
 def test_an_image_of_many_fine_pixels_in_a_few_spaxels(write):
     """Nodes are laid where the image is: over the whole cube, they would be 25 million."""
-    aligned = images.align(write(np.full((300, 300), 7.0), fine_header((300, 300), 0.002)), Sky(GRID), SHAPE).data
+    aligned = images.align(write(np.full((300, 300), 7.0), fine_header((300, 300), 0.002)), SKY, SHAPE).data
     assert 4 <= np.isfinite(aligned).sum() <= 12
     assert_allclose(aligned[np.isfinite(aligned)], 7)
 
@@ -247,7 +248,7 @@ def test_an_image_of_many_fine_pixels_in_a_few_spaxels(write):
 def test_an_image_on_the_grid_is_used_as_it_is(write):
     picture = gaussian(11, 13)
     picture[2, 3] = np.nan
-    aligned = images.align(write(picture, sky_header()), Sky(GRID), SHAPE)
+    aligned = images.align(write(picture, sky_header()), SKY, SHAPE)
     assert_array_equal(aligned.data, picture)
     box = np.s_[4:19, 6:21]
     assert_array_equal(aligned.on_grid(box), picture[box])
@@ -256,7 +257,7 @@ def test_an_image_on_the_grid_is_used_as_it_is(write):
 def test_an_image_of_spaxels_that_is_shifted_by_whole_ones_is_not_changed(write):
     """MPDAF smooths it if its spaxels are larger by a rounding error."""
     picture = np.random.default_rng(1).normal(size=(NY + 10, NX + 10))
-    aligned = images.align(write(picture, sky_header((19.0, 17.0))), Sky(GRID), SHAPE).data
+    aligned = images.align(write(picture, sky_header((19.0, 17.0))), SKY, SHAPE).data
     assert_allclose(aligned, picture[5:-5, 5:-5], atol=1e-7)
 
 
@@ -273,7 +274,7 @@ def test_an_image_that_shear_keeps_off_the_grid_is_put_on_it_to_be_segmented(wri
 
 
 def test_a_box_of_one_row_is_segmented_as_it_is(write):
-    aligned = images.align(write(stars(fine_header()), fine_header()), Sky(GRID), SHAPE)
+    aligned = images.align(write(stars(fine_header()), fine_header()), SKY, SHAPE)
     box = np.s_[10:11, 3:20]
     assert aligned.offset is not None
     assert_array_equal(aligned.on_grid(box), aligned.data[box])
@@ -282,7 +283,7 @@ def test_a_box_of_one_row_is_segmented_as_it_is(write):
 def test_missing_pixels_stay_missing(write):
     picture = np.ones((NY + 6, NX + 6))
     picture[10:14, 11:15] = np.nan
-    aligned = images.align(write(picture, sky_header((17.3, 15.0))), Sky(GRID), SHAPE)
+    aligned = images.align(write(picture, sky_header((17.3, 15.0))), SKY, SHAPE)
     missing = np.argwhere(np.isnan(aligned.data[2:-2, 2:-2])) + 2
     assert np.abs(missing.mean(axis=0) - (8.5, 9.2)).max() < 0.6
     assert 12 <= len(missing) <= 25
@@ -291,8 +292,8 @@ def test_missing_pixels_stay_missing(write):
 def test_a_map_and_an_image_with_one_distortion_agree(write):
     header = with_sip(fine_header())
     bright = stars(header) > 3.05
-    aligned = images.align(write(bright.astype(float), header), Sky(GRID), SHAPE).data
-    labels = images.nearest_map(write(bright.astype(np.int16), header), Sky(GRID), SHAPE)
+    aligned = images.align(write(bright.astype(float), header), SKY, SHAPE).data
+    labels = images.nearest_map(write(bright.astype(np.int16), header), SKY, SHAPE)
     clear = np.isfinite(aligned) & (np.abs(aligned - 0.5) > 0.49)
     assert clear.sum() > 100
     assert_array_equal(labels[clear] > 0, aligned[clear] > 0.5)
@@ -304,14 +305,15 @@ def test_degenerate_axes_are_dropped_and_what_is_about_the_image_is_not_the_imag
     header = sky_header()
     second = fits.ImageHDU(np.full(SHAPE, 9.0), header, name=name)
     fits.HDUList([fits.PrimaryHDU(image[None], header), second]).writeto(tmp_path / 'i.fits')
-    assert_allclose(images.align(tmp_path / 'i.fits', Sky(GRID), SHAPE).data, image)
+    assert_allclose(images.align(tmp_path / 'i.fits', SKY, SHAPE).data, image)
 
 
 @pytest.mark.parametrize('name', ['DATA', 'SCI'])
 def test_of_several_images_in_a_file_data_or_sci_is_taken(tmp_path, name):
     arrays = [fits.ImageHDU(np.full((3, 4), v), sky_header(), n) for n, v in (('A', 1), (name, 2))]
     fits.HDUList([fits.PrimaryHDU(), *arrays]).writeto(tmp_path / 'i.fits')
-    assert (images.open_image(tmp_path / 'i.fits').data == 2).all()
+    with images.open_images(tmp_path / 'i.fits') as (first, *_):
+        assert (first.data == 2).all()
 
 
 def test_a_segmentation_map_comes_before_the_image_it_was_made_from(tmp_path):
@@ -319,7 +321,7 @@ def test_a_segmentation_map_comes_before_the_image_it_was_made_from(tmp_path):
     hdus = [fits.PrimaryHDU(), fits.ImageHDU(gaussian(11, 13), header, name='SCI')]
     hdus.append(fits.ImageHDU((gaussian(11, 13) > 0.01).astype(np.int32), header, name='SEGMAP'))
     fits.HDUList(hdus).writeto(tmp_path / 'i.fits')
-    assert_array_equal(images.nearest_map(tmp_path / 'i.fits', Sky(GRID), SHAPE), gaussian(11, 13) > 0.01)
+    assert_array_equal(images.nearest_map(tmp_path / 'i.fits', SKY, SHAPE), gaussian(11, 13) > 0.01)
 
 
 def halves(header):
@@ -362,7 +364,7 @@ def test_an_image_that_cannot_be_placed_is_a_fault(write, change, facts):
     header = sky_header(pixel=PIXEL / 2)
     change(header)
     with pytest.raises(InputError) as fault:
-        images.align(write(gaussian(11, 13), header), Sky(GRID), SHAPE)
+        images.align(write(gaussian(11, 13), header), SKY, SHAPE)
     assert str(fault.value).startswith('i.fits: ')
     assert all(fact in str(fault.value) for fact in facts)
 
@@ -371,33 +373,112 @@ def test_a_file_without_an_image_is_a_fault(write, tmp_path):
     (tmp_path / 'text.fits').write_text('x')
     for file in (tmp_path / 'text.fits', write(np.ones((5, 5, 5)), sky_header())):
         with pytest.raises(InputError, match=f'^{file.name}: '):
-            images.align(file, Sky(GRID), SHAPE)
+            images.align(file, SKY, SHAPE)
 
 
 def test_an_image_without_any_value_is_a_fault(write):
     with pytest.raises(InputError, match=r'^i\.fits: .*IMG'):
-        images.align(write(np.full(SHAPE, np.nan), sky_header()), Sky(GRID), SHAPE)
+        images.align(write(np.full(SHAPE, np.nan), sky_header()), SKY, SHAPE)
 
 
 def test_a_segmentation_map_on_another_grid_is_taken_by_nearest_neighbour(write):
     coarse = np.arange(12 * 14, dtype=np.int16).reshape(12, 14)
-    labels = images.nearest_map(write(coarse, sky_header((7.25, 6.25), 2 * PIXEL)), Sky(GRID), SHAPE)
+    labels = images.nearest_map(write(coarse, sky_header((7.25, 6.25), 2 * PIXEL)), SKY, SHAPE)
     assert_array_equal(labels, np.repeat(np.repeat(coarse, 2, 0), 2, 1)[:NY, :NX])
 
 
 def test_a_map_on_the_grid_is_used_as_it_is_and_is_empty_beyond_its_edge(write):
     labels = np.random.default_rng(1).integers(0, 700, (NY - 4, NX)).astype(np.int32)
-    got = images.nearest_map(write(labels, sky_header()), Sky(GRID), SHAPE)
+    got = images.nearest_map(write(labels, sky_header()), SKY, SHAPE)
     assert_array_equal(got[:-4], labels)
     assert not got[-4:].any()
 
 
 def test_a_map_of_another_field_is_a_fault(write):
     with pytest.raises(InputError, match=r'^map\.fits: .*SEG'):
-        images.nearest_map(write(np.ones(SHAPE), sky_header((-35.0, 12.0)), 'map.fits'), Sky(GRID), SHAPE)
+        images.nearest_map(write(np.ones(SHAPE), sky_header((-35.0, 12.0)), 'map.fits'), SKY, SHAPE)
 
 
 @pytest.mark.parametrize('value', [-1.0, 2.5])
 def test_a_map_with_values_that_are_no_labels_is_a_fault(write, value):
     with pytest.raises(InputError, match=r'^i\.fits: '):
-        images.nearest_map(write(np.full(SHAPE, value), sky_header()), Sky(GRID), SHAPE)
+        images.nearest_map(write(np.full(SHAPE, value), sky_header()), SKY, SHAPE)
+
+
+def chips(data, header, cuts, names=('SCI', 'SCI')):
+    """The rows of an image, cut at these rows, as extensions that are numbered."""
+    hdus = [fits.PrimaryHDU()]
+    for number, (first, last) in enumerate(zip((0, *cuts), (*cuts, len(data)), strict=True), 1):
+        own = header.copy()
+        own['CRPIX2'] -= first
+        hdus.append(fits.ImageHDU(data[first:last], own, names[number - 1], ver=number))
+    return hdus
+
+
+@pytest.mark.parametrize('pixel', [0.05, 0.3])
+@pytest.mark.parametrize('names', [('SCI', 'SCI'), ('S29', 'S30')])
+def test_the_detectors_of_a_camera_are_one_image(tmp_path, write, pixel, names):
+    side = 2 * round(4.5 / pixel)
+    header = fine_header((side, side), pixel)
+    whole = images.align(write(stars(header, (side, side)), header), SKY, SHAPE).data
+    hdus = chips(stars(header, (side, side)), header, (side // 2,), names)
+    fits.HDUList(hdus).writeto(tmp_path / 'chips.fits')
+    aligned = images.align(tmp_path / 'chips.fits', SKY, SHAPE)
+    assert_array_equal(np.isfinite(aligned.data), np.isfinite(whole))
+    # The nodes lie elsewhere, which matters for stars of few pixels.
+    assert_allclose(aligned.data, whole, atol=15 if pixel > 0.2 else 0.5)
+    assert_allclose(np.nansum(aligned.data), np.nansum(whole), rtol=2e-3)
+    (note,) = aligned.notes
+    assert all(f'{name},{number}' in note for number, name in enumerate(names, 1))
+
+
+@pytest.mark.parametrize('names', [('SCI', 'SCI'), ('S29', 'S30')])
+def test_the_detector_that_covers_the_cube_is_the_image(tmp_path, names):
+    header = fine_header()
+    away = header.copy()
+    away['CRPIX2'] -= 3000
+    hdus = [fits.ImageHDU(np.ones((130, 150)), away, names[0], ver=1)]
+    hdus.append(fits.ImageHDU(stars(header), header, names[1], ver=2))
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / 'i.fits')
+    aligned = images.align(tmp_path / 'i.fits', SKY, SHAPE)
+    fits.PrimaryHDU(stars(header), header).writeto(tmp_path / 'one.fits')
+    assert_array_equal(aligned.data, images.align(tmp_path / 'one.fits', SKY, SHAPE).data)
+    assert f'{names[1]},2' in aligned.notes[0]
+    hdus[1].header['CRPIX2'] += 3000
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / 'none.fits')
+    with pytest.raises(InputError) as fault:
+        images.align(tmp_path / 'none.fits', SKY, SHAPE)
+    assert all(f'{name},{number}' in str(fault.value) for number, name in enumerate(names, 1))
+
+
+def test_images_of_other_bands_in_a_file_are_not_mixed_with_the_first(tmp_path):
+    header = fine_header()
+    bands = [fits.ImageHDU(np.full((130, 150), value), header, name) for name, value in (('G', 1.0), ('R', 2.0))]
+    fits.HDUList([fits.PrimaryHDU(), *bands]).writeto(tmp_path / 'i.fits')
+    aligned = images.align(tmp_path / 'i.fits', SKY, SHAPE)
+    assert_allclose(aligned.data[np.isfinite(aligned.data)], 1)
+    assert aligned.notes == ()
+
+
+def test_the_maps_of_several_detectors_are_one_map(tmp_path):
+    header = sky_header()
+    labels = np.zeros(SHAPE, np.int32)
+    labels[3:6, 4:7] = 1
+    labels[15:18, 9:12] = 1
+    fits.HDUList(chips(labels, header, (12,), ('SEG', 'SEG'))).writeto(tmp_path / 'm.fits')
+    found = images.nearest_map(tmp_path / 'm.fits', SKY, SHAPE)
+    assert_array_equal(found > 0, labels > 0)
+    assert found[4, 5] != found[16, 10]
+
+
+@pytest.mark.parametrize('angle', [0.0, 20.0])
+def test_of_a_large_image_the_part_on_the_cube_is_read(write, angle, monkeypatch):
+    header = fine_header((1300, 1500), angle=angle)
+    path = write(np.arange(1300.0)[:, None] * np.ones(1500), header)
+    read = []
+    monkeypatch.setattr(images, 'resample', lambda image, *rest: read.append(image.shape) or np.ones((3, *SHAPE)))
+    images.align(path, SKY, SHAPE)
+    ((height, width),) = read
+    # The cube is 96 x 108 of these pixels, and the margin 48.
+    assert 190 < height < 330
+    assert 200 < width < 330
