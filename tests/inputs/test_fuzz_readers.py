@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from autospec_lib.config import param_file, params
 from autospec_lib.config.params import Params
 from autospec_lib.core.errors import InputError, ParameterError
+from autospec_lib.core.noise_kind import Extension
 from autospec_lib.core.types import Target
 from autospec_lib.inputs import catalogue
 
@@ -114,6 +115,8 @@ class TestParameters:
     def is_reading_of(got, value):
         if isinstance(got, bool) or isinstance(value, bool):
             return got is value
+        if isinstance(got, Extension):
+            return got == Extension.parse(value)
         return got == (str(value) if isinstance(got, str) else float(value))
 
     @patient
