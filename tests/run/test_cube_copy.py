@@ -84,6 +84,7 @@ def disk(tmp_path, monkeypatch):
     monkeypatch.setattr(cube_copy, 'BUFFER', 7 * 50 * 70 * 4)
     (tmp_path / 'tmp').mkdir()
     monkeypatch.setattr('tempfile.tempdir', str(tmp_path / 'tmp'))
+    monkeypatch.setattr(cube_copy, 'IN_MEMORY', ())  # where the tests' folders may lie
     slow = importlib.import_module('benchmarks.seeks').SlowDisk(tmp_path / 'datacube.fits', 0.002)
     monkeypatch.setattr(arrays, 'opened', slow.opened)
     return slow
