@@ -47,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # so that results do not depend on the number of cores.
     for library in ('OPENBLAS', 'MKL', 'OMP', 'VECLIB'):
         os.environ.setdefault(f'{library}_NUM_THREADS', '1')
+    # Plots are files: a backend for a notebook or a display, which may be named and missing, is not used.
+    os.environ['MPLBACKEND'] = 'agg'
     prepare_streams()
     options = parsed(argv)
     interruption = Interruption()

@@ -282,6 +282,8 @@ def _whole(cell: Cell) -> int | None:
         return cell
     if isinstance(cell, float):
         return int(cell) if cell.is_integer() and abs(cell) < 2**53 else None
+    if cell.isascii() and cell.isdecimal() and len(cell) < 20:
+        return int(cell)
     if not _DECIMAL.fullmatch(cell):
         return None
     value = Decimal(cell)
@@ -309,7 +311,7 @@ def _length(cell: Cell, what: str, expected: str, scale: float) -> float | None:
 
 def _degrees(cell: Cell, what: str, unit: str, scale: float) -> float:
     """An angle in degrees; the first field of sexagesimal notation has the letter ``unit``, h or d."""
-    match = _SEXAGESIMAL.fullmatch(_without_blanks(cell)) if isinstance(cell, str) else None
+    match = _SEXAGESIMAL.fullmatch(_without_blanks(str(cell))) if _number(cell) is None else None
     if not match or match[3] + match[5] + match[7] not in ('::', f'{unit}m', f'{unit}ms'):
         if math.isnan(scale):
             raise ValueError(f'{what} {show(cell)} is not {unit}{unit}:mm:ss.s, as the unit of its column says')

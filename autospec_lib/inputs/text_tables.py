@@ -154,7 +154,9 @@ def _split(line: str, separator: str) -> list[str]:
         except csv.Error:  # a cell too long for the csv module is no cell of a catalogue
             cells = [line]
     else:
-        cells = _BETWEEN_BLANKS.findall(_ANGLE_WITH_BLANKS.sub(r'\1\2\3', line))
+        if 'm ' in line or 'M ' in line:
+            line = _ANGLE_WITH_BLANKS.sub(r'\1\2\3', line)
+        cells = _BETWEEN_BLANKS.findall(line)
     cells = [_unquoted(cell.strip()) for cell in cells]
     if separator in (';', '\t'):
         cells = [cell.replace(',', '.') if _DECIMAL_COMMA.fullmatch(cell) else cell for cell in cells]

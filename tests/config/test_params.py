@@ -414,6 +414,12 @@ class TestConflicts:
         (folder / 'catalog.txt').unlink()
         assert faults('\n')[0].startswith("param.py: CATALOG = 'catalog.txt' was not found in")
 
+    def test_a_pipe_is_not_missing(self, faults, folder):
+        os.mkfifo(folder / 'sources')
+        (fault,) = faults("CATALOG = 'sources'\n")
+        assert all(fact in fault for fact in ('line 1', 'pipe', 'expected a file'))
+        assert 'not found' not in fault
+
     def test_a_folder_in_place_of_an_input_is_a_fault(self, folder, faults):
         (folder / 'deep').mkdir()
         assert faults("CATALOG = 'deep'") == ("param.py, line 1: CATALOG = 'deep' is a folder; expected a file",)

@@ -111,7 +111,9 @@ def test_examples_in_catalog_format_txt(tmp_path):
     text = (REPOSITORY / 'catalog_format.txt').read_text(encoding='utf-8')
     blocks = re.findall(r'(?:^    \S.*\n)+', text, re.MULTILINE)
     examples = [re.sub('^    ', '', block, flags=re.MULTILINE) for block in blocks]
-    param, cat, commas, sexagesimal, header, named = examples
+    param, cat, commas, sexagesimal, header, named, measured = examples
+    ((ident, *place),) = sources(load(tmp_path / 'catalog.txt', measured))
+    assert (ident, *place) == (120, pytest.approx(130.5751305), 1.6470841)
     targets = load(tmp_path / 'catalog.txt', named).targets
     assert [(target.id, target.aper, target.z) for target in targets] == [('NGC 7', 1.2, 0.086), ('NGC 8', None, None)]
     both = [(120, 130.5751301, 1.6470841), (126, 130.5805915, 1.6469932)]
