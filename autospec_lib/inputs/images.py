@@ -42,6 +42,8 @@ MOST_MISSING = 0.25  # a spaxel has no value if at least this share of it has no
 # Radius, in spaxels, of the filter's main lobe, and the one at which its other lobes are below 3e-5 of the maximum.
 MAIN_LOBE, MARGIN = 3, 12
 NODES_AT_ONCE = 2**20
+FEWEST_OF_FILLING = 50  # pixels that hang together and have one value, from which they may be no data
+TYPICAL = 0.2, 0.8  # where values beside pixels without data stand among all others
 POINTS = 5  # along each side of a spaxel, to measure its coverage
 
 
@@ -222,48 +224,109 @@ def align(path: Path, grid: Sky, shape: tuple[int, int]) -> AlignedImage:
     """
     with open_images(path) as images, readable(path, 'cannot be put on the grid of the cube'):
         overlapping = _on_cube(images, grid, shape)
+        labels = [image.label for image, _ in overlapping]
         if not overlapping:
             which = f' ({", ".join(image.label for image in images)})' if len(images) > 1 else ''
             raise InputError(f'{path.name}: does not overlap the cube{which}; correct its WCS, or take it out of IMG')
-        notes = [note for image, _ in overlapping for note in image.notes]
-        if len(images) > 1 and [image for image, _ in overlapping] != images[:1]:
-            notes.append(f'{path.name}: used are {", ".join(image.label for image, _ in overlapping)}')
-        offset = None
-        if len(overlapping) == 1:
-            values, offset = _aligned(*overlapping[0], grid)
-        else:
-            sums = np.sum([resample(*_part(*one)) for one in overlapping], axis=0)
-            values = _mean(*sums)
+        parts = [_part(path, image, pixels) for image, pixels in overlapping]
         unit = written(parsed(str(overlapping[0][0].header.get('BUNIT', ''))))
+        if len(parts) == 1:
+            values, offset = _aligned(parts[0], grid)
+        else:
+            values, offset = _mean(*np.sum([resample(part.values, part.pixels) for part in parts], axis=0)), None
     if not np.isfinite(values).any():
         raise InputError(f'{path.name}: has no value on the cube; correct its WCS, or take it out of IMG')
+    notes = [note for part in parts for note in part.notes]
+    if len(images) > 1 and labels != [images[0].label]:
+        notes.append(f'{path.name}: used are {", ".join(labels)}')
     return AlignedImage(values, unit, offset, tuple(notes))
 
 
-def _aligned(image: SkyImage, pixels: FloatArray, grid: Sky) -> tuple[FloatArray, FloatArray | None]:
+class _Part(NamedTuple):
+    """The part of an image that is on the cube.
+
+    Attributes
+    ----------
+    image : SkyImage
+        The image.
+    values : array (k, l)
+        The values of the part, linear in flux; NaN for none.
+    start : array (2, 1, 1)
+        The pixel (y, x) of the image that is the first of the part.
+    pixels : array (2, ny + 2 MARGIN, nx + 2 MARGIN)
+        The positions (y, x) of spaxels in the part.
+    notes : tuple of str
+        What is unusual about it.
+    """
+
+    image: SkyImage
+    values: FloatArray
+    start: FloatArray
+    pixels: FloatArray
+    notes: tuple[str, ...]
+
+
+def _part(path: Path, image: SkyImage, pixels: FloatArray) -> _Part:
+    """Read the part of an image that these positions (2, ...) need."""
+    box, start = _box(pixels, image.data.shape)
+    values = np.array(image.data[box], np.float64)
+    notes = list(image.notes)
+    if image.weights is not None:
+        empty = ~(image.weights[box] > 0)
+    else:
+        empty = _empty(values)
+        if empty.any():
+            number, value = int(empty.sum()), ' and '.join(f'{one:g}' for one in np.unique(values[empty])[:3])
+            notes.append(f'{path.name}: {number} pixels of {image.label} that are {value} are taken as no data')
+    return _Part(image, np.where(empty, np.nan, values), start, pixels - start, tuple(notes))
+
+
+def _box(pixels: FloatArray, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], FloatArray]:
+    """The box of an image (my, mx) that holds positions (2, ...), and its first pixel, of shape (2, 1, 1)."""
+    box = []
+    for positions, length in zip(pixels, shape, strict=True):
+        first = np.clip(np.nanmin(positions) - 1, 0, length - 1)
+        last = np.clip(np.nanmax(positions) + 2, 0, length - 1)
+        box.append(slice(int(first), int(last) + 1))
+    return tuple(box), np.reshape([side.start for side in box], (2, 1, 1)).astype(float)
+
+
+def _aligned(part: _Part, grid: Sky) -> tuple[FloatArray, FloatArray | None]:
     """The values and the offset of an `AlignedImage`."""
-    inner = _inner(pixels)
-    index = np.indices(inner.shape[1:])
-    if image.data.shape == inner.shape[1:] and (np.abs(inner - index) < SAME_GRID).all():
-        return np.array(image.data, np.float64), None
+    image = part.image
+    inner = _inner(part.pixels) + part.start
+    shape = inner.shape[1:]
+    if image.data.shape == shape and (np.abs(inner - np.indices(shape)) < SAME_GRID).all():
+        return part.values, None
     mpdaf = _grid_of_mpdaf(grid, image.sky, inner)
     if mpdaf is None:
-        return _mean(*resample(*_part(image, pixels))), None
-    on_its_grid = mpdaf(*np.ogrid[tuple(slice(-MARGIN, length + MARGIN) for length in inner.shape[1:])])
+        return _mean(*resample(part.values, part.pixels)), None
+    pixels = mpdaf(*np.ogrid[-MARGIN : shape[0] + MARGIN, -MARGIN : shape[1] + MARGIN]) - part.start
     node = _node_of_mpdaf(grid, image.sky, image.data.shape, mpdaf)
-    return _mean(*resample(*_part(image, on_its_grid), node)), mpdaf.inverse(*inner) - index
+    return _mean(*resample(part.values, pixels, node)), mpdaf.inverse(*inner) - np.indices(shape)
 
 
-def _part(image: SkyImage, pixels: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The values of the part of an image that positions (2, ...) need, and the positions in it."""
-    box, start = [], []
-    for positions, length in zip(pixels, image.data.shape, strict=True):
-        first = int(np.clip(np.nanmin(positions) - 1, 0, length))
-        last = int(np.clip(np.nanmax(positions) + 2, 0, length))
-        box.append(slice(first, last + 1))
-        start.append(first)
-    values = np.array(image.data[tuple(box)], np.float64)
-    return values, pixels - np.reshape(start, (2, 1, 1))
+def _empty(values: FloatArray) -> BoolArray:
+    """The pixels of an image (my, mx) that are filled with one value where there are no data.
+
+    Mosaics and masked images have 0, or a value that is lower or higher than all others, in such areas. Around them lie
+    values of all sizes; beside the zeros of an image without noise, or the pixels that a star saturates, lie the
+    smallest or largest.
+    """
+    empty = np.zeros(values.shape, bool)
+    finite = values[np.isfinite(values)]
+    if not finite.any():  # NaN, or 0 everywhere
+        return ~empty
+    for filling in {0.0, finite.min(), finite.max()}:
+        labels, number = ndimage.label(values == filling)
+        large = np.bincount(labels.ravel(), minlength=number + 1) >= FEWEST_OF_FILLING
+        large[0] = False
+        area = large[labels]
+        others = values[np.isfinite(values) & (values != filling)]
+        beside = values[ndimage.binary_dilation(area) & np.isfinite(values) & (values != filling)]
+        if beside.size and TYPICAL[0] < (others < np.median(beside)).mean() < TYPICAL[1]:
+            empty |= area
+    return empty
 
 
 def places(grid: Sky, own: Sky, y: ArrayLike, x: ArrayLike) -> FloatArray:
@@ -557,8 +620,9 @@ def nearest_map(path: Path, grid: Sky, shape: tuple[int, int]) -> IntArray:
     with open_images(path, ('SEG', 'DATA', 'SCI')) as images, readable(path, 'its WCS cannot be used'):
         overlapping = _on_cube(images, grid, shape)
         for image, pixels in overlapping:
-            values, there = _part(image, _inner(pixels))
-            values = np.nan_to_num(values, nan=0.0)
+            box, start = _box(_inner(pixels), image.data.shape)
+            there = _inner(pixels) - start
+            values = np.nan_to_num(np.array(image.data[box], np.float64), nan=0.0)
             if (values < 0).any() or (values != np.round(values)).any() or (values > np.iinfo(np.int32).max).any():
                 raise InputError(f'{path.name}: not a segmentation map: labels are whole numbers from 0 (no object) up')
             # Labels of several maps are made different.

@@ -376,9 +376,10 @@ def test_a_file_without_an_image_is_a_fault(write, tmp_path):
             images.align(file, SKY, SHAPE)
 
 
-def test_an_image_without_any_value_is_a_fault(write):
+@pytest.mark.parametrize('value', [np.nan, 0.0])
+def test_an_image_without_any_value_is_a_fault(write, value):
     with pytest.raises(InputError, match=r'^i\.fits: .*IMG'):
-        images.align(write(np.full(SHAPE, np.nan), sky_header()), SKY, SHAPE)
+        images.align(write(np.full(SHAPE, value), sky_header()), SKY, SHAPE)
 
 
 def test_a_segmentation_map_on_another_grid_is_taken_by_nearest_neighbour(write):
@@ -482,3 +483,66 @@ def test_of_a_large_image_the_part_on_the_cube_is_read(write, angle, monkeypatch
     # The cube is 96 x 108 of these pixels, and the margin 48.
     assert 190 < height < 330
     assert 200 < width < 330
+
+
+def mosaic(sky=0.0, noise=0.5):
+    """A noisy image of the stars, and where it has no data: beyond a tilted edge."""
+    header = fine_header()
+    data = stars(header) - 3 + sky + np.random.default_rng(4).normal(0, noise, (130, 150))
+    y, x = np.indices(data.shape)
+    return header, data, x + 0.3 * y > 110
+
+
+@pytest.mark.parametrize('filling', [0.0, -999.0, 1e30])
+@pytest.mark.parametrize('sky', [0.0, 20.0])
+def test_a_mosaic_has_no_value_beyond_its_footprint(write, filling, sky):
+    header, data, beyond = mosaic(sky)
+    expected = images.align(write(np.where(beyond, np.nan, data), header), SKY, SHAPE)
+    aligned = images.align(write(np.where(beyond, filling, data), header), SKY, SHAPE)
+    assert 0.3 < np.isnan(expected.data).mean() < 0.7
+    assert_array_equal(aligned.data, expected.data)
+    (note,) = aligned.notes
+    assert note.startswith('i.fits: ')
+    assert f'{filling:g}' in note
+    assert expected.notes == ()
+
+
+def test_an_image_has_no_value_where_its_weight_is_zero(tmp_path, write):
+    header, data, beyond = mosaic()
+    expected = images.align(write(np.where(beyond, np.nan, data), header), SKY, SHAPE).data
+    hdus = [fits.PrimaryHDU()]
+    for number, away in ((1, 5000.0), (2, 0.0)):  # the weights of another detector come first
+        own = header.copy()
+        own['CRPIX2'] += away
+        weight = np.where(beyond, 0.0, 500.0) if number == 2 else np.zeros(data.shape)
+        hdus += [fits.ImageHDU(data, own, 'SCI', ver=number), fits.ImageHDU(weight, own, 'WHT', ver=number)]
+    fits.HDUList(hdus).writeto(tmp_path / 'w.fits')
+    assert_array_equal(images.align(tmp_path / 'w.fits', SKY, SHAPE).data, expected)
+
+
+def without_noise():
+    galaxy = 100 * gaussian(60, 75, 9.0, (130, 150))
+    return np.where(galaxy > 0.01, galaxy, 0.0)
+
+
+def of_counts():
+    return np.random.default_rng(2).poisson(0.03, (130, 150)).astype(float)
+
+
+def saturated():
+    _, data, _ = mosaic()
+    return np.minimum(data, 40.0)
+
+
+def rounded():
+    _, data, _ = mosaic()
+    return np.round(data)
+
+
+@pytest.mark.parametrize('made', [without_noise, of_counts, saturated, rounded])
+def test_zeros_and_plateaus_that_are_values_stay(write, made):
+    data = made()
+    aligned = images.align(write(data, fine_header()), SKY, SHAPE)
+    assert aligned.notes == ()
+    covered = images.align(write(np.ones((130, 150)), fine_header()), SKY, SHAPE).data
+    assert_array_equal(np.isfinite(aligned.data), np.isfinite(covered))
