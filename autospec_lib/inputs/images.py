@@ -13,6 +13,7 @@ without a value have no weight; and nothing is lost at the border of an image.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -44,6 +45,9 @@ MAIN_LOBE, MARGIN = 3, 12
 NODES_AT_ONCE = 2**20
 FEWEST_OF_FILLING = 50  # pixels that hang together and have one value, from which they may be no data
 TYPICAL = 0.2, 0.8  # where values beside pixels without data stand among all others
+# Pan-STARRS stores asinh magnitudes, ASINH asinh((flux - BOFFSET) / (2 BSOFTEN)) (Waters et al. 2020, ApJS 251, 4).
+ASINH = 2.5 * np.log10(np.e)
+LOGARITHMIC = re.compile(r'(?<![a-z])(d?mag|dex|dB)(?![a-z])')
 POINTS = 5  # along each side of a spaxel, to measure its coverage
 
 
@@ -228,8 +232,10 @@ def align(path: Path, grid: Sky, shape: tuple[int, int]) -> AlignedImage:
         if not overlapping:
             which = f' ({", ".join(image.label for image in images)})' if len(images) > 1 else ''
             raise InputError(f'{path.name}: does not overlap the cube{which}; correct its WCS, or take it out of IMG')
+        unit = str(overlapping[0][0].header.get('BUNIT', ''))
+        if LOGARITHMIC.search(unit):
+            raise InputError(f'{path.name}: BUNIT = {unit!r} is not linear in flux; convert it, or take it out of IMG')
         parts = [_part(path, image, pixels) for image, pixels in overlapping]
-        unit = written(parsed(str(overlapping[0][0].header.get('BUNIT', ''))))
         if len(parts) == 1:
             values, offset = _aligned(parts[0], grid)
         else:
@@ -239,7 +245,7 @@ def align(path: Path, grid: Sky, shape: tuple[int, int]) -> AlignedImage:
     notes = [note for part in parts for note in part.notes]
     if len(images) > 1 and labels != [images[0].label]:
         notes.append(f'{path.name}: used are {", ".join(labels)}')
-    return AlignedImage(values, unit, offset, tuple(notes))
+    return AlignedImage(values, written(parsed(unit)), offset, tuple(notes))
 
 
 class _Part(NamedTuple):
@@ -278,7 +284,12 @@ def _part(path: Path, image: SkyImage, pixels: FloatArray) -> _Part:
         if empty.any():
             number, value = int(empty.sum()), ' and '.join(f'{one:g}' for one in np.unique(values[empty])[:3])
             notes.append(f'{path.name}: {number} pixels of {image.label} that are {value} are taken as no data')
-    return _Part(image, np.where(empty, np.nan, values), start, pixels - start, tuple(notes))
+    values = np.where(empty, np.nan, values)
+    softening, zero = (image.header.get(card) for card in ('BSOFTEN', 'BOFFSET'))
+    if isinstance(softening, int | float) and isinstance(zero, int | float):
+        values = zero + 2 * softening * np.sinh(values / ASINH)
+        notes.append(f'{path.name}: made linear in flux: BSOFTEN = {softening:g}, BOFFSET = {zero:g}')
+    return _Part(image, values, start, pixels - start, tuple(notes))
 
 
 def _box(pixels: FloatArray, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], FloatArray]:

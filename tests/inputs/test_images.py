@@ -546,3 +546,30 @@ def test_zeros_and_plateaus_that_are_values_stay(write, made):
     assert aligned.notes == ()
     covered = images.align(write(np.ones((130, 150)), fine_header()), SKY, SHAPE).data
     assert_array_equal(np.isfinite(aligned.data), np.isfinite(covered))
+
+
+@pytest.mark.parametrize('offset', [0, -0.4])
+def test_asinh_magnitudes_are_made_linear_in_flux(write, offset):
+    header, data, _ = mosaic(sky=5.0)
+    expected = images.align(write(data, header), SKY, SHAPE).data
+    header['BSOFTEN'], header['BOFFSET'] = 2.5, offset
+    stored = 2.5 * np.log10(np.e) * np.arcsinh((data - offset) / (2 * 2.5))
+    aligned = images.align(write(stored, header), SKY, SHAPE)
+    assert_allclose(aligned.data, expected, rtol=1e-9)
+    assert 'BSOFTEN = 2.5' in aligned.notes[0]
+
+
+@pytest.mark.parametrize('unit', ['mag', 'mag/arcsec2', 'mag(AB)', 'dex(Jy)', 'ABmag'])
+def test_an_image_in_a_logarithmic_unit_is_a_fault(write, unit):
+    header = fine_header()
+    header['BUNIT'] = unit
+    with pytest.raises(InputError) as fault:
+        images.align(write(stars(header), header), SKY, SHAPE)
+    assert all(fact in str(fault.value) for fact in ('i.fits', 'BUNIT', unit, 'IMG'))
+
+
+@pytest.mark.parametrize('unit', ['image/s', 'nmgy', 'MJy/sr', 'nanomaggy', '10**-20*erg/s/cm**2/Angstrom'])
+def test_an_image_in_another_unit_is_none(write, unit):
+    header = fine_header()
+    header['BUNIT'] = unit
+    assert images.align(write(stars(header), header), SKY, SHAPE).notes == ()
