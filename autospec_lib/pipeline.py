@@ -153,7 +153,7 @@ def _segmentation_maps(
 ) -> dict[str, IntArray]:
     """The user's maps, then one map per image."""
     scale = geometry.scale(cutout.pixel)
-    segmaps = {keys.segmap(tag): segmap for tag, segmap in cutout.segmaps.items()}
+    segmaps = {keys.segmap(tag): np.maximum(segmap, 0) for tag, segmap in cutout.segmaps.items()}
     segmaps[keys.segmap(names.white)] = segmentation.segment(white, settings, scale)
     for tag, image in cutout.detection.items():
         # MPDAF's rotation loses pixels at the border of a cut-out, around which v1.1.2 detects nothing.

@@ -620,14 +620,14 @@ def _fast_length(length: int) -> int:
 
 
 def nearest_map(path: Path, grid: Sky, shape: tuple[int, int]) -> IntArray:
-    """Put a segmentation map on the cube's grid by nearest neighbour; 0 where the map has no pixel.
+    """Put a segmentation map on the cube's grid by nearest neighbour; -1 where the map has no pixel.
 
     Raises
     ------
     InputError
         If the file holds no image with a WCS, does not overlap the cube, or its values are no labels.
     """
-    labels = np.zeros(shape, np.int32)
+    labels = np.full(shape, -1, np.int32)
     with open_images(path, ('SEG', 'DATA', 'SCI')) as images, readable(path, 'its WCS cannot be used'):
         overlapping = _on_cube(images, grid, shape)
         for image, pixels in overlapping:
@@ -637,8 +637,8 @@ def nearest_map(path: Path, grid: Sky, shape: tuple[int, int]) -> IntArray:
             if (values < 0).any() or (values != np.round(values)).any() or (values > np.iinfo(np.int32).max).any():
                 raise InputError(f'{path.name}: not a segmentation map: labels are whole numbers from 0 (no object) up')
             # Labels of several maps are made different.
-            values[values > 0] += labels.max()
-            inside = _inside(there, values.shape) & (labels == 0)
+            values[values > 0] += max(labels.max(), 0)
+            inside = _inside(there, values.shape) & (labels <= 0)
             row, column = np.round(there[:, inside]).astype(int)
             labels[inside] = values[row, column]
     if not overlapping:
