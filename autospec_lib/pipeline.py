@@ -288,8 +288,10 @@ def _weighted(
         key = keys.spectrum(tag, continuum_subtracted, False)
         inside = image.data[target.mask]
         profile = weights.profile(inside)
-        if profile is not None:
+        if profile is not None and not weights.is_rounding_noise(inside, image.data):
             profiles[tag] = profile
+        elif profile is not None:
+            notes.append(f'{key} is rounding noise in the object mask: no spectrum weighted by it')
         elif np.isfinite(inside).any():
             profiles[tag] = np.full(number, 1 / number)
             notes.append(f'{key} is flat in the object mask: equal weights used')

@@ -174,6 +174,17 @@ def test_an_image_that_is_flat_in_the_mask_weighs_equally():
     assert_allclose(products.spectra['FLAT'].variance, number)
 
 
+@pytest.mark.parametrize('level', [7.0, 0.0])
+def test_an_image_that_is_rounding_noise_in_the_mask_gives_no_spectrum(level):
+    image = level + 1e-7 * np.random.default_rng(3).normal(size=(NY, NX))
+    image[0, 0] = 8.0
+    products = process(make_cutout({'ROUNDED': image}))
+    assert any('ROUNDED' in note for note in products.notes)
+    assert 'ROUNDED_SKYSUB' not in products.spectra
+    image = level + 1e-4 * np.random.default_rng(3).normal(size=(NY, NX))
+    assert 'NOISY_SKYSUB' in process(make_cutout({'NOISY': image})).spectra
+
+
 def test_an_image_that_does_not_reach_the_source_gives_no_spectrum():
     products = process(make_cutout({'FAR': np.full((NY, NX), np.nan)}))
     assert any('FAR' in note for note in products.notes)
