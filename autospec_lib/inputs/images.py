@@ -22,14 +22,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from astropy.io import fits
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import ndimage
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.noise_kind import NoiseKind
 from autospec_lib.core.types import BoolArray, FloatArray, IntArray
 from autospec_lib.inputs.arrays import open_fits, readable
-from autospec_lib.inputs.coordinates import Sky, arranged, find_axes, header_of_axes, open_sky, settled, turned
+from autospec_lib.inputs.coordinates import (
+    Sky,
+    arranged,
+    array_axes,
+    find_axes,
+    header_of_axes,
+    open_sky,
+    settled,
+    turned,
+)
 from autospec_lib.inputs.noise_kinds import kind_of_name, looks_like_flags, looks_like_noise
 from autospec_lib.inputs.units import parsed, written
 
@@ -91,32 +100,46 @@ class AlignedImage:
         return np.where(lost, np.nan, np.where(np.isnan(moved), values, moved))
 
 
-class SkyImage(NamedTuple):
+@dataclass(frozen=True)
+class SkyImage:
     """An image in a file that is open.
 
     Attributes
     ----------
-    name, label : str
-        The extension's name, and what it is called in messages.
-    data : array (my, mx)
-        As stored; where the file allows it, only what is used of it is read.
-    weights : array (my, mx) or None
-        Weights of its pixels, 0 for those without a value.
+    hdu, weights : HDU, HDU or None
+        Its extension, and that of weights of its pixels, 0 for those without a value.
+    label : str
+        What the extension is called in messages.
+    axes : tuple of int
+        Its FITS axes of longitude and latitude.
     header : Header
-        Of the extension.
+        The cards of these axes.
     sky : Sky
         Its coordinates.
     notes : tuple of str
         What is unusual about its coordinates.
     """
 
-    name: str
+    hdu: Any
+    weights: Any
     label: str
-    data: NDArray[Any]
-    weights: NDArray[Any] | None
+    axes: tuple[int, ...]
     header: fits.Header
     sky: Sky
     notes: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Pixels (my, mx)."""
+        return tuple(self.hdu.shape[axis] for axis in array_axes(self.axes, len(self.hdu.shape)))
+
+    def read(self, box: tuple[slice, ...]) -> FloatArray:
+        """The values in a box (ys, xs); no more is read where the file allows it."""
+        return np.array(arranged(self.hdu.data, self.axes)[box], np.float64)
+
+    def has_weight(self, box: tuple[slice, ...]) -> BoolArray:
+        """Whether the pixels in a box have weight, if there is an extension with weights."""
+        return np.asarray(arranged(self.weights.data, self.axes)[box] > 0)
 
 
 @contextmanager
@@ -150,7 +173,7 @@ def open_images(path: Path, prefer: tuple[str, ...] = ('DATA', 'SCI')) -> Iterat
         for hdu in flat[1:]:
             with suppress(InputError):  # of images that need not be chips of the same
                 images.append(_sky_image(path, hdus, hdu, weights))
-        yield [image for image in images if image.data.shape == images[0].data.shape or image.name == images[0].name]
+        yield [image for image in images if image.shape == images[0].shape or image.hdu.name == images[0].hdu.name]
 
 
 def _sky_image(path: Path, hdus: fits.HDUList, hdu: Any, weights: Sequence[Any]) -> SkyImage:
@@ -163,15 +186,9 @@ def _sky_image(path: Path, hdus: fits.HDUList, hdu: Any, weights: Sequence[Any])
     header = header_of_axes(header, axes)
     sky = open_sky(path, name, header, hdus)
     own = [one for one in weights if one.shape == hdu.shape and one.ver == hdu.ver]
-    return SkyImage(
-        name=hdu.name,
-        label=f'{hdu.name},{hdu.ver}' if hdu.name else f'extension {hdus.index(hdu)}',
-        data=arranged(hdu.data, axes),
-        weights=arranged(own[0].data, axes) if own else None,
-        header=header,
-        sky=sky,
-        notes=(*(f'{path.name}: {note}' for note in contradictions), *sky.notes),
-    )
+    label = f'{hdu.name},{hdu.ver}' if hdu.name else f'extension {hdus.index(hdu)}'
+    notes = [f'{path.name}: {note}' for note in contradictions]
+    return SkyImage(hdu, own[0] if own else None, label, axes, header, sky, (*notes, *sky.notes))
 
 
 def _is_flat(shape: tuple[int, ...]) -> bool:
@@ -193,13 +210,23 @@ def _on_cube(images: Sequence[SkyImage], grid: Sky, shape: tuple[int, int]) -> l
     overlapping: list[tuple[SkyImage, FloatArray]] = []
     covered = np.zeros(shape, bool)
     for image in images:
+        if not _may_overlap(image, grid, shape):
+            continue
         pixels = places(grid, image.sky, *spaxels)
-        inside = _inside(_inner(pixels), image.data.shape)
-        same_name = bool(overlapping) and image.name == overlapping[0][0].name != ''
+        inside = _inside(_inner(pixels), image.shape)
+        same_name = bool(overlapping) and image.hdu.name == overlapping[0][0].hdu.name != ''
         if inside.any() and (same_name or not (inside & covered).any()):
             overlapping.append((image, pixels))
             covered |= inside
     return overlapping
+
+
+def _may_overlap(image: SkyImage, grid: Sky, shape: tuple[int, int]) -> bool:
+    """Whether the box around an image, in spaxels, overlaps the cube; a camera may have dozens that do not."""
+    rows, columns = (np.linspace(-0.5, length - 0.5, 5) for length in image.shape)
+    there = places(image.sky, grid, rows[:, None], columns)
+    low, high = there.min(axis=(1, 2)), there.max(axis=(1, 2))
+    return bool(np.isnan(low).any() or ((high > -1) & (low < shape)).all())
 
 
 def _inner(pixels: FloatArray) -> FloatArray:
@@ -244,7 +271,7 @@ def align(path: Path, grid: Sky, shape: tuple[int, int]) -> AlignedImage:
         raise InputError(f'{path.name}: has no value on the cube; correct its WCS, or take it out of IMG')
     notes = [note for part in parts for note in part.notes]
     if len(images) > 1 and labels != [images[0].label]:
-        notes.append(f'{path.name}: used are {", ".join(labels)}')
+        notes.append(f'{path.name}: its images {", ".join(labels)} cover the cube and are used')
     return AlignedImage(values, written(parsed(unit)), offset, tuple(notes))
 
 
@@ -274,13 +301,13 @@ class _Part(NamedTuple):
 
 def _part(path: Path, image: SkyImage, pixels: FloatArray) -> _Part:
     """Read the part of an image that these positions (2, ...) need."""
-    box, start = _box(pixels, image.data.shape)
-    values = np.array(image.data[box], np.float64)
+    box, start = _box(pixels, image.shape)
+    values = image.read(box)
     notes = list(image.notes)
     if image.weights is not None:
-        empty = ~(image.weights[box] > 0)
+        empty = ~image.has_weight(box)
     else:
-        empty = _empty(values)
+        empty = _without_data(values)
         if empty.any():
             number, value = int(empty.sum()), ' and '.join(f'{one:g}' for one in np.unique(values[empty])[:3])
             notes.append(f'{path.name}: {number} pixels of {image.label} that are {value} are taken as no data')
@@ -307,17 +334,17 @@ def _aligned(part: _Part, grid: Sky) -> tuple[FloatArray, FloatArray | None]:
     image = part.image
     inner = _inner(part.pixels) + part.start
     shape = inner.shape[1:]
-    if image.data.shape == shape and (np.abs(inner - np.indices(shape)) < SAME_GRID).all():
+    if image.shape == shape and (np.abs(inner - np.indices(shape)) < SAME_GRID).all():
         return part.values, None
     mpdaf = _grid_of_mpdaf(grid, image.sky, inner)
     if mpdaf is None:
         return _mean(*resample(part.values, part.pixels)), None
     pixels = mpdaf(*np.ogrid[-MARGIN : shape[0] + MARGIN, -MARGIN : shape[1] + MARGIN]) - part.start
-    node = _node_of_mpdaf(grid, image.sky, image.data.shape, mpdaf)
+    node = _node_of_mpdaf(grid, image.sky, image.shape, mpdaf)
     return _mean(*resample(part.values, pixels, node)), mpdaf.inverse(*inner) - np.indices(shape)
 
 
-def _empty(values: FloatArray) -> BoolArray:
+def _without_data(values: FloatArray) -> BoolArray:
     """The pixels of an image (my, mx) that are filled with one value where there are no data.
 
     Mosaics and masked images have 0, or a value that is lower or higher than all others, in such areas. Around them lie
@@ -631,9 +658,9 @@ def nearest_map(path: Path, grid: Sky, shape: tuple[int, int]) -> IntArray:
     with open_images(path, ('SEG', 'DATA', 'SCI')) as images, readable(path, 'its WCS cannot be used'):
         overlapping = _on_cube(images, grid, shape)
         for image, pixels in overlapping:
-            box, start = _box(_inner(pixels), image.data.shape)
+            box, start = _box(_inner(pixels), image.shape)
             there = _inner(pixels) - start
-            values = np.nan_to_num(np.array(image.data[box], np.float64), nan=0.0)
+            values = np.nan_to_num(image.read(box), nan=0.0)
             if (values < 0).any() or (values != np.round(values)).any() or (values > np.iinfo(np.int32).max).any():
                 raise InputError(f'{path.name}: not a segmentation map: labels are whole numbers from 0 (no object) up')
             # Labels of several maps are made different.

@@ -313,7 +313,7 @@ def test_of_several_images_in_a_file_data_or_sci_is_taken(tmp_path, name):
     arrays = [fits.ImageHDU(np.full((3, 4), v), sky_header(), n) for n, v in (('A', 1), (name, 2))]
     fits.HDUList([fits.PrimaryHDU(), *arrays]).writeto(tmp_path / 'i.fits')
     with images.open_images(tmp_path / 'i.fits') as (first, *_):
-        assert (first.data == 2).all()
+        assert (first.hdu.data == 2).all()
 
 
 def test_a_segmentation_map_comes_before_the_image_it_was_made_from(tmp_path):
