@@ -153,7 +153,7 @@ def _segmentation_maps(
 ) -> dict[str, IntArray]:
     """The user's maps, then one map per image."""
     scale = geometry.scale(cutout.pixel)
-    segmaps = {keys.segmap(tag): segmap for tag, segmap in cutout.segmaps.items()}
+    segmaps = {keys.segmap(tag): np.maximum(segmap, 0) for tag, segmap in cutout.segmaps.items()}
     segmaps[keys.segmap(names.white)] = segmentation.segment(white, settings, scale)
     for tag, image in cutout.detection.items():
         # MPDAF's rotation loses pixels at the border of a cut-out, around which v1.1.2 detects nothing.
@@ -288,8 +288,10 @@ def _weighted(
         key = keys.spectrum(tag, continuum_subtracted, False)
         inside = image.data[target.mask]
         profile = weights.profile(inside)
-        if profile is not None:
+        if profile is not None and not weights.is_rounding_noise(inside, image.data):
             profiles[tag] = profile
+        elif profile is not None:
+            notes.append(f'{key} is rounding noise in the object mask: no spectrum weighted by it')
         elif np.isfinite(inside).any():
             profiles[tag] = np.full(number, 1 / number)
             notes.append(f'{key} is flat in the object mask: equal weights used')

@@ -174,12 +174,36 @@ def test_an_image_that_is_flat_in_the_mask_weighs_equally():
     assert_allclose(products.spectra['FLAT'].variance, number)
 
 
+@pytest.mark.parametrize('level', [7.0, 0.0])
+def test_an_image_that_is_rounding_noise_in_the_mask_gives_no_spectrum(level):
+    image = level + 1e-7 * np.random.default_rng(3).normal(size=(NY, NX))
+    image[0, 0] = 8.0
+    products = process(make_cutout({'ROUNDED': image}))
+    assert any('ROUNDED' in note for note in products.notes)
+    assert 'ROUNDED_SKYSUB' not in products.spectra
+    image = level + 1e-4 * np.random.default_rng(3).normal(size=(NY, NX))
+    assert 'NOISY_SKYSUB' in process(make_cutout({'NOISY': image})).spectra
+
+
 def test_an_image_that_does_not_reach_the_source_gives_no_spectrum():
     products = process(make_cutout({'FAR': np.full((NY, NX), np.nan)}))
     assert any('FAR' in note for note in products.notes)
     assert 'FAR_SKYSUB' not in products.spectra
     with pytest.raises(SourceError, match='FAR'):
         process(make_cutout({'FAR': np.full((NY, NX), np.nan)}, ref='far'))
+
+
+def test_the_edge_of_an_image_or_of_a_map_does_not_cut_the_object_mask():
+    whole = process(make_cutout()).masks['MASK_INTER'].data
+    beyond = np.indices((NY, NX))[1] > 11
+    image = np.where(beyond, np.nan, gaussian(10, 11, 1.5, (NY, NX)))
+    products = process(make_cutout({'CUT': image}))
+    inter, union = (products.masks[key].data for key in ('MASK_INTER', 'MASK_UNION'))
+    np.testing.assert_array_equal(inter[beyond], union[beyond])
+    assert inter[beyond].sum() == whole[beyond].sum() > 5
+    products = process(make_cutout(segmaps={'CUT': np.where(beyond, -1, square(8, 13, 9, 14))}))
+    np.testing.assert_array_equal(products.masks['MASK_INTER'].data[beyond], whole[beyond])
+    assert products.segmaps['SEG_CUT'].data.min() == 0
 
 
 def test_a_cutout_without_usable_voxel_is_refused():

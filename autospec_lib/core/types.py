@@ -194,7 +194,7 @@ class Cutout:
     image_units : mapping of str to str
         Units of the images, by tag.
     segmaps : mapping of str to array (ny, nx)
-        The user's segmentation maps by tag.
+        The user's segmentation maps by tag; -1 where a map has no pixel.
     neighbours : mapping of ID to (float, float)
         Positions (y, x) of the catalogue's other sources in or near the cut-out, by ID.
     psf : Psf or None

@@ -117,7 +117,7 @@ def _write_images(folder: Path, hst: Path) -> None:
         header = fits.Header(image.sky.cards())
         header['CRVAL1'] += float(cube_peak[0] - hst_peak[0])
         header['CRVAL2'] += float(cube_peak[1] - hst_peak[1])
-        fits.PrimaryHDU(image.data, header).writeto(temporary)
+        fits.PrimaryHDU(image.hdu.data, header).writeto(temporary)
 
 
 def make_simulated(folder: Path) -> None:

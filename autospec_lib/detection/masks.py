@@ -46,11 +46,14 @@ def central_objects(segmaps: Sequence[IntArray], centre: tuple[float, float]) ->
     ]
 
 
-def object_masks(segmaps: Sequence[IntArray], centre: tuple[float, float]) -> tuple[BoolArray, BoolArray]:
+def object_masks(
+    segmaps: Sequence[IntArray], centre: tuple[float, float], unseen: Sequence[BoolArray] | None = None
+) -> tuple[BoolArray, BoolArray]:
     """Union and intersection of the maps' central objects.
 
     Maps without any object are left out of the intersection. A map whose nearest object is too far away is not left
-    out: the source is not in it, so the intersection is empty.
+    out: the source is not in it, so the intersection is empty. A map that holds the source says nothing about pixels
+    that its image does not show, so that an image's edge does not cut off the object.
 
     Parameters
     ----------
@@ -58,11 +61,17 @@ def object_masks(segmaps: Sequence[IntArray], centre: tuple[float, float]) -> tu
         At least one label map.
     centre : (float, float)
         Catalogue position (y, x) in pixels.
+    unseen : sequence of arrays of bool, shape (ny, nx), optional
+        The pixels in which the image of each map has no value.
     """
     objects = central_objects(segmaps, centre)
     union = np.logical_or.reduce(objects)
-    detecting = [obj for obj, segmap in zip(objects, segmaps, strict=True) if segmap.any()]
-    inter = np.logical_and.reduce(detecting) if detecting else np.zeros_like(union)
+    inter = union.copy()
+    for number, (obj, segmap) in enumerate(zip(objects, segmaps, strict=True)):
+        if unseen is not None and obj.any():
+            inter &= obj | unseen[number]
+        elif segmap.any():
+            inter &= obj
     return union, inter
 
 

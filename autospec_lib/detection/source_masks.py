@@ -53,9 +53,11 @@ def choose(
     radii : sequence of float
         The apertures in arcsec; the first is the circle that stands for a source that was not detected.
     """
-    user = {keys.segmap(tag) for tag in cutout.segmaps}
-    used = [segmap for key, segmap in segmaps.items() if computed or key in user]
-    union, inter = masks.object_masks(used, cutout.centre)
+    user = {keys.segmap(tag): segmap < 0 for tag, segmap in cutout.segmaps.items()}
+    unseen = user | {keys.segmap(tag): np.isnan(image) for tag, image in cutout.images.items()}
+    nothing = np.zeros(cutout.shape, bool)
+    used = {key: segmap for key, segmap in segmaps.items() if computed or key in user}
+    union, inter = masks.object_masks([*used.values()], cutout.centre, [unseen.get(key, nothing) for key in used])
     lack = 'no detection'
     distance, reach = _distance(cutout, union), _reach(cutout)
     if reach < distance < np.inf:
@@ -63,7 +65,7 @@ def choose(
         lack = f'no detection within {reach:.2g} arcsec (the nearest object is {distance:.1f} arcsec away)'
     wanted = keys.object_mask(kind)
     found = {keys.object_mask('UNION'): union, keys.object_mask('INTER'): inter}
-    sky, target, notes = masks.sky(used, cutout.voxels.blank), found[wanted], []
+    sky, target, notes = masks.sky(used.values(), cutout.voxels.blank), found[wanted], []
     if not target.any() and union.any():
         notes.append(f'{wanted} is empty: {keys.object_mask("UNION")} used')
         wanted = keys.object_mask('UNION')

@@ -13,6 +13,7 @@ without a value have no weight; and nothing is lost at the border of an image.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,14 +22,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from astropy.io import fits
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import ndimage
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.noise_kind import NoiseKind
 from autospec_lib.core.types import BoolArray, FloatArray, IntArray
 from autospec_lib.inputs.arrays import open_fits, readable
-from autospec_lib.inputs.coordinates import Sky, arranged, find_axes, header_of_axes, open_sky, settled, turned
+from autospec_lib.inputs.coordinates import (
+    Sky,
+    arranged,
+    array_axes,
+    find_axes,
+    header_of_axes,
+    open_sky,
+    settled,
+    turned,
+)
 from autospec_lib.inputs.noise_kinds import kind_of_name, looks_like_flags, looks_like_noise
 from autospec_lib.inputs.units import parsed, written
 
@@ -42,6 +52,11 @@ MOST_MISSING = 0.25  # a spaxel has no value if at least this share of it has no
 # Radius, in spaxels, of the filter's main lobe, and the one at which its other lobes are below 3e-5 of the maximum.
 MAIN_LOBE, MARGIN = 3, 12
 NODES_AT_ONCE = 2**20
+FEWEST_OF_FILLING = 50  # pixels that hang together and have one value, from which they may be no data
+TYPICAL = 0.2, 0.8  # where values beside pixels without data stand among all others
+# Pan-STARRS stores asinh magnitudes, ASINH asinh((flux - BOFFSET) / (2 BSOFTEN)) (Waters et al. 2020, ApJS 251, 4).
+ASINH = 2.5 * np.log10(np.e)
+LOGARITHMIC = re.compile(r'(?<![a-z])(d?mag|dex|dB)(?![a-z])')
 POINTS = 5  # along each side of a spaxel, to measure its coverage
 
 
@@ -85,32 +100,46 @@ class AlignedImage:
         return np.where(lost, np.nan, np.where(np.isnan(moved), values, moved))
 
 
-class SkyImage(NamedTuple):
+@dataclass(frozen=True)
+class SkyImage:
     """An image in a file that is open.
 
     Attributes
     ----------
-    name, label : str
-        The extension's name, and what it is called in messages.
-    data : array (my, mx)
-        As stored; where the file allows it, only what is used of it is read.
-    weights : array (my, mx) or None
-        Weights of its pixels, 0 for those without a value.
+    hdu, weights : HDU, HDU or None
+        Its extension, and that of weights of its pixels, 0 for those without a value.
+    label : str
+        What the extension is called in messages.
+    axes : tuple of int
+        Its FITS axes of longitude and latitude.
     header : Header
-        Of the extension.
+        The cards of these axes.
     sky : Sky
         Its coordinates.
     notes : tuple of str
         What is unusual about its coordinates.
     """
 
-    name: str
+    hdu: Any
+    weights: Any
     label: str
-    data: NDArray[Any]
-    weights: NDArray[Any] | None
+    axes: tuple[int, ...]
     header: fits.Header
     sky: Sky
     notes: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Pixels (my, mx)."""
+        return tuple(self.hdu.shape[axis] for axis in array_axes(self.axes, len(self.hdu.shape)))
+
+    def read(self, box: tuple[slice, ...]) -> FloatArray:
+        """The values in a box (ys, xs); no more is read where the file allows it."""
+        return np.array(arranged(self.hdu.data, self.axes)[box], np.float64)
+
+    def has_weight(self, box: tuple[slice, ...]) -> BoolArray:
+        """Whether the pixels in a box have weight, if there is an extension with weights."""
+        return np.asarray(arranged(self.weights.data, self.axes)[box] > 0)
 
 
 @contextmanager
@@ -144,7 +173,7 @@ def open_images(path: Path, prefer: tuple[str, ...] = ('DATA', 'SCI')) -> Iterat
         for hdu in flat[1:]:
             with suppress(InputError):  # of images that need not be chips of the same
                 images.append(_sky_image(path, hdus, hdu, weights))
-        yield [image for image in images if image.data.shape == images[0].data.shape or image.name == images[0].name]
+        yield [image for image in images if image.shape == images[0].shape or image.hdu.name == images[0].hdu.name]
 
 
 def _sky_image(path: Path, hdus: fits.HDUList, hdu: Any, weights: Sequence[Any]) -> SkyImage:
@@ -157,15 +186,9 @@ def _sky_image(path: Path, hdus: fits.HDUList, hdu: Any, weights: Sequence[Any])
     header = header_of_axes(header, axes)
     sky = open_sky(path, name, header, hdus)
     own = [one for one in weights if one.shape == hdu.shape and one.ver == hdu.ver]
-    return SkyImage(
-        name=hdu.name,
-        label=f'{hdu.name},{hdu.ver}' if hdu.name else f'extension {hdus.index(hdu)}',
-        data=arranged(hdu.data, axes),
-        weights=arranged(own[0].data, axes) if own else None,
-        header=header,
-        sky=sky,
-        notes=(*(f'{path.name}: {note}' for note in contradictions), *sky.notes),
-    )
+    label = f'{hdu.name},{hdu.ver}' if hdu.name else f'extension {hdus.index(hdu)}'
+    notes = [f'{path.name}: {note}' for note in contradictions]
+    return SkyImage(hdu, own[0] if own else None, label, axes, header, sky, (*notes, *sky.notes))
 
 
 def _is_flat(shape: tuple[int, ...]) -> bool:
@@ -187,13 +210,23 @@ def _on_cube(images: Sequence[SkyImage], grid: Sky, shape: tuple[int, int]) -> l
     overlapping: list[tuple[SkyImage, FloatArray]] = []
     covered = np.zeros(shape, bool)
     for image in images:
+        if not _may_overlap(image, grid, shape):
+            continue
         pixels = places(grid, image.sky, *spaxels)
-        inside = _inside(_inner(pixels), image.data.shape)
-        same_name = bool(overlapping) and image.name == overlapping[0][0].name != ''
+        inside = _inside(_inner(pixels), image.shape)
+        same_name = bool(overlapping) and image.hdu.name == overlapping[0][0].hdu.name != ''
         if inside.any() and (same_name or not (inside & covered).any()):
             overlapping.append((image, pixels))
             covered |= inside
     return overlapping
+
+
+def _may_overlap(image: SkyImage, grid: Sky, shape: tuple[int, int]) -> bool:
+    """Whether the box around an image, in spaxels, overlaps the cube; a camera may have dozens that do not."""
+    rows, columns = (np.linspace(-0.5, length - 0.5, 5) for length in image.shape)
+    there = places(image.sky, grid, rows[:, None], columns)
+    low, high = there.min(axis=(1, 2)), there.max(axis=(1, 2))
+    return bool(np.isnan(low).any() or ((high > -1) & (low < shape)).all())
 
 
 def _inner(pixels: FloatArray) -> FloatArray:
@@ -222,48 +255,116 @@ def align(path: Path, grid: Sky, shape: tuple[int, int]) -> AlignedImage:
     """
     with open_images(path) as images, readable(path, 'cannot be put on the grid of the cube'):
         overlapping = _on_cube(images, grid, shape)
+        labels = [image.label for image, _ in overlapping]
         if not overlapping:
             which = f' ({", ".join(image.label for image in images)})' if len(images) > 1 else ''
             raise InputError(f'{path.name}: does not overlap the cube{which}; correct its WCS, or take it out of IMG')
-        notes = [note for image, _ in overlapping for note in image.notes]
-        if len(images) > 1 and [image for image, _ in overlapping] != images[:1]:
-            notes.append(f'{path.name}: used are {", ".join(image.label for image, _ in overlapping)}')
-        offset = None
-        if len(overlapping) == 1:
-            values, offset = _aligned(*overlapping[0], grid)
+        unit = str(overlapping[0][0].header.get('BUNIT', ''))
+        if LOGARITHMIC.search(unit):
+            raise InputError(f'{path.name}: BUNIT = {unit!r} is not linear in flux; convert it, or take it out of IMG')
+        parts = [_part(path, image, pixels) for image, pixels in overlapping]
+        if len(parts) == 1:
+            values, offset = _aligned(parts[0], grid)
         else:
-            sums = np.sum([resample(*_part(*one)) for one in overlapping], axis=0)
-            values = _mean(*sums)
-        unit = written(parsed(str(overlapping[0][0].header.get('BUNIT', ''))))
+            values, offset = _mean(*np.sum([resample(part.values, part.pixels) for part in parts], axis=0)), None
     if not np.isfinite(values).any():
         raise InputError(f'{path.name}: has no value on the cube; correct its WCS, or take it out of IMG')
-    return AlignedImage(values, unit, offset, tuple(notes))
+    notes = [note for part in parts for note in part.notes]
+    if len(images) > 1 and labels != [images[0].label]:
+        notes.append(f'{path.name}: its images {", ".join(labels)} cover the cube and are used')
+    return AlignedImage(values, written(parsed(unit)), offset, tuple(notes))
 
 
-def _aligned(image: SkyImage, pixels: FloatArray, grid: Sky) -> tuple[FloatArray, FloatArray | None]:
+class _Part(NamedTuple):
+    """The part of an image that is on the cube.
+
+    Attributes
+    ----------
+    image : SkyImage
+        The image.
+    values : array (k, l)
+        The values of the part, linear in flux; NaN for none.
+    start : array (2, 1, 1)
+        The pixel (y, x) of the image that is the first of the part.
+    pixels : array (2, ny + 2 MARGIN, nx + 2 MARGIN)
+        The positions (y, x) of spaxels in the part.
+    notes : tuple of str
+        What is unusual about it.
+    """
+
+    image: SkyImage
+    values: FloatArray
+    start: FloatArray
+    pixels: FloatArray
+    notes: tuple[str, ...]
+
+
+def _part(path: Path, image: SkyImage, pixels: FloatArray) -> _Part:
+    """Read the part of an image that these positions (2, ...) need."""
+    box, start = _box(pixels, image.shape)
+    values = image.read(box)
+    notes = list(image.notes)
+    if image.weights is not None:
+        empty = ~image.has_weight(box)
+    else:
+        empty = _without_data(values)
+        if empty.any():
+            number, value = int(empty.sum()), ' and '.join(f'{one:g}' for one in np.unique(values[empty])[:3])
+            notes.append(f'{path.name}: {number} pixels of {image.label} that are {value} are taken as no data')
+    values = np.where(empty, np.nan, values)
+    softening, zero = (image.header.get(card) for card in ('BSOFTEN', 'BOFFSET'))
+    if isinstance(softening, int | float) and isinstance(zero, int | float):
+        values = zero + 2 * softening * np.sinh(values / ASINH)
+        notes.append(f'{path.name}: made linear in flux: BSOFTEN = {softening:g}, BOFFSET = {zero:g}')
+    return _Part(image, values, start, pixels - start, tuple(notes))
+
+
+def _box(pixels: FloatArray, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], FloatArray]:
+    """The box of an image (my, mx) that holds positions (2, ...), and its first pixel, of shape (2, 1, 1)."""
+    box = []
+    for positions, length in zip(pixels, shape, strict=True):
+        first = np.clip(np.nanmin(positions) - 1, 0, length - 1)
+        last = np.clip(np.nanmax(positions) + 2, 0, length - 1)
+        box.append(slice(int(first), int(last) + 1))
+    return tuple(box), np.reshape([side.start for side in box], (2, 1, 1)).astype(float)
+
+
+def _aligned(part: _Part, grid: Sky) -> tuple[FloatArray, FloatArray | None]:
     """The values and the offset of an `AlignedImage`."""
-    inner = _inner(pixels)
-    index = np.indices(inner.shape[1:])
-    if image.data.shape == inner.shape[1:] and (np.abs(inner - index) < SAME_GRID).all():
-        return np.array(image.data, np.float64), None
+    image = part.image
+    inner = _inner(part.pixels) + part.start
+    shape = inner.shape[1:]
+    if image.shape == shape and (np.abs(inner - np.indices(shape)) < SAME_GRID).all():
+        return part.values, None
     mpdaf = _grid_of_mpdaf(grid, image.sky, inner)
     if mpdaf is None:
-        return _mean(*resample(*_part(image, pixels))), None
-    on_its_grid = mpdaf(*np.ogrid[tuple(slice(-MARGIN, length + MARGIN) for length in inner.shape[1:])])
-    node = _node_of_mpdaf(grid, image.sky, image.data.shape, mpdaf)
-    return _mean(*resample(*_part(image, on_its_grid), node)), mpdaf.inverse(*inner) - index
+        return _mean(*resample(part.values, part.pixels)), None
+    pixels = mpdaf(*np.ogrid[-MARGIN : shape[0] + MARGIN, -MARGIN : shape[1] + MARGIN]) - part.start
+    node = _node_of_mpdaf(grid, image.sky, image.shape, mpdaf)
+    return _mean(*resample(part.values, pixels, node)), mpdaf.inverse(*inner) - np.indices(shape)
 
 
-def _part(image: SkyImage, pixels: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The values of the part of an image that positions (2, ...) need, and the positions in it."""
-    box, start = [], []
-    for positions, length in zip(pixels, image.data.shape, strict=True):
-        first = int(np.clip(np.nanmin(positions) - 1, 0, length))
-        last = int(np.clip(np.nanmax(positions) + 2, 0, length))
-        box.append(slice(first, last + 1))
-        start.append(first)
-    values = np.array(image.data[tuple(box)], np.float64)
-    return values, pixels - np.reshape(start, (2, 1, 1))
+def _without_data(values: FloatArray) -> BoolArray:
+    """The pixels of an image (my, mx) that are filled with one value where there are no data.
+
+    Mosaics and masked images have 0, or a value that is lower or higher than all others, in such areas. Around them lie
+    values of all sizes; beside the zeros of an image without noise, or the pixels that a star saturates, lie the
+    smallest or largest.
+    """
+    empty = np.zeros(values.shape, bool)
+    finite = values[np.isfinite(values)]
+    if not finite.any():  # NaN, or 0 everywhere
+        return ~empty
+    for filling in {0.0, finite.min(), finite.max()}:
+        labels, number = ndimage.label(values == filling)
+        large = np.bincount(labels.ravel(), minlength=number + 1) >= FEWEST_OF_FILLING
+        large[0] = False
+        area = large[labels]
+        others = values[np.isfinite(values) & (values != filling)]
+        beside = values[ndimage.binary_dilation(area) & np.isfinite(values) & (values != filling)]
+        if beside.size and TYPICAL[0] < (others < np.median(beside)).mean() < TYPICAL[1]:
+            empty |= area
+    return empty
 
 
 def places(grid: Sky, own: Sky, y: ArrayLike, x: ArrayLike) -> FloatArray:
@@ -546,24 +647,25 @@ def _fast_length(length: int) -> int:
 
 
 def nearest_map(path: Path, grid: Sky, shape: tuple[int, int]) -> IntArray:
-    """Put a segmentation map on the cube's grid by nearest neighbour; 0 where the map has no pixel.
+    """Put a segmentation map on the cube's grid by nearest neighbour; -1 where the map has no pixel.
 
     Raises
     ------
     InputError
         If the file holds no image with a WCS, does not overlap the cube, or its values are no labels.
     """
-    labels = np.zeros(shape, np.int32)
+    labels = np.full(shape, -1, np.int32)
     with open_images(path, ('SEG', 'DATA', 'SCI')) as images, readable(path, 'its WCS cannot be used'):
         overlapping = _on_cube(images, grid, shape)
         for image, pixels in overlapping:
-            values, there = _part(image, _inner(pixels))
-            values = np.nan_to_num(values, nan=0.0)
+            box, start = _box(_inner(pixels), image.shape)
+            there = _inner(pixels) - start
+            values = np.nan_to_num(image.read(box), nan=0.0)
             if (values < 0).any() or (values != np.round(values)).any() or (values > np.iinfo(np.int32).max).any():
                 raise InputError(f'{path.name}: not a segmentation map: labels are whole numbers from 0 (no object) up')
             # Labels of several maps are made different.
-            values[values > 0] += labels.max()
-            inside = _inside(there, values.shape) & (labels == 0)
+            values[values > 0] += max(labels.max(), 0)
+            inside = _inside(there, values.shape) & (labels <= 0)
             row, column = np.round(there[:, inside]).astype(int)
             labels[inside] = values[row, column]
     if not overlapping:

@@ -65,6 +65,23 @@ def test_intersection_within_each_within_union_and_sky_outside():
         assert (sky == np.all([m == 0 for m in maps], axis=0)).all()
 
 
+def test_a_map_says_nothing_about_pixels_that_its_image_does_not_show():
+    whole, cut = label_map((1, 6, 1, 7)), label_map((1, 6, 1, 4))
+    unseen = np.zeros(whole.shape, bool)
+    unseen[:, 4:] = True
+    nothing = np.zeros(whole.shape, bool)
+    union, inter = masks.object_masks([whole, cut], (3.0, 2.0), [nothing, unseen])
+    np.testing.assert_array_equal(union, whole > 0)
+    np.testing.assert_array_equal(inter, whole > 0)
+    # What it shows still counts,
+    unseen[:, 4:6] = False
+    _, inter = masks.object_masks([whole, cut], (3.0, 2.0), [nothing, unseen])
+    np.testing.assert_array_equal(inter, (whole > 0) & ((cut > 0) | unseen))
+    # and where it shows another source alone, this one is not in it.
+    _, inter = masks.object_masks([whole, label_map((6, 7, 0, 1))], (1.0, 6.0), [nothing, unseen])
+    assert not inter.any()
+
+
 def test_labels_do_not_matter():
     segmap = label_map((0, 2, 0, 2), (3, 6, 4, 8))
     renamed = np.array([0, 700, 3], np.int32)[segmap]

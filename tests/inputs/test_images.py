@@ -313,7 +313,7 @@ def test_of_several_images_in_a_file_data_or_sci_is_taken(tmp_path, name):
     arrays = [fits.ImageHDU(np.full((3, 4), v), sky_header(), n) for n, v in (('A', 1), (name, 2))]
     fits.HDUList([fits.PrimaryHDU(), *arrays]).writeto(tmp_path / 'i.fits')
     with images.open_images(tmp_path / 'i.fits') as (first, *_):
-        assert (first.data == 2).all()
+        assert (first.hdu.data == 2).all()
 
 
 def test_a_segmentation_map_comes_before_the_image_it_was_made_from(tmp_path):
@@ -376,9 +376,10 @@ def test_a_file_without_an_image_is_a_fault(write, tmp_path):
             images.align(file, SKY, SHAPE)
 
 
-def test_an_image_without_any_value_is_a_fault(write):
+@pytest.mark.parametrize('value', [np.nan, 0.0])
+def test_an_image_without_any_value_is_a_fault(write, value):
     with pytest.raises(InputError, match=r'^i\.fits: .*IMG'):
-        images.align(write(np.full(SHAPE, np.nan), sky_header()), SKY, SHAPE)
+        images.align(write(np.full(SHAPE, value), sky_header()), SKY, SHAPE)
 
 
 def test_a_segmentation_map_on_another_grid_is_taken_by_nearest_neighbour(write):
@@ -387,11 +388,11 @@ def test_a_segmentation_map_on_another_grid_is_taken_by_nearest_neighbour(write)
     assert_array_equal(labels, np.repeat(np.repeat(coarse, 2, 0), 2, 1)[:NY, :NX])
 
 
-def test_a_map_on_the_grid_is_used_as_it_is_and_is_empty_beyond_its_edge(write):
+def test_a_map_on_the_grid_is_used_as_it_is_and_says_where_it_ends(write):
     labels = np.random.default_rng(1).integers(0, 700, (NY - 4, NX)).astype(np.int32)
     got = images.nearest_map(write(labels, sky_header()), SKY, SHAPE)
     assert_array_equal(got[:-4], labels)
-    assert not got[-4:].any()
+    assert (got[-4:] == -1).all()
 
 
 def test_a_map_of_another_field_is_a_fault(write):
@@ -482,3 +483,93 @@ def test_of_a_large_image_the_part_on_the_cube_is_read(write, angle, monkeypatch
     # The cube is 96 x 108 of these pixels, and the margin 48.
     assert 190 < height < 330
     assert 200 < width < 330
+
+
+def mosaic(sky=0.0, noise=0.5):
+    """A noisy image of the stars, and where it has no data: beyond a tilted edge."""
+    header = fine_header()
+    data = stars(header) - 3 + sky + np.random.default_rng(4).normal(0, noise, (130, 150))
+    y, x = np.indices(data.shape)
+    return header, data, x + 0.3 * y > 110
+
+
+@pytest.mark.parametrize('filling', [0.0, -999.0, 1e30])
+@pytest.mark.parametrize('sky', [0.0, 20.0])
+def test_a_mosaic_has_no_value_beyond_its_footprint(write, filling, sky):
+    header, data, beyond = mosaic(sky)
+    expected = images.align(write(np.where(beyond, np.nan, data), header), SKY, SHAPE)
+    aligned = images.align(write(np.where(beyond, filling, data), header), SKY, SHAPE)
+    assert 0.3 < np.isnan(expected.data).mean() < 0.7
+    assert_array_equal(aligned.data, expected.data)
+    (note,) = aligned.notes
+    assert note.startswith('i.fits: ')
+    assert f'{filling:g}' in note
+    assert expected.notes == ()
+
+
+def test_an_image_has_no_value_where_its_weight_is_zero(tmp_path, write):
+    header, data, beyond = mosaic()
+    expected = images.align(write(np.where(beyond, np.nan, data), header), SKY, SHAPE).data
+    hdus = [fits.PrimaryHDU()]
+    for number, away in ((1, 5000.0), (2, 0.0)):  # the weights of another detector come first
+        own = header.copy()
+        own['CRPIX2'] += away
+        weight = np.where(beyond, 0.0, 500.0) if number == 2 else np.zeros(data.shape)
+        hdus += [fits.ImageHDU(data, own, 'SCI', ver=number), fits.ImageHDU(weight, own, 'WHT', ver=number)]
+    fits.HDUList(hdus).writeto(tmp_path / 'w.fits')
+    assert_array_equal(images.align(tmp_path / 'w.fits', SKY, SHAPE).data, expected)
+
+
+def without_noise():
+    galaxy = 100 * gaussian(60, 75, 9.0, (130, 150))
+    return np.where(galaxy > 0.01, galaxy, 0.0)
+
+
+def of_counts():
+    return np.random.default_rng(2).poisson(0.03, (130, 150)).astype(float)
+
+
+def saturated():
+    _, data, _ = mosaic()
+    return np.minimum(data, 40.0)
+
+
+def rounded():
+    _, data, _ = mosaic()
+    return np.round(data)
+
+
+@pytest.mark.parametrize('made', [without_noise, of_counts, saturated, rounded])
+def test_zeros_and_plateaus_that_are_values_stay(write, made):
+    data = made()
+    aligned = images.align(write(data, fine_header()), SKY, SHAPE)
+    assert aligned.notes == ()
+    covered = images.align(write(np.ones((130, 150)), fine_header()), SKY, SHAPE).data
+    assert_array_equal(np.isfinite(aligned.data), np.isfinite(covered))
+
+
+@pytest.mark.parametrize('offset', [0, -0.4])
+def test_asinh_magnitudes_are_made_linear_in_flux(write, offset):
+    header, data, _ = mosaic(sky=5.0)
+    expected = images.align(write(data, header), SKY, SHAPE).data
+    header['BSOFTEN'], header['BOFFSET'] = 2.5, offset
+    stored = 2.5 * np.log10(np.e) * np.arcsinh((data - offset) / (2 * 2.5))
+    aligned = images.align(write(stored, header), SKY, SHAPE)
+    assert_allclose(aligned.data, expected, rtol=1e-9)
+    assert 'BSOFTEN = 2.5' in aligned.notes[0]
+
+
+@pytest.mark.parametrize('unit', ['mag', 'mag/arcsec2', 'mag(AB)', 'dex(Jy)', 'ABmag'])
+def test_an_image_in_a_logarithmic_unit_is_a_fault(write, unit):
+    header = fine_header()
+    header['BUNIT'] = unit
+    with pytest.raises(InputError) as fault:
+        images.align(write(stars(header), header), SKY, SHAPE)
+    assert all(fact in str(fault.value) for fact in ('i.fits', 'BUNIT', unit, 'IMG'))
+
+
+@pytest.mark.parametrize('unit', ['image/s', 'nmgy', 'MJy/sr', 'nanomaggy', '10**-20*erg/s/cm**2/Angstrom'])
+def test_an_image_in_another_unit_is_none(write, unit):
+    header = fine_header()
+    header['BUNIT'] = unit
+    assert images.align(write(stars(header), header), SKY, SHAPE).notes == ()
