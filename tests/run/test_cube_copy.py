@@ -177,8 +177,9 @@ def while_it_is_copied(disk, monkeypatch, action):
 
 @pytest.fixture
 def _signals():
-    """Undo that a run that was interrupted lets its process ignore signals."""
+    """Heed Ctrl-C, also where the tests run in the background; an interrupted run lets its process ignore signals."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
