@@ -26,12 +26,8 @@ from numpy.typing import NDArray
 
 from autospec_lib.core.errors import AutoSpecError, InputError
 
-SIGNATURES = {
-    '.gz': b'\x1f\x8b',
-    '.bz2': b'BZh',
-    '.xz': b'\xfd7zXZ',
-    '.zip': b'PK\x03\x04',
-}  # first bytes of such files
+# The first bytes of compressed files, by the ends of their names.
+SIGNATURES = {'.gz': b'\x1f\x8b', '.bz2': b'BZh', '.xz': b'\xfd7zXZ', '.zip': b'PK\x03\x04'}
 COMPRESSED = (*SIGNATURES, '.z')
 MOST_AXES = 999  # by the FITS standard
 CHUNK = 1 << 18  # numbers to read at a time where planes are small

@@ -35,11 +35,11 @@ from autospec_lib.run.results import Outcome
 SLOW = 0.3e-3  # seconds per seek above which storage is slow; solid-state disks: a third at most, spinning: ten times
 GAIN = 1.5  # a copy is made if reading the pieces would take this many times as long as reading the whole cube
 ROOM = 1.2  # free space that is needed, in sizes of the copy
-SAMPLES = 15  # places at which a small piece is read to measure how long that takes
-SAMPLE = 1 << 23  # bytes that are read at a stretch to measure how fast that is
+SEEKS = 15  # places at which a small piece is read to measure how long that takes
+STRETCH = 1 << 23  # bytes that are read at a stretch to measure how fast that is
 BUFFER = 64e6  # bytes of planes that are read at a time
 IN_MEMORY = ('tmpfs', 'ramfs')
-NAME = '.cube-copy'
+COPY_NAME = '.cube-copy'
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,15 @@ def plan(job: Job, targets: Sequence[Target], shared: bool = False) -> Plan | No
         If the cube cannot be read any more.
     """
     cube = job.cube
-    seek = float(np.median([_read_time(cube.data, 1) for _ in range(SAMPLES)]))
+    seek = float(np.median([_read_time(cube.data, 1) for _ in range(SEEKS)]))
     # If all wavelengths of a spaxel lie together in the file, a box is a few pieces anyway.
     if seek < SLOW or any(array.order[0] != 0 for array in cube.arrays):
         return None
     boxes = list(_boxes(job, targets))
     pieces = sum(array.pieces(*box) for array in cube.arrays for box in boxes)
     size = sum(array.nbytes for array in _on_disk(cube).values())
-    sample = min(SAMPLE, cube.data.nbytes)
-    once = _read_time(cube.data, sample) * size / sample
+    stretch = min(STRETCH, cube.data.nbytes)
+    once = _read_time(cube.data, stretch) * size / stretch
     if pieces * seek < GAIN * once:
         return None
     ys, xs = (slice(min(s.start for s in sides), max(s.stop for s in sides)) for sides in zip(*boxes, strict=True))
@@ -204,12 +204,12 @@ def extracted(
 def _temporary(folder: Path, shared: bool) -> tuple[IO[bytes], Path]:
     """A new file that is deleted when it is closed, and the path under which it can be read."""
     if shared:  # only one run at a time writes here
-        for torn in folder.glob(f'{NAME}.*.tmp'):
+        for torn in folder.glob(f'{COPY_NAME}.*.tmp'):
             torn.unlink(missing_ok=True)
     # On Linux, processes inherit open files: the copy needs no name, so nothing is left even if the run is killed.
     named = shared or sys.platform != 'linux'
     make: Callable[..., IO[bytes]] = tempfile.NamedTemporaryFile if named else tempfile.TemporaryFile
-    file = make(dir=folder, prefix=f'{NAME}.', suffix='.tmp')
+    file = make(dir=folder, prefix=f'{COPY_NAME}.', suffix='.tmp')
     return file, Path(file.name if named else f'/proc/self/fd/{file.fileno()}')
 
 
