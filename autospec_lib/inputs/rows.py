@@ -202,12 +202,13 @@ def identifier(cell: Cell, names: bool = True) -> Ident:
     text = ' '.join(str(cell).split())
     if text.lower() in _EMPTY_CELLS:
         raise ValueError('no ID')
-    parts = re.split(r'[,;\'"]', text)
-    if len(parts) > 1 and any(_number(part) is not None for part in parts):
-        raise ValueError(
-            f'ID {show(text)} is a number with a comma or a quote; expected the same separator in all rows'
-        )
-    if not text.isprintable() or len(text) > _LONGEST_NAME or not text.strip('.,;|\'"'):
+    # A stray comma or blank would shift the columns.
+    parts, words = re.split(r'[,;\'"]', text), text.split()
+    mixed = len(parts) > 1 and any(_number(part) is not None for part in parts)
+    numbers = len(words) > 1 and all(_number(word) is not None for word in words)
+    if mixed or numbers or text.strip(',;|') != text:
+        raise ValueError(f'ID {show(text)} has a separator in it; expected the same separator in all rows')
+    if not text.isprintable() or len(text) > _LONGEST_NAME or not text.strip('.\'"'):
         raise ValueError(f'ID {show(text)} is not a valid name; expected at most {_LONGEST_NAME} printable characters')
     return text
 

@@ -241,7 +241,7 @@ def _flat(table: Table) -> Table:
     if not columns.position(flat):
         flat = next(filter(columns.position, wide.values()), flat)
     by_case = {name.lower(): name for name in flat}
-    if {*_HOURS, *_DEGREES} <= by_case.keys():
+    if 'RA' not in columns.position(flat) and {*_HOURS, *_DEGREES} <= by_case.keys():
         ra, dec = (zip(*(_cells(flat[by_case[name]]) for name in names), strict=True) for names in (_HOURS, _DEGREES))
         description = getattr(flat[by_case['rah']], 'description', None)
         flat['RA'] = Column([':'.join(map(str, cells)) for cells in ra], description=description)
