@@ -238,18 +238,18 @@ def _missing_light(target: _Spaxels, tag: str, seen: FloatArray) -> Products:
     if dead:
         notes.append(f'spaxels without data in the object: {dead}; their light is missing in all sums')
     completed, lost = seen < 1, seen < completion.LEAST_SEEN
-    if completed.any():
-        least = float(seen[~lost].min(initial=1.0))
+    number, missing = int((completed & ~lost).sum()), int(lost.sum())
+    if number or missing:
+        most = 1 - float(seen[~lost].min(initial=1.0))
         facts = {
-            'NCOMPL': (int((completed & ~lost).sum()), f'channels of {tag} completed for bad voxels'),
-            'COMPMAX': (round(1 - least, 4), 'largest share of the light in these'),
-            'NLOST': (int(lost.sum()), 'channels with less than half of the light: NaN'),
+            'NCOMPL': (number, f'channels of {tag} completed for bad voxels'),
+            'COMPMAX': (round(most, 4), 'largest share of the light in these'),
+            'NLOST': (missing, 'channels with less than half of the light: NaN'),
         }
-        if least < 1 - NOTED_SHARE:
-            number = int((completed & ~lost).sum())
-            notes.append(f'{tag}: bad voxels in {number} channels hold up to {1 - least:.1%} of the light: completed')
-        if lost.any():
-            notes.append(f'{tag}: no value in {int(lost.sum())} channels, where bad voxels hold over half of the light')
+        if most > NOTED_SHARE:
+            notes.append(f'{tag}: bad voxels in {number} channels hold up to {most:.1%} of the light: completed')
+        if missing:
+            notes.append(f'{tag}: no value in {missing} channels, where bad voxels hold over half of the light')
     return Products(notes=tuple(notes), facts=facts)
 
 

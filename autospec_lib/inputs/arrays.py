@@ -156,6 +156,11 @@ class StoredArray:
         return math.prod(self.shape) * self.dtype.itemsize
 
     @property
+    def in_memory(self) -> int:
+        """Bytes of memory that a compressed array takes; one spread from an image or a spectrum takes hardly any."""
+        return 0 if self.values is None or 0 in self.values.strides else self.values.nbytes
+
+    @property
     def stored_shape(self) -> tuple[int, ...]:
         """The shape of the array as the file has it."""
         return tuple(self.shape[self.order.index(axis)] for axis in range(3))

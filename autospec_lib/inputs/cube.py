@@ -158,16 +158,11 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
                 grids.append(other_grid(path, (name, hdu.name), headers, (length, ny, nx)))
         data = replace(open_array(path, stored, order), name=name)
         noise, flags = (
-            None if hdu is None else _layer(where, hdu, data, stored.shape, axes)
-            for hdu, where in (
-                (extensions.noise, extensions.noise_path),
-                (extensions.flags, extensions.flags_path),
-            )
+            None
+            if hdu is None
+            else _layer(where, label(hdus, hdu) if where == path else where.name, hdu, stored.shape, axes)
+            for hdu, where in ((extensions.noise, extensions.noise_path), (extensions.flags, extensions.flags_path))
         )
-        if noise is not None and extensions.noise_path == path:
-            noise = replace(noise, name=label(hdus, extensions.noise))
-        if flags is not None and extensions.flags_path == path:
-            flags = replace(flags, name=label(hdus, extensions.flags))
         factor = _factor(path, response, unit.factor, length)
         primary = hdus[0].header.copy()
     notes = [f'{path.name}: {note}' for note in contradictions]
@@ -177,9 +172,7 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         notes.insert(0, f'{path.name}: the axes of {name} are brought into the order {types}')
     if not unit.text:
         notes.append(f'{path.name}: no unit (BUNIT); spectra have none either')
-    loaded = sum(
-        layer.values.nbytes for layer in (data, noise, flags) if layer is not None and layer.values is not None
-    )
+    loaded = sum(array.in_memory for array in (data, noise, flags) if array is not None)
     if loaded:
         notes.append(f'{path.name}: compressed; {loaded / 1e6:.0f} MB of memory hold it; decompress it to need less')
     spacing = f'{axis.spacing}, {axis.medium or "whether in air or vacuum is not known"}'
@@ -201,25 +194,39 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
     )
 
 
-def _layer(path: Path, hdu: Any, data: StoredArray, data_shape: tuple[int, ...], axes: tuple[int, ...]) -> StoredArray:
-    """The array of noise or flags in a file; one with fewer axes than the data is spread over the missing ones."""
+def _layer(path: Path, name: str, hdu: Any, data_shape: tuple[int, ...], axes: tuple[int, ...]) -> StoredArray:
+    """The array of noise or flags in a file; one with fewer axes than the data is spread over the missing ones.
+
+    Parameters
+    ----------
+    path, name : Path, str
+        The file, and what the array is called in messages.
+    hdu : HDU
+        The extension.
+    data_shape : tuple of int
+        That of the stored data.
+    axes : tuple of int
+        The data's FITS axes of longitude, latitude and wavelength.
+    """
+    order = array_axes(axes, len(data_shape))
     if hdu.shape == data_shape:
-        return replace(open_array(path, hdu, array_axes(axes, len(data_shape))), name=path.name)
+        return replace(open_array(path, hdu, order), name=name)
     part = stored_part(hdu.shape, data_shape, axes)
     # The axes that are missing get length 1.
     shape = [length if axis in part else 1 for axis, length in enumerate(data_shape)]
     values = arranged(np.reshape(hdu.data, shape), axes)
+    nl, ny, nx = (data_shape[axis] for axis in order)
     header = hdu.header
     return StoredArray(
         path,
-        path.name,
-        data.shape,
+        name,
+        (nl, ny, nx),
         values.dtype,
         offset=0,
         scale=float(header.get('BSCALE', 1.0)),
         zero=float(header.get('BZERO', 0.0)),
         blank=header.get('BLANK') if values.dtype.kind in 'iu' else None,
-        values=np.broadcast_to(values, data.shape),
+        values=np.broadcast_to(values, (nl, ny, nx)),
     )
 
 
@@ -395,7 +402,7 @@ def _neighbours(sources: Mapping[Ident, tuple[float, float]], own: Ident, box: B
 def _read(cube: OpenCube, ys: slice, xs: slice) -> tuple[FloatArray, FloatArray | None, BoolArray, tuple[str, ...]]:
     """Data, variance and bad voxels of a box, and notes.
 
-    Voxels are bad if they are not finite, flagged, without positive variance, or filled (see `_filled`); they hold 0.
+    Voxels that are not finite, flagged, without positive variance, or filled (see `_mark_filled`) are bad; they hold 0.
     """
     factor = None if cube.factor is None else cube.factor[:, None, None]
     data = cube.data.read(ys, xs)
@@ -404,22 +411,24 @@ def _read(cube: OpenCube, ys: slice, xs: slice) -> tuple[FloatArray, FloatArray 
     bad = ~np.isfinite(data)
     if cube.flags is not None:
         bad |= cube.flags.are_set(ys, xs, cube.flag_rule.bits) != cube.flag_rule.zero_is_bad
-    if cube.noise is None:
-        notes = _mark_filled(data, bad, cube.data.dtype.kind == 'f')
-        data[bad] = 0.0
-        return data, None, bad, notes
-    noise = cube.noise.read(ys, xs)
-    with np.errstate(divide='ignore', invalid='ignore', over='ignore'):
-        if cube.noise_kind.inverse:
-            noise = 1 / noise
-        if not cube.noise_kind.squared:
-            noise = np.where(noise > 0, noise**2, np.nan)
-        if factor is not None:
-            noise *= factor**2
-        bad |= ~(noise > 0) | (noise == np.inf)
+    variance = None if cube.noise is None else _variance(cube.noise.read(ys, xs), cube.noise_kind, factor)
+    if variance is not None:
+        bad |= ~(variance > 0) | (variance == np.inf)
     notes = _mark_filled(data, bad, cube.data.dtype.kind == 'f')
-    data[bad] = noise[bad] = 0.0
-    return data, noise, bad, notes
+    data[bad] = 0.0
+    if variance is not None:
+        variance[bad] = 0.0
+    return data, variance, bad, notes
+
+
+def _variance(noise: FloatArray, kind: NoiseKind, factor: FloatArray | None) -> FloatArray:
+    """The variance of data that are multiplied by ``factor``, NaN or infinite where the noise is none."""
+    with np.errstate(divide='ignore', invalid='ignore', over='ignore'):
+        if kind.inverse:
+            noise = 1 / noise
+        if not kind.squared:
+            noise = np.where(noise > 0, noise**2, np.nan)
+        return noise if factor is None else noise * factor**2
 
 
 def _mark_filled(data: FloatArray, bad: BoolArray, are_floats: bool) -> tuple[str, ...]:

@@ -95,7 +95,7 @@ def memory(job: Job, spaxels: int, processes: int) -> float:
     processes : int
         How many extract at a time.
     """
-    loaded = sum(layer.values.nbytes for layer in job.cube.arrays if layer.values is not None)
+    loaded = sum(array.in_memory for array in job.cube.arrays)
     voxels = len(job.cube.wave) * spaxels * (2 if job.params.deblend else 1)
     return BASE_MEMORY + loaded + processes * BYTES_PER_VOXEL * voxels + (processes - 1) * PROCESS_MEMORY
 

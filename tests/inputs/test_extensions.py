@@ -85,7 +85,9 @@ def test_layers_of_fewer_axes_are_spread(tmp_path, name, axis):
         path = tmp_path / f'{number}.fits'
         hdus = [fits.PrimaryHDU(), fits.ImageHDU(small_cube()[0], cube_header(), name='DATA')]
         fits.HDUList([*hdus, fits.ImageHDU(array, name=name)]).writeto(path)
-        cuts.append(cube.cut(cube.open_cube(path), TARGET).voxels)
+        opened = cube.open_cube(path)
+        assert not any('compressed' in note for note in opened.notes)
+        cuts.append(cube.cut(opened, TARGET).voxels)
     for attribute in ('data', 'variance', 'bad'):
         assert_array_equal(getattr(cuts[0], attribute), getattr(cuts[1], attribute))
     assert (cuts[0].bad is not None) == (name == 'DQ')
