@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import datetime
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.coordinates import FK5, ICRS, SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
-from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 from numpy.typing import NDArray
 
 from autospec_lib import __version__
 from autospec_lib.core.atomic import complete_file
+from autospec_lib.core.errors import InputError
 from autospec_lib.core.products import Group, Kind, Products, Spectrum
 from autospec_lib.core.types import Cutout, FloatArray, Grid, Ident, Mask, Measured, Product, Segmap, Target, Voxels
 from autospec_lib.output.units import to_power
@@ -151,10 +150,17 @@ def _product(group: Group, hdu: fits.ImageHDU) -> Product:
     return product_type(hdu.data.astype(dtype), None, hdu.header['BUNIT'], **attributes)
 
 
-def read_cutout(path: Path) -> Cutout:
+def read_cutout(path: Path, open_sky: Callable[[Path, str, fits.Header], Any]) -> Cutout:
     """The cut-out that a source's file is from, without its voxels.
 
     It has the target, wavelengths and units; the position and the size of pixels if the file has images.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    open_sky : function
+        Opens the coordinates in an image's header as it does those of the cube: `inputs.coordinates.open_sky`.
 
     Raises
     ------
@@ -165,13 +171,15 @@ def read_cutout(path: Path) -> Cutout:
         header = _own_header(path, hdus)
         axis = hdus[f'SPE_{header["REFSPEC"]}_DATA'].header
         wave, unit = _wavelengths(axis, hdus)
-        image = next((hdu.header for hdu in hdus if hdu.name.startswith('IMA_')), None)
-    centre, pixel = (0.0, 0.0), (1.0, 1.0)
-    if image is not None:
-        sky = WCS(image).celestial
-        x, y = sky.all_world2pix(*_in_frame_of(sky, header['RA'], header['DEC']), 0)
-        width, height = proj_plane_pixel_scales(sky) * 3600
-        centre, pixel = (float(y), float(x)), (float(height), float(width))
+        image = next((hdu for hdu in hdus if hdu.name.startswith('IMA_')), None)
+        centre, pixel = (0.0, 0.0), (1.0, 1.0)
+        if image is not None:
+            try:
+                sky = open_sky(path, image.name, image.header)
+            except InputError as error:
+                raise ValueError(str(error)) from error
+            y, x = sky.to_pixels(header['RA'], header['DEC'])
+            centre, pixel = (float(y), float(x)), sky.pixel
     return Cutout(
         target=Target(header['ID'], header['RA'], header['DEC'], 0.0),
         voxels=Voxels(np.zeros((len(wave), 0, 0))),
@@ -180,18 +188,6 @@ def read_cutout(path: Path) -> Cutout:
         pixel=pixel,
         grid=Grid({}, {}, unit=axis['BUNIT'], wave_unit=unit),
     )
-
-
-def _in_frame_of(sky: WCS, ra: float, dec: float) -> tuple[float, float]:
-    """A position in degrees in the frame of an image; FK5 of equinox 2000 is taken as ICRS, as in the cube."""
-    try:
-        frame = wcs_to_celestial_frame(sky)
-    except ValueError:  # a frame that is not known was taken as ICRS
-        return ra, dec
-    if frame.is_equivalent_frame(FK5()) or frame.is_equivalent_frame(ICRS()):
-        return ra, dec
-    place = SkyCoord(ra, dec, unit='deg').transform_to(frame).spherical
-    return float(place.lon.deg), float(place.lat.deg)
 
 
 def _own_header(path: Path, hdus: fits.HDUList) -> fits.Header:

@@ -14,6 +14,7 @@ from autospec_lib.core import file_names, keys
 from autospec_lib.core.errors import writing
 from autospec_lib.core.products import Group, Products
 from autospec_lib.core.types import Cutout, Target
+from autospec_lib.inputs.coordinates import open_sky
 from autospec_lib.output import source_file, summary
 from autospec_lib.output.report import page
 from autospec_lib.output.summary import Row
@@ -73,7 +74,7 @@ def kept_preview(job: Job, target: Target) -> Preview:
         return preview
     path = job.path(target)
     try:
-        products, cutout = source_file.read(path, Group.MAP), source_file.read_cutout(path)
+        products, cutout = source_file.read(path, Group.MAP), source_file.read_cutout(path, open_sky)
     except (OSError, KeyError, ValueError):  # it was removed after it had been found complete
         return {}
     return _write_data(job, products, replace(cutout, target=target, wave=job.cube.wave, grid=job.cube.grid))

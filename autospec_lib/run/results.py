@@ -17,6 +17,7 @@ from autospec_lib.core import file_names
 from autospec_lib.core.errors import OutputError, writing
 from autospec_lib.core.products import Group
 from autospec_lib.core.types import Ident, Target
+from autospec_lib.inputs.coordinates import open_sky
 from autospec_lib.inputs.marz_results import Redshift
 from autospec_lib.output import source_file, summary
 from autospec_lib.output.summary import Row
@@ -208,7 +209,8 @@ class Results:
         if fingerprint is not None:
             with suppress(OSError, KeyError, ValueError):
                 file = {'STATUS': KEPT, 'FILE': path.name, 'FINGERPRINT': fingerprint}
-                return summary.measure(source_file.read(path, Group.MASK), source_file.read_cutout(path)) | file
+                cutout = source_file.read_cutout(path, open_sky)
+                return summary.measure(source_file.read(path, Group.MASK), cutout) | file
         return {}
 
 

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from report_reading import EVIL, GRID, content, decoded, spectra_of
 
 from autospec_lib.core import file_names
 from autospec_lib.core.products import Group
+from autospec_lib.inputs.coordinates import open_sky
 from autospec_lib.output import source_file
 from autospec_lib.output.report import page, source_data
 
@@ -238,6 +240,6 @@ def test_a_page_of_the_users_own_is_no_report(tmp_path):
 
 def test_the_file_of_a_source_that_autospec_did_not_write_is_refused(tmp_path):
     fits.PrimaryHDU().writeto(tmp_path / 'a.fits')
-    for read in (source_file.read, source_file.read_cutout):
+    for read in (source_file.read, partial(source_file.read_cutout, open_sky=open_sky)):
         with pytest.raises(KeyError):
             read(tmp_path / 'a.fits')

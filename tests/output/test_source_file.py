@@ -7,7 +7,7 @@ from dataclasses import replace
 import astropy.units as u
 import numpy as np
 import pytest
-from astropy.coordinates import SkyCoord
+from astropy.coordinates import BarycentricMeanEcliptic, Galactic, SkyCoord, Supergalactic
 from astropy.io import fits
 from astropy.wcs import WCS
 from builders import PIXEL, sky_header
@@ -17,6 +17,7 @@ from autospec_lib import __version__
 from autospec_lib.core import atomic
 from autospec_lib.core.products import Group, Kind, Products, Spectrum, by_key
 from autospec_lib.core.types import Cutout, Grid, Mask, Measured, Segmap, Target, Voxels
+from autospec_lib.inputs.coordinates import open_sky
 from autospec_lib.output import source_file
 
 NL, NY, NX = 6, 4, 5
@@ -141,7 +142,7 @@ def test_a_file_is_read_as_far_as_asked(tmp_path, cutout, products):
 
 def test_the_cutout_of_a_file_has_its_wavelengths_and_position(tmp_path, cutout, products):
     source_file.write_source(tmp_path / 's.fits', products, cutout, {})
-    back = source_file.read_cutout(tmp_path / 's.fits')
+    back = source_file.read_cutout(tmp_path / 's.fits', open_sky)
     assert back.target.id == 207
     assert_allclose(back.wave, 4750 + 1.25 * np.arange(NL))
     assert_allclose(back.pixel, (PIXEL, PIXEL), rtol=1e-6)
@@ -149,14 +150,22 @@ def test_the_cutout_of_a_file_has_its_wavelengths_and_position(tmp_path, cutout,
     assert_allclose(back.centre, (y, x), atol=1e-3)
 
 
-def test_the_position_in_a_galactic_cutout_is_read_back(tmp_path, cutout, products):
-    position = SkyCoord(cutout.target.ra, cutout.target.dec, unit='deg').galactic
-    sky = {'CTYPE1': 'GLON-TAN', 'CTYPE2': 'GLAT-TAN', 'CUNIT1': 'deg', 'CUNIT2': 'deg'}
-    sky |= {'CRVAL1': position.l.deg, 'CRVAL2': position.b.deg, 'CRPIX1': 4.0, 'CRPIX2': 3.0}
+@pytest.mark.parametrize(
+    ('longitude', 'latitude', 'frame'),
+    [
+        ('GLON', 'GLAT', Galactic()),
+        ('SLON', 'SLAT', Supergalactic()),
+        ('ELON', 'ELAT', BarycentricMeanEcliptic(equinox='J2000')),
+    ],
+)
+def test_the_position_is_read_back_in_the_frame_of_the_cube(tmp_path, cutout, products, longitude, latitude, frame):
+    place = SkyCoord(cutout.target.ra, cutout.target.dec, unit='deg').transform_to(frame).spherical
+    sky = {'CTYPE1': f'{longitude}-TAN', 'CTYPE2': f'{latitude}-TAN', 'CUNIT1': 'deg', 'CUNIT2': 'deg'}
+    sky |= {'CRVAL1': place.lon.deg, 'CRVAL2': place.lat.deg, 'CRPIX1': 4.0, 'CRPIX2': 3.0}
     sky |= {'CDELT1': -PIXEL / 3600, 'CDELT2': PIXEL / 3600}
     cutout = replace(cutout, grid=replace(cutout.grid, sky=sky))
     source_file.write_source(tmp_path / 's.fits', products, cutout, {})
-    assert_allclose(source_file.read_cutout(tmp_path / 's.fits').centre, (2, 3), atol=1e-3)
+    assert_allclose(source_file.read_cutout(tmp_path / 's.fits', open_sky).centre, (2, 3), atol=1e-3)
 
 
 def test_a_file_whose_extensions_do_not_say_what_they_hold_is_refused(tmp_path, cutout, products):
