@@ -7,8 +7,9 @@ An image is resampled as by MPDAF's `Image.align_with_image`, which AutoSpec v1.
 2. If nodes are closer together than spaxels, a low-pass filter removes what spaxels cannot sample.
 3. The values in spaxels are interpolated linearly between nodes.
 
-Unlike MPDAF, step 1 follows any coordinates, with distortions, near poles, and for spaxels that are not square; pixels
-without a value have no weight; and nothing is lost at the border of an image.
+Unlike MPDAF, step 1 follows any coordinates, with distortions and near poles; pixels without a value have no weight;
+and nothing is lost at the border of an image. Where spaxels are not square, the filter would smooth an image too much
+along their longer side; there the value in a spaxel is the mean over it.
 """
 
 from __future__ import annotations
@@ -266,7 +267,9 @@ def align(path: Path, grid: Sky, shape: tuple[int, int]) -> AlignedImage:
         if len(parts) == 1:
             values, offset = _aligned(parts[0], grid)
         else:
-            values, offset = _mean(*np.sum([resample(part.values, part.pixels) for part in parts], axis=0)), None
+            square = _has_square_spaxels(grid)
+            sums = np.sum([resample(part.values, part.pixels, square=square) for part in parts], axis=0)
+            values, offset = _mean(*sums), None
     if not np.isfinite(values).any():
         raise InputError(f'{path.name}: has no value on the cube; correct its WCS, or take it out of IMG')
     notes = [note for part in parts for note in part.notes]
@@ -338,7 +341,7 @@ def _aligned(part: _Part, grid: Sky) -> tuple[FloatArray, FloatArray | None]:
         return part.values, None
     mpdaf = _grid_of_mpdaf(grid, image.sky, inner)
     if mpdaf is None:
-        return _mean(*resample(part.values, part.pixels)), None
+        return _mean(*resample(part.values, part.pixels, square=_has_square_spaxels(grid))), None
     pixels = mpdaf(*np.ogrid[-MARGIN : shape[0] + MARGIN, -MARGIN : shape[1] + MARGIN]) - part.start
     node = _node_of_mpdaf(grid, image.sky, image.shape, mpdaf)
     return _mean(*resample(part.values, pixels, node)), mpdaf.inverse(*inner) - np.indices(shape)
@@ -426,6 +429,11 @@ class _Affine(NamedTuple):
         return _Affine(self.end, self.start, np.asarray(np.linalg.inv(self.slope), np.float64))
 
 
+def _has_square_spaxels(grid: Sky) -> bool:
+    sides = grid.pixel
+    return max(sides) - min(sides) <= NOT_SQUARE * min(sides)
+
+
 def _grid_of_mpdaf(grid: Sky, own: Sky, pixels: FloatArray) -> _Affine | None:
     """Where MPDAF's grid for an aligned image lies in the image, or None if it is not to be used.
 
@@ -445,7 +453,7 @@ def _grid_of_mpdaf(grid: Sky, own: Sky, pixels: FloatArray) -> _Affine | None:
     # FITS orders matrices (x, y).
     matrix = grid.wcs.pixel_scale_matrix
     sides = np.hypot(*matrix)
-    if np.ptp(sides) > NOT_SQUARE * sides.min() or grid.frame is not own.frame:
+    if not _has_square_spaxels(grid) or grid.frame is not own.frame:
         return None
     first = matrix[0] / sides
     first = first / np.hypot(*first)
@@ -490,7 +498,7 @@ def _node_of_mpdaf(grid: Sky, own: Sky, size: tuple[int, ...], mpdaf: _Affine) -
     return np.asarray(cut_out.min(axis=(1, 2)))
 
 
-def resample(image: FloatArray, pixels: FloatArray, node: FloatArray | None = None) -> FloatArray:
+def resample(image: FloatArray, pixels: FloatArray, node: FloatArray | None = None, square: bool = True) -> FloatArray:
     """The values of an image in spaxels, as sums, to which those of other images of the same sky may be added.
 
     Parameters
@@ -501,6 +509,8 @@ def resample(image: FloatArray, pixels: FloatArray, node: FloatArray | None = No
         The positions (y, x) in the image of the spaxels, and of MARGIN more on each side; NaN for none.
     node : array (2,), optional
         The position (y, x) of a node in spaxels; default (0, 0).
+    square : bool
+        Whether spaxels are square. If not, values are means over them.
 
     Returns
     -------
@@ -514,9 +524,32 @@ def resample(image: FloatArray, pixels: FloatArray, node: FloatArray | None = No
         return result
     box = _touched(inside)
     step = _step_of_nodes(_slope(pixels))
+    if not square:
+        step = np.minimum(step, 1) / 2  # each node stands for a cell of a spaxel, no larger than half a pixel
     start = np.zeros(2) if node is None else node
     nodes = [_nodes(*axis) for axis in zip(start, step, box, strict=True)]
     values, weights = _at_nodes(image, pixels, nodes)
+    in_spaxels = _filtered if square else _means
+    rows, columns = np.ix_(*box)
+    result[:, rows, columns] = *in_spaxels(values, weights, nodes, box), _coverage(image, pixels, box)
+    return result
+
+
+def _filtered(
+    values: FloatArray, weights: FloatArray, nodes: list[FloatArray], box: list[IntArray]
+) -> tuple[FloatArray, FloatArray]:
+    """Values and weights in spaxels from those at nodes (n, m), as MPDAF has them: filtered, then interpolated.
+
+    Parameters
+    ----------
+    values, weights : array (n, m)
+        See `_at_nodes`.
+    nodes : list of array
+        The positions of the rows (n,) and columns (m,) of nodes in spaxels.
+    box : list of array
+        The rows and columns of spaxels.
+    """
+    step = np.array([places[1] - places[0] for places in nodes])
     lit = ndimage.maximum_filter(values != 0, 1 + 2 * np.ceil(np.maximum(MAIN_LOBE / step, 1)).astype(int))
     if (step < 1 - ROUNDING).any():
         values = _low_pass(values, step)
@@ -524,10 +557,21 @@ def resample(image: FloatArray, pixels: FloatArray, node: FloatArray | None = No
     # The spaxels, counted in nodes.
     y, x = ((spaxels - places[0]) / size for spaxels, places, size in zip(box, nodes, step, strict=True))
     is_lit = lit[np.ix_(np.rint(y).astype(int), np.rint(x).astype(int))]
-    value = np.where(is_lit, _bilinear(values, y, x), 0.0)
-    rows, columns = np.ix_(*box)
-    result[:, rows, columns] = value, _bilinear(weights, y, x), _coverage(image, pixels, box)
-    return result
+    return np.where(is_lit, _bilinear(values, y, x), 0.0), _bilinear(weights, y, x)
+
+
+def _means(
+    values: FloatArray, weights: FloatArray, nodes: list[FloatArray], box: list[IntArray]
+) -> tuple[FloatArray, FloatArray]:
+    """The means of values and weights over spaxels, each node standing for the cell around it; as `_filtered`."""
+    shares = []
+    for spaxels, places in zip(box, nodes, strict=True):
+        half = (places[1] - places[0]) / 2
+        low = np.maximum(spaxels[:, None] - 0.5, places - half)
+        high = np.minimum(spaxels[:, None] + 0.5, places + half)
+        shares.append(np.maximum(high - low, 0))
+    down, across = shares
+    return down @ values @ across.T, down @ weights @ across.T
 
 
 def _mean(value: FloatArray, weight: FloatArray, coverage: FloatArray) -> FloatArray:

@@ -6,6 +6,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from builders import NX, NY, PIXEL, RA, gaussian, sky_header
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import special
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.inputs import images
@@ -218,6 +219,25 @@ def test_stars_near_a_pole_are_where_the_sky_says(write, pole):
     data = 3 + 100 * gaussian(64, 74, 8.0, (130, 150))
     aligned = images.align(write(data, header), Sky(WCS(cube)), SHAPE).data
     assert_allclose(centroid(aligned, PLACES[1]), PLACES[1], atol=0.05)
+
+
+@pytest.mark.parametrize('pixel', [0.05, 0.3])
+@pytest.mark.parametrize('aspect', [3.0, 6.0])
+def test_an_image_on_spaxels_that_are_not_square_is_its_mean_over_them(write, pixel, aspect):
+    """The source is a Gaussian, whose mean over a rectangle is known."""
+    width = 0.8  # arcsec
+    shape = tuple(int(12 / pixel) + 1 for _ in 'yx')
+    y, x = (np.arange(length) - (length - 1) / 2 for length in shape)
+    data = np.exp(-(y[:, None] ** 2 + x**2) * (pixel / width) ** 2 / 2)
+    grid = sky_header(crpix=(11.0, 11.0))
+    grid['CD2_2'] *= aspect
+    found = images.align(write(data, fine_header(shape, pixel, 0.0)), Sky(WCS(grid)), (21, 21)).data
+    edges = [(np.arange(22) - 10.5) * side / width / np.sqrt(2) for side in (PIXEL * aspect, PIXEL)]
+    rows, columns = (np.diff(special.erf(edge)) / np.diff(edge) * np.sqrt(np.pi) / 2 for edge in edges)
+    known = np.isfinite(found)
+    assert known.sum() > 21
+    # Linear interpolation between pixels lowers the peak.
+    assert_allclose(found[known], np.outer(rows, columns)[known], atol=0.003 + (pixel / width) ** 2 / 4)
 
 
 @pytest.mark.parametrize('angle', [0.0, 20.0])
