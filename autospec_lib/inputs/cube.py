@@ -151,11 +151,6 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         unit = flux_unit(
             path.name, header, extensions.instrument, sky.wcs, None if response is None else response.header
         )
-        grids = []
-        for hdu in (extensions.noise, extensions.flags):
-            if hdu is not None and hdu.shape == stored.shape:
-                headers = header, header_of_axes(hdu.header, axes)
-                grids.append(other_grid(path, (name, hdu.name), headers, (length, ny, nx)))
         data = replace(open_array(path, stored, order), name=name)
         noise, flags = (
             None
@@ -163,6 +158,11 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
             else _layer(where, label(hdus, hdu) if where == path else where.name, hdu, stored.shape, axes)
             for hdu, where in ((extensions.noise, extensions.noise_path), (extensions.flags, extensions.flags_path))
         )
+        grids = []
+        for hdu, array in ((extensions.noise, noise), (extensions.flags, flags)):
+            if array is not None and hdu.shape == stored.shape:
+                headers = header, header_of_axes(hdu.header, axes)
+                grids.append(other_grid(path, (name, array.name), headers, (length, ny, nx)))
         factor = _factor(path, response, unit.factor, length)
         primary = hdus[0].header.copy()
     notes = [f'{path.name}: {note}' for note in contradictions]

@@ -113,6 +113,15 @@ def test_flags_on_another_grid_are_named(tmp_path, card, step, said):
     assert said in warning
 
 
+def test_noise_on_another_grid_that_has_no_name_goes_by_its_number(tmp_path):
+    header = cube_header()
+    header['CRPIX1'] += 3.0
+    hdus = [fits.PrimaryHDU(small_cube()[0], cube_header()), fits.ImageHDU(np.ones((NL, NY, NX), 'f4'), header)]
+    fits.HDUList(hdus).writeto(tmp_path / 'c.fits')
+    opened = cube.open_cube(tmp_path / 'c.fits', data_ext(0, '1: variance'))
+    assert any('extension 1 is on another grid' in note for note in opened.notes)
+
+
 @pytest.mark.parametrize('fill', [0.0, -999.0, 1e30])
 def test_fill_values_are_no_data(tmp_path, fill):
     data, variance = small_cube()
