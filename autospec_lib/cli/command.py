@@ -19,6 +19,7 @@ from autospec_lib.cli.options import parsed
 from autospec_lib.cli.terminal import Progress, has_display, prepare_streams, say
 from autospec_lib.core.atomic import write_new
 from autospec_lib.core.errors import AutoSpecError, InputError, ParameterError, way_out
+from autospec_lib.run.interruption import EXIT as EXIT_INTERRUPTED
 from autospec_lib.run.interruption import Interruption
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from autospec_lib.run.job import Job
     from autospec_lib.run.results import Outcome, Results
 
-EXIT_FAILED, EXIT_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 1, 2, 3, 130
+EXIT_FAILED, EXIT_INPUT, EXIT_BUG = 1, 2, 3
 ADDRESS_SPACE = 300 * 2**20  # bytes of address space that the imports of a run take; sources need more
 
 
