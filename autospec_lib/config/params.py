@@ -153,6 +153,15 @@ class Params:
         'sources](method.md#point-sources) and helps `DEBLEND`.',
     )
 
+    caterr: float = _parameter(
+        0.0,
+        validators.ERROR,
+        'Joint extraction',
+        "error of the catalogue's positions along an axis [arcsec]; 0: measured in the field",
+        'Says how far `DEBLEND` may look for a source; a number also keeps it from correcting an offset of the '
+        'catalogue. See [Positions](deblending.md#positions).',
+    )
+
     output: str = _parameter(
         'output', validators.FOLDER_NAME, 'Output', 'folder of the results; made if it is not there'
     )

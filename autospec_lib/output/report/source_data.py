@@ -38,7 +38,8 @@ SUMMARY_CARDS = (
     'OBJNPIX',
     'OBJAREA',
     'DBNUM',
-    'DBGROW',
+    'DBLIM',
+    'DBGRADE',
 )  # cards that the summary has, too
 SIDE = 32  # most pixels of a small image along an axis
 GAP = 1  # pixels between two
