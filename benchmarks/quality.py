@@ -38,7 +38,7 @@ from autospec_lib.demo import simulation
 from autospec_lib.extraction import sums, weights
 
 HALF = 12  # a subcube of 25 x 25 pixels, 5 arcsec
-MARGIN = 3  # pixels around it in which catalogued neighbours count
+MARGIN = 12  # pixels around it in which catalogued neighbours count
 BLENDED = 2.0  # arcsec; a source with a neighbour nearer than this is blended
 SEEING = 0.8  # arcsec; where the joint fit starts without a PSF
 PUBLISHED = replace(
