@@ -26,13 +26,10 @@ class Rule(NamedTuple):
         by a hint.
     expected : str
         What is allowed, for messages.
-    most : int
-        How many words of a line of ``default.sex`` make the value.
     """
 
     check: Check
     expected: str
-    most: int = 1
 
 
 def plain(value: Any) -> Any:
