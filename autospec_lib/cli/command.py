@@ -18,7 +18,7 @@ from autospec_lib import __version__
 from autospec_lib.cli.options import parsed
 from autospec_lib.cli.terminal import Progress, has_display, prepare_streams, say
 from autospec_lib.core.atomic import write_new
-from autospec_lib.core.errors import AutoSpecError, InputError, ParameterError, way_out
+from autospec_lib.core.errors import AutoSpecError, InputError, ParameterError, other_kind, way_out
 from autospec_lib.run.interruption import EXIT as EXIT_INTERRUPTED
 from autospec_lib.run.interruption import Interruption
 
@@ -234,7 +234,9 @@ def _overrides(folder: Path, options: argparse.Namespace) -> dict[str, str] | No
     if options.id is not None:
         raise InputError('--radec and --id: choose one of them; --id is for the sources of a catalogue')
     if not folder.is_dir():
-        raise InputError(f'{folder}: not found; expected the cube or the working folder')
+        kind = other_kind(folder)
+        what = f'is {kind}' if kind else 'not found'
+        raise InputError(f'{folder}: {what}; expected the cube or the working folder')
     if options.cube is not None:
         return {'catalog': '', 'datacube': options.cube}
     if not (folder / 'param.py').exists() and not (folder / 'datacube.fits').exists():

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from autospec_lib.config.params import Params
 from autospec_lib.core import keys
-from autospec_lib.core.errors import near
+from autospec_lib.core.errors import near, other_kind
 from autospec_lib.core.keys import MUSE, Names
 
 # The parameters involved (the message gives the line of the first), and what is wrong.
@@ -133,11 +133,12 @@ def _files(params: Params, folder: Path) -> Iterator[Problem]:
     for name, files in inputs.items():
         for file in files:
             path = folder / file
-            if os.path.isdir(path):
-                yield (name,), f'{name} = {file!r} is a folder; expected a file'
-            elif os.path.exists(path) and not os.path.isfile(path):
-                yield (name,), f'{name} = {file!r} is a pipe or a device; expected a file'
-            elif not os.path.isfile(path):
+            kind = other_kind(path)
+            if kind:
+                yield (name,), f'{name} = {file!r} is {kind}; expected a file'
+            elif path.is_symlink() and not path.exists():
+                yield (name,), f'{name} = {file!r} is a link to {path.readlink()}, where there is no file'
+            elif not path.is_file():
                 there = []
                 with contextlib.suppress(OSError):
                     there = [other for other in os.listdir(path.parent) if other.isprintable()]

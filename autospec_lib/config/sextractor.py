@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autospec_lib.core.atomic import complete_file
-from autospec_lib.core.errors import InputError, collected, near, show, way_out
+from autospec_lib.core.errors import InputError, collected, near, read_file, show, way_out
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 
 _SETTINGS_FILE = 'default.sex'
@@ -321,7 +321,7 @@ def _copy(source: Path, folder: Path) -> Path:
 def _rows(path: Path) -> Iterator[tuple[str, str]]:
     """Place and text of each line that holds more than a comment, whatever the line ends and the encoding."""
     try:
-        content = path.read_bytes().decode('utf-8-sig', errors='replace')
+        content = read_file(path).decode('utf-8-sig', errors='replace')
     except OSError as error:
         raise InputError(f'{path.name}: cannot be read: {error.strerror}') from error
     for number, line in enumerate(re.split(r'\r\n?|\n', content), 1):

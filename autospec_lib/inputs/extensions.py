@@ -366,7 +366,7 @@ def _with_files_beside(path: Path, extensions: Extensions, files: ExitStack) -> 
 
 def _opened_beside(path: Path, data_path: Path, shape: tuple[int, ...], files: ExitStack) -> Any:
     """The cube in a file that belongs to another one by its name, None if there is no such file."""
-    if not path.exists():
+    if not path.is_file():
         return None
     hdu = next(iter(cubes(files.enter_context(open_fits(path, 'not a readable FITS cube')))), None)
     if hdu is None or hdu.shape != shape:

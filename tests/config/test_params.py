@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -414,11 +415,17 @@ class TestConflicts:
         (folder / 'catalog.txt').unlink()
         assert faults('\n')[0].startswith("param.py: CATALOG = 'catalog.txt' was not found in")
 
-    def test_a_pipe_is_not_missing(self, faults, folder):
-        os.mkfifo(folder / 'sources')
-        (fault,) = faults("CATALOG = 'sources'\n")
-        assert all(fact in fault for fact in ('line 1', 'pipe', 'expected a file'))
-        assert 'not found' not in fault
+    @pytest.mark.parametrize('name', ['DATACUBE', 'CATALOG', 'IMG', 'SEG'])
+    def test_what_is_not_a_file_is_called_what_it_is(self, faults, folder, name):
+        os.mkfifo(folder / 'fifo')
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.bind(os.path.relpath(folder / 'socket'))  # a long path does not fit into its address
+        (folder / 'link').symlink_to('gone')
+        kinds = {'fifo': 'a pipe', 'socket': 'a socket', '/dev/null': 'a device', 'link': 'gone'}
+        for file, kind in kinds.items():
+            (fault,) = faults(f'{name} = {file!r}')
+            assert all(fact in fault for fact in ('line 1', f'is {kind}' if kind != 'gone' else 'a link to gone'))
+            assert 'not found' not in fault
 
     def test_a_folder_in_place_of_an_input_is_a_fault(self, folder, faults):
         (folder / 'deep').mkdir()
@@ -501,9 +508,10 @@ class TestRunning:
             f'param.py: not found in {tmp_path}; write one with: AutoSpec --init {tmp_path}',
         )
 
-    def test_a_folder_in_place_of_the_file_is_a_fault(self, tmp_path):
-        (tmp_path / 'param.py').mkdir()
-        with pytest.raises(ParameterError, match=r'^param\.py: cannot be read: Is a directory$'):
+    @pytest.mark.parametrize(('make', 'kind'), [(os.mkdir, 'a folder'), (os.mkfifo, 'a pipe')])
+    def test_what_is_not_a_file_is_a_fault(self, tmp_path, make, kind):
+        make(tmp_path / 'param.py')
+        with pytest.raises(ParameterError, match=rf'^param\.py: cannot be read: it is {kind}$'):
             param_file.load(tmp_path / 'param.py')
 
     @pytest.mark.parametrize(

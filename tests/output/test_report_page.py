@@ -314,6 +314,36 @@ def test_a_verdict_is_kept_and_saved_as_csv(browser):
     assert browser.run('return Verdicts.csv()').split(',')[:-1] == text.split(',')[:-1]
 
 
+@pytest.mark.parametrize(
+    ('comment', 'cell'),
+    [
+        ('=HYPERLINK("x")', '\'=HYPERLINK("x")'),
+        ('+1-1', "'+1-1"),
+        ('-x', "'-x"),
+        ('@SUM(1)', "'@SUM(1)"),
+        ('\t=1', "'\t=1"),
+        ('\r=1', "'\r=1"),
+        ('-0x1F', "'-0x1F"),
+        ("'=1", "''=1"),
+        ("'tis", "'tis"),
+        ('-12.5e-3', '-12.5e-3'),
+        ('+7', '+7'),
+        ('a=b', 'a=b'),
+    ],
+)
+def test_no_cell_of_saved_verdicts_is_a_formula(browser, comment, cell):
+    browser.open(browser.address + '#8')
+    opened(browser, '8')
+    browser.run('localStorage.clear(); Verdicts.read()')
+    browser.run('Verdicts.change("8", { comment: arguments[0] })', comment)
+    text = browser.run('return Verdicts.csv()')
+    (row,) = csv.DictReader(io.StringIO(text, newline=''))
+    assert row['COMMENT'] == cell
+    browser.run('localStorage.clear(); Verdicts.read()')
+    assert browser.run('return Verdicts.take(arguments[0])', text) == 1
+    assert browser.run('return Verdicts.of("8").comment') == comment
+
+
 def test_more_spectra_smoothing_and_themes_draw_without_errors(browser):
     browser.open(browser.address + '#7')
     opened(browser, '7')

@@ -45,8 +45,14 @@ const Verdicts = {
   },
 };
 
+// A spreadsheet computes a cell that begins with one of these, unless it is a number; a cell with ' before it is text.
+const FORMULA = /^'*[=+\-@\t\r\n＝＋－＠]/;
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+/** A cell of a CSV file. */
 function quoted(value) {
-  const text = String(value);
+  const plain = String(value);
+  const text = FORMULA.test(plain) && !NUMBER.test(plain) ? `'${plain}` : plain;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
@@ -55,7 +61,8 @@ function parsedCsv(text) {
   const rows = [[]];
   const cells = text.replace(/^\uFEFF/, '').matchAll(/(?:([^",\r\n]*)|"((?:[^"]|"")*)")(,|\r?\n|$)/g);
   for (const [, plain, inQuotes, end] of cells) {
-    rows.at(-1).push(inQuotes === undefined ? plain : inQuotes.replaceAll('""', '"'));
+    const text = inQuotes === undefined ? plain : inQuotes.replaceAll('""', '"');
+    rows.at(-1).push(text.startsWith("'") && FORMULA.test(text) ? text.slice(1) : text);
     if (end !== ',') rows.push([]);
   }
   return rows.filter((row) => row.some((cell) => cell !== ''));
