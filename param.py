@@ -9,7 +9,7 @@ REF         = ''               # reference: '' white light, an image in IMG ('g-
 # --- Input ---
 DATACUBE    = 'datacube.fits'  # FITS file of the cube
 CATALOG     = 'catalog.txt'    # table of the sources: text with ID RA DEC ..., FITS, VOTable, DS9 regions ...
-DATA_EXT    = ()               # extensions of data, noise and mask, where AutoSpec does not find them; () = it does
+DATA_EXT    = ()               # extensions of data, noise and mask ('MASK: 0 is bad'); () = AutoSpec finds them
 
 # --- Spectra ---
 APER        = ()               # radius or radii of apertures [arcsec], e.g. (1.0, 2.0)

@@ -62,10 +62,11 @@ class Params:
         (),
         validators.EXTENSIONS,
         'Input',
-        'extensions of data, noise and mask, where AutoSpec does not find them; () = it does',
+        "extensions of data, noise and mask ('MASK: 0 is bad'); () = AutoSpec finds them",
         "One to three names or numbers; `''` means that there is none. Data alone mean no noise; without a third one "
         'the mask is found by its name. `--check` says what is used. If the file does not tell the '
-        "[kind of noise](inputs.md#noise), add it: `'ERR2: sigma'`.",
+        "[kind of noise](inputs.md#noise), add it: `'ERR2: sigma'`. `'MASK: 0 is bad'` is a mask that is not 0 where "
+        'voxels are good.',
     )
 
     aper: tuple[float, ...] = _parameter(

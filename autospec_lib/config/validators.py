@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 from autospec_lib.core.errors import near, show
-from autospec_lib.core.noise_kind import NOISE_WORDS, Extension
+from autospec_lib.core.noise_kind import NOISE_WORDS, ZERO_IS_BAD, Extension
 
 Check: TypeAlias = Callable[[Any], Any]
 
@@ -228,13 +228,15 @@ def _item(check: Check, value: Any) -> Any:
 
 
 def extensions(value: Any) -> tuple[Extension, ...]:
-    """Up to three extensions: data, noise (if needed with its kind after a colon), mask; '' stands for none."""
+    """Up to three extensions: data, noise and mask (if needed with its kind after a colon); '' stands for none."""
     result: tuple[Extension, ...] = several(_extension, most=3)(value)
     if result and result[0].name == '':
         raise ValueError('names no extension for the data')
-    for entry, role in ((result[:1], 'data'), (result[2:], 'mask')):
-        if entry and entry[0].kind is not None:
-            raise ValueError(f'holds {show(entry[0])}, which gives a kind of noise for the {role}')
+    for entry, role in zip(result, ('data', 'noise', 'mask'), strict=False):
+        if entry.kind is not None and role != 'noise':
+            raise ValueError(f'holds {show(entry)}, which gives a kind of noise for the {role}')
+        if entry.zero_is_bad and role != 'mask':
+            raise ValueError(f'holds {show(entry)}, which gives a kind of mask for the {role}')
     return result
 
 
@@ -245,8 +247,9 @@ def _extension(value: Any) -> Extension:
         return Extension('')
     entry = name(value)
     extension = Extension.parse(entry)
-    if extension.kind is None and ':' in entry:
-        raise ValueError('does not name a kind of noise', near(entry.rpartition(':')[2].strip(), NOISE_WORDS))
+    if ':' in entry and not extension.tells_kind:
+        hint = near(entry.rpartition(':')[2].strip(), [*NOISE_WORDS, ZERO_IS_BAD])
+        raise ValueError('does not name a kind of noise or mask', hint)
     if extension.name == '':
         raise ValueError('names no extension')
     return extension
@@ -269,6 +272,6 @@ RADII = Rule(several(positive), 'a radius or radii in arcsec, e.g. 2.0 or (1.0, 
 FILE_NAMES = Rule(several(name), "one file name or several, e.g. 'g-band.fits' or ('g-band.fits', 'r-band.fits')")
 EXTENSIONS = Rule(
     extensions,
-    "(), or the extensions of data, noise and mask, e.g. 1 or ('DATA', 'ERR2: sigma') or ('SCI', 'ERR', 'DQ')",
+    "(), or the extensions of data, noise and mask, e.g. 1, ('DATA', 'ERR2: sigma') or ('SCI', 'ERR', 'DQ: 0 is bad')",
 )
 COLOUR_MAP = Rule(colour_map, "the name of a matplotlib colour map, e.g. 'viridis'")

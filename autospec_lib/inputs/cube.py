@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from astropy.io import fits
 
 from autospec_lib.core import geometry
 from autospec_lib.core.errors import InputError, SourceError
-from autospec_lib.core.noise_kind import Extension, NoiseKind
+from autospec_lib.core.noise_kind import ZERO_IS_BAD, Extension, NoiseKind
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Grid, Ident, IntArray, Psf, Target, Voxels
-from autospec_lib.inputs.arrays import StoredArray, open_array, open_fits
+from autospec_lib.inputs.arrays import ALL, StoredArray, open_array, open_fits
 from autospec_lib.inputs.catalogue import Catalogue
 from autospec_lib.inputs.coordinates import (
     Sky,
@@ -39,6 +39,7 @@ Box = tuple[slice, slice]
 NEAR = 3  # pixels; sources of the catalogue that are this close to a subcube still have light in it
 # A value that more than this share of the voxels repeat exactly is no measurement; there may be two such values.
 MOST_REPEATED, MOST_FILL_VALUES = 0.03, 2
+SAMPLE_BYTES = 2**25  # of channels from which the field is judged before a run
 SAMPLE_SIZE, FEWEST_REPEATS = 4000, 3  # voxels in which repeated values are looked for
 FEWEST_CHANNELS = 5  # with fewer channels, a spaxel may be constant by chance
 SMALLEST = 3  # spaxels along a side; in a smaller subcube there is hardly any sky
@@ -56,6 +57,8 @@ class OpenCube:
         How the noise is stored.
     flag_rule : FlagRule
         Which flags are bad.
+    entries : tuple of int or str
+        What DATA_EXT is to be to name data, noise and flags, '' for none.
     factor : array (nl,) or None
         The factor by which data are multiplied (variances by its square) to have the unit of ``grid``; None for 1.
     sky : Sky
@@ -83,6 +86,7 @@ class OpenCube:
     flags: StoredArray | None
     noise_kind: NoiseKind
     flag_rule: FlagRule
+    entries: tuple[int | str, ...]
     factor: FloatArray | None
     sky: Sky
     wave: FloatArray
@@ -182,6 +186,7 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         flags,
         extensions.noise_kind,
         extensions.flag_rule,
+        extensions.entries,
         factor,
         sky,
         axis.wave,
@@ -335,7 +340,7 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
     Raises
     ------
     SourceError
-        If the position lies outside the cube.
+        If the position lies outside the cube, or no voxel around it is usable.
     InputError
         If the cube's file cannot be read any more.
     """
@@ -348,7 +353,9 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
     def padded(values: Any, fill: float) -> Any:
         return np.pad(values, [(0, 0)] * (values.ndim - 2) + pad, constant_values=fill) if np.any(pad) else values
 
-    data, variance, bad, more = _read(cube, *inner)
+    data, variance, bad, more, causes = _read(cube, *inner)
+    if bad.all():
+        raise SourceError(f'no usable voxel in its subcube: {why_unusable(cube, causes)}')
     sky = dict(cube.grid.sky)
     sky['CRPIX1'], sky['CRPIX2'] = sky.get('CRPIX1', 0.0) - origin[1], sky.get('CRPIX2', 0.0) - origin[0]
     scale = geometry.scale(cube.pixel)
@@ -368,6 +375,43 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
         psf=None if cube.psf is None else replace(cube.psf, widths=tuple(width / scale for width in cube.psf.widths)),
         notes=(*notes, *more),
     )
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The whole field in some channels.
+
+    Attributes
+    ----------
+    voxels : Voxels
+        The voxels (number of channels, ny, nx).
+    why : str
+        Which arrays make voxels bad, in words; '' for none.
+    """
+
+    voxels: Voxels
+    why: str
+
+
+def sample(cube: OpenCube) -> Sample | None:
+    """Read evenly spaced channels, as many as `SAMPLE_BYTES` hold, but at least `FEWEST_CHANNELS`.
+
+    None if the wavelength is not the first axis in the file and the cube is large: all of it would have to be read.
+
+    Raises
+    ------
+    InputError
+        If the cube's file cannot be read any more.
+    """
+    nl, ny, nx = cube.data.shape
+    size = sum(array.nbytes for array in cube.arrays)
+    step = nl // min(max(nl * SAMPLE_BYTES // size, FEWEST_CHANNELS), nl)
+    if cube.data.values is None and cube.data.order[0] != 0:
+        if size > 2 * SAMPLE_BYTES:
+            return None
+        step = 1
+    data, variance, bad, _, causes = _read(cube, slice(0, ny), slice(0, nx), slice(nl % step // 2, nl, step))
+    return Sample(Voxels.of(data, variance, bad), why_unusable(cube, causes))
 
 
 def box_of(cube: OpenCube, target: Target, centre: tuple[float, float]) -> tuple[Box, tuple[str, ...]]:
@@ -399,26 +443,80 @@ def _neighbours(sources: Mapping[Ident, tuple[float, float]], own: Ident, box: B
     }
 
 
-def _read(cube: OpenCube, ys: slice, xs: slice) -> tuple[FloatArray, FloatArray | None, BoolArray, tuple[str, ...]]:
-    """Data, variance and bad voxels of a box, and notes.
+class _Box(NamedTuple):
+    """What is read of a box (nl, ny, nx).
+
+    Attributes
+    ----------
+    data, variance, bad : array or None
+        As in `Voxels`, but ``bad`` is never None.
+    notes : tuple of str
+        What is unusual, one line each.
+    causes : mapping of str to float
+        The share of voxels that 'data', 'mask' and 'noise' make bad, of those that are there.
+    """
+
+    data: FloatArray
+    variance: FloatArray | None
+    bad: BoolArray
+    notes: tuple[str, ...]
+    causes: Mapping[str, float]
+
+
+def _read(cube: OpenCube, ys: slice, xs: slice, channels: slice = ALL) -> _Box:
+    """Read a box.
 
     Voxels that are not finite, flagged, without positive variance, or filled (see `_mark_filled`) are bad; they hold 0.
     """
-    factor = None if cube.factor is None else cube.factor[:, None, None]
-    data = cube.data.read(ys, xs)
+    factor = None if cube.factor is None else cube.factor[channels, None, None]
+    data = cube.data.read(ys, xs, channels)
     if factor is not None:
         data *= factor
     bad = ~np.isfinite(data)
+    causes = {'data': float(bad.mean())}
     if cube.flags is not None:
-        bad |= cube.flags.are_set(ys, xs, cube.flag_rule.bits) != cube.flag_rule.zero_is_bad
-    variance = None if cube.noise is None else _variance(cube.noise.read(ys, xs), cube.noise_kind, factor)
-    if variance is not None:
-        bad |= ~(variance > 0) | (variance == np.inf)
+        flagged = cube.flags.are_set(ys, xs, channels, cube.flag_rule.bits) != cube.flag_rule.zero_is_bad
+        causes['mask'] = float(flagged.mean())
+        bad |= flagged
+    variance = None
+    if cube.noise is not None:
+        variance = _variance(cube.noise.read(ys, xs, channels), cube.noise_kind, factor)
+        without = ~(variance > 0) | (variance == np.inf)
+        causes['noise'] = float(without.mean())
+        bad |= without
     notes = _mark_filled(data, bad, cube.data.dtype.kind == 'f')
     data[bad] = 0.0
     if variance is not None:
         variance[bad] = 0.0
-    return data, variance, bad, notes
+    return _Box(data, variance, bad, notes, causes)
+
+
+def why_unusable(cube: OpenCube, causes: Mapping[str, float]) -> str:
+    """Which arrays make voxels bad, in words; '' for none. If one marks all of them, the way out follows.
+
+    Parameters
+    ----------
+    cube : OpenCube
+        The cube.
+    causes : mapping of str to float
+        See `_Box`.
+    """
+    words = [(cube.data, 'data', '{} is not finite in {}')]
+    words += [] if cube.flags is None else [(cube.flags, 'mask', '{} marks {} ' + f'({cube.flag_rule})')]
+    words += [] if cube.noise is None else [(cube.noise, 'noise', '{} is not above 0 in {}')]
+    worst = max(causes.values())
+    parts = []
+    for array, role, text in words:
+        if worst == 1 == causes[role]:
+            parts.append(text.format(array.name, 'all of them'))
+        elif worst < 1 and causes[role] > 0:
+            parts.append(text.format(array.name, f'{causes[role]:.1%}'))
+    data, noise, mask = cube.entries
+    if causes.get('mask') == 1 and mask and not cube.flag_rule.zero_is_bad:
+        parts.append(f"if 0 is bad in it, set DATA_EXT = {data!r}, {noise!r}, '{mask}: {ZERO_IS_BAD}'")
+    elif causes.get('noise') == 1:
+        parts.append(f"name other noise in DATA_EXT, or none: DATA_EXT = {data!r}, ''")
+    return '; '.join(parts)
 
 
 def _variance(noise: FloatArray, kind: NoiseKind, factor: FloatArray | None) -> FloatArray:

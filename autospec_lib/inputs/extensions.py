@@ -76,6 +76,8 @@ class Extensions:
         Which flags are bad.
     noise_path, flags_path : Path
         The files that they are in.
+    entries : tuple of int or str
+        What DATA_EXT is to be to name data, noise and flags, '' for none.
     warnings : tuple of str
         One line each.
     """
@@ -92,6 +94,7 @@ class Extensions:
     flag_rule: FlagRule
     noise_path: Path
     flags_path: Path
+    entries: tuple[int | str, ...]
     warnings: tuple[str, ...] = ()
 
 
@@ -137,6 +140,9 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
     if noise is not None:
         own = entries[1].kind if len(entries) > 1 else None
         kind, noise_why = (own, why) if own is not None else _kind(path, hdus, data, noise, instrument)
+    rule = FlagRule() if flags is None else flag_rule(flags.header, data.header, instrument)
+    if any(entry.zero_is_bad for entry in entries):
+        rule = FlagRule(zero_is_bad=True)
     extensions = Extensions(
         instrument,
         why,
@@ -147,9 +153,10 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
         response=_response(hdus, data, instrument),
         noise_kind=kind,
         noise_why=noise_why,
-        flag_rule=FlagRule() if flags is None else flag_rule(flags.header, data.header, instrument),
+        flag_rule=rule,
         noise_path=path,
         flags_path=path,
+        entries=tuple('' if hdu is None else _entry(hdus, hdu) for hdu in (data, noise, flags)),
         warnings=tuple(warnings),
     )
     if noise is None and not entries:

@@ -34,6 +34,10 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
     """
     yield from _cube(job)
     yield f'catalogue: {job.columns}'
+    sample = cutouts.sample(job.cube)
+    if sample is not None and sample.why:
+        number, share = len(sample.voxels.data), sample.voxels.good.mean()
+        yield f'voxels: of those in {number} channels {share:.1%} are usable: {sample.why}'
     spaxels = []
     for target in targets:
         try:
@@ -41,6 +45,8 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
         except SourceError as error:
             centre, failure = (0.0, 0.0), [f'will fail: {error}']
         box, notes = cutouts.box_of(job.cube, target, centre)
+        if sample is not None and not failure and sample.voxels.blank[cutouts.inside(job.cube, box)].all():
+            failure = ['will fail: no usable voxel in its subcube']
         height, width = (s.stop - s.start for s in box)
         spaxels.append(height * width)
         note = '; '.join((_reference(job, target), *notes, *failure))

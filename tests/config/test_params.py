@@ -101,7 +101,7 @@ class TestTemplate:
         assert dataclasses.asdict(Params()) == texts | others | switches
 
     def test_describe_can_be_loaded_again(self, load):
-        extensions = "DATA_EXT = 1, 'STAT: ivar', 'DQ'"
+        extensions = "DATA_EXT = 1, 'STAT: ivar', 'DQ: 0 is bad'"
         written, _ = load(f"APER = 0.5, 1\nIMG = 'g-band.fits'\nREF = 1\n{extensions}\nORIG_FROM = \"it's\"")
         assert len(written.data_ext) == 3
         assert load(params.describe(written)) == (written, ())
@@ -134,6 +134,11 @@ class TestValues:
             ("DATA_EXT = 'FLUX', 'X:Sigma '", 'data_ext', (Extension('FLUX'), Extension('X', NoiseKind.SIGMA))),
             ("DATA_EXT = 0, '1: ivar'", 'data_ext', (Extension(0), Extension(1, NoiseKind.INVERSE_VARIANCE))),
             ("DATA_EXT = 0, '', 'DQ'", 'data_ext', (Extension(0), Extension(''), Extension('DQ'))),
+            (
+                "DATA_EXT = 'A', '', '2: 0 is BAD'",
+                'data_ext',
+                (Extension('A'), Extension(''), Extension(2, None, True)),
+            ),
             ("DATA_EXT = 0, 'ERR=error'", 'data_ext', (Extension(0), Extension('ERR=error'))),
             ("REF = '2.0'\nAPER = 2", 'ref', '2.0'),
             ('REF = 2.0\nAPER = 2', 'ref', '2.0'),
@@ -238,8 +243,14 @@ class TestValues:
             ("DATA_EXT = ('', 1)", 'names no extension for the data'),
             ("DATA_EXT = (1, 2, '3: sigma')", 'gives a kind of noise for the mask'),
             ('DATA_EXT = -1', '-1 is negative; expected ()'),
-            ("DATA_EXT = 'A', 'X: sgima'", "holds 'X: sgima', which does not name a kind of noise; expected ()"),
+            (
+                "DATA_EXT = 'A', 'X: sgima'",
+                "holds 'X: sgima', which does not name a kind of noise or mask; expected ()",
+            ),
             ("DATA_EXT = 'A', 'X: sgima'", 'did you mean sigma?'),
+            ("DATA_EXT = 'A', 'X', 'M: 0 is good'", 'did you mean 0 is bad?'),
+            ("DATA_EXT = 'A', 'X: 0 is bad'", 'gives a kind of mask for the noise'),
+            ("DATA_EXT = 'A: 0 is bad'", 'gives a kind of mask for the data'),
             ("DATA_EXT = 'A', ': sigma'", "holds ': sigma', which names no extension; expected ()"),
             ("DATA_EXT = 'A: sigma', 'X'", "holds 'A: sigma', which gives a kind of noise for the data; expected ()"),
             ("DATA_EXT = 'A: sigma'", 'gives a kind of noise for the data; expected ()'),

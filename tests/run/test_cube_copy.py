@@ -22,6 +22,7 @@ from autospec_lib.cli.command import main
 from autospec_lib.config import param_file
 from autospec_lib.core.errors import InputError
 from autospec_lib.inputs import arrays
+from autospec_lib.inputs import cube as cutouts
 from autospec_lib.inputs.cube import open_cube
 from autospec_lib.run import cube_copy, resume, schedule, source
 from autospec_lib.run.interruption import SIGNALS
@@ -82,6 +83,7 @@ def disk(tmp_path, monkeypatch):
     """The field on a slow disk, and an empty folder for temporary files; buffers of seven planes."""
     write_field(tmp_path)
     monkeypatch.setattr(cube_copy, 'BUFFER', 7 * 50 * 70 * 4)
+    monkeypatch.setattr(cutouts, 'SAMPLE_BYTES', 0)  # five channels, as of a large cube
     (tmp_path / 'tmp').mkdir()
     monkeypatch.setattr('tempfile.tempdir', str(tmp_path / 'tmp'))
     monkeypatch.setattr(cube_copy, 'IN_MEMORY', ())  # where the tests' folders may lie
