@@ -34,16 +34,18 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
     """
     yield from _cube(job)
     yield f'catalogue: {job.columns}'
+    inside = cutouts.covers(job.cube, cutouts.positions(job.cube, job.catalogue))
+    yield f'field: {cutouts.field_text(job.cube)}; rows of the catalogue inside: {inside.sum()}'
     spaxels = []
     for target in targets:
         try:
-            centre, failure = cutouts.locate(job.cube, target), []
+            box, notes = cutouts.box_of(job.cube, target, cutouts.locate(job.cube, target))
         except SourceError as error:
-            centre, failure = (0.0, 0.0), [f'will fail: {error}']
-        box, notes = cutouts.box_of(job.cube, target, centre)
+            yield f'source {target.id}: will fail: {error}'
+            continue
         height, width = (s.stop - s.start for s in box)
         spaxels.append(height * width)
-        note = '; '.join((_reference(job, target), *notes, *failure))
+        note = '; '.join((_reference(job, target), *notes))
         yield f'source {target.id}: {height} x {width} spaxels, reference {note}'
     slow = cube_copy.plan(job, targets)
     if slow is not None:
@@ -54,7 +56,7 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
     yield f'disk: about {needed / 1e6:.0f} MB, {free / 1e6:.0f} MB are free'
     complete = sum(job.resume and resume.is_complete(job, target) for target in targets)
     replaced = sum(job.path(target).exists() for target in targets) - complete
-    line = f'sources to extract: {len(targets) - complete}'
+    line = f'sources to extract: {len(spaxels) - complete}'
     if replaced:
         line += f', replacing {replaced} files'
     if complete:
