@@ -73,6 +73,14 @@ def write_cube(path, data, variance=None, header=None, **extra):
     fits.HDUList(hdus).writeto(path, overwrite=True)
 
 
+def with_dead_corner(folder, size=8):
+    """Make the corner of low x and high y of the folder's small cube NaN; return RA and Dec of its spaxel, as text."""
+    data, variance = small_cube()
+    data[:, -size:, :size] = np.nan
+    write_cube(folder / 'datacube.fits', data, variance)
+    return f'{RA + 13 * PIXEL / 3600:.7f} {DEC + 12 * PIXEL / 3600:.7f}'
+
+
 def data_ext(*entries):
     """DATA_EXT as the parameters hold it, from what users write."""
     return tuple(map(Extension.parse, entries))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from autospec_lib.run.results import Outcome, Results
 
 EXIT_FAILED, EXIT_INPUT, EXIT_BUG = 1, 2, 3
+MOST_FAULTS = 20  # that are printed: all rows of a survey's catalogue may have the same one
 ADDRESS_SPACE = 300 * 2**20  # bytes of address space that the imports of a run take; sources need more
 
 
@@ -65,8 +66,10 @@ def _guarded(folder: Path, options: argparse.Namespace, interruption: Interrupti
             _check_address_space()
         return _action(options)(folder, options, interruption)
     except AutoSpecError as error:
-        for fault in error.faults:
+        for fault in error.faults[:MOST_FAULTS]:
             say(fault, sys.stderr)
+        if len(error.faults) > MOST_FAULTS:
+            say(f'... and {len(error.faults) - MOST_FAULTS:,} more faults', sys.stderr)
         return EXIT_INPUT
     except KeyboardInterrupt:
         say('interrupted; nothing was extracted', sys.stderr)

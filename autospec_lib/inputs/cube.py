@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from astropy.coordinates import angular_separation
 from astropy.io import fits
 
 from autospec_lib.core import geometry
 from autospec_lib.core.errors import InputError, SourceError
 from autospec_lib.core.noise_kind import ZERO_IS_BAD, Extension, NoiseKind
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Grid, Ident, IntArray, Psf, Target, Voxels
-from autospec_lib.inputs.arrays import ALL, StoredArray, open_array, open_fits
+from autospec_lib.inputs.arrays import ALL, StoredArray, open_array, open_fits, readable
 from autospec_lib.inputs.catalogue import Catalogue
 from autospec_lib.inputs.coordinates import (
     Sky,
@@ -270,6 +271,34 @@ def _factor(path: Path, response: Any, factor: float, length: int) -> FloatArray
 # --- Positions ---
 
 
+def positions(cube: OpenCube, targets: Sequence[Target]) -> FloatArray:
+    """The targets' positions (n, 2), as (y, x) in the cube's pixels; NaN where there is no pixel.
+
+    All are computed at once: one at a time, those of a survey's catalogue take minutes.
+    """
+    return _in_pixels(cube, *_degrees(targets))
+
+
+def _degrees(targets: Sequence[Target]) -> FloatArray:
+    """Right ascensions and declinations (2, n)."""
+    return np.array([(target.ra, target.dec) for target in targets]).T
+
+
+def _in_pixels(cube: OpenCube, ra: FloatArray, dec: FloatArray) -> FloatArray:
+    """Positions (n, 2), as (y, x) in the cube's pixels, of degrees."""
+    with readable(cube.data.path, 'its WCS has no pixels for the positions of the catalogue'):
+        return np.stack(cube.sky.to_pixels(ra, dec), axis=-1)
+
+
+def covers(cube: OpenCube, places: FloatArray, margin: float = 0.0) -> BoolArray:
+    """Which positions (n, 2) in pixels (y, x) lie in the field, or at most ``margin`` pixels beyond its edge."""
+    edge = margin + 0.5
+    y, x = places.T
+    ny, nx = cube.shape
+    inside: BoolArray = (y >= -edge) & (y <= ny - 1 + edge) & (x >= -edge) & (x <= nx - 1 + edge)
+    return inside
+
+
 def locate(cube: OpenCube, target: Target) -> tuple[float, float]:
     """The target's position (y, x) in the cube's pixels.
 
@@ -278,28 +307,66 @@ def locate(cube: OpenCube, target: Target) -> tuple[float, float]:
     SourceError
         If it lies outside the cube.
     """
-    try:
-        y, x = map(float, cube.sky.to_pixels(target.ra, target.dec))
-    except Exception as error:  # wcslib and its wrapper have many kinds
-        raise SourceError(f'no pixel for this position: {" ".join(str(error).split())}') from error
-    outside = [max(-0.5 - p, p - n + 0.5, 0.0) for p, n in zip((y, x), cube.shape, strict=True)]
-    distance = float(np.hypot(outside[0] * cube.pixel[0], outside[1] * cube.pixel[1]))
-    if distance == 0 and np.isfinite(y + x):
-        return y, x
-    how_far = f'{distance:.1f} arcsec'
-    if not np.isfinite(distance) or not np.isfinite(y + x):
-        how_far = 'far'  # positions on the other side of the sky have no pixel
-    elif distance < 0.05:
-        how_far = 'less than 0.1 arcsec'
-    raise SourceError(f'{how_far} outside the cube; skipped')
+    places = positions(cube, [target])
+    if not covers(cube, places).all():
+        raise SourceError(f'{how_far(distances(cube, [target])[0])} outside the cube; skipped')
+    y, x = places[0].tolist()
+    return y, x
 
 
-def positions(cube: OpenCube, targets: Iterable[Target]) -> dict[Ident, tuple[float, float]]:
-    """The positions (y, x), in pixels, of all targets that have a pixel position, inside the cube or not, by ID."""
-    targets = list(targets)
-    places = cube.sky.to_pixels(np.array([one.ra for one in targets]), np.array([one.dec for one in targets]))
-    found = zip(targets, *(place.tolist() for place in places), strict=True)
-    return {target.id: (y, x) for target, y, x in found if np.isfinite(y + x)}
+def distances(cube: OpenCube, targets: Sequence[Target]) -> FloatArray:
+    """The distances (n,) of targets outside the cube from the nearest spaxel, in degrees.
+
+    They are angles on the sky: far from the field, distances in pixels grow without limit. Targets without a pixel have
+    the distance from the centre of the field.
+    """
+    places = positions(cube, targets)
+    ends = np.array(cube.shape) - 0.5
+    nearest = np.clip(np.where(np.isfinite(places), places, ends / 2), -0.5, ends)
+    ra, dec = np.radians(_degrees(targets))
+    angles = angular_separation(ra, dec, *np.radians(cube.sky.to_icrs(*nearest.T)))
+    return np.asarray(np.degrees(angles), np.float64)
+
+
+def how_far(degrees: float) -> str:
+    """A distance in words."""
+    if degrees >= 1:
+        return f'{degrees:.1f} degrees'
+    return f'{3600 * degrees:.1f} arcsec' if degrees > 0.05 / 3600 else 'less than 0.1 arcsec'
+
+
+def field_text(cube: OpenCube) -> str:
+    """The field in words: its centre and its corners in degrees, from the first spaxel on around the field."""
+    shares = np.array([(0.5, 0.5), (0, 0), (0, 1), (1, 1), (1, 0)])
+    places = shares * cube.shape - 0.5
+    centre, *corners = (f'{ra:.5f} {dec:+.5f}' for ra, dec in np.transpose(cube.sky.to_icrs(*places.T)))
+    return f'centre at RA Dec {centre}, corners at {", ".join(corners)}'
+
+
+def other_reading(cube: OpenCube, targets: Sequence[Target]) -> str:
+    """What other coordinates would put targets inside, none of which lies in the field, and what to do; '' for none.
+
+    Pixels count only if at least half of the targets are inside and they spread over some spaxels: most positions in
+    degrees are valid pixels, but those of one survey are all in a few of them.
+    """
+    ra, dec = _degrees(targets)
+    pixels = np.stack([dec, ra], axis=-1) - 1
+    spread = len(targets) > 2 and (np.ptp(pixels, axis=0) > SMALLEST).all()
+    readings = {
+        'RA in hours': (covers(cube, _in_pixels(cube, 15 * ra, dec)), 'name its column RA(h)'),
+        'RA and Dec swapped': (
+            covers(cube, _in_pixels(cube, dec % 360, np.where(abs(ra) > 90, np.nan, ra))),
+            'name the columns in a first line, ID DEC RA',
+        ),
+        'pixels': (covers(cube, pixels), 'name the columns ID X_IMAGE Y_IMAGE; the first pixel is 1'),
+    }
+    numbers = {reading: int(inside.sum()) for reading, (inside, _) in readings.items()}
+    if not spread or numbers['pixels'] < len(targets) / 2:
+        numbers['pixels'] = 0
+    best = max(numbers, key=lambda reading: numbers[reading])
+    if not numbers[best]:
+        return ''
+    return f'taken as {best}, {numbers[best]} would lie inside: {readings[best][1]}'
 
 
 def placed(cube: OpenCube, catalogue: Catalogue) -> list[Target]:
@@ -308,11 +375,15 @@ def placed(cube: OpenCube, catalogue: Catalogue) -> list[Target]:
     For sizes and radii, a pixel is the side of a square with the area of a spaxel.
     """
     scale = geometry.scale(cube.pixel)
+    on_sky = {ident: (pixels['Y'], pixels['X']) for ident, pixels in catalogue.pixels.items() if 'X' in pixels}
+    if on_sky:
+        sky = np.transpose(cube.sky.to_icrs(*np.transpose([*on_sky.values()]))).tolist()
+        on_sky = dict(zip(on_sky, map(tuple, sky), strict=True))
     targets = []
     for target in catalogue.targets:
         pixels = catalogue.pixels.get(target.id, {})
-        if 'X' in pixels:
-            ra, dec = map(float, cube.sky.to_icrs(pixels['Y'], pixels['X']))
+        if target.id in on_sky:
+            ra, dec = on_sky[target.id]
             target = replace(target, ra=ra, dec=dec)
         if 'SIZE_PIX' in pixels:
             target = replace(target, size=pixels['SIZE_PIX'] * scale)

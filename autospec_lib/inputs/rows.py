@@ -217,7 +217,8 @@ def right_ascension(cell: Cell, scale: float = 1.0) -> float:
     """Degrees, from hours as hh:mm:ss.s or 00h00m00.0s, or from a number times ``scale``."""
     value = _degrees(cell, 'right ascension', 'h', scale)
     if not 0 <= value < 360:
-        raise ValueError(f'right ascension {cell} is outside 0 to 360 degrees')
+        swapped = '; is it the declination?' if -90 <= value < 0 else ''
+        raise ValueError(f'right ascension {cell} is outside 0 to 360 degrees{swapped}')
     return value
 
 
@@ -230,7 +231,7 @@ def declination(cell: Cell, scale: float = 1.0) -> float:
     """Degrees, from dd:mm:ss.s or 00d00m00.0s, or from a number times ``scale``."""
     value = _degrees(cell, 'declination', 'd', scale)
     if not -90 <= value <= 90:
-        raise ValueError(f'declination {cell} is outside -90 to 90 degrees')
+        raise ValueError(f'declination {cell} is outside -90 to 90 degrees; is it the right ascension, or a pixel?')
     return value
 
 

@@ -38,14 +38,17 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
     if sample is not None and sample.why:
         number, share = len(sample.voxels.data), sample.voxels.good.mean()
         yield f'voxels: of those in {number} channels {share:.1%} are usable: {sample.why}'
+    inside = cutouts.covers(job.cube, cutouts.positions(job.cube, job.catalogue))
+    yield f'field: {cutouts.field_text(job.cube)}; rows of the catalogue inside: {inside.sum()}'
     spaxels = []
     for target in targets:
         try:
-            centre, failure = cutouts.locate(job.cube, target), []
+            box, notes = cutouts.box_of(job.cube, target, cutouts.locate(job.cube, target))
         except SourceError as error:
-            centre, failure = (0.0, 0.0), [f'will fail: {error}']
-        box, notes = cutouts.box_of(job.cube, target, centre)
-        if sample is not None and not failure and sample.voxels.blank[cutouts.inside(job.cube, box)].all():
+            yield f'source {target.id}: will fail: {error}'
+            continue
+        failure = []
+        if sample is not None and sample.voxels.blank[cutouts.inside(job.cube, box)].all():
             failure = ['will fail: no usable voxel in its subcube']
         height, width = (s.stop - s.start for s in box)
         spaxels.append(height * width)
@@ -60,7 +63,7 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
     yield f'disk: about {needed / 1e6:.0f} MB, {free / 1e6:.0f} MB are free'
     complete = sum(job.resume and resume.is_complete(job, target) for target in targets)
     replaced = sum(job.path(target).exists() for target in targets) - complete
-    line = f'sources to extract: {len(targets) - complete}'
+    line = f'sources to extract: {len(spaxels) - complete}'
     if replaced:
         line += f', replacing {replaced} files'
     if complete:

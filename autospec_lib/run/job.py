@@ -9,6 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from autospec_lib import __version__
 from autospec_lib.config import conflicts, sextractor
 from autospec_lib.config.params import Params
@@ -31,6 +33,8 @@ IRRELEVANT = {
     *('plots', 'report', 'out_1d', 'marz', 'cores', 'warnings'),
 }
 
+MOST_NAMED = 10  # rows outside the field that a message lists
+
 
 @dataclass(frozen=True)
 class Job:
@@ -51,9 +55,9 @@ class Job:
     resume : bool
         Whether sources that are complete already are kept.
     sources : mapping of int or str to (float, float)
-        Pixel positions (y, x) of all rows of the catalogue for the joint extraction; empty if it is off.
+        Pixel positions (y, x) of all rows of the catalogue near the field for the joint extraction; empty if it is off.
     catalogue : tuple of Target
-        All rows, including those that this run does not extract.
+        The rows in the field, including those that this run does not extract, and those that it was asked for by name.
     columns : str
         One line on which columns of the catalogue were read as what.
     kept : Kept
@@ -199,12 +203,16 @@ def prepare(
     chosen = _selected(listed.targets, request.idents, params.catalog)
     # astropy logs what is settled here and said in AutoSpec's own words.
     logging.getLogger('astropy').setLevel(logging.WARNING if params.warnings else logging.ERROR)
-    output_folder.check_names(folder, params, {file_names.file_stem(ident) for ident in chosen})
-    if write_defaults:
-        sextractor.install_defaults(folder)
     settings, ignored = sextractor.load(folder)
     cube = open_all(params, folder)
-    warnings = [*listed.warnings, *ignored, *cube.notes]
+    rows = cutouts.placed(cube, listed)
+    by_name = request.idents is not None or bool(request.positions)
+    kept, outside = _in_field(cube, rows, chosen, by_name, params)
+    targets = [target for target in kept if target.id in chosen]
+    warnings = [*listed.warnings, *ignored, *cube.notes, *outside]
+    output_folder.check_names(folder, params, {file_names.file_stem(target.id) for target in targets})
+    if write_defaults:
+        sextractor.install_defaults(folder)
     obstacle = page.obstacle(folder / params.output) if params.report else ''
     if obstacle:
         params = replace(params, report=False)
@@ -212,7 +220,6 @@ def prepare(
     fingerprint = _fingerprint(folder, params, settings, cube.beside)
     if params.deblend:
         fingerprint += repr(request.positions)  # which are each other's neighbours
-    rows = cutouts.placed(cube, listed)
     job = Job(
         folder,
         params,
@@ -220,11 +227,11 @@ def prepare(
         cube,
         fingerprint=fingerprint,
         resume=request.resume,
-        sources=cutouts.positions(cube, rows) if params.deblend else {},
-        catalogue=tuple(rows),
+        sources=_neighbours(cube, rows, targets) if params.deblend else {},
+        catalogue=tuple(kept),
         columns=listed.description,
     )
-    return job, [target for target in rows if target.id in chosen], warnings
+    return job, targets, warnings
 
 
 def _selected(targets: list[Target], wanted: Collection[Ident] | None, file: str) -> set[Ident]:
@@ -247,6 +254,63 @@ def _selected(targets: list[Target], wanted: Collection[Ident] | None, file: str
     else:
         allowed = f'its IDs run from {min(numbers)} to {max(numbers)}'
     raise InputError(f'--id {" ".join(map(str, unknown))}: not in {file}; {allowed}')
+
+
+def _in_field(
+    cube: OpenCube, rows: Sequence[Target], chosen: Collection[Ident], by_name: bool, params: Params
+) -> tuple[list[Target], list[str]]:
+    """The rows that a run is about, and a line on the others: the catalogue of a survey has many outside the field.
+
+    Parameters
+    ----------
+    cube : OpenCube
+        The cube.
+    rows : sequence of Target
+        All rows of the catalogue.
+    chosen : collection of int or str
+        The IDs of the sources to extract.
+    by_name : bool
+        Whether the user has named them: then they stay, and those outside fail.
+    params : Params
+        The parameters; file names are used in messages.
+
+    Raises
+    ------
+    InputError
+        If none of the chosen sources lies in the field.
+    """
+    inside = cutouts.covers(cube, cutouts.positions(cube, rows))
+    outside = [target for target, is_inside in zip(rows, inside, strict=True) if not is_inside]
+    missing = [target for target in outside if target.id in chosen]
+    if len(missing) == len(chosen):
+        field = f'the field of {params.datacube} ({cutouts.field_text(cube)})'
+        what = cutouts.other_reading(cube, missing) or f'{_distances(cube, missing)}; correct them, or DATACUBE'
+        raise InputError(f'{params.catalog or "--radec"}: 0 of {len(missing):,} positions lie in {field}; {what}')
+    if by_name:
+        stay = {target.id for target in rows} - {target.id for target in outside} | set(chosen)
+        return [target for target in rows if target.id in stay], []
+    kept = [target for target, is_inside in zip(rows, inside, strict=True) if is_inside]
+    note = f'{params.catalog}: {len(outside):,} of {len(rows):,} rows lie outside the field'
+    if 0 < len(outside) <= MOST_NAMED:
+        note += f' ({_distances(cube, outside)})'
+    return kept, [note] if outside else []
+
+
+def _distances(cube: OpenCube, outside: Sequence[Target]) -> str:
+    """How far targets lie outside the field: each of a few, or the nearest."""
+    degrees = cutouts.distances(cube, outside)
+    nearest = np.argsort(degrees)[:MOST_NAMED].tolist()
+    if len(outside) > MOST_NAMED:
+        return f'the nearest, ID {outside[nearest[0]].id}, is {cutouts.how_far(degrees[nearest[0]])} outside'
+    return ', '.join(f'ID {outside[n].id}: {cutouts.how_far(degrees[n])}' for n in nearest)
+
+
+def _neighbours(cube: OpenCube, rows: Sequence[Target], targets: Sequence[Target]) -> dict[Ident, tuple[float, float]]:
+    """The positions (y, x), in pixels, of the rows in or near the subcube of a target, by ID."""
+    places = cutouts.positions(cube, rows)
+    reach = max(target.size for target in targets) / min(cube.pixel) + cutouts.NEAR
+    near = cutouts.covers(cube, places, reach)
+    return {target.id: (y, x) for target, (y, x), is_near in zip(rows, places.tolist(), near, strict=True) if is_near}
 
 
 def _fingerprint(folder: Path, params: Params, settings: SegmentationSettings, beside: Sequence[Path]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from builders import DEC, PIXEL, RA, SUMMARY, gaussian, sky_header, small_cube, write_cube
+from builders import DEC, PIXEL, RA, SUMMARY, gaussian, sky_header, small_cube, with_dead_corner, write_cube
 
 from autospec_lib import __version__
 from autospec_lib.cli.command import main
@@ -65,21 +65,23 @@ def test_plots_are_written(folder):
 
 
 def test_one_failing_source_leaves_the_others_untouched_and_is_named(folder, capsys):
-    catalogue(folder, [(1, 0, 0), (2, 400, 0), (3, 1, 1)])
+    with_dead_corner(folder)
+    catalogue(folder, [(1, 0, 0), (2, -13, 12), (3, 1, 1)])
     assert main([str(folder)]) == 1
     screen = capsys.readouterr()
-    assert '2: Error, 77.3 arcsec outside the cube; skipped' in screen.err
+    assert '2: Error, no usable voxel in its subcube' in screen.err
     assert '2 of 3 sources extracted; 1 failed (2)' in screen.err
-    assert '2: Error, 77.3 arcsec outside the cube; skipped' in log_of(folder)
+    assert '2: Error, no usable voxel in its subcube' in log_of(folder)
     assert sorted(path.name for path in (folder / 'output').iterdir()) == ['Source_1.fits', 'Source_3.fits', *SUMMARY]
 
 
 def test_a_failing_source_does_not_keep_the_file_and_plots_of_an_earlier_run(folder):
     parameters(folder, PLOTS=True)
+    with_dead_corner(folder)
     catalogue(folder, [(1, 0, 0), (2, 0, 0)])
     assert main([str(folder), '-q']) == 0
     (folder / 'output' / 'images' / '2' / 'mine.txt').write_text('')
-    catalogue(folder, [(1, 0, 0), (2, 400, 0)])
+    catalogue(folder, [(1, 0, 0), (2, -13, 12)])
     assert main([str(folder), '-q']) == 1
     left = sorted(path.name for path in (folder / 'output').rglob('*') if path.is_file())
     own = ['1_IMAGES.jpg', '1_MASKS.jpg', '1_SPECTRA.jpg', '1_XCOR.jpg']
@@ -316,7 +318,7 @@ def test_id_selects_and_an_unknown_one_is_a_fault(folder, capsys):
 def test_check_says_what_a_run_would_do_and_writes_nothing(folder, capsys):
     catalogue(folder, [(1, 0, 0), (2, 400, 0)])
     before = sorted(folder.iterdir())
-    assert main([str(folder), '--check']) == 0
+    assert main([str(folder), '--check', '--id', '1', '2']) == 0
     said = capsys.readouterr().out
     for part in (
         '31 x 24 x 27 voxels',
@@ -326,7 +328,8 @@ def test_check_says_what_a_run_would_do_and_writes_nothing(folder, capsys):
         'disk',
     ):
         assert part in said
-    assert 'source 2: 15 x 15 spaxels, reference MUSE_WHITE; will fail: 77.3 arcsec outside' in said
+    assert 'source 2: will fail: 77.3 arcsec outside' in said
+    assert 'sources to extract: 1\n' in said
     assert sorted(folder.iterdir()) == before
 
 

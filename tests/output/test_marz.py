@@ -10,7 +10,7 @@ import pytest
 from astropy import units
 from astropy.io import fits
 from astropy.table import Table
-from builders import DEC, NL, PIXEL, RA, STEP, WAVE0
+from builders import DEC, NL, PIXEL, RA, STEP, WAVE0, with_dead_corner
 from numpy.testing import assert_allclose, assert_array_equal
 
 from autospec_lib.cli.command import main
@@ -219,8 +219,9 @@ def test_another_file_is_named_in_one_line(tmp_path, content):
 
 @pytest.fixture
 def three(folder):
-    """The working folder with three sources, one outside the cube, and MARZ = True."""
-    rows = [f'{n} {RA - dx * PIXEL / 3600:.7f} {DEC:.7f}\n' for n, dx in ((5, 0), (9, 400), (3, 1))]
+    """The working folder with three sources, one where the cube is NaN, and MARZ = True."""
+    rows = [f'{n} {RA - dx * PIXEL / 3600:.7f} {DEC:.7f}\n' for n, dx in ((5, 0), (3, 1))]
+    rows.insert(1, f'9 {with_dead_corner(folder)}\n')
     (folder / 'catalog.txt').write_text(''.join(rows))
     with (folder / 'param.py').open('a') as file:
         file.write('MARZ = True\n')

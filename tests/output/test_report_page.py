@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from browser import CHROMIUM, DRIVER, Browser
-from builders import DEC, RA, gaussian, make_cutout, process, sky_header, small_cube, write_cube
+from builders import DEC, RA, gaussian, make_cutout, process, sky_header, with_dead_corner
 from PIL import Image
 from report_reading import EVIL, GRID
 
@@ -28,12 +28,13 @@ INK = (0x24, 0x57, 0xA6)  # of the first spectrum on white
 
 @pytest.fixture(scope='module')
 def output(tmp_path_factory):
-    """The output of a run over four sources: two that are extracted, one outside, one full of markup."""
+    """The output of a run over four sources: two that are extracted, one where the cube is NaN, one full of markup."""
     folder = tmp_path_factory.mktemp('field with <b> # and ä')
-    write_cube(folder / 'datacube.fits', *small_cube())
+    dead = with_dead_corner(folder)
     image = 1e4 * gaussian(11, 13) + np.random.default_rng(1).normal(size=(24, 27))
     fits.PrimaryHDU(image, sky_header()).writeto(folder / f'{MARKUP}.fits')
-    rows = [f'{n} {RA + d / 3600:.7f} {DEC:.7f}\n' for n, d in ((7, 0), (8, 1), (9, 900), (10, 0))]
+    rows = [f'{n} {RA + d / 3600:.7f} {DEC:.7f}\n' for n, d in ((7, 0), (8, 1), (10, 0))]
+    rows.insert(2, f'9 {dead}\n')
     (folder / 'catalog.txt').write_text(''.join(rows))
     (folder / 'param.py').write_text(f"SIZE = 3\nIMG = '{MARKUP}.fits'\n")
     assert main([str(folder), '-q']) == 1
@@ -100,7 +101,7 @@ def ink(browser):
 def test_every_source_of_the_catalogue_is_in_the_table(browser):
     assert shown(browser) == ['7', '8', '9', '10']
     assert 'failed' in browser.text('tr[data-id="9"] .c-status')
-    assert 'outside the cube' in browser.text('tr[data-id="9"] .c-notes')
+    assert 'no usable voxel' in browser.text('tr[data-id="9"] .c-notes')
     assert browser.run("return document.querySelectorAll('#rows img').length") == 3
     assert browser.run("return document.querySelector('#rows img').naturalWidth") > 10
     assert 'plotly' not in browser.run("return performance.getEntriesByType('resource').map((one) => one.name).join()")
@@ -146,14 +147,14 @@ def test_links_to_archives_are_links_only(browser):
 def test_a_source_that_failed_says_so(browser):
     browser.open(browser.address + '#9')
     browser.until(lambda: 'not extracted' in browser.text('#hint'))
-    assert 'outside the cube' in browser.text('#notes')
+    assert 'no usable voxel' in browser.text('#notes')
     assert not browser.run("return document.getElementById('plot').checkVisibility()")
 
 
 def test_the_filter_takes_words_and_comparisons(browser):
     for text, expected in {
         'failed': ['9'],
-        'outside cube': ['9'],
+        'usable voxel': ['9'],
         'id<9': ['7', '8'],
         'id>=8 status:extracted': ['8', '10'],
         'no such thing': [],

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
-from builders import DEC, PIXEL, PLAIN, RA
+from builders import DEC, PIXEL, PLAIN, RA, with_dead_corner
 
 from autospec_lib import pipeline
 from autospec_lib.cli.command import main
@@ -23,8 +23,9 @@ from autospec_lib.run.results import Outcome, Results
 
 @pytest.fixture
 def four(folder):
-    """The working folder with four sources, not in the order of their IDs; 9 lies outside the cube."""
-    rows = [f'{n} {RA - dx * PIXEL / 3600:.7f} {DEC:.7f}\n' for n, dx in ((5, 0), (9, 400), (3, 1), (4, 2))]
+    """The working folder with four sources, not in the order of their IDs; 9 lies where the cube is NaN."""
+    rows = [f'{n} {RA - dx * PIXEL / 3600:.7f} {DEC:.7f}\n' for n, dx in ((5, 0), (3, 1), (4, 2))]
+    rows.insert(1, f'9 {with_dead_corner(folder)}\n')
     (folder / 'catalog.txt').write_text(''.join(rows))
     return folder
 
@@ -53,7 +54,7 @@ def test_every_source_has_its_row_in_the_order_of_the_catalogue(four, cores):
     assert table['ID'].tolist() == [5, 9, 3, 4]
     assert table['STATUS'].tolist() == ['extracted', 'failed', 'extracted', 'extracted']
     assert table['FILE'].tolist() == ['Source_5.fits', None, 'Source_3.fits', 'Source_4.fits']
-    assert table['ERROR'][1] == '77.3 arcsec outside the cube; skipped'
+    assert table['ERROR'][1].startswith('no usable voxel in its subcube')
     with fits.open(four / 'output' / 'Source_3.fits') as hdus:
         cards, total = hdus[0].header, hdus['SPE_MUSE_TOT_SKYSUB_DATA'].data
     row = table[2]

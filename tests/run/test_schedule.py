@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from builders import DEC, PIXEL, RA
+from builders import DEC, PIXEL, RA, with_dead_corner
 
 from autospec_lib.cli import options
 from autospec_lib.cli.command import main
@@ -31,8 +31,9 @@ pytestmark = pytest.mark.filterwarnings('ignore::DeprecationWarning')
 
 @pytest.fixture
 def many(folder):
-    """The working folder with eight sources, one of them outside."""
-    rows = [f'{n} {RA - (n if n < 7 else 400) * PIXEL / 3600:.7f} {DEC:.7f}\n' for n in range(8)]
+    """The working folder with eight sources, one of them where the cube is NaN."""
+    rows = [f'{n} {RA - n * PIXEL / 3600:.7f} {DEC:.7f}\n' for n in range(7)]
+    rows.append(f'7 {with_dead_corner(folder)}\n')
     (folder / 'catalog.txt').write_text(''.join(rows))
     return folder
 
