@@ -173,7 +173,10 @@ byId('next').onclick = () => move(1);
 byId('close').onclick = () => { location.hash = ''; };
 byId('keys').onclick = () => byId('help').showModal();
 byId('verdict').onchange = (event) => Source.verdict(event.target.value);
-byId('verdict').onclick = ({ target, detail }) => { if (detail && target.matches('input')) leave(target); };  // the mouse
+byId('verdict').onclick = ({ target, detail }) => {
+  const byMouse = detail > 0;
+  if (byMouse && target.matches('input')) leave(target);
+};
 byId('comment').oninput = (event) => Source.change({ comment: event.target.value }, { typing: true });
 byId('z').oninput = ({ target }) => Source.preview(target.value);
 byId('z').onblur = () => Source.leaveRedshift();

@@ -187,7 +187,7 @@ const Source = {
     Table.redraw(this.id);
   },
 
-  /** Keep a verdict. Where a source is good and has no redshift of the user's, the one that is shown is kept with it. */
+  /** Keep a verdict. If a source is good and has no redshift of the user's, the one that is shown is kept with it. */
   verdict(verdict) {
     const { z, origin } = Verdicts.of(this.id);
     const known = knownRedshift(Table.byId.get(this.id));
@@ -196,7 +196,8 @@ const Source = {
     const undone = verdict !== 'good' && ![null, USER].includes(origin) ? { z: null, origin: null } : {};
     this.change({ verdict, ...accepted, ...undone });
     this.drawLines();
-    announce(`source ${this.id}: ${verdict || 'no verdict'}${accepts ? `, redshift ${known.z} (${known.origin})` : ''}`);
+    const redshift = accepts ? `, redshift ${known.z} (${known.origin})` : '';
+    announce(`source ${this.id}: ${verdict || 'no verdict'}${redshift}`);
   },
 
   /** Keep a new redshift of the user's, null for none. */
