@@ -46,7 +46,6 @@ _LATEX = re.compile(r'\\(?:mathrm|rm|text)\b|[${}()\[\]^~\\]')
 _LATEX_UNITS = {r'\circ': 'deg', r'\degr': 'deg', r'\prime\prime': '"', r'\prime': "'"}
 _VOTABLE = re.compile(rb'<(?:\w+:)?VOTABLE\b')
 _ECSV = re.compile(rb'(?:#[^\n]*\n)*?(?=# %ECSV )')
-_SYSTEM_WORD = re.compile(r'\b(?:icrs|fk[45]|[bj](?:18|19|20)\d\d(?:\.\d+)?)\b')
 
 
 def recognise(content: bytes) -> str:
@@ -141,7 +140,9 @@ def _tables(content: bytes, form: str) -> Iterator[Table]:
         with fits.open(io.BytesIO(content)) as hdus:
             for number, hdu in enumerate(hdus):
                 if isinstance(hdu, fits.BinTableHDU | fits.TableHDU):
-                    yield Table.read(hdus, hdu=number)
+                    table = Table.read(hdus, hdu=number)
+                    table.meta = {**hdus[0].header, **table.meta}
+                    yield table
     elif form == 'votable':
         from astropy.io.votable import parse
 
@@ -165,18 +166,19 @@ def _tables(content: bytes, form: str) -> Iterator[Table]:
 def _system(votable: Any, table: Any) -> dict[str, str]:
     """The coordinate system of a VOTable's positions, as cards of a FITS header.
 
-    It is the one that the column of RA refers to, else the only one if that has RA and DEC.
+    It is the one that the column of RA refers to, itself or by a group, else the only one if that has RA and DEC.
+    Without one, parameters and information count that are called as such cards.
     """
+    cards = {one.name: str(one.value) for part in (*votable.resources, table) for one in (*part.params, *part.infos)}
     systems = {one.ID: (one.system or '', one.equinox or '') for one in votable.iter_coosys()}
     place = columns.position(one.name for one in table.fields).get('RA')
-    named = [one.ref for one in table.fields if one.name.lower() == place and one.ref in systems]
+    fields = [one for one in table.fields if one.name.lower() == place]
+    idents = {one.ID for one in fields}
+    groups = [group for group in table.iter_groups() if any(one.ref in idents for one in group.entries)]
+    named = [one.ref for one in (*fields, *groups) if one.ref in systems]
     if not named and len(systems) == 1:
-        named = [name for name, words in systems.items() if not columns.equatorial(_words(*words))[1]]
-    return dict(zip(('RADESYS', 'EQUINOX'), systems[named[0]], strict=True)) if named else {}
-
-
-def _words(*texts: str) -> list[str]:
-    return [text.lower().removeprefix('eq_') for text in texts if text]
+        named = [name for name, words in systems.items() if not columns.equatorial(' '.join(words))[1]]
+    return cards | dict(zip(('RADESYS', 'EQUINOX'), systems[named[0]], strict=True)) if named else cards
 
 
 def _measured(table: Table) -> Table:
@@ -201,15 +203,15 @@ def _stated(table: Table) -> dict[str, str]:
     return {role: words[key] for role, key in _STATED.items() if words.get(key)}
 
 
-def _declared(table: Table) -> list[str]:
+def _declared(table: Table) -> str:
     """Words for the coordinate system of RA and DEC: in the description of RA, if they are clear, else of the table."""
     place = columns.position(table.colnames).get('RA')
     descriptions = [str(getattr(table[name], 'description', '')) for name in table.colnames if name.lower() == place]
-    words = _SYSTEM_WORD.findall(' '.join(descriptions).lower())
-    if len(set[str]().union(*(columns.equatorial([word])[0] for word in words))) == 1:
-        return words
     cards = _cards(table)
-    return _words(*(cards.get(card, '') for card in ('radesys', 'radecsys', 'equinox')))
+    stated = [cards[card] for card in ('radesys', 'radecsys') if cards.get(card)]
+    stated += [f'{card} {cards[card]}' for card in ('equinox', 'epoch') if cards.get(card)]
+    further = ' '.join(value for card, value in cards.items() if re.search('frame|coo|comment', card))
+    return columns.mentioned(' '.join(descriptions)) or ' '.join(stated) or columns.mentioned(further)
 
 
 def _cards(table: Table) -> dict[str, str]:
@@ -231,7 +233,7 @@ def _flat(table: Table) -> Table:
         shape = getattr(column, 'shape', (len(table),))
         if hasattr(column, 'icrs'):
             sky = column.icrs
-            flat |= {f'{name}.ra': sky.ra.deg, f'{name}.dec': sky.dec.deg}
+            flat |= {f'{name}.ra': Column(sky.ra.deg, description='ICRS'), f'{name}.dec': sky.dec.deg}
         elif len(shape) == 1:
             flat[name] = column
         elif isinstance(column, Column) and (shape[1:] == (1,) or (len(table) == 1 and len(shape) == 2)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import TypeAlias
@@ -63,13 +63,18 @@ def read(name: str, text: str, catalogue_mode: bool) -> Rows:
     numbered = _numbered(comments)
     header, tabs, body = ([], False, lines) if numbered or not lines else _header(name, lines, above == 2)
     if header:
-        chosen = _named(f'{name}, line {lines[0][0]}', header, catalogue_mode)
+        chosen = _named(f'{name}, line {lines[0][0]}', header, catalogue_mode, _declared(comments))
     if not body:
         raise InputError(f'{name}: no sources; expected one per line: ID RA DEC')
     separator = '\t' if tabs else _separator(body[0][1])
     if not header:
         chosen = _commented(name, comments, numbered, len(_split(body[0][1], separator)), catalogue_mode)
     return Rows(_FORMS[separator], 'line', chosen, _cells(body, separator, chosen))
+
+
+def _declared(comments: Iterable[str]) -> str:
+    """Words for the coordinate system in the comments, unless positions were converted from it."""
+    return columns.mentioned('\n'.join(one for one in comments if not re.search('(?i)conver|transform|precess', one)))
 
 
 def _lines(text: str) -> tuple[list[str], list[Line], int]:
@@ -227,22 +232,22 @@ def _header(name: str, lines: Sequence[Line], ruled: bool) -> tuple[Header, bool
     return header, tabs, lines[2:]
 
 
-def _named(place: str, header: Header, catalogue_mode: bool) -> Columns:
+def _named(place: str, header: Header, catalogue_mode: bool, declared: str) -> Columns:
     """The columns as named in a header, by position if it has no known name of a position."""
     known = [title.upper() for title, _ in header]
     if columns.has_position(header):
-        chosen = columns.choose(place, header, catalogue_mode)
+        chosen = columns.choose(place, header, catalogue_mode, declared=declared)
         # AutoSpec's own header: further cells are ignored, as without a header.
         last = max(number for role, number in chosen.index.items() if role not in ('APER', 'APER_PIX', 'Z', 'BRIGHT'))
         own = {*known[:3]} == {*columns.REQUIRED} and {*known[: last + 1]} <= {*columns.BY_POSITION}
         return replace(chosen, exact=not own)
-    chosen = columns.by_position(catalogue_mode)
+    chosen = columns.by_position(place, catalogue_mode, declared)
     if any(known.index(role) != number for role, number in chosen.index.items() if role in known):
         raise InputError(f'{place}: a header with some of ID, RA and DEC; expected all three, or none')
-    if any(re.split(r'_|\d', title.lower())[0] in columns.NO_POSITIONS for title in known[1:3]):
+    if columns.is_no_position(header) or columns.is_other_position(header):
         return columns.choose(place, header, catalogue_mode)  # says what is missing
     what = f'{place}: a header without ID, RA and DEC; columns are taken by position'
-    return replace(chosen, program=columns.program(header), warnings=(what,))
+    return replace(chosen, program=columns.program(header), warnings=(what, *chosen.warnings))
 
 
 def _numbered(comments: Sequence[str]) -> dict[int, tuple[str, str, str]]:
@@ -263,21 +268,23 @@ def _commented(
     name: str, comments: Sequence[str], numbered: Mapping[int, tuple[str, str, str]], count: int, catalogue_mode: bool
 ) -> Columns:
     """The columns of rows with ``count`` cells as named in the comments above them, else by position."""
+    declared = _declared(comments)
     if numbered and max(numbered) <= count:
         names = [numbered.get(number, ('', '', '')) for number in range(1, count + 1)]
-        chosen = columns.choose(name, [(title, unit) for _, title, unit in names], catalogue_mode)
+        titles = [(title, unit) for _, title, unit in names]
+        chosen = columns.choose(name, titles, catalogue_mode, declared=declared)
         capitals = ''.join(title for _, title, _ in names).isupper()
         program = {'': 'SExtractor', ':': 'LSDCat'}.get(names[0][0], '') if capitals else ''
         return replace(chosen, program=program or chosen.program)
-    by_position = columns.by_position(catalogue_mode)
+    by_position = columns.by_position(name, catalogue_mode, declared)
     header = _commented_header(comments, count)
     if not header:
         return by_position
-    if not columns.has_position(header):
+    if not columns.has_position(header) and not columns.is_other_position(header):
         x, y = (title for title, _ in header[1:3])
         what = f'{name}: a comment calls columns 2 and 3 {x} and {y}; they are taken as degrees, by position'
-        return replace(by_position, warnings=(what,))
-    chosen = columns.choose(name, header, catalogue_mode)
+        return replace(by_position, warnings=(what, *by_position.warnings))
+    chosen = columns.choose(name, header, catalogue_mode, declared=declared)
     if (chosen.index.get('RA'), chosen.index.get('DEC')) != (1, 2):
         return chosen
     # The first column is the ID whatever its name; the columns after the position are found by their names.
@@ -294,18 +301,17 @@ def _commented(
 def _commented_header(comments: Sequence[str], count: int) -> Header:
     """The last comment with a name for each column, positions among them; the next one may have their units.
 
-    If there is none, a comment that calls the position pixels, else an empty header.
+    If there is none, a comment that gives the position another name or unit, else an empty header.
     """
     header: Header = []
     for comment, following in pairwise((*comments, '')):
         titles = _titles(comment, _separator(comment))
         if len(titles) != count or count < 3:
             continue
-        unclear = f'{titles[1][0]} {titles[2][0]}'.lower() in columns.UNCLEAR_PIXELS
         if columns.has_position(titles):
             units = _split(following.lstrip('#% '), _separator(following))
             header = (len(units) == count and columns.with_units(titles, units)) or titles
-        elif unclear and not columns.has_position(header):
+        elif not columns.has_position(header) and (columns.is_no_position(titles) or columns.is_other_position(titles)):
             header = titles
     return header
 

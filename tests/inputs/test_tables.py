@@ -202,6 +202,19 @@ class TestCoordinateSystemsOfVotables:
         loaded = load(tmp_path / 'sources.vot', votable(systems, reference))
         assert (sources(loaded), loaded.warnings) == ([(7, 150.1, 2.2)], ())
 
+    def test_of_a_group_of_columns(self, tmp_path):
+        """VizieR refers to the system in a GROUP."""
+        group = '<GROUP ref="old"><FIELDref ref="a"/></GROUP>'
+        text = votable(self.FK4 + self.FK5, '').replace('<FIELD name="RA"', f'{group}<FIELD ID="a" name="RA"')
+        assert 'FK4' in load(tmp_path / 'sources.vot', text).warnings[0]
+
+    @pytest.mark.parametrize('kind', ['PARAM', 'INFO'])
+    def test_of_a_parameter(self, tmp_path, kind):
+        value = f'<{kind} name="RADESYS" value="FK4" datatype="char" arraysize="*"/>'
+        if kind == 'INFO':
+            value = '<INFO name="RADESYS" value="FK4"/>'
+        assert 'FK4' in load(tmp_path / 'sources.vot', votable(value, '')).warnings[0]
+
     def test_right_ascension_in_galactic_coordinates_is_a_fault(self, tmp_path):
         assert 'galactic' in faults(tmp_path / 'sources.vot', votable(self.GALACTIC, ' ref="other"'))[0]
 
