@@ -165,7 +165,7 @@ def _segmentation_maps(
 def _centred(segmap: IntArray, cutout: Cutout, masks: SourceMasks) -> Segmap:
     if masks.used == source_masks.CIRCLE:  # the source is not detected
         return Segmap(segmap)
-    label, _ = nearest_label(segmap, cutout.centre)
+    label, _ = nearest_label(segmap, cutout.centre, cutout.pixel)
     return Segmap(segmap, central=label)
 
 
