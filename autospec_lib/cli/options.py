@@ -29,7 +29,7 @@ one position, without a catalogue or param.py:
 
 exit codes: 0 every source done; 1 at least one source failed, or the run had to stop (named in the summary);
 2 a fault in parameters, catalogue, cube, images or command line, nothing was started; 3 a bug (traceback in the
-log); 130 interrupted (Ctrl-C, SIGTERM), finished sources are kept.
+log); 130 interrupted (Ctrl-C, SIGTERM, SIGHUP), finished sources are kept.
 param.py has one line about every parameter, docs/parameters.md explains each."""
 
 
