@@ -197,7 +197,8 @@ def _read_redshifts(folder: Path, options: argparse.Namespace, _interruption: In
     number, unknown = marz.read_redshifts(job, Path(options.marz_results))
     _warn([*warnings, *unknown], options)
     if not options.quiet:
-        say(f'redshifts of {number} sources are in {job.output / "summary.ecsv"}')
+        what = 'the redshift of 1 source is' if number == 1 else f'redshifts of {number} sources are'
+        say(f'{what} in {job.output / "summary.ecsv"}')
     return 0
 
 
