@@ -197,7 +197,8 @@ def _read_redshifts(folder: Path, options: argparse.Namespace, _interruption: In
     number, unknown = marz.read_redshifts(job, Path(options.marz_results))
     _warn([*warnings, *unknown], options)
     if not options.quiet:
-        say(f'redshifts of {number} sources are in {job.output / "summary.ecsv"}')
+        what = 'the redshift of 1 source is' if number == 1 else f'redshifts of {number} sources are'
+        say(f'{what} in {job.output / "summary.ecsv"}')
     return 0
 
 
@@ -265,7 +266,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
     _warn(warnings, options)
     from autospec_lib.run import cube_copy, marz
     from autospec_lib.run.log import Log
-    from autospec_lib.run.output_folder import locked
+    from autospec_lib.run.output_folder import locked, log_folder
     from autospec_lib.run.report import Page
     from autospec_lib.run.results import Results, write_summary
 
@@ -274,7 +275,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
     with ExitStack() as stack:
         try:
             unlocked = stack.enter_context(locked(job.output))
-            log = stack.enter_context(closing(Log(job.folder)))
+            log = stack.enter_context(closing(Log(log_folder(job.folder, job.output))))
         except OSError as error:
             mend = way_out(error, f'logs/ and {job.params.output}/ must be writable')
             raise InputError(f'{error.filename or job.output}: {error.strerror}; {mend}') from error

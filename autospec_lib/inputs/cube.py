@@ -43,7 +43,7 @@ MOST_REPEATED, MOST_FILL_VALUES = 0.03, 2
 SAMPLE_BYTES = 2**25  # of channels from which the field is judged before a run
 SAMPLE_SIZE, FEWEST_REPEATS = 4000, 3  # voxels in which repeated values are looked for
 FEWEST_CHANNELS = 5  # with fewer channels, a spaxel may be constant by chance
-SMALLEST = 3  # spaxels along a side; in a smaller subcube there is hardly any sky
+SMALLEST, FEWEST_SPAXELS = 3, 36  # along a side, and in all; in a smaller subcube there is hardly any sky
 
 
 @dataclass(frozen=True)
@@ -351,7 +351,7 @@ def other_reading(cube: OpenCube, targets: Sequence[Target]) -> str:
     """
     ra, dec = _degrees(targets)
     pixels = np.stack([dec, ra], axis=-1) - 1
-    spread = len(targets) > 2 and (np.ptp(pixels, axis=0) > SMALLEST).all()
+    spread = len(targets) > 2 and (np.ptp(pixels, axis=0) > NEAR).all()
     readings = {
         'RA in hours': (covers(cube, _in_pixels(cube, 15 * ra, dec)), 'name its column RA(h)'),
         'RA and Dec swapped': (
@@ -493,7 +493,7 @@ def box_of(cube: OpenCube, target: Target, centre: tuple[float, float]) -> tuple
     if height >= 2 * ny and width >= 2 * nx:
         # It holds the whole cube wherever the source lies; padding beyond would only cost memory.
         return (slice(0, ny), slice(0, nx)), (f'SIZE = {target.size:g} is larger than the cube: all of it is used',)
-    if min(height, width) < SMALLEST:
+    if min(height, width) < SMALLEST or height * width < FEWEST_SPAXELS:
         return box, (f'SIZE = {target.size:g} gives a subcube of only {height} x {width} spaxels',)
     return box, ()
 

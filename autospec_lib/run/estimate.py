@@ -11,7 +11,7 @@ from autospec_lib.core.keys import Names
 from autospec_lib.core.types import Target
 from autospec_lib.inputs import cube as cutouts
 from autospec_lib.output.source_file import BLOCK
-from autospec_lib.run import cube_copy, resume
+from autospec_lib.run import cube_copy, output_folder, resume
 from autospec_lib.run.job import Job
 
 BASE_MEMORY = 250e6  # Python with numpy, astropy, scipy and matplotlib
@@ -58,8 +58,8 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
     if slow is not None:
         yield f'{job.params.datacube}: {slow.line}'
     yield f'memory: about {memory(job, max(spaxels), processes) / 1e6:.0f} MB'
-    folder = next(path for path in (job.output, *job.output.parents) if path.exists())
-    needed, free = sum(file_size(job, number) for number in spaxels), shutil.disk_usage(folder).free
+    needed = sum(file_size(job, number) for number in spaxels)
+    free = shutil.disk_usage(output_folder.existing(job.output)).free
     yield f'disk: about {needed / 1e6:.0f} MB, {free / 1e6:.0f} MB are free'
     complete = sum(job.resume and resume.is_complete(job, target) for target in targets)
     replaced = sum(job.path(target).exists() for target in targets) - complete

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from collections.abc import Collection, Mapping, Sequence
@@ -50,8 +49,8 @@ class Job:
         How to segment images.
     cube : OpenCube
         The cube, with the images and maps on its grid.
-    fingerprint : str
-        The part of a source's fingerprint that all share, see `resume`.
+    fingerprint, states : str
+        The parts of a source's fingerprint that all share, see `resume`.
     resume : bool
         Whether sources that are complete already are kept.
     sources : mapping of int or str to (float, float)
@@ -69,6 +68,7 @@ class Job:
     segmentation: SegmentationSettings
     cube: OpenCube
     fingerprint: str = ''
+    states: str = ''
     resume: bool = False
     sources: Mapping[Ident, tuple[float, float]] = field(default_factory=dict)
     catalogue: tuple[Target, ...] = ()
@@ -211,21 +211,24 @@ def prepare(
     targets = [target for target in kept if target.id in chosen]
     warnings = [*listed.warnings, *ignored, *cube.notes, *outside]
     output_folder.check_names(folder, params, {file_names.file_stem(target.id) for target in targets})
-    if write_defaults:
+    if output_folder.log_folder(folder, folder / params.output) != folder:
+        warnings.append(f'{folder}: cannot be written; the log goes to {params.output}/logs')
+    if write_defaults and os.access(folder, os.W_OK):
         sextractor.install_defaults(folder)
     obstacle = page.obstacle(folder / params.output) if params.report else ''
     if obstacle:
         params = replace(params, report=False)
         warnings.append(obstacle)
-    fingerprint = _fingerprint(folder, params, settings, cube.beside)
+    states = _states(folder, params, cube.beside)
     if params.deblend:
-        fingerprint += repr(request.positions)  # which are each other's neighbours
+        states += repr(request.positions)  # which are each other's neighbours
     job = Job(
         folder,
         params,
         settings,
         cube,
-        fingerprint=fingerprint,
+        fingerprint=_fingerprint(params, settings),
+        states=states,
         resume=request.resume,
         sources=_neighbours(cube, rows, targets) if params.deblend else {},
         catalogue=tuple(kept),
@@ -313,22 +316,24 @@ def _neighbours(cube: OpenCube, rows: Sequence[Target], targets: Sequence[Target
     return {target.id: (y, x) for target, (y, x), is_near in zip(rows, places.tolist(), near, strict=True) if is_near}
 
 
-def _fingerprint(folder: Path, params: Params, settings: SegmentationSettings, beside: Sequence[Path]) -> str:
-    """What all sources share of `resume.fingerprint`: version, parameters, settings, size and date of the inputs.
+def _fingerprint(params: Params, settings: SegmentationSettings) -> str:
+    """What all sources share of the first half of `resume.fingerprint`: version, parameters, settings."""
+    relevant = {name: value for name, value in vars(params).items() if name not in IRRELEVANT}
+    kernel = None if settings.kernel is None else settings.kernel.tolist()
+    return repr((__version__, relevant, vars(settings) | {'kernel': kernel}))
+
+
+def _states(folder: Path, params: Params, beside: Sequence[Path]) -> str:
+    """What all sources share of the second half: size and dates of the inputs.
 
     ``beside`` are files with noise and mask that belong to the cube.
     """
-    relevant = {name: value for name, value in vars(params).items() if name not in IRRELEVANT}
-    kernel = None if settings.kernel is None else settings.kernel.tolist()
     names = [params.datacube, *params.img, *params.seg]
     if params.deblend:  # results depend on a source's neighbours: other rows of the catalogue
         names.append(params.catalog)
-    states = []
-    for path in (*(folder / name for name in names if name), *beside):
-        status = path.stat()
-        states.append((path.name, status.st_size, status.st_mtime_ns))
-    everything = __version__, relevant, vars(settings) | {'kernel': kernel}, states
-    return hashlib.sha256(repr(everything).encode()).hexdigest()
+    statuses = [path.stat() for path in (*(folder / name for name in names if name), *beside)]
+    # A program may set the date of a file's content, but not that of the change of its inode.
+    return repr([(status.st_size, status.st_mtime_ns, status.st_ctime_ns) for status in statuses])
 
 
 def open_all(params: Params, folder: Path) -> OpenCube:

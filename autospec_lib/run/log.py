@@ -62,7 +62,7 @@ class Log:
         settings = sextractor.describe(vars(job.segmentation))
         for line in (*params.describe(job.params).splitlines(), 'default.sex:', *settings.splitlines()):
             self.comment(f'  {line}')
-        for path in job.inputs:
+        for path in filter(Path.exists, job.inputs):  # without default.sex, the defaults are used
             status = path.stat()
             changed = time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(status.st_mtime))
             self.comment(f'input {path.name}: {status.st_size} bytes, changed {changed}')

@@ -85,6 +85,16 @@ def _open_lock(folder: Path) -> tuple[int, OSError | None]:
         os.close(file)
 
 
+def existing(path: Path) -> Path:
+    """A path, or the nearest of its parents that exists."""
+    return next(place for place in (path, *path.parents) if os.path.exists(place))
+
+
+def log_folder(folder: Path, output: Path) -> Path:
+    """The folder with the logs: the working folder, or the output folder if the former cannot be written."""
+    return folder if os.access(existing(folder / 'logs'), os.W_OK) else output
+
+
 def check_names(folder: Path, params: Params, stems: Collection[str]) -> None:
     """Refuse a run that would overwrite one of its inputs, or whose log cannot be written.
 

@@ -83,8 +83,11 @@ def extract(job: Job, target: Target) -> Outcome:
         cutout = cutouts.cut(job.cube, target, job.sources)
         products = pipeline.process(cutout, job.params, job.segmentation)
         fingerprint = resume.fingerprint(job, target)
-        card = {resume.FINGERPRINT_CARD: (fingerprint, 'of parameters, inputs and version')}
-        products = replace(products, facts=products.facts | card)
+        cards = {
+            resume.FINGERPRINT_CARD: (fingerprint, 'of parameters, inputs and version'),
+            resume.CONTENT_CARD: (resume.content(cutout), 'of what was read of the inputs'),
+        }
+        products = replace(products, facts=products.facts | cards)
         # Removed first, so that a run that is killed does not leave old pictures beside the new file.
         _remove_beside(job, target)
         selected = products.select(job.written, job.params.out_spec)

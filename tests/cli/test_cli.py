@@ -284,6 +284,14 @@ def test_a_folder_behind_id_is_told_where_it_belongs(folder, capsys):
     assert 'is a working folder; a folder comes before --id' in capsys.readouterr().err
 
 
+def test_id_without_a_folder_where_there_is_none_gets_the_hint(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match='2'):
+        main(['--id', '120', '141', 'my_field'])
+    said = capsys.readouterr().err
+    assert f'no param.py in {tmp_path}; a folder comes before --id' in said
+
+
 def test_images_and_maps_take_part(folder):
     picture = 1e4 * gaussian(11, 13) + np.random.default_rng(1).normal(size=(24, 27))
     fits.PrimaryHDU(picture, sky_header()).writeto(folder / 'hst.fits')

@@ -80,7 +80,7 @@ def test_check_says_what_a_position_would_give(bare, capsys):
 @pytest.mark.parametrize(
     ('arguments', 'fault'),
     [
-        (['--radec', '10:00:00', 'cube.fits'], "--radec '10:00:00': 1 values; expected degrees"),
+        (['--radec', '10:00:00 +02 0', 'cube.fits'], "--radec '10:00:00 +02 0': 3 values; expected degrees"),
         (['--radec', 'a b', 'cube.fits'], "--radec 'a b': right ascension 'a' is not a number"),
         (['--radec', '400 2', 'cube.fits'], 'right ascension 400 is outside 0 to 360 degrees'),
         (['--radec', HERE, '--radec', '150 2', 'cube.fits'], f"--radec '150 2': is {NAME}, which is given already"),
@@ -104,6 +104,16 @@ def test_a_pipe_in_place_of_the_cube_is_called_a_pipe(bare, capsys):
     said = capsys.readouterr().err
     assert 'pipe.fits: is a pipe' in said
     assert 'not found' not in said
+
+
+@pytest.mark.parametrize('words', [['150.0', '2.0', 'cube.fits'], ['cube.fits', '10:00:00.00', '-02:00:00.0']])
+def test_a_position_without_quotes_gets_the_hint(bare, capsys, words):
+    words.insert(words.index(next(word for word in words if word[0].isdigit())), '--radec')
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert end.value.code == 2
+    assert "quote both: --radec '130.578 1.643'" in capsys.readouterr().err.splitlines()[-1]
+    assert not (bare / 'output').exists()
 
 
 @pytest.mark.parametrize('place', [(0.0, 0.0), (359.99999999, -89.999999), (130.5783333333333, 1.6425), (83.8, -5.4)])

@@ -295,7 +295,7 @@ def test_redshifts_come_into_the_summary_and_stay(three, tmp_path, capsys):
     capsys.readouterr()
     assert main([str(three), '--marz-results', str(tmp_path / 'x.mz')]) == 0
     said = capsys.readouterr()
-    assert 'redshifts of 1 sources are in ' in said.out
+    assert 'redshift of 1 source is in ' in said.out
     assert 'not in catalog.txt: 77' in said.err
     table = Table.read(three / 'output' / 'summary.ecsv')
     assert table['STATUS'].tolist() == ['extracted', 'failed', 'extracted']

@@ -33,6 +33,7 @@ SOURCE_FUNCTION = 'autospecSource'  # of the page
 HEAD = 16384  # bytes at the beginning of a file of data that hold the preview
 SUMMARY_CARDS = (
     'FPRINT',
+    'INPUTSUM',
     'REFSPEC',
     'OBJMASK',
     'OBJNPIX',
