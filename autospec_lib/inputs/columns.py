@@ -26,6 +26,12 @@ IDENTS = (
     *('id', 'number', 'source_id', 'object_id', 'objid', 'obj_id', 'unique_id', 'uid', 'uuid', 'targetid', 'specobjid'),
     *('label', 'recno', 'iau_name', 'main_id', 'name', 'objname', 'target', 'target_name', 'designation', 'object'),
     *('source', 'source_name', 'plateifu', 'id_obj', 'id_line', 'id_raw'),
+    # Of surveys: GAMA, DES, LSST, SDSS, MaNGA, 3D-HST, COSMOS, HETDEX, MUSE, ...
+    *('cataid', 'catid', 'cat_id', 'coadd_object_id', 'objectid', 'sourceid', 'thing_id', 'thingid', 'mangaid'),
+    *('phot_id', 'id_3dhst', 'id_candels', 'id_uvista', 'id_cosmos', 'id_cosmos2020', 'id_hst', 'id_muse'),
+    *('muse_id', 'hst_id'),
+    *('galaxy_id', 'galaxyid', 'gal_id', 'galid', 'star_id', 'detectid', 'det_id', 'detid', 'ident', 'identifier'),
+    *('seq', 'num', 'no', 'nr', 'idx', 'index'),
 )
 # In a catalogue of lines: columns with the ID of the object that a line belongs to, or, if there is none, of the line.
 IDENTS_OF_LINES = ('id_obj', *IDENTS, 'i')

@@ -25,6 +25,12 @@ def test_every_name_of_a_position(tmp_path, pair):
     assert sources(load(tmp_path / 'sources.csv', text)) == [(3, pytest.approx(1.5 * scale), pytest.approx(scale / 4))]
 
 
+@pytest.mark.parametrize('name', columns.IDENTS)
+def test_every_name_of_an_id(tmp_path, name):
+    text = f'mag,{name.upper()},RA,DEC\n21.5,3,1.5,0.25\n20.5,9,1.25,0.5\n'
+    assert sources(load(tmp_path / 'sources.csv', text)) == [(3, 1.5, 0.25), (9, 1.25, 0.5)]
+
+
 @pytest.mark.parametrize(
     ('header', 'facts'),
     [
