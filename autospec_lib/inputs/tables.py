@@ -24,8 +24,6 @@ _FIRST_BYTES = {
     b'SIMPLE  =': 'fits',
     b'\x89HDF': 'hdf5',
     b'PAR1': 'parquet',
-    b'\\begin': 'ascii.latex',
-    b'\\documentclass': 'ascii.latex',
 }
 _FORM_NAMES = {
     'fits': 'FITS table',
@@ -35,22 +33,21 @@ _FORM_NAMES = {
     'ascii.ecsv': 'ECSV',
     'ascii.ipac': 'IPAC table',
     'ascii.cds': 'CDS table',
-    'ascii.latex': 'LaTeX table',
     'ascii.html': 'HTML table',
 }
 _IPAC_TYPES = (b'int', b'long', b'float', b'double', b'real', b'char', b'date', b'i', b'l', b'f', b'd', b'r', b'c')
 _STATED = {'ID': 'idname', 'RA': 'raname', 'DEC': 'decname'}
 _HOURS, _DEGREES = ('rah', 'ram', 'ras'), ('de-', 'ded', 'dem', 'des')
-# What stands around a unit in LaTeX.
-_LATEX = re.compile(r'\\(?:mathrm|rm|text)\b|[${}()\[\]^~\\]')
-_LATEX_UNITS = {r'\circ': 'deg', r'\degr': 'deg', r'\prime\prime': '"', r'\prime': "'"}
+_LATEX = re.compile(rb'(?:%[^\n]*\n|\s)*\\(?:begin|document|usepackage|table|caption|centering|scriptsize|small)')
 _VOTABLE = re.compile(rb'<(?:\w+:)?VOTABLE\b')
 _ECSV = re.compile(rb'(?:#[^\n]*\n)*?(?=# %ECSV )')
 
 
 def recognise(content: bytes) -> str:
-    """astropy's name for the format of a file, or '' if it is other text or unknown."""
+    """astropy's name for the format of a file, 'latex', or '' if it is other text or unknown."""
     head = _text(content[:4096])
+    if _LATEX.match(head):
+        return 'latex'
     for start, form in _FIRST_BYTES.items():
         if head.startswith(start):
             return form
@@ -160,7 +157,7 @@ def _tables(content: bytes, form: str) -> Iterator[Table]:
         table = Table.read(text.splitlines(), format=form, guess=False)
         if form == 'ascii.ipac':
             table.meta |= {card: one['value'] for card, one in table.meta.pop('keywords', {}).items()}
-        yield _measured(table) if form == 'ascii.latex' else table
+        yield table
 
 
 def _system(votable: Any, table: Any) -> dict[str, str]:
@@ -179,22 +176,6 @@ def _system(votable: Any, table: Any) -> dict[str, str]:
     if not named and len(systems) == 1:
         named = [name for name, words in systems.items() if not columns.equatorial(' '.join(words))[1]]
     return cards | dict(zip(('RADESYS', 'EQUINOX'), systems[named[0]], strict=True)) if named else cards
-
-
-def _measured(table: Table) -> Table:
-    """A LaTeX table; if its first row has units, they become those of the columns."""
-    if not len(table):
-        return table
-    cells = [str(cell) for cell in table[0].values()]
-    for mark, unit in _LATEX_UNITS.items():
-        cells = [cell.replace(mark, unit) for cell in cells]
-    header = columns.with_units(_header(table), [_LATEX.sub('', cell).strip() for cell in cells])
-    if header is None:
-        return table
-    table = table[1:]
-    for name, unit in header:
-        table[name].unit = unit
-    return table
 
 
 def _stated(table: Table) -> dict[str, str]:

@@ -231,10 +231,27 @@ class TestCommentsThatNameTheColumns:
         loaded = load(tmp_path / 'sources.txt', f'{comments}\n7 1 1 150.25 2.5\n')
         assert sources(loaded) == [(7, 150.25, 2.5)]
 
-    @pytest.mark.parametrize('units', ['# - h deg', '# (none) (h) (deg)', '# -- [h] --'])
-    def test_units_below_the_names(self, tmp_path, units):
-        loaded = load(tmp_path / 'sources.txt', f'# id ra dec\n{units}\n7 10.5 2.5\n')
-        assert sources(loaded) == [(7, 157.5, 2.5)]
+    @pytest.mark.parametrize(
+        'units', ['# - h deg', '# (none) (h) (deg)', '# -- [h] --', '#\n# - h deg', '# Units: - h deg', '# int h deg']
+    )
+    @pytest.mark.parametrize('sign', ['# ', ''])
+    def test_units_beside_the_names(self, tmp_path, sign, units):
+        for text in (f'{sign}id ra dec\n{units}\n', f'{units}\n{sign}id ra dec\n'):
+            loaded = load(tmp_path / 'sources.txt', f'{text}7 10.5 2.5\n')
+            assert sources(loaded) == [(7, 157.5, 2.5)]
+
+    @pytest.mark.parametrize(
+        'comment',
+        ['RA in hours, DEC in degrees', 'RA: right ascension, h', 'positions: RA (hours)', 'R.A. = hours J2000'],
+    )
+    @pytest.mark.parametrize('header', ['', '# id ra dec\n', 'id ra dec\n'])
+    def test_units_in_words(self, tmp_path, header, comment):
+        loaded = load(tmp_path / 'sources.txt', f'# {comment}\n{header}7 10.5 2.5\n8 10:30:00 2.5\n')
+        assert sources(loaded) == [(7, 157.5, 2.5), (8, 157.5, 2.5)]
+
+    def test_too_few_units_are_a_fault(self, tmp_path):
+        fault = faults(tmp_path / 'sources.txt', '# id ra dec\n# (h) (deg)\n7 10.5 2.5\n')[0]
+        assert all(fact in fault for fact in ('2 units', '3 columns'))
 
     @pytest.mark.parametrize(
         'comments',
@@ -244,6 +261,8 @@ class TestCommentsThatNameTheColumns:
             '#1) dec\n#2) id\n#3) ra',
             '# column 1: dec\n# column 2: id\n# column 3: ra right ascension',
             '# Col 1 dec\n# Col 2 id\n# Col 3 ra',
+            '# [1] dec\n# [2] id\n# [3] ra',
+            '# (1) dec\n# (2) id\n# (3) ra',
         ],
     )
     def test_numbered_names_in_small_letters(self, tmp_path, comments):
@@ -251,7 +270,7 @@ class TestCommentsThatNameTheColumns:
         assert sources(loaded) == [(7, 150.25, 2.5)]
         assert not any(program in loaded.description for program in ('SExtractor', 'LSDCat'))
 
-    @pytest.mark.parametrize('unit', ['(h)', '[h]', 'right ascension [h]', '(h) right ascension'])
+    @pytest.mark.parametrize('unit', ['(h)', '[h]', 'right ascension [h]', '(h) right ascension', 'hours', 'in h'])
     def test_units_of_numbered_names(self, tmp_path, unit):
         loaded = load(tmp_path / 'sources.txt', f'# 1 id\n# 2 ra {unit}\n# 3 dec [deg]\n7 10.5 2.5\n')
         assert sources(loaded) == [(7, 157.5, 2.5)]
@@ -273,6 +292,8 @@ class TestLineOfUnits:
             'ID RA DEC\n- h deg\n-- -- --\n7 10.5 2.5\n',
             'ID,RA,DEC,FLUX\n,h,deg,10-20 W/m2\n7,10.5,2.5,1\n',
             'ID\tRA\tDEC\n\t(h)\t(deg)\n7\t10.5\t2.5\n',
+            'ID,RA (J2000),DEC\n,h,deg\n7,10.5,2.5\n',
+            'ID,RA (h),DEC\n-,J2000,J2000\n(1),(2),(3)\n7,10.5,2.5\n',
         ],
     )
     def test_below_the_names(self, tmp_path, text):
