@@ -65,6 +65,9 @@ def read(name: str, text: str, catalogue_mode: bool) -> Rows:
     header, tabs, body = ([], False, lines) if numbered or not lines else _header(name, lines, above == 2)
     if header:
         header = _measured(name, header, comments)
+        if not tabs and _are_numbered([_split(line, '') for _, line in body[:3]], len(header)):
+            place = f'{name}, line {lines[0][0]}'
+            raise InputError(f'{place}: no name for the numbers that rows begin with; leave them out (index=False)')
         chosen = _named(f'{name}, line {lines[0][0]}', header, catalogue_mode, _declared(comments))
     if not body:
         raise InputError(f'{name}: no sources; expected one per line: ID RA DEC')
@@ -123,6 +126,16 @@ def from_latex(name: str, text: str) -> str:
 def _declared(comments: Iterable[str]) -> str:
     """Words for the coordinate system in the comments, unless positions were converted from it."""
     return columns.mentioned('\n'.join(one for one in comments if not re.search('(?i)conver|transform|precess', one)))
+
+
+def _are_numbered(rows: Sequence[Sequence[str]], count: int) -> bool:
+    """Whether rows with one cell more than there are names begin with 0, 1, ... or 1, 2, ..., before their IDs.
+
+    pandas and R write such rows.
+    """
+    numbers = [row[0] for row in rows]
+    counted = any(numbers == [str(number) for number in range(first, first + len(rows))] for first in (0, 1))
+    return bool(rows) and counted and all(len(row) == count + 1 and row[1].isdecimal() for row in rows)
 
 
 def _measured(name: str, header: Header, comments: Iterable[str]) -> Header:
@@ -389,7 +402,11 @@ def _cells(lines: Sequence[Line], separator: str, chosen: Columns) -> Iterator[t
     leading = next(number for number in range(len(numbers) + 1) if number not in numbers)
     for line, text in lines:
         cells = _split(text, separator)
-        wrong = _misfit(cells, chosen, least) or (separator == '' and _ambiguity(text, cells, least, max(numbers)))
+        while separator and 0 < len(chosen.names) < len(cells) and not cells[-1]:
+            cells.pop()
+        wrong = _misfit(cells, chosen, least, separator)
+        if not wrong and not separator:
+            wrong = _ambiguity(text, cells, least, max(numbers))
         if wrong:
             yield line, wrong
             continue
@@ -399,12 +416,12 @@ def _cells(lines: Sequence[Line], separator: str, chosen: Columns) -> Iterator[t
         yield line, {role: cells[number] if number < count else '' for role, number in chosen.index.items()}
 
 
-def _misfit(cells: Sequence[str], chosen: Columns, least: int) -> str:
+def _misfit(cells: Sequence[str], chosen: Columns, least: int, separator: str) -> str:
     """What is wrong with the number of cells in a row; '' if nothing is."""
     count, expected = len(cells), len(chosen.names)
-    # A blank in a name would shift the columns.
-    shifted = 0 < expected < count and not _NUMBER_LIKE.match(cells[chosen.index.get('ID', 0)])
-    if shifted or (chosen.exact and count != expected):
+    # A blank in a name would shift the columns, and so would decimal commas.
+    shifted = separator or not _NUMBER_LIKE.match(cells[chosen.index.get('ID', 0)])
+    if (shifted and 0 < expected < count) or (chosen.exact and count != expected):
         return f'{count} columns, {expected} in the header; expected as many (- for an empty cell)'
     if count < least:
         return f'{count} of {least} columns; expected ID RA DEC between blanks, tabs or commas'

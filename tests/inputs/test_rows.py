@@ -241,7 +241,7 @@ class TestIdentifiers:
     def test_a_separator_is_no_part_of_a_name(self, tmp_path, text):
         assert 'ID' in faults(tmp_path / 'sources.txt', f'ID RA DEC\n12 10.5 2.5\n{text} 0.125 0.5\n')[0]
 
-    @pytest.mark.parametrize('row', ['130, 0.125 0.5', '130,0.125 0.5 7.5', '130 0.125,0.5,7.5'])
+    @pytest.mark.parametrize('row', ['130, 0.125 0.5', '130,0.125 0.5 7.5', '130 0.125,0.5,7.5', '130 -,0.125,0.5'])
     def test_a_stray_separator_makes_no_text_of_a_number(self, tmp_path, row):
         text = 'ID RA DEC\n12 10.5 2.5\n'.replace(' ', ',' if row[3] == ' ' else ' ')
         (fault,) = faults(tmp_path / 'sources.txt', f'{text}{row}\n')

@@ -134,6 +134,30 @@ class TestRowsThatDoNotFit:
         fault = faults(tmp_path / 'sources.txt', f'{title} RA DEC\nM 31 150 2\n')[0]
         assert '4 columns, 3 in the header' in fault
 
+    @pytest.mark.parametrize(
+        'text',
+        [
+            '   ID    RA   DEC\n0   3  53.1 -27.8\n1   8  53.2 -27.9\n',
+            '"ID" "RA" "DEC" "MAG"\n"1" 3 53.1 -27.8 20.5\n"2" 8 53.2 -27.9 20.5\n',
+        ],
+        ids=('pandas', 'R'),
+    )
+    def test_numbers_of_rows_in_front_are_no_ids(self, tmp_path, text):
+        (fault,) = faults(tmp_path / 'catalog.txt', text)
+        assert all(fact in fault for fact in ('line 1', 'no name', 'index=False'))
+        assert sources(load(tmp_path / 'catalog.txt', 'ID RA DEC\n1 53.0 -27.8 5\n2 54.0 2 6\n'))[1] == (2, 54.0, 2.0)
+
+    @pytest.mark.parametrize('row', ['3,53,1,-27,8', '3,53.1,-27.8,,x'])
+    def test_more_cells_than_names_between_separators(self, tmp_path, row):
+        (fault,) = faults(tmp_path / 'catalog.csv', f'ID,RA,DEC\n{row}\n')
+        assert all(fact in fault for fact in ('line 2', '5 columns', '3 in the header'))
+
+    @pytest.mark.parametrize('header', ['ID,RA,DEC', 'ID,MAG,RA,DEC', 'NAME,RA,DEC,ID'])
+    def test_separators_at_the_end_of_rows_do_not_matter(self, tmp_path, header):
+        cells = {'ID': '3', 'RA': '53.1', 'DEC': '-27.8', 'MAG': '20', 'NAME': 'a'}
+        row = ','.join(cells[name] for name in header.split(','))
+        assert sources(load(tmp_path / 'catalog.csv', f'{header}\n{row},\n')) == [(3, 53.1, -27.8)]
+
     def test_size_left_out_before_other_columns(self, tmp_path):
         fault = faults(tmp_path / 'catalog.txt', 'ID SIZE RA DEC REF\n7 10.25 -2.5 6', 'cat')[0]
         assert '4 columns, 5 in the header' in fault
