@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from astropy.coordinates import Angle
 from astropy.table import MaskedColumn, Table
@@ -163,6 +164,13 @@ class TestIdentifiers:
     def test_text(self, tmp_path):
         loaded = load(tmp_path / 'sources.csv', 'name,ra,dec\nM 31,150,2\n007,150.001,-2.0015\nNGC 7 (a),1,1\n')
         assert [target.id for target in loaded.targets] == ['M 31', 7, 'NGC 7 (a)']
+
+    @pytest.mark.parametrize('kind', ['f4', 'f8'])
+    def test_decimal_numbers_of_a_table(self, tmp_path, kind):
+        made = table()
+        made['ID'] = np.array([1.1, 12], kind)
+        made.write(tmp_path / 'sources.fits')
+        assert [target.id for target in load(tmp_path / 'sources.fits').targets] == ['1.1', 12]
 
     @pytest.mark.parametrize(('name', 'form'), [('sources.fits', 'fits'), ('sources.vot', 'votable')])
     def test_text_of_a_table(self, tmp_path, name, form):
