@@ -133,8 +133,8 @@ def _are_numbered(rows: Sequence[Sequence[str]], count: int) -> bool:
 
     pandas and R write such rows.
     """
-    numbers = [row[0] for row in rows]
-    counted = any(numbers == [str(number) for number in range(first, first + len(rows))] for first in (0, 1))
+    numbers = [row[:1] for row in rows]
+    counted = any(numbers == [[str(number)] for number in range(first, first + len(rows))] for first in (0, 1))
     return bool(rows) and counted and all(len(row) == count + 1 and row[1].isdecimal() for row in rows)
 
 
