@@ -15,7 +15,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
@@ -97,12 +97,16 @@ def load(path: Path, mode: str, size: float, ref: str, skip_bad_rows: bool = Fal
 def _rows(path: Path, catalogue_mode: bool) -> rows.Rows:
     content = _content(path)
     form = tables.recognise(content)
-    if form:
+    if form and form != 'latex':
         return tables.read(path.name, content, form, catalogue_mode)
     if b'\0' in content:
         raise InputError(f'{path.name}: is not plain text; save it as text or CSV, in UTF-8')
     # Bytes that are not UTF-8 become lone surrogates; in a comment they do no harm.
     text = content.decode('utf-8-sig', 'surrogateescape')
+    if form:
+        return replace(
+            text_tables.read(path.name, text_tables.from_latex(path.name, text), catalogue_mode), form='LaTeX table'
+        )
     if tables.has_regions(text):
         return tables.read_regions(path.name, text, catalogue_mode)
     return text_tables.read(path.name, text, catalogue_mode)

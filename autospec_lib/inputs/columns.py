@@ -163,7 +163,10 @@ _SEXAGESIMAL_FORM = re.compile(r'(["\']?)\b([hd]+[: ]?m+[: ]?s+(?:\.s+)?|sexages
 _YEAR = re.compile(r'(?:\b(eq(?:uinox)?|ep(?:och)?)\b[\s.=:]*)?\b([bj]?)((?:18|19|20)\d\d(?:\.\d*)?)(?![\w.])')
 _SYSTEMS = {'icrs': 'icrs', 'gaia': 'icrs', 'fk5': 'fk5', 'fk4': 'fk4', 'fk4-no-e': 'fk4noeterms'}
 _OLD_EQUINOXES = (1855, 1875, 1900, 1950)  # which tables often call epochs
-_WITHOUT_MEANING = ('decimal', 'time', 'angle', 'mean', 'in', 'system', 'equinox', 'epoch', 'dr1', 'dr2', 'dr3', 'edr3')
+_WITHOUT_MEANING = (
+    *('decimal', 'time', 'angle', 'mean', 'in', 'system', 'equinox', 'epoch', 'dr1', 'dr2', 'dr3', 'edr3'),
+    *('right', 'ascension', 'declination'),
+)
 _NO_UNIT = ('', '-', '--', '---', 'none', '""')
 _NUMBER_LIKE = re.compile(r'[+-]?\.?\d')
 _MULTIPLE = re.compile(r'\d{1,3}(?:\.\d*)?')
@@ -221,13 +224,15 @@ class Columns:
     warnings: tuple[str, ...] = ()
 
 
-def by_position(place: str, catalogue_mode: bool, declared: str = '') -> Columns:
+def by_position(place: str, header: Header, catalogue_mode: bool, declared: str = '') -> Columns:
     """The columns of a catalogue without a header.
 
     Parameters
     ----------
     place : str
         The file, with which messages begin.
+    header : sequence of (name, unit)
+        RA and DEC with the units that comments state.
     catalogue_mode : bool
         Whether SIZE and REF are read.
     declared : str, optional
@@ -235,8 +240,9 @@ def by_position(place: str, catalogue_mode: bool, declared: str = '') -> Columns
     """
     roles = BY_POSITION if catalogue_mode else REQUIRED
     index = {role: number for number, role in enumerate(roles)}
-    _, frame, warnings = _units(place, [(role, '') for role in roles], index, declared)
-    return Columns(index, frame=frame, description=f'{" ".join(roles)} by position', warnings=warnings)
+    scale, frame, warnings = _units(place, header, index, declared)
+    description = f'{_description(header, index, [])} by position'
+    return Columns(index, scale=scale, frame=frame, description=description, warnings=warnings)
 
 
 def has_position(header: Header) -> bool:
@@ -257,11 +263,11 @@ def position(names: Iterable[str]) -> dict[str, str]:
     by_role: dict[str, list[str]] = {'RA': [], 'DEC': []}
     for name in known:
         coordinate = _COORDINATE.fullmatch(name)
-        if coordinate and 'ram' not in known and (_in_name(name) or not coordinate[2]):
+        if coordinate and 'ram' not in known and (unit_of(name) or not coordinate[2]):
             by_role['RA' if coordinate[1] else 'DEC'].append(name)
     if all(by_role.values()):
         for some in by_role.values():
-            some.sort(key=lambda name: bool(_meaning(_in_name(name))[2] - {''}))  # those in ICRS come first
+            some.sort(key=lambda name: bool(_meaning(unit_of(name))[2] - {''}))  # those in ICRS come first
         return {role: some[0] for role, some in by_role.items()}
     of_origin = PIXELS_OF_ORIGIN if _first(ORIGIN_ONLY, known) else ()
     return _by_role('X Y', (*PIXELS_FROM_1, *PIXELS_FROM_0, *of_origin), known)
@@ -272,29 +278,58 @@ def has_identifiers(header: Header) -> bool:
     return bool(_first(IDENTS_OF_LINES, _lower(header)))
 
 
-def with_units(header: Header, cells: Sequence[str], ruled: bool = False) -> Header | None:
-    """The header with the units that the cells below it are; None if they are a row of the table.
+def with_units(header: Header, rows: Iterable[Sequence[str]]) -> tuple[Header, int]:
+    """The header with the units in the rows below it.
 
-    They are units if those of the position are units or empty. If all of these are empty, there must be no ID, or a
-    rule below the cells; then they may also be other text that is no number.
+    Parameters
+    ----------
+    header : sequence of (name, unit)
+        The titles.
+    rows : iterable of sequences of str
+        The cells of rows. They are units if those of the position are units, or empty in a row without an ID; cells
+        such as (1), (2), ... number the columns.
+
+    Returns
+    -------
+    header : Header
+        The same with the units added.
+    count : int
+        Number of rows that have units or numbers of columns.
     """
-    units = [cell.strip('()[] ') for cell in cells]
-    units = ['' if text.lower() in _NO_UNIT else text for text in units]
-    known = _lower(header)
-    unit = dict(zip(known, units, strict=True))
-    own = [unit[name] for name in position(known).values()]
-    if not own or any(map(_NUMBER_LIKE.match, own)):
-        return None
-    if not ruled:
-        identified = any(unit[name] for name in _first(IDENTS, known))
-        if not any(units) or not all(map(_is_coordinate_unit, filter(None, own))) or (identified and not any(own)):
-            return None
-    return [(name, text) for (name, _), text in zip(header, units, strict=True)]
+    count = 0
+    place = position(name for name, _ in header).values()
+    ident = _first(IDENTS, _lower(header))
+    for cells in rows:
+        units = [cell.strip('()[] ') for cell in cells]
+        numbered = all(cell == f'({number})' for number, cell in enumerate(cells, 1))
+        units = ['' if numbered or text.lower() in _NO_UNIT else text for text in units]
+        unit = dict(zip(_lower(header), units, strict=False))
+        own = [unit.get(name, '') for name in place]
+        known = any(own) or (any(units) and not any(unit.get(name) for name in ident))
+        understood = not any(_NUMBER_LIKE.match(text) or _meaning(text)[3] for text in own)
+        if len(cells) != len(header) or not place or not (numbered or (known and understood)):
+            break
+        header = [(name, f'{old} {new}'.strip()) for (name, old), new in zip(header, units, strict=True)]
+        count += 1
+    return header, count
 
 
-def _is_coordinate_unit(text: str) -> bool:
-    *_, other = _meaning(text)
-    return not other
+def with_statement(header: Header, text: str) -> Header:
+    """The header with the unit of RA or DEC that a text such as 'RA in hours' states, where it has none."""
+    coordinate = _COORDINATE.fullmatch(text.strip().lower())
+    name = position(name for name, _ in header).get('RA' if coordinate and coordinate[1] else 'DEC')
+    stated = unit_of(text).strip(' .,:;=-')
+    if not coordinate or not stated:
+        return header
+    return [(title, unit or stated if title.lower() == name else unit) for title, unit in header]
+
+
+def unit_of(text: str) -> str:
+    """The unit of a coordinate in a text without other words, apart from the name of the coordinate; '' if none."""
+    coordinate = _COORDINATE.fullmatch(text.strip().lower())
+    unit = (coordinate[2] or '') if coordinate else text.lower()
+    _, words = equatorial(_SEXAGESIMAL_FORM.sub(' ', unit.replace('_', ' ')))
+    return unit.replace('_', ' ') if all(word.isalpha() and word in ARCSEC for word in words) else ''
 
 
 def is_no_position(header: Header) -> bool:
@@ -467,14 +502,6 @@ def _meaning(text: str) -> tuple[set[float], str, set[str], list[str]]:
     return {factor * math.prod(map(float, multiples)) for factor in factors}, form[2] if form else '', systems, other
 
 
-def _in_name(name: str) -> str:
-    """The unit and system in the name of a coordinate, '' if there is anything else in it."""
-    coordinate = _COORDINATE.fullmatch(name.lower())
-    text = (coordinate[2] or '').replace('_', ' ') if coordinate else ''
-    _, words = equatorial(_SEXAGESIMAL_FORM.sub(' ', text))
-    return text if all(word in ARCSEC for word in words) else ''
-
-
 def _has_other_system(words: Iterable[str]) -> bool:
     return any(word.startswith(('gal', 'generic_gal', 'ecl', 'super')) for word in words)
 
@@ -533,7 +560,7 @@ def _degrees(role: str, name: str, unit: str) -> tuple[float, set[str]]:
     """
     if name.lower().startswith('coord_') and not unit:
         return RADIAN / 3600, set()
-    factors, form, systems, other = _meaning(f'{_in_name(name)} {unit}')
+    factors, form, systems, other = _meaning(f'{unit_of(name)} {unit}')
     what = f'column {name} is in {unit}' if unit else f'column {name}'
     if other:
         words = ' '.join(other)
