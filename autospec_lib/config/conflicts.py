@@ -33,6 +33,9 @@ def faults(params: Params, folder: Path) -> Iterator[Problem]:
         yield from _tags(name, files)
     yield from _reserved_tags(params)
     yield from _deblend(params)
+    if len(params.img_shifts) != len(params.img):
+        number = f'has {len(params.img_shifts)} values for {len(params.img)} images of IMG'
+        yield ('IMG_SHIFT', 'IMG'), f'IMG_SHIFT {number}; expected one, or one for each, () for none'
     yield from _missing(params, folder)
     yield from _output(folder / params.output, params.output)
 
