@@ -387,8 +387,9 @@ def _in_words(cube: OpenCube, offset: Offset) -> tuple[str, str, bool]:
     covariance = per_spaxel @ offset.covariance @ per_spaxel.T
     distance = float(np.hypot(*angles))
     error = float(np.sqrt(angles @ covariance @ angles)) / max(distance, 1e-9)
+    ra, dec = np.round(angles, 2) + 0.0  # no -0
     return (
-        f'(dRA, dDec) = ({angles[0]:.2f}, {angles[1]:.2f}) arcsec',
-        f'{distance:.2f} +- {error:.2f} arcsec from where the white light has it',
+        f'(dRA, dDec) = ({ra:.2f}, {dec:.2f}) arcsec',
+        f'{distance:.2f} +- {max(error, 0.01):.2f} arcsec from where the white light has it',
         distance > max(3 * error, LEAST_OFFSET),
     )
