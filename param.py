@@ -14,6 +14,7 @@ DATA_EXT    = ()               # extensions of data, noise and mask ('MASK: 0 is
 # --- Spectra ---
 APER        = ()               # radius or radii of apertures [arcsec], e.g. (1.0, 2.0)
 IMG         = ()               # further image or images, for weights and masks, e.g. 'g-band.fits'
+IMG_SHIFT   = ()               # moves the images: 'measured', or by (dRA, dDec) [arcsec]; one, or one for each
 SIZE        = 5.0              # full width of the cube cut out around a source [arcsec]
 SKY_SUB     = True             # subtract the mean spectrum of the sky around a source
 NOISE       = 'propagated'     # errors: 'propagated' from the cube; 'empirical': scaled to the scatter of blank sky

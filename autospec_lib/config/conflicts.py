@@ -94,6 +94,9 @@ def _values(params: Params) -> Iterator[Problem]:
         allowed = ', '.join(['True', 'False', *map(repr, images)])
         hint = near(keys.image_tag(params.deblend), images) or '; add the image to IMG'
         yield ('DEBLEND', 'IMG'), f'DEBLEND = {params.deblend!r} is not an image of IMG; expected {allowed}{hint}'
+    if len(params.img_shifts) != len(params.img):
+        number = f'has {len(params.img_shifts)} values for {len(params.img)} images of IMG'
+        yield ('IMG_SHIFT', 'IMG'), f'IMG_SHIFT {number}; expected one, or one for each, () for none'
 
 
 def _tags(params: Params) -> Iterator[Problem]:

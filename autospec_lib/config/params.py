@@ -83,6 +83,14 @@ class Params:
         "further image or images, for weights and masks, e.g. 'g-band.fits'",
         'See [Images](inputs.md#images).',
     )
+    img_shift: tuple[float, ...] | str | tuple[tuple[float, ...] | str, ...] = _parameter(
+        (),
+        validators.SHIFTS,
+        'Spectra',
+        "moves the images: 'measured', or by (dRA, dDec) [arcsec]; one, or one for each",
+        'It is added to the coordinates of the images in `IMG`, not to those of maps in `SEG`. See '
+        '[Offsets](inputs.md#offsets).',
+    )
     size: float = _parameter(
         5.0, validators.ARCSEC, 'Spectra', 'full width of the cube cut out around a source [arcsec]'
     )
@@ -233,6 +241,13 @@ class Params:
     warnings: bool = _parameter(
         False, validators.SWITCH, 'Run', 'show the warnings of astropy and MPDAF during the extraction'
     )
+
+    @property
+    def img_shifts(self) -> tuple[Any, ...]:
+        """The setting of IMG_SHIFT for each image of IMG."""
+        setting = self.img_shift
+        is_one = isinstance(setting, str) or all(isinstance(value, float) for value in setting)
+        return (setting,) * len(self.img) if is_one else tuple(setting)
 
 
 FIELDS = dataclasses.fields(Params)

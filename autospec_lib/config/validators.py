@@ -13,6 +13,7 @@ from autospec_lib.core.noise_kind import NOISE_WORDS, ZERO_IS_BAD, Extension
 
 Check: TypeAlias = Callable[[Any], Any]
 
+MEASURED = 'measured'
 _TYPES = {str: 'text', bool: 'a switch', int: 'a number', float: 'a number', type(None): 'nothing'}
 
 
@@ -183,6 +184,25 @@ def psf(value: Any) -> tuple[float, ...] | str:
     return numbers
 
 
+def shifts(value: Any) -> Any:
+    """'measured', a pair (dRA, dDec), () for none, or one of these for each image of IMG."""
+    if value is None or (isinstance(value, str) and not value):
+        return ()
+    if isinstance(value, tuple | list) and not (len(value) == 2 and all(map(_is_number, value))):
+        return tuple(_item(_shift, item) for item in value)
+    return _shift(value)
+
+
+def _shift(value: Any) -> tuple[float, ...] | str:
+    if isinstance(value, str) and value.strip().lower() == MEASURED:
+        return MEASURED
+    if not isinstance(value, tuple | list):
+        raise _wrong_type(value)
+    if len(value) not in (0, 2):
+        raise ValueError(f'has {len(value)} values')
+    return tuple(_item(number, item) for item in value)
+
+
 def choice(*options: str) -> Rule:
     """One of the options, in upper or lower case."""
 
@@ -261,6 +281,9 @@ DEGREE = Rule(whole, 'a whole number from 0, e.g. 5')
 COUNT = Rule(count, 'a whole number from 1, e.g. 3')
 DEBLENDING = Rule(deblending, "True, False or an image of IMG, e.g. 'hst'")
 PSF_SETTING = Rule(psf, "(), 'header', a FWHM in arcsec, (blue, red) or (blue, red, Moffat exponent), e.g. (0.9, 0.7)")
+SHIFTS = Rule(
+    shifts, "(), 'measured' or (dRA, dDec) in arcsec, or one of these for each image of IMG, e.g. (0.2, -0.1)"
+)
 CORES = Rule(whole, 'a number of processes, e.g. 2, or 0 for one on each core')
 FILE_NAME = Rule(name, "the name of a file, e.g. 'datacube.fits'")
 FOLDER_NAME = Rule(name, "the name of a folder, e.g. 'output'")

@@ -44,6 +44,7 @@ SAMPLE_BYTES = 2**25  # of channels from which the field is judged before a run
 SAMPLE_SIZE, FEWEST_REPEATS = 4000, 3  # voxels in which repeated values are looked for
 FEWEST_CHANNELS = 5  # with fewer channels, a spaxel may be constant by chance
 SMALLEST, FEWEST_SPAXELS = 3, 36  # along a side, and in all; in a smaller subcube there is hardly any sky
+NOTED_SHARE = 0.001  # of voxels that an array makes bad, below which it is not named
 
 
 @dataclass(frozen=True)
@@ -580,7 +581,7 @@ def why_unusable(cube: OpenCube, causes: Mapping[str, float]) -> str:
     for array, role, text in words:
         if worst == 1 == causes[role]:
             parts.append(text.format(array.name, 'all of them'))
-        elif worst < 1 and causes[role] > 0:
+        elif worst < 1 and causes[role] >= NOTED_SHARE:
             parts.append(text.format(array.name, f'{causes[role]:.1%}'))
     data, noise, mask = cube.entries
     if causes.get('mask') == 1 and mask and not cube.flag_rule.zero_is_bad:

@@ -246,7 +246,7 @@ def _inner(pixels: FloatArray) -> FloatArray:
     return pixels[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
 
 
-def align(path: Path, grid: Sky, shape: tuple[int, int]) -> AlignedImage:
+def align(path: Path, grid: Sky, shape: tuple[int, int], shift: ArrayLike = (0.0, 0.0)) -> AlignedImage:
     """Put an image on the cube's grid. Its pixels hold brightness per area: a larger pixel does not hold more.
 
     Of an image in several extensions, such as one for each detector, all that cover the cube are used as one.
@@ -259,12 +259,16 @@ def align(path: Path, grid: Sky, shape: tuple[int, int]) -> AlignedImage:
         The cube's coordinates.
     shape : (int, int)
         The cube's (ny, nx).
+    shift : (float, float)
+        How far (y, x) in spaxels the image is moved.
 
     Raises
     ------
     InputError
         If the file holds no image with a WCS, or the image does not overlap the cube.
     """
+    if np.any(shift):
+        grid = grid.moved(shift)
     with open_images(path) as images, readable(path, 'cannot be put on the grid of the cube'):
         overlapping = _on_cube(images, grid, shape)
         labels = [image.label for image, _ in overlapping]

@@ -34,6 +34,8 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
     """
     yield from _cube(job)
     yield f'catalogue: {job.columns}'
+    for line in job.offsets:
+        yield f'offset: {line}'
     sample = cutouts.sample(job.cube)
     if sample is not None and sample.why:
         number, share = len(sample.voxels.data), sample.voxels.good.mean()

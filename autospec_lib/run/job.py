@@ -13,11 +13,15 @@ import numpy as np
 from autospec_lib import __version__
 from autospec_lib.config import conflicts, sextractor
 from autospec_lib.config.params import Params
+from autospec_lib.config.validators import MEASURED
 from autospec_lib.core import file_names, keys
 from autospec_lib.core.errors import InputError, collected, near
 from autospec_lib.core.products import Group
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 from autospec_lib.core.types import Ident, Target
+from autospec_lib.detection import offsets as measured_offsets
+from autospec_lib.detection.offsets import Offset
+from autospec_lib.extraction import sums
 from autospec_lib.inputs import catalogue, images, psf
 from autospec_lib.inputs import cube as cutouts
 from autospec_lib.inputs.cube import OpenCube, open_cube
@@ -59,6 +63,8 @@ class Job:
         The rows in the field, including those that this run does not extract, and those that it was asked for by name.
     columns : str
         One line on which columns of the catalogue were read as what.
+    offsets : tuple of str
+        How far images and catalogue lie from the cube where this is certain and no warning, one line each.
     kept : Kept
         The figures that this process reuses for plots.
     """
@@ -73,6 +79,7 @@ class Job:
     sources: Mapping[Ident, tuple[float, float]] = field(default_factory=dict)
     catalogue: tuple[Target, ...] = ()
     columns: str = ''
+    offsets: tuple[str, ...] = ()
     kept: Kept = field(default_factory=Kept, compare=False, repr=False)
 
     @property
@@ -222,6 +229,9 @@ def prepare(
     states = _states(folder, params, cube.beside)
     if params.deblend:
         states += repr(request.positions)  # which are each other's neighbours
+    places = [] if request.positions else cutouts.positions(cube, kept).tolist()
+    cube, offsets, cautions = _registered(cube, folder, params, places)
+    warnings += cautions
     job = Job(
         folder,
         params,
@@ -233,6 +243,7 @@ def prepare(
         sources=_neighbours(cube, rows, targets) if params.deblend else {},
         catalogue=tuple(kept),
         columns=listed.description,
+        offsets=tuple(offsets),
     )
     return job, targets, warnings
 
@@ -356,9 +367,11 @@ def open_all(params: Params, folder: Path) -> OpenCube:
     shape = cube.shape
     faults: list[str] = []
     aligned, maps, seeing = {}, {}, None
-    for name in params.img:
+    centre = _centre(cube)
+    for name, setting in zip(params.img, params.img_shifts, strict=True):
         with collected(faults):
-            aligned[keys.image_tag(name)] = images.align(folder / name, cube.sky, shape)
+            shift = cube.sky.to_shift(centre, setting) if setting and setting != MEASURED else (0.0, 0.0)
+            aligned[keys.image_tag(name)] = images.align(folder / name, cube.sky, shape, shift)
     for name in params.seg:
         with collected(faults):
             maps[keys.image_tag(name)] = images.nearest_map(folder / name, cube.sky, shape)
@@ -370,3 +383,80 @@ def open_all(params: Params, folder: Path) -> OpenCube:
         raise InputError(*faults)
     notes = [note for image in aligned.values() for note in image.notes]
     return replace(cube, images=aligned, segmaps=maps, psf=seeing, notes=(*cube.notes, *notes))
+
+
+LEAST_OFFSET = 0.1  # arcsec; smaller offsets are no reason for a warning
+
+
+def _registered(
+    cube: OpenCube, folder: Path, params: Params, places: Sequence[tuple[float, float]]
+) -> tuple[OpenCube, list[str], list[str]]:
+    """Measure how far images and catalogue lie from the white light; move the images for which IMG_SHIFT asks for it.
+
+    Parameters
+    ----------
+    cube : OpenCube
+        The cube, with its images.
+    folder : Path
+        The folder at which relative file names start.
+    params : Params
+        The parameters.
+    places : sequence of (float, float)
+        The catalogue's positions (y, x) in spaxels.
+
+    Returns
+    -------
+    OpenCube
+        With the images in their places.
+    lines, warnings : list of str
+        What is certain, one line for each image and the catalogue.
+    """
+    lines: list[str] = []
+    warnings: list[str] = []
+    sample = cutouts.sample(cube) if params.img or len(places) >= measured_offsets.FEWEST_MATCHES else None
+    if sample is None:
+        return cube, lines, warnings
+    white = sums.white_light(sample.voxels.columns).data.reshape(cube.shape)
+    moved = dict(cube.images)
+    for name, setting in zip(params.img, params.img_shifts, strict=True):
+        tag = keys.image_tag(name)
+        offset = measured_offsets.of_image(cube.images[tag].data, white)
+        if offset is None:
+            if setting == MEASURED:
+                warnings.append(f"{name}: IMG_SHIFT = 'measured', but its offset is not certain; it is not moved")
+            continue
+        angles, text, is_large = _in_words(cube, offset)
+        if setting == MEASURED:
+            moved[tag] = images.align(folder / name, cube.sky, cube.shape, offset.shift)
+            lines.append(f'{name}: moved by {angles}, as it lay {text}')
+        elif is_large:
+            warnings.append(f"{name}: lies {text}; IMG_SHIFT = 'measured' moves it by {angles}")
+        else:
+            lines.append(f'{name}: lies {text}; {angles} would correct it')
+    offset = measured_offsets.of_positions(np.reshape(places, (-1, 2)), white)
+    if offset is not None:
+        angles, text, is_large = _in_words(cube, offset)
+        line = f'{params.catalog}: {offset.number} of its sources lie {text}; {angles} would correct it'
+        (warnings if is_large else lines).append(line)
+    return replace(cube, images=moved), lines, warnings
+
+
+def _centre(cube: OpenCube) -> tuple[float, float]:
+    """The pixel (y, x) in the middle of the field."""
+    ny, nx = cube.shape
+    return (ny - 1) / 2, (nx - 1) / 2
+
+
+def _in_words(cube: OpenCube, offset: Offset) -> tuple[str, str, bool]:
+    """An offset as angles, in words, and whether it is large enough for a warning."""
+    per_spaxel = np.transpose([cube.sky.to_arcsec(_centre(cube), step) for step in np.eye(2)])
+    angles = per_spaxel @ offset.shift
+    covariance = per_spaxel @ offset.covariance @ per_spaxel.T
+    distance = float(np.hypot(*angles))
+    error = float(np.sqrt(angles @ covariance @ angles)) / max(distance, 1e-9)
+    ra, dec = np.round(angles, 2) + 0.0  # no -0
+    return (
+        f'(dRA, dDec) = ({ra:.2f}, {dec:.2f}) arcsec',
+        f'{distance:.2f} +- {max(error, 0.01):.2f} arcsec from where the white light has it',
+        distance > max(3 * error, LEAST_OFFSET),
+    )

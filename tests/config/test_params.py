@@ -92,7 +92,7 @@ class TestTemplate:
         texts |= dict.fromkeys(('orig_from', 'orig_fromv', 'orig_cube', 'orign_cubev'), '')
         texts |= {'noise': 'propagated', 'xcor_weight': 'none', 'prefix': ''}
         others = {'size': 5.0, 'cont_poly': 5, 'cores': 1, 'xcor_iter': 1, 'psf': ()} | dict.fromkeys(
-            ('data_ext', 'aper', 'img', 'seg'), ()
+            ('data_ext', 'aper', 'img', 'img_shift', 'seg'), ()
         )
         on = ('use_imgs', 'xcor', 'cont_sub', 'sky_sub', 'plots', 'report')
         on += ('out_img', 'out_seg', 'out_mask', 'out_xcor', 'out_spec')
@@ -139,6 +139,10 @@ class TestValues:
                 'data_ext',
                 (Extension('A'), Extension(''), Extension(2, None, True)),
             ),
+            ("IMG_SHIFT = 'Measured'", 'img_shift', 'measured'),
+            ('IMG_SHIFT = (1, -0.5)', 'img_shift', (1.0, -0.5)),
+            ("IMG = 'g-band.fits'; IMG_SHIFT = ['measured']", 'img_shift', ('measured',)),
+            ('IMG_SHIFT = None', 'img_shift', ()),
             ("DATA_EXT = 0, 'ERR=error'", 'data_ext', (Extension(0), Extension('ERR=error'))),
             ("REF = '2.0'\nAPER = 2", 'ref', '2.0'),
             ('REF = 2.0\nAPER = 2', 'ref', '2.0'),
@@ -251,6 +255,11 @@ class TestValues:
             ("DATA_EXT = 'A', 'X', 'M: 0 is good'", 'did you mean 0 is bad?'),
             ("DATA_EXT = 'A', 'X: 0 is bad'", 'gives a kind of mask for the noise'),
             ("DATA_EXT = 'A: 0 is bad'", 'gives a kind of mask for the data'),
+            ('IMG_SHIFT = 0.5', '0.5 is a number; expected ()'),
+            ("IMG_SHIFT = 'hst'", 'is text; expected ()'),
+            ("IMG_SHIFT = (0.1, 'x')", 'IMG_SHIFT'),
+            ('IMG_SHIFT = (0.1, float("nan"))', 'holds nan, which is not finite'),
+            ('IMG_SHIFT = ((0.1, 0.2, 0.3),)', 'has 3 values'),
             ("DATA_EXT = 'A', ': sigma'", "holds ': sigma', which names no extension; expected ()"),
             ("DATA_EXT = 'A: sigma', 'X'", "holds 'A: sigma', which gives a kind of noise for the data; expected ()"),
             ("DATA_EXT = 'A: sigma'", 'gives a kind of noise for the data; expected ()'),
@@ -375,6 +384,7 @@ class TestConflicts:
                 "IMG = 'g-band.fits', 'deep/G-Band.fits'",
                 "IMG: 'g-band.fits' and 'deep/G-Band.fits' have the same tag, G-B",
             ),
+            ("IMG = 'g-band.fits'\nIMG_SHIFT = 'measured', ()", 'IMG_SHIFT has 2 values for 1 images of IMG'),
             ("SEG = 'g-seg.fits', 'g-seg.fits'", "SEG: 'g-seg.fits' and 'g-seg.fits' have the same tag, G-SEG; rename"),
             (
                 "IMG = 'bänd.fits'",

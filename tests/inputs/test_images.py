@@ -630,3 +630,30 @@ def test_of_a_large_image_only_the_part_on_the_cube_is_in_memory(tmp_path, form)
     tracemalloc.stop()
     assert peak < 8 * side**2 / 10
     assert_allclose(aligned.data, in_spaxels(), atol=1.5)
+
+
+@pytest.mark.parametrize(('dec', 'angle'), [(2.0, 0.0), (-75.0, 30.0)])
+def test_angles_and_shifts_are_inverse(dec, angle):
+    header = sky_header(angle=angle)
+    header['CRVAL1'], header['CRVAL2'] = 359.99999, dec
+    sky = Sky(WCS(header))
+    shift = sky.to_shift((10.0, 12.0), (0.7, -0.4))
+    assert_allclose(np.hypot(*shift), np.hypot(0.7, 0.4) / PIXEL, rtol=1e-4)
+    assert_allclose(sky.to_arcsec((10.0, 12.0), shift), (0.7, -0.4), atol=1e-6)
+    if angle == 0:  # east is to the left
+        assert_allclose(shift, (-0.4 / PIXEL, -0.7 / PIXEL), rtol=1e-3)
+
+
+@pytest.mark.parametrize('change', [lambda header: header, with_sip, lambda header: sheared(header, shear=0.1)])
+def test_a_shift_is_added_to_the_coordinates_of_an_image(write, change):
+    header = change(fine_header())
+    data = stars(header)
+    other = header.copy()
+    other['CRVAL1'] += 0.5 / 3600 / np.cos(np.radians(header['CRVAL2']))
+    other['CRVAL2'] -= 0.3 / 3600
+    expected = images.align(write(data, other, 'b.fits'), SKY, SHAPE).data
+    shift = SKY.to_shift((12.0, 13.0), (0.5, -0.3))
+    moved = images.align(write(data, header), SKY, SHAPE, shift).data
+    plain = images.align(write(data, header), SKY, SHAPE).data
+    assert_allclose(moved, expected, atol=0.5)
+    assert np.nanmax(np.abs(plain - expected)) > 30
