@@ -35,6 +35,10 @@ XCOR_WEIGHT = 'none'           # 'variance': noisy wavelengths count less
 DEBLEND     = False            # fit a source together with its neighbours; 'hst': shapes from that image in IMG
 PSF         = ()               # seeing: FWHM [arcsec], (blue, red), (blue, red, beta) or 'header'
 
+# --- Redshifts ---
+REDSHIFT    = False            # measure the redshift of each source
+LSF         = ()               # FWHM of the line-spread function [Angstrom]; (): that of MUSE, else 2.5 channels
+
 # --- Output ---
 OUTPUT      = 'output'         # folder of the results; made if it is not there
 PRE_OUT     = 'Source_'        # what a source's file name begins with

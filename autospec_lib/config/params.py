@@ -162,6 +162,21 @@ class Params:
         'sources](method.md#point-sources) and helps `DEBLEND`.',
     )
 
+    redshift: bool = _parameter(
+        False,
+        validators.SWITCH,
+        'Redshifts',
+        'measure the redshift of each source',
+        'See [Redshifts](redshifts.md).',
+    )
+    lsf: tuple[float, ...] = _parameter(
+        (),
+        validators.ANGSTROM,
+        'Redshifts',
+        'FWHM of the line-spread function [Angstrom]; (): that of MUSE, else 2.5 channels',
+        'Several numbers are the coefficients of a polynomial in the wavelength in Angstrom, the highest power first.',
+    )
+
     output: str = _parameter(
         'output', validators.FOLDER_NAME, 'Output', 'folder of the results; made if it is not there'
     )

@@ -276,6 +276,10 @@ def _extension(value: Any) -> Extension:
 
 
 SWITCH = Rule(switch, 'True or False')
+ANGSTROM = Rule(
+    several(number, most=5),
+    '(), a FWHM in Angstrom, e.g. 2.5, or coefficients of a polynomial, e.g. (5.9e-8, -9.2e-4, 6.0)',
+)
 ARCSEC = Rule(positive, 'a number of arcsec above 0, e.g. 5')
 DEGREE = Rule(whole, 'a whole number from 0, e.g. 5')
 COUNT = Rule(count, 'a whole number from 1, e.g. 3')

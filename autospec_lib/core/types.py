@@ -63,6 +63,11 @@ class Grid:
     wave_unit: str = 'Angstrom'
     medium: str = ''
 
+    @property
+    def angstrom(self) -> float:
+        """The unit of wavelengths of cubes in Angstrom."""
+        return {'Angstrom': 1.0, 'nm': 10.0, 'um': 1e4}[self.wave_unit]
+
 
 @dataclass(frozen=True)
 class Psf:
