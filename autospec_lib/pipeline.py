@@ -80,7 +80,9 @@ def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> P
     if cutout.psf is not None:
         products |= _weighted_by_psf(target, names)
     if params.deblend:
-        products |= joint_extraction.extract(cutout, _sharper_image(cutout, params), sky is not None)
+        total = products.spectra.get(keys.spectrum(names.total, False, sky is not None))
+        image, flux = _sharper_image(cutout, params), None if total is None else total.data
+        products |= joint_extraction.extract(cutout, image, sky is not None, flux)
     if tag == keys.DEBLEND and not products.fitted:
         tag = names.white
         products |= Products(notes=(f'reference {keys.DEBLEND} is not there: white light used',))

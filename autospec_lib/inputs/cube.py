@@ -37,7 +37,7 @@ from autospec_lib.inputs.units import FluxUnit, flux_unit
 
 Box = tuple[slice, slice]
 
-NEAR = 3  # pixels; sources of the catalogue that are this close to a subcube still have light in it
+NEAR = 12  # pixels; sources of the catalogue that are this close to a subcube may have light in it
 # A value that more than this share of the voxels repeat exactly is no measurement; there may be two such values.
 MOST_REPEATED, MOST_FILL_VALUES = 0.03, 2
 SAMPLE_BYTES = 2**25  # of channels from which the field is judged before a run
@@ -442,6 +442,7 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
         detection={tag: padded(image.on_grid(inner), np.nan) for tag, image in cube.images.items()},
         image_units={tag: image.unit for tag, image in cube.images.items()},
         segmaps={tag: padded(segmap[inner], 0) for tag, segmap in cube.segmaps.items()},
+        degrees=_degrees(cube, (y, x)),
         neighbours=_neighbours(sources or {}, target.id, box),
         prefix=cube.instrument.prefix,
         psf=None if cube.psf is None else replace(cube.psf, widths=tuple(width / scale for width in cube.psf.widths)),
@@ -503,6 +504,13 @@ def inside(cube: OpenCube, box: Box) -> Box:
     """The part of a box that lies in the field."""
     ys, xs = (slice(max(s.start, 0), min(s.stop, n)) for s, n in zip(box, cube.shape, strict=True))
     return ys, xs
+
+
+def _degrees(cube: OpenCube, place: tuple[float, float]) -> FloatArray:
+    """Change of right ascension and declination in degrees (columns) per pixel along y and x (rows) at a position."""
+    ra, dec = cube.sky.to_icrs(place[0] + np.array([0, 1, 0]), place[1] + np.array([0, 0, 1]))
+    steps = np.array([ra[1:] - ra[0], dec[1:] - dec[0]]).T
+    return np.asarray((steps + 180) % 360 - 180)
 
 
 def _neighbours(sources: Mapping[Ident, tuple[float, float]], own: Ident, box: Box) -> dict[Ident, tuple[float, float]]:
