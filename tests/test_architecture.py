@@ -8,7 +8,8 @@ import pytest
 
 LIBRARY = Path(__file__).resolve().parent.parent / 'autospec_lib'
 FILES = sorted(path for path in LIBRARY.rglob('*.py') if path != LIBRARY / '__init__.py')
-PARTS = {'config', 'inputs', 'detection', 'extraction', 'deblending', 'redshift', 'output'}  # each knows the core and itself
+# Each knows the core and itself.
+PARTS = {'config', 'inputs', 'detection', 'extraction', 'deblending', 'redshift', 'output'}
 ALLOWED = {
     'core': set(),
     **{part: {'core'} for part in PARTS},
@@ -17,7 +18,8 @@ ALLOWED = {
     'demo': {'core', 'inputs'},
     'cli': {'core', 'config', 'inputs', 'run', 'demo'},
 }
-PLAIN = {'core', 'detection', 'extraction', 'deblending', 'redshift', 'pipeline'}  # no files and headers: neither astropy nor mpdaf
+# Without files and headers: neither astropy nor mpdaf.
+PLAIN = {'core', 'detection', 'extraction', 'deblending', 'redshift', 'pipeline'}
 
 
 def module(path):

@@ -442,7 +442,7 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
         detection={tag: padded(image.on_grid(inner), np.nan) for tag, image in cube.images.items()},
         image_units={tag: image.unit for tag, image in cube.images.items()},
         segmaps={tag: padded(segmap[inner], 0) for tag, segmap in cube.segmaps.items()},
-        degrees=_degrees(cube, (y, x)),
+        degrees=_degrees_per_pixel(cube, (y, x)),
         neighbours=_neighbours(sources or {}, target.id, box),
         prefix=cube.instrument.prefix,
         psf=None if cube.psf is None else replace(cube.psf, widths=tuple(width / scale for width in cube.psf.widths)),
@@ -506,7 +506,7 @@ def inside(cube: OpenCube, box: Box) -> Box:
     return ys, xs
 
 
-def _degrees(cube: OpenCube, place: tuple[float, float]) -> FloatArray:
+def _degrees_per_pixel(cube: OpenCube, place: tuple[float, float]) -> FloatArray:
     """Change of right ascension and declination in degrees (columns) per pixel along y and x (rows) at a position."""
     ra, dec = cube.sky.to_icrs(place[0] + np.array([0, 1, 0]), place[1] + np.array([0, 0, 1]))
     steps = np.array([ra[1:] - ra[0], dec[1:] - dec[0]]).T
