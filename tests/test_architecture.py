@@ -8,7 +8,15 @@ import pytest
 
 LIBRARY = Path(__file__).resolve().parent.parent / 'autospec_lib'
 FILES = sorted(path for path in LIBRARY.rglob('*.py') if path != LIBRARY / '__init__.py')
-PARTS = {'config', 'inputs', 'detection', 'extraction', 'deblending', 'redshift', 'output'}  # each knows the core and itself
+PARTS = {
+    'config',
+    'inputs',
+    'detection',
+    'extraction',
+    'deblending',
+    'redshift',
+    'output',
+}  # each knows the core and itself
 ALLOWED = {
     'core': set(),
     **{part: {'core'} for part in PARTS},
@@ -17,7 +25,8 @@ ALLOWED = {
     'demo': {'core', 'inputs'},
     'cli': {'core', 'config', 'inputs', 'run', 'demo'},
 }
-PLAIN = {'core', 'detection', 'extraction', 'deblending', 'redshift', 'pipeline'}  # no files and headers: neither astropy nor mpdaf
+# No headers and no files of astropy and mpdaf.
+PLAIN = {'core', 'detection', 'extraction', 'deblending', 'redshift', 'pipeline'}
 
 
 def module(path):
