@@ -76,6 +76,8 @@ def cautions(params: Params, written: Container[str]) -> Iterator[Problem]:
     for name, value, off in effects:
         if not params.xcor and name in written and value != off:
             yield (name,), f'{name} = {value!r} has no effect without XCOR; set XCOR = True, or {name} = {off!r}'
+    if params.lsf and not params.redshift:
+        yield ('LSF',), f'LSF = {params.lsf!r} has no effect without REDSHIFT; set REDSHIFT = True, or LSF = ()'
 
 
 def _values(params: Params) -> Iterator[Problem]:

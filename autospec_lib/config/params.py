@@ -171,7 +171,7 @@ class Params:
     )
     lsf: tuple[float, ...] = _parameter(
         (),
-        validators.ANGSTROM,
+        validators.LINE_WIDTH,
         'Redshifts',
         'FWHM of the line-spread function [Angstrom]; (): that of MUSE, else 2.5 channels',
         'Several numbers are the coefficients of a polynomial in the wavelength in Angstrom, the highest power first.',

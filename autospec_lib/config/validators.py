@@ -203,6 +203,14 @@ def _shift(value: Any) -> tuple[float, ...] | str:
     return tuple(_item(number, item) for item in value)
 
 
+def line_width(value: Any) -> tuple[float, ...]:
+    """A FWHM above 0, or up to five coefficients of a polynomial."""
+    numbers: tuple[float, ...] = several(number, most=5)(value)
+    if len(numbers) == 1:
+        positive(numbers[0])
+    return numbers
+
+
 def choice(*options: str) -> Rule:
     """One of the options, in upper or lower case."""
 
@@ -276,8 +284,8 @@ def _extension(value: Any) -> Extension:
 
 
 SWITCH = Rule(switch, 'True or False')
-ANGSTROM = Rule(
-    several(number, most=5),
+LINE_WIDTH = Rule(
+    line_width,
     '(), a FWHM in Angstrom, e.g. 2.5, or coefficients of a polynomial, e.g. (5.9e-8, -9.2e-4, 6.0)',
 )
 ARCSEC = Rule(positive, 'a number of arcsec above 0, e.g. 5')

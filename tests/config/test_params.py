@@ -92,11 +92,11 @@ class TestTemplate:
         texts |= dict.fromkeys(('orig_from', 'orig_fromv', 'orig_cube', 'orign_cubev'), '')
         texts |= {'noise': 'propagated', 'xcor_weight': 'none', 'prefix': ''}
         others = {'size': 5.0, 'cont_poly': 5, 'cores': 1, 'xcor_iter': 1, 'psf': ()} | dict.fromkeys(
-            ('data_ext', 'aper', 'img', 'img_shift', 'seg'), ()
+            ('data_ext', 'aper', 'img', 'img_shift', 'seg', 'lsf'), ()
         )
         on = ('use_imgs', 'xcor', 'cont_sub', 'sky_sub', 'plots', 'report')
         on += ('out_img', 'out_seg', 'out_mask', 'out_xcor', 'out_spec')
-        off = ('out_sub', 'out_1d', 'marz', 'warnings', 'deblend')
+        off = ('out_sub', 'out_1d', 'marz', 'warnings', 'deblend', 'redshift')
         switches = dict.fromkeys(on, True) | dict.fromkeys(off, False)
         assert dataclasses.asdict(Params()) == texts | others | switches
 
@@ -161,6 +161,8 @@ class TestValues:
             ("PSF = [0.9, '0.7', 2.5]", 'psf', (0.9, 0.7, 2.5)),
             ("PSF = 'Header'", 'psf', 'header'),
             ('PSF = None', 'psf', ()),
+            ('REDSHIFT = True\nLSF = 3', 'lsf', (3.0,)),
+            ('REDSHIFT = True\nLSF = [5.9e-8, -9.2e-4, 6]', 'lsf', (5.9e-8, -9.2e-4, 6.0)),
             ('XCOR_ITER = 3.0', 'xcor_iter', 3),
             ("XCOR_WEIGHT = 'Variance'", 'xcor_weight', 'variance'),
             ("NOISE = 'EMPIRICAL'", 'noise', 'empirical'),
@@ -205,6 +207,10 @@ class TestValues:
             ('PSF = 0', "0 is not above 0; expected (), 'header'"),
             ('PSF = (1, 1, 1)', '(1, 1, 1) holds the Moffat exponent 1, which is not above 1; expected'),
             ('PSF = (1, 1, 3, 4)', '(1, 1, 3, 4) has 4 values; expected'),
+            ('LSF = 0', '0 is not above 0; expected (), a FWHM in Angstrom'),
+            ('LSF = -2.5', '-2.5 is not above 0; expected (), a FWHM'),
+            ("LSF = 'muse'", "'muse' is text; expected (), a FWHM"),
+            ('LSF = (1, 2, 3, 4, 5, 6)', '(1, 2, 3, 4, 5, 6) has 6 values; expected (), a FWHM'),
             ('XCOR_ITER = 0', '0 is not above 0; expected a whole number from 1'),
             ('XCOR_ITER = 1.5', '1.5 is not a whole number; expected a whole number from 1'),
             ("XCOR_WEIGHT = 'varianc'", "'varianc' is unknown; expected 'none' or 'variance'; did you mean variance?"),
