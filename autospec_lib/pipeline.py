@@ -86,7 +86,7 @@ def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> P
     if tag == keys.DEBLEND and not products.fitted:
         tag = names.white
         products |= Products(notes=(f'reference {keys.DEBLEND} is not there: white light used',))
-    products |= _chosen(products, keys.spectrum(tag, False, sky is not None), tag)
+    products |= _reference_spectrum(products, keys.spectrum(tag, False, sky is not None), tag)
     if params.out_sub:
         products |= Products({Group.CUBE: {names.cube: _cube(cutout, cutout.voxels.data)}})
     if params.xcor:
@@ -192,8 +192,8 @@ def _object_mask(cutout: Cutout, masks: SourceMasks) -> dict[str, tuple[Any, str
     }
 
 
-def _chosen(products: Products, key: str, tag: str) -> Products:
-    """The reference spectrum; raises `SourceError` where it has no value."""
+def _reference_spectrum(products: Products, key: str, tag: str) -> Products:
+    """Which spectrum is the reference, and its card; raises `SourceError` where it has no value."""
     if key not in products.spectra or not np.isfinite(products.spectra[key].data).any():
         raise SourceError(f'no reference spectrum: {tag} has no usable value in the object mask')
     return Products(reference=key, facts={'REFSPEC': (key, 'reference spectrum')})

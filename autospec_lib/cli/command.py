@@ -270,7 +270,9 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
     from autospec_lib.run.report import Page
     from autospec_lib.run.results import Results, write_summary
 
-    extract = _way(job, targets, options, interruption)  # a cluster that does not answer is a fault of the command line
+    extract = _extractor(
+        job, targets, options, interruption
+    )  # a cluster that does not answer is a fault of the command line
     command = shlex.join(['AutoSpec', *sys.argv[1:]])
     with ExitStack() as stack:
         try:
@@ -324,7 +326,7 @@ def _collect(outcomes: Iterator[Outcome], results: Results, progress: Progress) 
     return EXIT_BUG if results.bugs else results.exit_code
 
 
-def _way(
+def _extractor(
     job: Job, targets: list[Target], options: argparse.Namespace, interruption: Interruption
 ) -> Callable[[Job], Iterator[Outcome]]:
     """The function that extracts the sources, given the job: on a cluster, one by one, or in several processes."""

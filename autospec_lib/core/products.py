@@ -111,7 +111,7 @@ class Products:
         )
 
     def select(self, groups: Collection[Group], all_spectra: bool = True) -> Products:
-        """The products that are written.
+        """The products of some groups, with all spectra or the most important ones.
 
         Parameters
         ----------

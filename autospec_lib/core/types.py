@@ -93,8 +93,8 @@ class Psf:
 class Voxels:
     """The numbers of a cut-out, or of some of its spaxels.
 
-    Which voxels are bad is decided once, when they are read (`cutouts.cut`); what works on them tests neither data nor
-    variance again.
+    Which voxels are bad is decided once, when they are read (`inputs.cube.cut`); what works on them tests neither data
+    nor variance again.
 
     Attributes
     ----------

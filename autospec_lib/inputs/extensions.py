@@ -1,4 +1,4 @@
-"""Which arrays: the extensions of a file with data, noise and flags, and what the numbers in them mean.
+"""Finds the extensions of a file with data, noise and flags, and tells what the numbers in them mean.
 
 The parameter DATA_EXT counts first, then the instrument's entry in the table, cards that name other extensions, and the
 names of extensions. What is guessed is a warning, and what cannot be told is asked for.
@@ -305,15 +305,15 @@ def _plays_another_part(name: str) -> bool:
 
 
 def _partner(hdus: fits.HDUList, data: Any, names: Sequence[str], card: str, primary_card: str) -> Any:
-    """The extension that a card of the data or the first extension names, or with one of these names.
+    """The noise or flags of the data: the extension that a card names, else the first of some names that is there.
 
-    It may have fewer axes than the data (see `stored_part`). A name counts with the prefix that extensions share with
+    The cards are ``card`` of the data and ``primary_card`` of the first extension. The extension may have fewer axes than the data (see `stored_part`). A name counts with the prefix that extensions share with
     the data (RED_ of RED_DATA), or after the data's own. Of several extensions with this name, that of the data's
     EXTVER is meant, else the next one behind the data.
     """
     place = hdus.index(data)
     others = [hdu for hdu in hdus if hdu is not data and hdu.is_image and hdu.shape]
-    # The last one of a name stays in the dictionary: the best one.
+    # From the worst to the best, because the dictionary keeps the last one of a name.
     others.sort(key=lambda hdu: (hdu.ver == data.ver, hdus.index(hdu) > place, -abs(hdus.index(hdu) - place)))
     there = {hdu.name: hdu for hdu in others if hdu.name}
     there |= {str(hdus.index(hdu)): hdu for hdu in others if not hdu.name}

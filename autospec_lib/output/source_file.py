@@ -198,7 +198,7 @@ def _own_header(path: Path, hdus: fits.HDUList) -> fits.Header:
 
 
 def _facts(header: fits.Header) -> dict[str, tuple[Any, str]]:
-    """The cards between those that every file has."""
+    """The facts of products, which `_primary` writes between FORMAT and NNOTES; no card of every file stands there."""
     cards = [*header]
     between = cards[cards.index('FORMAT') + 1 : cards.index('NNOTES')]
     return {card: (header[card], header.comments[card]) for card in between if card != SIZE_CARD}

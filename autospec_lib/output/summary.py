@@ -167,7 +167,7 @@ def _signal_to_noise(spectrum: Spectrum) -> float | None:
 
 
 def _magnitude(spectra: Mapping[str, Spectrum], cutout: Cutout) -> float | None:
-    total = next((one for one in spectra.values() if one.kind is Kind.SUM), None)
+    total = next((one for one in spectra.values() if one.kind is Kind.SUM and one.radius is None), None)
     if total is None:  # of a file without it
         return None
     return _plain(white_light.ab_magnitude(total.data, total.unit, cutout.wave, cutout.grid.wave_unit))

@@ -30,7 +30,8 @@ from autospec_lib.output.figures import Kept
 from autospec_lib.output.report import page
 from autospec_lib.run import output_folder
 
-# Parameters that do not change the content of a source's file or plots. CMAP is not among them: it changes plots.
+# Parameters left out of the fingerprint: they change nothing in a source's file and plots, or (SIZE, REF) they stand in
+# its `Target`. CMAP is not among them: it changes plots.
 IRRELEVANT = {
     *('output', 'pre_out', 'catalog', 'mode', 'size', 'ref'),
     *('plots', 'report', 'out_1d', 'marz', 'cores', 'warnings'),

@@ -40,7 +40,7 @@ SUMMARY_CARDS = (
     'OBJAREA',
     'DBNUM',
     'DBGROW',
-)  # cards that the summary has, too
+)  # cards that the summary has too, or that say nothing to a reader
 SIDE = 32  # most pixels of a small image along an axis
 GAP = 1  # pixels between two
 BINS = 96  # of the outline
