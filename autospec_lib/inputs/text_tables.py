@@ -420,8 +420,8 @@ def _misfit(cells: Sequence[str], chosen: Columns, least: int, separator: str) -
     """What is wrong with the number of cells in a row; '' if nothing is."""
     count, expected = len(cells), len(chosen.names)
     # A blank in a name would shift the columns, and so would decimal commas.
-    shifted = separator or not _NUMBER_LIKE.match(cells[chosen.index.get('ID', 0)])
-    if (shifted and 0 < expected < count) or (chosen.exact and count != expected):
+    shifted = 0 < expected < count and (separator or not _NUMBER_LIKE.match(cells[chosen.index.get('ID', 0)]))
+    if shifted or (chosen.exact and count != expected):
         return f'{count} columns, {expected} in the header; expected as many (- for an empty cell)'
     if count < least:
         return f'{count} of {least} columns; expected ID RA DEC between blanks, tabs or commas'
