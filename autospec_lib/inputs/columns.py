@@ -25,7 +25,8 @@ BY_POSITION = (*REQUIRED, 'SIZE', 'REF')
 IDENTS = (
     *('id', 'number', 'source_id', 'object_id', 'objid', 'obj_id', 'unique_id', 'uid', 'uuid', 'targetid', 'specobjid'),
     *('label', 'recno', 'iau_name', 'main_id', 'name', 'objname', 'target', 'target_name', 'designation', 'object'),
-    *('source', 'source_name', 'plateifu', 'id_obj', 'id_line', 'id_raw'),
+    *('source', 'source_name', 'coadd_object_id', 'sourceid', 'cataid', 'catid', 'srcid', 'seqnr', 'seq', 'no', 'no.'),
+    *('plateifu', 'id_obj', 'id_line', 'id_raw'),
 )
 # In a catalogue of lines: columns with the ID of the object that a line belongs to, or, if there is none, of the line.
 IDENTS_OF_LINES = ('id_obj', *IDENTS, 'i')
@@ -170,6 +171,7 @@ _COORDINATE = re.compile(
     r'_?(?:(ra|r\.a|right[ _]?ascension|alpha(?:win|peak|psf)?)|de|decl?|declination|delta(?:win|peak|psf)?)'
     r'([\W_].*|[bj]?\d{4}(?:\.\d)?|deg|hours?|icrs|fk[45])?'
 )
+_LENGTH = re.compile(r'(size|stamp|aper|aperture)[\W_]+(?:in\W+)?([a-z]+)\W*')  # SIZE_arcmin, SIZE in arcmin
 # A coordinate system in a description or comment.
 _MENTION = re.compile(
     r'(?:\b|_)(icrs|fk[45](?:-no-e)?|(?:eq(?:uinox)?|ep(?:och)?)\b[\s.=:]*[bj]?\d{4}(?:\.\d+)?'
@@ -309,13 +311,17 @@ def with_units(header: Header, rows: Iterable[Sequence[str]]) -> tuple[Header, i
 
 
 def with_statement(header: Header, text: str) -> Header:
-    """The header with the unit of RA or DEC that a text such as 'RA in hours' states, where it has none."""
-    coordinate = _COORDINATE.fullmatch(text.strip().lower())
-    name = position(name for name, _ in header).get('RA' if coordinate and coordinate[1] else 'DEC')
-    stated = unit_of(text).strip(' .,:;=-')
-    if not coordinate or not stated:
+    """The header with the unit that a text such as 'RA in hours' states of a column that has none."""
+    text = text.strip().lower()
+    coordinate, length = _COORDINATE.fullmatch(text), _LENGTH.fullmatch(text)
+    if coordinate:
+        column = position(name for name, _ in header).get('RA' if coordinate[1] else 'DEC')
+        stated = unit_of(text).strip(' .,:;=-')
+    elif length:
+        column, stated = length[1], length[2]
+    if not (coordinate or length) or not _meaning(stated)[0]:
         return header
-    return [(title, unit or stated if title.lower() == name else unit) for title, unit in header]
+    return [(name, unit or stated if name.lower() == column else unit) for name, unit in header]
 
 
 def unit_of(text: str) -> str:
@@ -384,8 +390,8 @@ def choose(
         if not {'RA', 'DEC'} <= names.keys() and 'X' not in names:
             raise InputError(f'{place}: {_without_position(known)}')
     if catalogue_mode:
-        names |= _by_role('SIZE', SIZES, known) | _by_role('REF', REFERENCES, known)
-    names |= _by_role('APER', APERTURES, known)
+        names |= _length('SIZE', SIZES, known) | _by_role('REF', REFERENCES, known)
+    names |= _length('APER', APERTURES, known)
     names |= _by_role('Z', REDSHIFTS[:-1] if _first(NOT_A_REDSHIFT, known) else REDSHIFTS, known)
     if lines:
         names |= _by_role('BRIGHT', BRIGHTNESSES, known)
@@ -416,6 +422,13 @@ def _first(options: Iterable[str], known: Collection[str]) -> list[str]:
 
 def _by_role(roles: str, options: Iterable[str], known: Collection[str]) -> dict[str, str]:
     return dict(zip(roles.split(), _first(options, known), strict=False))
+
+
+def _length(role: str, options: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+    """The name of a column of lengths, which may have its unit at its end."""
+    units = ((name, _LENGTH.fullmatch(name)) for name in known)
+    others = [name for name, match in units if match and match[1] in options and match[2] in ARCSEC]
+    return _by_role(role, (*options, *others), known)
 
 
 def _without_position(known: Sequence[str]) -> str:
@@ -541,7 +554,8 @@ def _units(
 
 def _arcsec(name: str, unit: str) -> float:
     """The factor from a length's unit to arcsec; raises `ValueError` if it is no unit of a length."""
-    factor = ARCSEC.get(unit.strip().lower() or 'arcsec')
+    in_name = _LENGTH.fullmatch(name.lower())
+    factor = ARCSEC.get(unit.strip().lower() or (in_name[2] if in_name else 'arcsec'))
     if factor in (None, HOUR, RADIAN):
         raise ValueError(f'column {name} is in {unit}; expected arcsec, arcmin, deg or pix')
     return factor

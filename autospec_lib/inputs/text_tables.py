@@ -39,7 +39,9 @@ _REST_OF_CELL = re.compile(r'((?:[^"]|"")*)"\s*(?:[,;|\t]|$)')
 _LONGEST_CELL = 100  # lines
 _SEPARATOR_OF_EXCEL = re.compile(r'"?sep=.?"?', re.IGNORECASE)
 _BY_POSITION = [(role, '') for role in columns.BY_POSITION]
-_BEFORE_COORDINATE = re.compile(r'\b(?=(?:ra|r\.a|right ascension|alpha|dec|declination|delta)\b)', re.IGNORECASE)
+_BEFORE_COORDINATE = re.compile(
+    r'\b(?=(?:ra|r\.a|right ascension|alpha|dec|declination|delta|size|aper|aperture)\b)', re.IGNORECASE
+)
 _FORMS = {'': 'text', ',': 'CSV', ';': 'CSV', '\t': 'TSV', '|': 'text'}
 
 
