@@ -153,6 +153,9 @@ ARCSEC = {
     **dict.fromkeys(('arcsec', 'arcsecs', 'arcsecond', 'arcseconds', 'asec', '"', "''"), 1.0),
     'mas': 0.001,
 }
+UNIT_WORD = re.compile(
+    rf'\b(?:{"|".join(filter(str.isalpha, ARCSEC))}|[hd]+m+s+|fk[45]|icrs|[bj]\d{{4}})\b|["\'°º]', re.I
+)
 # Beside a unit of coordinates, or in its place, stand their sexagesimal form, their system, equinox and epoch.
 _SEXAGESIMAL_FORM = re.compile(r'(["\']?)\b([hd]+[: ]?m+[: ]?s+(?:\.s+)?|sexagesimal)\b\1')
 _YEAR = re.compile(r'(?:\b(eq(?:uinox)?|ep(?:och)?)\b[\s.=:]*)?\b([bj]?)((?:18|19|20)\d\d(?:\.\d*)?)(?![\w.])')
@@ -257,9 +260,9 @@ def position(names: Iterable[str]) -> dict[str, str]:
         if name.endswith('.ra') and other in known:
             return {'RA': name, 'DEC': other}
     by_role: dict[str, list[str]] = {'RA': [], 'DEC': []}
-    for name in known:
+    for name in () if 'ram' in known else known:
         coordinate = _COORDINATE.fullmatch(name)
-        if coordinate and 'ram' not in known and (unit_of(name) or not coordinate[2]):
+        if coordinate and (unit_of(name) or not coordinate[2]):
             by_role['RA' if coordinate[1] else 'DEC'].append(name)
     if all(by_role.values()):
         for some in by_role.values():

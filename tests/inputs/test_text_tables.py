@@ -396,6 +396,14 @@ class TestSpreadsheets:
         '# 1 ID ' + '[' * 50_000 + '\n# 2 RA\n# 3 DEC',
         'ID,RA,DEC' + ',"' * 50_000 + '#',
         'ID,RA,DEC\n' + '1,2,"\n' * 5_000,
+        '# RA in dec size of ra\n' * 5_000,
+        '# ' + 'ra dec ' * 20_000,
+        'ID,' + 'RA_h,' * 5_000 + 'DEC_d',
+        'ID,RA (' + 'ep ' * 20_000 + '),DEC',
+        '\\begin{tabular}' * 20_000,
+        '\\begin{tabular}' + '{' * 50_000 + '\\end{tabular}',
+        '\\begin{deluxetable}{l}' + '\\tablehead{' * 20_000 + '\\end{deluxetable}',
+        '%\n' * 50_000 + '\\x',
     ],
 )
 def test_reading_takes_time_in_proportion_to_the_file(tmp_path, line):
