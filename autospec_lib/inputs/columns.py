@@ -31,7 +31,7 @@ IDENTS = (
     *('phot_id', 'id_3dhst', 'id_candels', 'id_uvista', 'id_cosmos', 'id_cosmos2020', 'id_hst', 'id_muse'),
     *('muse_id', 'hst_id'),
     *('galaxy_id', 'galaxyid', 'gal_id', 'galid', 'star_id', 'detectid', 'det_id', 'detid', 'ident', 'identifier'),
-    *('seq', 'num', 'no', 'nr', 'idx', 'index'),
+    *('srcid', 'seqnr', 'seq', 'num', 'no', 'no.', 'nr', 'idx', 'index'),
 )
 # In a catalogue of lines: columns with the ID of the object that a line belongs to, or, if there is none, of the line.
 IDENTS_OF_LINES = ('id_obj', *IDENTS, 'i')
@@ -158,6 +158,9 @@ ARCSEC = {
     **dict.fromkeys(('arcsec', 'arcsecs', 'arcsecond', 'arcseconds', 'asec', '"', "''"), 1.0),
     'mas': 0.001,
 }
+UNIT_WORD = re.compile(
+    rf'\b(?:{"|".join(filter(str.isalpha, ARCSEC))}|[hd]+m+s+|fk[45]|icrs|[bj]\d{{4}})\b|["\'°º]', re.I
+)
 # Beside a unit of coordinates, or in its place, stand their sexagesimal form, their system, equinox and epoch.
 _SEXAGESIMAL_FORM = re.compile(r'(["\']?)\b([hd]+[: ]?m+[: ]?s+(?:\.s+)?|sexagesimal)\b\1')
 _YEAR = re.compile(r'(?:\b(eq(?:uinox)?|ep(?:och)?)\b[\s.=:]*)?\b([bj]?)((?:18|19|20)\d\d(?:\.\d*)?)(?![\w.])')
@@ -176,6 +179,7 @@ _COORDINATE = re.compile(
     r'_?(?:(ra|r\.a|right[ _]?ascension|alpha(?:win|peak|psf)?)|de|decl?|declination|delta(?:win|peak|psf)?)'
     r'([\W_].*|[bj]?\d{4}(?:\.\d)?|deg|hours?|icrs|fk[45])?'
 )
+_LENGTH = re.compile(r'(size|stamp|aper|aperture)[\W_]+(?:in\W+)?([a-z]+)\W*')  # SIZE_arcmin, SIZE in arcmin
 # A coordinate system in a description or comment.
 _MENTION = re.compile(
     r'(?:\b|_)(icrs|fk[45](?:-no-e)?|(?:eq(?:uinox)?|ep(?:och)?)\b[\s.=:]*[bj]?\d{4}(?:\.\d+)?'
@@ -261,9 +265,9 @@ def position(names: Iterable[str]) -> dict[str, str]:
         if name.endswith('.ra') and other in known:
             return {'RA': name, 'DEC': other}
     by_role: dict[str, list[str]] = {'RA': [], 'DEC': []}
-    for name in known:
+    for name in () if 'ram' in known else known:
         coordinate = _COORDINATE.fullmatch(name)
-        if coordinate and 'ram' not in known and (unit_of(name) or not coordinate[2]):
+        if coordinate and (unit_of(name) or not coordinate[2]):
             by_role['RA' if coordinate[1] else 'DEC'].append(name)
     if all(by_role.values()):
         for some in by_role.values():
@@ -315,13 +319,17 @@ def with_units(header: Header, rows: Iterable[Sequence[str]]) -> tuple[Header, i
 
 
 def with_statement(header: Header, text: str) -> Header:
-    """The header with the unit of RA or DEC that a text such as 'RA in hours' states, where it has none."""
-    coordinate = _COORDINATE.fullmatch(text.strip().lower())
-    name = position(name for name, _ in header).get('RA' if coordinate and coordinate[1] else 'DEC')
-    stated = unit_of(text).strip(' .,:;=-')
-    if not coordinate or not stated:
+    """The header with the unit that a text such as 'RA in hours' states of a column that has none."""
+    text = text.strip().lower()
+    coordinate, length = _COORDINATE.fullmatch(text), _LENGTH.fullmatch(text)
+    if coordinate:
+        column = position(name for name, _ in header).get('RA' if coordinate[1] else 'DEC')
+        stated = unit_of(text).strip(' .,:;=-')
+    elif length:
+        column, stated = length[1], length[2]
+    if not (coordinate or length) or not _meaning(stated)[0]:
         return header
-    return [(title, unit or stated if title.lower() == name else unit) for title, unit in header]
+    return [(name, unit or stated if name.lower() == column else unit) for name, unit in header]
 
 
 def unit_of(text: str) -> str:
@@ -390,8 +398,8 @@ def choose(
         if not {'RA', 'DEC'} <= names.keys() and 'X' not in names:
             raise InputError(f'{place}: {_without_position(known)}')
     if catalogue_mode:
-        names |= _by_role('SIZE', SIZES, known) | _by_role('REF', REFERENCES, known)
-    names |= _by_role('APER', APERTURES, known)
+        names |= _length('SIZE', SIZES, known) | _by_role('REF', REFERENCES, known)
+    names |= _length('APER', APERTURES, known)
     names |= _by_role('Z', REDSHIFTS[:-1] if _first(NOT_A_REDSHIFT, known) else REDSHIFTS, known)
     if lines:
         names |= _by_role('BRIGHT', BRIGHTNESSES, known)
@@ -422,6 +430,13 @@ def _first(options: Iterable[str], known: Collection[str]) -> list[str]:
 
 def _by_role(roles: str, options: Iterable[str], known: Collection[str]) -> dict[str, str]:
     return dict(zip(roles.split(), _first(options, known), strict=False))
+
+
+def _length(role: str, options: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+    """The name of a column of lengths, which may have its unit at its end."""
+    units = ((name, _LENGTH.fullmatch(name)) for name in known)
+    others = [name for name, match in units if match and match[1] in options and match[2] in ARCSEC]
+    return _by_role(role, (*options, *others), known)
 
 
 def _without_position(known: Sequence[str]) -> str:
@@ -547,7 +562,8 @@ def _units(
 
 def _arcsec(name: str, unit: str) -> float:
     """The factor from a length's unit to arcsec; raises `ValueError` if it is no unit of a length."""
-    factor = ARCSEC.get(unit.strip().lower() or 'arcsec')
+    in_name = _LENGTH.fullmatch(name.lower())
+    factor = ARCSEC.get(unit.strip().lower() or (in_name[2] if in_name else 'arcsec'))
     if factor in (None, HOUR, RADIAN):
         raise ValueError(f'column {name} is in {unit}; expected arcsec, arcmin, deg or pix')
     return factor

@@ -163,13 +163,13 @@ def _tables(content: bytes, form: str) -> Iterator[Table]:
 def _system(votable: Any, table: Any) -> dict[str, str]:
     """The coordinate system of a VOTable's positions, as cards of a FITS header.
 
-    It is the one that the column of RA refers to, itself or by a group, else the only one if that has RA and DEC.
-    Without one, parameters and information count that are called as such cards.
+    It is the one that the column of RA or DEC refers to, itself or by a group, else the only one if that has RA and
+    DEC. Without one, parameters and information count that are called as such cards.
     """
     cards = {one.name: str(one.value) for part in (*votable.resources, table) for one in (*part.params, *part.infos)}
     systems = {one.ID: (one.system or '', one.equinox or '') for one in votable.iter_coosys()}
-    place = columns.position(one.name for one in table.fields).get('RA')
-    fields = [one for one in table.fields if one.name.lower() == place]
+    place = columns.position(one.name for one in table.fields).values()
+    fields = [one for one in table.fields if one.name.lower() in place]
     idents = {one.ID for one in fields}
     groups = [group for group in table.iter_groups() if any(one.ref in idents for one in group.entries)]
     named = [one.ref for one in (*fields, *groups) if one.ref in systems]
@@ -209,8 +209,8 @@ def _flat(table: Table) -> Table:
 
     flat: dict[str, Any] = {}
     wide: dict[int, dict[str, Any]] = {}
-    for name in table.colnames:
-        column = table[name]
+    for title in table.colnames:
+        column, name = table[title], title.strip()
         shape = getattr(column, 'shape', (len(table),))
         if hasattr(column, 'icrs'):
             sky = column.icrs

@@ -39,7 +39,9 @@ _REST_OF_CELL = re.compile(r'((?:[^"]|"")*)"\s*(?:[,;|\t]|$)')
 _LONGEST_CELL = 100  # lines
 _SEPARATOR_OF_EXCEL = re.compile(r'"?sep=.?"?', re.IGNORECASE)
 _BY_POSITION = [(role, '') for role in columns.BY_POSITION]
-_BEFORE_COORDINATE = re.compile(r'\b(?=(?:ra|r\.a|right ascension|alpha|dec|declination|delta)\b)', re.IGNORECASE)
+_BEFORE_COORDINATE = re.compile(
+    r'\b(?=(?:ra|r\.a|right ascension|alpha|dec|declination|delta|size|aper|aperture)\b)', re.IGNORECASE
+)
 _FORMS = {'': 'text', ',': 'CSV', ';': 'CSV', '\t': 'TSV', '|': 'text'}
 
 
@@ -78,8 +80,9 @@ def read(name: str, text: str, catalogue_mode: bool) -> Rows:
 
 
 # A table of LaTeX, its head where that is apart, and the arguments in front of its first cell.
-_LATEX_TABLE = re.compile(r'\\begin\s*\{(tabular|longtable|deluxetable)[*x]?\}(.*?)\\end(?:data|\s*\{\1)', re.DOTALL)
-_LATEX_HEAD = re.compile(r'\\tablehead\s*\{(.*)\}\s*\\startdata', re.DOTALL)
+_LATEX_TABLE = re.compile(r'\\begin\s*\{(?:tabular|longtable|deluxetable)[*x]?\}')
+_LATEX_TABLE_END = re.compile(r'\\end(?:data|\s*\{(?:tabular|longtable|deluxetable))')
+_LATEX_HEAD = re.compile(r'\\tablehead\s*\{((?:(?!\\tablehead).)*)\}\s*\\startdata', re.DOTALL)
 _LATEX_ARGUMENTS = re.compile(r'(?:\s*\[[^\]]*\]|\s*\{(?:[^{}]|\{[^{}]*\})*\})*')
 _LATEX_END = re.compile(r'\\\\(?:\s*\[[^\]]*\])?|\\tabularnewline\b')
 _LATEX_TEXT = (
@@ -100,12 +103,14 @@ def from_latex(name: str, text: str) -> str:
     Rows without &, such as captions and titles of sections, are left out.
     """
     text = re.sub(r'(?<!\\)%.*', '', text)
-    table = _LATEX_TABLE.search(text)
-    if table is None:
+    begin = _LATEX_TABLE.search(text)
+    end = _LATEX_TABLE_END.search(text, begin.end()) if begin else None
+    if begin is None or end is None:
         raise InputError(f'{name}: LaTeX without a tabular, longtable or deluxetable; expected one of them')
-    head = _LATEX_HEAD.search(text, *table.span(2))
-    start = head.start(1) if head else table.start(2)
-    body = f'{head[1]}\\\\{text[head.end() : table.end(2)]}' if head else _LATEX_ARGUMENTS.sub('', table[2], 1)
+    head = _LATEX_HEAD.search(text, begin.end(), end.start())
+    start = head.start(1) if head else begin.end()
+    body = text[begin.end() : end.start()]
+    body = f'{head[1]}\\\\{text[head.end() : end.start()]}' if head else _LATEX_ARGUMENTS.sub('', body, count=1)
     plain = '\n' * text.count('\n', 0, start)
     count = 0
     for row in _LATEX_END.split(body):
@@ -140,7 +145,7 @@ def _are_numbered(rows: Sequence[Sequence[str]], count: int) -> bool:
 
 def _measured(name: str, header: Header, comments: Iterable[str]) -> Header:
     """The header with the units that comments have, in a row or in words; raises `InputError` for too few of them."""
-    for comment in comments:
+    for comment in filter(columns.UNIT_WORD.search, comments):
         text = re.sub(r'(?i)^[#\s]+(?:units?\s*[:=])?', '', comment)
         cells = _split(text, _separator(text))
         header, count = columns.with_units(header, [cells])
@@ -420,8 +425,8 @@ def _misfit(cells: Sequence[str], chosen: Columns, least: int, separator: str) -
     """What is wrong with the number of cells in a row; '' if nothing is."""
     count, expected = len(cells), len(chosen.names)
     # A blank in a name would shift the columns, and so would decimal commas.
-    shifted = separator or not _NUMBER_LIKE.match(cells[chosen.index.get('ID', 0)])
-    if (shifted and 0 < expected < count) or (chosen.exact and count != expected):
+    shifted = 0 < expected < count and (separator or not _NUMBER_LIKE.match(cells[chosen.index.get('ID', 0)]))
+    if shifted or (chosen.exact and count != expected):
         return f'{count} columns, {expected} in the header; expected as many (- for an empty cell)'
     if count < least:
         return f'{count} of {least} columns; expected ID RA DEC between blanks, tabs or commas'

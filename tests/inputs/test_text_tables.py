@@ -273,6 +273,19 @@ class TestCommentsThatNameTheColumns:
         loaded = load(tmp_path / 'sources.txt', f'# {comment}\n{header}7 10.5 2.5\n8 10:30:00 2.5\n')
         assert sources(loaded) == [(7, 157.5, 2.5), (8, 157.5, 2.5)]
 
+    @pytest.mark.parametrize(
+        'comment', ['observed in Dec 1995', 'Dec. 1950', 'size of the field: 2 arcmin', 'RA of the field']
+    )
+    def test_other_words_state_no_units(self, tmp_path, comment):
+        loaded = load(tmp_path / 'sources.txt', f'# {comment}\n# ID RA DEC SIZE\n7 10.5 2.5 6\n', 'cat')
+        assert (sources(loaded), loaded.targets[0].size, loaded.warnings) == ([(7, 10.5, 2.5)], 6.0, ())
+
+    @pytest.mark.parametrize(
+        'text', ['# SIZE in arcmin\n# ID RA DEC SIZE\n', 'ID RA DEC SIZE_arcmin\n', '# size: arcmin\n']
+    )
+    def test_units_of_lengths_in_words(self, tmp_path, text):
+        assert load(tmp_path / 'sources.txt', f'{text}7 10.5 2.5 0.1\n', 'cat').targets[0].size == 6.0
+
     def test_too_few_units_are_a_fault(self, tmp_path):
         fault = faults(tmp_path / 'sources.txt', '# id ra dec\n# (h) (deg)\n7 10.5 2.5\n')[0]
         assert all(fact in fault for fact in ('2 units', '3 columns'))
@@ -383,6 +396,14 @@ class TestSpreadsheets:
         '# 1 ID ' + '[' * 50_000 + '\n# 2 RA\n# 3 DEC',
         'ID,RA,DEC' + ',"' * 50_000 + '#',
         'ID,RA,DEC\n' + '1,2,"\n' * 5_000,
+        '# RA in dec size of ra\n' * 5_000,
+        '# ' + 'ra dec ' * 20_000,
+        'ID,' + 'RA_h,' * 5_000 + 'DEC_d',
+        'ID,RA (' + 'ep ' * 20_000 + '),DEC',
+        '\\begin{tabular}' * 20_000,
+        '\\begin{tabular}' + '{' * 50_000 + '\\end{tabular}',
+        '\\begin{deluxetable}{l}' + '\\tablehead{' * 20_000 + '\\end{deluxetable}',
+        '%\n' * 50_000 + '\\x',
     ],
 )
 def test_reading_takes_time_in_proportion_to_the_file(tmp_path, line):
