@@ -39,7 +39,7 @@ Box = tuple[slice, slice]
 NEAR = 3  # pixels; sources of the catalogue that are this close to a subcube still have light in it
 # A value that more than this share of the voxels repeat exactly is no measurement; there may be two such values.
 MOST_REPEATED, MOST_FILL_VALUES = 0.03, 2
-SAMPLE_BYTES = 2**25  # of channels from which the field is judged before a run
+SAMPLE_BYTES, MOST_BYTES = 2**25, 2**26  # of channels from which the field is judged before a run
 SAMPLE_SIZE, FEWEST_REPEATS = 4000, 3  # voxels in which repeated values are looked for
 FEWEST_CHANNELS = 5  # with fewer channels, a spaxel may be constant by chance
 NOTED_SHARE = 0.001  # of voxels that an array makes bad, below which it is not named
@@ -397,7 +397,8 @@ class Sample:
 def sample(cube: OpenCube) -> Sample | None:
     """Read evenly spaced channels, as many as `SAMPLE_BYTES` hold, but at least `FEWEST_CHANNELS`.
 
-    None if the wavelength is not the first axis in the file and the cube is large: all of it would have to be read.
+    None where this needs much time or memory: in a large cube whose first axis is not wavelength, all of which would be
+    read, or in a field so wide that a few channels are many times as large.
 
     Raises
     ------
@@ -408,9 +409,9 @@ def sample(cube: OpenCube) -> Sample | None:
     size = sum(array.nbytes for array in cube.arrays)
     step = nl // min(max(nl * SAMPLE_BYTES // size, FEWEST_CHANNELS), nl)
     if cube.data.values is None and cube.data.order[0] != 0:
-        if size > 2 * SAMPLE_BYTES:
-            return None
         step = 1
+    if size // step > MOST_BYTES:
+        return None
     data, variance, bad, _, causes = _read(cube, slice(0, ny), slice(0, nx), slice(nl % step // 2, nl, step))
     return Sample(Voxels.of(data, variance, bad), why_unusable(cube, causes))
 
