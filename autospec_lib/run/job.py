@@ -365,12 +365,15 @@ def _registered(
         elif is_large:
             warnings.append(f"{name}: lies {text}; IMG_SHIFT = 'measured' moves it by {angles}")
         else:
-            lines.append(f'{name}: lies {text}; {angles} would correct it')
+            lines.append(f'{name}: lies {text}')
     offset = measured_offsets.of_positions(np.reshape(places, (-1, 2)), white)
     if offset is not None:
         angles, text, is_large = _in_words(cube, offset)
-        line = f'{params.catalog}: {offset.number} of its sources lie {text}; {angles} would correct it'
-        (warnings if is_large else lines).append(line)
+        line = f'{params.catalog}: {offset.number} of its sources lie {text}'
+        if is_large:
+            warnings.append(f'{line}; {angles} would correct it')
+        else:
+            lines.append(line)
     return replace(cube, images=moved), lines, warnings
 
 
