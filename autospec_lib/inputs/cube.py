@@ -475,16 +475,16 @@ def _read(cube: OpenCube, ys: slice, xs: slice, channels: slice = ALL) -> _Box:
     if factor is not None:
         data *= factor
     bad = ~np.isfinite(data)
-    causes = {'data': float(bad.mean())}
+    causes = {'data': np.count_nonzero(bad) / bad.size}
     if cube.flags is not None:
         flagged = cube.flags.are_set(ys, xs, channels, cube.flag_rule.bits) != cube.flag_rule.zero_is_bad
-        causes['mask'] = float(flagged.mean())
+        causes['mask'] = np.count_nonzero(flagged) / bad.size
         bad |= flagged
     variance = None
     if cube.noise is not None:
         variance = _variance(cube.noise.read(ys, xs, channels), cube.noise_kind, factor)
         without = ~(variance > 0) | (variance == np.inf)
-        causes['noise'] = float(without.mean())
+        causes['noise'] = np.count_nonzero(without) / bad.size
         bad |= without
     notes = _mark_filled(data, bad, cube.data.dtype.kind == 'f')
     data[bad] = 0.0

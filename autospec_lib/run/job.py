@@ -36,6 +36,7 @@ IRRELEVANT = {
     *('output', 'pre_out', 'catalog', 'mode', 'size', 'ref'),
     *('plots', 'report', 'out_1d', 'marz', 'cores', 'warnings'),
 }
+LEAST_OFFSET = 0.1  # arcsec; smaller offsets are no reason for a warning
 
 
 @dataclass(frozen=True)
@@ -318,9 +319,6 @@ def open_all(params: Params, folder: Path) -> OpenCube:
     return replace(cube, images=aligned, segmaps=maps, psf=seeing, notes=(*cube.notes, *notes))
 
 
-LEAST_OFFSET = 0.1  # arcsec; smaller offsets are no reason for a warning
-
-
 def _registered(
     cube: OpenCube, folder: Path, params: Params, places: Sequence[tuple[float, float]]
 ) -> tuple[OpenCube, list[str], list[str]]:
@@ -346,10 +344,12 @@ def _registered(
     """
     lines: list[str] = []
     warnings: list[str] = []
-    sample = cutouts.sample(cube) if params.img or len(places) >= measured_offsets.FEWEST_MATCHES else None
-    if sample is None:
+    if not params.img and len(places) < measured_offsets.FEWEST_MATCHES:
         return cube, lines, warnings
-    white = sums.white_light(sample.voxels.columns).data.reshape(cube.shape)
+    sample = cutouts.sample(cube)
+    white = np.full(cube.shape, np.nan)
+    if sample is not None:
+        white = sums.white_light(sample.voxels.columns).data.reshape(cube.shape)
     moved = dict(cube.images)
     for name, setting in zip(params.img, params.img_shifts, strict=True):
         tag = keys.image_tag(name)
