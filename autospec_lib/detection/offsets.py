@@ -12,14 +12,15 @@ from autospec_lib.core.numerics import robust_width
 from autospec_lib.core.types import BoolArray, FloatArray
 
 REACH = 12  # spaxels; larger offsets are not looked for
-SMOOTHING = 1.0  # spaxels; sigma of the Gaussian that the white light is smoothed by
+SMOOTHING = 1.4  # spaxels; sigma of the Gaussian that the white light is smoothed by
 BACKGROUND = 8.0, 4.0  # spaxels; sigma of the Gaussians by which the background is found, for two measurements
 AROUND = 8  # spaxels; the neighbourhood of an object that is compared
 MODEL_ERROR = 0.1  # of the light: not all objects have the same colour
 BLOCKS = 4  # of the jackknife, along y and along x
 MOST_STEPS, CONVERGED = 20, 1e-2
 LEAST_NOISE = 1e-6  # of the brightest spaxel
-MOST_BLUR = 30.0  # square spaxels
+# Square spaxels. An image as sharp as the cube needs a blur of 1 to 2: SMOOTHING less the smoothing of its alignment.
+LEAST_BLUR, MOST_BLUR = 0.5, 30.0
 BRIGHT, EDGE = 10.0, 3.0  # standard deviations, of the peak and of the edge of an object
 LEAST_SHARE = 0.2  # of the white light's peak, in the scaled image, where an object is seen in both
 FEWEST = 3  # objects that must be seen in both
@@ -29,7 +30,7 @@ LEAST_SIMILARITY, MOST_OF_SECOND, LEAST_CORRELATION = 0.3, 0.85, 0.7
 FAR = 5  # spaxels between two such offsets
 MOST_ERROR, MOST_DIFFERENCE = 0.35, 0.3  # spaxels a coordinate
 # Positions of a catalogue, in spaxels: how far objects are sought, how many are needed, how much they may scatter.
-SIZE_OF_POINT, MATCH, FEWEST_MATCHES, LEAST_SCATTER, MOST_SCATTER = 1.5, 3.0, 5, 0.1, 1.0
+SIZE_OF_POINT, MATCH, FEWEST_MATCHES, LEAST_SCATTER, MOST_SCATTER = 1.5, 3.0, 5, 0.1, 0.7
 MOST_OF_SECOND_MATCH = 0.7
 
 
@@ -110,7 +111,7 @@ def of_image(image: FloatArray, white: FloatArray) -> Offset | None:
     certain = (
         number >= FEWEST
         and fit.correlation > LEAST_CORRELATION
-        and 0 < fit.blur < MOST_BLUR
+        and LEAST_BLUR < fit.blur < MOST_BLUR
         and np.trace(covariance) < 2 * MOST_ERROR**2
         and np.abs(check.shift - fit.shift).max() < MOST_DIFFERENCE
     )

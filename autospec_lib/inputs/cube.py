@@ -40,7 +40,7 @@ Box = tuple[slice, slice]
 NEAR = 12  # pixels; sources of the catalogue that are this close to a subcube may have light in it
 # A value that more than this share of the voxels repeat exactly is no measurement; there may be two such values.
 MOST_REPEATED, MOST_FILL_VALUES = 0.03, 2
-SAMPLE_BYTES = 2**25  # of channels from which the field is judged before a run
+SAMPLE_BYTES, MOST_BYTES = 2**25, 2**26  # of channels from which the field is judged before a run
 SAMPLE_SIZE, FEWEST_REPEATS = 4000, 3  # voxels in which repeated values are looked for
 FEWEST_CHANNELS = 5  # with fewer channels, a spaxel may be constant by chance
 SMALLEST, FEWEST_SPAXELS = 3, 36  # along a side, and in all; in a smaller subcube there is hardly any sky
@@ -469,7 +469,8 @@ class Sample:
 def sample(cube: OpenCube) -> Sample | None:
     """Read evenly spaced channels, as many as `SAMPLE_BYTES` hold, but at least `FEWEST_CHANNELS`.
 
-    None if the wavelength is not the first axis in the file and the cube is large: all of it would have to be read.
+    None where this needs much time or memory: in a large cube whose first axis is not wavelength, all of which would be
+    read, or in a field so wide that a few channels are many times as large.
 
     Raises
     ------
@@ -480,9 +481,9 @@ def sample(cube: OpenCube) -> Sample | None:
     size = sum(array.nbytes for array in cube.arrays)
     step = nl // min(max(nl * SAMPLE_BYTES // size, FEWEST_CHANNELS), nl)
     if cube.data.values is None and cube.data.order[0] != 0:
-        if size > 2 * SAMPLE_BYTES:
-            return None
         step = 1
+    if size // step > MOST_BYTES:
+        return None
     data, variance, bad, _, causes = _read(cube, slice(0, ny), slice(0, nx), slice(nl % step // 2, nl, step))
     return Sample(Voxels.of(data, variance, bad), why_unusable(cube, causes))
 
@@ -553,16 +554,16 @@ def _read(cube: OpenCube, ys: slice, xs: slice, channels: slice = ALL) -> _Box:
     if factor is not None:
         data *= factor
     bad = ~np.isfinite(data)
-    causes = {'data': float(bad.mean())}
+    causes = {'data': np.count_nonzero(bad) / bad.size}
     if cube.flags is not None:
         flagged = cube.flags.are_set(ys, xs, channels, cube.flag_rule.bits) != cube.flag_rule.zero_is_bad
-        causes['mask'] = float(flagged.mean())
+        causes['mask'] = np.count_nonzero(flagged) / bad.size
         bad |= flagged
     variance = None
     if cube.noise is not None:
         variance = _variance(cube.noise.read(ys, xs, channels), cube.noise_kind, factor)
         without = ~(variance > 0) | (variance == np.inf)
-        causes['noise'] = float(without.mean())
+        causes['noise'] = np.count_nonzero(without) / bad.size
         bad |= without
     notes = _mark_filled(data, bad, cube.data.dtype.kind == 'f')
     data[bad] = 0.0

@@ -36,6 +36,7 @@ IRRELEVANT = {
     *('output', 'pre_out', 'catalog', 'mode', 'size', 'ref'),
     *('plots', 'report', 'out_1d', 'marz', 'cores', 'warnings'),
 }
+LEAST_OFFSET = 0.1  # arcsec; smaller offsets are no reason for a warning
 
 MOST_NAMED = 10  # rows outside the field that a message lists
 
@@ -386,9 +387,6 @@ def open_all(params: Params, folder: Path) -> OpenCube:
     return replace(cube, images=aligned, segmaps=maps, psf=seeing, notes=(*cube.notes, *notes))
 
 
-LEAST_OFFSET = 0.1  # arcsec; smaller offsets are no reason for a warning
-
-
 def _registered(
     cube: OpenCube, folder: Path, params: Params, places: Sequence[tuple[float, float]]
 ) -> tuple[OpenCube, list[str], list[str]]:
@@ -414,10 +412,12 @@ def _registered(
     """
     lines: list[str] = []
     warnings: list[str] = []
-    sample = cutouts.sample(cube) if params.img or len(places) >= measured_offsets.FEWEST_MATCHES else None
-    if sample is None:
+    if not params.img and len(places) < measured_offsets.FEWEST_MATCHES:
         return cube, lines, warnings
-    white = sums.white_light(sample.voxels.columns).data.reshape(cube.shape)
+    sample = cutouts.sample(cube)
+    white = np.full(cube.shape, np.nan)
+    if sample is not None:
+        white = sums.white_light(sample.voxels.columns).data.reshape(cube.shape)
     moved = dict(cube.images)
     for name, setting in zip(params.img, params.img_shifts, strict=True):
         tag = keys.image_tag(name)
@@ -433,12 +433,15 @@ def _registered(
         elif is_large:
             warnings.append(f"{name}: lies {text}; IMG_SHIFT = 'measured' moves it by {angles}")
         else:
-            lines.append(f'{name}: lies {text}; {angles} would correct it')
+            lines.append(f'{name}: lies {text}')
     offset = measured_offsets.of_positions(np.reshape(places, (-1, 2)), white)
     if offset is not None:
         angles, text, is_large = _in_words(cube, offset)
-        line = f'{params.catalog}: {offset.number} of its sources lie {text}; {angles} would correct it'
-        (warnings if is_large else lines).append(line)
+        line = f'{params.catalog}: {offset.number} of its sources lie {text}'
+        if is_large:
+            warnings.append(f'{line}; {angles} would correct it')
+        else:
+            lines.append(line)
     return replace(cube, images=moved), lines, warnings
 
 
