@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from autospec_lib import __version__
 from autospec_lib.cli.options import parsed
 from autospec_lib.cli.terminal import Progress, has_display, prepare_streams, say
-from autospec_lib.core.atomic import write_new
+from autospec_lib.core.atomic import remove_remains, write_new
 from autospec_lib.core.errors import AutoSpecError, InputError, ParameterError, other_kind, way_out
 from autospec_lib.run.interruption import EXIT as EXIT_INTERRUPTED
 from autospec_lib.run.interruption import Interruption
@@ -141,6 +141,7 @@ def _demo(folder: Path, options: argparse.Namespace, interruption: Interruption)
     if named and options.folder:
         raise InputError(f'--demo {named} and {options.folder}: two folders; name one')
     folder = Path(named or options.folder or ('autospec_sim' if simulated else 'autospec_demo'))
+    remove_remains(folder)
     try:
         (folders.make_simulated if simulated else folders.make_abell)(folder)
     except OSError as error:

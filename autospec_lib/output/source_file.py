@@ -333,6 +333,25 @@ def stored(values: NDArray[Any]) -> NDArray[Any]:
     return values.astype('>f4' if fits_single else '>f8')
 
 
+def as_read(products: Products) -> Products:
+    """Spectra and images with the numbers that `read` gives back: in double precision, rounded as the file has them."""
+    table = dict(products.table)
+    for group in (Group.SPECTRUM, Group.IMAGE):
+        table[group] = {key: _rounded(product) for key, product in products[group].items()}
+    return replace(products, table=table)
+
+
+def _rounded(product: Product) -> Product:
+    variance = None if product.variance is None else stored(product.variance).astype(float)
+    return replace(product, data=stored(product.data).astype(float), variance=variance)
+
+
+def as_stored(spectrum: Spectrum) -> Spectrum:
+    """A spectrum with the numbers that its file holds, and without its weights."""
+    variance = None if spectrum.variance is None else stored(spectrum.variance)
+    return replace(spectrum, data=stored(spectrum.data), variance=variance, weights=None)
+
+
 def _extension(name: str, array: NDArray[Any], cards: Iterable[tuple[Any, ...]]) -> bytes:
     """Header and data of one image extension, each filled up to whole FITS blocks.
 

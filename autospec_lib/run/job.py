@@ -63,6 +63,8 @@ class Job:
         Pixel positions (y, x) of all rows of the catalogue near the field for the joint extraction; empty if it is off.
     catalogue : tuple of Target
         The rows in the field, including those that this run does not extract, and those that it was asked for by name.
+    old_tables : sequence of str
+        The files in the folder of spectra as tables when the run began.
     columns : str
         One line on which columns of the catalogue were read as what.
     offsets : tuple of str
@@ -80,6 +82,7 @@ class Job:
     resume: bool = False
     sources: Mapping[Ident, tuple[float, float]] = field(default_factory=dict)
     catalogue: tuple[Target, ...] = ()
+    old_tables: Sequence[str] = ()
     columns: str = ''
     offsets: tuple[str, ...] = ()
     kept: Kept = field(default_factory=Kept, compare=False, repr=False)
@@ -244,6 +247,7 @@ def prepare(
         resume=request.resume,
         sources=_neighbours(cube, rows, targets) if params.deblend else {},
         catalogue=tuple(kept),
+        old_tables=spectra_1d.listing(folder / params.output / spectra_1d.FOLDER),
         columns=listed.description,
         offsets=tuple(offsets),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import warnings
 import zlib
 from pathlib import Path
 from typing import Any
@@ -44,12 +45,13 @@ def fingerprint(job: Job, target: Target) -> str:
 def content(cutout: Cutout) -> str:
     """A checksum of what a source is extracted from: voxels, images, maps, coordinates, neighbours, PSF.
 
-    Images are taken in single precision: resampled on another machine, they may differ in the last digit.
+    What is computed from the inputs is taken in single precision: on another machine, the last digit may differ.
     """
     voxels = cutout.voxels
-    arrays: list[Any] = [cutout.wave, voxels.data, voxels.variance, voxels.bad, *cutout.segmaps.values()]
-    arrays += [image.astype(np.float32) for image in (*cutout.images.values(), *cutout.detection.values())]
-    rest = cutout.centre, cutout.pixel, cutout.grid, cutout.image_units, cutout.neighbours, cutout.psf, cutout.notes
+    arrays: list[Any] = [voxels.data, voxels.variance, voxels.bad, *cutout.segmaps.values()]
+    computed: list[Any] = [cutout.wave, cutout.centre, *cutout.neighbours.values(), *cutout.images.values()]
+    arrays += [np.asarray(values, np.float32) for values in (*computed, *cutout.detection.values())]
+    rest = cutout.pixel, cutout.grid, cutout.image_units, [*cutout.neighbours], cutout.psf, cutout.notes
     total = zlib.crc32(repr(rest).encode())
     for array in arrays:
         if array is not None:
@@ -91,8 +93,10 @@ def is_complete(job: Job, target: Target, by_date: bool = False) -> bool:
     if same_dates or by_date:
         return same_dates
     try:
-        return bool(header.get(CONTENT_CARD) == content(cutouts.cut(job.cube, target, job.sources)))
-    except SourceError:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            return bool(header.get(CONTENT_CARD) == content(cutouts.cut(job.cube, target, job.sources)))
+    except (SourceError, MemoryError):
         return False
 
 

@@ -97,7 +97,8 @@ def extract(job: Job, target: Target) -> Outcome:
             with writing(job.spectra):
                 job.spectra.mkdir(exist_ok=True)
                 spectra_1d.write(job.spectra, selected, cutout)
-        measured = summary.measure(products, cutout) | {'FINGERPRINT': fingerprint}
+        # As if it were read back: a later run that finds the file alone gives the same numbers.
+        measured = summary.measure(source_file.as_read(products), cutout) | {'FINGERPRINT': fingerprint}
         notes, traces = list(products.notes), list[str]()
         preview: Preview = {}
         if job.params.plots:
@@ -113,6 +114,7 @@ def extract(job: Job, target: Target) -> Outcome:
         trace='\n'.join(traces) or None,
         measured=measured,
         preview=preview,
+        spectrum=source_file.as_stored(selected.for_redshifts) if job.params.marz else None,
     )
 
 
@@ -162,7 +164,7 @@ def discard(job: Job, target: Target) -> None:
 def _remove_beside(job: Job, target: Target) -> None:
     """Remove the spectra as tables, the plots and the report's data of an earlier run."""
     with writing(job.spectra):
-        spectra_1d.remove(job.spectra, target.id)
+        spectra_1d.remove(job.spectra, target.id, job.old_tables)
     for path in (job.data(target), *(job.picture(target, key) for key in file_names.PICTURES)):
         with writing(path):
             path.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from autospec_lib.cli.command import main
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Grid, Measured
 from autospec_lib.inputs import marz_results
-from autospec_lib.output import marz
+from autospec_lib.output import marz, source_file
 
 LENGTH = 200
 WAVE = np.linspace(4750.0, 9350.0, LENGTH)
@@ -252,6 +252,19 @@ def test_the_joint_extraction_goes_first(three):
     assert fits.getdata(three / 'output' / 'marz.fits', 'FIBRES')['COMMENT'].tolist() == ['DEBLEND_SKYSUB']
     flux = fits.getdata(three / 'output' / 'Source_5.fits', 'SPE_DEBLEND_SKYSUB_DATA')
     assert_array_equal(fits.getdata(three / 'output' / 'marz.fits')[0], flux)
+
+
+def test_spectra_of_this_run_are_not_read_from_their_files(three, monkeypatch):
+    assert main([str(three), '-q']) == 1
+    before = (three / 'output' / 'marz.fits').read_bytes()
+    read, paths = source_file.read, []
+    monkeypatch.setattr(source_file, 'read', lambda path, last: paths.append(path.name) or read(path, last))
+    assert main([str(three), '-q']) == 1
+    assert paths == []
+    assert (three / 'output' / 'marz.fits').read_bytes() == before
+    assert main([str(three), '-q', '--resume']) == 1
+    assert set(paths) == {'Source_5.fits', 'Source_3.fits'}
+    assert (three / 'output' / 'marz.fits').read_bytes() == before
 
 
 def test_resumed_and_chosen_sources_are_all_in_it(three):
