@@ -381,7 +381,7 @@ def _redshift(products: Products, cutout: Cutout, params: Params) -> Products:
     def measured(spectrum: Spectrum) -> Redshift:
         return estimate(wave, spectrum.data, spectrum.variance, lsf=params.lsf, air=air)
 
-    chosen = products.for_redshifts
+    chosen = products.best[0]
     result = measured(chosen)
     sure = result.candidates[0].z if result.sure else None
     catalogued = cutout.target.z

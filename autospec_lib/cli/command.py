@@ -266,6 +266,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
         gc.enable()
     _warn(warnings, options)
     from autospec_lib.run import cube_copy, marz
+    from autospec_lib.run.job import with_catalogue_error
     from autospec_lib.run.log import Log
     from autospec_lib.run.output_folder import locked, log_folder
     from autospec_lib.run.report import Page
@@ -286,6 +287,10 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
             _warn([unlocked], options)
             warnings.append(unlocked)
         log.header(job, command, warnings)
+        with interruption.in_this_process():
+            job, positions = with_catalogue_error(job)
+        if positions:
+            log.comment(positions)
         progress = stack.enter_context(closing(Progress(len(targets), options.quiet, options.verbose)))
 
         def tell(line: str) -> None:

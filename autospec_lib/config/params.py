@@ -161,6 +161,14 @@ class Params:
         "`'header'` reads the keywords `FSF...` in the cube's first header. Adds a spectrum for [point "
         'sources](method.md#point-sources) and helps `DEBLEND`.',
     )
+    caterr: float = _parameter(
+        0.0,
+        validators.ERROR,
+        'Joint extraction',
+        "error of the catalogue's positions along an axis [arcsec]; 0: measured in the field",
+        'Says how far `DEBLEND` may look for a source; a number also keeps it from correcting an offset of the '
+        'catalogue. See [Positions](deblending.md#positions).',
+    )
 
     redshift: bool = _parameter(
         False,

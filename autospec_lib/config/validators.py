@@ -89,6 +89,14 @@ def positive(value: Any) -> float:
     return result
 
 
+def not_negative(value: Any) -> float:
+    """A finite number from 0."""
+    result = number(value)
+    if result < 0:
+        raise ValueError('is negative')
+    return result
+
+
 def whole(value: Any) -> int:
     """A whole number from 0."""
     result = number(value)
@@ -289,6 +297,7 @@ LINE_WIDTH = Rule(
     '(), a FWHM in Angstrom, e.g. 2.5, or coefficients of a polynomial, e.g. (5.9e-8, -9.2e-4, 6.0)',
 )
 ARCSEC = Rule(positive, 'a number of arcsec above 0, e.g. 5')
+ERROR = Rule(not_negative, 'a number of arcsec, e.g. 0.1, or 0 to measure it')
 DEGREE = Rule(whole, 'a whole number from 0, e.g. 5')
 COUNT = Rule(count, 'a whole number from 1, e.g. 3')
 DEBLENDING = Rule(deblending, "True, False or an image of IMG, e.g. 'hst'")

@@ -94,8 +94,8 @@ def attribute(
 ) -> FittedSources:
     """Decide for each component that was added to the catalogued sources whether it is a source of its own.
 
-    It is a part of other sources only if this follows from both models with clumps: a neighbour taken for a part of a source spoils
-    the spectrum more than a part taken for a neighbour.
+    It is a part of other sources only if this follows from both models with clumps: a neighbour taken for a part of a
+    source spoils the spectrum more than a part taken for a neighbour.
 
     Parameters
     ----------

@@ -85,10 +85,10 @@ def separation(result: JointFit) -> Separation:
         limit^2 = (3 c)^2 + m^2 + (0.5 s)^2 + (0.65 e)^2
 
     c comes from the covariance C of all parameters t in the last fit: c^2 = g' C g, g = sum_j F_j w dP_j/dt / F. m
-    and s are sum_j |w (P_j' - P_j)| F_j / F with the profiles P' of models with small and without clumps. e^2 is the sum over
-    j of (h_j o_j F_j / F)^2, o being the overlap with the target (``leakage``), and h the absolute fluxes of the clumps
-    of j, in units of its own: a clump of a neighbour on top of the target is not seen by the other terms. The factors
-    were set on simulated fields.
+    and s are sum_j |w (P_j' - P_j)| F_j / F with the profiles P' of models with small and without clumps. e^2 is the
+    sum over j of (h_j o_j F_j / F)^2, o being the overlap with the target (``leakage``), and h the absolute fluxes of
+    the clumps of j, in units of its own: a clump of a neighbour on top of the target is not seen by the other terms.
+    The factors were set on simulated fields.
     """
     white, weight = mean_profiles(result), result.cube.weight.sum(axis=0)
     flat = np.concatenate([white.reshape(len(white), -1), np.ones((1, white[0].size))])

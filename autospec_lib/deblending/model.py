@@ -19,7 +19,8 @@ _WIDER_THAN_PSF = 1.3
 _MEAN_LOG_BETA = 1.1
 _SIGMA = (0.2, 0.15, 0.15, 0.3)  # of log FWHM, ellipticities, log(beta - 1)
 _BOUND = (1.2, 1.2, 1.2, 0.9)
-# Limits of the bound of a centre where the catalogue's errors are measured, in units of a pixel.
+# Limits of the bound of a centre in units of a pixel: where the user gives the catalogue's error, and where that is
+# measured.
 _LEAST_BOUND, LARGEST_BOUND = 0.5, 2.5
 # Used while neighbours are not found yet, so that a source does not stretch over them.
 _NARROW_BOUND = (np.inf, np.inf, 0.5, 0.4, 0.4, 0.4)
@@ -41,12 +42,15 @@ class Frame:
     def of(cls, pixel: Pixel, error: CatalogueError | None) -> Frame:
         """The frame with positions of these errors.
 
-        A bound is 3 sigma. Wide ones are harmful: a source could take the place of its neighbour.
+        The user's word holds. What is measured widens the default, never beyond the largest bound: with wide bounds a
+        source could take the place of its neighbour.
         """
         if error is None:
             return cls(pixel)
-        most = LARGEST_BOUND if error.number else np.inf
-        return cls(pixel, error.scatter, float(np.clip(3 * error.scatter, _LEAST_BOUND, most)))
+        if not error.number:
+            return cls(pixel, error.scatter, max(3 * error.scatter, _LEAST_BOUND))
+        sigma = float(np.clip(error.scatter, cls.sigma, LARGEST_BOUND * cls.sigma))
+        return cls(pixel, sigma, sigma / cls.sigma * cls.bound)
 
 
 _FRAME = Frame()

@@ -52,9 +52,9 @@ OF_SOURCE = (
     Column('MAG_WHITE', 'mag', float, 'AB magnitude of the mean over wavelength of the sum over the object mask'),
     Column('FWHM_WHITE', 'arcsec', float, 'FWHM of the Gaussian that fits the source best in white light'),
     Column('NEIGHBOURS', '', int, 'neighbours in the joint extraction'),
-    Column(
-        'LEAKAGE', '', float, 'leakage risk: factor by which errors of the joint extraction grow through neighbours'
-    ),
+    Column('LEAKAGE', '', float, 'upper limit of light of other sources in the joint extraction, per own light'),
+    Column('GRADE', '', str, 'of the joint extraction: A, B: to be trusted; C: a note says why not'),
+    Column('BEST', '', str, 'the spectrum to use, and why'),
 )
 OF_FILE = (
     Column('SECONDS', 's', float, 'time the extraction took'),
@@ -131,6 +131,7 @@ def measure(products: Products, cutout: Cutout) -> Row:
     """
     spectra = products.main_spectra
     facts = {card: value for card, (value, _) in products.facts.items()}
+    best, why = products.best
     row: Row = {
         'NOTES': '; '.join(products.notes),
         'REFERENCE': products.reference,
@@ -140,7 +141,9 @@ def measure(products: Products, cutout: Cutout) -> Row:
         'MAG_WHITE': _magnitude(spectra, cutout),
         'FWHM_WHITE': _width(products, facts.get('OBJMASK'), cutout),
         'NEIGHBOURS': facts.get('DBNUM'),
-        'LEAKAGE': facts.get('DBGROW'),
+        'LEAKAGE': facts.get('DBLIM'),
+        'GRADE': facts.get('DBGRADE'),
+        'BEST': f'{best.short_key}: {why}',
     }
     for key, spectrum in spectra.items():
         row[f'SN_{key}'] = _signal_to_noise(spectrum)

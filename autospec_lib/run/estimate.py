@@ -12,7 +12,7 @@ from autospec_lib.core.types import Target
 from autospec_lib.inputs import cube as cutouts
 from autospec_lib.output.source_file import BLOCK
 from autospec_lib.run import cube_copy, output_folder, resume
-from autospec_lib.run.job import Job
+from autospec_lib.run.job import Job, with_catalogue_error
 
 BASE_MEMORY = 250e6  # Python with numpy, astropy, scipy and matplotlib
 PROCESS_MEMORY = 80e6  # the part of it that each further process does not share
@@ -56,6 +56,9 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
         spaxels.append(height * width)
         note = '; '.join((_reference(job, target), *notes, *failure))
         yield f'source {target.id}: {height} x {width} spaxels, reference {note}'
+    _, positions = with_catalogue_error(job)
+    if positions:
+        yield positions
     slow = cube_copy.plan(job, targets)
     if slow is not None:
         yield f'{job.params.datacube}: {slow.line}'

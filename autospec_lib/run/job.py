@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from autospec_lib import __version__
 from autospec_lib.config import conflicts, sextractor
 from autospec_lib.config.params import Params
 from autospec_lib.config.validators import MEASURED
-from autospec_lib.core import file_names, keys
-from autospec_lib.core.errors import InputError, collected, near
+from autospec_lib.core import file_names, geometry, keys
+from autospec_lib.core.errors import InputError, SourceError, collected, near
 from autospec_lib.core.products import Group
 from autospec_lib.core.segmentation_settings import SegmentationSettings
-from autospec_lib.core.types import Ident, Target
+from autospec_lib.core.types import CatalogueError, Cutout, Ident, Target
+from autospec_lib.deblending import catalogue_error
 from autospec_lib.detection import offsets as measured_offsets
 from autospec_lib.detection.offsets import Offset
 from autospec_lib.extraction import sums
@@ -30,6 +32,8 @@ from autospec_lib.output.figures import Kept
 from autospec_lib.output.report import page
 from autospec_lib.run import output_folder
 
+# Cut-outs in which the error of the catalogue's positions is measured: width in pixels, and how many are tried.
+WIDTH, MOST_TRIED = 25, 40
 # Parameters left out of the fingerprint: they change nothing in a source's file and plots, or (SIZE, REF) they stand in
 # its `Target`. CMAP is not among them: it changes plots.
 IRRELEVANT = {
@@ -65,6 +69,8 @@ class Job:
         The rows in the field, including those that this run does not extract, and those that it was asked for by name.
     old_tables : sequence of str
         The files in the folder of spectra as tables when the run began.
+    catalogue_error : CatalogueError or None
+        How good their positions are, for the joint extraction; see `with_catalogue_error`.
     columns : str
         One line on which columns of the catalogue were read as what.
     offsets : tuple of str
@@ -83,6 +89,7 @@ class Job:
     sources: Mapping[Ident, tuple[float, float]] = field(default_factory=dict)
     catalogue: tuple[Target, ...] = ()
     old_tables: Sequence[str] = ()
+    catalogue_error: CatalogueError | None = None
     columns: str = ''
     offsets: tuple[str, ...] = ()
     kept: Kept = field(default_factory=Kept, compare=False, repr=False)
@@ -252,6 +259,50 @@ def prepare(
         offsets=tuple(offsets),
     )
     return job, targets, warnings
+
+
+def with_catalogue_error(job: Job) -> tuple[Job, str]:
+    """The job with the error of the catalogue's positions, if it has a joint extraction, and a line about it.
+
+    The error is the user's word, or measured with sources of the whole catalogue, those with the fewest neighbours
+    first. The line is empty if the error is not known.
+
+    Raises
+    ------
+    InputError
+        If the cube cannot be read any more.
+    """
+    scale = geometry.scale(job.cube.pixel)
+    if not job.params.deblend:
+        return job, ''
+    if job.params.caterr:
+        return replace(job, catalogue_error=CatalogueError((0.0, 0.0), job.params.caterr / scale)), ''
+    error = catalogue_error.measure(_isolated(job))
+    if error is None:
+        return job, ''
+    dy, dx = error.offset
+    line = (
+        f'catalogue is {dx * job.cube.pixel[1]:.2f}, {dy * job.cube.pixel[0]:.2f} arcsec off along x, y '
+        f'({error.number} sources), scatter {error.scatter * scale:.2f}'
+    )
+    return replace(job, catalogue_error=error), line
+
+
+def _isolated(job: Job) -> Iterator[Cutout]:
+    """Small cut-outs around sources in the field, those with the most distant neighbours first."""
+    from scipy.spatial import cKDTree
+
+    rows = {target.id: target for target in job.catalogue}
+    places = np.array([*job.sources.values()]).reshape(-1, 2)
+    apart = cKDTree(places).query(places, k=2)[0][:, 1] if len(places) > 1 else np.zeros(len(places))
+    size = WIDTH * geometry.scale(job.cube.pixel)
+    inside = ((places > 0) & (places < job.cube.shape)).all(axis=1)
+    idents = [*job.sources]
+    inside &= np.array([ident in rows for ident in idents], bool)
+    order = sorted(np.flatnonzero(inside).tolist(), key=lambda row: -min(float(apart[row]), WIDTH))
+    for row in order[:MOST_TRIED]:
+        with suppress(SourceError):
+            yield cutouts.cut(job.cube, replace(rows[idents[row]], size=size), job.sources)
 
 
 def _selected(targets: list[Target], wanted: Collection[Ident] | None, file: str) -> set[Ident]:

@@ -91,7 +91,7 @@ class TestTemplate:
         texts |= {'datacube': 'datacube.fits', 'catalog': 'catalog.txt', 'cmap': 'viridis'}
         texts |= dict.fromkeys(('orig_from', 'orig_fromv', 'orig_cube', 'orign_cubev'), '')
         texts |= {'noise': 'propagated', 'xcor_weight': 'none', 'prefix': ''}
-        others = {'size': 5.0, 'cont_poly': 5, 'cores': 1, 'xcor_iter': 1, 'psf': ()} | dict.fromkeys(
+        others = {'size': 5.0, 'cont_poly': 5, 'cores': 1, 'xcor_iter': 1, 'psf': (), 'caterr': 0.0} | dict.fromkeys(
             ('data_ext', 'aper', 'img', 'img_shift', 'seg', 'lsf'), ()
         )
         on = ('use_imgs', 'xcor', 'cont_sub', 'sky_sub', 'plots', 'report')

@@ -8,7 +8,7 @@ const PICTURE_COLUMNS = [
 const VERDICT_COLUMN = { name: 'VERDICT', label: 'Verdict', text: 'Your verdict and redshift' };
 const LABELS = {
   STATUS: 'Status', NOTES: 'Notes', SN: 'S/N', MAG_WHITE: 'Mag', FWHM_WHITE: 'FWHM',
-  MASK_NPIX: 'Spaxels', MASK_AREA: 'Mask area', LEAKAGE: 'Leakage',
+  MASK_NPIX: 'Spaxels', MASK_AREA: 'Mask area', LEAKAGE: 'Leakage', GRADE: 'Grade', BEST: 'Best',
 };
 const SHOWN_FIRST = ['IMAGE', 'OUTLINE', 'ID', 'STATUS', 'SN', 'MAG_WHITE', 'FWHM_WHITE', 'NOTES', 'VERDICT'];
 const DECIMALS = { RA: 6, DEC: 6, SN: 1, MAG_WHITE: 2, FWHM_WHITE: 2, SECONDS: 2 };
