@@ -307,9 +307,10 @@ def _plays_another_part(name: str) -> bool:
 def _partner(hdus: fits.HDUList, data: Any, names: Sequence[str], card: str, primary_card: str) -> Any:
     """The noise or flags of the data: the extension that a card names, else the first of some names that is there.
 
-    The cards are ``card`` of the data and ``primary_card`` of the first extension. The extension may have fewer axes than the data (see `stored_part`). A name counts with the prefix that extensions share with
-    the data (RED_ of RED_DATA), or after the data's own. Of several extensions with this name, that of the data's
-    EXTVER is meant, else the next one behind the data.
+    The cards are ``card`` of the data and ``primary_card`` of the first extension. The extension may have fewer axes
+    than the data (see `stored_part`). A name counts with the prefix that extensions share with the data (RED_ of
+    RED_DATA), or after the data's own. Of several extensions with this name, that of the data's EXTVER is meant, else
+    the next one behind the data.
     """
     place = hdus.index(data)
     others = [hdu for hdu in hdus if hdu is not data and hdu.is_image and hdu.shape]
