@@ -285,8 +285,8 @@ def with_units(header: Header, rows: Iterable[Sequence[str]]) -> tuple[Header, i
     header : sequence of (name, unit)
         The titles.
     rows : iterable of sequences of str
-        The cells of rows. They are units if those of the position are units, or empty in a row without an ID; cells
-        such as (1), (2), ... number the columns.
+        The cells of rows. They are units if those of the position are units, or systems or empty in a row without an
+        ID; cells such as (1), (2), ... number the columns.
 
     Returns
     -------
@@ -304,8 +304,9 @@ def with_units(header: Header, rows: Iterable[Sequence[str]]) -> tuple[Header, i
         units = ['' if numbered or text.lower() in _NO_UNIT else text for text in units]
         unit = dict(zip(_lower(header), units, strict=False))
         own = [unit.get(name, '') for name in place]
-        known = any(own) or (any(units) and not any(unit.get(name) for name in ident))
-        understood = not any(_NUMBER_LIKE.match(text) or _meaning(text)[3] for text in own)
+        factors, forms, _, others = zip(*map(_meaning, own), strict=True) if own else ((), (), (), ())
+        known = any(factors) or any(forms) or (any(units) and not any(unit.get(name) for name in ident))
+        understood = not any(others) and not any(map(_NUMBER_LIKE.match, own))
         if len(cells) != len(header) or not place or not (numbered or (known and understood)):
             break
         header = [(name, f'{old} {new}'.strip()) for (name, old), new in zip(header, units, strict=True)]
