@@ -63,10 +63,6 @@ SKY_PAIRS = (
     'ra_sflux dec_sflux',
     'ra_flux dec_flux',
     'ra_1mom dec_1mom',
-    'sky_centroid.ra sky_centroid.dec',
-    'skycoord.ra skycoord.dec',
-    'coord.ra coord.dec',
-    'coords.ra coords.dec',
 )
 # Pixels of the cube, used if no pair of SKY_PAIRS is there: in some programs the first pixel is 1, in others it is 0.
 PIXELS_FROM_1 = (
@@ -171,7 +167,7 @@ _MULTIPLE = re.compile(r'\d{1,3}(?:\.\d*)?')
 _BETWEEN_WORDS = re.compile(r'[\s,;:=()\[\]{}<>]+|/(?=\s*[a-z])')
 # The name of a coordinate, and behind it its unit and system: RA_B1950, R.A. (h), DEC [deg] J2000, RA2000.
 _COORDINATE = re.compile(
-    r'_?(?:(ra|r\.a|right[ _]?ascension|alpha(?:win|peak|psf)?)|de|decl?|declination|delta(?:win|peak|psf)?)'
+    r'(?:_|.*\.)?(?:(ra|r\.a|right[ _]?ascension|alpha(?:win|peak|psf)?)|de|decl?|declination|delta(?:win|peak|psf)?)'
     r'([\W_].*|[bj]?\d{4}(?:\.\d)?|deg|hours?|icrs|fk[45])?'
 )
 _LENGTH = re.compile(r'(size|stamp|aper|aperture)[\W_]+(?:in\W+)?([a-z]+)\W*')  # SIZE_arcmin, SIZE in arcmin
@@ -255,10 +251,6 @@ def position(names: Iterable[str]) -> dict[str, str]:
     sky = _by_role('RA DEC', SKY_PAIRS, known)
     if sky:
         return sky
-    for name in known:  # any other column of coordinates
-        other = f'{name[:-3]}.dec'
-        if name.endswith('.ra') and other in known:
-            return {'RA': name, 'DEC': other}
     by_role: dict[str, list[str]] = {'RA': [], 'DEC': []}
     for name in () if 'ram' in known else known:
         coordinate = _COORDINATE.fullmatch(name)
