@@ -68,10 +68,6 @@ SKY_PAIRS = (
     'ra_sflux dec_sflux',
     'ra_flux dec_flux',
     'ra_1mom dec_1mom',
-    'sky_centroid.ra sky_centroid.dec',
-    'skycoord.ra skycoord.dec',
-    'coord.ra coord.dec',
-    'coords.ra coords.dec',
 )
 # Pixels of the cube, used if no pair of SKY_PAIRS is there: in some programs the first pixel is 1, in others it is 0.
 PIXELS_FROM_1 = (
@@ -176,7 +172,7 @@ _MULTIPLE = re.compile(r'\d{1,3}(?:\.\d*)?')
 _BETWEEN_WORDS = re.compile(r'[\s,;:=()\[\]{}<>]+|/(?=\s*[a-z])')
 # The name of a coordinate, and behind it its unit and system: RA_B1950, R.A. (h), DEC [deg] J2000, RA2000.
 _COORDINATE = re.compile(
-    r'_?(?:(ra|r\.a|right[ _]?ascension|alpha(?:win|peak|psf)?)|de|decl?|declination|delta(?:win|peak|psf)?)'
+    r'(?:_|.*\.)?(?:(ra|r\.a|right[ _]?ascension|alpha(?:win|peak|psf)?)|de|decl?|declination|delta(?:win|peak|psf)?)'
     r'([\W_].*|[bj]?\d{4}(?:\.\d)?|deg|hours?|icrs|fk[45])?'
 )
 _LENGTH = re.compile(r'(size|stamp|aper|aperture)[\W_]+(?:in\W+)?([a-z]+)\W*')  # SIZE_arcmin, SIZE in arcmin
@@ -260,10 +256,6 @@ def position(names: Iterable[str]) -> dict[str, str]:
     sky = _by_role('RA DEC', SKY_PAIRS, known)
     if sky:
         return sky
-    for name in known:  # any other column of coordinates
-        other = f'{name[:-3]}.dec'
-        if name.endswith('.ra') and other in known:
-            return {'RA': name, 'DEC': other}
     by_role: dict[str, list[str]] = {'RA': [], 'DEC': []}
     for name in () if 'ram' in known else known:
         coordinate = _COORDINATE.fullmatch(name)
@@ -290,8 +282,8 @@ def with_units(header: Header, rows: Iterable[Sequence[str]]) -> tuple[Header, i
     header : sequence of (name, unit)
         The titles.
     rows : iterable of sequences of str
-        The cells of rows. They are units if those of the position are units, or empty in a row without an ID; cells
-        such as (1), (2), ... number the columns.
+        The cells of rows. They are units if those of the position are units, or systems or empty in a row without an
+        ID; cells such as (1), (2), ... number the columns.
 
     Returns
     -------
@@ -309,8 +301,9 @@ def with_units(header: Header, rows: Iterable[Sequence[str]]) -> tuple[Header, i
         units = ['' if numbered or text.lower() in _NO_UNIT else text for text in units]
         unit = dict(zip(_lower(header), units, strict=False))
         own = [unit.get(name, '') for name in place]
-        known = any(own) or (any(units) and not any(unit.get(name) for name in ident))
-        understood = not any(_NUMBER_LIKE.match(text) or _meaning(text)[3] for text in own)
+        factors, forms, _, others = zip(*map(_meaning, own), strict=True) if own else ((), (), (), ())
+        known = any(factors) or any(forms) or (any(units) and not any(unit.get(name) for name in ident))
+        understood = not any(others) and not any(map(_NUMBER_LIKE.match, own))
         if len(cells) != len(header) or not place or not (numbered or (known and understood)):
             break
         header = [(name, f'{old} {new}'.strip()) for (name, old), new in zip(header, units, strict=True)]

@@ -147,12 +147,12 @@ def _measured(name: str, header: Header, comments: Iterable[str]) -> Header:
     """The header with the units that comments have, in a row or in words; raises `InputError` for too few of them."""
     for comment in filter(columns.UNIT_WORD.search, comments):
         text = re.sub(r'(?i)^[#\s]+(?:units?\s*[:=])?', '', comment)
-        cells = _split(text, _separator(text))
+        cells = _split(text, _separator(text, len(header)))
         header, count = columns.with_units(header, [cells])
         units = [cell.strip('()[]').lower() for cell in cells]
         if not count and len(units) > 1 and all(unit in columns.ARCSEC for unit in units):
             raise InputError(f'{name}: {len(units)} units ({text}) for {len(header)} columns; expected one each')
-        titles = _titles(comment, _separator(comment))
+        titles = _titles(comment, _separator(comment, len(header)))
         if len(titles) == len(header) and columns.has_position(titles):  # the names
             continue
         for phrase in _BEFORE_COORDINATE.split(text):
@@ -221,8 +221,10 @@ def _rest_of_cell(lines: Sequence[str]) -> Sequence[str]:
     return ()
 
 
-def _separator(line: str) -> str:
-    """The separator of the cells in such a line; '' for blanks."""
+def _separator(line: str, count: int = 0) -> str:
+    """The separator of the cells in such a line, tabs if they make ``count`` columns; '' for blanks."""
+    if count > 1 and line.count('\t') == count - 1:
+        return '\t'
     for separator in ';|':
         if line.count(separator) > 1 and ',' not in line.partition(separator)[0]:
             return separator
@@ -390,7 +392,7 @@ def _commented_header(comments: Sequence[str], count: int) -> Header:
     """
     header: Header = []
     for comment in comments:
-        titles = _titles(comment, _separator(comment))
+        titles = _titles(comment, _separator(comment, count))
         if len(titles) != count or count < 3:
             continue
         other = columns.is_no_position(titles) or columns.is_other_position(titles)

@@ -25,6 +25,8 @@ SEXTRACTOR = """\
 """
 VIZIER = """\
 #   VizieR Astronomical Server
+#Coosys\tB1950:\teq_FK4\tB1950\tB1950\tB1950
+#Coosys\tJ2000:\teq_FK5 J2000
 #Column recno (I8) Record number
 #
 recno\t_RAJ2000\t_DEJ2000\tRAJ2000\tDEJ2000\tName
@@ -263,6 +265,10 @@ class TestCommentsThatNameTheColumns:
         for text in (f'{sign}id ra dec\n{units}\n', f'{units}\n{sign}id ra dec\n'):
             loaded = load(tmp_path / 'sources.txt', f'{text}7 10.5 2.5\n')
             assert sources(loaded) == [(7, 157.5, 2.5)]
+
+    def test_units_of_several_words_between_tabs(self, tmp_path):
+        loaded = load(tmp_path / 'sources.txt', '# ID\tRA\tDEC\n# -\th J2000\tdeg J2000\n7\t10.5\t2.5\n')
+        assert sources(loaded) == [(7, 157.5, 2.5)]
 
     @pytest.mark.parametrize(
         'comment',
