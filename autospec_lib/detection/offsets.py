@@ -31,7 +31,7 @@ FAR = 5  # spaxels between two such offsets
 MOST_ERROR, MOST_DIFFERENCE = 0.35, 0.3  # spaxels a coordinate
 # Positions of a catalogue, in spaxels: how far objects are sought, how many are needed, how much they may scatter.
 SIZE_OF_POINT, MATCH, FEWEST_MATCHES, LEAST_SCATTER, MOST_SCATTER = 1.5, 3.0, 5, 0.1, 0.7
-MOST_OF_SECOND_MATCH = 0.7
+MOST_OF_SECOND_MATCH, LEAST_MATCHED = 0.7, 0.5
 
 
 @dataclass(frozen=True)
@@ -134,15 +134,16 @@ def of_positions(places: FloatArray, white: FloatArray) -> Offset | None:
     Returns
     -------
     Offset or None
-        None if fewer than `FEWEST_MATCHES` positions have an object, if the positions fit to the objects at several
-        offsets, or if they scatter widely.
+        None if fewer than `FEWEST_MATCHES` positions have an object, or less than half of those that might; if the
+        positions fit to the objects at several offsets, or if they scatter widely.
     """
     if not np.isfinite(white).any():
         return None
     objects = _objects(_normalised(white))
     inside = ((places > -0.5) & (places < np.array(white.shape) - 0.5)).all(axis=1)
     pixels = np.rint(places[inside]).astype(int)
-    if min(len(pixels), objects.peaks.sum()) < FEWEST_MATCHES:
+    most = int(min(len(pixels), objects.peaks.sum()))
+    if most < FEWEST_MATCHES:
         return None
     points = np.zeros(white.shape)
     points[tuple(pixels.T)] = 1
@@ -156,7 +157,7 @@ def of_positions(places: FloatArray, white: FloatArray) -> Offset | None:
     nearest = np.hypot(*distance.T).argmin(axis=0)
     steps = distance[np.arange(len(peaks)), nearest]
     steps = steps[np.hypot(*steps.T) < MATCH]
-    if len(steps) < FEWEST_MATCHES:
+    if len(steps) < max(FEWEST_MATCHES, LEAST_MATCHED * most):
         return None
     middle = np.median(steps, axis=0)
     width = np.maximum(robust_width(steps - middle, axis=0), LEAST_SCATTER)
