@@ -5,7 +5,7 @@ signal-to-noise relative to the optimum (a fit with all true profiles), the leak
 absolute flux that all other sources put into the spectrum, over the source's own), and the width of the pulls
 (spectrum - truth) / error. The first three come from applying an extraction's weights to noiseless cubes.
 
-    python benchmarks/quality.py --seeds 10 --first 101    # and the real field of Abell 478 after them
+    python benchmarks/quality.py --seeds 10 --first 101    # then galaxies of other kinds, and the field of Abell 478
     python benchmarks/quality.py --field                   # that alone
 """
 
@@ -23,6 +23,7 @@ for library in ('OPENBLAS', 'MKL', 'OMP'):  # as the command does, and before nu
 
 import numpy as np
 import quality_field
+import quality_kinds
 
 from autospec_lib import pipeline
 from autospec_lib.config.params import Params
@@ -38,7 +39,7 @@ from autospec_lib.demo import simulation
 from autospec_lib.extraction import sums, weights
 
 HALF = 12  # a subcube of 25 x 25 pixels, 5 arcsec
-MARGIN = 3  # pixels around it in which catalogued neighbours count
+MARGIN = 12  # pixels around it in which catalogued neighbours count
 BLENDED = 2.0  # arcsec; a source with a neighbour nearer than this is blended
 SEEING = 0.8  # arcsec; where the joint fit starts without a PSF
 PUBLISHED = replace(
@@ -236,6 +237,8 @@ def main() -> None:
     options = parser.parse_args()
     if not options.field:
         simulated(range(options.first, options.first + options.seeds), options.workers)
+        print('\ngalaxies of other kinds\n')
+        quality_kinds.report(list(quality_kinds.KINDS), range(options.first, options.first + min(options.seeds, 2)))
     print(f'\n{quality_field.report()}')
 
 

@@ -7,6 +7,10 @@ all true profiles. A spectrum is wrong if its flux is wrong by 10 per cent or it
 grade C.
 
     python benchmarks/quality_kinds.py --kinds base clumpy --seeds 3 --first 21
+    python benchmarks/quality_kinds.py --folder DIR    # a real field, such as the rebuilt one of CONTRIBUTING.md
+
+In a real field the truth is not known: the flux of the joint extraction is compared with the sum in a circle of 2
+arcsec, and with what other sizes of the cut-out give.
 """
 
 from __future__ import annotations
@@ -16,12 +20,14 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 for library in ('OPENBLAS', 'MKL', 'OMP'):  # as the command does, and before numpy is there
     os.environ.setdefault(f'{library}_NUM_THREADS', '1')
 
 import numpy as np
 
+from autospec_lib.config import param_file
 from autospec_lib.core.moffat import moffat
 from autospec_lib.core.numerics import linear_weights
 from autospec_lib.core.types import Cutout, Grid, Target, Voxels
@@ -29,6 +35,8 @@ from autospec_lib.deblending import catalogue_error, joint_extraction
 from autospec_lib.deblending.linear_system import solve
 from autospec_lib.deblending.weighted_data import WeightedCube
 from autospec_lib.demo.true_spectra import sky_variance
+from autospec_lib.inputs.cube import cut
+from autospec_lib.run.job import Request, prepare, with_catalogue_error
 
 PIXEL, SIDE, HALF = 0.2, 60, 12  # arcsec; pixels of a field; pixels on each side of a source
 WAVE = np.arange(4750.0, 9350.0, 5.0)  # Angstrom; four channels of MUSE in one
@@ -37,6 +45,7 @@ NODES = np.linspace(0, 1, 5)  # fractions of the wavelength range at which image
 FINER, PAD = 3, 12  # samples in a pixel along an axis, and pixels around a field, while Sersic profiles are convolved
 LINES = ((3727.4, 60), (4861.3, 25), (4958.9, 25), (5006.8, 75), (6562.8, 90), (6583.4, 30))  # Angstrom, and width
 WRONG_FLUX, WRONG_LEAKAGE = 0.1, 0.2
+SIZES, APERTURE = (3.6, 5.0, 7.0), 2.0  # arcsec, of a real field
 
 
 @dataclass(frozen=True)
@@ -346,27 +355,57 @@ HEAD = (
 )
 
 
+def report(kinds: Sequence[str], seeds: range, verbose: bool = False) -> None:
+    """Print a line for every kind; with ``verbose`` also one for every source."""
+    print(HEAD)
+    for name in kinds:
+        rows = []
+        for seed in seeds:
+            for sample in samples(name, seed):
+                row = judge(sample)
+                rows.append(row)
+                if verbose:
+                    shown = {key: f'{one:.3f}' if isinstance(one, float) else one for key, one in row.items()}
+                    print(seed, sample.cutout.catalogue_error, shown)
+        print(table(name, rows), flush=True)
+
+
+def real_field(folder: Path) -> None:
+    """Print flux and grade of every source of a working folder for three sizes, beside its aperture photometry."""
+    params = replace(param_file.load(folder / 'param.py')[0], deblend=True)
+    job, targets, _ = prepare(folder, params, Request(), write_defaults=False)
+    job, line = with_catalogue_error(job)
+    print(f'{line}\n\n| source | aperture | ' + ' | '.join(f'SIZE {size}' for size in SIZES) + ' |')
+    print('|---' * (2 + len(SIZES)) + '|')
+    for target in targets:
+        cells = [str(target.id), '']
+        for size in SIZES:
+            cutout = cut(job.cube, replace(target, size=size), job.sources)
+            cutout = replace(cutout, catalogue_error=job.catalogue_error)
+            products = joint_extraction.extract(cutout, None, False)
+            flux = np.nanmean(products.spectra['DEBLEND'].data)
+            cells.append(f'{flux:.0f} {products.facts["DBGRADE"][0]}')
+        white = np.nan_to_num(cutout.voxels.data.mean(axis=0))
+        y, x = np.indices(white.shape)
+        apart = np.hypot((y - cutout.centre[0]) * cutout.pixel[0], (x - cutout.centre[1]) * cutout.pixel[1])
+        ring = (apart > APERTURE + 0.2) & (apart < APERTURE + 0.8)
+        cells[1] = f'{(white - np.median(white[ring]))[apart < APERTURE].sum():.0f}'
+        print('| ' + ' | '.join(cells) + ' |', flush=True)
+
+
 def main() -> None:
-    """Print a line for every kind."""
+    """Print a line for every kind, or for every source of a folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--kinds', nargs='+', default=list(KINDS), choices=list(KINDS), metavar='KIND')
     parser.add_argument('--seeds', type=int, default=2, help='number of fields of each kind')
     parser.add_argument('--first', type=int, default=21, help='the first seed')
     parser.add_argument('--verbose', action='store_true', help='a line for every source')
+    parser.add_argument('--folder', type=Path, help='a working folder with a real field')
     options = parser.parse_args()
-    print(HEAD)
-    for name in options.kinds:
-        rows = []
-        for seed in range(options.first, options.first + options.seeds):
-            for sample in samples(name, seed):
-                row = judge(sample)
-                rows.append(row)
-                if options.verbose and row is rows[0]:
-                    print(name, seed, sample.cutout.catalogue_error)
-                if options.verbose:
-                    shown = {key: f'{one:.3f}' if isinstance(one, float) else one for key, one in row.items()}
-                    print(seed, shown)
-        print(table(name, rows), flush=True)
+    if options.folder is not None:
+        real_field(options.folder)
+        return
+    report(options.kinds, range(options.first, options.first + options.seeds), options.verbose)
 
 
 if __name__ == '__main__':

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -119,8 +120,7 @@ def _radii(
     inverse = np.linalg.inv(matrices)
     least = float(np.min(beta))
     (above, share_above), (beside, share_beside) = (
-        np.polynomial.legendre.leggauss(_number(np.sqrt(1 / inverse[:, axis, axis].max()) / pixel[axis], least))
-        for axis in (0, 1)
+        _gauss_points(_number(np.sqrt(1 / inverse[:, axis, axis].max()) / pixel[axis], least)) for axis in (0, 1)
     )
     share = np.outer(share_above, share_beside).ravel() / 4
     place_y, place_x = (0.5 * part.ravel() for part in np.meshgrid(above, beside, indexing='ij'))
@@ -133,6 +133,12 @@ def _radii(
     scale = 4 * (2 ** (1 / exponent) - 1)
     norm = (exponent - 1) * scale / (np.pi * np.sqrt(np.linalg.det(matrices)))[:, None, None, None]
     return along, across, 1 + scale * (along * y + across * x), norm, share
+
+
+@lru_cache(maxsize=_MOST)
+def _gauss_points(number: int) -> tuple[FloatArray, FloatArray]:
+    """Points and weights of Gauss-Legendre integration from -1 to 1."""
+    return np.polynomial.legendre.leggauss(number)
 
 
 def _number(fwhm: float, beta: float) -> int:

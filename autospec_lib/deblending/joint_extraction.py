@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from autospec_lib.core import geometry, keys
 from autospec_lib.core.errors import SourceError
 from autospec_lib.core.products import Group, Kind, Products, Spectrum, by_key
-from autospec_lib.core.types import Cutout, FloatArray, Ident, Measured
+from autospec_lib.core.types import Cutout, FloatArray, Ident, Measured, Voxels
 from autospec_lib.deblending import diagnostics
 from autospec_lib.deblending.catalogue_error import USUAL_SEEING
 from autospec_lib.deblending.joint_fit import JointFit, fit_jointly
@@ -19,6 +19,8 @@ from autospec_lib.deblending.model import Frame
 
 # Neighbours that are fitted together.
 MAX_NEIGHBOURS = 40
+# Largest change of the flux with the size of the cut-out, and the smallest side in pixels at which this is checked.
+_CHANGE, _LEAST_SIDE = 0.1, 17
 # A neighbour that is not in the catalogue has a note if it is closer to the target than this many FWHM of the PSF.
 _CLOSE = 1.5
 # Rows of the catalogue that are closer than this many arcsec, or half the FWHM of the PSF, are one source.
@@ -92,7 +94,7 @@ def extract(
         fails, only a note.
     """
     try:
-        return products(cutout, fit(cutout, image), sky_subtracted, total)
+        return products(cutout, fit(cutout, image), sky_subtracted, image, total)
     except (SourceError, ValueError, ArithmeticError) as error:
         reason = str(error).removeprefix('joint extraction: ').splitlines()[0]
         return Products(notes=(f'joint extraction failed: {reason}',))
@@ -139,11 +141,17 @@ def _positions(cutout: Cutout) -> tuple[dict[Ident, tuple[float, float]], list[I
     return {ident: (float(y), float(x)) for ident, (y, x) in nearest}, together[own][1:]
 
 
-def products(cutout: Cutout, result: JointFit, sky_subtracted: bool, total: FloatArray | None = None) -> Products:
+def products(
+    cutout: Cutout,
+    result: JointFit,
+    sky_subtracted: bool,
+    image: FloatArray | None = None,
+    total: FloatArray | None = None,
+) -> Products:
     """The spectrum, images, header cards and notes that are kept of the fit; parameters as in `extract`."""
     profiles, unit = diagnostics.mean_profiles(result), cutout.grid.unit
     separation = diagnostics.separation(result)
-    doubts = [*diagnostics.doubts(result, cutout, separation, total)]
+    doubts = [*diagnostics.doubts(result, cutout, separation, total)] or [*_doubt_of_size(cutout, result, image)]
     spectrum = Spectrum(
         result.solution.spectra[0],
         # Errors from an estimated variance are not reported.
@@ -163,6 +171,32 @@ def products(cutout: Cutout, result: JointFit, sky_subtracted: bool, total: Floa
     if doubts:
         notes.append(f'joint extraction: grade C: {", and ".join(doubts)}')
     return Products({Group.SPECTRUM: by_key([spectrum]), Group.FITTED: fitted}, facts=facts, notes=tuple(notes))
+
+
+def _doubt_of_size(cutout: Cutout, result: JointFit, image: FloatArray | None) -> Iterator[str]:
+    """A reason for the grade C if the flux differs in a fit of the inner half of the cut-out's area."""
+    margins = [round(side * (1 - np.sqrt(0.5)) / 2) for side in cutout.shape]
+    if min(cutout.shape) < _LEAST_SIDE:
+        return
+    box = tuple(slice(margin, side - margin) for margin, side in zip(margins, cutout.shape, strict=True))
+    voxels = cutout.voxels
+    parts = (None if part is None else part[:, *box] for part in (voxels.data, voxels.variance, voxels.bad))
+    inner = replace(
+        cutout,
+        voxels=Voxels(*parts),  # type: ignore[arg-type]
+        centre=_moved(cutout.centre, margins),
+        neighbours={ident: _moved(place, margins) for ident, place in cutout.neighbours.items()},
+    )
+    other = fit(inner, None if image is None else image[box])
+    flux, flux_inside = (float(diagnostics.mean_fluxes(one)[0]) for one in (result, other))
+    error = float(np.nansum(1 / other.solution.covariance[:, 0, 0]) ** -0.5)
+    if abs(flux_inside - flux) > _CHANGE * abs(flux) + 3 * error:
+        change = flux_inside / flux - 1
+        yield f'its flux changes by {change:+.0%} if only the inner half of the cut-out is fitted (SIZE)'
+
+
+def _moved(place: tuple[float, float], margins: Sequence[int]) -> tuple[float, float]:
+    return place[0] - margins[0], place[1] - margins[1]
 
 
 def _close_neighbours(cutout: Cutout, result: JointFit) -> Iterator[str]:

@@ -5,7 +5,7 @@ import pytest
 from blends import NL, SKY, light, lines, rising_and_falling, weighted
 from numpy.testing import assert_allclose
 
-from autospec_lib.deblending.attribution import attribute, compare_spectra
+from autospec_lib.deblending.attribution import FittedSources, attribute, compare_spectra, merge
 from autospec_lib.deblending.linear_system import PROFILE_NODES, Solution
 from autospec_lib.deblending.model import Model
 from autospec_lib.deblending.weighted_data import bin_cube
@@ -50,3 +50,29 @@ def test_a_part_is_one_only_where_both_models_say_so():
     made = [attribute(cube, bin_cube(cube), (far, *pair), (7,), 4.0) for pair in pairs]
     assert [one.ids for one in made] == [(7,), (7, -1), (7, -1), (7, -1)]
     assert_allclose(made[0].membership.sum(axis=2), 1)
+
+
+def merged(apart, spectra):
+    """Two sources of these spectra (2, nl), of which the catalogue names the first."""
+    places = np.array([(13.0, 9.5), (13.0, 9.5 + apart)])
+    model = Model.of(places, 4.0)
+    cube = weighted(light(spectra, model.images((27, 25), PROFILE_NODES)[:, 4]) + SKY)
+    eyes = np.tile(np.eye(2), (len(PROFILE_NODES), 1, 1))
+    apart_ones = FittedSources(model, eyes, (7, -1), bin_cube(cube), (model, model), 4.0)
+    return merge(cube, apart_ones, 1, 4.0)
+
+
+def test_a_neighbour_that_cannot_be_told_apart_becomes_a_part_whose_share_follows_wavelength():
+    rising = np.linspace(100.0, 300.0, NL)
+    made = merged(3.0, [np.full(NL, 300.0), rising])
+    assert made.ids == (7,)
+    assert made.absorbed[0].host == 7
+    assert_allclose(made.absorbed[0].share[[0, 8]], [0.27, 0.49], atol=0.03)
+    assert_allclose(made.membership.sum(axis=2), 1)
+
+
+def test_a_neighbour_farther_away_stays_and_one_of_negative_flux_goes():
+    flat = np.full(NL, 300.0)
+    assert merged(7.0, [flat, flat]).ids == (7, -1)
+    gone = merged(7.0, [flat, -0.3 * flat])
+    assert (gone.ids, gone.absorbed) == ((7,), ())

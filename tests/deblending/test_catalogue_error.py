@@ -1,0 +1,84 @@
+"""The error of a catalogue's positions is measured from its own sources; rows at one place are one source."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from blends import NL, NX, VARIANCE, light, round_image
+from builders import make_cutout
+from numpy.testing import assert_allclose
+
+from autospec_lib.core.types import CatalogueError, Voxels
+from autospec_lib.deblending import joint_extraction
+from autospec_lib.deblending.catalogue_error import measure
+from autospec_lib.deblending.model import Frame
+
+SPECTRUM = np.full(NL, 400.0)
+PLACE = (13.0, 12.0)
+
+
+def cutout(seed, listed, place=PLACE, flux=1.0, **more):
+    """A cut-out with one source; the catalogue lists it somewhere else."""
+    cube = light(flux * SPECTRUM, round_image(place, 4.5))
+    noise = np.random.default_rng(seed).normal(size=cube.shape) * np.sqrt(VARIANCE)
+    plain = make_cutout()
+    wave = np.linspace(5000.0, 6000.0, NL)
+    return replace(plain, voxels=Voxels(cube + noise, VARIANCE), wave=wave, centre=listed, pixel=(0.2, 0.2), **more)
+
+
+def field(offset, scatter, number=9, flux=1.0):
+    rng = np.random.default_rng(1)
+    return [
+        cutout(seed, tuple(PLACE - np.array(offset) + rng.normal(0, scatter, 2)), flux=flux) for seed in range(number)
+    ]
+
+
+@pytest.mark.parametrize('offset', [(1.4, -1.1), (3.2, -1.0)])
+def test_an_offset_of_the_catalogue_is_measured_also_beyond_the_bound_of_one_fit(offset):
+    error = measure(field(offset, 0.1))
+    assert error.number == 9
+    assert_allclose(error.offset, offset, atol=0.1)
+    assert error.scatter < 0.2
+
+
+def test_an_offset_within_its_error_is_none_and_a_scatter_is_measured():
+    error = measure(field((0.02, 0.0), 1.0, number=14))
+    assert error.offset == (0, 0)
+    assert error.scatter == pytest.approx(1.0, rel=0.5)
+
+
+@pytest.mark.parametrize('sources', [field((1.0, 0.0), 0.1, number=4), field((1.0, 0.0), 0.1, flux=0.01), []])
+def test_few_or_faint_sources_measure_nothing(sources):
+    assert measure(sources) is None
+
+
+def test_bounds_follow_what_is_measured_up_to_a_limit_and_the_word_of_the_user_without_one():
+    measured = [Frame.of((1.0, 1.0), CatalogueError((0, 0), scatter, 9)).bound for scatter in (0.1, 0.8, 9.0)]
+    assert measured == [1.0, pytest.approx(2.0), 2.5]
+    assert Frame.of((1.0, 1.0), CatalogueError((0, 0), 3.0)).bound == 9.0
+    assert Frame.of((1.0, 1.0), None).bound == 1.0
+
+
+def test_the_offset_is_added_before_the_fit_and_written():
+    shifted = cutout(3, (PLACE[0] - 2.0, PLACE[1] + 1.0), catalogue_error=CatalogueError((2.0, -1.0), 0.1, 9))
+    facts = {card: value for card, (value, _) in joint_extraction.extract(shifted, None, True).facts.items()}
+    assert (facts['DBCATDY'], facts['DBCATDX']) == (0.4, -0.2)
+    assert_allclose((facts['DBDY'], facts['DBDX']), (0.4, -0.2), atol=0.02)
+
+
+def test_rows_at_one_place_are_one_source_named_in_a_note():
+    twins = {9: (PLACE[0] + 0.8, PLACE[1]), 4: (2.0, 2.0), 6: (2.5, 2.5)}
+    products = joint_extraction.extract(cutout(3, PLACE, neighbours=twins), None, True)
+    facts = {card: value for card, (value, _) in products.facts.items()}
+    assert (facts['DBNUM'], facts['DBID1']) == (1, 6)
+    assert any('source 9' in note for note in products.notes)
+    assert np.median(products.spectra['DEBLEND_SKYSUB'].data) == pytest.approx(SPECTRUM[0], rel=0.05)
+
+
+def test_neighbours_beyond_the_edge_take_their_light():
+    outside = (13.0, NX + 6.0)
+    cube = light([SPECTRUM, 40 * SPECTRUM], [round_image(PLACE, 4.5), round_image(outside, 5.0)])
+    one = replace(cutout(5, PLACE), voxels=Voxels(cube, VARIANCE), neighbours={9: outside})
+    result = joint_extraction.fit(one)
+    assert result.sources.ids == (5, 9)
+    assert result.solution.spectra[0].mean() == pytest.approx(SPECTRUM[0], rel=0.1)
