@@ -138,14 +138,14 @@ def test_a_small_cube_and_one_with_wavelengths_together_are_read_as_they_are(tmp
 
 
 def test_the_rectangle_around_the_sources_that_are_left_is_copied(tmp_path, disk, monkeypatch):
-    monkeypatch.setattr(resume, 'is_complete', lambda _, target: target.id not in (0, 1))
+    monkeypatch.setattr(resume, 'is_complete', lambda _, target, by_date: target.id not in (0, 1))
     job, targets = prepared(tmp_path)
     assert cube_copy.plan(job, targets).rectangle == FIELD
     job = replace(job, resume=True)
     left = cube_copy.plan(job, targets)
     assert left.rectangle == (slice(0, 10), slice(0, 49))
     assert left.nbytes == pytest.approx(3 * 4 * 20 * 10 * 49)
-    monkeypatch.setattr(resume, 'is_complete', lambda *_: True)
+    monkeypatch.setattr(resume, 'is_complete', lambda *_, by_date: by_date)
     assert cube_copy.plan(job, targets) is None
 
 
