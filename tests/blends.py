@@ -1,9 +1,11 @@
 """Blends of two sources, 7 and 9, whose spectra, profiles and sky are known, and what the joint fit makes of them."""
 
 import numpy as np
+from builders import make_cutout
 
 from autospec_lib.core.moffat import moffat, shape_matrix
 from autospec_lib.core.types import Voxels
+from autospec_lib.deblending import diagnostics
 from autospec_lib.deblending.joint_fit import fit_jointly
 from autospec_lib.deblending.weighted_data import WeightedCube
 
@@ -75,4 +77,9 @@ def totals(made):
 
 def centre(made, row):
     """The fitted place of the source in this row."""
-    return made.sources.model.shapes[np.argmax(made.sources.membership[row]), :2]
+    return made.sources.centre(row)
+
+
+def doubts(made):
+    """Why the target of a fit has the grade C, in one text; '' if it has not."""
+    return ', '.join(diagnostics.doubts(made, make_cutout(), diagnostics.separation(made), None))

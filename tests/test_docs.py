@@ -16,6 +16,9 @@ from autospec_lib.config import param_file, parameters_page, params, sextractor
 from autospec_lib.inputs import columns
 from autospec_lib.output import source_file, summary
 from autospec_lib.output.report import page as report
+from autospec_lib.redshift.cards import cards
+from autospec_lib.redshift.estimate import Candidate, Redshift
+from autospec_lib.redshift.hypotheses import Kind
 
 ROOT = Path(__file__).resolve().parent.parent
 USER_PAGES = ['README.md', *(f'docs/{path.name}' for path in sorted((ROOT / 'docs').glob('*.md')))]
@@ -133,8 +136,8 @@ def test_the_tables_of_products_and_cards_are_what_a_file_holds(extracted):
     held, documented = (
         {re.sub(r'\d+$', '1', card) for card in some} for some in (cards, first_column(section(page, 'Header')))
     )
-    # This small field has too little blank sky to measure errors, and no bad voxels.
-    elsewhere = {'NFACT1', 'NCOMPL', 'COMPMAX', 'NLOST'}
+    # This small field has too little blank sky to measure errors, no bad voxels, and too few sources for the others.
+    elsewhere = {'NFACT1', 'NCOMPL', 'COMPMAX', 'NLOST', 'DBRA1', 'DBDEC1', 'DBCATDX', 'DBCATDY', 'DBCATERR'}
     assert held - {'SIMPLE', 'BITPIX', 'NAXIS', 'EXTEND'} | in_extensions | elsewhere == documented
 
 
@@ -151,6 +154,18 @@ def test_the_columns_with_results_of_marz_stand_in_their_table():
     text = section('docs/output.md', 'MARZ')
     for column in summary.MARZ:
         assert f'\n| `{column.name}` | {column.text} |\n' in text
+
+
+def test_columns_and_cards_on_redshifts_stand_in_their_tables():
+    text = section('docs/redshifts.md', 'Where results are')
+    for column, card in summary.REDSHIFT:
+        assert f'\n| `{column.name}` | {column.text} |\n' in text
+        assert f'`{card}`' in text
+    candidates = (Candidate(0.3, 0.001, Kind.GALAXY, 0.9, 1, True, 0.0),) * 2
+    made = {'ZSPEC'}.union(*(cards(Redshift(some, 0.5)) for some in ((), candidates)))
+    documented = first_column(text) - {column.name for column, _ in summary.REDSHIFT}
+    assert documented - made == set()
+    assert made - documented <= {'ZPROB', 'ZQUAL', 'ZTYPE', 'ZNLINE', 'ZBLEND'}  # also names of columns
 
 
 def test_the_page_of_the_report_names_its_keys_and_files(tmp_path):
@@ -179,7 +194,7 @@ def test_the_snippets_run(snippet, extracted, monkeypatch):
 
 
 def test_there_are_snippets():
-    assert len(SNIPPETS) == 3
+    assert len(SNIPPETS) == 4
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from autospec_lib import __version__
 from autospec_lib.cli.options import parsed
 from autospec_lib.cli.terminal import Progress, has_display, prepare_streams, say
 from autospec_lib.core.atomic import remove_remains, write_new
-from autospec_lib.core.errors import AutoSpecError, InputError, ParameterError, way_out
+from autospec_lib.core.errors import AutoSpecError, InputError, ParameterError, other_kind, way_out
 from autospec_lib.run.interruption import EXIT as EXIT_INTERRUPTED
 from autospec_lib.run.interruption import Interruption
 
@@ -239,7 +239,9 @@ def _overrides(folder: Path, options: argparse.Namespace) -> dict[str, str] | No
     if options.id is not None:
         raise InputError('--radec and --id: choose one of them; --id is for the sources of a catalogue')
     if not folder.is_dir():
-        raise InputError(f'{folder}: not found; expected the cube or the working folder')
+        kind = other_kind(folder)
+        what = f'is {kind}' if kind else 'not found'
+        raise InputError(f'{folder}: {what}; expected the cube or the working folder')
     if options.cube is not None:
         return {'catalog': '', 'datacube': options.cube}
     if not (folder / 'param.py').exists() and not (folder / 'datacube.fits').exists():
@@ -264,12 +266,15 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
         gc.enable()
     _warn(warnings, options)
     from autospec_lib.run import cube_copy, marz
+    from autospec_lib.run.job import with_catalogue_error
     from autospec_lib.run.log import Log
     from autospec_lib.run.output_folder import locked, log_folder
     from autospec_lib.run.report import Page
     from autospec_lib.run.results import Results, write_summary
 
-    extract = _way(job, targets, options, interruption)  # a cluster that does not answer is a fault of the command line
+    extract = _extractor(
+        job, targets, options, interruption
+    )  # a cluster that does not answer is a fault of the command line
     command = shlex.join(['AutoSpec', *sys.argv[1:]])
     with ExitStack() as stack:
         try:
@@ -282,6 +287,10 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
             _warn([unlocked], options)
             warnings.append(unlocked)
         log.header(job, command, warnings)
+        with interruption.in_this_process():
+            job, positions = with_catalogue_error(job)
+        if positions:
+            log.comment(positions)
         progress = stack.enter_context(closing(Progress(len(targets), options.quiet, options.verbose)))
 
         def tell(line: str) -> None:
@@ -323,7 +332,7 @@ def _collect(outcomes: Iterator[Outcome], results: Results, progress: Progress) 
     return EXIT_BUG if results.bugs else results.exit_code
 
 
-def _way(
+def _extractor(
     job: Job, targets: list[Target], options: argparse.Namespace, interruption: Interruption
 ) -> Callable[[Job], Iterator[Outcome]]:
     """The function that extracts the sources, given the job: on a cluster, one by one, or in several processes."""

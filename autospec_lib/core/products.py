@@ -111,7 +111,7 @@ class Products:
         )
 
     def select(self, groups: Collection[Group], all_spectra: bool = True) -> Products:
-        """The products that are written.
+        """The products of some groups, with all spectra or the most important ones.
 
         Parameters
         ----------
@@ -146,10 +146,21 @@ class Products:
         }
 
     @property
-    def for_redshifts(self) -> Spectrum:
-        """The spectrum that redshifts are measured from: that of the joint extraction, else the reference."""
-        joint = (one for one in self.spectra.values() if one.kind is Kind.JOINT)
-        return next(joint, self.spectra[self.reference])
+    def best(self) -> tuple[Spectrum, str]:
+        """The spectrum of the source, where one is chosen, and why.
+
+        It is that of the joint extraction if its grade is A or B, else the reference, or what stands for that.
+        """
+        grade = self.facts.get('DBGRADE', ('', ''))[0]
+        reference = self.spectra[self.reference]
+        joint = next((one for one in self.spectra.values() if one.kind is Kind.JOINT), None)
+        if joint is not None and grade in ('A', 'B'):
+            return joint, f'grade {grade}'
+        if joint is None:
+            return reference, 'reference'
+        others = [one for one in self.spectra.values() if one.kind is Kind.WEIGHTED and not one.continuum_subtracted]
+        chosen = others[0] if reference.kind is Kind.JOINT and others else reference
+        return chosen, f'{joint.short_key} has grade {grade}'
 
     @property
     def images(self) -> dict[str, Measured]:

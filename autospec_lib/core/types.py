@@ -63,6 +63,11 @@ class Grid:
     wave_unit: str = 'Angstrom'
     medium: str = ''
 
+    @property
+    def angstrom(self) -> float:
+        """The unit of wavelengths of cubes in Angstrom."""
+        return {'Angstrom': 1.0, 'nm': 10.0, 'um': 1e4}[self.wave_unit]
+
 
 @dataclass(frozen=True)
 class Psf:
@@ -88,8 +93,8 @@ class Psf:
 class Voxels:
     """The numbers of a cut-out, or of some of its spaxels.
 
-    Which voxels are bad is decided once, when they are read (`cutouts.cut`); what works on them tests neither data nor
-    variance again.
+    Which voxels are bad is decided once, when they are read (`inputs.cube.cut`); what works on them tests neither data
+    nor variance again.
 
     Attributes
     ----------
@@ -172,6 +177,25 @@ def _zeroed(values: FloatArray, bad: BoolArray) -> FloatArray:
 
 
 @dataclass(frozen=True)
+class CatalogueError:
+    """How good the positions of a catalogue are.
+
+    Attributes
+    ----------
+    offset : (float, float)
+        What to add to its positions (y, x), in pixels.
+    scatter : float
+        Standard deviation along an axis of what is left, in units of `geometry.scale` of a pixel.
+    number : int
+        How many sources this was measured with; 0: the user's word.
+    """
+
+    offset: tuple[float, float]
+    scatter: float
+    number: int = 0
+
+
+@dataclass(frozen=True)
 class Cutout:
     """Everything that was cut out around one target.
 
@@ -195,10 +219,15 @@ class Cutout:
         Units of the images, by tag.
     segmaps : mapping of str to array (ny, nx)
         The user's segmentation maps by tag; -1 where a map has no pixel.
+    degrees : array (2, 2) or None
+        Change of right ascension and declination (columns) in degrees from one pixel to the next along y and x (rows);
+        None: north is up and east is left.
     neighbours : mapping of ID to (float, float)
         Positions (y, x) of the catalogue's other sources in or near the cut-out, by ID.
     psf : Psf or None
         The point-spread function; its FWHM in units of `geometry.scale` of ``pixel``.
+    catalogue_error : CatalogueError or None
+        How good the positions are, for the joint extraction; None if it is not known.
     prefix : str
         What keys of products begin with for the instrument of the cube.
     notes : tuple of str
@@ -215,8 +244,10 @@ class Cutout:
     detection: Mapping[str, FloatArray] = field(default_factory=dict)
     image_units: Mapping[str, str] = field(default_factory=dict)
     segmaps: Mapping[str, IntArray] = field(default_factory=dict)
+    degrees: FloatArray | None = None
     neighbours: Mapping[Ident, tuple[float, float]] = field(default_factory=dict)
     psf: Psf | None = None
+    catalogue_error: CatalogueError | None = None
     prefix: str = MUSE
     notes: tuple[str, ...] = ()
 
@@ -225,6 +256,15 @@ class Cutout:
         """Pixels (ny, nx)."""
         _, ny, nx = self.voxels.data.shape
         return ny, nx
+
+    def sky_position(self, y: float, x: float) -> tuple[float, float]:
+        """Right ascension and declination in degrees of a position in pixels near the centre."""
+        degrees = self.degrees
+        if degrees is None:
+            dy, dx = self.pixel
+            degrees = np.array([[0.0, dy], [-dx / np.cos(np.radians(self.target.dec)), 0.0]]) / 3600
+        ra, dec = (self.target.ra, self.target.dec) + np.subtract((y, x), self.centre) @ degrees
+        return float(ra % 360), float(dec)
 
     @property
     def wave_fraction(self) -> FloatArray:

@@ -1,21 +1,21 @@
 """Decides whether an added component is a source of its own, a neighbour, or a part of one or several sources.
 
-A component is one fitted profile; a source consists of one or more components. The ``membership`` (K, n), with rows of
-sum 1, says how the light of each of K sources is spread over n components. The first components are those of the
-catalogued sources, one each.
+A component is one fitted profile; a source consists of one or more components. The ``membership``, with rows of sum 1,
+says how the light of each of K sources is spread over n components: (K, n) for all wavelengths, or (9, K, n) at the
+`PROFILE_NODES`. The first components are those of the catalogued sources, one each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from autospec_lib.core.types import FloatArray, Ident, IntArray
 from autospec_lib.deblending.linear_system import PROFILE_NODES, Solution, solve
 from autospec_lib.deblending.model import Model
-from autospec_lib.deblending.weighted_data import WeightedCube, bin_edges
+from autospec_lib.deblending.weighted_data import Bands, WeightedCube, bin_edges
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,9 @@ class _Limits:
 # never a part of it, whatever its spectrum. Tuned on simulated fields (seeds 1-5).
 _NEAR = _Limits(1.1, 30.0, 1.0)
 _FAR = _Limits(2.5, 15.0, 0.3)
+# A source that is not in the catalogue is a part of a catalogued one if it is closer than `_SAME` FWHM of the PSF, or
+# closer than `_OVERLAPPING` and the errors of both grow by more than `_INSEPARABLE` because both are fitted.
+_SAME, _OVERLAPPING, _INSEPARABLE = 0.8, 1.3, 1.4
 # Errors of a source's profile change the colours of the light that remains by a few per cent.
 _COLOUR_ERROR = 0.05
 # Iterations: the variance depends on the shares, which are not known at first.
@@ -41,39 +44,73 @@ _MAX_RATIO = 3.0
 
 
 @dataclass(frozen=True)
+class Absorbed:
+    """A source that the catalogue does not name and that became a part of the source ``host``.
+
+    ``place`` is its position (y, x) in pixels, ``share`` its part of the flux of both, (9,) at the `PROFILE_NODES`.
+    """
+
+    host: Ident
+    place: tuple[float, float]
+    share: FloatArray
+
+
+@dataclass(frozen=True)
 class FittedSources:
-    """The fitted components, and the K sources ``ids`` that consist of them according to ``membership`` (K, n)."""
+    """The fitted components, and the K sources ``ids`` that consist of them according to ``membership`` (9, K, n).
+
+    Sources that are not in the catalogue have the ids -1, -2, ... ``bands`` are the data of the last fit, ``others``
+    the same components without clumps, from which it started, and with small clumps, ``fwhm`` is that of the PSF.
+    """
 
     model: Model
     membership: FloatArray
     ids: tuple[Ident, ...]
-    notes: tuple[str, ...] = ()
+    bands: Bands
+    others: tuple[Model, Model]
+    fwhm: float
+    absorbed: tuple[Absorbed, ...] = ()
 
     def profiles(self, shape: tuple[int, int]) -> FloatArray:
         """The sources' profiles (K, 9, ny, nx) of total flux 1 at the `PROFILE_NODES`."""
-        return np.tensordot(self.membership, self.model.images(shape, PROFILE_NODES), axes=1)
+        images = self.model.images(shape, PROFILE_NODES)
+        return np.asarray(np.einsum('pkn,npyx->kpyx', self.membership, images, optimize=True))
+
+    @property
+    def mean_membership(self) -> FloatArray:
+        """The mean of the membership over wavelength, (K, n)."""
+        return np.asarray(self.membership.mean(axis=0))
+
+    def centre(self, source: int) -> FloatArray:
+        """The centre (y, x) in pixels of a catalogued source's own component, or of another's brightest one."""
+        ident = self.ids[source]
+        unnamed = isinstance(ident, int) and ident < 0
+        component = int(np.argmax(self.mean_membership[source])) if unnamed else source
+        return np.asarray(self.model.shapes[component, :2])
 
 
-def attribute(cube: WeightedCube, models: tuple[Model, Model], ids: Sequence[Ident], fwhm: float) -> FittedSources:
+def attribute(
+    cube: WeightedCube, bands: Bands, models: tuple[Model, Model, Model], ids: Sequence[Ident], fwhm: float
+) -> FittedSources:
     """Decide for each component that was added to the catalogued sources whether it is a source of its own.
 
-    It is a part of other sources only if this follows from both models: a neighbour taken for a part of a source spoils
-    the spectrum more than a part taken for a neighbour.
+    It is a part of other sources only if this follows from both models with clumps: a neighbour taken for a part of a
+    source spoils the spectrum more than a part taken for a neighbour.
 
     Parameters
     ----------
-    cube : WeightedCube
-        The data.
-    models : (Model, Model)
-        The same components fitted with small clumps and with large ones. The second is kept.
+    cube, bands : WeightedCube, Bands
+        The data, and those of the last fit.
+    models : (Model, Model, Model)
+        The same components fitted without clumps, with small clumps and with large ones. The last is kept.
     ids : sequence of int or str
         The catalogued sources.
     fwhm : float
         FWHM of the PSF, in pixels.
     """
-    small, model = models
+    plain, small, model = models
     named, count = len(ids), len(model.shapes)
-    membership, notes, ids, unnamed = np.eye(named, count), [], list(ids), 0
+    membership, ids, unnamed = np.eye(named, count), list(ids), 0
     for component in range(named, count):
         shares = _shares_of_hosts(cube, membership, small, component, fwhm)
         if shares is not None:
@@ -82,12 +119,71 @@ def attribute(cube: WeightedCube, models: tuple[Model, Model], ids: Sequence[Ide
             membership = np.concatenate([membership, np.eye(1, count, component)])
             unnamed += 1
             ids.append(-unnamed)
-            y, x = model.shapes[component, :2]
-            notes.append(f'source {ids[-1]}: a neighbour at pixel ({y:.1f}, {x:.1f}) that the catalogue does not name')
         else:
             membership[:, component] = shares
             membership /= membership.sum(axis=1, keepdims=True)
-    return FittedSources(model, membership, tuple(ids), tuple(notes))
+    everywhere = np.tile(membership, (len(PROFILE_NODES), 1, 1))
+    return FittedSources(model, everywhere, tuple(ids), bands, (plain, small), fwhm)
+
+
+def merge(cube: WeightedCube, sources: FittedSources, named: int, fwhm: float) -> FittedSources:
+    """Make sources that are not in the catalogue parts of catalogued ones from which the data cannot separate them.
+
+    A bulge, a disc or clumps of a galaxy may have spectra of their own; taken for a neighbour, they would leave the
+    galaxy with the rest of its light and with large errors. Their share of the source follows wavelength. Sources of
+    negative flux are left out.
+
+    Parameters
+    ----------
+    cube : WeightedCube
+        The data.
+    sources : FittedSources
+        The ``named`` catalogued sources come first.
+    named : int
+        Their number.
+    fwhm : float
+        FWHM of the PSF, in pixels.
+    """
+    membership, ids, absorbed = sources.membership, list(sources.ids), list(sources.absorbed)
+    while len(ids) > named:
+        sources = replace(sources, membership=membership)
+        profiles = sources.profiles(cube.shape)
+        flux = _node_fluxes(cube, solve(cube, profiles))  # (9, K)
+        growth = _growth(profiles.mean(axis=1), cube.weight.sum(axis=0))[named:, :named]
+        hosts = growth.argmax(axis=1)
+        offsets = [sources.centre(named + row) - sources.centre(host) for row, host in enumerate(hosts)]
+        apart = np.hypot(*(np.array(offsets) * sources.model.pixel).T) / fwhm
+        alike = (apart < _SAME) | (apart < _OVERLAPPING) & (growth.max(axis=1) > _INSEPARABLE)
+        leaving = np.flatnonzero(alike | (flux[:, named:].sum(axis=0) < 0))
+        if not leaving.size:
+            break
+        row, host = named + leaving[0], int(hosts[leaving[0]])
+        if alike[leaving[0]]:
+            both = flux[:, [host, row]].clip(0) + 1e-12 * np.abs(flux).max()
+            share = both[:, 1] / both.sum(axis=1)
+            absorbed.append(Absorbed(ids[host], tuple(sources.centre(row).tolist()), share))
+            membership = membership.copy()
+            membership[:, host] += share[:, None] * (membership[:, row] - membership[:, host])
+        membership = np.delete(membership, row, axis=1)
+        del ids[row]
+    # The names of those that remain have no gaps.
+    ids[named:] = [-number for number in range(1, len(ids) - named + 1)]
+    return replace(sources, membership=membership, ids=tuple(ids), absorbed=tuple(absorbed))
+
+
+def _node_fluxes(cube: WeightedCube, solution: Solution) -> FloatArray:
+    """The fluxes (9, K) of all sources within 1.5 steps of each of the `PROFILE_NODES`."""
+    step = PROFILE_NODES[1]
+    near = (np.abs(cube.fraction - PROFILE_NODES[:, None]) < 1.5 * step).astype(float)  # (9, nl)
+    return np.asarray(near @ np.nan_to_num(solution.spectra).T)
+
+
+def _growth(white: FloatArray, weight: FloatArray) -> FloatArray:
+    """For each pair of profiles (K, ny, nx), the factor (K, K) by which the errors of both grow if both are fitted."""
+    flat = white.reshape(len(white), -1)
+    overlap = (flat * weight) @ flat.T
+    size = np.sqrt(np.diag(overlap)).clip(1e-300)
+    return np.asarray(1 / np.sqrt((1 - np.square(overlap / size / size[:, None])).clip(1e-6)))
 
 
 def _shares_of_hosts(

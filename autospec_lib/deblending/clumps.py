@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autospec_lib.core.moffat import SQUARE, Pixel, shifted
-from autospec_lib.core.types import FloatArray, IntArray
+from autospec_lib.core.types import BoolArray, FloatArray, IntArray
 
 # Prior standard deviation of a clump's flux, as a share of the source's light at its position: small while neighbours
 # may still be missing, so that they are not taken for clumps, and large in the last fit.
@@ -60,17 +60,23 @@ class ClumpPrior:
     precision: tuple[FloatArray, ...] = ()
 
     @classmethod
-    def of(cls, grid: ClumpGrid, profiles: FloatArray, clump_share: float) -> ClumpPrior:
+    def of(
+        cls, grid: ClumpGrid, profiles: FloatArray, clump_share: float, clumpy: BoolArray | None = None
+    ) -> ClumpPrior:
         """The prior for components with these smooth profiles (k, ny, nx), of flux 1, at the grid's middle wavelength.
 
         The prior standard deviation of a clump's flux is ``clump_share`` times the component's light at its position.
+        ``clumpy`` (k,) are the components that have clumps; None: all.
         """
         light = profiles[:, grid.places[:, 0], grid.places[:, 1]]  # (k, m)
         flat = profiles.reshape(len(profiles), -1)
         middle = grid.images[:, grid.images.shape[1] // 2].reshape(len(grid.places), -1)
         # Flux of each profile in the fit of that profile to a clump, over the prior sigma of the sum: (k, m).
         alike = flat @ middle.T / np.square(flat).sum(axis=1, keepdims=True).clip(1e-300) / _LIKE_A_SOURCE
-        used = tuple(np.flatnonzero(row > _FAINTEST_LIGHT * row.max()).astype(np.int32) for row in light)
+        bright = light > _FAINTEST_LIGHT * light.max(axis=1, keepdims=True)
+        if clumpy is not None:
+            bright &= clumpy[:, None]
+        used = tuple(np.flatnonzero(row).astype(np.int32) for row in bright)
         widths = [clump_share * _GRID_STEP**2 * row[part] for row, part in zip(light, used, strict=True)]
         precision = [
             np.diag(width**-2.0) + alike[:, part].T @ alike[:, part] for width, part in zip(widths, used, strict=True)

@@ -86,8 +86,9 @@ def divide(image: FloatArray, sources: FittedSources) -> FloatArray:
     seen = good & (total > noise)
     split = np.where(seen, np.clip(light - flux[-1], 0, None) * split / total, split)
     # A component that belongs to several sources is divided among them as in the cube.
-    whole = sources.membership.sum(axis=0)
-    membership = np.divide(sources.membership, whole, out=np.zeros_like(sources.membership), where=whole > 0)
+    mean = sources.mean_membership
+    whole = mean.sum(axis=0)
+    membership = np.divide(mean, whole, out=np.zeros_like(mean), where=whole > 0)
     shares = np.tensordot(membership, split, axes=1)
     return np.asarray(shares / shares.sum(axis=(1, 2), keepdims=True))
 

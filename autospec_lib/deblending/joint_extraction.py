@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,17 +11,23 @@ import numpy as np
 from autospec_lib.core import geometry, keys
 from autospec_lib.core.errors import SourceError
 from autospec_lib.core.products import Group, Kind, Products, Spectrum, by_key
-from autospec_lib.core.types import Cutout, FloatArray, Measured
+from autospec_lib.core.types import Cutout, FloatArray, Ident, Measured
 from autospec_lib.deblending import diagnostics
+from autospec_lib.deblending.catalogue_error import USUAL_SEEING
 from autospec_lib.deblending.joint_fit import JointFit, fit_jointly
+from autospec_lib.deblending.model import Frame
 
-# Neighbours that are fitted together; the work grows with the square of their number.
-MAX_NEIGHBOURS = 20
-# FWHM in arcsec to start from where no PSF is known.
-_USUAL_SEEING = 0.8
+# Neighbours that are fitted together.
+MAX_NEIGHBOURS = 40
+# A neighbour that is not in the catalogue has a note if it is closer to the target than this many FWHM of the PSF.
+_CLOSE = 1.5
+# Rows of the catalogue that are closer than this many arcsec, or half the FWHM of the PSF, are one source.
+_SAME_PLACE = 0.3
 
 
-def extract(cutout: Cutout, image: FloatArray | None, sky_subtracted: bool) -> Products:
+def extract(
+    cutout: Cutout, image: FloatArray | None, sky_subtracted: bool, total: FloatArray | None = None
+) -> Products:
     """Extract a source together with its neighbours.
 
     The cut-out is modelled as K sources, each with a total spectrum s_k and a profile P_k of sum 1, and a sky b that is
@@ -73,6 +81,8 @@ def extract(cutout: Cutout, image: FloatArray | None, sky_subtracted: bool) -> P
         The sharper image on the cut-out's pixels, NaN where it has no value.
     sky_subtracted : bool
         Whether the key of the spectrum ends like those of sky-subtracted spectra. The sky itself is always fitted.
+    total : array (nl,) or None
+        The sum over the object mask, to compare with.
 
     Returns
     -------
@@ -81,29 +91,59 @@ def extract(cutout: Cutout, image: FloatArray | None, sky_subtracted: bool) -> P
         the light outside the cut-out, the residual in white light, header cards and notes. If the joint extraction
         fails, only a note.
     """
-    own, centre = cutout.target.id, cutout.centre
-    apart = {ident: np.hypot(y - centre[0], x - centre[1]) for ident, (y, x) in cutout.neighbours.items()}
-    nearest = sorted(apart, key=apart.__getitem__)
-    positions = {own: centre} | {ident: cutout.neighbours[ident] for ident in nearest[:MAX_NEIGHBOURS]}
-    seeing = _USUAL_SEEING / geometry.scale(cutout.pixel) if cutout.psf is None else cutout.psf
-    pixel = geometry.relative(cutout.pixel)
     try:
-        result = fit_jointly(cutout.voxels, positions, cutout.wave_fraction, seeing, image, pixel)
-        if not np.isfinite(result.solution.spectra[0]).any():
-            raise SourceError('the data do not constrain the source')
-        products = _products(cutout, result, sky_subtracted)
+        return products(cutout, fit(cutout, image), sky_subtracted, total)
     except (SourceError, ValueError, ArithmeticError) as error:
         reason = str(error).removeprefix('joint extraction: ').splitlines()[0]
         return Products(notes=(f'joint extraction failed: {reason}',))
-    if len(nearest) <= MAX_NEIGHBOURS:
-        return products
-    crowd = f'joint extraction: only the {MAX_NEIGHBOURS} nearest of {len(nearest)} neighbours are fitted'
-    return products | Products(notes=(crowd,))
 
 
-def _products(cutout: Cutout, result: JointFit, sky_subtracted: bool) -> Products:
-    """The spectrum, images, header cards and notes that are kept of the fit."""
+def fit(cutout: Cutout, image: FloatArray | None = None) -> JointFit:
+    """The fit of a cut-out; parameters as in `extract`.
+
+    Raises
+    ------
+    SourceError
+        If the data do not constrain the source.
+    """
+    positions, twins = _positions(cutout)
+    seeing = USUAL_SEEING / geometry.scale(cutout.pixel) if cutout.psf is None else cutout.psf
+    frame = Frame.of(geometry.relative(cutout.pixel), cutout.catalogue_error)
+    result = fit_jointly(cutout.voxels, positions, cutout.wave_fraction, seeing, image, frame)
+    if not np.isfinite(result.solution.spectra[0]).any():
+        raise SourceError('the data do not constrain the source')
+    notes = [f'same place as source {twin} of the catalogue: fitted as one' for twin in twins]
+    if len(positions) > MAX_NEIGHBOURS:
+        notes.append(f'joint extraction: only the {MAX_NEIGHBOURS} nearest neighbours are fitted')
+    return replace(result, notes=(*result.notes, *notes))
+
+
+def _positions(cutout: Cutout) -> tuple[dict[Ident, tuple[float, float]], list[Ident]]:
+    """The positions (y, x) to fit, the target's first, then by distance, and the IDs of rows at the target's place.
+
+    Rows of the catalogue at one place are one source, at the mean of their positions.
+    """
+    own, pixel = cutout.target.id, np.array(cutout.pixel)
+    offset = np.zeros(2) if cutout.catalogue_error is None else np.array(cutout.catalogue_error.offset)
+    rows = {ident: offset + place for ident, place in [(own, cutout.centre), *cutout.neighbours.items()]}
+    apart = {ident: float(np.hypot(*((place - rows[own]) * pixel))) for ident, place in rows.items()}
+    radius = _SAME_PLACE
+    if cutout.psf is not None:
+        radius = 0.5 * float(cutout.psf.fwhm(np.array(0.5))) * geometry.scale(cutout.pixel)
+    together: dict[Ident, list[Ident]] = {}
+    for ident in sorted(rows, key=apart.__getitem__):
+        same = (one for one in together if np.hypot(*((rows[one] - rows[ident]) * pixel)) < radius)
+        together.setdefault(next(same, ident), []).append(ident)
+    places = {ident: np.mean([rows[one] for one in group], axis=0) for ident, group in together.items()}
+    nearest = [*places.items()][: MAX_NEIGHBOURS + 1]
+    return {ident: (float(y), float(x)) for ident, (y, x) in nearest}, together[own][1:]
+
+
+def products(cutout: Cutout, result: JointFit, sky_subtracted: bool, total: FloatArray | None = None) -> Products:
+    """The spectrum, images, header cards and notes that are kept of the fit; parameters as in `extract`."""
     profiles, unit = diagnostics.mean_profiles(result), cutout.grid.unit
+    separation = diagnostics.separation(result)
+    doubts = [*diagnostics.doubts(result, cutout, separation, total)]
     spectrum = Spectrum(
         result.solution.spectra[0],
         # Errors from an estimated variance are not reported.
@@ -117,18 +157,32 @@ def _products(cutout: Cutout, result: JointFit, sky_subtracted: bool) -> Product
     tags = [keys.PROFILE, *map(keys.neighbour_profile, result.sources.ids[1:])]
     fitted = {tag: Measured(profile) for tag, profile in zip(tags, profiles, strict=True)}
     fitted[keys.RESIDUAL] = Measured(diagnostics.residual(result), unit=unit)
-    return Products(
-        {Group.SPECTRUM: by_key([spectrum]), Group.FITTED: fitted},
-        facts=_facts(cutout, result),
-        notes=(*result.notes, *diagnostics.notes(result)),
-    )
+    facts = _facts(cutout, result, separation)
+    facts['DBGRADE'] = diagnostics.grade(separation.limit, doubts), 'A, B: to be trusted; C: a note says why not'
+    notes = [*result.notes, *_close_neighbours(cutout, result)]
+    if doubts:
+        notes.append(f'joint extraction: grade C: {", and ".join(doubts)}')
+    return Products({Group.SPECTRUM: by_key([spectrum]), Group.FITTED: fitted}, facts=facts, notes=tuple(notes))
 
 
-def _facts(cutout: Cutout, result: JointFit) -> dict[str, tuple[Any, str]]:
+def _close_neighbours(cutout: Cutout, result: JointFit) -> Iterator[str]:
+    """A note on each neighbour that is close to the target and not in the catalogue."""
+    sources = result.sources
+    for number, ident in enumerate(sources.ids):
+        offset = (sources.centre(number) - sources.centre(0)) * geometry.relative(cutout.pixel)
+        apart = float(np.hypot(*offset))
+        if isinstance(ident, int) and ident < 0 and apart < _CLOSE * sources.fwhm:
+            yield (
+                f'joint extraction: {diagnostics.name_of(ident)}, {apart * geometry.scale(cutout.pixel):.1f} arcsec '
+                f'away at {diagnostics.sky_text(cutout, *sources.centre(number))}, is not in the catalogue'
+            )
+
+
+def _facts(cutout: Cutout, result: JointFit, separation: diagnostics.Separation) -> dict[str, tuple[Any, str]]:
     """Header cards: the target's shape, and how much of each neighbour's light the fit has kept out of its spectrum."""
     shape, others = diagnostics.target_shape(result), result.sources.ids[1:]
-    separation = diagnostics.separation(result)
     facts: dict[str, tuple[Any, str]] = {
+        'DBLIM': (_rounded(separation.limit), 'upper limit of light of others in its spectrum'),
         'DBNUM': (len(others), 'joint extraction: number of neighbours'),
         'DBCOND': (_rounded(separation.condition), 'condition number of the profiles'),
         'DBGROW': (_rounded(separation.growth), 'factor by which its errors grow through neighbours'),
@@ -139,10 +193,19 @@ def _facts(cutout: Cutout, result: JointFit) -> dict[str, tuple[Any, str]]:
         'DBDX': (_rounded((shape.x - cutout.centre[1]) * cutout.pixel[1]), 'fitted minus catalogue position [arcsec]'),
         'DBDY': (_rounded((shape.y - cutout.centre[0]) * cutout.pixel[0]), 'fitted minus catalogue position [arcsec]'),
     }
+    error = cutout.catalogue_error
+    if error is not None:
+        scatter = _rounded(error.scatter * geometry.scale(cutout.pixel))
+        facts['DBCATDX'] = _rounded(error.offset[1] * cutout.pixel[1]), "added to the catalogue's positions [arcsec]"
+        facts['DBCATDY'] = _rounded(error.offset[0] * cutout.pixel[0]), "added to the catalogue's positions [arcsec]"
+        facts['DBCATERR'] = scatter, "scatter of the catalogue's positions [arcsec]"
     for number, ident in enumerate(others, 1):
         facts[f'DBID{number}'] = (ident, 'neighbour; below 0: not in the catalogue')
         facts[f'DBIN{number}'] = (_rounded(separation.leakage[0, number]), 'its flux in the source, if not fitted')
         facts[f'DBOUT{number}'] = (_rounded(separation.leakage[number, 0]), "the source's flux in it, if not fitted")
+        if isinstance(ident, int) and ident < 0:
+            ra, dec = cutout.sky_position(*result.sources.centre(number))
+            facts[f'DBRA{number}'], facts[f'DBDEC{number}'] = (ra, 'its position [deg]'), (dec, 'its position [deg]')
     # FITS headers hold no NaN.
     return {card: (value, comment) for card, (value, comment) in facts.items() if _is_fits(value)}
 

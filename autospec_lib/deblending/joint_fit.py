@@ -8,18 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from autospec_lib.core.errors import SourceError
-from autospec_lib.core.moffat import SQUARE, Pixel
 from autospec_lib.core.types import FloatArray, Ident, Psf, Voxels
-from autospec_lib.deblending.attribution import FittedSources, attribute
+from autospec_lib.deblending.attribution import FittedSources, attribute, merge
 from autospec_lib.deblending.clumps import LARGE_CLUMPS
 from autospec_lib.deblending.image_shapes import profiles_from_image
 from autospec_lib.deblending.least_squares import fit
 from autospec_lib.deblending.line_bands import with_line_bands
-from autospec_lib.deblending.linear_system import PROFILE_NODES, Solution, solve
-from autospec_lib.deblending.model import Model
-from autospec_lib.deblending.neighbour_search import add_neighbours, prune
-from autospec_lib.deblending.weighted_data import WeightedCube, bin_cube
+from autospec_lib.deblending.linear_system import PROFILE_NODES, Solution, project, solve
+from autospec_lib.deblending.model import Frame, Model, Prior
+from autospec_lib.deblending.neighbour_search import add_neighbours, fit_positive, prune
+from autospec_lib.deblending.weighted_data import Bands, WeightedCube, bin_cube
 
+# So many sources have shapes of their own; the work grows with the square of their number.
+MAX_FREE = 21
+# The shape of a source is fitted if its position is in the subcube or less than this many pixels outside it.
+_CLOSE = 3
+_FRAME = Frame()
 # An image that covers less than this share of the subcube is not used.
 _LEAST_COVERED = 0.5
 
@@ -46,7 +50,7 @@ def fit_jointly(
     fraction: FloatArray,
     seeing: Psf | float,
     image: FloatArray | None = None,
-    pixel: Pixel = SQUARE,
+    frame: Frame = _FRAME,
 ) -> JointFit:
     """Fit a source and its neighbours together.
 
@@ -57,15 +61,16 @@ def fit_jointly(
         variance that is estimated for each wavelength.
     positions : mapping of int to (y, x)
         Catalogue positions in pixels of the target, which comes first, and of its neighbours in or near the subcube;
-        ids are not negative.
+        ids are not negative. The first `MAX_FREE` have shapes of their own if they are in or close to the subcube; the
+        others have the shape of a typical galaxy.
     fraction : array (nl,)
         Each wavelength's fraction of the way from the first to the last.
     seeing : Psf or float
-        The PSF where it is known, else a FWHM in pixels to start from.
+        The PSF where it is known, else a FWHM to start from, in the unit of ``frame.pixel``.
     image : array (ny, nx), optional
         A sharper image on the cube's pixels, for the shapes; NaN where it has no value.
-    pixel : (float, float)
-        A pixel's size along y and x as in `moffat.moffat`; the PSF's FWHM is in the same unit.
+    frame : Frame
+        A pixel's size, and how good the positions are.
 
     Raises
     ------
@@ -81,13 +86,13 @@ def fit_jointly(
     if image is not None and not np.isfinite(image).mean() > _LEAST_COVERED:
         image = None
         notes = ('joint extraction: the image covers less than half of the subcube; shapes are from the cube alone',)
-    sources = fit_sources(cube, positions, seeing, pixel)
+    sources = fit_sources(cube, positions, seeing, frame)
     profiles = sources.profiles(cube.shape) if image is None else profiles_from_image(image, cube, sources)
-    return JointFit(cube, sources, profiles, solve(cube, profiles), (*notes, *sources.notes))
+    return JointFit(cube, sources, profiles, solve(cube, profiles), notes)
 
 
 def fit_sources(
-    cube: WeightedCube, positions: Mapping[Ident, tuple[float, float]], seeing: Psf | float, pixel: Pixel = SQUARE
+    cube: WeightedCube, positions: Mapping[Ident, tuple[float, float]], seeing: Psf | float, frame: Frame = _FRAME
 ) -> FittedSources:
     """Fit the sources, look for neighbours that are not in the catalogue, and decide which of these are sources.
 
@@ -95,10 +100,26 @@ def fit_sources(
     """
     psf = seeing if isinstance(seeing, Psf) else None
     fwhm = float(seeing.fwhm(np.array(0.5))) if isinstance(seeing, Psf) else seeing
-    bands = bin_cube(cube)
-    model = fit(bands, Model.of(np.array([*positions.values()], dtype=float), fwhm, psf, pixel), narrow=True)
-    model = add_neighbours(bands, model, fwhm)
+    places = np.array([*positions.values()], dtype=float)
+    outside = ((places < -_CLOSE) | (places > np.subtract(cube.shape, 1) + _CLOSE)).any(axis=1)
+    prior = Prior.of(places, fwhm, frame).with_fixed(outside | (np.arange(len(places)) >= MAX_FREE))
+    bins = bin_cube(cube)
+    model = fit(bins, Model(prior.mean, prior, psf, pixel=frame.pixel), narrow=True)
+    bands = _with_model_error(bins, model)
+    model = add_neighbours(bands, fit(bands, model, narrow=True), fwhm)
+    bands = _with_model_error(bins, model)
     model, small_clumps = prune(bands, model, len(positions), fwhm)
     spectra = solve(cube, model.images(cube.shape, PROFILE_NODES))
-    large_clumps = fit(with_line_bands(bands, cube, spectra), model, LARGE_CLUMPS)
-    return attribute(cube, (small_clumps, large_clumps), tuple(positions), fwhm)
+    bands = _with_model_error(with_line_bands(bins, cube, spectra), model)
+    large_clumps, kept = fit_positive(bands, model, len(positions), LARGE_CLUMPS)
+    for lost in reversed(range(len(model.shapes))):  # those behind it keep their numbers
+        if lost not in kept:
+            model, small_clumps = model.without(lost), small_clumps.without(lost)
+    sources = attribute(cube, bands, (model, small_clumps, large_clumps), tuple(positions), fwhm)
+    return merge(cube, sources, len(positions), fwhm)
+
+
+def _with_model_error(bands: Bands, model: Model) -> Bands:
+    profiles = model.band_profiles(bands)
+    flux = np.abs(project(bands, profiles).flux[:, :-1])
+    return bands.with_model_error(np.einsum('bk,kbp->bp', flux, profiles))

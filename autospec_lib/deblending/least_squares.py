@@ -40,8 +40,8 @@ def fit(bands: Bands, start: Model, clump_share: float = 0.0, narrow: bool = Fal
         With its ``chi2``.
     """
     problem = Problem.of(bands, start, clump_share)
-    low, high = (bound.ravel() for bound in start.prior.bounds(narrow))
-    first = start.shapes.ravel()
+    low, high = (bound[start.prior.free] for bound in start.prior.bounds(narrow))
+    first = start.shapes[start.prior.free]
     if start.psf is None:
         steepest = float(np.exp(2 * start.prior.mean[0, 2]))
         low, high, first = np.append(low, -steepest), np.append(high, steepest), np.append(first, start.slope)

@@ -101,12 +101,20 @@ class Projection:
     """The fluxes of n components and the sky in nb bands, solved for by A = Q R.
 
     ``q`` (nb, npix, n + 1) are orthonormal columns that span the weighted profiles and the sky, which is last; ``flux``
-    (nb, n + 1) are the fluxes; ``residual`` (nb, npix) is data minus model in units of the noise.
+    (nb, n + 1) are the fluxes, ``error`` their standard deviations; ``residual`` (nb, npix) is data minus model in
+    units of the noise.
     """
 
     q: FloatArray
     flux: FloatArray
+    error: FloatArray
     residual: FloatArray
+
+    @property
+    def significance(self) -> FloatArray:
+        """The mean flux over all bands, weighted by inverse variance, of each component (n,), in units of its error."""
+        weight = self.error[:, :-1] ** -2.0
+        return np.asarray((weight * self.flux[:, :-1]).sum(axis=0) / np.sqrt(weight.sum(axis=0)))
 
 
 def project(bands: Bands, profiles: FloatArray) -> Projection:
@@ -118,5 +126,7 @@ def project(bands: Bands, profiles: FloatArray) -> Projection:
     diagonal = np.abs(np.einsum('bii->bi', r))  # (nb, n + 1)
     # A source without pixels in a band gets the flux 0 there.
     null = diagonal < _NULL_COLUMN * np.abs(r).max(axis=(1, 2), initial=1e-300)[:, None]
-    flux = np.linalg.solve(r + null[:, :, None] * np.eye(r.shape[1]), np.where(null, 0, inside)[..., None])[..., 0]
-    return Projection(q, flux, target - (q @ inside[..., None])[..., 0])
+    inverse = np.linalg.inv(r + null[:, :, None] * np.eye(r.shape[1]))
+    flux = (inverse @ np.where(null, 0, inside)[..., None])[..., 0]
+    error = np.where(null, np.inf, np.sqrt(np.square(inverse).sum(axis=2)))
+    return Projection(q, flux, error, target - (q @ inside[..., None])[..., 0])

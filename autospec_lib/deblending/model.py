@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from autospec_lib.core.moffat import SQUARE, Pixel, moffat, shape_matrix
-from autospec_lib.core.types import FloatArray, IntArray, Psf
+from autospec_lib.core.types import BoolArray, CatalogueError, FloatArray, IntArray, Psf
 from autospec_lib.deblending.clumps import TYPICAL_BETA, ClumpGrid
 from autospec_lib.deblending.weighted_data import BAND_NODES, Bands
 
@@ -18,10 +18,42 @@ N_SHAPE = 6
 _WIDER_THAN_PSF = 1.3
 _MEAN_LOG_BETA = 1.1
 _SIGMA = (0.2, 0.15, 0.15, 0.3)  # of log FWHM, ellipticities, log(beta - 1)
-_CENTRE_SIGMA = 0.4  # of the centre, as a share of its bound
 _BOUND = (1.2, 1.2, 1.2, 0.9)
+# Limits of the bound of a centre in units of a pixel: where the user gives the catalogue's error, and where that is
+# measured.
+_LEAST_BOUND, LARGEST_BOUND = 0.5, 2.5
 # Used while neighbours are not found yet, so that a source does not stretch over them.
 _NARROW_BOUND = (np.inf, np.inf, 0.5, 0.4, 0.4, 0.4)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The size of a pixel along y and x, as in `moffat.moffat`, and how good positions of sources are.
+
+    ``sigma`` is the standard deviation of a position along an axis, ``bound`` how far a fitted centre may be from it,
+    both in the unit of ``pixel``. The default is for catalogues of unknown errors.
+    """
+
+    pixel: Pixel = SQUARE
+    sigma: float = 0.4
+    bound: float = 1.0
+
+    @classmethod
+    def of(cls, pixel: Pixel, error: CatalogueError | None) -> Frame:
+        """The frame with positions of these errors.
+
+        The user's word holds. What is measured widens the default, never beyond the largest bound: with wide bounds a
+        source could take the place of its neighbour.
+        """
+        if error is None:
+            return cls(pixel)
+        if not error.number:
+            return cls(pixel, error.scatter, max(3 * error.scatter, _LEAST_BOUND))
+        sigma = float(np.clip(error.scatter, cls.sigma, LARGEST_BOUND * cls.sigma))
+        return cls(pixel, sigma, sigma / cls.sigma * cls.bound)
+
+
+_FRAME = Frame()
 
 
 @dataclass(frozen=True)
@@ -33,7 +65,7 @@ class Prior:
     bound: FloatArray
 
     @classmethod
-    def of(cls, positions: FloatArray, fwhm: float, centre_bound: float = 1.0) -> Prior:
+    def of(cls, positions: FloatArray, fwhm: float, frame: Frame = _FRAME) -> Prior:
         """The prior of n galaxies: near their positions, roughly round, wider than the PSF, with the wings of a PSF.
 
         Parameters
@@ -42,14 +74,14 @@ class Prior:
             In pixels.
         fwhm : float
             FWHM of the PSF, in pixels.
-        centre_bound : float
-            How far a centre may be from its position along each axis, in pixels.
+        frame : Frame
+            How good the positions are.
         """
-        count, centre = len(positions), _CENTRE_SIGMA * centre_bound
+        count = len(positions)
         mean = np.tile([0, 0, np.log(_WIDER_THAN_PSF * fwhm), 0, 0, _MEAN_LOG_BETA], (count, 1))
         mean[:, :2] = positions
-        sigma = np.tile([centre, centre, *_SIGMA], (count, 1))
-        return cls(mean, sigma, np.tile([centre_bound, centre_bound, *_BOUND], (count, 1)))
+        sigma, bound = ((value / frame.pixel[0], value / frame.pixel[1]) for value in (frame.sigma, frame.bound))
+        return cls(mean, np.tile([*sigma, *_SIGMA], (count, 1)), np.tile([*bound, *_BOUND], (count, 1)))
 
     def joined(self, other: Prior) -> Prior:
         """The prior of these components, followed by those of the other prior."""
@@ -59,6 +91,15 @@ class Prior:
     def without(self, component: int) -> Prior:
         """The prior of all components but one."""
         return Prior(*(np.delete(one, component, axis=0) for one in (self.mean, self.sigma, self.bound)))
+
+    def with_fixed(self, fixed: BoolArray) -> Prior:
+        """The same prior, with the shapes of some of the n components (n,) fixed to their means."""
+        return replace(self, bound=np.where(fixed[:, None], 0.0, self.bound))
+
+    @property
+    def free(self) -> BoolArray:
+        """Which parameters (n, 6) are fitted; those without room around the mean are fixed to it."""
+        return np.asarray(self.bound > 0)
 
     def bounds(self, narrow: bool) -> tuple[FloatArray, FloatArray]:
         """Lowest and highest values (n, 6); with ``narrow``, narrower bounds for all parameters but the centre."""
@@ -91,7 +132,7 @@ class Model:
     @classmethod
     def of(cls, positions: FloatArray, fwhm: float, psf: Psf | None = None, pixel: Pixel = SQUARE) -> Model:
         """Components at these positions (n, 2) with the prior's mean shapes; ``fwhm`` as in `Prior.of`."""
-        prior = Prior.of(positions, fwhm)
+        prior = Prior.of(positions, fwhm, Frame(pixel))
         return cls(prior.mean, prior, psf, pixel=pixel)
 
     def with_component(self, shape: FloatArray, prior: Prior) -> Model:

@@ -8,17 +8,20 @@ from dataclasses import replace
 import numpy as np
 
 from autospec_lib.core.moffat import Pixel, shifted
-from autospec_lib.core.types import FloatArray
+from autospec_lib.core.numerics import robust_width
+from autospec_lib.core.types import FloatArray, IntArray
 from autospec_lib.deblending.clumps import LARGE_CLUMPS, SMALL_CLUMPS, TYPICAL_BETA, grid_places
 from autospec_lib.deblending.least_squares import fit
 from autospec_lib.deblending.linear_system import Projection, project
-from autospec_lib.deblending.model import Model, Prior
+from autospec_lib.deblending.model import Frame, Model, Prior
 from autospec_lib.deblending.weighted_data import Bands
 
 _MAX_NEIGHBOURS = 4
 # A component is added only if it lowers chi-square by at least this much. In 16 bands pure noise gives 16 +- 6 at one
 # position; over all positions, and with the correlated noise of resampled cubes, it does not reach 80.
 _MIN_CHI2_DROP = 80.0
+# A component is removed if its flux over all wavelengths is below zero by more than this many sigma.
+_NEGATIVE = 4.0
 # Of the positions with more than this share of the largest decrease, the brightest one in the residual is tried. The
 # decrease alone would prefer positions too far out: close to a source, where most of the missing light is, more of it
 # is attributed to that source (see `best_place`).
@@ -78,7 +81,10 @@ def prune(bands: Bands, model: Model, named: int, fwhm: float) -> tuple[Model, M
     """
     if len(model.shapes) == named:
         return model, model
-    with_clumps = fit(bands, model, SMALL_CLUMPS, narrow=True)
+    with_clumps, kept = fit_positive(bands, model, named, SMALL_CLUMPS, narrow=True)
+    for lost in reversed(range(named, len(model.shapes))):
+        if lost not in kept:
+            model = model.without(lost)
     for component in reversed(range(named, len(model.shapes))):
         other = fit(bands, model.without(component), SMALL_CLUMPS, narrow=True)
         if other.chi2 - with_clumps.chi2 < _MIN_CHI2_DROP or with_clumps.isolation(component) < _MERGED * fwhm:
@@ -86,6 +92,34 @@ def prune(bands: Bands, model: Model, named: int, fwhm: float) -> tuple[Model, M
             model = model.without(redundant)
             with_clumps = other if redundant == component else fit(bands, model, SMALL_CLUMPS, narrow=True)
     return model, with_clumps
+
+
+def fit_positive(
+    bands: Bands, model: Model, first: int, clump_share: float, narrow: bool = False
+) -> tuple[Model, IntArray]:
+    """Fit, and remove components of negative flux: light is not negative, so that they mend errors of other profiles.
+
+    Parameters
+    ----------
+    bands, model, clump_share, narrow : Bands, Model, float, bool
+        As for `least_squares.fit`.
+    first : int
+        The first component that may be removed.
+
+    Returns
+    -------
+    Model, array of int
+        The fit of the components that remain, and their numbers.
+    """
+    kept = np.arange(len(model.shapes), dtype=np.int32)
+    while True:
+        fitted = fit(bands, model, clump_share, narrow)
+        significance = project(bands, fitted.band_profiles(bands)).significance
+        significance[:first] = np.inf
+        worst = int(np.argmin(significance))
+        if significance[worst] > -_NEGATIVE:
+            return fitted, kept
+        model, kept = model.without(worst), np.delete(kept, worst)
 
 
 def best_place(
@@ -154,25 +188,44 @@ def _with_neighbour(bands: Bands, model: Model, fwhm: float) -> Model | None:
         if chi2_drop < _MIN_CHI2_DROP:
             return None
         fitted = _follow(bands, model, place, fwhm)
-        if fitted is not None:
+        if fitted is not None and _is_source(bands, model, fitted, fwhm):
             # From now on its prior is centred on the position where it was found.
-            prior = Prior.of(fitted.shapes[-1:, :2], fwhm)
+            prior = Prior.of(fitted.shapes[-1:, :2], fwhm, Frame(model.pixel))
+            # Narrow bounds for all fits: one as wide as the subcube would take light of sky and sources.
+            low, high = prior.bounds(narrow=True)
+            prior = replace(prior, bound=(high - low) / 2)
             return replace(fitted, prior=model.prior.joined(prior))
         failed.append(place)
     return None
+
+
+def _is_source(bands: Bands, model: Model, fitted: Model, fwhm: float) -> bool:
+    """Whether the last of the fitted components has light, and more than structure of the sky would give it.
+
+    The noise on the scale of the PSF is that of point sources fitted to what is left. It exceeds the quoted errors
+    where resampling has correlated pixels, and where the sky has gradients or stripes.
+    """
+    projection = project(bands, fitted.band_profiles(bands))
+    if projection.significance[-1] <= 0:
+        return False
+    amplitude, norm = _point_sources(bands, projection, fwhm, model.pixel)
+    seen = norm.any(axis=1)
+    white = (amplitude * norm)[seen].sum(axis=1) / np.sqrt(np.square(norm[seen]).sum(axis=1))
+    noise = max(1.0, float(robust_width(white)))
+    return model.chi2 - fitted.chi2 > _MIN_CHI2_DROP * noise**2
 
 
 def _follow(bands: Bands, model: Model, place: tuple[float, float], fwhm: float) -> Model | None:
     """Fit a component that starts at a position and may move to where it fits best; None if it merges with another."""
     first, shape = None, Prior.of(np.array([place]), fwhm).mean
     for _ in range(_MAX_FITS):
-        prior = Prior.of(shape[:, :2], fwhm, _MAX_MOVE)
+        prior = Prior.of(shape[:, :2], fwhm, Frame(model.pixel, 0.4 * _MAX_MOVE, _MAX_MOVE))
         fitted = fit(bands, model.with_component(shape, prior), narrow=True)
         if fitted.isolation(-1) < _MERGED * fwhm:
             # If a later fit merges with another component, the first one counts; None if that already merges.
             return first
         model, first, shape = fitted.without(-1), first or fitted, fitted.shapes[-1:]
-        inside = np.abs(shape - prior.mean)[0, :2].max() < _AT_BOUND * _MAX_MOVE
+        inside = (np.abs(shape - prior.mean) < _AT_BOUND * prior.bound)[0, :2].all()
         if inside or (shape[0, :2] < 0).any() or (shape[0, :2] > np.subtract(bands.shape, 1)).any():
             break
     return fitted

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from autospec_lib.core.moffat import moffat, moffat_slopes, shape_matrix
-from autospec_lib.core.types import FloatArray
+from autospec_lib.core.types import FloatArray, IntArray
 from autospec_lib.deblending.clumps import ClumpGrid, ClumpPrior
 from autospec_lib.deblending.linear_system import Projection, project
 from autospec_lib.deblending.model import N_SHAPE, Model
@@ -23,14 +23,16 @@ from autospec_lib.deblending.weighted_data import BAND_NODES, Bands, parabola_we
 _CLUMP_WIDTH = 0.9
 # Step in an ellipticity for the numerical derivative of the matrix of squared FWHM.
 _STEP = 1e-5
+_LOG_FWHM = 2  # among the shape parameters
 
 
 @dataclass(frozen=True)
 class Point:
     """The model at one set of parameters.
 
-    ``values`` are the parameters, ``derivatives`` (n, 7, 3, ny, nx) those of the smooth profiles at the `BAND_NODES`
-    with respect to the shapes and the slope, ``chi2`` the sum of squares, including the priors' terms.
+    ``values`` are the parameters, ``derivatives`` (m, 7, 3, ny, nx) those of the smooth profiles of the m components
+    with free parameters, at the `BAND_NODES`, with respect to the shapes and the slope, ``chi2`` the sum of squares,
+    including the priors' terms.
     """
 
     values: FloatArray
@@ -43,8 +45,9 @@ class Point:
 class Problem:
     """What is fitted.
 
-    The parameters are the shapes (6 for each of n components), the slope where the model has no PSF, and the clumps'
-    fluxes, component by component. ``start`` has the model's prior, ``grid`` the clumps or None.
+    The parameters are the free ones of the shapes (at most 6 for each of n components), the slope where the model has
+    no PSF, and the clumps' fluxes, component by component. ``start`` has the model's prior, ``grid`` the clumps or
+    None. A component with a fixed width has no clumps.
     """
 
     bands: Bands
@@ -60,12 +63,27 @@ class Problem:
         start = replace(start, clump_fwhm=_CLUMP_WIDTH * float(np.exp(start.shapes[:, 2].min())))
         grid, middle = start.clump_grid(bands.shape, BAND_NODES), BAND_NODES[1:2]
         smooth = [moffat(bands.shape, *start.ellipse(one, middle), start.pixel)[0] for one in range(len(start.shapes))]
-        return cls(bands, start, grid, ClumpPrior.of(grid, np.array(smooth), clump_share))
+        clumpy = start.prior.free[:, _LOG_FWHM]
+        return cls(bands, start, grid, ClumpPrior.of(grid, np.array(smooth), clump_share, clumpy))
 
     @property
     def n_shape(self) -> int:
         """Number of parameters before the clumps' fluxes."""
-        return int(self.start.shapes.size) + (self.start.psf is None)
+        return int(self.start.prior.free.sum()) + (self.start.psf is None)
+
+    @property
+    def moving(self) -> IntArray:
+        """The components (m,) with free parameters."""
+        return np.flatnonzero(self.start.prior.free.any(axis=1)).astype(np.int32)
+
+    def values(self, model: Model) -> FloatArray:
+        """The parameters of a model with these components and, if there is a grid, clumps."""
+        parts = [model.shapes[self.start.prior.free]]
+        if self.start.psf is None:
+            parts.append(np.array([model.slope]))
+        if model.clump_flux is not None:
+            parts += [row[used] for row, used in zip(model.clump_flux, self.clump_prior.used, strict=True)]
+        return np.concatenate(parts)
 
     @property
     def n_clumps(self) -> int:
@@ -74,7 +92,7 @@ class Problem:
 
     def model(self, values: FloatArray) -> Model:
         """The model with these parameters."""
-        shapes = values[: self.start.shapes.size].reshape(-1, N_SHAPE)
+        shapes = self._shapes(values)
         slope = float(values[self.n_shape - 1]) if self.start.psf is None else 0.0
         if self.grid is None:
             return replace(self.start, shapes=shapes, slope=slope, clump_flux=None)
@@ -86,15 +104,22 @@ class Problem:
     def at(self, values: FloatArray) -> Point:
         """The model at these parameters, with the fluxes in bands solved for."""
         model = self.model(values)
-        parts = [_smooth(model, one, self.bands.shape) for one in range(len(model.shapes))]
-        images = np.array([image for image, _ in parts])
+        images, derivatives = np.empty((len(model.shapes), len(BAND_NODES), *self.bands.shape)), []
+        moving = set(self.moving.tolist())
+        for one in range(len(model.shapes)):
+            if one in moving:
+                images[one], slopes = _smooth(model, one, self.bands.shape)
+                derivatives.append(slopes)
+            else:
+                images[one] = moffat(self.bands.shape, *model.ellipse(one, BAND_NODES), model.pixel)
         if self.grid is not None and model.clump_flux is not None:
             images = images + np.tensordot(model.clump_flux, self.grid.images, axes=1)
         projection = project(self.bands, self.bands.interpolate(images))
         chi2 = np.square(projection.residual).sum() + np.square(self._deviation(values)).sum()
         for own, precision in zip(self._clump_fluxes(values), self.clump_prior.precision, strict=True):
             chi2 += own @ precision @ own
-        return Point(values, projection, np.array([derivatives for _, derivatives in parts]), float(chi2))
+        slopes = np.array(derivatives).reshape(-1, N_SHAPE + 1, *images.shape[1:])
+        return Point(values, projection, slopes, float(chi2))
 
     def normal_equations(self, point: Point) -> tuple[FloatArray, FloatArray]:
         """The normal matrix, and minus half the gradient of chi-square.
@@ -102,11 +127,11 @@ class Problem:
         They are J' (1 - Q Q') J and J' r plus the priors' terms (Kaufman 1975, BIT 15, 49). The columns of J are the
         derivatives of the weighted profiles times their fluxes, Q Q' projects on the profiles, and r is the residual.
         """
-        shapes, projection, root = self.start.shapes, point.projection, self.bands.root_weight
-        flux = projection.flux[:, :-1].T
-        # (n, 7, nb, npix)
+        free, projection, root = self.start.prior.free, point.projection, self.bands.root_weight
+        flux = projection.flux[:, self.moving].T
+        # (m, 7, nb, npix)
         moved = self.bands.interpolate(point.derivatives) * (flux[:, None, :, None] * root)
-        columns = moved[:, :N_SHAPE].reshape(shapes.size, *root.shape)
+        columns = moved[:, :N_SHAPE][free[self.moving]]
         if self.start.psf is None:
             columns = np.concatenate([columns, moved[:, N_SHAPE].sum(axis=0, keepdims=True)])
         # The parts of the columns along the profiles: a change of the fluxes has the same effect.
@@ -119,10 +144,10 @@ class Problem:
             matrix = np.block([[matrix, across], [across.T, own]])
             gradient, inside = np.concatenate([gradient, clump_gradient]), np.concatenate([inside, clumps_inside])
         matrix -= inside @ inside.T
-        sigma = self.start.prior.sigma.ravel()
+        sigma = self.start.prior.sigma[free]
         precision = np.zeros(len(matrix))
-        precision[: shapes.size] = sigma**-2.0
-        gradient[: shapes.size] -= self._deviation(point.values) / sigma
+        precision[: sigma.size] = sigma**-2.0
+        gradient[: sigma.size] -= self._deviation(point.values) / sigma
         return matrix + np.diag(precision), gradient
 
     def _clump_fluxes(self, values: FloatArray) -> list[FloatArray]:
@@ -131,9 +156,16 @@ class Problem:
         return np.split(values[self.n_shape :], ends)[:-1]
 
     def _deviation(self, values: FloatArray) -> FloatArray:
-        """Deviation of the shapes from the prior's mean, in its sigma: (6 n,)."""
-        shapes, prior = values[: self.start.shapes.size].reshape(-1, N_SHAPE), self.start.prior
-        return np.asarray((shapes - prior.mean) / prior.sigma).ravel()
+        """Deviation of the free shape parameters from the prior's mean, in its sigma."""
+        prior = self.start.prior
+        return np.asarray(((self._shapes(values) - prior.mean) / prior.sigma)[prior.free])
+
+    def _shapes(self, values: FloatArray) -> FloatArray:
+        """The shapes (n, 6) with these parameters; what is not free is the prior's mean."""
+        shapes = self.start.prior.mean.copy()
+        free = self.start.prior.free
+        shapes[free] = values[: free.sum()]
+        return shapes
 
     def _clump_terms(
         self, grid: ClumpGrid, point: Point, columns: FloatArray
@@ -163,6 +195,7 @@ class Problem:
         flux, root = point.projection.flux[:, :-1].T, self.bands.root_weight
         middle = grid.images[:, 1].reshape(len(grid.places), -1)
         images = [middle[used] for used in self.clump_prior.used]  # (m_k, npix) each
+        flat = grid.images.reshape(len(grid.places), -1)
         rooted = (point.projection.q * root[:, :, None]).transpose(1, 0, 2).reshape(root.shape[1], -1)
         # S W r for each of the three nodes: (n, nb), (nb, 3), (nb, npix) -> (n, 3, npix)
         parabola = parabola_weights(self.bands.fraction)
@@ -170,9 +203,9 @@ class Problem:
         across, inside, gradient = [], [], []
         for k, (used, own) in enumerate(zip(self.clump_prior.used, self._clump_fluxes(point.values), strict=True)):
             across.append((columns * (flux[k][:, None] * root)).sum(axis=1) @ images[k].T)
-            along = (images[k] @ rooted).reshape(len(used), len(root), -1) * flux[k][:, None]
-            inside.append(along.reshape(len(used), -1))
-            correlation = grid.images[used].reshape(len(used), -1) @ maps[k].ravel()
+            along = (images[k] @ rooted).reshape(len(used), len(root), point.projection.q.shape[2]) * flux[k][:, None]
+            inside.append(along.reshape(len(used), rooted.shape[1]))
+            correlation = flat[used] @ maps[k].ravel()
             gradient.append(correlation - self.clump_prior.precision[k] @ own)
         # S W S' per pixel: (n, nb), (n, nb), (nb, npix) -> (n, n, npix)
         products = np.einsum('kb,lb,bp->klp', flux, flux, np.square(root), optimize=True)

@@ -5,7 +5,7 @@ A band is a weighted sum over wavelength: one of 16 bins, or the lines of one so
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from autospec_lib.core.numerics import robust_width
 from autospec_lib.core.types import FloatArray, IntArray, Voxels
 
 N_BINS = 16
+# Error of a profile, as a share of its light.
+_PROFILE_ERROR = 0.01
 # Fractions of the wavelength range at which images are computed for the bands; a parabola joins the three.
 BAND_NODES = np.array([0.0, 0.5, 1.0])
 
@@ -59,6 +61,15 @@ class Bands:
     root_weight: FloatArray
     fraction: FloatArray
     shape: tuple[int, int]
+
+    def with_model_error(self, light: FloatArray) -> Bands:
+        """The same data; their errors are those of the noise and a per cent of the sources' light (nb, npix).
+
+        No profile is exact: where a source is bright, errors of its profile are larger than the noise, and a component
+        is no neighbour because it mends them.
+        """
+        root_weight = self.root_weight / np.sqrt(1 + np.square(_PROFILE_ERROR * light * self.root_weight))
+        return replace(self, root_weight=root_weight)
 
     def interpolate(self, images: FloatArray) -> FloatArray:
         """Images (..., 3, ny, nx) at the `BAND_NODES` -> those in every band (..., nb, npix)."""

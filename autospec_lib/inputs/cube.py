@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from astropy.coordinates import angular_separation
@@ -14,9 +14,9 @@ from astropy.io import fits
 
 from autospec_lib.core import geometry
 from autospec_lib.core.errors import InputError, SourceError
-from autospec_lib.core.noise_kind import Extension, NoiseKind
+from autospec_lib.core.noise_kind import ZERO_IS_BAD, Extension, NoiseKind
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Grid, Ident, IntArray, Psf, Target, Voxels
-from autospec_lib.inputs.arrays import StoredArray, open_array, open_fits, readable
+from autospec_lib.inputs.arrays import ALL, StoredArray, open_array, open_fits, readable
 from autospec_lib.inputs.catalogue import Catalogue
 from autospec_lib.inputs.coordinates import (
     Sky,
@@ -37,12 +37,14 @@ from autospec_lib.inputs.units import FluxUnit, flux_unit
 
 Box = tuple[slice, slice]
 
-NEAR = 3  # pixels; sources of the catalogue that are this close to a subcube still have light in it
+NEAR = 12  # pixels; sources of the catalogue that are this close to a subcube may have light in it
 # A value that more than this share of the voxels repeat exactly is no measurement; there may be two such values.
 MOST_REPEATED, MOST_FILL_VALUES = 0.03, 2
+SAMPLE_BYTES, MOST_BYTES = 2**25, 2**26  # of channels from which the field is judged before a run
 SAMPLE_SIZE, FEWEST_REPEATS = 4000, 3  # voxels in which repeated values are looked for
 FEWEST_CHANNELS = 5  # with fewer channels, a spaxel may be constant by chance
 SMALLEST, FEWEST_SPAXELS = 3, 36  # along a side, and in all; in a smaller subcube there is hardly any sky
+NOTED_SHARE = 0.001  # of voxels that an array makes bad, below which it is not named
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class OpenCube:
         How the noise is stored.
     flag_rule : FlagRule
         Which flags are bad.
+    entries : tuple of int or str
+        What DATA_EXT is to be to name data, noise and flags, '' for none.
     factor : array (nl,) or None
         The factor by which data are multiplied (variances by its square) to have the unit of ``grid``; None for 1.
     sky : Sky
@@ -84,6 +88,7 @@ class OpenCube:
     flags: StoredArray | None
     noise_kind: NoiseKind
     flag_rule: FlagRule
+    entries: tuple[int | str, ...]
     factor: FloatArray | None
     sky: Sky
     wave: FloatArray
@@ -183,6 +188,7 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         flags,
         extensions.noise_kind,
         extensions.flag_rule,
+        extensions.entries,
         factor,
         sky,
         axis.wave,
@@ -406,7 +412,7 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
     Raises
     ------
     SourceError
-        If the position lies outside the cube.
+        If the position lies outside the cube, or no voxel around it is usable.
     InputError
         If the cube's file cannot be read any more.
     """
@@ -419,7 +425,9 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
     def padded(values: Any, fill: float) -> Any:
         return np.pad(values, [(0, 0)] * (values.ndim - 2) + pad, constant_values=fill) if np.any(pad) else values
 
-    data, variance, bad, more = _read(cube, *inner)
+    data, variance, bad, more, causes = _read(cube, *inner)
+    if bad.all():
+        raise SourceError(f'no usable voxel in its subcube: {why_unusable(cube, causes)}')
     sky = dict(cube.grid.sky)
     sky['CRPIX1'], sky['CRPIX2'] = sky.get('CRPIX1', 0.0) - origin[1], sky.get('CRPIX2', 0.0) - origin[0]
     scale = geometry.scale(cube.pixel)
@@ -434,11 +442,50 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
         detection={tag: padded(image.on_grid(inner), np.nan) for tag, image in cube.images.items()},
         image_units={tag: image.unit for tag, image in cube.images.items()},
         segmaps={tag: padded(segmap[inner], 0) for tag, segmap in cube.segmaps.items()},
+        degrees=_degrees_per_pixel(cube, (y, x)),
         neighbours=_neighbours(sources or {}, target.id, box),
         prefix=cube.instrument.prefix,
         psf=None if cube.psf is None else replace(cube.psf, widths=tuple(width / scale for width in cube.psf.widths)),
         notes=(*notes, *more),
     )
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The whole field in some channels.
+
+    Attributes
+    ----------
+    voxels : Voxels
+        The voxels (number of channels, ny, nx).
+    why : str
+        Which arrays make voxels bad, in words; '' for none.
+    """
+
+    voxels: Voxels
+    why: str
+
+
+def sample(cube: OpenCube) -> Sample | None:
+    """Read evenly spaced channels, as many as `SAMPLE_BYTES` hold, but at least `FEWEST_CHANNELS`.
+
+    None where this needs much time or memory: in a large cube whose first axis is not wavelength, all of which would be
+    read, or in a field so wide that a few channels are many times as large.
+
+    Raises
+    ------
+    InputError
+        If the cube's file cannot be read any more.
+    """
+    nl, ny, nx = cube.data.shape
+    size = sum(array.nbytes for array in cube.arrays)
+    step = nl // min(max(nl * SAMPLE_BYTES // size, FEWEST_CHANNELS), nl)
+    if cube.data.values is None and cube.data.order[0] != 0:
+        step = 1
+    if size // step > MOST_BYTES:
+        return None
+    data, variance, bad, _, causes = _read(cube, slice(0, ny), slice(0, nx), slice(nl % step // 2, nl, step))
+    return Sample(Voxels.of(data, variance, bad), why_unusable(cube, causes))
 
 
 def box_of(cube: OpenCube, target: Target, centre: tuple[float, float]) -> tuple[Box, tuple[str, ...]]:
@@ -460,6 +507,13 @@ def inside(cube: OpenCube, box: Box) -> Box:
     return ys, xs
 
 
+def _degrees_per_pixel(cube: OpenCube, place: tuple[float, float]) -> FloatArray:
+    """Change of right ascension and declination in degrees (columns) per pixel along y and x (rows) at a position."""
+    ra, dec = cube.sky.to_icrs(place[0] + np.array([0, 1, 0]), place[1] + np.array([0, 0, 1]))
+    steps = np.array([ra[1:] - ra[0], dec[1:] - dec[0]]).T
+    return np.asarray((steps + 180) % 360 - 180)
+
+
 def _neighbours(sources: Mapping[Ident, tuple[float, float]], own: Ident, box: Box) -> dict[Ident, tuple[float, float]]:
     """The other sources in or near a box, in its pixels."""
     ys, xs = box
@@ -470,26 +524,80 @@ def _neighbours(sources: Mapping[Ident, tuple[float, float]], own: Ident, box: B
     }
 
 
-def _read(cube: OpenCube, ys: slice, xs: slice) -> tuple[FloatArray, FloatArray | None, BoolArray, tuple[str, ...]]:
-    """Data, variance and bad voxels of a box, and notes.
+class _Box(NamedTuple):
+    """What is read of a box (nl, ny, nx).
+
+    Attributes
+    ----------
+    data, variance, bad : array or None
+        As in `Voxels`, but ``bad`` is never None.
+    notes : tuple of str
+        What is unusual, one line each.
+    causes : mapping of str to float
+        The share of voxels that 'data', 'mask' and 'noise' make bad, of those that are there.
+    """
+
+    data: FloatArray
+    variance: FloatArray | None
+    bad: BoolArray
+    notes: tuple[str, ...]
+    causes: Mapping[str, float]
+
+
+def _read(cube: OpenCube, ys: slice, xs: slice, channels: slice = ALL) -> _Box:
+    """Read a box.
 
     Voxels that are not finite, flagged, without positive variance, or filled (see `_mark_filled`) are bad; they hold 0.
     """
-    factor = None if cube.factor is None else cube.factor[:, None, None]
-    data = cube.data.read(ys, xs)
+    factor = None if cube.factor is None else cube.factor[channels, None, None]
+    data = cube.data.read(ys, xs, channels)
     if factor is not None:
         data *= factor
     bad = ~np.isfinite(data)
+    causes = {'data': np.count_nonzero(bad) / bad.size}
     if cube.flags is not None:
-        bad |= cube.flags.are_set(ys, xs, cube.flag_rule.bits) != cube.flag_rule.zero_is_bad
-    variance = None if cube.noise is None else _variance(cube.noise.read(ys, xs), cube.noise_kind, factor)
-    if variance is not None:
-        bad |= ~(variance > 0) | (variance == np.inf)
+        flagged = cube.flags.are_set(ys, xs, channels, cube.flag_rule.bits) != cube.flag_rule.zero_is_bad
+        causes['mask'] = np.count_nonzero(flagged) / bad.size
+        bad |= flagged
+    variance = None
+    if cube.noise is not None:
+        variance = _variance(cube.noise.read(ys, xs, channels), cube.noise_kind, factor)
+        without = ~(variance > 0) | (variance == np.inf)
+        causes['noise'] = np.count_nonzero(without) / bad.size
+        bad |= without
     notes = _mark_filled(data, bad, cube.data.dtype.kind == 'f')
     data[bad] = 0.0
     if variance is not None:
         variance[bad] = 0.0
-    return data, variance, bad, notes
+    return _Box(data, variance, bad, notes, causes)
+
+
+def why_unusable(cube: OpenCube, causes: Mapping[str, float]) -> str:
+    """Which arrays make voxels bad, in words; '' for none. If one marks all of them, the way out follows.
+
+    Parameters
+    ----------
+    cube : OpenCube
+        The cube.
+    causes : mapping of str to float
+        See `_Box`.
+    """
+    words = [(cube.data, 'data', '{} is not finite in {}')]
+    words += [] if cube.flags is None else [(cube.flags, 'mask', '{} marks {} ' + f'({cube.flag_rule})')]
+    words += [] if cube.noise is None else [(cube.noise, 'noise', '{} is not above 0 in {}')]
+    worst = max(causes.values())
+    parts = []
+    for array, role, text in words:
+        if worst == 1 == causes[role]:
+            parts.append(text.format(array.name, 'all of them'))
+        elif worst < 1 and causes[role] >= NOTED_SHARE:
+            parts.append(text.format(array.name, f'{causes[role]:.1%}'))
+    data, noise, mask = cube.entries
+    if causes.get('mask') == 1 and mask and not cube.flag_rule.zero_is_bad:
+        parts.append(f"if 0 is bad in it, set DATA_EXT = {data!r}, {noise!r}, '{mask}: {ZERO_IS_BAD}'")
+    elif causes.get('noise') == 1:
+        parts.append(f"name other noise in DATA_EXT, or none: DATA_EXT = {data!r}, ''")
+    return '; '.join(parts)
 
 
 def _variance(noise: FloatArray, kind: NoiseKind, factor: FloatArray | None) -> FloatArray:

@@ -205,7 +205,7 @@ def identifier(cell: Cell, names: bool = True) -> Ident:
     # A stray comma or blank would shift the columns.
     parts, words = re.split(r'[,;\'"]', text), text.split()
     mixed = len(parts) > 1 and any(_number(part) is not None for part in parts)
-    numbers = len(words) > 1 and all(_number(word) is not None for word in words)
+    numbers = len(words) > 1 and all(not re.search(r'[^\W\d_]', word) or _number(word) is not None for word in words)
     if mixed or numbers or text.strip(',;|') != text:
         raise ValueError(f'ID {show(text)} has a separator in it; expected the same separator in all rows')
     if not text.isprintable() or len(text) > _LONGEST_NAME or not text.strip('.\'"'):

@@ -76,7 +76,7 @@ def write_source(path: Path, products: Products, cutout: Cutout, origin: Mapping
     primary['EXTEND'] = True
     with complete_file(path) as temporary, temporary.open('wb') as file:
         file.write(primary.tostring().encode('ascii'))
-        file.write(_redshift(cutout.target.z))
+        file.write(_redshifts(cutout.target.z, products.facts))
         file.writelines(_extensions(products, cutout.grid))
         if cutout.grid.spectral.get('CTYPE1') == CHANNEL:
             file.write(_wave_table(cutout))
@@ -198,7 +198,7 @@ def _own_header(path: Path, hdus: fits.HDUList) -> fits.Header:
 
 
 def _facts(header: fits.Header) -> dict[str, tuple[Any, str]]:
-    """The cards between those that every file has."""
+    """The facts of products, which `_primary` writes between FORMAT and NNOTES; no card of every file stands there."""
     cards = [*header]
     between = cards[cards.index('FORMAT') + 1 : cards.index('NNOTES')]
     return {card: (header[card], header.comments[card]) for card in between if card != SIZE_CARD}
@@ -254,13 +254,28 @@ def printable(text: str) -> str:
     return ''.join(c if ' ' <= c <= '~' else '?' for c in text)
 
 
-def _redshift(z: float | None) -> bytes:
-    """The catalogue's redshift as MPDAF's table Z, or nothing where there is none."""
-    if z is None:
+def _redshifts(z: float | None, facts: Mapping[str, tuple[Any, str]]) -> bytes:
+    """MPDAF's table Z: the catalogue's redshift, and the measured one and its rivals if it is probable at least.
+
+    Parameters
+    ----------
+    z : float or None
+        The catalogue's.
+    facts : mapping of str to (value, comment)
+        The header cards, which hold the measured ones.
+    """
+    rows = [] if z is None else [('CATALOG', z, 0.0)]
+    if facts.get('ZQUAL', (0, ''))[0] >= 2:
+        for name, start in (('AUTOSPEC', 'ZAUTO'), ('AUTOSPEC_2', 'Z2'), ('AUTOSPEC_3', 'Z3')):
+            value = facts.get(start if start == 'ZAUTO' else f'{start}AUTO')
+            if value is not None:
+                rows.append((name, value[0], facts[f'{start}ERR'][0]))
+    if not rows:
         return b''
-    columns = [fits.Column('Z_DESC', '20A', array=np.array(['CATALOG']))]
-    for name in ('Z', 'Z_MIN', 'Z_MAX'):
-        columns.append(fits.Column(name, 'D', array=np.array([z])))
+    names, values, errors = (np.array(column) for column in zip(*rows, strict=True))
+    columns = [fits.Column('Z_DESC', '20A', array=names)]
+    for name, column in (('Z', values), ('Z_MIN', values - errors), ('Z_MAX', values + errors)):
+        columns.append(fits.Column(name, 'D', array=column))
     return _table(fits.BinTableHDU.from_columns(columns, name='Z'))
 
 

@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
@@ -114,7 +113,7 @@ def _table(spectrum: Spectrum, cutout: Cutout) -> fits.BinTableHDU:
         ('flux', flux, spectrum.unit, 'flux'),
     ]
     if spectrum.variance is not None:
-        sigma = stored(np.sqrt(spectrum.variance))
+        sigma = stored(spectrum.error)
         columns.append(('uncertainty', sigma, spectrum.unit, '1 sigma'))
     columns.append(('mask', ~spectrum.usable, '', 'bad'))
     table = fits.BinTableHDU.from_columns(

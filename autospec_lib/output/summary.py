@@ -52,9 +52,9 @@ OF_SOURCE = (
     Column('MAG_WHITE', 'mag', float, 'AB magnitude of the mean over wavelength of the sum over the object mask'),
     Column('FWHM_WHITE', 'arcsec', float, 'FWHM of the Gaussian that fits the source best in white light'),
     Column('NEIGHBOURS', '', int, 'neighbours in the joint extraction'),
-    Column(
-        'LEAKAGE', '', float, 'leakage risk: factor by which errors of the joint extraction grow through neighbours'
-    ),
+    Column('LEAKAGE', '', float, 'upper limit of light of other sources in the joint extraction, per own light'),
+    Column('GRADE', '', str, 'of the joint extraction: A, B: to be trusted; C: a note says why not'),
+    Column('BEST', '', str, 'the spectrum to use, and why'),
 )
 OF_FILE = (
     Column('SECONDS', 's', float, 'time the extraction took'),
@@ -62,6 +62,19 @@ OF_FILE = (
     Column('FINGERPRINT', '', str, 'FPRINT in its header: of parameters, inputs and version'),
 )
 COLUMNS = (*OF_SOURCE, *OF_FILE)  # of every row
+REDSHIFT = (  # of rows of runs with REDSHIFT, and the cards that they are from
+    (Column('Z', '', float, 'redshift, empty where ZQUAL is 0'), 'ZAUTO'),
+    (Column('Z_ERR', '', float, 'its standard deviation'), 'ZAUTOERR'),
+    (Column('ZPROB', '', float, 'probability that it is right'), 'ZPROB'),
+    (
+        Column('ZQUAL', '', int, 'its quality: 3 sure, 2 sure by one line or probable, 1 possible, 0 no redshift'),
+        'ZQUAL',
+    ),
+    (Column('ZTYPE', '', str, 'gal, LAE, QSO or star'), 'ZTYPE'),
+    (Column('ZNLINE', '', int, 'emission lines above 3.5 sigma'), 'ZNLINE'),
+    (Column('Z2', '', float, 'second candidate'), 'Z2AUTO'),
+    (Column('ZBLEND', '', float, 'redshift of a second source in the spectrum'), 'ZBLEND'),
+)
 MARZ = (  # of rows with results of MARZ
     Column('Z_MARZ', '', float, "redshift in MARZ: the user's, else that of the best match"),
     Column('QOP_MARZ', '', int, 'its quality: 4 sure, 3, 2, 1 none, 6 star, 0 not judged'),
@@ -76,13 +89,14 @@ OF_SPECTRA = (
 
 
 def columns(rows: Iterable[Mapping[str, Any]]) -> list[Column]:
-    """The columns of a table of rows: `COLUMNS`, those of every spectrum in any row, and `MARZ` if any row has these.
+    """The columns of a table of rows: `COLUMNS`, and of spectra, `REDSHIFT` and `MARZ` those in any row.
 
     Columns of spectra are in the order of the rows, also if a row lacks some of the spectra.
     """
     rows = list(rows)
-    marz = [column for column in MARZ if any(column.name in row for row in rows)]
-    fixed = {column.name for column in (*COLUMNS, *MARZ)}
+    optional = (*(column for column, _ in REDSHIFT), *MARZ)
+    used = [column for column in optional if any(column.name in row for row in rows)]
+    fixed = {column.name for column in (*COLUMNS, *optional)}
     of_spectra: list[str] = []
     for row in rows:
         place = 0
@@ -92,7 +106,7 @@ def columns(rows: Iterable[Mapping[str, Any]]) -> list[Column]:
             if name not in of_spectra:
                 of_spectra.insert(place, name)
             place = of_spectra.index(name) + 1
-    return [*OF_SOURCE, *map(_column, of_spectra), *marz, *OF_FILE]
+    return [*OF_SOURCE, *map(_column, of_spectra), *used, *OF_FILE]
 
 
 def _column(name: str) -> Column:
@@ -117,6 +131,7 @@ def measure(products: Products, cutout: Cutout) -> Row:
     """
     spectra = products.main_spectra
     facts = {card: value for card, (value, _) in products.facts.items()}
+    best, why = products.best
     row: Row = {
         'NOTES': '; '.join(products.notes),
         'REFERENCE': products.reference,
@@ -126,11 +141,15 @@ def measure(products: Products, cutout: Cutout) -> Row:
         'MAG_WHITE': _magnitude(spectra, cutout),
         'FWHM_WHITE': _width(products, facts.get('OBJMASK'), cutout),
         'NEIGHBOURS': facts.get('DBNUM'),
-        'LEAKAGE': facts.get('DBGROW'),
+        'LEAKAGE': facts.get('DBLIM'),
+        'GRADE': facts.get('DBGRADE'),
+        'BEST': f'{best.short_key}: {why}',
     }
     for key, spectrum in spectra.items():
         row[f'SN_{key}'] = _signal_to_noise(spectrum)
         row[f'FLUX_{key}'] = _median(spectrum.data)
+    if 'ZQUAL' in facts:
+        row |= {column.name: facts.get(card) for column, card in REDSHIFT}
     return row
 
 
@@ -151,7 +170,7 @@ def _signal_to_noise(spectrum: Spectrum) -> float | None:
 
 
 def _magnitude(spectra: Mapping[str, Spectrum], cutout: Cutout) -> float | None:
-    total = next((one for one in spectra.values() if one.kind is Kind.SUM), None)
+    total = next((one for one in spectra.values() if one.kind is Kind.SUM and one.radius is None), None)
     if total is None:  # of a file without it
         return None
     return _plain(white_light.ab_magnitude(total.data, total.unit, cutout.wave, cutout.grid.wave_unit))

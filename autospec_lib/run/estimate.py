@@ -12,7 +12,7 @@ from autospec_lib.core.types import Target
 from autospec_lib.inputs import cube as cutouts
 from autospec_lib.output.source_file import BLOCK
 from autospec_lib.run import cube_copy, output_folder, resume
-from autospec_lib.run.job import Job
+from autospec_lib.run.job import Job, with_catalogue_error
 
 BASE_MEMORY = 250e6  # Python with numpy, astropy, scipy and matplotlib
 PROCESS_MEMORY = 80e6  # the part of it that each further process does not share
@@ -34,6 +34,12 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
     """
     yield from _cube(job)
     yield f'catalogue: {job.columns}'
+    for line in job.offsets:
+        yield f'offset: {line}'
+    sample = cutouts.sample(job.cube)
+    if sample is not None and sample.why:
+        number, share = len(sample.voxels.data), sample.voxels.good.mean()
+        yield f'voxels: of those in {number} channels {share:.1%} are usable: {sample.why}'
     inside = cutouts.covers(job.cube, cutouts.positions(job.cube, job.catalogue))
     yield f'field: {cutouts.field_text(job.cube)}; rows of the catalogue inside: {inside.sum()}'
     spaxels = []
@@ -43,10 +49,16 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
         except SourceError as error:
             yield f'source {target.id}: will fail: {error}'
             continue
+        failure = []
+        if sample is not None and sample.voxels.blank[cutouts.inside(job.cube, box)].all():
+            failure = ['will fail: no usable voxel in its subcube']
         height, width = (s.stop - s.start for s in box)
         spaxels.append(height * width)
-        note = '; '.join((_reference(job, target), *notes))
+        note = '; '.join((_reference(job, target), *notes, *failure))
         yield f'source {target.id}: {height} x {width} spaxels, reference {note}'
+    _, positions = with_catalogue_error(job)
+    if positions:
+        yield positions
     slow = cube_copy.plan(job, targets)
     if slow is not None:
         yield f'{job.params.datacube}: {slow.line}'

@@ -20,11 +20,10 @@ class Interruption:
 
     * Before the first source, the process ends at once: there is nothing to finish.
     * While this process extracts (`in_this_process`), the first signal raises KeyboardInterrupt.
-    * While others extract (`in_others`), the first signal sets ``requested``, which the loop that waits for them reads:
+    * While other processes extract, the first signal sets ``requested``, which the loop that waits for them reads:
       a KeyboardInterrupt could come while a lock is held, and the program would hang.
     * The second signal prints a last line and ends the process with its workers at once. The first signal does the same
       after `DEADLINE` seconds, because the program may wait for ever (for a cluster, or a file system that hangs).
-
     * A terminal that is closed sends SIGHUP more than once; after the first signal, it changes nothing.
 
     A signal that was ignored when the program started (``nohup``, or in the background of a script) stays ignored.

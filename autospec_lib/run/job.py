@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,11 +14,16 @@ import numpy as np
 from autospec_lib import __version__
 from autospec_lib.config import conflicts, sextractor
 from autospec_lib.config.params import Params
-from autospec_lib.core import file_names, keys
-from autospec_lib.core.errors import InputError, collected, near
+from autospec_lib.config.validators import MEASURED
+from autospec_lib.core import file_names, geometry, keys
+from autospec_lib.core.errors import InputError, SourceError, collected, near
 from autospec_lib.core.products import Group
 from autospec_lib.core.segmentation_settings import SegmentationSettings
-from autospec_lib.core.types import Ident, Target
+from autospec_lib.core.types import CatalogueError, Cutout, Ident, Target
+from autospec_lib.deblending import catalogue_error
+from autospec_lib.detection import offsets as measured_offsets
+from autospec_lib.detection.offsets import Offset
+from autospec_lib.extraction import sums
 from autospec_lib.inputs import catalogue, images, psf
 from autospec_lib.inputs import cube as cutouts
 from autospec_lib.inputs.cube import OpenCube, open_cube
@@ -26,11 +32,15 @@ from autospec_lib.output.figures import Kept
 from autospec_lib.output.report import page
 from autospec_lib.run import output_folder
 
-# Parameters that do not change the content of a source's file or plots. CMAP is not among them: it changes plots.
+# Cut-outs in which the error of the catalogue's positions is measured: width in pixels, and how many are tried.
+WIDTH, MOST_TRIED = 25, 40
+# Parameters left out of the fingerprint: they change nothing in a source's file and plots, or (SIZE, REF) they stand in
+# its `Target`. CMAP is not among them: it changes plots.
 IRRELEVANT = {
     *('output', 'pre_out', 'catalog', 'mode', 'size', 'ref'),
     *('plots', 'report', 'out_1d', 'marz', 'cores', 'warnings'),
 }
+LEAST_OFFSET = 0.1  # arcsec; smaller offsets are no reason for a warning
 
 MOST_NAMED = 10  # rows outside the field that a message lists
 
@@ -59,8 +69,12 @@ class Job:
         The rows in the field, including those that this run does not extract, and those that it was asked for by name.
     old_tables : sequence of str
         The files in the folder of spectra as tables when the run began.
+    catalogue_error : CatalogueError or None
+        How good their positions are, for the joint extraction; see `with_catalogue_error`.
     columns : str
         One line on which columns of the catalogue were read as what.
+    offsets : tuple of str
+        How far images and catalogue lie from the cube where this is certain and no warning, one line each.
     kept : Kept
         The figures that this process reuses for plots.
     """
@@ -75,7 +89,9 @@ class Job:
     sources: Mapping[Ident, tuple[float, float]] = field(default_factory=dict)
     catalogue: tuple[Target, ...] = ()
     old_tables: Sequence[str] = ()
+    catalogue_error: CatalogueError | None = None
     columns: str = ''
+    offsets: tuple[str, ...] = ()
     kept: Kept = field(default_factory=Kept, compare=False, repr=False)
 
     @property
@@ -225,6 +241,9 @@ def prepare(
     states = _states(folder, params, cube.beside)
     if params.deblend:
         states += repr(request.positions)  # which are each other's neighbours
+    places = [] if request.positions else cutouts.positions(cube, kept).tolist()
+    cube, offsets, cautions = _registered(cube, folder, params, places)
+    warnings += cautions
     job = Job(
         folder,
         params,
@@ -237,8 +256,53 @@ def prepare(
         catalogue=tuple(kept),
         old_tables=spectra_1d.listing(folder / params.output / spectra_1d.FOLDER),
         columns=listed.description,
+        offsets=tuple(offsets),
     )
     return job, targets, warnings
+
+
+def with_catalogue_error(job: Job) -> tuple[Job, str]:
+    """The job with the error of the catalogue's positions, if it has a joint extraction, and a line about it.
+
+    The error is the user's word, or measured with sources of the whole catalogue, those with the fewest neighbours
+    first. The line is empty if the error is not known.
+
+    Raises
+    ------
+    InputError
+        If the cube cannot be read any more.
+    """
+    scale = geometry.scale(job.cube.pixel)
+    if not job.params.deblend:
+        return job, ''
+    if job.params.caterr:
+        return replace(job, catalogue_error=CatalogueError((0.0, 0.0), job.params.caterr / scale)), ''
+    error = catalogue_error.measure(_isolated(job))
+    if error is None:
+        return job, ''
+    dy, dx = error.offset
+    line = (
+        f'catalogue is {dx * job.cube.pixel[1]:.2f}, {dy * job.cube.pixel[0]:.2f} arcsec off along x, y '
+        f'({error.number} sources), scatter {error.scatter * scale:.2f}'
+    )
+    return replace(job, catalogue_error=error), line
+
+
+def _isolated(job: Job) -> Iterator[Cutout]:
+    """Small cut-outs around sources in the field, those with the most distant neighbours first."""
+    from scipy.spatial import cKDTree
+
+    rows = {target.id: target for target in job.catalogue}
+    places = np.array([*job.sources.values()]).reshape(-1, 2)
+    apart = cKDTree(places).query(places, k=2)[0][:, 1] if len(places) > 1 else np.zeros(len(places))
+    size = WIDTH * geometry.scale(job.cube.pixel)
+    inside = ((places > 0) & (places < job.cube.shape)).all(axis=1)
+    idents = [*job.sources]
+    inside &= np.array([ident in rows for ident in idents], bool)
+    order = sorted(np.flatnonzero(inside).tolist(), key=lambda row: -min(float(apart[row]), WIDTH))
+    for row in order[:MOST_TRIED]:
+        with suppress(SourceError):
+            yield cutouts.cut(job.cube, replace(rows[idents[row]], size=size), job.sources)
 
 
 def _selected(targets: list[Target], wanted: Collection[Ident] | None, file: str) -> set[Ident]:
@@ -360,9 +424,11 @@ def open_all(params: Params, folder: Path) -> OpenCube:
     shape = cube.shape
     faults: list[str] = []
     aligned, maps, seeing = {}, {}, None
-    for name in params.img:
+    centre = _centre(cube)
+    for name, setting in zip(params.img, params.img_shifts, strict=True):
         with collected(faults):
-            aligned[keys.image_tag(name)] = images.align(folder / name, cube.sky, shape)
+            shift = cube.sky.to_shift(centre, setting) if setting and setting != MEASURED else (0.0, 0.0)
+            aligned[keys.image_tag(name)] = images.align(folder / name, cube.sky, shape, shift)
     for name in params.seg:
         with collected(faults):
             maps[keys.image_tag(name)] = images.nearest_map(folder / name, cube.sky, shape)
@@ -374,3 +440,82 @@ def open_all(params: Params, folder: Path) -> OpenCube:
         raise InputError(*faults)
     notes = [note for image in aligned.values() for note in image.notes]
     return replace(cube, images=aligned, segmaps=maps, psf=seeing, notes=(*cube.notes, *notes))
+
+
+def _registered(
+    cube: OpenCube, folder: Path, params: Params, places: Sequence[tuple[float, float]]
+) -> tuple[OpenCube, list[str], list[str]]:
+    """Measure how far images and catalogue lie from the white light; move the images for which IMG_SHIFT asks for it.
+
+    Parameters
+    ----------
+    cube : OpenCube
+        The cube, with its images.
+    folder : Path
+        The folder at which relative file names start.
+    params : Params
+        The parameters.
+    places : sequence of (float, float)
+        The catalogue's positions (y, x) in spaxels.
+
+    Returns
+    -------
+    OpenCube
+        With the images in their places.
+    lines, warnings : list of str
+        What is certain, one line for each image and the catalogue.
+    """
+    lines: list[str] = []
+    warnings: list[str] = []
+    if not params.img and len(places) < measured_offsets.FEWEST_MATCHES:
+        return cube, lines, warnings
+    sample = cutouts.sample(cube)
+    white = np.full(cube.shape, np.nan)
+    if sample is not None:
+        white = sums.white_light(sample.voxels.columns).data.reshape(cube.shape)
+    moved = dict(cube.images)
+    for name, setting in zip(params.img, params.img_shifts, strict=True):
+        tag = keys.image_tag(name)
+        offset = measured_offsets.of_image(cube.images[tag].data, white)
+        if offset is None:
+            if setting == MEASURED:
+                warnings.append(f"{name}: IMG_SHIFT = 'measured', but its offset is not certain; it is not moved")
+            continue
+        angles, text, is_large = _in_words(cube, offset)
+        if setting == MEASURED:
+            moved[tag] = images.align(folder / name, cube.sky, cube.shape, offset.shift)
+            lines.append(f'{name}: moved by {angles}, as it lay {text}')
+        elif is_large:
+            warnings.append(f"{name}: lies {text}; IMG_SHIFT = 'measured' moves it by {angles}")
+        else:
+            lines.append(f'{name}: lies {text}')
+    offset = measured_offsets.of_positions(np.reshape(places, (-1, 2)), white)
+    if offset is not None:
+        angles, text, is_large = _in_words(cube, offset)
+        line = f'{params.catalog}: {offset.number} of its sources lie {text}'
+        if is_large:
+            warnings.append(f'{line}; {angles} would correct it')
+        else:
+            lines.append(line)
+    return replace(cube, images=moved), lines, warnings
+
+
+def _centre(cube: OpenCube) -> tuple[float, float]:
+    """The pixel (y, x) in the middle of the field."""
+    ny, nx = cube.shape
+    return (ny - 1) / 2, (nx - 1) / 2
+
+
+def _in_words(cube: OpenCube, offset: Offset) -> tuple[str, str, bool]:
+    """An offset as angles, in words, and whether it is large enough for a warning."""
+    per_spaxel = np.transpose([cube.sky.to_arcsec(_centre(cube), step) for step in np.eye(2)])
+    angles = per_spaxel @ offset.shift
+    covariance = per_spaxel @ offset.covariance @ per_spaxel.T
+    distance = float(np.hypot(*angles))
+    error = float(np.sqrt(angles @ covariance @ angles)) / max(distance, 1e-9)
+    ra, dec = np.round(angles, 2) + 0.0  # no -0
+    return (
+        f'(dRA, dDec) = ({ra:.2f}, {dec:.2f}) arcsec',
+        f'{distance:.2f} +- {max(error, 0.01):.2f} arcsec from where the white light has it',
+        distance > max(3 * error, LEAST_OFFSET),
+    )

@@ -68,6 +68,8 @@ class Log:
             self.comment(f'input {path.name}: {status.st_size} bytes, changed {changed}')
         self.comment(f'recognised: {job.cube.recognised}')
         self.comment(f'catalogue: {job.columns}')
+        for line in job.offsets:
+            self.comment(f'offset: {line}')
         for line in warnings:
             self.comment(f'warning: {line}')
 

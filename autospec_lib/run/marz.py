@@ -46,7 +46,7 @@ def _entries(results: Results) -> Iterator[marz.Entry]:
         try:
             spectrum = (
                 results.spectra.get(row['ID'])
-                or source_file.read(results.job.output / row['FILE'], last=Group.SPECTRUM).for_redshifts
+                or source_file.read(results.job.output / row['FILE'], last=Group.SPECTRUM).best[0]
             )
         except (OSError, KeyError, ValueError):  # it has been removed or replaced meanwhile
             continue

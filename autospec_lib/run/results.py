@@ -43,7 +43,7 @@ class Outcome:
     seconds : float
         How long it took.
     notes : tuple of str
-        What was not done in the way that the user asked for.
+        Fall-backs and warnings, one line each.
     error : str or None
         Why it failed; None if its file was written.
     trace : str or None

@@ -80,7 +80,7 @@ def extract(job: Job, target: Target) -> Outcome:
     start = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter('default' if job.params.warnings else 'ignore')
-        cutout = cutouts.cut(job.cube, target, job.sources)
+        cutout = replace(cutouts.cut(job.cube, target, job.sources), catalogue_error=job.catalogue_error)
         products = pipeline.process(cutout, job.params, job.segmentation)
         fingerprint = resume.fingerprint(job, target)
         cards = {
@@ -114,7 +114,7 @@ def extract(job: Job, target: Target) -> Outcome:
         trace='\n'.join(traces) or None,
         measured=measured,
         preview=preview,
-        spectrum=source_file.as_stored(selected.for_redshifts) if job.params.marz else None,
+        spectrum=source_file.as_stored(selected.best[0]) if job.params.marz else None,
     )
 
 

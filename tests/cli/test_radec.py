@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
@@ -94,6 +96,14 @@ def test_a_position_that_cannot_be_used_is_a_fault(bare, capsys, arguments, faul
     assert fault in said
     assert len(said.splitlines()) == 1
     assert not (bare / 'output').exists()
+
+
+def test_a_pipe_in_place_of_the_cube_is_called_a_pipe(bare, capsys):
+    os.mkfifo(bare / 'pipe.fits')
+    assert main(['--radec', HERE, 'pipe.fits']) == 2
+    said = capsys.readouterr().err
+    assert 'pipe.fits: is a pipe' in said
+    assert 'not found' not in said
 
 
 @pytest.mark.parametrize('words', [['150.0', '2.0', 'cube.fits'], ['cube.fits', '10:00:00.00', '-02:00:00.0']])

@@ -124,7 +124,7 @@ def test_only_the_nearest_of_a_crowd_are_fitted(monkeypatch):
     products = process(cutout, deblend=True)
     assert 'DEBLEND_PROFILE_9' in products.fitted
     assert 'DEBLEND_PROFILE_3' not in products.fitted
-    assert 'joint extraction: only the 1 nearest of 2 neighbours are fitted' in products.notes
+    assert 'joint extraction: only the 1 nearest neighbours are fitted' in products.notes
 
 
 def test_shapes_come_from_the_image_that_is_named():

@@ -47,7 +47,7 @@ def fitted_field(field, seeing=4.0):
     named = {number: tuple(place) for number, place in enumerate(field.positions)}
     fraction = np.linspace(0, 1, len(field.wave))
     made = fit_jointly(Voxels(field.cube, field.variance), named, fraction, seeing)
-    rows = [int(np.argmax(own)) for own in made.sources.membership[len(named) :]]
+    rows = [int(np.argmax(own)) for own in made.sources.mean_membership[len(named) :]]
     return made, made.sources.model.shapes[rows, :2]
 
 

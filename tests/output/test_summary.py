@@ -112,6 +112,16 @@ def test_a_source_is_measured():
     assert {type(value) for value in row.values()} <= {int, float, str, type(None)}
 
 
+def test_a_file_with_the_sum_of_an_aperture_alone_has_no_magnitude():
+    cutout = replace(make_cutout(), grid=Grid({}, {}, UNIT))
+    products = process(cutout, sky_sub=False, aper=(1.0,))
+    apertures = {key: one for key, one in products.spectra.items() if one.radius is not None}
+    table = {**products.table, Group.SPECTRUM: apertures}
+    row = summary.measure(replace(products, table=table, reference='MUSE_APER_1.0'), cutout)
+    assert row['FLUX_MUSE_APER_1.0'] > 0
+    assert row['MAG_WHITE'] is None
+
+
 def test_the_sky_that_white_light_holds_does_not_widen_a_source():
     cutout = make_cutout()
     brighter = changed(cutout, data=cutout.voxels.data + 500)
@@ -139,20 +149,22 @@ def test_without_variance_there_are_fluxes_and_no_ratios():
     assert row['FLUX_MUSE_TOT'] > 0
 
 
-def test_the_leakage_risk_is_one_apart_and_grows_when_sources_approach():
-    def risk(x):
+def test_the_leakage_limit_and_the_grade_follow_how_close_a_neighbour_is():
+    def blend(x):
         cutout = make_cutout()
         neighbour = SPECTRUM[::-1, None, None] * gaussian(10, x, 1.5, CUTOUT[1:])
         found = changed(cutout, data=cutout.voxels.data + neighbour)
         return measured(replace(found, neighbours={9: (10.0, x)}), deblend=True)
 
-    far, near = risk(20.0), risk(13.5)
+    far, near = blend(20.0), blend(12.5)
     assert far['NEIGHBOURS'] == near['NEIGHBOURS'] == 1
-    assert far['LEAKAGE'] == pytest.approx(1, abs=0.01)
-    # Overlap of two Gaussians d apart: exp(-d^2 / (4 sigma^2)); errors grow by 1 / sqrt(1 - overlap^2).
-    overlap = np.exp(-(2.5**2) / (4 * SIGMA**2))
-    assert near['LEAKAGE'] == pytest.approx(1 / np.sqrt(1 - overlap**2), rel=0.1)
-    assert measured(make_cutout())['LEAKAGE'] is None
+    assert far['LEAKAGE'] < 0.01 < near['LEAKAGE']
+    assert (far['GRADE'], far['BEST']) == ('A', 'DEBLEND: grade A')
+    assert near['GRADE'] == 'C'
+    assert near['BEST'].startswith('MUSE_WHITE: ')
+    assert 'grade C' in near['NOTES']
+    plain = measured(make_cutout())
+    assert (plain['LEAKAGE'], plain['GRADE'], plain['BEST']) == (None, None, 'MUSE_WHITE: reference')
 
 
 ROWS = [

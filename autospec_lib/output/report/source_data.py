@@ -39,8 +39,9 @@ SUMMARY_CARDS = (
     'OBJNPIX',
     'OBJAREA',
     'DBNUM',
-    'DBGROW',
-)  # cards that the summary has, too
+    'DBLIM',
+    'DBGRADE',
+)  # cards that the summary has too, or that say nothing to a reader
 SIDE = 32  # most pixels of a small image along an axis
 GAP = 1  # pixels between two
 BINS = 96  # of the outline
