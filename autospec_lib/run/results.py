@@ -171,7 +171,8 @@ class Results:
     def _check_files(self) -> None:
         """Let sources fail whose file is gone: what counts as extracted is there at the end."""
         output = self.job.output
-        there = set(os.listdir(output)) if output.is_dir() else set()
+        with writing(output):
+            there = set(os.listdir(output)) if output.is_dir() else set()
         for ident in self._chosen:
             row = self.rows[ident]
             if row['STATUS'] in (EXTRACTED, KEPT) and row.get('FILE') not in there:
