@@ -368,9 +368,10 @@ def _correlated(reference: Spectrum, target: _Spaxels, params: Params, polynomia
 
 
 def _redshift(products: Products, cutout: Cutout, params: Params) -> Products:
-    """Cards on the redshift of the source, and notes on what contradicts it: the catalogue, or its other spectra."""
+    """Cards on the redshift of the source, its lines if it is sure or in the catalogue, and notes on contradictions."""
     # Templates and filters are loaded by runs that need them only.
-    from autospec_lib.redshift.cards import cards
+    from autospec_lib.redshift import fluxes
+    from autospec_lib.redshift.cards import cards, line_rows
     from autospec_lib.redshift.estimate import Redshift, estimate
 
     notes = []
@@ -392,7 +393,13 @@ def _redshift(products: Products, cutout: Cutout, params: Params) -> Products:
         if other.sure and (sure is None or _differ(sure, other.candidates[0].z)):
             notes.append(f'redshift: {key} has {other.candidates[0].z:.4f} for sure, {chosen.short_key} has not')
     facts = cards(result) | {'ZSPEC': (chosen.key, 'spectrum that the redshift is from')}
-    return Products(notes=tuple(notes), facts=facts)
+    known = catalogued if sure is None else sure
+    lines: tuple[dict[str, Any], ...] = ()
+    if known is not None and result.evidence is not None:
+        fit = fluxes.measure(result.evidence, known)
+        vacuum = result.evidence.prepared.axis.wave
+        lines = () if fit is None else line_rows(fit, known, vacuum, np.sort(wave))
+    return Products(notes=tuple(notes), facts=facts, lines=lines)
 
 
 def _differ(z: float, other: float) -> bool:

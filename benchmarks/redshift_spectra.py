@@ -36,7 +36,7 @@ BROAD = (
 NARROW = ((3728.5, 1.5, 420), (3869.9, 1.3, 420), (4960.3, 4.5, 420), (5008.24, 13.5, 420))
 FRACTIONS = {
     **{'elg': 0.26, 'passive': 0.17, 'lae': 0.13, 'qso': 0.06},
-    **{'star': 0.08, 'noise': 0.10, 'single': 0.08, 'contam': 0.12},
+    **{'star': 0.08, 'noise': 0.10, 'single': 0.08, 'contam': 0.12, 'odd': 0.05},
 }
 TRUTH = [('cls', 'U8'), ('kind', 'U8'), ('z', 'f8'), ('sn_c', 'f8'), ('sn_l', 'f8')]
 
@@ -122,6 +122,24 @@ class Maker:
             flux = self._log_uniform(0.03, 1) * (1 + bend[0] * place + bend[1] * place**2)
         return flux, np.nan, 'noise', 0.0
 
+    def _odd(self):
+        """What no template is like: half are galaxies of a break and deep lines, half have bumps and no redshift."""
+        rng = self.rng
+        flux = (VACUUM / 7000) ** rng.uniform(-1.5, 1.5)
+        ratio = self._log_uniform(1, 20)
+        if rng.random() < 0.5:
+            for centre in rng.uniform(4800, 9300, rng.integers(2, 7)):
+                width, height = self._log_uniform(30, 300), rng.normal(0, 0.15)
+                flux = flux * (1 + height * np.exp(-0.5 * ((VACUUM - centre) / width) ** 2))
+            return self._bright(flux, ratio), np.nan, 'odd', 0.0
+        z = rng.uniform(0.02, 1.2)
+        rest = VACUUM / (1 + z)
+        depth = rng.uniform(0.2, 0.6)
+        flux = flux * (1 - depth / (1 + np.exp((rest - 4000) / self._log_uniform(8, 40))))
+        for wave in (3934.8, 3969.6, 4305.6, 5176.0, 5894.6):
+            flux = flux * (1 - rng.uniform(0.1, 0.6) * np.exp(-0.5 * ((rest - wave) / rng.uniform(2, 5)) ** 2))
+        return self._bright(flux, ratio), z, 'odd', 0.0
+
     def _star(self):
         z = self.rng.normal(0, 120) / SPEED_OF_LIGHT
         flux = np.interp(VACUUM / (1 + z), self.star_wave, self.rng.choice(self.stars))
@@ -164,6 +182,18 @@ class Maker:
         continuum = continuum * scale * np.sum(profiles[main] * STEP) / (width * (1 + z)) / at_line
         level = float(np.median(continuum / self.sigma))
         return lines + continuum * min(1.0, 15 / max(level, 1e-9)), z, 'elg', best
+
+    def galaxy_with_lines(self) -> tuple[np.ndarray, float, dict[float, float]]:
+        """A galaxy with a smooth continuum: flux, redshift, and the fluxes of its lines by rest wavelength."""
+        z, velocity = self.rng.uniform(0.05, 0.85), self._log_uniform(16, 140)
+        inside = {
+            name: flux for name, flux in self._line_ratios().items() if VACUUM[9] < LINES[name] * (1 + z) < VACUUM[-10]
+        }
+        profiles = {name: self._line(LINES[name] * (1 + z), velocity) * flux for name, flux in inside.items()}
+        scale = self._log_uniform(5, 40) / max(map(self._significance, profiles.values()))
+        continuum = self.rng.uniform(0, 1.5) * (VACUUM / 7000) ** self.rng.uniform(-1.5, 1.5)
+        flux = continuum + scale * np.sum(list(profiles.values()), axis=0)
+        return flux, z, {round(LINES[name], 1): scale * flux for name, flux in inside.items()}
 
     def _line_ratios(self) -> dict[str, float]:
         """Reddened line fluxes over Hbeta, about the star-forming sequence of Kewley et al. (2001, ApJ 556, 121)."""

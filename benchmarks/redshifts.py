@@ -26,6 +26,7 @@ from scipy.optimize import minimize
 
 from autospec_lib.core.numerics import robust_width
 from autospec_lib.redshift import estimate, hypotheses, probability
+from autospec_lib.redshift import fluxes as line_fluxes
 from autospec_lib.redshift.hypotheses import Kind
 
 TOLERANCE = {Kind.GALAXY: 0.002, Kind.STAR: 0.002, Kind.LYMAN_ALPHA: 0.003, Kind.QUASAR: 0.01}  # times 1 + z
@@ -136,6 +137,34 @@ def report(name: str, data: dict[str, np.ndarray]) -> None:
         print(f'  pulls of z: median {middle:.2f}, scatter {robust_width(pull - middle):.2f}')
 
 
+def line_pulls(seed: int, number: int) -> None:
+    """Print the pulls (measured - true) / error of line fluxes and redshifts of galaxies with lines."""
+    maker = redshift_spectra.Maker(np.random.default_rng(seed), CONDITIONS['usual'])
+    pulls: dict[str, list[float]] = {}
+    seconds = 0.0
+    for _ in range(number):
+        flux, z, fluxes = maker.galaxy_with_lines()
+        flux, variance = maker.observed(flux)
+        wave = redshift_spectra.WAVE
+        evidence = estimate.measure(wave, flux, variance, np.zeros(wave.size, bool), (), True)
+        start = time.perf_counter()
+        fit = line_fluxes.measure(evidence, z * (1 + maker.rng.normal(0, 1e-4)))
+        seconds += time.perf_counter() - start
+        pulls.setdefault('z', []).append((fit.z - z) / fit.z_error)
+        for line in fit.lines:
+            true = fluxes.get(round(line.rest, 1))
+            if true is not None and not line.flags & line_fluxes.AT_EDGE:
+                pulls.setdefault(line.name, []).append((line.flux - 20 * true) / line.flux_error)
+    print(f'lines of {number} galaxies, {seconds / number:.3f} s each')
+    for name, values in pulls.items():
+        several = np.array(values)
+        middle = np.median(several)
+        print(
+            f'  {name:10s} {several.size:4d}: median {middle:5.2f}, scatter {robust_width(several - middle):.2f}, '
+            f'beyond 3: {np.mean(np.abs(several) > 3):.3f}, beyond 4: {np.mean(np.abs(several) > 4):.3f}'
+        )
+
+
 def loaded(path: Path) -> Callable[..., tuple[np.ndarray, ...]]:
     """The function ``make`` of a file."""
     spec = importlib.util.spec_from_file_location('generator', path)
@@ -160,9 +189,13 @@ def main() -> None:
     parser.add_argument('--conditions', nargs='+', default=list(CONDITIONS), choices=list(CONDITIONS))
     parser.add_argument('--noise', type=int, metavar='SEED', help='300 spectra of noise in addition')
     parser.add_argument('--generator', type=Path)
+    parser.add_argument('--lines', type=int, metavar='SEED', help='pulls of line fluxes alone, of --number galaxies')
     options = parser.parse_args()
     if options.fit:
         fit(options.number)
+        return
+    if options.lines is not None:
+        line_pulls(options.lines, options.number)
         return
     if options.generator:
         make = loaded(options.generator)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from astropy.units import Unit, UnitBase
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
@@ -25,7 +26,7 @@ from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.products import Group, Kind, Products, Spectrum
 from autospec_lib.core.types import Cutout, FloatArray, Grid, Ident, Mask, Measured, Product, Segmap, Target, Voxels
-from autospec_lib.output.units import to_power
+from autospec_lib.output.units import as_fits, parsed, to_power
 
 FORMAT = '0.6'  # of MPDAF's Source files
 LAYOUT = 2  # counts up when files written before cannot be read back
@@ -77,6 +78,7 @@ def write_source(path: Path, products: Products, cutout: Cutout, origin: Mapping
     with complete_file(path) as temporary, temporary.open('wb') as file:
         file.write(primary.tostring().encode('ascii'))
         file.write(_redshifts(cutout.target.z, products.facts))
+        file.write(_lines(products.lines, cutout.grid.unit))
         file.writelines(_extensions(products, cutout.grid))
         if cutout.grid.spectral.get('CTYPE1') == CHANNEL:
             file.write(_wave_table(cutout))
@@ -277,6 +279,22 @@ def _redshifts(z: float | None, facts: Mapping[str, tuple[Any, str]]) -> bytes:
     for name, column in (('Z', values), ('Z_MIN', values - errors), ('Z_MAX', values + errors)):
         columns.append(fits.Column(name, 'D', array=column))
     return _table(fits.BinTableHDU.from_columns(columns, name='Z'))
+
+
+def _lines(rows: Sequence[Mapping[str, Any]], unit: str) -> bytes:
+    """MPDAF's table LINES, or nothing where there is no line; ``unit`` is the cube's."""
+    if not rows:
+        return b''
+    density = parsed(unit)
+    flux = as_fits(density * Unit('Angstrom')) if isinstance(density, UnitBase) else ''
+    of = {'FLUX': flux, 'CONT': unit, 'VEL': 'km/s', 'VDISP': 'km/s'}
+    of |= dict.fromkeys(('LBDA', 'EQW', 'FWHM'), 'Angstrom')
+    columns = []
+    for name in rows[0]:
+        values = np.array([row[name] for row in rows])
+        kind = {'U': '20A', 'i': 'J'}.get(values.dtype.kind, 'D')
+        columns.append(fits.Column(name, kind, unit=of.get(name.split('_')[0]), array=values))
+    return _table(fits.BinTableHDU.from_columns(columns, name='LINES'))
 
 
 def _wave_table(cutout: Cutout) -> bytes:

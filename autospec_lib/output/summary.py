@@ -16,7 +16,7 @@ from autospec_lib.core.products import Kind, Products, Spectrum
 from autospec_lib.core.types import Cutout, FloatArray
 from autospec_lib.output import white_light
 from autospec_lib.output.source_file import printable
-from autospec_lib.output.units import parsed
+from autospec_lib.output.units import as_fits, parsed
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -256,15 +256,8 @@ def _as_fits(table: Table) -> Any:
     for number, (unit, text) in enumerate(shown, 1):
         hdu.header[f'TCOMM{number}'] = text
         if unit is not None:
-            hdu.columns[number - 1].unit = _in_fits(unit)
+            hdu.columns[number - 1].unit = as_fits(unit)
     return hdu
-
-
-def _in_fits(unit: Any) -> str:
-    try:
-        return str(unit.to_string('fits'))
-    except ValueError:
-        return str(unit)
 
 
 def read(path: Path, unit: str) -> list[Row]:

@@ -5,7 +5,7 @@ estimate(wave, flux, variance).candidates[0].z
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -61,10 +61,13 @@ class Redshift:
         At most four, the most probable one first; empty where nothing could be searched.
     second_source : float or None
         The redshift of lines or of a continuum that the first candidate does not explain.
+    evidence : Evidence or None
+        What it is from, for `fluxes.measure`; None where nothing could be searched.
     """
 
     candidates: tuple[Candidate, ...] = ()
     second_source: float | None = None
+    evidence: Evidence | None = field(default=None, compare=False, repr=False)
 
     @property
     def best(self) -> Candidate | None:
@@ -149,11 +152,11 @@ def conclude(evidence: Evidence) -> Redshift:
     """The candidates that the evidence allows."""
     ranked = rank(evidence)
     if not ranked:
-        return Redshift()
+        return Redshift(evidence=evidence)
     gain, z = independent(ranked, evidence)
     several = probability.probabilities(probability.features(ranked, evidence, gain), probability.CANDIDATES)
     candidates = tuple(_candidate(one, p) for one, p in zip(ranked, several, strict=False))
-    return Redshift(candidates, z if gain > BLEND_GAIN else None)
+    return Redshift(candidates, z if gain > BLEND_GAIN else None, evidence)
 
 
 def _candidate(one: Hypothesis, p: float) -> Candidate:

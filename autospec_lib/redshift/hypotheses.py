@@ -32,6 +32,7 @@ CLIMB = 4  # steps on either side from which a peak's place and width are interp
 LEAST_VELOCITY_ERROR = 15.0  # km/s
 SINGLE_SECOND = 4.0  # a galaxy whose second line has a lower signal-to-noise ratio stands on one line
 SINGLE_GAIN = 12.0
+CONTINUUM_SCATTER = 0.15  # of the continuum on the two sides of a line, relative to it
 UNEXPLAINED_SKY = 8.0  # peaks in sky lines that are lower do not count as lines
 # Widths in FWHM of the line-spread function.
 OWN_HALF = 5.6  # half the range around a line that its hypothesis explains
@@ -297,7 +298,7 @@ def _with_penalty(one: Hypothesis, evidence: Evidence) -> Hypothesis:
     through = 1.0
     if not galaxy:
         through = float(np.exp(-0.0036 * ((wave - 140) / LYMAN_ALPHA) ** 3.46))
-    step = (blue - through * red) ** 2 / (blue_error**2 + (through * red_error) ** 2 + (0.25 * red) ** 2)
+    step = (blue - through * red) ** 2 / (blue_error**2 + (through * red_error) ** 2 + (CONTINUUM_SCATTER * red) ** 2)
     place = evidence.prepared.axis.nearest(wave)
     flux = evidence.search.single.signal[1, place] / evidence.search.single.norm[1, place]
     equivalent = np.log10(max(flux / max(red, red_error) / (1 + one.z), 0.1))

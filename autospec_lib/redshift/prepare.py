@@ -20,6 +20,7 @@ SKY_NOISE_HALF = 150  # the same for channels in sky lines, which are fewer
 SKY_HALF = 38  # half the window in which the variance between sky lines is measured
 SKY_LEVEL = 1.35  # a channel is in a sky line if its variance is this many times that between sky lines
 SKY_MARGIN = 1.1  # further factor to errors in sky lines, whose residuals are not Gaussian
+MODEL_ERROR = 0.04  # of templates and line profiles, relative to the flux; it limits the weight of bright channels
 COSMIC_SIGMA = 6.0
 COSMIC_SIGMA_WIDE = 6.5  # of cosmic rays in two channels
 COSMIC_FWHM = 1.75  # channels; where the resolution is worse sampled, a line may be as narrow as a cosmic ray
@@ -36,9 +37,13 @@ class Prepared:
     flux, level : array (nl,)
         Finite; gaps are bridged linearly. ``level`` is the running median.
     weight : array (nl,)
-        1 / error^2; 0 where there is no value.
+        1 / error^2; 0 where there is no value. Errors include that of models, `MODEL_ERROR`.
     sky : array of bool (nl,)
         Channels in sky lines.
+    error : array (nl,)
+        The standard deviation of the noise alone.
+    unit : float
+        What flux and error were divided by.
     """
 
     axis: Axis
@@ -46,6 +51,8 @@ class Prepared:
     level: FloatArray
     weight: FloatArray
     sky: BoolArray
+    error: FloatArray
+    unit: float
 
     @property
     def good(self) -> BoolArray:
@@ -96,7 +103,9 @@ def prepare(axis: Axis, flux: FloatArray, variance: FloatArray | None, bad: Bool
     if axis.fwhm_channels >= COSMIC_FWHM:
         good = good & ~_cosmic_rays((flux - level) / sigma, good)
     unit = float(np.median(sigma[good]))
-    return Prepared(axis, flux / unit, level / unit, np.where(good, (unit / sigma) ** 2, 0.0), sky)
+    error, flux, level = sigma / unit, flux / unit, level / unit
+    weight = 1 / (error**2 + (MODEL_ERROR * flux) ** 2)
+    return Prepared(axis, flux, level, np.where(good, weight, 0.0), sky, error, unit)
 
 
 def running(

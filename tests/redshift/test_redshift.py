@@ -28,6 +28,14 @@ def test_a_galaxy_with_several_lines_is_sure_at_its_redshift(z):
         assert not found.single_line
 
 
+def test_bright_lines_with_unusual_profiles_and_ratios_give_the_redshift_too():
+    lines = {3727.4: 1.0, 4341.684: 0.4, 4862.683: 0.5, 4960.295: 0.2, 5008.24: 0.6}  # one broad line for [OII]
+    found = first(spectra.emission(WAVE, 0.6, lines, 400, velocity=160) + 15)
+    assert found.kind is Kind.GALAXY
+    assert found.z == pytest.approx(0.6, abs=5e-4)
+    assert found.probability > engine.SURE
+
+
 @pytest.mark.parametrize('z', [0.1, 0.45, 0.8])
 def test_an_old_galaxy_without_lines_is_sure_by_its_continuum(z):
     found = first(spectra.template(WAVE, 'galaxies', 2, z) * 8)

@@ -44,6 +44,13 @@ def test_errors_are_scaled_to_the_scatter():
     assert 1.4826 * np.median(np.abs(normalised)) == pytest.approx(1, abs=0.05)
 
 
+def test_bright_channels_weigh_no_more_than_models_are_good():
+    flux, variance = spectra.noisy(np.full(WAVE.size, 1000.0))
+    prepared = prepare(AXIS, flux, variance, NO_BAD)
+    ratio = prepared.flux * np.sqrt(prepared.weight)
+    np.testing.assert_allclose(ratio, 1 / 0.04, rtol=1e-3)
+
+
 def test_larger_scatter_in_sky_lines_is_measured_apart():
     rng = np.random.default_rng(1)
     sky = np.arange(WAVE.size) % 40 < 6

@@ -36,7 +36,7 @@ def field(clean, unit='Angstrom', medium='vacuum', z=None):
 
 def facts(cutout, **params):
     """The values of cards, and the notes."""
-    products = process(cutout, redshift=True, **params)
+    products = process(cutout, redshift=True, xcor=False, **params)
     return {card: value for card, (value, _) in products.facts.items()}, products.notes
 
 
@@ -75,8 +75,19 @@ def test_a_sure_redshift_that_is_not_the_catalogues_is_a_note(z, number):
     assert all(f'{z:.4f}' in note for note in notes)
 
 
+@pytest.mark.parametrize(
+    ('clean', 'z', 'measured'),
+    [(GALAXY, None, True), (np.full(WAVE.size, 20.0), None, False), (np.full(WAVE.size, 20.0), 0.3, True)],
+)
+def test_lines_are_measured_at_a_sure_redshift_or_at_the_catalogues(clean, z, measured):
+    lines = process(field(clean, z=z), redshift=True, xcor=False).lines
+    assert bool(lines) == measured
+    if z is not None:
+        assert all(row['FLUX_UL'] > 0 for row in lines if abs(row['SNR']) < 3)
+
+
 def test_without_redshift_there_is_no_card():
-    assert not [card for card in process(field(GALAXY)).facts if card.startswith('Z')]
+    assert not [card for card in process(field(GALAXY), xcor=False).facts if card.startswith('Z')]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +104,7 @@ def test_the_table_of_redshifts_holds_probable_ones(tmp_path, p, catalogued, row
         Candidate(z, 0.001, Kind.GALAXY, share, 3, False, 0.0) for z, share in ((0.3, p), (1.1, (1 - p) / 4))
     )
     cutout = field(GALAXY, z=catalogued)
-    spectrum = process(cutout).spectra
+    spectrum = process(cutout, xcor=False).spectra
     key = next(iter(spectrum))
     products = Products({Group.SPECTRUM: {key: spectrum[key]}}, key, (), cards(Redshift(several)))
     path = tmp_path / 'source.fits'
@@ -116,7 +127,7 @@ def finished(tmp_path_factory):
     data = clean[:, None, None] * gaussian(11, 13) + rng.normal(size=(WAVE.size, 24, 27))
     write_cube(folder / 'datacube.fits', data.astype('f4'), np.ones(data.shape, 'f4'), cube_header())
     (folder / 'catalog.txt').write_text('1 150.0 2.0\n')
-    (folder / 'param.py').write_text('SIZE = 4\nREDSHIFT = True\nPLOTS = False\nREPORT = False\nAPER = 1.0\n')
+    (folder / 'param.py').write_text('SIZE = 4\nREDSHIFT = True\nPLOTS = False\nREPORT = False\nXCOR = False\n')
     assert main([str(folder), '-q']) == 0
     return folder / 'output'
 
@@ -126,6 +137,11 @@ def test_a_run_writes_the_redshift_to_file_and_summary(finished):
     assert source.header['ZAUTO'] == pytest.approx(Z, abs=3e-4)
     row = source.z[source.z['Z_DESC'] == 'AUTOSPEC'][0]
     assert row['Z_MIN'] < row['Z'] < row['Z_MAX']
+    lines = {row['LINE']: row for row in source.lines}
+    assert lines['OIII5008']['LBDA_OBS'] == pytest.approx(5006.84 * (1 + Z), abs=0.5)  # in air
+    assert lines['OIII5008']['SNR'] > 10
+    assert lines['OIII5008']['FLUX'] / lines['HBETA']['FLUX'] == pytest.approx(2.1, rel=0.2)
+    assert source.lines['FLUX'].unit is not None
     table = Table.read(finished / 'summary.ecsv')
     assert table['Z'][0] == pytest.approx(Z, abs=3e-4)
     assert table['ZQUAL'][0] == 3
