@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from astropy.coordinates import angular_separation
 from astropy.io import fits
+from scipy import ndimage
 
 from autospec_lib.core import geometry
 from autospec_lib.core.errors import InputError, SourceError
@@ -37,6 +38,7 @@ from autospec_lib.inputs.units import FluxUnit, flux_unit
 
 Box = tuple[slice, slice]
 
+REACH = 1.0  # arcsec; the light of a source that is farther from the data does not reach them
 NEAR = 12  # pixels; sources of the catalogue that are this close to a subcube may have light in it
 # A value that more than this share of the voxels repeat exactly is no measurement; there may be two such values.
 MOST_REPEATED, MOST_FILL_VALUES = 0.03, 2
@@ -465,6 +467,12 @@ class Sample:
     voxels: Voxels
     why: str
 
+    @property
+    def usable(self) -> str:
+        """Which share of the voxels can be used, and why not all, in words; '' where no array is named."""
+        share = self.voxels.good.mean()
+        return self.why and f'of those in {len(self.voxels.data)} channels {share:.1%} are usable: {self.why}'
+
 
 def sample(cube: OpenCube) -> Sample | None:
     """Read evenly spaced channels, as many as `SAMPLE_BYTES` hold, but at least `FEWEST_CHANNELS`.
@@ -486,6 +494,30 @@ def sample(cube: OpenCube) -> Sample | None:
         return None
     data, variance, bad, _, causes = _read(cube, slice(0, ny), slice(0, nx), slice(nl % step // 2, nl, step))
     return Sample(Voxels.of(data, variance, bad), why_unusable(cube, causes))
+
+
+def off_data(cube: OpenCube, blank: BoolArray, places: FloatArray) -> BoolArray:
+    """Which positions (n, 2) in pixels (y, x) lie in the field, but more than `REACH` from its part that has data.
+
+    This part has straight edges that are inclined to the pixels if the field was rotated. Holes in it do not count.
+
+    Parameters
+    ----------
+    cube : OpenCube
+        The cube.
+    blank : array of bool (ny, nx)
+        The spaxels without a usable voxel.
+    places : array (n, 2)
+        The positions.
+    """
+    regions, _ = ndimage.label(blank)
+    edges = (regions[0], regions[-1], regions[:, 0], regions[:, -1])
+    beyond = blank & np.isin(regions, np.concatenate(edges))
+    apart = ndimage.distance_transform_edt(beyond, sampling=cube.pixel)  # arcsec
+    result = covers(cube, places)
+    y, x = np.rint(places[result]).astype(int).clip(0, np.subtract(cube.shape, 1)).T
+    result[result] = apart[y, x] > REACH
+    return result
 
 
 def box_of(cube: OpenCube, target: Target, centre: tuple[float, float]) -> tuple[Box, tuple[str, ...]]:

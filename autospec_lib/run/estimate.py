@@ -36,10 +36,8 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
     yield f'catalogue: {job.columns}'
     for line in job.offsets:
         yield f'offset: {line}'
-    sample = cutouts.sample(job.cube)
-    if sample is not None and sample.why:
-        number, share = len(sample.voxels.data), sample.voxels.good.mean()
-        yield f'voxels: of those in {number} channels {share:.1%} are usable: {sample.why}'
+    if job.usable:
+        yield f'voxels: {job.usable}'
     inside = cutouts.covers(job.cube, cutouts.positions(job.cube, job.catalogue))
     yield f'field: {cutouts.field_text(job.cube)}; rows of the catalogue inside: {inside.sum()}'
     spaxels = []
@@ -50,7 +48,7 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
             yield f'source {target.id}: will fail: {error}'
             continue
         failure = []
-        if sample is not None and sample.voxels.blank[cutouts.inside(job.cube, box)].all():
+        if job.blank is not None and job.blank[cutouts.inside(job.cube, box)].all():
             failure = ['will fail: no usable voxel in its subcube']
         height, width = (s.stop - s.start for s in box)
         spaxels.append(height * width)

@@ -19,7 +19,7 @@ from autospec_lib.core import file_names, geometry, keys
 from autospec_lib.core.errors import InputError, SourceError, collected, near
 from autospec_lib.core.products import Group
 from autospec_lib.core.segmentation_settings import SegmentationSettings
-from autospec_lib.core.types import CatalogueError, Cutout, Ident, Target
+from autospec_lib.core.types import BoolArray, CatalogueError, Cutout, FloatArray, Ident, Target
 from autospec_lib.deblending import catalogue_error
 from autospec_lib.detection import offsets as measured_offsets
 from autospec_lib.detection.offsets import Offset
@@ -75,6 +75,10 @@ class Job:
         One line on which columns of the catalogue were read as what.
     offsets : tuple of str
         How far images and catalogue lie from the cube where this is certain and no warning, one line each.
+    usable : str
+        Which voxels of the cube are not usable, and why, in words; '' where this is not known.
+    blank : array of bool (ny, nx) or None
+        The spaxels in which no voxel is usable, as far as it is known.
     kept : Kept
         The figures that this process reuses for plots.
     """
@@ -92,6 +96,8 @@ class Job:
     catalogue_error: CatalogueError | None = None
     columns: str = ''
     offsets: tuple[str, ...] = ()
+    usable: str = ''
+    blank: BoolArray | None = field(default=None, compare=False, repr=False)
     kept: Kept = field(default_factory=Kept, compare=False, repr=False)
 
     @property
@@ -226,7 +232,8 @@ def prepare(
     cube = open_all(params, folder)
     rows = cutouts.placed(cube, listed)
     by_name = request.idents is not None or bool(request.positions)
-    kept, outside = _in_field(cube, rows, chosen, by_name, params)
+    sample = cutouts.sample(cube)
+    kept, outside = _in_field(cube, sample, rows, chosen, by_name, params)
     targets = [target for target in kept if target.id in chosen]
     warnings = [*listed.warnings, *ignored, *cube.notes, *outside]
     output_folder.check_names(folder, params, {file_names.file_stem(target.id) for target in targets})
@@ -242,7 +249,10 @@ def prepare(
     if params.deblend:
         states += repr(request.positions)  # which are each other's neighbours
     places = [] if request.positions else cutouts.positions(cube, kept).tolist()
-    cube, offsets, cautions = _registered(cube, folder, params, places)
+    white = np.full(cube.shape, np.nan)
+    if sample is not None:
+        white = sums.white_light(sample.voxels.columns).data.reshape(cube.shape)
+    cube, offsets, cautions = _registered(cube, folder, params, places, white)
     warnings += cautions
     job = Job(
         folder,
@@ -257,6 +267,8 @@ def prepare(
         old_tables=spectra_1d.listing(folder / params.output / spectra_1d.FOLDER),
         columns=listed.description,
         offsets=tuple(offsets),
+        usable='' if sample is None else sample.usable,
+        blank=np.zeros(cube.shape, bool) if sample is None else sample.voxels.blank,
     )
     return job, targets, warnings
 
@@ -328,7 +340,12 @@ def _selected(targets: list[Target], wanted: Collection[Ident] | None, file: str
 
 
 def _in_field(
-    cube: OpenCube, rows: Sequence[Target], chosen: Collection[Ident], by_name: bool, params: Params
+    cube: OpenCube,
+    sample: cutouts.Sample | None,
+    rows: Sequence[Target],
+    chosen: Collection[Ident],
+    by_name: bool,
+    params: Params,
 ) -> tuple[list[Target], list[str]]:
     """The rows that a run is about, and a line on the others: the catalogue of a survey has many outside the field.
 
@@ -336,6 +353,8 @@ def _in_field(
     ----------
     cube : OpenCube
         The cube.
+    sample : Sample or None
+        Some of its channels.
     rows : sequence of Target
         All rows of the catalogue.
     chosen : collection of int or str
@@ -350,7 +369,8 @@ def _in_field(
     InputError
         If none of the chosen sources lies in the field.
     """
-    inside = cutouts.covers(cube, cutouts.positions(cube, rows))
+    places = cutouts.positions(cube, rows)
+    inside = cutouts.covers(cube, places)
     outside = [target for target, is_inside in zip(rows, inside, strict=True) if not is_inside]
     missing = [target for target in outside if target.id in chosen]
     if len(missing) == len(chosen):
@@ -360,11 +380,22 @@ def _in_field(
     if by_name:
         stay = {target.id for target in rows} - {target.id for target in outside} | set(chosen)
         return [target for target in rows if target.id in stay], []
-    kept = [target for target, is_inside in zip(rows, inside, strict=True) if is_inside]
-    note = f'{params.catalog}: {len(outside):,} of {len(rows):,} rows lie outside the field'
-    if 0 < len(outside) <= MOST_NAMED:
-        note += f' ({_distances(cube, outside)})'
-    return kept, [note] if outside else []
+    notes = []
+    if outside:
+        note = f'{params.catalog}: {len(outside):,} of {len(rows):,} rows lie outside the field'
+        if len(outside) <= MOST_NAMED:
+            note += f' ({_distances(cube, outside)})'
+        notes.append(note)
+    if sample is not None:
+        off_data = cutouts.off_data(cube, sample.voxels.blank, places)
+        if 0 < off_data.sum() < inside.sum():  # else something is wrong with the cube, which each source says
+            inside &= ~off_data
+            some = [str(target.id) for target, is_off in zip(rows, off_data, strict=True) if is_off]
+            listed = ', '.join(some[:MOST_NAMED]) + (' ...' if len(some) > MOST_NAMED else '')
+            notes.append(
+                f'{params.catalog}: {len(some):,} of {len(rows):,} rows lie where the cube has no data (ID {listed})'
+            )
+    return [target for target, is_inside in zip(rows, inside, strict=True) if is_inside], notes
 
 
 def _distances(cube: OpenCube, outside: Sequence[Target]) -> str:
@@ -443,7 +474,7 @@ def open_all(params: Params, folder: Path) -> OpenCube:
 
 
 def _registered(
-    cube: OpenCube, folder: Path, params: Params, places: Sequence[tuple[float, float]]
+    cube: OpenCube, folder: Path, params: Params, places: Sequence[tuple[float, float]], white: FloatArray
 ) -> tuple[OpenCube, list[str], list[str]]:
     """Measure how far images and catalogue lie from the white light; move the images for which IMG_SHIFT asks for it.
 
@@ -457,6 +488,8 @@ def _registered(
         The parameters.
     places : sequence of (float, float)
         The catalogue's positions (y, x) in spaxels.
+    white : array (ny, nx)
+        White light; NaN where it is not known.
 
     Returns
     -------
@@ -467,12 +500,6 @@ def _registered(
     """
     lines: list[str] = []
     warnings: list[str] = []
-    if not params.img and len(places) < measured_offsets.FEWEST_MATCHES:
-        return cube, lines, warnings
-    sample = cutouts.sample(cube)
-    white = np.full(cube.shape, np.nan)
-    if sample is not None:
-        white = sums.white_light(sample.voxels.columns).data.reshape(cube.shape)
     moved = dict(cube.images)
     for name, setting in zip(params.img, params.img_shifts, strict=True):
         tag = keys.image_tag(name)

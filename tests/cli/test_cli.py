@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from builders import DEC, PIXEL, RA, SUMMARY, gaussian, sky_header, small_cube, with_dead_corner, write_cube
+from builders import DEC, PIXEL, RA, SUMMARY, gaussian, sky_header, small_cube, with_hole, write_cube
 
 from autospec_lib import __version__
 from autospec_lib.cli.command import main
@@ -65,8 +65,8 @@ def test_plots_are_written(folder):
 
 
 def test_one_failing_source_leaves_the_others_untouched_and_is_named(folder, capsys):
-    with_dead_corner(folder)
-    catalogue(folder, [(1, 0, 0), (2, -13, 12), (3, 1, 1)])
+    with_hole(folder)
+    catalogue(folder, [(1, 0, 0), (2, 0, 22), (3, 1, 1)])
     assert main([str(folder)]) == 1
     screen = capsys.readouterr()
     assert '2: Error, no usable voxel in its subcube' in screen.err
@@ -77,11 +77,11 @@ def test_one_failing_source_leaves_the_others_untouched_and_is_named(folder, cap
 
 def test_a_failing_source_does_not_keep_the_file_and_plots_of_an_earlier_run(folder):
     parameters(folder, PLOTS=True)
-    with_dead_corner(folder)
+    with_hole(folder)
     catalogue(folder, [(1, 0, 0), (2, 0, 0)])
     assert main([str(folder), '-q']) == 0
     (folder / 'output' / 'images' / '2' / 'mine.txt').write_text('')
-    catalogue(folder, [(1, 0, 0), (2, -13, 12)])
+    catalogue(folder, [(1, 0, 0), (2, 0, 22)])
     assert main([str(folder), '-q']) == 1
     left = sorted(path.name for path in (folder / 'output').rglob('*') if path.is_file())
     own = ['1_IMAGES.jpg', '1_MASKS.jpg', '1_SPECTRA.jpg', '1_XCOR.jpg']
@@ -109,10 +109,8 @@ def test_plots_that_a_later_run_does_not_draw_go(folder, later, drawn):
 
 
 def test_a_source_without_detection_has_a_note_and_one_of_nan_fails(folder, capsys):
-    data, variance = small_cube()
-    data[:, :9, :9] = np.nan
-    write_cube(folder / 'datacube.fits', data, variance)
-    catalogue(folder, [(1, 0, 0), (2, -11, -9), (3, 11, 8)])
+    with_hole(folder)
+    catalogue(folder, [(1, 0, 0), (2, 0, 22), (3, 11, 8)])
     parameters(folder, SIZE=2)
     assert main([str(folder)]) == 1
     assert '2 of 3 sources extracted; 1 failed (2); 1 with notes (3)' in capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 from astropy import units
 from astropy.io import fits
 from astropy.table import Table
-from builders import DEC, NL, PIXEL, RA, STEP, WAVE0, with_dead_corner
+from builders import DEC, NL, PIXEL, RA, STEP, WAVE0, with_hole
 from numpy.testing import assert_allclose, assert_array_equal
 
 from autospec_lib.cli.command import main
@@ -221,7 +221,7 @@ def test_another_file_is_named_in_one_line(tmp_path, content):
 def three(folder):
     """The working folder with three sources, one where the cube is NaN, and MARZ = True."""
     rows = [f'{n} {RA - dx * PIXEL / 3600:.7f} {DEC:.7f}\n' for n, dx in ((5, 0), (3, 1))]
-    rows.insert(1, f'9 {with_dead_corner(folder)}\n')
+    rows.insert(1, f'9 {with_hole(folder)}\n')
     (folder / 'catalog.txt').write_text(''.join(rows))
     with (folder / 'param.py').open('a') as file:
         file.write('MARZ = True\n')

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from browser import CHROMIUM, DRIVER, Browser
-from builders import DEC, RA, gaussian, make_cutout, process, sky_header, with_dead_corner
+from builders import DEC, RA, gaussian, make_cutout, process, sky_header, with_hole
 from PIL import Image
 from report_reading import EVIL, GRID
 
@@ -30,7 +30,7 @@ INK = (0x24, 0x57, 0xA6)  # of the first spectrum on white
 def output(tmp_path_factory):
     """The output of a run over four sources: two that are extracted, one where the cube is NaN, one full of markup."""
     folder = tmp_path_factory.mktemp('field with <b> # and ä')
-    dead = with_dead_corner(folder)
+    dead = with_hole(folder)
     image = 1e4 * gaussian(11, 13) + np.random.default_rng(1).normal(size=(24, 27))
     fits.PrimaryHDU(image, sky_header()).writeto(folder / f'{MARKUP}.fits')
     rows = [f'{n} {RA + d / 3600:.7f} {DEC:.7f}\n' for n, d in ((7, 0), (8, 1), (10, 0))]

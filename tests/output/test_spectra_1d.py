@@ -10,7 +10,7 @@ import pytest
 from astropy import units
 from astropy.io import fits
 from astropy.table import Table
-from builders import CUTOUT, STEP, WAVE0, changed, make_cutout, process, with_dead_corner
+from builders import CUTOUT, STEP, WAVE0, changed, make_cutout, process, with_hole
 from numpy.testing import assert_allclose, assert_array_equal
 
 from autospec_lib.cli.command import main
@@ -154,7 +154,7 @@ def test_those_of_an_earlier_run_go_and_files_of_others_stay(folder):
     assert tables(folder) == ['70_MUSE_TOT.fits', '7_notes.fits']
     switch(folder, OUT_1D=True)
     assert main([str(folder), '-q']) == 0
-    (folder / 'catalog.txt').write_text(f'7 {with_dead_corner(folder)}\n')
+    (folder / 'catalog.txt').write_text(f'7 {with_hole(folder)}\n')
     assert main([str(folder), '-q']) == 1
     assert tables(folder) == ['70_MUSE_TOT.fits', '7_notes.fits']
 

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 from astropy.io import fits
-from builders import DEC, RA, with_dead_corner
+from builders import DEC, RA, with_hole
 from report_reading import content, spectra_of
 
 from autospec_lib.cli import main
@@ -19,7 +19,7 @@ INSIDE = f'7 {RA:.7f} {DEC:.7f}\n8 {RA - 1 / 3600:.7f} {DEC:.7f}\n'
 @pytest.fixture
 def field(folder):
     """A working folder with two sources that are extracted and one where the cube is NaN."""
-    (folder / 'catalog.txt').write_text(f'{INSIDE}9 {with_dead_corner(folder)}\n')
+    (folder / 'catalog.txt').write_text(f'{INSIDE}9 {with_hole(folder)}\n')
     settings(folder, REPORT=True)
     return folder
 
@@ -177,7 +177,7 @@ def test_data_of_kept_sources_that_are_there_stay(field):
 def test_a_source_that_fails_now_loses_its_data(field):
     (field / 'catalog.txt').write_text(INSIDE)
     assert main([str(field), '-q']) == 0
-    (field / 'catalog.txt').write_text(f'{INSIDE.splitlines()[0]}\n8 {with_dead_corner(field)}\n')
+    (field / 'catalog.txt').write_text(f'{INSIDE.splitlines()[0]}\n8 {with_hole(field)}\n')
     assert main([str(field), '-q']) == 1
     assert files(field) == ['7.js']
 

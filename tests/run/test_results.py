@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
-from builders import DEC, PIXEL, PLAIN, RA, with_dead_corner
+from builders import DEC, PIXEL, PLAIN, RA, with_hole
 
 from autospec_lib import pipeline
 from autospec_lib.cli.command import main
@@ -25,7 +25,7 @@ from autospec_lib.run.results import Outcome, Results
 def four(folder):
     """The working folder with four sources, not in the order of their IDs; 9 lies where the cube is NaN."""
     rows = [f'{n} {RA - dx * PIXEL / 3600:.7f} {DEC:.7f}\n' for n, dx in ((5, 0), (3, 1), (4, 2))]
-    rows.insert(1, f'9 {with_dead_corner(folder)}\n')
+    rows.insert(1, f'9 {with_hole(folder)}\n')
     (folder / 'catalog.txt').write_text(''.join(rows))
     return folder
 

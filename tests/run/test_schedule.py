@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
-from builders import DEC, PIXEL, RA, with_dead_corner
+from builders import DEC, PIXEL, RA, with_hole
 
 from autospec_lib.cli import options
 from autospec_lib.cli.command import main
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.filterwarnings('ignore::DeprecationWarning')
 def many(folder):
     """The working folder with eight sources, one of them where the cube is NaN."""
     rows = [f'{n} {RA - n * PIXEL / 3600:.7f} {DEC:.7f}\n' for n in range(7)]
-    rows.append(f'7 {with_dead_corner(folder)}\n')
+    rows.append(f'7 {with_hole(folder)}\n')
     (folder / 'catalog.txt').write_text(''.join(rows))
     return folder
 

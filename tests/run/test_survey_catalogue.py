@@ -61,6 +61,31 @@ def test_a_few_rows_outside_are_named(folder, capsys):
     ]
 
 
+def test_rows_in_the_corners_of_a_rotated_field_are_outside_too(folder, capsys):
+    data, variance = (np.pad(part, ((0, 0), (20, 20), (20, 20)), mode='wrap') for part in small_cube())
+    ny, nx = data.shape[1:]
+    y, x = np.mgrid[:ny, :nx]
+    data[:, abs(y - ny / 2) + abs(x - nx / 2) > ny / 2] = np.nan  # a square turned by 45 degrees
+    data[:, 30:33, 33:36] = np.nan  # a saturated core is no edge
+    header = cube_header()
+    header['CRPIX1'] += 20
+    header['CRPIX2'] += 20
+    write_cube(folder / 'datacube.fits', data, variance, header=header)
+    step = PIXEL / 3600
+    centre = RA - (nx / 2 - 33) * step, DEC + (ny / 2 - 31) * step
+    core = RA - step, DEC  # pixel (31, 34)
+    corner = RA + 32 * step, DEC - 30 * step
+    edge = centre[0], centre[1] + (ny / 2 - 2) * step
+    catalogue(folder, [centre, core, corner, edge, (RA, DEC + 1)])
+    assert main([str(folder), '--check']) == 0
+    screen = capsys.readouterr()
+    assert [line for line in screen.err.splitlines() if 'no data (ID 3)' in line and ' 1 ' in line]
+    assert 'inside: 3' in screen.out
+    assert main([str(folder)]) == 0
+    assert Table.read(folder / 'output' / 'summary.ecsv')['ID'].tolist() == [1, 2, 4]
+    assert main([str(folder), '--id', '3']) == 1  # named by the user
+
+
 def _without_free_space(text):
     return re.sub(r'\d+ MB are free', '', text).splitlines()
 
