@@ -82,7 +82,7 @@ def separation(result: JointFit) -> Separation:
     of the light of the other sources if their profiles P_j were exact. With F the flux of the target, F_j those of the
     others,
 
-        limit^2 = (3 c)^2 + m^2 + (0.5 s)^2 + (0.65 e)^2
+        limit^2 = (2.4 c)^2 + m^2 + (0.5 s)^2 + (0.65 e)^2
 
     c comes from the covariance C of all parameters t in the last fit: c^2 = g' C g, g = sum_j F_j w dP_j/dt / F. m
     and s are sum_j |w (P_j' - P_j)| F_j / F with the profiles P' of models with small and without clumps. e^2 is the
@@ -107,7 +107,7 @@ def _leakage_limit(result: JointFit, leakage: FloatArray, weights: FloatArray) -
     sources, flux = result.sources, mean_fluxes(result)
     own = max(abs(float(flux[0])), 1e-300)
     model, members = sources.model, sources.mean_membership
-    terms = [3 * np.sqrt(_profile_variance(result, weights)) / own]
+    terms = [2.4 * np.sqrt(_profile_variance(result, weights)) / own]
     middle = np.array([0.5])
     shape = result.cube.shape
     images = model.images(shape, middle)
@@ -228,7 +228,8 @@ def doubts(result: JointFit, cutout: Cutout, parts: Separation, total: FloatArra
             yield f'the flux of {name_of(ident)}, {apart:.1f} arcsec away, is negative, {sigma[number]:.1f} sigma'
     prior = sources.others[0].prior
     moved = np.abs(sources.model.shapes[0, :2] - prior.mean[0, :2])
-    if (moved >= _AT_BOUND * prior.bound[0, :2]).any():
+    # An isolated source is a galaxy with its peak off the catalogue position.
+    if parts.limit > _BEST and (moved >= _AT_BOUND * prior.bound[0, :2]).any():
         yield f'its position ends {float(np.hypot(*(moved * pixel))):.2f} arcsec from the catalogue, at the limit'
     inside = float(mean_profiles(result)[0].sum())
     if inside < _LEAST_INSIDE:

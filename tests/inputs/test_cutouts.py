@@ -16,7 +16,7 @@ from autospec_lib.run.job import open_all
 
 def test_a_cut_knows_who_lies_in_or_near_it(folder):
     opened = open_all(Params(psf=(0.8, 0.6)), folder)
-    where = {7: (11.0, 13.0), 1: (11.0, 20.0), 2: (11.0, 32.5), 3: (11.0, 33.5), 4: (-9.0, 0.0)}
+    where = {7: (11.0, 13.0), 1: (11.0, 20.0), 2: (11.0, 32.5), 3: (11.0, 33.5), 4: (-9.0, 6.0)}
     cutout = cube.cut(opened, Target(7, RA, DEC, 3.0), where)
     origin = 11.0 - cutout.centre[0], 13.0 - cutout.centre[1]
     inside = {ident: (y - origin[0], x - origin[1]) for ident, (y, x) in where.items() if ident in (1, 2)}

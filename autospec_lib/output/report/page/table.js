@@ -12,6 +12,7 @@ const LABELS = {
 };
 const SHOWN_FIRST = ['IMAGE', 'OUTLINE', 'ID', 'STATUS', 'SN', 'MAG_WHITE', 'FWHM_WHITE', 'NOTES', 'VERDICT'];
 const DECIMALS = { RA: 6, DEC: 6, SN: 1, MAG_WHITE: 2, FWHM_WHITE: 2, SECONDS: 2 };
+const GRADES = { A: 'done', B: 'done', C: 'noted' };  // the colours of a status
 const CHUNK = 100;  // rows
 const LARGE_IS_GOOD = /^(SN|FLUX)(_|$)/;  // columns in which the best are the largest
 // Why a source that was extracted has no value.
@@ -264,6 +265,7 @@ function content(row, { name, number }) {
   if (name === 'IMAGE') return row.thumb ? [element('img', { src: row.thumb, alt: '', decoding: 'async' })] : [];
   if (name === 'OUTLINE') return row.outline ? [outlined(row.outline)] : [];
   if (name === 'STATUS') return [element('span', { class: `chip ${kindOf(row)}` }, statusWords(row))];
+  if (name === 'GRADE' && found) return [element('span', { class: `chip ${GRADES[found] ?? ''}` }, found)];
   if (name === 'VERDICT') return verdictWords(row.id);
   if (name === 'NOTES') {
     const text = row.cells.ERROR || row.cells.NOTES || '';
