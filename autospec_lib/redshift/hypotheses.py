@@ -33,6 +33,7 @@ LEAST_VELOCITY_ERROR = 15.0  # km/s
 SINGLE_SECOND = 4.0  # a galaxy whose second line has a lower signal-to-noise ratio stands on one line
 SINGLE_GAIN = 12.0
 CONTINUUM_SCATTER = 0.15  # of the continuum on the two sides of a line, relative to it
+UNEXPLAINED = 5.0  # signal-to-noise ratio from which a line that is not explained counts against a hypothesis
 UNEXPLAINED_SKY = 8.0  # peaks in sky lines that are lower do not count as lines
 # Widths in FWHM of the line-spread function.
 OWN_HALF = 5.6  # half the range around a line that its hypothesis explains
@@ -99,8 +100,9 @@ class Hypothesis:
 
     @property
     def score(self) -> float:
-        """The gain in chi2, less the penalty."""
-        return self.line_gain + self.continuum_gain - self.penalty
+        """The gain in chi2, less the penalty and the gain of a clear line that is not explained."""
+        missed = max(self.unexplained**2 - UNEXPLAINED**2, 0.0)
+        return self.line_gain + self.continuum_gain - self.penalty - missed
 
     @property
     def single_line(self) -> bool:
@@ -266,8 +268,8 @@ def _with_unexplained(one: Hypothesis, evidence: Evidence) -> Hypothesis:
 
 
 def _with_shape(one: Hypothesis, evidence: Evidence) -> Hypothesis:
-    """Replace the gain of a single line by that of the best profile."""
-    if not one.judged_by_shape:
+    """Replace the gain of the strongest line by that of the best profile: filters are too coarse for bright lines."""
+    if one.kind in (Kind.QUASAR, Kind.STAR) or one.line_gain < SINGLE_GAIN:
         return one
     if one.kind is Kind.LYMAN_ALPHA:
         shape = Shape.LYMAN_ALPHA
