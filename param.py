@@ -9,11 +9,12 @@ REF         = ''               # reference: '' white light, an image in IMG ('g-
 # --- Input ---
 DATACUBE    = 'datacube.fits'  # FITS file of the cube
 CATALOG     = 'catalog.txt'    # table of the sources: text with ID RA DEC ..., FITS, VOTable, DS9 regions ...
-DATA_EXT    = ()               # extensions of data, noise and mask, where AutoSpec does not find them; () = it does
+DATA_EXT    = ()               # extensions of data, noise and mask ('MASK: 0 is bad'); () = AutoSpec finds them
 
 # --- Spectra ---
 APER        = ()               # radius or radii of apertures [arcsec], e.g. (1.0, 2.0)
 IMG         = ()               # further image or images, for weights and masks, e.g. 'g-band.fits'
+IMG_SHIFT   = ()               # moves the images: 'measured', or by (dRA, dDec) [arcsec]; one, or one for each
 SIZE        = 5.0              # full width of the cube cut out around a source [arcsec]
 SKY_SUB     = True             # subtract the mean spectrum of the sky around a source
 NOISE       = 'propagated'     # errors: 'propagated' from the cube; 'empirical': scaled to the scatter of blank sky
@@ -34,6 +35,10 @@ XCOR_WEIGHT = 'none'           # 'variance': noisy wavelengths count less
 DEBLEND     = False            # fit a source together with its neighbours; 'hst': shapes from that image in IMG
 PSF         = ()               # seeing: FWHM [arcsec], (blue, red), (blue, red, beta) or 'header'
 CATERR      = 0.0              # error of the catalogue's positions along an axis [arcsec]; 0: measured in the field
+
+# --- Redshifts ---
+REDSHIFT    = False            # measure the redshift of each source
+LSF         = ()               # FWHM of the line-spread function [Angstrom]; (): that of MUSE, else 2.5 channels
 
 # --- Output ---
 OUTPUT      = 'output'         # folder of the results; made if it is not there

@@ -2,7 +2,7 @@
 
 The steps are those of Griffiths & Conselice (2018, ApJ 869, 68): white light, segmentation, masks, sky, sums and
 weighted spectra, continuum, cross-correlation, and spectra weighted by its maps. The joint extraction with neighbours,
-a spectrum weighted by the PSF, and measured errors are optional.
+a spectrum weighted by the PSF, measured errors and the redshift are optional.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from autospec_lib.detection.source_masks import SourceMasks
 from autospec_lib.extraction import completion, continuum, cross_correlation, noise, psf_spectrum, sums, weights
 
 NOTED_CUT = 0.25  # of the light in an aperture outside the object mask, above which a note says so
+SAME_REDSHIFT = 0.003  # difference, over 1 + z, up to which two redshifts are one
 NOTED_SHARE = 0.01  # of the light that bad voxels hold, above which a note says so
 
 
@@ -85,15 +86,15 @@ def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> P
     if tag == keys.DEBLEND and not products.fitted:
         tag = names.white
         products |= Products(notes=(f'reference {keys.DEBLEND} is not there: white light used',))
-    products |= _chosen(products, keys.spectrum(tag, False, sky is not None), tag)
+    products |= _reference_spectrum(products, keys.spectrum(tag, False, sky is not None), tag)
     if params.out_sub:
         products |= Products({Group.CUBE: {names.cube: _cube(cutout, cutout.voxels.data)}})
     if params.xcor:
         matched = target if masks.xcor is masks.target else _Spaxels(cutout, masks.xcor, sky)
         products |= _cross_correlated(products, matched, params, names)
-    if params.noise == 'propagated':
-        return products
-    return noise.with_empirical_noise(products, cutout.voxels, masks.sky)
+    if params.noise == 'empirical':
+        products = noise.with_empirical_noise(products, cutout.voxels, masks.sky)
+    return products | _redshift(products, cutout, params) if params.redshift else products
 
 
 class _Spaxels:
@@ -167,7 +168,7 @@ def _segmentation_maps(
 def _centred(segmap: IntArray, cutout: Cutout, masks: SourceMasks) -> Segmap:
     if masks.used == source_masks.CIRCLE:  # the source is not detected
         return Segmap(segmap)
-    label, _ = nearest_label(segmap, cutout.centre)
+    label, _ = nearest_label(segmap, cutout.centre, cutout.pixel)
     return Segmap(segmap, central=label)
 
 
@@ -191,8 +192,8 @@ def _object_mask(cutout: Cutout, masks: SourceMasks) -> dict[str, tuple[Any, str
     }
 
 
-def _chosen(products: Products, key: str, tag: str) -> Products:
-    """The reference spectrum; raises `SourceError` where it has no value."""
+def _reference_spectrum(products: Products, key: str, tag: str) -> Products:
+    """Which spectrum is the reference, and its card; raises `SourceError` where it has no value."""
     if key not in products.spectra or not np.isfinite(products.spectra[key].data).any():
         raise SourceError(f'no reference spectrum: {tag} has no usable value in the object mask')
     return Products(reference=key, facts={'REFSPEC': (key, 'reference spectrum')})
@@ -364,3 +365,43 @@ def _correlated(reference: Spectrum, target: _Spaxels, params: Params, polynomia
         return correlated
     card = 'XCITERC' if no_continuum else 'XCITER'
     return correlated | Products(facts={card: (number, 'cross-correlation maps made, the last is kept')})
+
+
+def _redshift(products: Products, cutout: Cutout, params: Params) -> Products:
+    """Cards on the redshift of the source, its lines if it is sure or in the catalogue, and notes on contradictions."""
+    # Templates and filters are loaded by runs that need them only.
+    from autospec_lib.redshift import fluxes
+    from autospec_lib.redshift.cards import cards, line_rows
+    from autospec_lib.redshift.estimate import Redshift, estimate
+
+    notes = []
+    if not cutout.grid.medium:
+        notes.append('redshift: wavelengths are taken to be in air')
+    wave, air = cutout.wave * cutout.grid.angstrom, cutout.grid.medium != 'vacuum'
+
+    def measured(spectrum: Spectrum) -> Redshift:
+        return estimate(wave, spectrum.data, spectrum.variance, lsf=params.lsf, air=air)
+
+    chosen = products.best[0]
+    result = measured(chosen)
+    sure = result.candidates[0].z if result.sure else None
+    catalogued = cutout.target.z
+    if sure is not None and catalogued is not None and _differ(sure, catalogued):
+        notes.append(f'redshift: {sure:.4f} is sure, but the catalogue has {catalogued:.4f}')
+    for key, spectrum in products.main_spectra.items():
+        other = Redshift() if spectrum.key == chosen.key else measured(spectrum)
+        if other.sure and (sure is None or _differ(sure, other.candidates[0].z)):
+            notes.append(f'redshift: {key} has {other.candidates[0].z:.4f} for sure, {chosen.short_key} has not')
+    facts = cards(result) | {'ZSPEC': (chosen.key, 'spectrum that the redshift is from')}
+    known = catalogued if sure is None else sure
+    lines: tuple[dict[str, Any], ...] = ()
+    if known is not None and result.evidence is not None:
+        fit = fluxes.measure(result.evidence, known)
+        vacuum = result.evidence.prepared.axis.wave
+        lines = () if fit is None else line_rows(fit, known, vacuum, np.sort(wave))
+    return Products(notes=tuple(notes), facts=facts, lines=lines)
+
+
+def _differ(z: float, other: float) -> bool:
+    """Whether two redshifts are different."""
+    return abs(z - other) > SAME_REDSHIFT * (1 + z)

@@ -73,6 +73,18 @@ def write_cube(path, data, variance=None, header=None, **extra):
     fits.HDUList(hdus).writeto(path, overwrite=True)
 
 
+def with_hole(folder, size=18):
+    """Put a hole above the field of the folder's small cube, with a row of spaxels behind it; RA and Dec of its middle.
+
+    A source there fails: its subcube holds no usable voxel. Without the row it would lie outside the field.
+    """
+    arrays = [np.pad(part, ((0, 0), (0, size + 2), (0, 0)), mode='wrap') for part in small_cube()]
+    ny = arrays[0].shape[1]
+    arrays[0][:, ny - 1 - size : ny - 1, 1:-1] = np.nan
+    write_cube(folder / 'datacube.fits', *arrays)
+    return f'{RA:.7f} {DEC + (ny - 2 - size / 2 - 11) * PIXEL / 3600:.7f}'
+
+
 def data_ext(*entries):
     """DATA_EXT as the parameters hold it, from what users write."""
     return tuple(map(Extension.parse, entries))

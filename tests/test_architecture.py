@@ -8,16 +8,18 @@ import pytest
 
 LIBRARY = Path(__file__).resolve().parent.parent / 'autospec_lib'
 FILES = sorted(path for path in LIBRARY.rglob('*.py') if path != LIBRARY / '__init__.py')
-PARTS = {'config', 'inputs', 'detection', 'extraction', 'deblending', 'output'}  # each knows the core and itself
+# Each knows the core and itself.
+PARTS = {'config', 'inputs', 'detection', 'extraction', 'deblending', 'redshift', 'output'}
 ALLOWED = {
     'core': set(),
     **{part: {'core'} for part in PARTS},
-    'pipeline': {'core', 'config', 'detection', 'extraction', 'deblending'},
+    'pipeline': {'core', 'config', 'detection', 'extraction', 'deblending', 'redshift'},
     'run': {'core', 'pipeline', *PARTS},
     'demo': {'core', 'inputs'},
     'cli': {'core', 'config', 'inputs', 'run', 'demo'},
 }
-PLAIN = {'core', 'detection', 'extraction', 'deblending', 'pipeline'}  # no files and headers: neither astropy nor mpdaf
+# Without files and headers: neither astropy nor mpdaf.
+PLAIN = {'core', 'detection', 'extraction', 'deblending', 'redshift', 'pipeline'}
 
 
 def module(path):

@@ -16,6 +16,10 @@ from autospec_lib.config import param_file, parameters_page, params, sextractor
 from autospec_lib.inputs import columns
 from autospec_lib.output import source_file, summary
 from autospec_lib.output.report import page as report
+from autospec_lib.redshift.cards import cards, line_rows
+from autospec_lib.redshift.estimate import Candidate, Redshift
+from autospec_lib.redshift.fluxes import LineFit, LineFlux
+from autospec_lib.redshift.hypotheses import Kind
 
 ROOT = Path(__file__).resolve().parent.parent
 USER_PAGES = ['README.md', *(f'docs/{path.name}' for path in sorted((ROOT / 'docs').glob('*.md')))]
@@ -153,6 +157,22 @@ def test_the_columns_with_results_of_marz_stand_in_their_table():
         assert f'\n| `{column.name}` | {column.text} |\n' in text
 
 
+def test_columns_and_cards_on_redshifts_stand_in_their_tables():
+    text = section('docs/redshifts.md', 'Where results are')
+    for column, card in summary.REDSHIFT:
+        assert f'\n| `{column.name}` | {column.text} |\n' in text
+        assert f'`{card}`' in text
+    candidates = (Candidate(0.3, 0.001, Kind.GALAXY, 0.9, 1, True, 0.0),) * 2
+    made = {'ZSPEC'}.union(*(cards(Redshift(some, 0.5)) for some in ((), candidates)))
+    cards_of_sources = text.partition('LINES')[0] + text.partition('[summary]')[2]
+    documented = first_column(cards_of_sources) - {column.name for column, _ in summary.REDSHIFT}
+    assert documented - made == set()
+    line = LineFlux('HBETA', 'balmer', 4862.7, 6370.0, 1.0, 0.1, 1.0, 0.1, 3.0, None, 0)
+    (row,) = line_rows(LineFit(0.31, 1e-4, 50.0, 9.0, (line,)), 0.31, np.array([4000.0, 9000.0]), np.array([1.0, 2.0]))
+    assert set(row) <= first_column(text.partition('LINES')[2])
+    assert made - documented <= {'ZPROB', 'ZQUAL', 'ZTYPE', 'ZNLINE', 'ZBLEND'}  # also names of columns
+
+
 def test_the_page_of_the_report_names_its_keys_and_files(tmp_path):
     report.install(tmp_path)
     page = (tmp_path / report.PAGE).read_text(encoding='utf-8')
@@ -179,7 +199,7 @@ def test_the_snippets_run(snippet, extracted, monkeypatch):
 
 
 def test_there_are_snippets():
-    assert len(SNIPPETS) == 3
+    assert len(SNIPPETS) == 4
 
 
 @pytest.mark.parametrize(

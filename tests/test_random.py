@@ -1,8 +1,10 @@
 """Random cubes: the command's numbers are those of a few lines of numpy, or it refuses the input in one line.
 
-Each case draws the layout of the cube, its coordinates, units and number type, the kind of noise, bad voxels, the
-position and the parameters. Twenty cases run with the suite. ``AUTOSPEC_TRIALS=3600s pytest -s tests/test_random.py``
-runs new ones for an hour; ``python tests/test_random.py SEED FOLDER`` makes the working folder of one case.
+Each case draws the layout of the cube, its coordinates, units and number type, the kind of noise, bad voxels, also in
+the source alone, layers of noise and flags per voxel, spaxel or wavelength, a second cube whose extensions have the
+same names, an image that may end inside the field, the position and the parameters. Twenty cases run with the suite.
+``AUTOSPEC_TRIALS=3600s pytest -s tests/test_random.py`` runs new ones for an hour; ``python tests/test_random.py SEED
+FOLDER`` makes the working folder of one case.
 """
 
 import contextlib
@@ -39,6 +41,7 @@ class Case:
     size: float = 3.0
     ref: str = ''
     segmap: np.ndarray | None = None
+    border: np.ndarray | None = None  # (ny, nx), arcsec by which spaxels lie beyond the edge of the image
 
 
 def coordinates(rng, shape):
@@ -116,6 +119,42 @@ def bad_voxels(rng, shape):
     return bad
 
 
+def reduced(rng, *arrays):
+    """Arrays (nl, ny, nx) as a layer holds them: as they are, or their first channel or spaxel; and what that means."""
+    form = rng.choice(['voxel', 'voxel', 'voxel', 'spaxel', 'wavelength'])
+    cut = {'voxel': np.s_[:], 'spaxel': np.s_[0], 'wavelength': np.s_[:, 0, 0]}[form]
+    spread = {'voxel': np.s_[:], 'spaxel': np.s_[None], 'wavelength': np.s_[:, None, None]}[form]
+    return cut, [np.broadcast_to(array[cut][spread], array.shape).copy() for array in arrays]
+
+
+def layer(array, header, name):
+    """An extension with noise or flags; only one with all axes has coordinates."""
+    hdu = fits.ImageHDU(array, header.copy() if array.ndim == 3 else None, name=name)
+    hdu.header['BUNIT'] = ''
+    return hdu
+
+
+def with_a_second_cube(rng, extensions, params, kind):
+    """The extensions of a file with another cube, whose extensions have the same names, before or behind the first."""
+    others = []
+    for hdu in extensions:
+        wrong = np.ones_like(hdu.data) if hdu.name == 'DQ' else hdu.data[::-1].copy()
+        others.append(fits.ImageHDU(wrong, hdu.header.copy()))
+    both = [extensions, others]
+    if rng.random() < 0.5:
+        both.reverse()
+    if rng.random() < 0.5:
+        for version, hdus in enumerate(both, 1):
+            for hdu in hdus:
+                hdu.ver = version
+    number = 1 + len(others) * (both[0] is others)
+    entries = [number] if kind == 'none' else [number, f'{number + 1}: {kind}']
+    if 'DQ: 0 is bad' in params.get('DATA_EXT', ()):
+        entries = [*[*entries, ''][:2], f'{number + len(others) - 1}: 0 is bad']
+    params['DATA_EXT'] = tuple(entries)
+    return [hdu for hdus in both for hdu in hdus]
+
+
 def make(folder, seed):
     """Write the working folder of a case."""
     rng = np.random.default_rng(seed)
@@ -129,14 +168,18 @@ def make(folder, seed):
     source = np.exp(-0.5 * (((y - centre[0]) * pixel[0]) ** 2 + ((x - centre[1]) * pixel[1]) ** 2) / 0.6**2)
     line = 5 + 20 * np.exp(-0.5 * (np.arange(shape[0]) - rng.uniform(0, shape[0])) ** 2 / 2)
     sigma = rng.uniform(0.3, 3, shape) if rng.random() < 0.5 else np.full(shape, rng.uniform(0.3, 3))
+    wrong = bad_voxels(rng, shape)
+    if rng.random() < 0.3:
+        wrong |= (source > 0.2) & (rng.random(shape) < rng.uniform(0.01, 0.2))
+    kind = str(rng.choice([*NAMES, 'none', 'variance']))
+    where = rng.choice(['data'] + ['noise'] * (kind != 'none') + ['DQ'])  # DQ is used with and without DATA_EXT
+    noise_cut, (sigma, noise_wrong) = reduced(rng, sigma, wrong)
+    flags_cut, (flags_wrong,) = reduced(rng, wrong)
+    wrong = {'data': wrong, 'noise': noise_wrong, 'DQ': flags_wrong}[where]
     data = line[:, None, None] * source + rng.choice([0, 3, -3]) + sigma * rng.normal(size=shape)
     data, sigma = data * scale, sigma * scale
-    kind = str(rng.choice([*NAMES, 'none', 'variance']))
     name = str(rng.choice(['DATA', 'SCI', 'FLUX']))
     named = name == 'FLUX' or kind not in ('variance', 'none') or rng.random() < 0.2
-    wrong = bad_voxels(rng, shape)
-    places = ['data'] + ['noise'] * (kind != 'none') + ['DQ']  # which is used with and without DATA_EXT
-    where = rng.choice(places)
     if where == 'data':
         data[wrong] = rng.choice([np.nan, np.inf]) if single else np.nan
     header['BUNIT'] = 'erg/s/cm**2/Angstrom'
@@ -150,19 +193,23 @@ def make(folder, seed):
             noise[wrong] = rng.choice([0, -1.0, np.nan])
         # Squares of what single precision holds may not fit into it.
         noise = noise.astype('f4' if 1e-15 < scale < 1e15 else 'f8')
-        extensions.append(fits.ImageHDU(noise, header.copy(), name=NAMES[kind]))
-        extensions[-1].header['BUNIT'] = ''
+        extensions.append(layer(noise[noise_cut], header, NAMES[kind]))
         bad |= ~(noise > 0)
         exact = np.where(bad, 1.0, noise).astype(float)
         exact = 1 / exact if 'inverse' in kind else exact
         variance = np.where(bad, 0.0, exact**2 if 'sigma' in kind else exact)
     if where == 'DQ':
         flags = np.where(wrong, rng.choice([1, 4, 512]), 0).astype(rng.choice(['i2', 'i4']))
-        extensions.append(fits.ImageHDU(flags, header.copy(), name='DQ'))
+        extensions.append(layer(flags[flags_cut], header, 'DQ'))
         bad |= wrong
         variance = None if variance is None else np.where(bad, 0.0, variance)
     if named:
-        params['DATA_EXT'] = name if kind == 'none' else (name, f'{NAMES[kind]}: {kind}')
+        params['DATA_EXT'] = (name,) if kind == 'none' else (name, f'{NAMES[kind]}: {kind}')
+    if where == 'DQ' and rng.random() < 0.2:
+        extensions[-1].data = (extensions[-1].data == 0).astype('u1')
+        params['DATA_EXT'] = name, '' if kind == 'none' else f'{NAMES[kind]}: {kind}', 'DQ: 0 is bad'
+    if rng.random() < 0.2:
+        extensions = with_a_second_cube(rng, extensions, params, kind)
     case = Case(np.where(bad, 0.0, data), variance, bad, metres, header, pixel, params)
     settings(rng, case, centre, folder)
     packed = io.BytesIO()
@@ -228,7 +275,25 @@ def picture(rng, case):
     header.update(CRPIX1=half + 1.0, CRPIX2=half + 1.0, CUNIT1='deg', CUNIT2='deg')
     header.update(CD1_1=-step * np.cos(turn), CD1_2=step * np.sin(turn))
     header.update(CD2_1=step * np.sin(turn), CD2_2=step * np.cos(turn))
-    return fits.PrimaryHDU(data.astype('f4'), header)
+    hdus = [fits.PrimaryHDU(data.astype('f4'), header)]
+    if field_size > 6 and rng.random() < 0.5:
+        # It ends at a line through the field. Beyond it pixels are 0, NaN, or have no weight.
+        across, edge = rng.uniform(0, 2 * np.pi), rng.uniform(2.5, 0.5 * field_size)
+
+        def beyond(y, x):
+            return ((y - half) * np.sin(across) + (x - half) * np.cos(across)) * step * 3600 - edge
+
+        out, form = beyond(*np.indices(data.shape)) > 0, rng.choice(['zero', 'NaN', 'weight'])
+        hdus[0].data[out] = {'zero': 0, 'NaN': np.nan, 'weight': 500}[form]
+        if form == 'weight':
+            hdus.append(fits.ImageHDU((~out).astype('f4'), header, name='WHT'))
+        y, x = np.indices(case.data.shape[1:])
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            sky = WCS(case.header).celestial.all_pix2world(x.ravel(), y.ravel(), 0)
+            x, y = WCS(header).all_world2pix(*sky, 0)
+        case.border = beyond(y, x).reshape(case.data.shape[1:])
+    return fits.HDUList(hdus)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -397,7 +462,9 @@ def object_and_sky(case, written, ok, circle):
         labels = padded(case.segmap, starts, widths, 0)
         y, x = np.indices(widths)
         distance = np.where(labels > 0, abs(y - centre[0]) + abs(x - centre[1]), np.inf)
-        nearest = set(labels[distance < distance.min() + 1e-9]) if labels.any() else {-1}
+        away = np.hypot((y - centre[0]) * case.pixel[0], (x - centre[1]) * case.pixel[1])
+        away = np.where(distance < distance.min() + 1e-9, away, np.inf)
+        nearest = set(labels[away < away.min() + 1e-9]) if labels.any() else {-1}
         # Of two objects at the same distance either will do.
         union = written.get('IMA_MASK_UNION_DATA', labels * 0) > 0
         mask = next((labels == k for k in nearest if ((labels == k) == union).all()), labels == min(nearest))
@@ -471,6 +538,11 @@ def wrong_picture(case, image):
         return 'missing' if case.params['IMG'] else ''
     starts, widths, centre = subcube(case)
     inside = padded(np.ones(case.data.shape[1:], bool), starts, widths, False)
+    if case.border is not None:
+        beyond, margin = padded(case.border, starts, widths, 0.0), 1.5 * np.hypot(*case.pixel)
+        if np.isfinite(image[inside & (beyond > margin)]).any():
+            return 'has values beyond its border'
+        inside &= beyond < -margin
     y, x = np.indices(widths)
     distance = ((y - centre[0]) * case.pixel[0]) ** 2 + ((x - centre[1]) * case.pixel[1]) ** 2
     if not np.isfinite(image[inside]).all():

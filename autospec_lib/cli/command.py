@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from autospec_lib import __version__
 from autospec_lib.cli.options import parsed
 from autospec_lib.cli.terminal import Progress, has_display, prepare_streams, say
-from autospec_lib.core.atomic import write_new
-from autospec_lib.core.errors import AutoSpecError, InputError, ParameterError, way_out
+from autospec_lib.core.atomic import remove_remains, write_new
+from autospec_lib.core.errors import AutoSpecError, InputError, ParameterError, other_kind, way_out
 from autospec_lib.run.interruption import EXIT as EXIT_INTERRUPTED
 from autospec_lib.run.interruption import Interruption
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from autospec_lib.run.results import Outcome, Results
 
 EXIT_FAILED, EXIT_INPUT, EXIT_BUG = 1, 2, 3
+MOST_FAULTS = 20  # that are printed: all rows of a survey's catalogue may have the same one
 ADDRESS_SPACE = 300 * 2**20  # bytes of address space that the imports of a run take; sources need more
 
 
@@ -65,8 +66,10 @@ def _guarded(folder: Path, options: argparse.Namespace, interruption: Interrupti
             _check_address_space()
         return _action(options)(folder, options, interruption)
     except AutoSpecError as error:
-        for fault in error.faults:
+        for fault in error.faults[:MOST_FAULTS]:
             say(fault, sys.stderr)
+        if len(error.faults) > MOST_FAULTS:
+            say(f'... and {len(error.faults) - MOST_FAULTS:,} more faults', sys.stderr)
         return EXIT_INPUT
     except KeyboardInterrupt:
         say('interrupted; nothing was extracted', sys.stderr)
@@ -138,6 +141,7 @@ def _demo(folder: Path, options: argparse.Namespace, interruption: Interruption)
     if named and options.folder:
         raise InputError(f'--demo {named} and {options.folder}: two folders; name one')
     folder = Path(named or options.folder or ('autospec_sim' if simulated else 'autospec_demo'))
+    remove_remains(folder)
     try:
         (folders.make_simulated if simulated else folders.make_abell)(folder)
     except OSError as error:
@@ -194,7 +198,8 @@ def _read_redshifts(folder: Path, options: argparse.Namespace, _interruption: In
     number, unknown = marz.read_redshifts(job, Path(options.marz_results))
     _warn([*warnings, *unknown], options)
     if not options.quiet:
-        say(f'redshifts of {number} sources are in {job.output / "summary.ecsv"}')
+        what = 'the redshift of 1 source is' if number == 1 else f'redshifts of {number} sources are'
+        say(f'{what} in {job.output / "summary.ecsv"}')
     return 0
 
 
@@ -234,7 +239,9 @@ def _overrides(folder: Path, options: argparse.Namespace) -> dict[str, str] | No
     if options.id is not None:
         raise InputError('--radec and --id: choose one of them; --id is for the sources of a catalogue')
     if not folder.is_dir():
-        raise InputError(f'{folder}: not found; expected the cube or the working folder')
+        kind = other_kind(folder)
+        what = f'is {kind}' if kind else 'not found'
+        raise InputError(f'{folder}: {what}; expected the cube or the working folder')
     if options.cube is not None:
         return {'catalog': '', 'datacube': options.cube}
     if not (folder / 'param.py').exists() and not (folder / 'datacube.fits').exists():
@@ -261,16 +268,18 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
     from autospec_lib.run import cube_copy, marz
     from autospec_lib.run.job import with_catalogue_error
     from autospec_lib.run.log import Log
-    from autospec_lib.run.output_folder import locked
+    from autospec_lib.run.output_folder import locked, log_folder
     from autospec_lib.run.report import Page
     from autospec_lib.run.results import Results, write_summary
 
-    extract = _way(job, targets, options, interruption)  # a cluster that does not answer is a fault of the command line
+    extract = _extractor(
+        job, targets, options, interruption
+    )  # a cluster that does not answer is a fault of the command line
     command = shlex.join(['AutoSpec', *sys.argv[1:]])
     with ExitStack() as stack:
         try:
             unlocked = stack.enter_context(locked(job.output))
-            log = stack.enter_context(closing(Log(job.folder)))
+            log = stack.enter_context(closing(Log(log_folder(job.folder, job.output))))
         except OSError as error:
             mend = way_out(error, f'logs/ and {job.params.output}/ must be writable')
             raise InputError(f'{error.filename or job.output}: {error.strerror}; {mend}') from error
@@ -323,7 +332,7 @@ def _collect(outcomes: Iterator[Outcome], results: Results, progress: Progress) 
     return EXIT_BUG if results.bugs else results.exit_code
 
 
-def _way(
+def _extractor(
     job: Job, targets: list[Target], options: argparse.Namespace, interruption: Interruption
 ) -> Callable[[Job], Iterator[Outcome]]:
     """The function that extracts the sources, given the job: on a cluster, one by one, or in several processes."""

@@ -29,7 +29,7 @@ one position, without a catalogue or param.py:
 
 exit codes: 0 every source done; 1 at least one source failed, or the run had to stop (named in the summary);
 2 a fault in parameters, catalogue, cube, images or command line, nothing was started; 3 a bug (traceback in the
-log); 130 interrupted (Ctrl-C, SIGTERM), finished sources are kept.
+log); 130 interrupted (Ctrl-C, SIGTERM, SIGHUP), finished sources are kept.
 param.py has one line about every parameter, docs/parameters.md explains each."""
 
 
@@ -68,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     add(
         '--radec',
         action='append',
+        type=_position,
         metavar="'RA DEC'",
         help="extract this position, '130.578 1.643' or '08:42:18.8 +01:38:33', without a catalogue; param.py is used "
         'if there is one; may be repeated',
@@ -95,6 +96,9 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     options = own.parse_args(argv)
     if options.port is not None and not options.view:
         own.error('--port N goes with --view')
+    if options.id and not options.folder and options.demo is None and not os.path.isfile('param.py'):
+        what = f'no param.py in {os.getcwd()}; a folder comes before --id'
+        own.error(f'{what}: AutoSpec FOLDER --id {" ".join(map(str, options.id))}')
     options.cube = None
     if options.radec and options.folder and os.path.isfile(options.folder):
         options.cube, options.folder = options.folder, None
@@ -120,6 +124,13 @@ def _ident(text: str) -> int | str:
     if os.path.isfile(os.path.join(text, 'param.py')):
         raise argparse.ArgumentTypeError(f'{text!r} is a working folder; a folder comes before --id')
     return int(text) if text.isascii() and text.isdecimal() else text
+
+
+def _position(text: str) -> str:
+    """A position, whose values are checked later; a shell that splits it at the blank leaves one of them here."""
+    if len(re.findall(r'[^,\s]+', text)) == 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is only a part of a position; quote both: --radec '130.578 1.643'")
+    return text
 
 
 def _address(text: str) -> str:

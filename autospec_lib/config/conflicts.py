@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Container, Iterator
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import TypeAlias
 
 from autospec_lib.config.params import Params
 from autospec_lib.core import keys
-from autospec_lib.core.errors import near
+from autospec_lib.core.errors import near, other_kind
 from autospec_lib.core.keys import MUSE, Names
 
 # The parameters involved (the message gives the line of the first), and what is wrong.
@@ -27,14 +28,10 @@ def faults(params: Params, folder: Path) -> Iterator[Problem]:
     folder : Path
         The folder at which relative file names start.
     """
-    yield from _apertures(params)
-    yield from _maps(params)
-    for name, files in (('IMG', params.img), ('SEG', params.seg)):
-        yield from _tags(name, files)
+    yield from _values(params)
+    yield from _tags(params)
     yield from _reserved_tags(params)
-    yield from _deblend(params)
-    yield from _missing(params, folder)
-    yield from _output(folder / params.output, params.output)
+    yield from _files(params, folder)
 
 
 def faults_with_cube(params: Params, wavelengths: int, prefix: str) -> Iterator[Problem]:
@@ -71,45 +68,53 @@ def cautions(params: Params, written: Container[str]) -> Iterator[Problem]:
     """
     if params.mode == 'param':
         yield from _reference(params)
-    if not params.xcor:
-        yield from _without_xcor(params, written)
-
-
-def _without_xcor(params: Params, written: Container[str]) -> Iterator[Problem]:
     effects = (
         ('CONT_SUB', params.cont_sub, False),
         ('XCOR_ITER', params.xcor_iter, 1),
         ('XCOR_WEIGHT', params.xcor_weight, 'none'),
     )
     for name, value, off in effects:
-        if name in written and value != off:
+        if not params.xcor and name in written and value != off:
             yield (name,), f'{name} = {value!r} has no effect without XCOR; set XCOR = True, or {name} = {off!r}'
+    if params.lsf and not params.redshift:
+        yield ('LSF',), f'LSF = {params.lsf!r} has no effect without REDSHIFT; set REDSHIFT = True, or LSF = ()'
 
 
-def _apertures(params: Params) -> Iterator[Problem]:
+def _values(params: Params) -> Iterator[Problem]:
+    """Values that contradict those of other parameters."""
     for radius in params.aper:
         if params.mode == 'param' and radius > params.size / 2:
             allowed = f'expected at most {params.size / 2} arcsec, or a larger SIZE'
             yield ('APER', 'SIZE', 'MODE'), f'APER = {radius} is larger than half of SIZE = {params.size}; {allowed}'
-
-
-def _maps(params: Params) -> Iterator[Problem]:
     if not params.use_imgs and not params.seg:
         yield (
             ('USE_IMGS', 'SEG'),
             'USE_IMGS = False without SEG leaves no map to make masks from; name a map in SEG, or set USE_IMGS = True',
         )
+    images = [keys.image_tag(file) for file in params.img]
+    if isinstance(params.deblend, str) and keys.image_tag(params.deblend) not in images:
+        allowed = ', '.join(['True', 'False', *map(repr, images)])
+        hint = near(keys.image_tag(params.deblend), images) or '; add the image to IMG'
+        yield ('DEBLEND', 'IMG'), f'DEBLEND = {params.deblend!r} is not an image of IMG; expected {allowed}{hint}'
+    if len(params.img_shifts) != len(params.img):
+        number = f'has {len(params.img_shifts)} values for {len(params.img)} images of IMG'
+        yield ('IMG_SHIFT', 'IMG'), f'IMG_SHIFT {number}; expected one, or one for each, () for none'
 
 
-def _tags(name: str, files: tuple[str, ...]) -> Iterator[Problem]:
-    first: dict[str, str] = {}
-    for file in files:
-        tag = keys.image_tag(file)
-        if not tag.strip() or not tag.isascii():
-            yield (name,), f'{name} = {file!r} has the tag {tag!r}, which FITS cannot hold; rename the file in ASCII'
-        elif tag in first:
-            yield (name,), f'{name}: {first[tag]!r} and {file!r} have the same tag, {tag}; rename one of the files'
-        first.setdefault(tag, file)
+def _tags(params: Params) -> Iterator[Problem]:
+    """Tags that FITS cannot hold, or that two files have."""
+    for name, files in (('IMG', params.img), ('SEG', params.seg)):
+        first: dict[str, str] = {}
+        for file in files:
+            tag = keys.image_tag(file)
+            if not tag.strip() or not tag.isascii():
+                yield (
+                    (name,),
+                    f'{name} = {file!r} has the tag {tag!r}, which FITS cannot hold; rename the file in ASCII',
+                )
+            elif tag in first:
+                yield (name,), f'{name}: {first[tag]!r} and {file!r} have the same tag, {tag}; rename one of the files'
+            first.setdefault(tag, file)
 
 
 def _reserved_tags(params: Params) -> Iterator[Problem]:
@@ -126,46 +131,33 @@ def _reserved_tags(params: Params) -> Iterator[Problem]:
             yield ('SEG', 'IMG'), f'SEG = {file!r} {problem}; rename the file'
 
 
-def _deblend(params: Params) -> Iterator[Problem]:
-    images = [keys.image_tag(file) for file in params.img]
-    if isinstance(params.deblend, str) and keys.image_tag(params.deblend) not in images:
-        allowed = ', '.join(['True', 'False', *map(repr, images)])
-        hint = near(keys.image_tag(params.deblend), images) or '; add the image to IMG'
-        yield ('DEBLEND', 'IMG'), f'DEBLEND = {params.deblend!r} is not an image of IMG; expected {allowed}{hint}'
-
-
-def _missing(params: Params, folder: Path) -> Iterator[Problem]:
+def _files(params: Params, folder: Path) -> Iterator[Problem]:
+    """Files that are missing or no files, and a folder for the results that cannot be written."""
     catalogue = (params.catalog,) if params.catalog else ()  # positions of the command line need none
     inputs = {'DATACUBE': (params.datacube,), 'CATALOG': catalogue, 'IMG': params.img, 'SEG': params.seg}
     for name, files in inputs.items():
         for file in files:
             path = folder / file
-            if os.path.isdir(path):
-                yield (name,), f'{name} = {file!r} is a folder; expected a file'
-            elif os.path.exists(path) and not os.path.isfile(path):
-                yield (name,), f'{name} = {file!r} is a pipe or a device; expected a file'
-            elif not os.path.isfile(path):
-                yield (
-                    (name,),
-                    f'{name} = {file!r} was not found in {path.parent}{near(path.name, _listing(path.parent))}',
-                )
+            kind = other_kind(path)
+            if kind:
+                yield (name,), f'{name} = {file!r} is {kind}; expected a file'
+            elif path.is_symlink() and not path.exists():
+                yield (name,), f'{name} = {file!r} is a link to {path.readlink()}, where there is no file'
+            elif not path.is_file():
+                there = []
+                with contextlib.suppress(OSError):
+                    there = [other for other in os.listdir(path.parent) if other.isprintable()]
+                yield (name,), f'{name} = {file!r} was not found in {path.parent}{near(path.name, there)}'
 
-
-def _listing(folder: Path) -> list[str]:
-    try:
-        return [name for name in os.listdir(folder) if name.isprintable()]
-    except OSError:
-        return []
-
-
-def _output(path: Path, written: str) -> Iterator[Problem]:
+    path = folder / params.output
+    setting = f'OUTPUT = {params.output!r}'
     existing = next(parent for parent in (path, *path.parents) if os.path.exists(parent))
     if not os.path.isdir(existing):
-        yield ('OUTPUT',), f'OUTPUT = {written!r} cannot be made: {existing} is a file; name another folder'
+        yield ('OUTPUT',), f'{setting} cannot be made: {existing} is a file; name another folder'
     elif not os.access(existing, os.W_OK | os.X_OK):
-        yield ('OUTPUT',), f'OUTPUT = {written!r} cannot be written: no permission in {existing}; name another folder'
+        yield ('OUTPUT',), f'{setting} cannot be written: no permission in {existing}; name another folder'
     elif os.path.exists(path / 'images') and not os.path.isdir(path / 'images'):
-        yield ('OUTPUT',), f'OUTPUT = {written!r} has a file {path / "images"} where plots belong; rename that file'
+        yield ('OUTPUT',), f'{setting} has a file {path / "images"} where plots belong; rename that file'
 
 
 def _reference(params: Params) -> Iterator[Problem]:

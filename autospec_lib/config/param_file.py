@@ -23,7 +23,7 @@ from autospec_lib.config import conflicts
 from autospec_lib.config.conflicts import Problem
 from autospec_lib.config.params import BY_NAME, Params
 from autospec_lib.config.validators import plain
-from autospec_lib.core.errors import ParameterError, near, show
+from autospec_lib.core.errors import ParameterError, near, read_file, show
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.comprehension)
 _FORMER_NAMES = {
@@ -135,7 +135,7 @@ def _place(path: str | Path, line: int | None) -> str:
 def _source(path: Path) -> str:
     """The file's text, with any line ends, byte-order mark and declared encoding."""
     try:
-        return importlib.util.decode_source(path.read_bytes())
+        return importlib.util.decode_source(read_file(path))
     except FileNotFoundError:
         folder = os.path.dirname(os.path.abspath(path))
         command = ['AutoSpec', '--init']

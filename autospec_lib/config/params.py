@@ -62,10 +62,11 @@ class Params:
         (),
         validators.EXTENSIONS,
         'Input',
-        'extensions of data, noise and mask, where AutoSpec does not find them; () = it does',
+        "extensions of data, noise and mask ('MASK: 0 is bad'); () = AutoSpec finds them",
         "One to three names or numbers; `''` means that there is none. Data alone mean no noise; without a third one "
         'the mask is found by its name. `--check` says what is used. If the file does not tell the '
-        "[kind of noise](inputs.md#noise), add it: `'ERR2: sigma'`.",
+        "[kind of noise](inputs.md#noise), add it: `'ERR2: sigma'`. `'MASK: 0 is bad'` is a mask that is not 0 where "
+        'voxels are good.',
     )
 
     aper: tuple[float, ...] = _parameter(
@@ -81,6 +82,14 @@ class Params:
         'Spectra',
         "further image or images, for weights and masks, e.g. 'g-band.fits'",
         'See [Images](inputs.md#images).',
+    )
+    img_shift: tuple[float, ...] | str | tuple[tuple[float, ...] | str, ...] = _parameter(
+        (),
+        validators.SHIFTS,
+        'Spectra',
+        "moves the images: 'measured', or by (dRA, dDec) [arcsec]; one, or one for each",
+        'It is added to the coordinates of the images in `IMG`, not to those of maps in `SEG`. See '
+        '[Offsets](inputs.md#offsets).',
     )
     size: float = _parameter(
         5.0, validators.ARCSEC, 'Spectra', 'full width of the cube cut out around a source [arcsec]'
@@ -152,7 +161,6 @@ class Params:
         "`'header'` reads the keywords `FSF...` in the cube's first header. Adds a spectrum for [point "
         'sources](method.md#point-sources) and helps `DEBLEND`.',
     )
-
     caterr: float = _parameter(
         0.0,
         validators.ERROR,
@@ -160,6 +168,21 @@ class Params:
         "error of the catalogue's positions along an axis [arcsec]; 0: measured in the field",
         'Says how far `DEBLEND` may look for a source; a number also keeps it from correcting an offset of the '
         'catalogue. See [Positions](deblending.md#positions).',
+    )
+
+    redshift: bool = _parameter(
+        False,
+        validators.SWITCH,
+        'Redshifts',
+        'measure the redshift of each source',
+        'See [Redshifts](redshifts.md).',
+    )
+    lsf: tuple[float, ...] = _parameter(
+        (),
+        validators.LINE_WIDTH,
+        'Redshifts',
+        'FWHM of the line-spread function [Angstrom]; (): that of MUSE, else 2.5 channels',
+        'Several numbers are the coefficients of a polynomial in the wavelength in Angstrom, the highest power first.',
     )
 
     output: str = _parameter(
@@ -241,6 +264,13 @@ class Params:
     warnings: bool = _parameter(
         False, validators.SWITCH, 'Run', 'show the warnings of astropy and MPDAF during the extraction'
     )
+
+    @property
+    def img_shifts(self) -> tuple[Any, ...]:
+        """The setting of IMG_SHIFT for each image of IMG."""
+        setting = self.img_shift
+        is_one = isinstance(setting, str) or all(isinstance(value, float) for value in setting)
+        return (setting,) * len(self.img) if is_one else tuple(setting)
 
 
 FIELDS = dataclasses.fields(Params)

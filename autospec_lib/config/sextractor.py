@@ -17,9 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autospec_lib.config.validators import Rule
 from autospec_lib.core.atomic import complete_file
-from autospec_lib.core.errors import InputError, collected, near, show, way_out
+from autospec_lib.core.errors import InputError, collected, near, read_file, show, way_out
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 
 _SETTINGS_FILE = 'default.sex'
@@ -39,95 +38,51 @@ _ALL = """
 KEYS = frozenset(_ALL.split())
 
 
-def number(word: str, low: float = -LARGE, high: float = LARGE) -> float:
-    """A plain decimal number within limits.
+class Key(NamedTuple):
+    """What the value of a key must be: one of the options, or a number or numbers within limits."""
 
-    Parameters
-    ----------
-    word : str
-        The number as it stands in the file.
-    low, high : float
-        The limits.
+    low: float = -LARGE
+    high: float = LARGE
+    options: tuple[str, ...] = ()
+    most: int = 1  # how many words of the line make the value
+    is_whole: bool = False
 
-    Raises
-    ------
-    ValueError
-        With what is wrong, in words that follow the value in a message.
-    """
-    # Not just float(word), which also takes 'nan', '1_0' and the digits of other scripts.
-    if not re.fullmatch(r'[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?', word, re.ASCII | re.IGNORECASE):
-        raise ValueError('is not a number')
-    value = float(word)
-    if not low <= value <= high:
-        raise ValueError('is out of range')
-    return value
+    @property
+    def expected(self) -> str:
+        """What is allowed, for messages."""
+        if self == _THRESHOLD:
+            return 'a number above 0, or mag/arcsec2 and its zero point, e.g. 24.5,25'
+        if self.options:
+            return 'Y or N' if self == _YES_OR_NO else ' or '.join(self.options)
+        kind = 'whole number' if self.is_whole else 'number'
+        amount = f'a {kind}' if self.most == 1 else f'one or two {kind}s'
+        return f'{amount} from {self.low:.10g} to {self.high:.10g}'
 
 
-def _whole_number(word: str, low: int, high: int) -> int:
-    value = number(word, low, high)
-    if not value.is_integer() or 'e' in word.lower():  # SExtractor reads 1e2 as 1
-        raise ValueError('is not a whole number')
-    return int(value)
-
-
-def _width_height(words: list[str], low: int, high: int) -> tuple[int, int]:
-    values = [_whole_number(word, low, high) for word in words]
-    return values[0], values[-1]
-
-
-def _threshold(words: list[str]) -> tuple[float, ...]:
-    values = tuple(number(word) for word in words)
-    if len(values) == 1 and values[0] <= 0:
-        raise ValueError('is not above 0')
-    return values
-
-
-def _option(word: str, options: tuple[str, ...]) -> str:
-    if word.upper() not in options:
-        raise ValueError(f'is unknown{near(word[:40], options)}')
-    return word.upper()
-
-
-def _real(low: float, high: float) -> Rule:
-    return Rule(lambda words: number(words[0], low, high), f'a number from {low:g} to {high:g}')
-
-
-def _whole(low: int, high: int) -> Rule:
-    return Rule(lambda words: _whole_number(words[0], low, high), f'a whole number from {low} to {high}')
-
-
-def _size(low: int, high: int) -> Rule:
-    return Rule(lambda words: _width_height(words, low, high), f'one or two whole numbers from {low} to {high}', 2)
-
-
-def _choice(*options: str) -> Rule:
-    return Rule(lambda words: _option(words[0], options), ' or '.join(options))
-
-
-_YES_OR_NO = Rule(lambda words: _option(words[0], ('Y', 'YES', 'N', 'NO')).startswith('Y'), 'Y or N')
-_THRESHOLD = Rule(_threshold, 'a number above 0, or mag/arcsec2 and its zero point, e.g. 24.5,25', 2)
+_YES_OR_NO = Key(options=('Y', 'N', 'YES', 'NO'))
+_THRESHOLD = Key(most=2)
 
 RULES = {
-    'DETECT_TYPE': _choice('CCD', 'PHOTO'),
-    'DETECT_MINAREA': _whole(1, 1_000_000),
-    'DETECT_MAXAREA': _whole(0, 2_147_483_646),
-    'THRESH_TYPE': _choice('RELATIVE', 'ABSOLUTE'),
+    'DETECT_TYPE': Key(options=('CCD', 'PHOTO')),
+    'DETECT_MINAREA': Key(1, 1_000_000, is_whole=True),
+    'DETECT_MAXAREA': Key(0, 2_147_483_646, is_whole=True),
+    'THRESH_TYPE': Key(options=('RELATIVE', 'ABSOLUTE')),
     'DETECT_THRESH': _THRESHOLD,
     'ANALYSIS_THRESH': _THRESHOLD,
     'FILTER': _YES_OR_NO,
-    'DEBLEND_NTHRESH': _whole(1, 64),
-    'DEBLEND_MINCONT': _real(0, 1),
+    'DEBLEND_NTHRESH': Key(1, 64, is_whole=True),
+    'DEBLEND_MINCONT': Key(0, 1),
     'CLEAN': _YES_OR_NO,
-    'CLEAN_PARAM': _real(0.1, 10),
-    'WEIGHT_TYPE': _choice('NONE', 'BACKGROUND', 'MAP_RMS', 'MAP_VAR', 'MAP_WEIGHT'),
-    'BACK_TYPE': _choice('AUTO', 'MANUAL'),
-    'BACK_VALUE': _real(-LARGE, LARGE),
-    'BACK_SIZE': _size(1, 2_000_000_000),
-    'BACK_FILTERSIZE': _size(1, 11),
-    'BACK_FILTTHRESH': _real(0, LARGE),
-    'BACK_PEARSON': _real(0, LARGE),
-    'PIXEL_SCALE': _real(0, 1e10),
-    'ASSOCSELEC_TYPE': _choice('ALL', 'MATCHED', '-MATCHED'),
+    'CLEAN_PARAM': Key(0.1, 10),
+    'WEIGHT_TYPE': Key(options=('NONE', 'BACKGROUND', 'MAP_RMS', 'MAP_VAR', 'MAP_WEIGHT')),
+    'BACK_TYPE': Key(options=('AUTO', 'MANUAL')),
+    'BACK_VALUE': Key(),
+    'BACK_SIZE': Key(1, 2_000_000_000, most=2, is_whole=True),
+    'BACK_FILTERSIZE': Key(1, 11, most=2, is_whole=True),
+    'BACK_FILTTHRESH': Key(0),
+    'BACK_PEARSON': Key(0),
+    'PIXEL_SCALE': Key(0, 1e10),
+    'ASSOCSELEC_TYPE': Key(options=('ALL', 'MATCHED', '-MATCHED')),
 }
 
 # Keys that change SExtractor's map but are not supported by sep, and the value that is used instead of any other.
@@ -196,9 +151,19 @@ def load(folder: Path) -> tuple[SegmentationSettings, tuple[str, ...]]:
     values: dict[str, Any] = {}
     faults: list[str] = []
     for line in last.values():
-        with collected(faults):
-            values |= _value(line)
-    warnings = [*_overlooked(lines), *_unsupported(values, last), *_associations(folder, values, last)]
+        rule = RULES.get(line.key)
+        if rule is None or (line.key in FIXED and not line.words):
+            continue
+        if not line.words:
+            faults.append(f'{line.place}: {line.key} has no value; expected {rule.expected}')
+            continue
+        words = line.words[: rule.most]
+        try:
+            values[line.key] = _value(words, rule)
+        except ValueError as error:
+            setting = f'{line.key} = {show(" ".join(words))}'
+            faults.append(f'{line.place}: {setting} {error}; expected {rule.expected}')
+    warnings = [*_warnings(folder, lines, last, values)]
     kernel: dict[str, Any] = {'kernel': None}
     if values.get('FILTER', True):
         with collected(faults):
@@ -211,24 +176,40 @@ def load(folder: Path) -> tuple[SegmentationSettings, tuple[str, ...]]:
     return SegmentationSettings(**known, **kernel), tuple(warnings)
 
 
-def _value(line: _Line) -> dict[str, Any]:
-    """The key with its value, or nothing where the key does not matter here."""
-    rule = RULES.get(line.key)
-    if rule is None or (line.key in FIXED and not line.words):
-        return {}
-    if not line.words:
-        raise InputError(f'{line.place}: {line.key} has no value; expected {rule.expected}')
-    words = line.words[: rule.most]
-    try:
-        return {line.key: rule.check(words)}
-    except ValueError as error:
-        raise InputError(
-            f'{line.place}: {line.key} = {show(" ".join(words))} {error}; expected {rule.expected}'
-        ) from None
+def _number(word: str, key: Key) -> float:
+    """A plain decimal number within the limits of a key; ValueError says what is wrong, to follow the value."""
+    # Not just float(word), which also takes 'nan', '1_0' and the digits of other scripts.
+    if not re.fullmatch(r'[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?', word, re.ASCII | re.IGNORECASE):
+        raise ValueError('is not a number')
+    value = float(word)
+    if not key.low <= value <= key.high:
+        raise ValueError('is out of range')
+    if not key.is_whole:
+        return value
+    if not value.is_integer() or 'e' in word.lower():  # SExtractor reads 1e2 as 1
+        raise ValueError('is not a whole number')
+    return int(value)
 
 
-def _overlooked(lines: Iterable[_Line]) -> Iterator[str]:
-    """Warnings on what SExtractor ignores too: unknown keys, superfluous values, and all but the last line of a key."""
+def _value(words: list[str], key: Key) -> Any:
+    """The value of a key; ValueError says what is wrong, to follow the words."""
+    if key.options:
+        word = words[0].upper()
+        if word not in key.options:
+            raise ValueError(f'is unknown{near(word[:40], key.options)}')
+        return word.startswith('Y') if key == _YES_OR_NO else word
+    values = tuple(_number(word, key) for word in words)
+    if key == _THRESHOLD:
+        if len(values) == 1 and values[0] <= 0:
+            raise ValueError('is not above 0')
+        return values
+    return values[0] if key.most == 1 else (values[0], values[-1])
+
+
+def _warnings(
+    folder: Path, lines: Iterable[_Line], last: Mapping[str, _Line], values: Mapping[str, Any]
+) -> Iterator[str]:
+    """One line for each setting that is ignored, by SExtractor too, or not used as SExtractor would use it."""
     seen: dict[str, str] = {}
     for line in lines:
         if line.key not in KEYS:
@@ -241,24 +222,17 @@ def _overlooked(lines: Iterable[_Line]) -> Iterator[str]:
         rest = ' '.join(line.words[RULES[line.key].most :])
         if rest:
             yield f'{line.place}: {line.key} takes fewer values; {show(rest)} is ignored'
-
-
-def _unsupported(values: Mapping[str, Any], last: Mapping[str, _Line]) -> Iterator[str]:
-    """Warnings on keys that would change SExtractor's map and do not change this one."""
     for key, used in FIXED.items():
         if values.get(key, used) != used:
             yield f'{last[key].place}: {key} = {values[key]} is not supported; objects are detected as with {used}'
 
-
-def _associations(folder: Path, values: Mapping[str, Any], last: Mapping[str, _Line]) -> Iterator[str]:
-    """A warning if SExtractor would keep only the objects that match a list, as its file of output columns may ask."""
-    line = last.get('PARAMETERS_NAME')
-    path = folder / (line.words[0] if line and line.words else 'default.param')
-    if values.get('ASSOCSELEC_TYPE') == 'ALL' or not os.path.isfile(path):
-        return
-    with contextlib.suppress(InputError):
-        if any(re.match(r'(VECTOR|NUMBER)_ASSOC\b', text) for _, text in _rows(path)):
-            yield f'{path.name}: matching of objects with a list (ASSOC) is not supported; all objects are kept'
+    # SExtractor keeps only the objects that match a list where its file of output columns asks for it.
+    columns = last.get('PARAMETERS_NAME')
+    path = folder / (columns.words[0] if columns and columns.words else 'default.param')
+    if values.get('ASSOCSELEC_TYPE') != 'ALL' and os.path.isfile(path):
+        with contextlib.suppress(InputError):
+            if any(re.match(r'(VECTOR|NUMBER)_ASSOC\b', text) for _, text in _rows(path)):
+                yield f'{path.name}: matching of objects with a list (ASSOC) is not supported; all objects are kept'
 
 
 def _filter(folder: Path, line: _Line | None) -> tuple[dict[str, Any], list[str]]:
@@ -288,8 +262,19 @@ def _read_filter(path: Path) -> tuple[dict[str, Any], list[str]]:
     table: list[list[float]] = []
     faults: list[str] = []
     for place, text in rows[1:]:
-        with collected(faults):
-            table.append(_filter_row(place, text.split(), table))
+        words = text.split()
+        if table and len(words) != len(table[0]):
+            faults.append(f'{place}: {len(words)} values; expected {len(table[0])} as in the first row')
+            continue
+        row = []
+        for word in words:
+            try:
+                row.append(_number(word, Key()))
+            except ValueError as error:
+                faults.append(f'{place}: {show(word)} {error}; expected numbers with blanks between them')
+                break
+        else:
+            table.append(row)
     if faults:
         raise InputError(*faults)
     kernel = np.array(table, np.float32)
@@ -297,18 +282,6 @@ def _read_filter(path: Path) -> tuple[dict[str, Any], list[str]]:
         raise InputError(f'{path.name}: no value but 0; expected rows of numbers after CONV')
     old = [f'{path.name}: neither NORM nor NONORM after CONV; taken as NORM'] if header == ['CONV'] else []
     return {'kernel': kernel, 'kernel_norm': 'NONORM' not in header}, old
-
-
-def _filter_row(place: str, words: list[str], above: list[list[float]]) -> list[float]:
-    if above and len(words) != len(above[0]):
-        raise InputError(f'{place}: {len(words)} values; expected {len(above[0])} as in the first row')
-    values = []
-    for word in words:
-        try:
-            values.append(number(word))
-        except ValueError as error:
-            raise InputError(f'{place}: {show(word)} {error}; expected numbers with blanks between them') from None
-    return values
 
 
 def _shipped() -> Path:
@@ -348,7 +321,7 @@ def _copy(source: Path, folder: Path) -> Path:
 def _rows(path: Path) -> Iterator[tuple[str, str]]:
     """Place and text of each line that holds more than a comment, whatever the line ends and the encoding."""
     try:
-        content = path.read_bytes().decode('utf-8-sig', errors='replace')
+        content = read_file(path).decode('utf-8-sig', errors='replace')
     except OSError as error:
         raise InputError(f'{path.name}: cannot be read: {error.strerror}') from error
     for number, line in enumerate(re.split(r'\r\n?|\n', content), 1):
@@ -376,14 +349,14 @@ def describe(settings: Mapping[str, Any]) -> str:
     """
     kernel = settings['kernel']
     keys = {name.upper(): value for name, value in settings.items() if not name.startswith('kernel')}
-    lines = [f'{key:<15} {_written(value)}' for key, value in {**keys, 'FILTER': kernel is not None}.items()]
+    lines = []
+    for key, value in {**keys, 'FILTER': kernel is not None}.items():
+        if isinstance(value, bool):
+            value = 'Y' if value else 'N'
+        elif isinstance(value, tuple):
+            value = ','.join(map(str, value))
+        lines.append(f'{key:<15} {value}')
     if kernel is not None:
         lines.append('CONV NORM' if settings['kernel_norm'] else 'CONV NONORM')
         lines += [' '.join(map(str, row)) for row in kernel]
     return '\n'.join(lines)
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, bool):
-        return 'Y' if value else 'N'
-    return ','.join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 from autospec_lib.core.errors import near, show
-from autospec_lib.core.noise_kind import NOISE_WORDS, Extension
+from autospec_lib.core.noise_kind import NOISE_WORDS, ZERO_IS_BAD, Extension
 
 Check: TypeAlias = Callable[[Any], Any]
 
+MEASURED = 'measured'
 _TYPES = {str: 'text', bool: 'a switch', int: 'a number', float: 'a number', type(None): 'nothing'}
 
 
@@ -26,13 +27,10 @@ class Rule(NamedTuple):
         by a hint.
     expected : str
         What is allowed, for messages.
-    most : int
-        How many words of a line of ``default.sex`` make the value.
     """
 
     check: Check
     expected: str
-    most: int = 1
 
 
 def plain(value: Any) -> Any:
@@ -194,6 +192,33 @@ def psf(value: Any) -> tuple[float, ...] | str:
     return numbers
 
 
+def shifts(value: Any) -> Any:
+    """'measured', a pair (dRA, dDec), () for none, or one of these for each image of IMG."""
+    if value is None or (isinstance(value, str) and not value):
+        return ()
+    if isinstance(value, tuple | list) and not (len(value) == 2 and all(map(_is_number, value))):
+        return tuple(_item(_shift, item) for item in value)
+    return _shift(value)
+
+
+def _shift(value: Any) -> tuple[float, ...] | str:
+    if isinstance(value, str) and value.strip().lower() == MEASURED:
+        return MEASURED
+    if not isinstance(value, tuple | list):
+        raise _wrong_type(value)
+    if len(value) not in (0, 2):
+        raise ValueError(f'has {len(value)} values')
+    return tuple(_item(number, item) for item in value)
+
+
+def line_width(value: Any) -> tuple[float, ...]:
+    """A FWHM above 0, or up to five coefficients of a polynomial."""
+    numbers: tuple[float, ...] = several(number, most=5)(value)
+    if len(numbers) == 1:
+        positive(numbers[0])
+    return numbers
+
+
 def choice(*options: str) -> Rule:
     """One of the options, in upper or lower case."""
 
@@ -239,13 +264,15 @@ def _item(check: Check, value: Any) -> Any:
 
 
 def extensions(value: Any) -> tuple[Extension, ...]:
-    """Up to three extensions: data, noise (if needed with its kind after a colon), mask; '' stands for none."""
+    """Up to three extensions: data, noise and mask (if needed with its kind after a colon); '' stands for none."""
     result: tuple[Extension, ...] = several(_extension, most=3)(value)
     if result and result[0].name == '':
         raise ValueError('names no extension for the data')
-    for entry, role in ((result[:1], 'data'), (result[2:], 'mask')):
-        if entry and entry[0].kind is not None:
-            raise ValueError(f'holds {show(entry[0])}, which gives a kind of noise for the {role}')
+    for entry, role in zip(result, ('data', 'noise', 'mask'), strict=False):
+        if entry.kind is not None and role != 'noise':
+            raise ValueError(f'holds {show(entry)}, which gives a kind of noise for the {role}')
+        if entry.zero_is_bad and role != 'mask':
+            raise ValueError(f'holds {show(entry)}, which gives a kind of mask for the {role}')
     return result
 
 
@@ -256,20 +283,28 @@ def _extension(value: Any) -> Extension:
         return Extension('')
     entry = name(value)
     extension = Extension.parse(entry)
-    if extension.kind is None and ':' in entry:
-        raise ValueError('does not name a kind of noise', near(entry.rpartition(':')[2].strip(), NOISE_WORDS))
+    if ':' in entry and not extension.tells_kind:
+        hint = near(entry.rpartition(':')[2].strip(), [*NOISE_WORDS, ZERO_IS_BAD])
+        raise ValueError('does not name a kind of noise or mask', hint)
     if extension.name == '':
         raise ValueError('names no extension')
     return extension
 
 
 SWITCH = Rule(switch, 'True or False')
+LINE_WIDTH = Rule(
+    line_width,
+    '(), a FWHM in Angstrom, e.g. 2.5, or coefficients of a polynomial, e.g. (5.9e-8, -9.2e-4, 6.0)',
+)
 ARCSEC = Rule(positive, 'a number of arcsec above 0, e.g. 5')
 ERROR = Rule(not_negative, 'a number of arcsec, e.g. 0.1, or 0 to measure it')
 DEGREE = Rule(whole, 'a whole number from 0, e.g. 5')
 COUNT = Rule(count, 'a whole number from 1, e.g. 3')
 DEBLENDING = Rule(deblending, "True, False or an image of IMG, e.g. 'hst'")
 PSF_SETTING = Rule(psf, "(), 'header', a FWHM in arcsec, (blue, red) or (blue, red, Moffat exponent), e.g. (0.9, 0.7)")
+SHIFTS = Rule(
+    shifts, "(), 'measured' or (dRA, dDec) in arcsec, or one of these for each image of IMG, e.g. (0.2, -0.1)"
+)
 CORES = Rule(whole, 'a number of processes, e.g. 2, or 0 for one on each core')
 FILE_NAME = Rule(name, "the name of a file, e.g. 'datacube.fits'")
 FOLDER_NAME = Rule(name, "the name of a folder, e.g. 'output'")
@@ -281,6 +316,6 @@ RADII = Rule(several(positive), 'a radius or radii in arcsec, e.g. 2.0 or (1.0, 
 FILE_NAMES = Rule(several(name), "one file name or several, e.g. 'g-band.fits' or ('g-band.fits', 'r-band.fits')")
 EXTENSIONS = Rule(
     extensions,
-    "(), or the extensions of data, noise and mask, e.g. 1 or ('DATA', 'ERR2: sigma') or ('SCI', 'ERR', 'DQ')",
+    "(), or the extensions of data, noise and mask, e.g. 1, ('DATA', 'ERR2: sigma') or ('SCI', 'ERR', 'DQ: 0 is bad')",
 )
 COLOUR_MAP = Rule(colour_map, "the name of a matplotlib colour map, e.g. 'viridis'")

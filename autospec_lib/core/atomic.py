@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+TEMPORARY = re.compile(r'\..+\.(fits|ecsv|jpg|js|css|html)\.\d+\.tmp')
 
 
 @contextmanager
 def complete_file(path: Path, flush: bool = True) -> Iterator[Path]:
     """A temporary path beside ``path`` to write to; when the block ends, it is flushed to disk and renamed to ``path``.
 
-    If the block fails, the temporary file is removed and an older file at ``path`` stays. Temporary files of killed
-    runs are removed, but not those that another process is writing. Without ``flush``, which takes some ten
-    milliseconds, the file may be truncated if the machine crashes.
+    If the block fails, the temporary file is removed and an older file at ``path`` stays. Without ``flush``, which
+    takes some ten milliseconds, the file may be truncated if the machine crashes.
 
     Raises
     ------
     OSError
         If the folder cannot be written or the disk is full.
     """
-    for torn in _remains(path):
-        if not _in_use(torn):
-            torn.unlink(missing_ok=True)
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
         yield temporary
@@ -34,13 +33,12 @@ def complete_file(path: Path, flush: bool = True) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _remains(path: Path) -> list[Path]:
-    """Temporary files beside a path; not by glob, which takes a millisecond in a folder of a thousand files."""
-    try:
-        names = os.listdir(path.parent)
-    except OSError:  # writing will fail too, with a message
-        return []
-    return [path.with_name(name) for name in names if name.startswith(f'.{path.name}.') and name.endswith('.tmp')]
+def remove_remains(folder: Path) -> None:
+    """Remove the temporary files of killed runs from a folder, but not those that another process is writing."""
+    with suppress(OSError):  # there is no such folder
+        for name in filter(TEMPORARY.fullmatch, os.listdir(folder)):
+            if not _in_use(folder / name):
+                (folder / name).unlink(missing_ok=True)
 
 
 def _flush(path: Path) -> None:

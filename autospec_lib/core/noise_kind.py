@@ -40,6 +40,7 @@ NOISE_WORDS = {kind.words: kind for kind in NoiseKind} | {
     'error': NoiseKind.SIGMA,
     'ivar': NoiseKind.INVERSE_VARIANCE,
 }
+ZERO_IS_BAD = '0 is bad'  # the same for a mask that is not 0 where voxels are good
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,21 +53,35 @@ class Extension:
         Its number or name; '' if the cube has none of this role.
     kind : NoiseKind or None
         How the noise in it is stored; None if the entry does not tell.
+    zero_is_bad : bool
+        Whether it is a mask that is 0 where a voxel must not be used.
     """
 
     name: int | str
     kind: NoiseKind | None = None
+    zero_is_bad: bool = False
 
     @classmethod
     def parse(cls, entry: int | str) -> Self:
-        """The extension of an entry such as 1, 'STAT' or 'ERR: sigma'; what follows the last colon may be its kind."""
+        """The extension of an entry such as 1, 'STAT', 'ERR: sigma' or 'MASK: 0 is bad'.
+
+        What follows the last colon may be the kind of noise or mask.
+        """
         name, _, word = str(entry).rpartition(':')
-        kind = NOISE_WORDS.get(' '.join(word.lower().split()))
-        if isinstance(entry, int) or kind is None or ':' not in entry:
+        word = ' '.join(word.lower().split())
+        is_known = word in NOISE_WORDS or word == ZERO_IS_BAD
+        if isinstance(entry, int) or not is_known or ':' not in entry:
             return cls(entry)
         name = name.strip()
-        return cls(int(name) if name.isdecimal() else name, kind)
+        return cls(int(name) if name.isdecimal() else name, NOISE_WORDS.get(word), word == ZERO_IS_BAD)
+
+    @property
+    def tells_kind(self) -> bool:
+        """Whether the entry says what the numbers in it mean."""
+        return self.kind is not None or self.zero_is_bad
 
     def __repr__(self) -> str:
         """The entry as ``param.py`` may hold it."""
+        if self.zero_is_bad:
+            return repr(f'{self.name}: {ZERO_IS_BAD}')
         return repr(self.name) if self.kind is None else repr(f'{self.name}: {self.kind}')

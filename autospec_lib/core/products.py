@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -84,12 +84,15 @@ class Products:
         Fall-backs and warnings, one line each.
     facts : dict of str to (value, comment)
         Header cards by keyword.
+    lines : tuple of mapping
+        Emission lines, with the columns of MPDAF's table LINES; they are not read back.
     """
 
     table: dict[Group, dict[str, Any]] = field(default_factory=dict)
     reference: str = ''
     notes: tuple[str, ...] = ()
     facts: dict[str, tuple[Any, str]] = field(default_factory=dict)
+    lines: tuple[Mapping[str, Any], ...] = ()
 
     def __getitem__(self, group: Group) -> dict[str, Any]:
         """The products of a group by their keys."""
@@ -108,10 +111,11 @@ class Products:
             other.reference or self.reference,
             self.notes + other.notes,
             self.facts | other.facts,
+            other.lines or self.lines,
         )
 
     def select(self, groups: Collection[Group], all_spectra: bool = True) -> Products:
-        """The products that are written.
+        """The products of some groups, with all spectra or the most important ones.
 
         Parameters
         ----------

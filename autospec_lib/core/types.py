@@ -63,6 +63,11 @@ class Grid:
     wave_unit: str = 'Angstrom'
     medium: str = ''
 
+    @property
+    def angstrom(self) -> float:
+        """The unit of wavelengths of cubes in Angstrom."""
+        return {'Angstrom': 1.0, 'nm': 10.0, 'um': 1e4}[self.wave_unit]
+
 
 @dataclass(frozen=True)
 class Psf:
@@ -88,8 +93,8 @@ class Psf:
 class Voxels:
     """The numbers of a cut-out, or of some of its spaxels.
 
-    Which voxels are bad is decided once, when they are read (`cutouts.cut`); what works on them tests neither data nor
-    variance again.
+    Which voxels are bad is decided once, when they are read (`inputs.cube.cut`); what works on them tests neither data
+    nor variance again.
 
     Attributes
     ----------

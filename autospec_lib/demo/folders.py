@@ -121,7 +121,7 @@ def _write_images(folder: Path, hst: Path) -> None:
 
 
 def make_simulated(folder: Path) -> None:
-    """Write a working folder with the simulated field of `simulate.easy` and its true spectra.
+    """Write a working folder with the simulated field of `simulation.easy` and its true spectra.
 
     Raises
     ------

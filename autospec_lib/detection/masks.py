@@ -9,10 +9,16 @@ import numpy as np
 from autospec_lib.core.types import BoolArray, IntArray
 
 TOLERANCE = 3.0  # pixels; as MPDAF's Source.find_union_mask
+ROUNDING = 1e-9  # pixels
 
 
-def nearest_label(segmap: IntArray, centre: tuple[float, float]) -> tuple[int, float]:
+def nearest_label(
+    segmap: IntArray, centre: tuple[float, float], pixel: tuple[float, float] = (1.0, 1.0)
+) -> tuple[int, float]:
     """The label of the labelled pixel nearest to a position, and how far that pixel is.
+
+    Distances are city-block ones, as in MPDAF's Source.find_union_mask. Of pixels at the same distance, as along a
+    diagonal, the nearest on the sky counts.
 
     Parameters
     ----------
@@ -20,6 +26,8 @@ def nearest_label(segmap: IntArray, centre: tuple[float, float]) -> tuple[int, f
         Label map, 0 = no object.
     centre : (float, float)
         Position (y, x) in pixels.
+    pixel : (float, float)
+        A pixel's size (y, x) in arcsec.
 
     Returns
     -------
@@ -31,14 +39,26 @@ def nearest_label(segmap: IntArray, centre: tuple[float, float]) -> tuple[int, f
     ys, xs = np.nonzero(segmap)
     if len(ys) == 0:
         return 0, np.inf
-    distance = np.abs(ys - centre[0]) + np.abs(xs - centre[1])
-    nearest = int(distance.argmin())
+    dy, dx = ys - centre[0], xs - centre[1]
+    distance = np.abs(dy) + np.abs(dx)
+    on_sky = np.hypot(dy * pixel[0], dx * pixel[1])
+    nearest = int(np.where(distance <= distance.min() + ROUNDING, on_sky, np.inf).argmin())
     return int(segmap[ys[nearest], xs[nearest]]), float(distance[nearest])
 
 
-def central_objects(segmaps: Sequence[IntArray], centre: tuple[float, float]) -> list[BoolArray]:
-    """The central object of each map; an empty mask if it is more than `TOLERANCE` farther off than in the best map."""
-    found = [nearest_label(segmap, centre) for segmap in segmaps]
+def central_objects(
+    segmaps: Sequence[IntArray], centre: tuple[float, float], pixel: tuple[float, float] = (1.0, 1.0)
+) -> list[BoolArray]:
+    """The central object of each map; an empty mask if it is more than `TOLERANCE` farther off than in the best map.
+
+    Parameters
+    ----------
+    segmaps : sequence of arrays, shape (ny, nx)
+        Label maps.
+    centre, pixel : (float, float)
+        See `nearest_label`.
+    """
+    found = [nearest_label(segmap, centre, pixel) for segmap in segmaps]
     best = min((distance for _, distance in found), default=np.inf)
     return [
         (segmap == label) & (label > 0) & (distance - best <= TOLERANCE)
@@ -47,7 +67,10 @@ def central_objects(segmaps: Sequence[IntArray], centre: tuple[float, float]) ->
 
 
 def object_masks(
-    segmaps: Sequence[IntArray], centre: tuple[float, float], unseen: Sequence[BoolArray] | None = None
+    segmaps: Sequence[IntArray],
+    centre: tuple[float, float],
+    unseen: Sequence[BoolArray] | None = None,
+    pixel: tuple[float, float] = (1.0, 1.0),
 ) -> tuple[BoolArray, BoolArray]:
     """Union and intersection of the maps' central objects.
 
@@ -63,8 +86,10 @@ def object_masks(
         Catalogue position (y, x) in pixels.
     unseen : sequence of arrays of bool, shape (ny, nx), optional
         The pixels in which the image of each map has no value.
+    pixel : (float, float)
+        A pixel's size (y, x) in arcsec.
     """
-    objects = central_objects(segmaps, centre)
+    objects = central_objects(segmaps, centre, pixel)
     union = np.logical_or.reduce(objects)
     inter = union.copy()
     for number, (obj, segmap) in enumerate(zip(objects, segmaps, strict=True)):

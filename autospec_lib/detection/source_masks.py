@@ -57,7 +57,8 @@ def choose(
     unseen = user | {keys.segmap(tag): np.isnan(image) for tag, image in cutout.images.items()}
     nothing = np.zeros(cutout.shape, bool)
     used = {key: segmap for key, segmap in segmaps.items() if computed or key in user}
-    union, inter = masks.object_masks([*used.values()], cutout.centre, [unseen.get(key, nothing) for key in used])
+    blind = [unseen.get(key, nothing) for key in used]
+    union, inter = masks.object_masks([*used.values()], cutout.centre, blind, cutout.pixel)
     lack = 'no detection'
     distance, reach = _distance(cutout, union), _reach(cutout)
     if reach < distance < np.inf:

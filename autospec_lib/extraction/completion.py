@@ -29,9 +29,9 @@ def complete(spaxels: Voxels, masks: BoolArray, sums: list[Measured]) -> list[Co
 
     The light of spaxel i is F(lambda) p_i(lambda) with p_i = a_i + b_i t, where t runs from -1 to 1. F is the sum over
     all spaxels, completed by the mean image. The coefficients are those of least squares, with a Gaussian prior of
-    width `SLOPE` a_i on b_i. A sum S over a mask, of variance V, becomes S / s with s = 1 - m and m the share of its
-    bad voxels in the sum of p_i. Its variance is (V + (S / s)^2 var(m)) / s^2, where var(m) follows from the errors of
-    the coefficients. Spaxels without any good voxel are not part of a sum.
+    width `SLOPE` a_i on b_i. Let m be the share of a mask's light, the sum of its p_i, that falls on bad voxels, and
+    s = 1 - m. A sum S over the mask, of variance V, becomes S / s. Its variance is (V + (S / s)^2 var(m)) / s^2, where
+    var(m) follows from the errors of the coefficients. Spaxels without any good voxel are not part of a sum.
 
     Parameters
     ----------

@@ -41,8 +41,8 @@ def profile(weight: FloatArray) -> FloatArray | None:
 def weighted(spaxels: Voxels, profiles: FloatArray) -> list[Measured]:
     """Optimally weighted spectra (Horne 1986, PASP 98, 609, eq. 8).
 
-    flux = sum(p d / v) / sum(p^2 / v), variance = sum(p) / sum(p^2 / v), with sums over usable voxels, except that
-    sum(p) is 1 even if voxels are bad: only then is it the variance of this flux.
+    flux = sum(p d / v) / sum(p^2 / v), variance = 1 / sum(p^2 / v), with sums over usable voxels. Horne's variance has
+    sum(p) in place of 1, which is not the variance of this flux where voxels are bad.
 
     Parameters
     ----------

@@ -33,6 +33,7 @@ MOST_AXES = 999  # by the FITS standard
 CHUNK = 1 << 18  # numbers to read at a time where planes are small
 BAND = 16  # rows of a copy that lie together
 
+ALL = slice(None)
 Box: TypeAlias = tuple[slice, ...]
 
 
@@ -75,17 +76,19 @@ class StoredArray:
     order: tuple[int, ...] = (0, 1, 2)
     copy: Copy | None = None
 
-    def read(self, ys: slice, xs: slice) -> NDArray[np.float64]:
-        """All wavelengths of a box.
+    def read(self, ys: slice, xs: slice, channels: slice = ALL) -> NDArray[np.float64]:
+        """The values in a box.
 
         Parameters
         ----------
         ys, xs : slice
             The box, inside the array.
+        channels : slice
+            Its wavelengths; those of a slice with a step are read one by one.
 
         Returns
         -------
-        array, shape (nl, number of ys, number of xs)
+        array, shape (number of channels, number of ys, number of xs)
             NaN for no value.
 
         Raises
@@ -93,28 +96,28 @@ class StoredArray:
         InputError
             If the file is no longer there, or no longer the same.
         """
-        return self._scaled(self._numbers(ys, xs))
+        return self._scaled(self._numbers(ys, xs, channels))
 
-    def are_set(self, ys: slice, xs: slice, bits: int = 0) -> NDArray[np.bool_]:
+    def are_set(self, ys: slice, xs: slice, channels: slice = ALL, bits: int = 0) -> NDArray[np.bool_]:
         """Where the values of a box are flags that are set.
 
         Parameters
         ----------
-        ys, xs : slice
-            The box, inside the array.
+        ys, xs, channels : slice
+            The box, as for `read`.
         bits : int
             True where a value has one of these bits; 0 = where it is not 0.
 
         Returns
         -------
-        array of bool, shape (nl, number of ys, number of xs)
+        array of bool, shape (number of channels, number of ys, number of xs)
 
         Raises
         ------
         InputError
             As `read`.
         """
-        numbers = self._numbers(ys, xs)
+        numbers = self._numbers(ys, xs, channels)
         # FITS has no unsigned integers; they are stored minus an offset, so that the value 0 is not stored as 0.
         if bits:
             if numbers.dtype.kind == 'f':
@@ -165,10 +168,14 @@ class StoredArray:
         """The shape of the array as the file has it."""
         return tuple(self.shape[self.order.index(axis)] for axis in range(3))
 
-    def stored_box(self, ys: slice, xs: slice) -> Box:
-        """All wavelengths of a box, as slices of the stored array."""
-        box = slice(0, self.shape[0]), ys, xs
+    def stored_box(self, ys: slice, xs: slice, channels: slice | None = None) -> Box:
+        """The channels (default: all) of a box, as slices of the stored array."""
+        box = channels or slice(0, self.shape[0]), ys, xs
         return tuple(box[self.order.index(axis)] for axis in range(3))
+
+    def _as_stored(self, numbers: NDArray[Any]) -> NDArray[Any]:
+        """A view of an array (nl, ny, nx) with the axes in the order of the file."""
+        return numbers.transpose(np.argsort(self.order))
 
     def pieces(self, ys: slice, xs: slice) -> int:
         """How many pieces of the file `read` reads for a box."""
@@ -178,20 +185,24 @@ class StoredArray:
         number: int = planes.stop - planes.start
         return -(-number // _piece(self.stored_shape, rows)[2])
 
-    def _numbers(self, ys: slice, xs: slice) -> NDArray[Any]:
+    def _numbers(self, ys: slice, xs: slice, channels: slice) -> NDArray[Any]:
         """The stored numbers of a box, integers as they are, others in double precision."""
         if self.values is not None:
-            return self.values[:, ys, xs].copy()
+            return self.values[channels, ys, xs].copy()
         kind = np.float64 if self.dtype.kind == 'f' else self.dtype
-        numbers = np.empty((self.shape[0], ys.stop - ys.start, xs.stop - xs.start), kind)
-        target, box = numbers.transpose(np.argsort(self.order)), self.stored_box(ys, xs)
+        chosen = range(self.shape[0])[channels]
+        numbers = np.empty((len(chosen), ys.stop - ys.start, xs.stop - xs.start), kind)
         try:
-            if self.copy is not None and self.copy.holds(box):
-                self.copy.read_into(target, box)
+            box = self.stored_box(ys, xs)
+            if self.copy is not None and channels == ALL and self.copy.holds(box):
+                self.copy.read_into(self._as_stored(numbers), box)
                 return numbers
+            parts = [chosen] if chosen.step == 1 else [range(one, one + 1) for one in chosen]
             with opened(self.path) as file:
                 self._check(file)
-                read_into(target, file, self.offset, self.dtype, self.stored_shape, box)
+                for part, values in zip(parts, np.array_split(numbers, len(parts)), strict=True):
+                    box = self.stored_box(ys, xs, slice(part.start, part.stop))
+                    read_into(self._as_stored(values), file, self.offset, self.dtype, self.stored_shape, box)
         except OSError as error:
             raise self.lost(error) from error
         return numbers
@@ -284,7 +295,11 @@ class Identity:
         if (status.st_size, status.st_mtime_ns) != (self.size, self.changed):
             when = time.strftime('%F %T', time.localtime(status.st_mtime))
             raise OSError(f'it is another file than at the start of the run (changed {when})')
-        if _place(status) != self.place and Identity.of(file, self.header).digest != self.digest:
+        place = _place(status)
+        if place[:2] == self.place[:2] and place != self.place:
+            # A program can restore the date of a file that it has changed, but not the date of its inode.
+            raise OSError('its contents or its permissions were changed since the start of the run')
+        if place != self.place and Identity.of(file, self.header).digest != self.digest:
             raise OSError('it is another file than at the start of the run (with another header)')
 
 

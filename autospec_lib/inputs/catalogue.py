@@ -6,16 +6,20 @@ tables and regions by `tables`. Both return `rows.Rows`, of which `rows.read` ma
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import os
 import re
+import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import IO, Any, BinaryIO
 
-from autospec_lib.core.errors import InputError
+from autospec_lib.core.errors import InputError, read_file
 from autospec_lib.core.types import Ident, Target
 from autospec_lib.inputs import rows, tables, text_tables
 
@@ -58,7 +62,8 @@ def load(path: Path, mode: str, size: float, ref: str, skip_bad_rows: bool = Fal
     Parameters
     ----------
     path : Path
-        Any table that astropy reads, text with or without a header, or DS9 regions; compressed by gzip or not.
+        Any table that astropy reads, text with or without a header, or DS9 regions; also compressed by gzip, bzip2, xz
+        or zip.
     mode : str
         'param' reads ID and position; 'cat' reads SIZE and REF too. APER and Z are read where a header names them.
     size : float
@@ -92,33 +97,59 @@ def load(path: Path, mode: str, size: float, ref: str, skip_bad_rows: bool = Fal
 def _rows(path: Path, catalogue_mode: bool) -> rows.Rows:
     content = _content(path)
     form = tables.recognise(content)
-    if form:
+    if form and form != 'latex':
         return tables.read(path.name, content, form, catalogue_mode)
     if b'\0' in content:
         raise InputError(f'{path.name}: is not plain text; save it as text or CSV, in UTF-8')
     # Bytes that are not UTF-8 become lone surrogates; in a comment they do no harm.
     text = content.decode('utf-8-sig', 'surrogateescape')
+    if form:
+        return replace(
+            text_tables.read(path.name, text_tables.from_latex(path.name, text), catalogue_mode), form='LaTeX table'
+        )
     if tables.has_regions(text):
         return tables.read_regions(path.name, text, catalogue_mode)
     return text_tables.read(path.name, text, catalogue_mode)
 
 
 def _content(path: Path) -> bytes:
+    """The bytes of a file, unpacked if it is compressed."""
     try:
-        content = path.read_bytes()
-        if not content.startswith(b'\x1f\x8b'):
+        content = read_file(path)
+        opener = next((opener for start, opener in _OPENERS.items() if content.startswith(start)), None)
+        if opener is None:
             return content
-        with gzip.open(io.BytesIO(content)) as unpacked:
-            content = unpacked.read(_LARGEST + 1)
+        with opener(io.BytesIO(content)) as unpacked:
+            content = bytes(unpacked.read(_LARGEST + 1))
     except FileNotFoundError:
         raise InputError(f'{path.name}: not found in {os.path.dirname(os.path.abspath(path))}') from None
-    except (EOFError, zlib.error) as error:
+    except (EOFError, RuntimeError, lzma.LZMAError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f'{path.name}: cannot be unpacked: {error}') from error
     except OSError as error:
         raise InputError(f'{path.name}: cannot be read: {error.strerror or error}') from error
     if len(content) > _LARGEST:
         raise InputError(f'{path.name}: unpacks to more than {_LARGEST >> 20} MB; expected a catalogue, or unpack it')
     return content
+
+
+def _open_zip(file: BinaryIO) -> IO[bytes]:
+    """The only file in a zip archive, apart from those of macOS; raises `BadZipFile` if there is not one."""
+    archive = zipfile.ZipFile(file)
+    names = [name for name in archive.namelist() if not name.endswith('/') and not name.startswith('__MACOSX/')]
+    if '[Content_Types].xml' in names or 'mimetype' in names:
+        raise zipfile.BadZipFile('it is a spreadsheet; save it as CSV')
+    if len(names) != 1:
+        raise zipfile.BadZipFile(f'{len(names)} files in it; expected one')
+    return archive.open(names[0])
+
+
+# How compressed files begin, and what opens them.
+_OPENERS: Mapping[bytes, Callable[..., Any]] = {
+    b'\x1f\x8b': gzip.open,
+    b'BZh': bz2.open,
+    b'\xfd7zXZ': lzma.open,
+    b'PK\x03\x04': _open_zip,
+}
 
 
 def from_positions(positions: Sequence[str], size: float, ref: str) -> Catalogue:

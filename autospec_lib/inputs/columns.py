@@ -26,6 +26,12 @@ IDENTS = (
     *('id', 'number', 'source_id', 'object_id', 'objid', 'obj_id', 'unique_id', 'uid', 'uuid', 'targetid', 'specobjid'),
     *('label', 'recno', 'iau_name', 'main_id', 'name', 'objname', 'target', 'target_name', 'designation', 'object'),
     *('source', 'source_name', 'plateifu', 'id_obj', 'id_line', 'id_raw'),
+    # Of surveys: GAMA, DES, LSST, SDSS, MaNGA, 3D-HST, COSMOS, HETDEX, MUSE, ...
+    *('cataid', 'catid', 'cat_id', 'coadd_object_id', 'objectid', 'sourceid', 'thing_id', 'thingid', 'mangaid'),
+    *('phot_id', 'id_3dhst', 'id_candels', 'id_uvista', 'id_cosmos', 'id_cosmos2020', 'id_hst', 'id_muse'),
+    *('muse_id', 'hst_id'),
+    *('galaxy_id', 'galaxyid', 'gal_id', 'galid', 'star_id', 'detectid', 'det_id', 'detid', 'ident', 'identifier'),
+    *('srcid', 'seqnr', 'seq', 'num', 'no', 'no.', 'nr', 'idx', 'index'),
 )
 # In a catalogue of lines: columns with the ID of the object that a line belongs to, or, if there is none, of the line.
 IDENTS_OF_LINES = ('id_obj', *IDENTS, 'i')
@@ -62,10 +68,6 @@ SKY_PAIRS = (
     'ra_sflux dec_sflux',
     'ra_flux dec_flux',
     'ra_1mom dec_1mom',
-    'sky_centroid.ra sky_centroid.dec',
-    'skycoord.ra skycoord.dec',
-    'coord.ra coord.dec',
-    'coords.ra coords.dec',
 )
 # Pixels of the cube, used if no pair of SKY_PAIRS is there: in some programs the first pixel is 1, in others it is 0.
 PIXELS_FROM_1 = (
@@ -92,7 +94,22 @@ ORIGIN_ONLY = ('t_glr', 'nsigtglr', 'line_merged_flag', 'seg_label')
 # Names that cannot be a position: a header with one of these in second or third place does not mean ID RA DEC.
 NO_POSITIONS = (
     *('x', 'y', 'z', 'i', 'id', 'number', 'mag', 'magerr', 'flux', 'fluxerr', 'flags'),
-    *('lambda', 'wave', 'npix', 'glon', 'glat', 'elon', 'elat', 'slon', 'slat'),
+    *('lambda', 'wave', 'npix', 'xpix', 'ypix', 'xpos', 'ypos', 'col', 'row'),
+)
+# Names of coordinates that are not RA or DEC, or only a part of them.
+OTHER_COORDINATES = (
+    'glon',
+    'elon',
+    'slon',
+    'l',
+    'lon',
+    'longitude',
+    'gal',
+    'galactic',
+    'ecliptic',
+    'rah',
+    'ram',
+    'ded',
 )
 
 SIZES = ('size', 'stamp', 'box')
@@ -130,21 +147,40 @@ PROGRAMS = {
 IN_PIXELS, HOUR, RADIAN = 0.0, 54000.0, 3600 * math.degrees(1)
 ARCSEC = {
     **dict.fromkeys(('pix', 'pixel', 'pixels', 'px'), IN_PIXELS),
-    **dict.fromkeys(('h', 'hr', 'hour', 'hours', 'hourangle'), HOUR),
+    **dict.fromkeys(('h', 'hr', 'hrs', 'hour', 'hours', 'hourangle'), HOUR),
     **dict.fromkeys(('rad', 'radian', 'radians'), RADIAN),
-    **dict.fromkeys(('deg', 'degree', 'degrees', '\N{DEGREE SIGN}'), 3600.0),
+    **dict.fromkeys(('d', 'deg', 'degs', 'degree', 'degrees', 'arcdeg', '\N{DEGREE SIGN}', 'º'), 3600.0),
     **dict.fromkeys(('arcmin', 'arcminute', 'arcminutes', 'amin', "'"), 60.0),
     **dict.fromkeys(('arcsec', 'arcsecs', 'arcsecond', 'arcseconds', 'asec', '"', "''"), 1.0),
     'mas': 0.001,
 }
-# Beside a unit of coordinates, or in its place, stand their sexagesimal form, and their system, equinox or epoch.
+UNIT_WORD = re.compile(
+    rf'\b(?:{"|".join(filter(str.isalpha, ARCSEC))}|[hd]+m+s+|fk[45]|icrs|[bj]\d{{4}})\b|["\'°º]', re.I
+)
+# Beside a unit of coordinates, or in its place, stand their sexagesimal form, their system, equinox and epoch.
 _SEXAGESIMAL_FORM = re.compile(r'(["\']?)\b([hd]+[: ]?m+[: ]?s+(?:\.s+)?|sexagesimal)\b\1')
+_YEAR = re.compile(r'(?:\b(eq(?:uinox)?|ep(?:och)?)\b[\s.=:]*)?\b([bj]?)((?:18|19|20)\d\d(?:\.\d*)?)(?![\w.])')
+_SYSTEMS = {'icrs': 'icrs', 'gaia': 'icrs', 'fk5': 'fk5', 'fk4': 'fk4', 'fk4-no-e': 'fk4noeterms'}
+_OLD_EQUINOXES = (1855, 1875, 1900, 1950)  # which tables often call epochs
+_WITHOUT_MEANING = (
+    *('decimal', 'time', 'angle', 'mean', 'in', 'system', 'equinox', 'epoch', 'dr1', 'dr2', 'dr3', 'edr3'),
+    *('right', 'ascension', 'declination'),
+)
+_NO_UNIT = ('', '-', '--', '---', 'none', '""')
 _NUMBER_LIKE = re.compile(r'[+-]?\.?\d')
 _MULTIPLE = re.compile(r'\d{1,3}(?:\.\d*)?')
-_NO_UNIT = ('-', '--', '---', 'none', '""')
-_BETWEEN_WORDS = re.compile(r'[\s,;/=()\[\]]+')
-_SYSTEMS = {'icrs': 'icrs', 'gaia': 'icrs', 'fk5': 'fk5', 'fk4': 'fk4', 'fk4-no-e': 'fk4noeterms'}
-_EQUINOX = re.compile(r'([bj]?)(\d{4}(?:\.\d*)?)')
+_BETWEEN_WORDS = re.compile(r'[\s,;:=()\[\]{}<>]+|/(?=\s*[a-z])')
+# The name of a coordinate, and behind it its unit and system: RA_B1950, R.A. (h), DEC [deg] J2000, RA2000.
+_COORDINATE = re.compile(
+    r'(?:_|.*\.)?(?:(ra|r\.a|right[ _]?ascension|alpha(?:win|peak|psf)?)|de|decl?|declination|delta(?:win|peak|psf)?)'
+    r'([\W_].*|[bj]?\d{4}(?:\.\d)?|deg|hours?|icrs|fk[45])?'
+)
+_LENGTH = re.compile(r'(size|stamp|aper|aperture)[\W_]+(?:in\W+)?([a-z]+)\W*')  # SIZE_arcmin, SIZE in arcmin
+# A coordinate system in a description or comment.
+_MENTION = re.compile(
+    r'(?:\b|_)(icrs|fk[45](?:-no-e)?|(?:eq(?:uinox)?|ep(?:och)?)\b[\s.=:]*[bj]?\d{4}(?:\.\d+)?'
+    r'|b(?:1855|1875|1900|1950)(?:\.0)?|j2000(?:\.0)?)\b(?![+-])'
+)
 
 
 @dataclass(frozen=True)
@@ -188,11 +224,25 @@ class Columns:
     warnings: tuple[str, ...] = ()
 
 
-def by_position(catalogue_mode: bool) -> Columns:
-    """The columns of a catalogue without a header."""
+def by_position(place: str, header: Header, catalogue_mode: bool, declared: str = '') -> Columns:
+    """The columns of a catalogue without a header.
+
+    Parameters
+    ----------
+    place : str
+        The file, with which messages begin.
+    header : sequence of (name, unit)
+        RA and DEC with the units that comments state.
+    catalogue_mode : bool
+        Whether SIZE and REF are read.
+    declared : str, optional
+        Words for the coordinate system of RA and DEC.
+    """
     roles = BY_POSITION if catalogue_mode else REQUIRED
     index = {role: number for number, role in enumerate(roles)}
-    return Columns(index, description=f'{" ".join(roles)} by position')
+    scale, frame, warnings = _units(place, header, index, declared)
+    description = f'{_description(header, index, [])} by position'
+    return Columns(index, scale=scale, frame=frame, description=description, warnings=warnings)
 
 
 def has_position(header: Header) -> bool:
@@ -206,10 +256,15 @@ def position(names: Iterable[str]) -> dict[str, str]:
     sky = _by_role('RA DEC', SKY_PAIRS, known)
     if sky:
         return sky
-    for name in known:  # any other column of coordinates
-        other = f'{name[:-3]}.dec'
-        if name.endswith('.ra') and other in known:
-            return {'RA': name, 'DEC': other}
+    by_role: dict[str, list[str]] = {'RA': [], 'DEC': []}
+    for name in () if 'ram' in known else known:
+        coordinate = _COORDINATE.fullmatch(name)
+        if coordinate and (unit_of(name) or not coordinate[2]):
+            by_role['RA' if coordinate[1] else 'DEC'].append(name)
+    if all(by_role.values()):
+        for some in by_role.values():
+            some.sort(key=lambda name: bool(_meaning(unit_of(name))[2] - {''}))  # those in ICRS come first
+        return {role: some[0] for role, some in by_role.items()}
     of_origin = PIXELS_OF_ORIGIN if _first(ORIGIN_ONLY, known) else ()
     return _by_role('X Y', (*PIXELS_FROM_1, *PIXELS_FROM_0, *of_origin), known)
 
@@ -219,32 +274,79 @@ def has_identifiers(header: Header) -> bool:
     return bool(_first(IDENTS_OF_LINES, _lower(header)))
 
 
-def with_units(header: Header, cells: Sequence[str], ruled: bool = False) -> Header | None:
-    """The header with the units that the cells below it are; None if they are a row of the table.
+def with_units(header: Header, rows: Iterable[Sequence[str]]) -> tuple[Header, int]:
+    """The header with the units in the rows below it.
 
-    They are units if those of the position are units or empty. If all of these are empty, there must be no ID, or a
-    rule below the cells; then they may also be other text that is no number.
+    Parameters
+    ----------
+    header : sequence of (name, unit)
+        The titles.
+    rows : iterable of sequences of str
+        The cells of rows. They are units if those of the position are units, or systems or empty in a row without an
+        ID; cells such as (1), (2), ... number the columns.
+
+    Returns
+    -------
+    header : Header
+        The same with the units added.
+    count : int
+        Number of rows that have units or numbers of columns.
     """
-    units = [cell.strip('()[] ') for cell in cells]
-    units = ['' if text.lower() in _NO_UNIT else text for text in units]
-    known = _lower(header)
-    unit = dict(zip(known, units, strict=True))
-    own = [unit[name] for name in position(known).values()]
-    if not own or any(map(_NUMBER_LIKE.match, own)):
-        return None
-    if not ruled:
-        identified = any(unit[name] for name in _first(IDENTS, known))
-        if not any(units) or not all(map(_is_coordinate_unit, filter(None, own))) or (identified and not any(own)):
-            return None
-    return [(name, text) for (name, _), text in zip(header, units, strict=True)]
+    count = 0
+    place = position(name for name, _ in header).values()
+    ident = _first(IDENTS, _lower(header))
+    for cells in rows:
+        units = [cell.strip('()[] ') for cell in cells]
+        numbered = all(cell == f'({number})' for number, cell in enumerate(cells, 1))
+        units = ['' if numbered or text.lower() in _NO_UNIT else text for text in units]
+        unit = dict(zip(_lower(header), units, strict=False))
+        own = [unit.get(name, '') for name in place]
+        factors, forms, _, others = zip(*map(_meaning, own), strict=True) if own else ((), (), (), ())
+        known = any(factors) or any(forms) or (any(units) and not any(unit.get(name) for name in ident))
+        understood = not any(others) and not any(map(_NUMBER_LIKE.match, own))
+        if len(cells) != len(header) or not place or not (numbered or (known and understood)):
+            break
+        header = [(name, f'{old} {new}'.strip()) for (name, old), new in zip(header, units, strict=True)]
+        count += 1
+    return header, count
 
 
-def _is_coordinate_unit(text: str) -> bool:
-    try:
-        _, _, assumed = _degrees('', '', text)
-    except ValueError:  # of pixels, or of several units
-        return True
-    return not assumed
+def with_statement(header: Header, text: str) -> Header:
+    """The header with the unit that a text such as 'RA in hours' states of a column that has none."""
+    text = text.strip().lower()
+    coordinate, length = _COORDINATE.fullmatch(text), _LENGTH.fullmatch(text)
+    if coordinate:
+        column = position(name for name, _ in header).get('RA' if coordinate[1] else 'DEC')
+        stated = unit_of(text).strip(' .,:;=-')
+    elif length:
+        column, stated = length[1], length[2]
+    if not (coordinate or length) or not _meaning(stated)[0]:
+        return header
+    return [(name, unit or stated if name.lower() == column else unit) for name, unit in header]
+
+
+def unit_of(text: str) -> str:
+    """The unit of a coordinate in a text without other words, apart from the name of the coordinate; '' if none."""
+    coordinate = _COORDINATE.fullmatch(text.strip().lower())
+    unit = (coordinate[2] or '') if coordinate else text.lower()
+    _, words = equatorial(_SEXAGESIMAL_FORM.sub(' ', unit.replace('_', ' ')))
+    return unit.replace('_', ' ') if all(word.isalpha() and word in ARCSEC for word in words) else ''
+
+
+def is_no_position(header: Header) -> bool:
+    """Whether RA and DEC, if they are the second and third column, have the names of other things."""
+    return any(re.split(r'_|\d', name.lower())[0] in NO_POSITIONS for name, _ in header[1:3])
+
+
+def is_other_position(header: Header) -> bool:
+    """Whether the second and third column are not RA and DEC in degrees (ICRS), by their names and units."""
+    titles = [' '.join(re.split(r'[\W_]+', f'{name} {unit}'.lower())) for name, unit in header[1:3]]
+    words = {*' '.join(titles).split()}
+    meanings = [_meaning(title) for title in titles]
+    factors = {factor for factors, *_ in meanings for factor in factors}
+    # Both must have a system: a comment may have as many words as there are columns.
+    old = [systems - {''} for _, _, systems, _ in meanings]
+    return bool(factors - {3600.0} or (old and all(old)) or words & {*OTHER_COORDINATES})
 
 
 def program(header: Header) -> str:
@@ -258,7 +360,7 @@ def choose(
     header: Header,
     catalogue_mode: bool,
     stated: Mapping[str, str] | None = None,
-    declared: Sequence[str] = (),
+    declared: str = '',
 ) -> Columns:
     """Find the columns by their names.
 
@@ -272,7 +374,7 @@ def choose(
         Whether SIZE and REF are read, as ``MODE = 'cat'`` does.
     stated : mapping of str to str, optional
         Names by role, if the table itself states them.
-    declared : sequence of str, optional
+    declared : str, optional
         Words for the coordinate system of RA and DEC, if the table itself declares it.
 
     Raises
@@ -289,8 +391,8 @@ def choose(
         if not {'RA', 'DEC'} <= names.keys() and 'X' not in names:
             raise InputError(f'{place}: {_without_position(known)}')
     if catalogue_mode:
-        names |= _by_role('SIZE', SIZES, known) | _by_role('REF', REFERENCES, known)
-    names |= _by_role('APER', APERTURES, known)
+        names |= _length('SIZE', SIZES, known) | _by_role('REF', REFERENCES, known)
+    names |= _length('APER', APERTURES, known)
     names |= _by_role('Z', REDSHIFTS[:-1] if _first(NOT_A_REDSHIFT, known) else REDSHIFTS, known)
     if lines:
         names |= _by_role('BRIGHT', BRIGHTNESSES, known)
@@ -323,6 +425,13 @@ def _by_role(roles: str, options: Iterable[str], known: Collection[str]) -> dict
     return dict(zip(roles.split(), _first(options, known), strict=False))
 
 
+def _length(role: str, options: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+    """The name of a column of lengths, which may have its unit at its end."""
+    units = ((name, _LENGTH.fullmatch(name)) for name in known)
+    others = [name for name, match in units if match and match[1] in options and match[2] in ARCSEC]
+    return _by_role(role, (*options, *others), known)
+
+
 def _without_position(known: Sequence[str]) -> str:
     """What is wrong with a table in which there is no position."""
     unclear = _first(UNCLEAR_PIXELS, known)
@@ -335,43 +444,78 @@ def _without_position(known: Sequence[str]) -> str:
     return f'no columns with positions among {names}; expected RA and DEC'
 
 
-def equatorial(words: Iterable[str]) -> tuple[set[str], list[str]]:
-    """The coordinate system of right ascension and declination that some words name.
+def equatorial(text: str) -> tuple[set[str], list[str]]:
+    """The coordinate system of right ascension and declination that a text names.
 
     Returns
     -------
-    system : set of str
-        astropy's name and the equinox, as 'fk4 B1950'; '' for ICRS. It is empty if no word names a system. FK5 of
-        equinox 2000 is taken as ICRS, and so are later years, which are epochs of positions.
+    systems : set of str
+        astropy's name and the equinox, as 'fk4 B1950'; '' for ICRS. It is empty if the text names no system, and has
+        several elements if it contradicts itself. FK5 of equinox 2000 is taken as ICRS, and so are later years that are
+        not said to be an equinox: they are epochs of positions.
     other : list of str
         The words that are not understood.
     """
-    system, letter, year = '', '', 0.0
-    other = []
-    for word in words:
-        equinox = _EQUINOX.fullmatch(word)
-        if word in _SYSTEMS:
-            system = word
-        elif equinox:
-            letter, year = equinox[1], float(equinox[2])
+    text = text.lower().replace('eq_', ' ')
+    words = [word.removesuffix('.') for word in _BETWEEN_WORDS.split(_YEAR.sub(' ', text))]
+    other = [word for word in words if word not in (*_SYSTEMS, *_WITHOUT_MEANING, *_NO_UNIT)]
+    names = {_SYSTEMS[word] for word in words if word in _SYSTEMS}
+    if 'icrs' in names:
+        return {''} | {name for name in names if name.startswith('fk4')}, other
+    years = [(kind[:2], letter, float(year)) for kind, letter, year in _YEAR.findall(text)]
+    if names or any(kind != 'ep' for kind, _, _ in years):
+        years = [one for one in years if one[0] != 'ep']
+    systems = set()
+    for kind, letter, year in years:
+        if kind == 'ep' and year < 2000 and year not in _OLD_EQUINOXES:
+            other.append(f'epoch {year:g}')
+            continue
+        if not letter:
+            letter = 'b' if 'fk4' in names or (not names and year < 1984) else 'j'
+        if letter == 'b':
+            systems.add(f'{max(names, default="fk4")} B{year:g}')
+        elif year == 2000 or (year > 2000 and kind != 'eq' and 'fk5' not in names):
+            systems.add('')
         else:
-            other.append(word)
-    if not system and not year:
-        return set(), other
-    if not system:
-        system = 'fk4' if letter == 'b' or (not letter and year < 1984) else 'fk5'
-    name = _SYSTEMS[system]
-    if name.startswith('fk4'):
-        return {f'{name} B{year or 1950:g}'}, other
-    return {f'fk5 J{year:g}' if name == 'fk5' and 0 < year < 2000 else ''}, other
+            systems.add(f'fk5 J{year:g}')
+    if not years:
+        systems = {'' if name == 'fk5' else f'{name} B1950' for name in names}
+    return systems, other
+
+
+def mentioned(text: str) -> str:
+    """The words for a coordinate system in a description or comment; '' if they name none, or several."""
+    words = ' '.join(_MENTION.findall(text.lower()))
+    systems, _ = equatorial(words)
+    return words if len(systems) == 1 else ''
+
+
+def _meaning(text: str) -> tuple[set[float], str, set[str], list[str]]:
+    """What the unit of a coordinate says.
+
+    Returns
+    -------
+    factors : set of float
+        The factors to arcsec of all units in it.
+    form : str
+        The sexagesimal form, such as 'hms', or ''.
+    systems, other : set of str, list of str
+        As `equatorial`.
+    """
+    form = _SEXAGESIMAL_FORM.search(text.lower())
+    systems, words = equatorial(_SEXAGESIMAL_FORM.sub(' ', text.lower()))
+    factors = {ARCSEC[word] for word in words if word in ARCSEC}
+    multiples = [word for word in words if factors and _MULTIPLE.fullmatch(word)]  # 15 deg is an hour in a VOTable
+    other = [word for word in words if word not in (*ARCSEC, *multiples)]
+    return {factor * math.prod(map(float, multiples)) for factor in factors}, form[2] if form else '', systems, other
 
 
 def _has_other_system(words: Iterable[str]) -> bool:
-    return any(word.startswith(('gal', 'ecl', 'supergal')) for word in words)
+    return any(word.startswith(('gal', 'generic_gal', 'ecl', 'super')) for word in words)
 
 
 def _units(
-    place: str, header: Header, index: Mapping[str, int], declared: Sequence[str]
+    place: str, header: Header, index: Mapping[str, int], declared: str
 ) -> tuple[dict[str, float], str, tuple[str, ...]]:
     """Factors by role, `IN_PIXELS` where lengths are in pixels; the coordinate system; warnings, as in `Columns`."""
     known = _lower(header)
@@ -386,9 +530,10 @@ def _units(
             if role in ('SIZE', 'APER'):
                 scale[role] = _arcsec(name, unit)
             elif role in ('RA', 'DEC'):
-                scale[role], system, assumed = _degrees(role, name, unit)
+                scale[role], system = _degrees(role, name, unit)
                 systems |= system
-                warnings += assumed
+                if name.lower().startswith('coord_') and not unit:
+                    warnings.append(f'column {name} has no unit; taken as radians, as LSST has it')
         except ValueError as error:
             faults.append(str(error))
     if 'RA' in index and not systems:
@@ -410,43 +555,33 @@ def _units(
 
 def _arcsec(name: str, unit: str) -> float:
     """The factor from a length's unit to arcsec; raises `ValueError` if it is no unit of a length."""
-    factor = ARCSEC.get(unit.strip().lower() or 'arcsec')
+    in_name = _LENGTH.fullmatch(name.lower())
+    factor = ARCSEC.get(unit.strip().lower() or (in_name[2] if in_name else 'arcsec'))
     if factor in (None, HOUR, RADIAN):
         raise ValueError(f'column {name} is in {unit}; expected arcsec, arcmin, deg or pix')
     return factor
 
 
-def _degrees(role: str, name: str, unit: str) -> tuple[float, set[str], list[str]]:
-    """The factor from a coordinate's unit to degrees, NaN for sexagesimal text; its system; what is assumed.
+def _degrees(role: str, name: str, unit: str) -> tuple[float, set[str]]:
+    """The factor from a coordinate's unit to degrees, NaN for sexagesimal text; its system, as `equatorial`.
 
-    Raises `ValueError` for pixels, several units, and sexagesimal hours and degrees in each other's place.
+    Raises `ValueError` for what is not understood, for pixels, several units, and hours of a declination.
     """
-    form = _SEXAGESIMAL_FORM.search(unit.lower())
-    words = list(filter(None, _BETWEEN_WORDS.split(_SEXAGESIMAL_FORM.sub(' ', unit.lower()))))
-    factors = {ARCSEC[word] for word in words if word in ARCSEC}
-    if len(factors) > 1 or IN_PIXELS in factors:
-        raise ValueError(f'column {name} is in {unit}; expected deg, h or rad')
-    multiples = [float(word) for word in words if _MULTIPLE.fullmatch(word)]  # 15 deg is an hour in a VOTable
-    expected = {'RA': 'h:m:s', 'DEC': 'd:m:s'}.get(role, '')
-    if form and expected and form[2][0] in 'hd' and form[2][0] != expected[0]:
-        raise ValueError(f'column {name} is in {unit}; expected {expected} or deg')
-    words_of_system = (
-        word for word in words if word not in (*ARCSEC, 'equinox', 'epoch') and not _MULTIPLE.fullmatch(word)
-    )
-    system, other = equatorial(words_of_system)
-    if _has_other_system(other):
-        raise ValueError(f'column {name} is in {unit}; expected ICRS, FK5 or FK4')
-    if not system and re.search('j2000|icrs', name.lower()):
-        system = {''}
-    if not unit and name.lower().startswith('coord_'):
-        return RADIAN / 3600, system, [f'column {name} has no unit; taken as radians, as LSST has it']
-    assumed = []
+    if name.lower().startswith('coord_') and not unit:
+        return RADIAN / 3600, set()
+    factors, form, systems, other = _meaning(f'{unit_of(name)} {unit}')
+    what = f'column {name} is in {unit}' if unit else f'column {name}'
     if other:
-        known = next((word for word in words if word in ARCSEC), 'degrees')
-        assumed = [f'column {name} is in {unit}, of which {" ".join(other)} is not a unit of angle; taken as {known}']
+        words = ' '.join(other)
+        raise ValueError(f'{what}, of which {words} is not understood; expected deg, h or rad, and ICRS, FK5 or FK4')
+    letter, expected = ('h', 'deg, h or rad') if role == 'RA' else ('d', 'deg or rad')
+    if len(factors) > 1 or IN_PIXELS in factors or (role == 'DEC' and HOUR in factors):
+        raise ValueError(f'{what}; expected {expected}')
+    if form[:1] in ('h', 'd') and form[0] != letter:
+        raise ValueError(f'{what}; expected {letter}:m:s or deg')
     if factors:
-        return factors.pop() / 3600 * math.prod(multiples), system, assumed
-    return math.nan if form else 1.0, system, assumed
+        return factors.pop() / 3600, systems
+    return math.nan if form else 1.0, systems
 
 
 def _description(header: Header, index: Mapping[str, int], known: Collection[str]) -> str:

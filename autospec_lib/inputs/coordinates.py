@@ -225,6 +225,40 @@ class Sky:
         longitude, latitude = self.wcs.all_pix2world(x, y, 0)
         return turned(longitude, latitude, self.frame, None)
 
+    def to_arcsec(self, place: Any, shift: Any) -> tuple[float, float]:
+        """The angles (dRA, dDec) in arcsec, both on the sky, of a shift (y, x) in pixels; the inverse of `to_shift`.
+
+        Parameters
+        ----------
+        place : pair of float
+            The pixel (y, x) at which it is wanted.
+        shift : pair of float
+            The shift.
+        """
+        ra, dec = self.to_icrs(*np.transpose([place, np.add(place, shift)]))
+        turn = (ra[1] - ra[0] + 180) % 360 - 180
+        return float(3600 * turn * np.cos(np.radians(dec[0]))), float(3600 * (dec[1] - dec[0]))
+
+    def to_shift(self, place: Any, angles: Any) -> tuple[float, float]:
+        """The shift (y, x) in pixels of angles (dRA, dDec) in arcsec on the sky.
+
+        Parameters
+        ----------
+        place : pair of float
+            The pixel (y, x) at which it is wanted.
+        angles : pair of float
+            The angles.
+        """
+        ra, dec = self.to_icrs(*place)
+        y, x = self.to_pixels(ra + angles[0] / 3600 / np.cos(np.radians(dec)), dec + angles[1] / 3600)
+        return float(y - place[0]), float(x - place[1])
+
+    def moved(self, shift: Any) -> Sky:
+        """The coordinates of an image whose pixels lie ``shift`` (y, x) pixels before these; distortions stay."""
+        wcs = self.wcs.deepcopy()
+        wcs.wcs.crpix = wcs.wcs.crpix + np.array(shift)[::-1]
+        return replace(self, wcs=wcs)
+
     @property
     def pixel(self) -> tuple[float, float]:
         """A pixel's size (y, x) in arcsec."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from astropy.coordinates import angular_separation
 from astropy.io import fits
+from scipy import ndimage
 
 from autospec_lib.core import geometry
 from autospec_lib.core.errors import InputError, SourceError
-from autospec_lib.core.noise_kind import Extension, NoiseKind
+from autospec_lib.core.noise_kind import ZERO_IS_BAD, Extension, NoiseKind
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Grid, Ident, IntArray, Psf, Target, Voxels
-from autospec_lib.inputs.arrays import StoredArray, open_array, open_fits
+from autospec_lib.inputs.arrays import ALL, StoredArray, open_array, open_fits, readable
 from autospec_lib.inputs.catalogue import Catalogue
 from autospec_lib.inputs.coordinates import (
     Sky,
@@ -36,12 +38,15 @@ from autospec_lib.inputs.units import FluxUnit, flux_unit
 
 Box = tuple[slice, slice]
 
+REACH = 1.0  # arcsec; the light of a source that is farther from the data does not reach them
 NEAR = 12  # pixels; sources of the catalogue that are this close to a subcube may have light in it
 # A value that more than this share of the voxels repeat exactly is no measurement; there may be two such values.
 MOST_REPEATED, MOST_FILL_VALUES = 0.03, 2
+SAMPLE_BYTES, MOST_BYTES = 2**25, 2**26  # of channels from which the field is judged before a run
 SAMPLE_SIZE, FEWEST_REPEATS = 4000, 3  # voxels in which repeated values are looked for
 FEWEST_CHANNELS = 5  # with fewer channels, a spaxel may be constant by chance
-SMALLEST = 3  # spaxels along a side; in a smaller subcube there is hardly any sky
+SMALLEST, FEWEST_SPAXELS = 3, 36  # along a side, and in all; in a smaller subcube there is hardly any sky
+NOTED_SHARE = 0.001  # of voxels that an array makes bad, below which it is not named
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class OpenCube:
         How the noise is stored.
     flag_rule : FlagRule
         Which flags are bad.
+    entries : tuple of int or str
+        What DATA_EXT is to be to name data, noise and flags, '' for none.
     factor : array (nl,) or None
         The factor by which data are multiplied (variances by its square) to have the unit of ``grid``; None for 1.
     sky : Sky
@@ -83,6 +90,7 @@ class OpenCube:
     flags: StoredArray | None
     noise_kind: NoiseKind
     flag_rule: FlagRule
+    entries: tuple[int | str, ...]
     factor: FloatArray | None
     sky: Sky
     wave: FloatArray
@@ -182,6 +190,7 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         flags,
         extensions.noise_kind,
         extensions.flag_rule,
+        extensions.entries,
         factor,
         sky,
         axis.wave,
@@ -265,6 +274,34 @@ def _factor(path: Path, response: Any, factor: float, length: int) -> FloatArray
 # --- Positions ---
 
 
+def positions(cube: OpenCube, targets: Sequence[Target]) -> FloatArray:
+    """The targets' positions (n, 2), as (y, x) in the cube's pixels; NaN where there is no pixel.
+
+    All are computed at once: one at a time, those of a survey's catalogue take minutes.
+    """
+    return _in_pixels(cube, *_degrees(targets))
+
+
+def _degrees(targets: Sequence[Target]) -> FloatArray:
+    """Right ascensions and declinations (2, n)."""
+    return np.array([(target.ra, target.dec) for target in targets]).T
+
+
+def _in_pixels(cube: OpenCube, ra: FloatArray, dec: FloatArray) -> FloatArray:
+    """Positions (n, 2), as (y, x) in the cube's pixels, of degrees."""
+    with readable(cube.data.path, 'its WCS has no pixels for the positions of the catalogue'):
+        return np.stack(cube.sky.to_pixels(ra, dec), axis=-1)
+
+
+def covers(cube: OpenCube, places: FloatArray, margin: float = 0.0) -> BoolArray:
+    """Which positions (n, 2) in pixels (y, x) lie in the field, or at most ``margin`` pixels beyond its edge."""
+    edge = margin + 0.5
+    y, x = places.T
+    ny, nx = cube.shape
+    inside: BoolArray = (y >= -edge) & (y <= ny - 1 + edge) & (x >= -edge) & (x <= nx - 1 + edge)
+    return inside
+
+
 def locate(cube: OpenCube, target: Target) -> tuple[float, float]:
     """The target's position (y, x) in the cube's pixels.
 
@@ -273,28 +310,66 @@ def locate(cube: OpenCube, target: Target) -> tuple[float, float]:
     SourceError
         If it lies outside the cube.
     """
-    try:
-        y, x = map(float, cube.sky.to_pixels(target.ra, target.dec))
-    except Exception as error:  # wcslib and its wrapper have many kinds
-        raise SourceError(f'no pixel for this position: {" ".join(str(error).split())}') from error
-    outside = [max(-0.5 - p, p - n + 0.5, 0.0) for p, n in zip((y, x), cube.shape, strict=True)]
-    distance = float(np.hypot(outside[0] * cube.pixel[0], outside[1] * cube.pixel[1]))
-    if distance == 0 and np.isfinite(y + x):
-        return y, x
-    how_far = f'{distance:.1f} arcsec'
-    if not np.isfinite(distance) or not np.isfinite(y + x):
-        how_far = 'far'  # positions on the other side of the sky have no pixel
-    elif distance < 0.05:
-        how_far = 'less than 0.1 arcsec'
-    raise SourceError(f'{how_far} outside the cube; skipped')
+    places = positions(cube, [target])
+    if not covers(cube, places).all():
+        raise SourceError(f'{how_far(distances(cube, [target])[0])} outside the cube; skipped')
+    y, x = places[0].tolist()
+    return y, x
 
 
-def positions(cube: OpenCube, targets: Iterable[Target]) -> dict[Ident, tuple[float, float]]:
-    """The positions (y, x), in pixels, of all targets that have a pixel position, inside the cube or not, by ID."""
-    targets = list(targets)
-    places = cube.sky.to_pixels(np.array([one.ra for one in targets]), np.array([one.dec for one in targets]))
-    found = zip(targets, *(place.tolist() for place in places), strict=True)
-    return {target.id: (y, x) for target, y, x in found if np.isfinite(y + x)}
+def distances(cube: OpenCube, targets: Sequence[Target]) -> FloatArray:
+    """The distances (n,) of targets outside the cube from the nearest spaxel, in degrees.
+
+    They are angles on the sky: far from the field, distances in pixels grow without limit. Targets without a pixel have
+    the distance from the centre of the field.
+    """
+    places = positions(cube, targets)
+    ends = np.array(cube.shape) - 0.5
+    nearest = np.clip(np.where(np.isfinite(places), places, ends / 2), -0.5, ends)
+    ra, dec = np.radians(_degrees(targets))
+    angles = angular_separation(ra, dec, *np.radians(cube.sky.to_icrs(*nearest.T)))
+    return np.asarray(np.degrees(angles), np.float64)
+
+
+def how_far(degrees: float) -> str:
+    """A distance in words."""
+    if degrees >= 1:
+        return f'{degrees:.1f} degrees'
+    return f'{3600 * degrees:.1f} arcsec' if degrees > 0.05 / 3600 else 'less than 0.1 arcsec'
+
+
+def field_text(cube: OpenCube) -> str:
+    """The field in words: its centre and its corners in degrees, from the first spaxel on around the field."""
+    shares = np.array([(0.5, 0.5), (0, 0), (0, 1), (1, 1), (1, 0)])
+    places = shares * cube.shape - 0.5
+    centre, *corners = (f'{ra:.5f} {dec:+.5f}' for ra, dec in np.transpose(cube.sky.to_icrs(*places.T)))
+    return f'centre at RA Dec {centre}, corners at {", ".join(corners)}'
+
+
+def other_reading(cube: OpenCube, targets: Sequence[Target]) -> str:
+    """What other coordinates would put targets inside, none of which lies in the field, and what to do; '' for none.
+
+    Pixels count only if at least half of the targets are inside and they spread over some spaxels: most positions in
+    degrees are valid pixels, but those of one survey are all in a few of them.
+    """
+    ra, dec = _degrees(targets)
+    pixels = np.stack([dec, ra], axis=-1) - 1
+    spread = len(targets) > 2 and (np.ptp(pixels, axis=0) > NEAR).all()
+    readings = {
+        'RA in hours': (covers(cube, _in_pixels(cube, 15 * ra, dec)), 'name its column RA(h)'),
+        'RA and Dec swapped': (
+            covers(cube, _in_pixels(cube, dec % 360, np.where(abs(ra) > 90, np.nan, ra))),
+            'name the columns in a first line, ID DEC RA',
+        ),
+        'pixels': (covers(cube, pixels), 'name the columns ID X_IMAGE Y_IMAGE; the first pixel is 1'),
+    }
+    numbers = {reading: int(inside.sum()) for reading, (inside, _) in readings.items()}
+    if not spread or numbers['pixels'] < len(targets) / 2:
+        numbers['pixels'] = 0
+    best = max(numbers, key=lambda reading: numbers[reading])
+    if not numbers[best]:
+        return ''
+    return f'taken as {best}, {numbers[best]} would lie inside: {readings[best][1]}'
 
 
 def placed(cube: OpenCube, catalogue: Catalogue) -> list[Target]:
@@ -303,11 +378,15 @@ def placed(cube: OpenCube, catalogue: Catalogue) -> list[Target]:
     For sizes and radii, a pixel is the side of a square with the area of a spaxel.
     """
     scale = geometry.scale(cube.pixel)
+    on_sky = {ident: (pixels['Y'], pixels['X']) for ident, pixels in catalogue.pixels.items() if 'X' in pixels}
+    if on_sky:
+        sky = np.transpose(cube.sky.to_icrs(*np.transpose([*on_sky.values()]))).tolist()
+        on_sky = dict(zip(on_sky, map(tuple, sky), strict=True))
     targets = []
     for target in catalogue.targets:
         pixels = catalogue.pixels.get(target.id, {})
-        if 'X' in pixels:
-            ra, dec = map(float, cube.sky.to_icrs(pixels['Y'], pixels['X']))
+        if target.id in on_sky:
+            ra, dec = on_sky[target.id]
             target = replace(target, ra=ra, dec=dec)
         if 'SIZE_PIX' in pixels:
             target = replace(target, size=pixels['SIZE_PIX'] * scale)
@@ -335,7 +414,7 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
     Raises
     ------
     SourceError
-        If the position lies outside the cube.
+        If the position lies outside the cube, or no voxel around it is usable.
     InputError
         If the cube's file cannot be read any more.
     """
@@ -348,7 +427,9 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
     def padded(values: Any, fill: float) -> Any:
         return np.pad(values, [(0, 0)] * (values.ndim - 2) + pad, constant_values=fill) if np.any(pad) else values
 
-    data, variance, bad, more = _read(cube, *inner)
+    data, variance, bad, more, causes = _read(cube, *inner)
+    if bad.all():
+        raise SourceError(f'no usable voxel in its subcube: {why_unusable(cube, causes)}')
     sky = dict(cube.grid.sky)
     sky['CRPIX1'], sky['CRPIX2'] = sky.get('CRPIX1', 0.0) - origin[1], sky.get('CRPIX2', 0.0) - origin[0]
     scale = geometry.scale(cube.pixel)
@@ -363,12 +444,80 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
         detection={tag: padded(image.on_grid(inner), np.nan) for tag, image in cube.images.items()},
         image_units={tag: image.unit for tag, image in cube.images.items()},
         segmaps={tag: padded(segmap[inner], 0) for tag, segmap in cube.segmaps.items()},
-        degrees=_degrees(cube, (y, x)),
+        degrees=_degrees_per_pixel(cube, (y, x)),
         neighbours=_neighbours(sources or {}, target.id, box),
         prefix=cube.instrument.prefix,
         psf=None if cube.psf is None else replace(cube.psf, widths=tuple(width / scale for width in cube.psf.widths)),
         notes=(*notes, *more),
     )
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The whole field in some channels.
+
+    Attributes
+    ----------
+    voxels : Voxels
+        The voxels (number of channels, ny, nx).
+    why : str
+        Which arrays make voxels bad, in words; '' for none.
+    """
+
+    voxels: Voxels
+    why: str
+
+    @property
+    def usable(self) -> str:
+        """Which share of the voxels can be used, and why not all, in words; '' where no array is named."""
+        share = self.voxels.good.mean()
+        return self.why and f'of those in {len(self.voxels.data)} channels {share:.1%} are usable: {self.why}'
+
+
+def sample(cube: OpenCube) -> Sample | None:
+    """Read evenly spaced channels, as many as `SAMPLE_BYTES` hold, but at least `FEWEST_CHANNELS`.
+
+    None where this needs much time or memory: in a large cube whose first axis is not wavelength, all of which would be
+    read, or in a field so wide that a few channels are many times as large.
+
+    Raises
+    ------
+    InputError
+        If the cube's file cannot be read any more.
+    """
+    nl, ny, nx = cube.data.shape
+    size = sum(array.nbytes for array in cube.arrays)
+    step = nl // min(max(nl * SAMPLE_BYTES // size, FEWEST_CHANNELS), nl)
+    if cube.data.values is None and cube.data.order[0] != 0:
+        step = 1
+    if size // step > MOST_BYTES:
+        return None
+    data, variance, bad, _, causes = _read(cube, slice(0, ny), slice(0, nx), slice(nl % step // 2, nl, step))
+    return Sample(Voxels.of(data, variance, bad), why_unusable(cube, causes))
+
+
+def off_data(cube: OpenCube, blank: BoolArray, places: FloatArray) -> BoolArray:
+    """Which positions (n, 2) in pixels (y, x) lie in the field, but more than `REACH` from its part that has data.
+
+    This part has straight edges that are inclined to the pixels if the field was rotated. Holes in it do not count.
+
+    Parameters
+    ----------
+    cube : OpenCube
+        The cube.
+    blank : array of bool (ny, nx)
+        The spaxels without a usable voxel.
+    places : array (n, 2)
+        The positions.
+    """
+    regions, _ = ndimage.label(blank)
+    edges = (regions[0], regions[-1], regions[:, 0], regions[:, -1])
+    beyond = blank & np.isin(regions, np.concatenate(edges))
+    apart = ndimage.distance_transform_edt(beyond, sampling=cube.pixel)  # arcsec
+    result = covers(cube, places)
+    y, x = np.rint(places[result]).astype(int).clip(0, np.subtract(cube.shape, 1)).T
+    result[result] = apart[y, x] > REACH
+    return result
 
 
 def box_of(cube: OpenCube, target: Target, centre: tuple[float, float]) -> tuple[Box, tuple[str, ...]]:
@@ -379,7 +528,7 @@ def box_of(cube: OpenCube, target: Target, centre: tuple[float, float]) -> tuple
     if height >= 2 * ny and width >= 2 * nx:
         # It holds the whole cube wherever the source lies; padding beyond would only cost memory.
         return (slice(0, ny), slice(0, nx)), (f'SIZE = {target.size:g} is larger than the cube: all of it is used',)
-    if min(height, width) < SMALLEST:
+    if min(height, width) < SMALLEST or height * width < FEWEST_SPAXELS:
         return box, (f'SIZE = {target.size:g} gives a subcube of only {height} x {width} spaxels',)
     return box, ()
 
@@ -390,7 +539,7 @@ def inside(cube: OpenCube, box: Box) -> Box:
     return ys, xs
 
 
-def _degrees(cube: OpenCube, place: tuple[float, float]) -> FloatArray:
+def _degrees_per_pixel(cube: OpenCube, place: tuple[float, float]) -> FloatArray:
     """Change of right ascension and declination in degrees (columns) per pixel along y and x (rows) at a position."""
     ra, dec = cube.sky.to_icrs(place[0] + np.array([0, 1, 0]), place[1] + np.array([0, 0, 1]))
     steps = np.array([ra[1:] - ra[0], dec[1:] - dec[0]]).T
@@ -407,26 +556,80 @@ def _neighbours(sources: Mapping[Ident, tuple[float, float]], own: Ident, box: B
     }
 
 
-def _read(cube: OpenCube, ys: slice, xs: slice) -> tuple[FloatArray, FloatArray | None, BoolArray, tuple[str, ...]]:
-    """Data, variance and bad voxels of a box, and notes.
+class _Box(NamedTuple):
+    """What is read of a box (nl, ny, nx).
+
+    Attributes
+    ----------
+    data, variance, bad : array or None
+        As in `Voxels`, but ``bad`` is never None.
+    notes : tuple of str
+        What is unusual, one line each.
+    causes : mapping of str to float
+        The share of voxels that 'data', 'mask' and 'noise' make bad, of those that are there.
+    """
+
+    data: FloatArray
+    variance: FloatArray | None
+    bad: BoolArray
+    notes: tuple[str, ...]
+    causes: Mapping[str, float]
+
+
+def _read(cube: OpenCube, ys: slice, xs: slice, channels: slice = ALL) -> _Box:
+    """Read a box.
 
     Voxels that are not finite, flagged, without positive variance, or filled (see `_mark_filled`) are bad; they hold 0.
     """
-    factor = None if cube.factor is None else cube.factor[:, None, None]
-    data = cube.data.read(ys, xs)
+    factor = None if cube.factor is None else cube.factor[channels, None, None]
+    data = cube.data.read(ys, xs, channels)
     if factor is not None:
         data *= factor
     bad = ~np.isfinite(data)
+    causes = {'data': np.count_nonzero(bad) / bad.size}
     if cube.flags is not None:
-        bad |= cube.flags.are_set(ys, xs, cube.flag_rule.bits) != cube.flag_rule.zero_is_bad
-    variance = None if cube.noise is None else _variance(cube.noise.read(ys, xs), cube.noise_kind, factor)
-    if variance is not None:
-        bad |= ~(variance > 0) | (variance == np.inf)
+        flagged = cube.flags.are_set(ys, xs, channels, cube.flag_rule.bits) != cube.flag_rule.zero_is_bad
+        causes['mask'] = np.count_nonzero(flagged) / bad.size
+        bad |= flagged
+    variance = None
+    if cube.noise is not None:
+        variance = _variance(cube.noise.read(ys, xs, channels), cube.noise_kind, factor)
+        without = ~(variance > 0) | (variance == np.inf)
+        causes['noise'] = np.count_nonzero(without) / bad.size
+        bad |= without
     notes = _mark_filled(data, bad, cube.data.dtype.kind == 'f')
     data[bad] = 0.0
     if variance is not None:
         variance[bad] = 0.0
-    return data, variance, bad, notes
+    return _Box(data, variance, bad, notes, causes)
+
+
+def why_unusable(cube: OpenCube, causes: Mapping[str, float]) -> str:
+    """Which arrays make voxels bad, in words; '' for none. If one marks all of them, the way out follows.
+
+    Parameters
+    ----------
+    cube : OpenCube
+        The cube.
+    causes : mapping of str to float
+        See `_Box`.
+    """
+    words = [(cube.data, 'data', '{} is not finite in {}')]
+    words += [] if cube.flags is None else [(cube.flags, 'mask', '{} marks {} ' + f'({cube.flag_rule})')]
+    words += [] if cube.noise is None else [(cube.noise, 'noise', '{} is not above 0 in {}')]
+    worst = max(causes.values())
+    parts = []
+    for array, role, text in words:
+        if worst == 1 == causes[role]:
+            parts.append(text.format(array.name, 'all of them'))
+        elif worst < 1 and causes[role] >= NOTED_SHARE:
+            parts.append(text.format(array.name, f'{causes[role]:.1%}'))
+    data, noise, mask = cube.entries
+    if causes.get('mask') == 1 and mask and not cube.flag_rule.zero_is_bad:
+        parts.append(f"if 0 is bad in it, set DATA_EXT = {data!r}, {noise!r}, '{mask}: {ZERO_IS_BAD}'")
+    elif causes.get('noise') == 1:
+        parts.append(f"name other noise in DATA_EXT, or none: DATA_EXT = {data!r}, ''")
+    return '; '.join(parts)
 
 
 def _variance(noise: FloatArray, kind: NoiseKind, factor: FloatArray | None) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Which arrays: the extensions of a file with data, noise and flags, and what the numbers in them mean.
+"""Finds the extensions of a file with data, noise and flags, and tells what the numbers in them mean.
 
 The parameter DATA_EXT counts first, then the instrument's entry in the table, cards that name other extensions, and the
 names of extensions. What is guessed is a warning, and what cannot be told is asked for.
@@ -76,6 +76,8 @@ class Extensions:
         Which flags are bad.
     noise_path, flags_path : Path
         The files that they are in.
+    entries : tuple of int or str
+        What DATA_EXT is to be to name data, noise and flags, '' for none.
     warnings : tuple of str
         One line each.
     """
@@ -92,6 +94,7 @@ class Extensions:
     flag_rule: FlagRule
     noise_path: Path
     flags_path: Path
+    entries: tuple[int | str, ...]
     warnings: tuple[str, ...] = ()
 
 
@@ -137,6 +140,9 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
     if noise is not None:
         own = entries[1].kind if len(entries) > 1 else None
         kind, noise_why = (own, why) if own is not None else _kind(path, hdus, data, noise, instrument)
+    rule = FlagRule() if flags is None else flag_rule(flags.header, data.header, instrument)
+    if any(entry.zero_is_bad for entry in entries):
+        rule = FlagRule(zero_is_bad=True)
     extensions = Extensions(
         instrument,
         why,
@@ -147,9 +153,10 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
         response=_response(hdus, data, instrument),
         noise_kind=kind,
         noise_why=noise_why,
-        flag_rule=FlagRule() if flags is None else flag_rule(flags.header, data.header, instrument),
+        flag_rule=rule,
         noise_path=path,
         flags_path=path,
+        entries=tuple('' if hdu is None else _entry(hdus, hdu) for hdu in (data, noise, flags)),
         warnings=tuple(warnings),
     )
     if noise is None and not entries:
@@ -298,15 +305,16 @@ def _plays_another_part(name: str) -> bool:
 
 
 def _partner(hdus: fits.HDUList, data: Any, names: Sequence[str], card: str, primary_card: str) -> Any:
-    """The extension that a card of the data or the first extension names, or with one of these names.
+    """The noise or flags of the data: the extension that a card names, else the first of some names that is there.
 
-    It may have fewer axes than the data (see `stored_part`). A name counts with the prefix that extensions share with
-    the data (RED_ of RED_DATA), or after the data's own. Of several extensions with this name, that of the data's
-    EXTVER is meant, else the next one behind the data.
+    The cards are ``card`` of the data and ``primary_card`` of the first extension. The extension may have fewer axes
+    than the data (see `stored_part`). A name counts with the prefix that extensions share with the data (RED_ of
+    RED_DATA), or after the data's own. Of several extensions with this name, that of the data's EXTVER is meant, else
+    the next one behind the data.
     """
     place = hdus.index(data)
     others = [hdu for hdu in hdus if hdu is not data and hdu.is_image and hdu.shape]
-    # The last one of a name stays in the dictionary: the best one.
+    # From the worst to the best, because the dictionary keeps the last one of a name.
     others.sort(key=lambda hdu: (hdu.ver == data.ver, hdus.index(hdu) > place, -abs(hdus.index(hdu) - place)))
     there = {hdu.name: hdu for hdu in others if hdu.name}
     there |= {str(hdus.index(hdu)): hdu for hdu in others if not hdu.name}
@@ -366,7 +374,7 @@ def _with_files_beside(path: Path, extensions: Extensions, files: ExitStack) -> 
 
 def _opened_beside(path: Path, data_path: Path, shape: tuple[int, ...], files: ExitStack) -> Any:
     """The cube in a file that belongs to another one by its name, None if there is no such file."""
-    if not path.exists():
+    if not path.is_file():
         return None
     hdu = next(iter(cubes(files.enter_context(open_fits(path, 'not a readable FITS cube')))), None)
     if hdu is None or hdu.shape != shape:

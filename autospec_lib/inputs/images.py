@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from astropy.io import fits
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from autospec_lib.core.errors import InputError
@@ -135,12 +135,23 @@ class SkyImage:
         return tuple(self.hdu.shape[axis] for axis in array_axes(self.axes, len(self.hdu.shape)))
 
     def read(self, box: tuple[slice, ...]) -> FloatArray:
-        """The values in a box (ys, xs); no more is read where the file allows it."""
-        return np.array(arranged(self.hdu.data, self.axes)[box], np.float64)
+        """The values in a box (ys, xs)."""
+        return self._part(self.hdu, box).astype(np.float64)
 
     def has_weight(self, box: tuple[slice, ...]) -> BoolArray:
         """Whether the pixels in a box have weight, if there is an extension with weights."""
-        return np.asarray(arranged(self.weights.data, self.axes)[box] > 0)
+        return np.asarray(self._part(self.weights, box) > 0)
+
+    def _part(self, hdu: Any, box: tuple[slice, ...]) -> NDArray[Any]:
+        """A box (ys, xs) of an extension with these axes; no more of it is held in memory."""
+        part = [slice(0, length) for length in hdu.shape]
+        for axis, side in zip(array_axes(self.axes, len(part)), box, strict=True):
+            part[axis] = side
+        lines = [*part[:-1], slice(None)]
+        # A file that is unpacked while it is read is unpacked once more for each piece; whole lines are one piece.
+        packed = hdu.fileinfo()['file'].compression is not None
+        values = hdu.section[tuple(lines)][..., part[-1]] if packed else hdu.section[tuple(part)]
+        return arranged(np.reshape(values, [side.stop - side.start for side in part]), self.axes)
 
 
 @contextmanager
@@ -235,7 +246,7 @@ def _inner(pixels: FloatArray) -> FloatArray:
     return pixels[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
 
 
-def align(path: Path, grid: Sky, shape: tuple[int, int]) -> AlignedImage:
+def align(path: Path, grid: Sky, shape: tuple[int, int], shift: ArrayLike = (0.0, 0.0)) -> AlignedImage:
     """Put an image on the cube's grid. Its pixels hold brightness per area: a larger pixel does not hold more.
 
     Of an image in several extensions, such as one for each detector, all that cover the cube are used as one.
@@ -248,12 +259,16 @@ def align(path: Path, grid: Sky, shape: tuple[int, int]) -> AlignedImage:
         The cube's coordinates.
     shape : (int, int)
         The cube's (ny, nx).
+    shift : (float, float)
+        How far (y, x) in spaxels the image is moved.
 
     Raises
     ------
     InputError
         If the file holds no image with a WCS, or the image does not overlap the cube.
     """
+    if np.any(shift):
+        grid = grid.moved(shift)
     with open_images(path) as images, readable(path, 'cannot be put on the grid of the cube'):
         overlapping = _on_cube(images, grid, shape)
         labels = [image.label for image, _ in overlapping]

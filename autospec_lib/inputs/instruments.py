@@ -43,7 +43,7 @@ class Instrument:
         The unit where there is no BUNIT, and a card that must be true for this.
     response : str
         Extension (as `noise`) with a spectrum that turns the data into flux, by multiplication.
-    slips : mapping of float to float
+    wrong_scales : mapping of float to float
         Powers of ten that the pipeline writes into BUNIT by mistake, and the right ones.
     beside : (str, str, str) or ()
         A regular expression for the file's name, and its replacements that give the files with variance and flags.
@@ -61,7 +61,7 @@ class Instrument:
     unit: str = ''
     unit_if: str = ''
     response: str = ''
-    slips: Mapping[float, float] = field(default_factory=dict)
+    wrong_scales: Mapping[float, float] = field(default_factory=dict)
     beside: tuple[str, ...] = ()
 
 
@@ -100,7 +100,7 @@ INSTRUMENTS = (
     # voxels have bits of what was corrected. The IDL pipeline has noise and flags in files of their own.
     Instrument(
         'KCWI', 'KCWI', ({'INSTRUME': 'KC[WR][IM]'},), FIRST, 'UNCERT', 'MASK', NoiseKind.SIGMA,
-        slips={1e16: 1e-16}, beside=(r'(.*_)i(cube\w*\.fits.*)', r'\1v\2', r'\1m\2'),
+        wrong_scales={1e16: 1e-16}, beside=(r'(.*_)i(cube\w*\.fits.*)', r'\1v\2', r'\1m\2'),
     ),
     # Bit 0 is DO_NOT_USE; the other bits of DQ say why, or are information.
     *(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autospec_lib.core.errors import InputError
+from autospec_lib.core.errors import InputError, read_file
 
 MOST = 6  # QOP of a star
 
@@ -38,7 +38,7 @@ def read(path: Path) -> dict[str, Redshift]:
     from astropy.table import Table
 
     try:
-        text = path.read_text(encoding='utf-8-sig')
+        text = read_file(path).decode('utf-8-sig')
     except (OSError, UnicodeDecodeError) as error:
         what = getattr(error, 'strerror', None) or 'is not text'
         raise InputError(f'{path}: {what}; expected a .mz file of MARZ') from error

@@ -205,7 +205,7 @@ def identifier(cell: Cell, names: bool = True) -> Ident:
     # A stray comma or blank would shift the columns.
     parts, words = re.split(r'[,;\'"]', text), text.split()
     mixed = len(parts) > 1 and any(_number(part) is not None for part in parts)
-    numbers = len(words) > 1 and all(_number(word) is not None for word in words)
+    numbers = len(words) > 1 and all(not re.search(r'[^\W\d_]', word) or _number(word) is not None for word in words)
     if mixed or numbers or text.strip(',;|') != text:
         raise ValueError(f'ID {show(text)} has a separator in it; expected the same separator in all rows')
     if not text.isprintable() or len(text) > _LONGEST_NAME or not text.strip('.\'"'):
@@ -217,7 +217,8 @@ def right_ascension(cell: Cell, scale: float = 1.0) -> float:
     """Degrees, from hours as hh:mm:ss.s or 00h00m00.0s, or from a number times ``scale``."""
     value = _degrees(cell, 'right ascension', 'h', scale)
     if not 0 <= value < 360:
-        raise ValueError(f'right ascension {cell} is outside 0 to 360 degrees')
+        swapped = '; is it the declination?' if -90 <= value < 0 else ''
+        raise ValueError(f'right ascension {cell} is outside 0 to 360 degrees{swapped}')
     return value
 
 
@@ -230,7 +231,7 @@ def declination(cell: Cell, scale: float = 1.0) -> float:
     """Degrees, from dd:mm:ss.s or 00d00m00.0s, or from a number times ``scale``."""
     value = _degrees(cell, 'declination', 'd', scale)
     if not -90 <= value <= 90:
-        raise ValueError(f'declination {cell} is outside -90 to 90 degrees')
+        raise ValueError(f'declination {cell} is outside -90 to 90 degrees; is it the right ascension, or a pixel?')
     return value
 
 

@@ -24,8 +24,6 @@ _FIRST_BYTES = {
     b'SIMPLE  =': 'fits',
     b'\x89HDF': 'hdf5',
     b'PAR1': 'parquet',
-    b'\\begin': 'ascii.latex',
-    b'\\documentclass': 'ascii.latex',
 }
 _FORM_NAMES = {
     'fits': 'FITS table',
@@ -35,23 +33,21 @@ _FORM_NAMES = {
     'ascii.ecsv': 'ECSV',
     'ascii.ipac': 'IPAC table',
     'ascii.cds': 'CDS table',
-    'ascii.latex': 'LaTeX table',
     'ascii.html': 'HTML table',
 }
 _IPAC_TYPES = (b'int', b'long', b'float', b'double', b'real', b'char', b'date', b'i', b'l', b'f', b'd', b'r', b'c')
 _STATED = {'ID': 'idname', 'RA': 'raname', 'DEC': 'decname'}
 _HOURS, _DEGREES = ('rah', 'ram', 'ras'), ('de-', 'ded', 'dem', 'des')
-# What stands around a unit in LaTeX.
-_LATEX = re.compile(r'\\(?:mathrm|rm|text)\b|[${}()\[\]^~\\]')
-_LATEX_UNITS = {r'\circ': 'deg', r'\degr': 'deg', r'\prime\prime': '"', r'\prime': "'"}
+_LATEX = re.compile(rb'(?:%[^\n]*\n|\s)*\\(?:begin|document|usepackage|table|caption|centering|scriptsize|small)')
 _VOTABLE = re.compile(rb'<(?:\w+:)?VOTABLE\b')
 _ECSV = re.compile(rb'(?:#[^\n]*\n)*?(?=# %ECSV )')
-_SYSTEM_WORD = re.compile(r'\b(?:icrs|fk[45]|[bj](?:18|19|20)\d\d(?:\.\d+)?)\b')
 
 
 def recognise(content: bytes) -> str:
-    """astropy's name for the format of a file, or '' if it is other text or unknown."""
+    """astropy's name for the format of a file, 'latex', or '' if it is other text or unknown."""
     head = _text(content[:4096])
+    if _LATEX.match(head):
+        return 'latex'
     for start, form in _FIRST_BYTES.items():
         if head.startswith(start):
             return form
@@ -120,7 +116,7 @@ def read(name: str, content: bytes, form: str, catalogue_mode: bool) -> Rows:
         if others > 0:
             warning = f'{name}: {what} is read; other tables with positions: {others}'
             chosen = replace(chosen, warnings=(*chosen.warnings, warning))
-    cells = [_cells(table[chosen.names[number]]) for number in chosen.index.values()]
+    cells = [_cells(table[chosen.names[number]], role == 'ID') for role, number in chosen.index.items()]
     rows = (dict(zip(chosen.index, row, strict=True)) for row in zip(*cells, strict=True))
     return Rows(what, 'row', chosen, enumerate(rows, 1))
 
@@ -141,7 +137,9 @@ def _tables(content: bytes, form: str) -> Iterator[Table]:
         with fits.open(io.BytesIO(content)) as hdus:
             for number, hdu in enumerate(hdus):
                 if isinstance(hdu, fits.BinTableHDU | fits.TableHDU):
-                    yield Table.read(hdus, hdu=number)
+                    table = Table.read(hdus, hdu=number)
+                    table.meta = {**hdus[0].header, **table.meta}
+                    yield table
     elif form == 'votable':
         from astropy.io.votable import parse
 
@@ -159,40 +157,25 @@ def _tables(content: bytes, form: str) -> Iterator[Table]:
         table = Table.read(text.splitlines(), format=form, guess=False)
         if form == 'ascii.ipac':
             table.meta |= {card: one['value'] for card, one in table.meta.pop('keywords', {}).items()}
-        yield _measured(table) if form == 'ascii.latex' else table
+        yield table
 
 
 def _system(votable: Any, table: Any) -> dict[str, str]:
     """The coordinate system of a VOTable's positions, as cards of a FITS header.
 
-    It is the one that the column of RA refers to, else the only one if that has RA and DEC.
+    It is the one that the column of RA or DEC refers to, itself or by a group, else the only one if that has RA and
+    DEC. Without one, parameters and information count that are called as such cards.
     """
+    cards = {one.name: str(one.value) for part in (*votable.resources, table) for one in (*part.params, *part.infos)}
     systems = {one.ID: (one.system or '', one.equinox or '') for one in votable.iter_coosys()}
-    place = columns.position(one.name for one in table.fields).get('RA')
-    named = [one.ref for one in table.fields if one.name.lower() == place and one.ref in systems]
+    place = columns.position(one.name for one in table.fields).values()
+    fields = [one for one in table.fields if one.name.lower() in place]
+    idents = {one.ID for one in fields}
+    groups = [group for group in table.iter_groups() if any(one.ref in idents for one in group.entries)]
+    named = [one.ref for one in (*fields, *groups) if one.ref in systems]
     if not named and len(systems) == 1:
-        named = [name for name, words in systems.items() if not columns.equatorial(_words(*words))[1]]
-    return dict(zip(('RADESYS', 'EQUINOX'), systems[named[0]], strict=True)) if named else {}
-
-
-def _words(*texts: str) -> list[str]:
-    return [text.lower().removeprefix('eq_') for text in texts if text]
-
-
-def _measured(table: Table) -> Table:
-    """A LaTeX table; if its first row has units, they become those of the columns."""
-    if not len(table):
-        return table
-    cells = [str(cell) for cell in table[0].values()]
-    for mark, unit in _LATEX_UNITS.items():
-        cells = [cell.replace(mark, unit) for cell in cells]
-    header = columns.with_units(_header(table), [_LATEX.sub('', cell).strip() for cell in cells])
-    if header is None:
-        return table
-    table = table[1:]
-    for name, unit in header:
-        table[name].unit = unit
-    return table
+        named = [name for name, words in systems.items() if not columns.equatorial(' '.join(words))[1]]
+    return cards | dict(zip(('RADESYS', 'EQUINOX'), systems[named[0]], strict=True)) if named else cards
 
 
 def _stated(table: Table) -> dict[str, str]:
@@ -201,15 +184,15 @@ def _stated(table: Table) -> dict[str, str]:
     return {role: words[key] for role, key in _STATED.items() if words.get(key)}
 
 
-def _declared(table: Table) -> list[str]:
+def _declared(table: Table) -> str:
     """Words for the coordinate system of RA and DEC: in the description of RA, if they are clear, else of the table."""
     place = columns.position(table.colnames).get('RA')
     descriptions = [str(getattr(table[name], 'description', '')) for name in table.colnames if name.lower() == place]
-    words = _SYSTEM_WORD.findall(' '.join(descriptions).lower())
-    if len(set[str]().union(*(columns.equatorial([word])[0] for word in words))) == 1:
-        return words
     cards = _cards(table)
-    return _words(*(cards.get(card, '') for card in ('radesys', 'radecsys', 'equinox')))
+    stated = [cards[card] for card in ('radesys', 'radecsys') if cards.get(card)]
+    stated += [f'{card} {cards[card]}' for card in ('equinox', 'epoch') if cards.get(card)]
+    further = ' '.join(value for card, value in cards.items() if re.search('frame|coo|comment', card))
+    return columns.mentioned(' '.join(descriptions)) or ' '.join(stated) or columns.mentioned(further)
 
 
 def _cards(table: Table) -> dict[str, str]:
@@ -226,12 +209,12 @@ def _flat(table: Table) -> Table:
 
     flat: dict[str, Any] = {}
     wide: dict[int, dict[str, Any]] = {}
-    for name in table.colnames:
-        column = table[name]
+    for title in table.colnames:
+        column, name = table[title], title.strip()
         shape = getattr(column, 'shape', (len(table),))
         if hasattr(column, 'icrs'):
             sky = column.icrs
-            flat |= {f'{name}.ra': sky.ra.deg, f'{name}.dec': sky.dec.deg}
+            flat |= {f'{name}.ra': Column(sky.ra.deg, description='ICRS'), f'{name}.dec': sky.dec.deg}
         elif len(shape) == 1:
             flat[name] = column
         elif isinstance(column, Column) and (shape[1:] == (1,) or (len(table) == 1 and len(shape) == 2)):
@@ -253,12 +236,14 @@ def _header(table: Table) -> columns.Header:
     return [(name, str(getattr(table[name], 'unit', None) or '')) for name in table.colnames]
 
 
-def _cells(column: Any) -> list[Cell]:
-    """The cells of a column, '' for what is masked."""
+def _cells(column: Any, named: bool = False) -> list[Cell]:
+    """The cells of a column, '' for what is masked; those of single precision as text, if they are names."""
     hidden = np.broadcast_to(getattr(column, 'mask', False), len(column)).tolist()
     values = getattr(column, 'value', column)
-    plain = np.ma.getdata(getattr(values, 'unmasked', values)).tolist()
-    return ['' if missing else _cell(value) for value, missing in zip(plain, hidden, strict=True)]
+    plain = np.ma.getdata(getattr(values, 'unmasked', values))
+    if named and plain.dtype.kind == 'f':
+        plain = plain.astype(str)  # 1.1, not 1.100000023841858
+    return ['' if missing else _cell(value) for value, missing in zip(plain.tolist(), hidden, strict=True)]
 
 
 def _cell(value: Any) -> Cell:
@@ -283,7 +268,10 @@ _FRAMES = {
 _EQUATORIAL = ('icrs', 'fk5', 'fk4')
 _OTHER_FRAMES = ('wcs', 'linear', 'amplifier', 'detector', 'tile')
 _SHAPES = {'point': 2, 'circle': 3, 'ellipse': 5}  # and how many numbers each has
-_OTHER_SHAPES = ('box', 'rotbox', 'polygon', 'annulus', 'panda', 'line', 'vector', 'ruler', 'compass', 'text')
+_OTHER_SHAPES = (
+    *('box', 'rotbox', 'polygon', 'annulus', 'panda', 'cpanda', 'epanda', 'bpanda', 'pie', 'segment', 'bundle'),
+    *('line', 'vector', 'projection', 'ruler', 'compass', 'text', 'composite'),
+)
 _FRAME_WORDS, _SHAPE_WORDS = '|'.join((*_FRAMES, *_OTHER_FRAMES)), '|'.join((*_SHAPES, *_OTHER_SHAPES))
 _FIRST_REGION = re.compile(
     rf'(?:\s*(?:#|global\b)[^\n]*\n)*\s*(?:(?:{_FRAME_WORDS})[a-z]?\s*[;\n]|[+-]?(?:{_SHAPE_WORDS})\s*\()',
@@ -322,7 +310,13 @@ def read_regions(name: str, text: str, catalogue_mode: bool) -> Rows:
     """
     if _CRTF.match(text):
         raise InputError(f'{name}: CRTF regions, as CASA writes them, are not read; expected DS9 regions')
-    regions = list(_regions(text))
+    regions, others = [], []
+    for line, frame, statement in _regions(text):
+        other = _other_shape(statement)
+        if other:
+            others.append(f'{other} in line {line}')
+        else:
+            regions.append((line, frame, statement))
     if not regions:
         raise InputError(f'{name}: no sources; expected points, circles or ellipses of DS9')
     labels = [_label(statement) for _, _, statement in regions]
@@ -333,8 +327,13 @@ def read_regions(name: str, text: str, catalogue_mode: bool) -> Rows:
     if catalogue_mode:
         description += ', APER = radius of a circle'
     chosen = columns.Columns({'ID': 0}, names=('ID',), first=1, description=description)
+    notes = []
     if 'physical' in frames:
-        chosen = replace(chosen, warnings=(f'{name}: physical coordinates are taken as pixels of the cube',))
+        notes.append('physical coordinates are taken as pixels of the cube')
+    if others:
+        listing = ', '.join(others[:3]) + (', ...' if len(others) > 3 else '')
+        notes.append(f'{len(others)} of {len(others) + len(regions)} regions are no sources and left out: {listing}')
+    chosen = replace(chosen, warnings=tuple(f'{name}: {note}' for note in notes))
     rows = (
         (line, _region_cells(label or next(numbers), frame, statement, catalogue_mode))
         for (line, frame, statement), label in zip(regions, labels, strict=True)
@@ -373,6 +372,24 @@ def _statements(line: str) -> Iterator[str]:
     yield line[start:]
 
 
+def _other_shape(statement: str) -> str:
+    """The name of a shape that is not a source, which it is neither if it is excluded or an annulus; '' for others."""
+    match = _SHAPE.match(statement)
+    if match is None:
+        return ''
+    shape = match[2].lower()
+    if match[1] == '-':
+        return f'excluded {shape}'
+    if shape == 'ellipse' and len(_numbers(match)) > _SHAPES[shape]:
+        return 'elliptical annulus'
+    return shape if shape in _OTHER_SHAPES else ''
+
+
+def _numbers(match: re.Match[str]) -> list[str]:
+    """The numbers of a region."""
+    return re.findall(r'[^,\s]+', match[3] or match[4] or '')
+
+
 def _label(statement: str) -> str:
     """The text of a region, '' if it has none."""
     match = _TEXT.search(statement)
@@ -382,16 +399,15 @@ def _label(statement: str) -> str:
 def _region_cells(ident: str, frame: str, statement: str, catalogue_mode: bool) -> dict[str, Cell] | str:
     """A region's cells by role, or what is wrong with it."""
     match = _SHAPE.match(statement)
-    shape = match[1].lstrip('+') + match[2].lower() if match else show(statement)
+    shape = match[2].lower() if match else show(statement)
     if match is None or shape not in _SHAPES:
         return f'{shape} is not a source; expected point, circle or ellipse'
     if frame not in _FRAMES:
         what = f'coordinates {frame}' if frame else 'no coordinates above the region'
         return f'{what}; expected icrs, fk5, fk4, galactic, ecliptic or image on a line of their own'
-    values = (match[3] or match[4] or '').strip()
-    numbers = re.findall(r'[^,\s]+', values)
-    if len(numbers) != _SHAPES[shape]:  # an ellipse with more of them is an annulus
-        return f'{shape} with {len(numbers)} numbers; expected {_SHAPES[shape]}: ({values})'
+    numbers = _numbers(match)
+    if len(numbers) != _SHAPES[shape]:
+        return f'{shape} with {len(numbers)} numbers; expected {_SHAPES[shape]}: ({",".join(numbers)})'
     system = _FRAMES[frame]
     cells: dict[str, Cell] = {'ID': ident}
     if system == 'image':

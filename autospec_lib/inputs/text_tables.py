@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import TypeAlias
 
 from autospec_lib.core.errors import InputError
@@ -29,8 +28,8 @@ _DECIMAL_COMMA = re.compile(r'[+-]?\d+,\d+', re.ASCII)
 _RULE = re.compile(r'(?=.*(?:--|==))[-=+|;,\s]+')
 # SExtractor: '#   1 NUMBER   Running object number   [unit]'; LSDCat: '# 1: I [unit]'; others: '# column 1: id (unit)'.
 _NUMBERED = re.compile(
-    r'^#\s*(?:col(?:umn)?\s*)?(\d+)\s*([:.)=]?)\s*([a-z_][\w.]*)(?![^\s(\[])'
-    r'(?:\s*[(\[]([^)\]]*)[)\]])?(?:.*?\[([^\[\]]*)\]\s*$)?',
+    r'^#\s*(?:col(?:umn)?\s*)?[(\[]?(\d+)[)\]]?\s*([:.)=]?)\s*([a-z_][\w.]*)(?![^\s(\[])'
+    r'(?:\s*[(\[]([^)\]]*)[)\]])?((?:.*?\[([^\[\]]*)\]\s*$)?.*)',
     re.MULTILINE | re.IGNORECASE,
 )
 _BEFORE_COMMENT = re.compile(r"""(?:(?<![^\s,;|])(?:"(?:[^"]|"")*"|'[^']*')(?![^\s,;|])|[^#])*""")
@@ -39,6 +38,10 @@ _OPEN_CELL = re.compile(r'(?:^|[,;|\t])\s*"(?:[^"]|"")*$')
 _REST_OF_CELL = re.compile(r'((?:[^"]|"")*)"\s*(?:[,;|\t]|$)')
 _LONGEST_CELL = 100  # lines
 _SEPARATOR_OF_EXCEL = re.compile(r'"?sep=.?"?', re.IGNORECASE)
+_BY_POSITION = [(role, '') for role in columns.BY_POSITION]
+_BEFORE_COORDINATE = re.compile(
+    r'\b(?=(?:ra|r\.a|right ascension|alpha|dec|declination|delta|size|aper|aperture)\b)', re.IGNORECASE
+)
 _FORMS = {'': 'text', ',': 'CSV', ';': 'CSV', '\t': 'TSV', '|': 'text'}
 
 
@@ -63,7 +66,11 @@ def read(name: str, text: str, catalogue_mode: bool) -> Rows:
     numbered = _numbered(comments)
     header, tabs, body = ([], False, lines) if numbered or not lines else _header(name, lines, above == 2)
     if header:
-        chosen = _named(f'{name}, line {lines[0][0]}', header, catalogue_mode)
+        header = _measured(name, header, comments)
+        if not tabs and _are_numbered([_split(line, '') for _, line in body[:3]], len(header)):
+            place = f'{name}, line {lines[0][0]}'
+            raise InputError(f'{place}: no name for the numbers that rows begin with; leave them out (index=False)')
+        chosen = _named(f'{name}, line {lines[0][0]}', header, catalogue_mode, _declared(comments))
     if not body:
         raise InputError(f'{name}: no sources; expected one per line: ID RA DEC')
     separator = '\t' if tabs else _separator(body[0][1])
@@ -72,13 +79,94 @@ def read(name: str, text: str, catalogue_mode: bool) -> Rows:
     return Rows(_FORMS[separator], 'line', chosen, _cells(body, separator, chosen))
 
 
+# A table of LaTeX, its head where that is apart, and the arguments in front of its first cell.
+_LATEX_TABLE = re.compile(r'\\begin\s*\{(?:tabular|longtable|deluxetable)[*x]?\}')
+_LATEX_TABLE_END = re.compile(r'\\end(?:data|\s*\{(?:tabular|longtable|deluxetable))')
+_LATEX_HEAD = re.compile(r'\\tablehead\s*\{((?:(?!\\tablehead).)*)\}\s*\\startdata', re.DOTALL)
+_LATEX_ARGUMENTS = re.compile(r'(?:\s*\[[^\]]*\]|\s*\{(?:[^{}]|\{[^{}]*\})*\})*')
+_LATEX_END = re.compile(r'\\\\(?:\s*\[[^\]]*\])?|\\tabularnewline\b')
+_LATEX_TEXT = (
+    (r'\\(?:nodata|l?dots|cdots)\b', '--'),
+    (r'\\#', 'number'),
+    (r'\^?\{?\\circ\b\}?|\\(?:degr?|arcdeg)\b', ' deg '),
+    (r"\\prime\s*\\prime|\\arcsec\b|''", ' arcsec '),
+    (r'\\prime\b|\\arcmin\b', ' arcmin '),
+    (r'\\(alpha|delta|[_&%])', r'\1'),
+    (r'~|\\(?:[a-zA-Z]+\*?|.)', ' '),
+    (r'[{}$^]', ''),
+)
+
+
+def from_latex(name: str, text: str) -> str:
+    """The first table in LaTeX as text with tabs, each row in its line; `InputError` if there is none.
+
+    Rows without &, such as captions and titles of sections, are left out.
+    """
+    text = re.sub(r'(?<!\\)%.*', '', text)
+    begin = _LATEX_TABLE.search(text)
+    end = _LATEX_TABLE_END.search(text, begin.end()) if begin else None
+    if begin is None or end is None:
+        raise InputError(f'{name}: LaTeX without a tabular, longtable or deluxetable; expected one of them')
+    head = _LATEX_HEAD.search(text, begin.end(), end.start())
+    start = head.start(1) if head else begin.end()
+    body = text[begin.end() : end.start()]
+    body = f'{head[1]}\\\\{text[head.end() : end.start()]}' if head else _LATEX_ARGUMENTS.sub('', body, count=1)
+    plain = '\n' * text.count('\n', 0, start)
+    count = 0
+    for row in _LATEX_END.split(body):
+        plain += '\n' * max(row.count('\n'), not plain.endswith('\n'))
+        spread = re.sub(r'\\multicolumn\s*\{(\d\d?)\}\s*\{[^{}]*\}', lambda match: '&' * (int(match[1]) - 1), row)
+        cells = re.split(r'(?<!\\)&', ' '.join(spread.split()))
+        if not re.search(r'(?<!\\)&', row):
+            continue
+        count = count or len(cells)
+        if len(cells) != count:
+            raise InputError(f'{name}, line {plain.count(chr(10)) + 1}: {len(cells)} columns, {count} in the first row')
+        for pattern, replacement in _LATEX_TEXT:
+            cells = [re.sub(pattern, replacement, cell).strip() for cell in cells]
+        plain += '\t'.join(cells)
+    return plain
+
+
+def _declared(comments: Iterable[str]) -> str:
+    """Words for the coordinate system in the comments, unless positions were converted from it."""
+    return columns.mentioned('\n'.join(one for one in comments if not re.search('(?i)conver|transform|precess', one)))
+
+
+def _are_numbered(rows: Sequence[Sequence[str]], count: int) -> bool:
+    """Whether rows with one cell more than there are names begin with 0, 1, ... or 1, 2, ..., before their IDs.
+
+    pandas and R write such rows.
+    """
+    numbers = [row[:1] for row in rows]
+    counted = any(numbers == [[str(number)] for number in range(first, first + len(rows))] for first in (0, 1))
+    return bool(rows) and counted and all(len(row) == count + 1 and row[1].isdecimal() for row in rows)
+
+
+def _measured(name: str, header: Header, comments: Iterable[str]) -> Header:
+    """The header with the units that comments have, in a row or in words; raises `InputError` for too few of them."""
+    for comment in filter(columns.UNIT_WORD.search, comments):
+        text = re.sub(r'(?i)^[#\s]+(?:units?\s*[:=])?', '', comment)
+        cells = _split(text, _separator(text, len(header)))
+        header, count = columns.with_units(header, [cells])
+        units = [cell.strip('()[]').lower() for cell in cells]
+        if not count and len(units) > 1 and all(unit in columns.ARCSEC for unit in units):
+            raise InputError(f'{name}: {len(units)} units ({text}) for {len(header)} columns; expected one each')
+        titles = _titles(comment, _separator(comment, len(header)))
+        if len(titles) == len(header) and columns.has_position(titles):  # the names
+            continue
+        for phrase in _BEFORE_COORDINATE.split(text):
+            header = columns.with_statement(header, phrase)
+    return header
+
+
 def _lines(text: str) -> tuple[list[str], list[Line], int]:
     """Tell comments and rules from the lines of a table.
 
     Returns
     -------
     comments : list of str
-        The comments above the first line.
+        The comments above the second line.
     lines : list of Line
         The lines with more than comments, rules and a spreadsheet's empty cells.
     above : int
@@ -93,7 +181,7 @@ def _lines(text: str) -> tuple[list[str], list[Line], int]:
             above = len(lines) if above < 0 else above
         elif line.strip('\t ,;"\'') and not (number == 1 and _SEPARATOR_OF_EXCEL.fullmatch(line)):
             lines.append((number, line))
-        elif not lines and content.lstrip().startswith('#'):
+        elif len(lines) < 2 and content.lstrip().startswith('#'):
             comments.append(content.strip())
     return comments, lines, above
 
@@ -133,8 +221,10 @@ def _rest_of_cell(lines: Sequence[str]) -> Sequence[str]:
     return ()
 
 
-def _separator(line: str) -> str:
-    """The separator of the cells in such a line; '' for blanks."""
+def _separator(line: str, count: int = 0) -> str:
+    """The separator of the cells in such a line, tabs if they make ``count`` columns; '' for blanks."""
+    if count > 1 and line.count('\t') == count - 1:
+        return '\t'
     for separator in ';|':
         if line.count(separator) > 1 and ',' not in line.partition(separator)[0]:
             return separator
@@ -217,8 +307,8 @@ def _header(name: str, lines: Sequence[Line], ruled: bool) -> tuple[Header, bool
     number, below = lines[1]
     units = _split(below, separator)
     if len(units) == len(header):
-        measured = columns.with_units(header, units, ruled)
-        return measured or header, tabs, lines[2:] if measured else lines[1:]
+        measured, count = columns.with_units(header, (_split(line, separator) for _, line in lines[1:]))
+        return measured, tabs, lines[1 + count :]
     if not ruled or 2 * sum(bool(_NUMBER_LIKE.match(unit)) for unit in units) >= len(units):
         return header, tabs, lines[1:]
     if any(columns.ARCSEC.get(unit.strip('()[]').lower(), 3600) != 3600 for unit in units):
@@ -227,22 +317,22 @@ def _header(name: str, lines: Sequence[Line], ruled: bool) -> tuple[Header, bool
     return header, tabs, lines[2:]
 
 
-def _named(place: str, header: Header, catalogue_mode: bool) -> Columns:
+def _named(place: str, header: Header, catalogue_mode: bool, declared: str) -> Columns:
     """The columns as named in a header, by position if it has no known name of a position."""
     known = [title.upper() for title, _ in header]
     if columns.has_position(header):
-        chosen = columns.choose(place, header, catalogue_mode)
+        chosen = columns.choose(place, header, catalogue_mode, declared=declared)
         # AutoSpec's own header: further cells are ignored, as without a header.
         last = max(number for role, number in chosen.index.items() if role not in ('APER', 'APER_PIX', 'Z', 'BRIGHT'))
         own = {*known[:3]} == {*columns.REQUIRED} and {*known[: last + 1]} <= {*columns.BY_POSITION}
         return replace(chosen, exact=not own)
-    chosen = columns.by_position(catalogue_mode)
+    chosen = columns.by_position(place, _BY_POSITION, catalogue_mode, declared)
     if any(known.index(role) != number for role, number in chosen.index.items() if role in known):
         raise InputError(f'{place}: a header with some of ID, RA and DEC; expected all three, or none')
-    if any(re.split(r'_|\d', title.lower())[0] in columns.NO_POSITIONS for title in known[1:3]):
+    if columns.is_no_position(header) or columns.is_other_position(header):
         return columns.choose(place, header, catalogue_mode)  # says what is missing
     what = f'{place}: a header without ID, RA and DEC; columns are taken by position'
-    return replace(chosen, program=columns.program(header), warnings=(what,))
+    return replace(chosen, program=columns.program(header), warnings=(what, *chosen.warnings))
 
 
 def _numbered(comments: Sequence[str]) -> dict[int, tuple[str, str, str]]:
@@ -254,7 +344,9 @@ def _numbered(comments: Sequence[str]) -> dict[int, tuple[str, str, str]]:
     numbers = [int(match[1]) for match in matches]
     if len(numbers) < 3 or numbers[0] != 1 or sorted({*numbers}) != numbers:
         return {}
-    named = {int(match[1]): (match[2], match[3], match[4] or match[5] or '') for match in matches}
+    named = {
+        int(match[1]): (match[2], match[3], match[4] or match[6] or columns.unit_of(match[5])) for match in matches
+    }
     titles = [title for _, title, _ in named.values()]
     return named if ''.join(titles).isupper() or columns.position(titles) else {}
 
@@ -263,21 +355,23 @@ def _commented(
     name: str, comments: Sequence[str], numbered: Mapping[int, tuple[str, str, str]], count: int, catalogue_mode: bool
 ) -> Columns:
     """The columns of rows with ``count`` cells as named in the comments above them, else by position."""
+    declared = _declared(comments)
     if numbered and max(numbered) <= count:
         names = [numbered.get(number, ('', '', '')) for number in range(1, count + 1)]
-        chosen = columns.choose(name, [(title, unit) for _, title, unit in names], catalogue_mode)
+        titles = [(title, unit) for _, title, unit in names]
+        chosen = columns.choose(name, titles, catalogue_mode, declared=declared)
         capitals = ''.join(title for _, title, _ in names).isupper()
         program = {'': 'SExtractor', ':': 'LSDCat'}.get(names[0][0], '') if capitals else ''
         return replace(chosen, program=program or chosen.program)
-    by_position = columns.by_position(catalogue_mode)
     header = _commented_header(comments, count)
     if not header:
-        return by_position
-    if not columns.has_position(header):
+        return columns.by_position(name, _measured(name, _BY_POSITION, comments), catalogue_mode, declared)
+    by_position = columns.by_position(name, _BY_POSITION, catalogue_mode, declared)
+    if not columns.has_position(header) and not columns.is_other_position(header):
         x, y = (title for title, _ in header[1:3])
         what = f'{name}: a comment calls columns 2 and 3 {x} and {y}; they are taken as degrees, by position'
-        return replace(by_position, warnings=(what,))
-    chosen = columns.choose(name, header, catalogue_mode)
+        return replace(by_position, warnings=(what, *by_position.warnings))
+    chosen = columns.choose(name, _measured(name, header, comments), catalogue_mode, declared=declared)
     if (chosen.index.get('RA'), chosen.index.get('DEC')) != (1, 2):
         return chosen
     # The first column is the ID whatever its name; the columns after the position are found by their names.
@@ -292,20 +386,17 @@ def _commented(
 
 
 def _commented_header(comments: Sequence[str], count: int) -> Header:
-    """The last comment with a name for each column, positions among them; the next one may have their units.
+    """The last comment with a name for each column, positions among them.
 
-    If there is none, a comment that calls the position pixels, else an empty header.
+    If there is none, a comment that gives the position another name or unit, else an empty header.
     """
     header: Header = []
-    for comment, following in pairwise((*comments, '')):
-        titles = _titles(comment, _separator(comment))
+    for comment in comments:
+        titles = _titles(comment, _separator(comment, count))
         if len(titles) != count or count < 3:
             continue
-        unclear = f'{titles[1][0]} {titles[2][0]}'.lower() in columns.UNCLEAR_PIXELS
-        if columns.has_position(titles):
-            units = _split(following.lstrip('#% '), _separator(following))
-            header = (len(units) == count and columns.with_units(titles, units)) or titles
-        elif unclear and not columns.has_position(header):
+        other = columns.is_no_position(titles) or columns.is_other_position(titles)
+        if columns.has_position(titles) or (other and not columns.has_position(header)):
             header = titles
     return header
 
@@ -318,7 +409,11 @@ def _cells(lines: Sequence[Line], separator: str, chosen: Columns) -> Iterator[t
     leading = next(number for number in range(len(numbers) + 1) if number not in numbers)
     for line, text in lines:
         cells = _split(text, separator)
-        wrong = _misfit(cells, chosen, least) or (separator == '' and _ambiguity(text, cells, least, max(numbers)))
+        while separator and 0 < len(chosen.names) < len(cells) and not cells[-1]:
+            cells.pop()
+        wrong = _misfit(cells, chosen, least, separator)
+        if not wrong and not separator:
+            wrong = _ambiguity(text, cells, least, max(numbers))
         if wrong:
             yield line, wrong
             continue
@@ -328,11 +423,11 @@ def _cells(lines: Sequence[Line], separator: str, chosen: Columns) -> Iterator[t
         yield line, {role: cells[number] if number < count else '' for role, number in chosen.index.items()}
 
 
-def _misfit(cells: Sequence[str], chosen: Columns, least: int) -> str:
+def _misfit(cells: Sequence[str], chosen: Columns, least: int, separator: str) -> str:
     """What is wrong with the number of cells in a row; '' if nothing is."""
     count, expected = len(cells), len(chosen.names)
-    # A blank in a name would shift the columns.
-    shifted = 0 < expected < count and not _NUMBER_LIKE.match(cells[chosen.index.get('ID', 0)])
+    # A blank in a name would shift the columns, and so would decimal commas.
+    shifted = 0 < expected < count and (separator or not _NUMBER_LIKE.match(cells[chosen.index.get('ID', 0)]))
     if shifted or (chosen.exact and count != expected):
         return f'{count} columns, {expected} in the header; expected as many (- for an empty cell)'
     if count < least:

@@ -174,7 +174,7 @@ def flux_unit(
         return FluxUnit(own_text, own, 1.0, tuple(notes))
     if says_ampere(own):
         notes.append(f'{file}: A in BUNIT = {own!r} is taken for Angstrom')
-    for wrong, right in instrument.slips.items():
+    for wrong, right in instrument.wrong_scales.items():
         if np.isclose(unit.scale, wrong, rtol=1e-6):
             unit = units.Unit(right / wrong * unit)
             notes.append(f'{file}: BUNIT = {own!r} is a mistake of the pipeline; {written(unit)} is written')

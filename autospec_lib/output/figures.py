@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 DPI = 120
 LIMIT = 10  # figures that are kept, two of each kind of picture; each takes about 6 MB
 T = TypeVar('T')
-L = TypeVar('L', bound=Hashable)
 
 
 class Canvas:
@@ -48,28 +47,22 @@ class Canvas:
         """
         from PIL import Image
 
-        if apart:
-            self._draw_on_ground(list(moving))
-        else:
+        artists = list(moving)
+        if not apart:
             self._canvas.draw()
+        else:
+            if self._ground is None:
+                for artist in artists:
+                    artist.set_visible(False)
+                self._canvas.draw()
+                for artist in artists:
+                    artist.set_visible(True)
+                self._ground = self._canvas.copy_from_bbox(self._canvas.figure.bbox)
+            self._canvas.restore_region(self._ground)
+            renderer = self._canvas.get_renderer()
+            for artist in artists:
+                artist.draw(renderer)
         return Image.fromarray(np.asarray(self._canvas.buffer_rgba())).convert('RGB')
-
-    def _draw_on_ground(self, moving: list[Artist]) -> None:
-        if self._ground is None:
-            self._ground = self._without(moving)
-        self._canvas.restore_region(self._ground)
-        renderer = self._canvas.get_renderer()
-        for artist in moving:
-            artist.draw(renderer)
-
-    def _without(self, moving: list[Artist]) -> Any:
-        """The pixels of the figure without some of its artists."""
-        for artist in moving:
-            artist.set_visible(False)
-        self._canvas.draw()
-        for artist in moving:
-            artist.set_visible(True)
-        return self._canvas.copy_from_bbox(self._canvas.figure.bbox)
 
 
 class Kept:
@@ -87,7 +80,7 @@ class Kept:
         return Kept, ()
 
     @contextmanager
-    def borrowed(self, key: str, layout: L, make: Callable[[L], T]) -> Iterator[T]:
+    def borrowed(self, key: str, layout: Hashable, make: Callable[[], T]) -> Iterator[T]:
         """The kept figure of a kind and layout, or a new one; it is put back if the block does not raise.
 
         Parameters
@@ -97,11 +90,11 @@ class Kept:
         layout : hashable
             What figures that can be used for each other have in common.
         make : function
-            Makes a new figure of a layout.
+            Makes a new figure.
         """
         figure: T | None = self._waiting.pop((key, layout), None)
         if figure is None:
-            figure = make(layout)
+            figure = make()
         yield figure
         self._waiting[key, layout] = figure
         for oldest in list(self._waiting)[:-LIMIT]:

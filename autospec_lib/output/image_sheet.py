@@ -6,10 +6,9 @@ would be spent on Axis and Tick objects; every source has about a dozen panels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
 from itertools import chain
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import matplotlib
 import numpy as np
@@ -56,114 +55,75 @@ class Panel(NamedTuple):
 Rows: TypeAlias = Sequence[Sequence[Panel | None]]
 
 
-class _Place(NamedTuple):
-    """The lower left corner of a panel, and whether it has tick labels below and beside it."""
+def layout(rows: Rows, cutout: Cutout) -> tuple[Hashable, ...]:
+    """What the sheets of two sources must share to be drawn with one figure.
 
-    title: str
-    left: float
-    low: float
-    below: bool
-    beside: bool
-
-
-@dataclass(frozen=True)
-class ImageLayout:
-    """The properties that the sheets of two sources must share to be drawn with one figure.
-
-    Attributes
+    Parameters
     ----------
-    titles : tuple of tuple of (str or None)
-        Titles of the panels, row by row; None for an empty place.
-    shape : (int, int)
-        Pixels (ny, nx) of every image.
-    pixel : (float, float)
-        A pixel's size (y, x) in arcsec.
+    rows : Rows
+        The panels, row by row.
+    cutout : Cutout
+        Gives number and size of the pixels.
     """
-
-    titles: tuple[tuple[str | None, ...], ...]
-    shape: tuple[int, int]
-    pixel: tuple[float, float]
-
-    @classmethod
-    def of(cls, rows: Rows, cutout: Cutout) -> Self:
-        """The layout of panels.
-
-        Parameters
-        ----------
-        rows : Rows
-            The panels, row by row.
-        cutout : Cutout
-            Gives number and size of the pixels.
-        """
-        titles = tuple(tuple(None if panel is None else panel.title for panel in row) for row in rows)
-        return cls(titles, cutout.shape, cutout.pixel)
-
-    @property
-    def scale(self) -> float:
-        """Inches per arcsec."""
-        return PANEL_SIZE / max(n * d for n, d in zip(self.shape, self.pixel, strict=True))
-
-    @property
-    def panel(self) -> tuple[float, float]:
-        """Width and height of a panel."""
-        (ny, nx), (dy, dx) = self.shape, self.pixel
-        return nx * dx * self.scale, ny * dy * self.scale
-
-    @property
-    def paper(self) -> tuple[float, float]:
-        """Width and height of the sheet."""
-        width, height = self.panel
-        columns = max(len(row) for row in self.titles)
-        return LEFT + columns * (width + GAP_X), BOTTOM + len(self.titles) * (height + GAP_Y)
-
-    @property
-    def places(self) -> list[_Place]:
-        """The places of the panels, row by row."""
-        width, height = self.panel
-        places = []
-        for i, row in enumerate(self.titles):
-            low = self.paper[1] - (i + 1) * (height + GAP_Y)
-            for j, title in enumerate(row):
-                below = i == len(self.titles) - 1 or j >= len(self.titles[i + 1])
-                if title is not None:
-                    places.append(_Place(title, LEFT + j * (width + GAP_X), low, below, j == 0))
-        return places
+    titles = tuple(tuple(panel and panel.title for panel in row) for row in rows)
+    return titles, cutout.shape, cutout.pixel
 
 
 class ImageSheet:
     """Panels in rows; offsets from the source in arcsec at the left and at the bottom only.
 
-    Every panel is an image of the figure's one Axes, with the panel's title as its label.
+    Every panel is an image of the figure's one Axes, with the panel's title as its label. A sheet can be used again for
+    a source whose images have the same titles, number of pixels and size of the pixels (see `layout`).
+
+    Parameters
+    ----------
+    rows : Rows
+        The panels, row by row.
+    cutout : Cutout
+        Gives number and size of the pixels.
     """
 
-    def __init__(self, layout: ImageLayout) -> None:
-        self._layout, self._places = layout, layout.places
-        width, height = layout.paper
-        self.figure = Figure(figsize=(width, height), dpi=DPI)
+    def __init__(self, rows: Rows, cutout: Cutout) -> None:
+        (ny, nx), (dy, dx) = cutout.shape, cutout.pixel
+        self._scale = PANEL_SIZE / max(ny * dy, nx * dx)  # inches per arcsec
+        self._size = width, height = nx * dx * self._scale, ny * dy * self._scale
+        paper_width = LEFT + max(len(row) for row in rows) * (width + GAP_X)
+        paper_height = BOTTOM + len(rows) * (height + GAP_Y)
+        self.figure = Figure(figsize=(paper_width, paper_height), dpi=DPI)
         self._canvas = Canvas(self.figure)
-        self._paper = self.figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height))
+        self._paper = self.figure.add_axes((0, 0, 1, 1), xlim=(0, paper_width), ylim=(0, paper_height))
         self._paper.set_axis_off()
-        self._images = [self._panel(place) for place in self._places]
+        # Lower left corners of all panels, and of those with tick labels below them and beside them.
+        self._corners: list[tuple[float, float]] = []
+        self._labelled_below: list[tuple[float, float]] = []
+        self._labelled_beside: list[tuple[float, float]] = []
+        self._images: list[AxesImage] = []
+        delta = '\N{GREEK CAPITAL LETTER DELTA}'
+        look: dict[str, Any] = {'origin': 'lower', 'interpolation': 'nearest', 'aspect': 'auto'}
+        upright: dict[str, Any] = {'ha': 'right', 'va': 'center', 'rotation': 'vertical'}
+        for i, row in enumerate(rows):
+            low = paper_height - (i + 1) * (height + GAP_Y)
+            for j, panel in enumerate(row):
+                if panel is None:
+                    continue
+                left = LEFT + j * (width + GAP_X)
+                self._corners.append((left, low))
+                self._paper.text(left + width / 2, low + height + 0.04, panel.title, ha='center', va='baseline')
+                if i == len(rows) - 1 or j >= len(rows[i + 1]):
+                    self._labelled_below.append((left, low))
+                    self._paper.text(left + width / 2, low - 0.22, f'{delta}x [arcsec]', ha='center', va='top')
+                if j == 0:
+                    self._labelled_beside.append((left, low))
+                    self._paper.text(left - 0.33, low + height / 2, f'{delta}y [arcsec]', **upright)
+                extent = (left, left + width, low, low + height)
+                image = self._paper.imshow(np.zeros(cutout.shape), extent=extent, label=panel.title, **look)
+                self._images.append(image)
         styles = ((FRAME_COLOUR, 0.6), (HALO_COLOUR, 2.2), (MARK_COLOUR, 1.1))
         self._lines = [LineCollection([], colors=colour, linewidths=thickness) for colour, thickness in styles]
         for lines in self._lines:
             self._paper.add_collection(lines, autolim=False)
         self._below: list[Text] = []
         self._beside: list[Text] = []
-
-    def _panel(self, place: _Place) -> AxesImage:
-        """An empty image with its title and the names of its axes."""
-        width, height = self._layout.panel
-        left, low, delta = place.left, place.low, '\N{GREEK CAPITAL LETTER DELTA}'
-        self._paper.text(left + width / 2, low + height + 0.04, place.title, ha='center', va='baseline')
-        if place.below:
-            self._paper.text(left + width / 2, low - 0.22, f'{delta}x [arcsec]', ha='center', va='top')
-        if place.beside:
-            where: dict[str, Any] = {'ha': 'right', 'va': 'center', 'rotation': 'vertical'}
-            self._paper.text(left - 0.33, low + height / 2, f'{delta}y [arcsec]', **where)
-        extent = (left, left + width, low, low + height)
-        look: dict[str, Any] = {'origin': 'lower', 'interpolation': 'nearest', 'aspect': 'auto'}
-        return self._paper.imshow(np.zeros(self._layout.shape), extent=extent, label=place.title, **look)
 
     def draw(self, rows: Rows, cutout: Cutout) -> Image.Image:
         """Draw the panels of a source; they must have the sheet's layout.
@@ -178,12 +138,12 @@ class ImageSheet:
         for image, panel in zip(self._images, filter(None, chain.from_iterable(rows)), strict=True):
             image.set(data=panel.values, **panel.look)
         (y, x), (dy, dx) = cutout.centre, cutout.pixel
-        scale, size = self._layout.scale, np.array(self._layout.panel)
-        source = np.array([(x + 0.5) * dx, (y + 0.5) * dy]) * scale
-        across, up = (_ticks(zero, length, scale) for zero, length in zip(source, size, strict=True))
-        below = [(p.left + at, p.low, label) for p in self._places if p.below for at, label in across]
-        beside = [(p.left, p.low + at, label) for p in self._places if p.beside for at, label in up]
-        corners = [np.array([p.left, p.low]) for p in self._places]
+        size = np.array(self._size)
+        source = np.array([(x + 0.5) * dx, (y + 0.5) * dy]) * self._scale
+        across, up = (_ticks(zero, length, self._scale) for zero, length in zip(source, size, strict=True))
+        below = [(left + at, low, label) for left, low in self._labelled_below for at, label in across]
+        beside = [(left, low + at, label) for left, low in self._labelled_beside for at, label in up]
+        corners = [np.array(corner) for corner in self._corners]
         frames = [corner + BORDER * size for corner in corners]
         frames += [np.array([(at, edge), (at, edge - TICK)]) for at, edge, _ in below]
         frames += [np.array([(edge, at), (edge - TICK, at)]) for edge, at, _ in beside]

@@ -7,6 +7,7 @@ example, the underscores in keys would be errors.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -19,20 +20,20 @@ from PIL import Image
 from autospec_lib.core import file_names, keys
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Products
-from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Ident, Segmap
+from autospec_lib.core.types import Cutout, FloatArray, Ident, Segmap
+from autospec_lib.output import image_sheet, spectra_sheet
 from autospec_lib.output.figures import DPI, Kept
 from autospec_lib.output.image_sheet import (
     LABEL_COLOURS,
     MASK_COLOURS,
     NO_VALUE,
     RESIDUAL_COLOURS,
-    ImageLayout,
     ImageSheet,
     Panel,
     Rows,
     stretch,
 )
-from autospec_lib.output.spectra_sheet import SpectraLayout, SpectraSheet
+from autospec_lib.output.spectra_sheet import SpectraSheet
 
 # What differs from matplotlib's defaults.
 STYLE = {
@@ -78,30 +79,26 @@ def render(products: Products, cutout: Cutout, cmap: str, kept: Kept) -> dict[st
         If matplotlib has no such colour map.
     """
     colours = matplotlib.colormaps.get_cmap(cmap).with_extremes(bad=NO_VALUE)
-    masks = [_mask_panel(key, mask.data) for key, mask in products.masks.items()]
-    maps = [_image_panel(key, image.data, colours) for key, image in products.maps.items()]
+    switched: Any = {'norm': Normalize(0, 1), 'cmap': MASK_COLOURS}
     sheets: dict[str, Rows] = {
         'IMAGES': _image_rows(products, colours),
-        'MASKS': [masks],
-        'XCOR': [maps],
+        'MASKS': [[Panel(key, mask.data.astype(int), switched) for key, mask in products.masks.items()]],
+        'XCOR': [[Panel(key, image.data, _look(image.data, colours)) for key, image in products.maps.items()]],
         'DEBLEND': [_joint_panels(products, colours)],
     }
+    pictures = {}
     style: Any = {**matplotlib.rcParamsDefault, **STYLE}  # whatever the user's matplotlibrc says
     with ONE_AT_A_TIME, matplotlib.rc_context(style):
-        pictures = {key: _images(key, rows, cutout, kept) for key, rows in sheets.items() if any(rows)}
-        pictures['SPECTRA'] = _spectra(products, cutout, kept)
+        for key, rows in sheets.items():
+            if any(rows):
+                make = partial(ImageSheet, rows, cutout)
+                with kept.borrowed(key, image_sheet.layout(rows, cutout), make) as sheet:
+                    pictures[key] = sheet.draw(rows, cutout)
+        make_spectra = partial(SpectraSheet, products, cutout)
+        with kept.borrowed('SPECTRA', spectra_sheet.layout(products, cutout), make_spectra) as spectra:
+            pictures['SPECTRA'] = spectra.draw(products, cutout)
     wanted = file_names.pictures(bool(products.maps), bool(products.fitted))
     return {key: pictures[key] for key in wanted if key in pictures}
-
-
-def _images(key: str, rows: Rows, cutout: Cutout, kept: Kept) -> Image.Image:
-    with kept.borrowed(key, ImageLayout.of(rows, cutout), ImageSheet) as sheet:
-        return sheet.draw(rows, cutout)
-
-
-def _spectra(products: Products, cutout: Cutout, kept: Kept) -> Image.Image:
-    with kept.borrowed('SPECTRA', SpectraLayout.of(products, cutout), SpectraSheet) as sheet:
-        return sheet.draw(products, cutout)
 
 
 def save(pictures: Mapping[str, Image.Image], folder: Path, ident: Ident) -> None:
@@ -129,7 +126,7 @@ def save(pictures: Mapping[str, Image.Image], folder: Path, ident: Ident) -> Non
 def _image_rows(products: Products, colours: Colormap) -> Rows:
     """Images, each with its segmentation map below, then the remaining maps, in the same number of columns."""
     tags = list(products.images)
-    images = [_image_panel(tag, image.data, colours) for tag, image in products.images.items()]
+    images = [Panel(tag, image.data, _look(image.data, colours)) for tag, image in products.images.items()]
     maps = {key: _label_panel(key, segmap) for key, segmap in products.segmaps.items()}
     below = [maps.pop(keys.segmap(tag), None) for tag in tags]
     rows: list[Sequence[Panel | None]] = [images, below]
@@ -138,10 +135,6 @@ def _image_rows(products: Products, colours: Colormap) -> Rows:
         rows.append(rest[: len(tags)])
         rest = rest[len(tags) :]
     return rows
-
-
-def _image_panel(title: str, values: FloatArray, colours: Colormap) -> Panel:
-    return Panel(title, values, _look(values, colours))
 
 
 def _look(values: FloatArray, colours: Colormap) -> dict[str, Any]:
@@ -176,7 +169,3 @@ def _label_panel(key: str, product: Segmap) -> Panel:
     shown[central] = 1
     scale = Normalize(-0.5, LABEL_COLOURS.N - 0.5)
     return Panel(key, shown, {'norm': scale, 'cmap': LABEL_COLOURS})
-
-
-def _mask_panel(key: str, mask: BoolArray) -> Panel:
-    return Panel(key, mask.astype(int), {'norm': Normalize(0, 1), 'cmap': MASK_COLOURS})

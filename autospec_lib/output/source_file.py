@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from astropy.units import Unit, UnitBase
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
@@ -25,7 +26,7 @@ from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.products import Group, Kind, Products, Spectrum
 from autospec_lib.core.types import Cutout, FloatArray, Grid, Ident, Mask, Measured, Product, Segmap, Target, Voxels
-from autospec_lib.output.units import to_power
+from autospec_lib.output.units import as_fits, parsed, to_power
 
 FORMAT = '0.6'  # of MPDAF's Source files
 LAYOUT = 2  # counts up when files written before cannot be read back
@@ -76,7 +77,8 @@ def write_source(path: Path, products: Products, cutout: Cutout, origin: Mapping
     primary['EXTEND'] = True
     with complete_file(path) as temporary, temporary.open('wb') as file:
         file.write(primary.tostring().encode('ascii'))
-        file.write(_redshift(cutout.target.z))
+        file.write(_redshifts(cutout.target.z, products.facts))
+        file.write(_lines(products.lines, cutout.grid.unit))
         file.writelines(_extensions(products, cutout.grid))
         if cutout.grid.spectral.get('CTYPE1') == CHANNEL:
             file.write(_wave_table(cutout))
@@ -198,7 +200,7 @@ def _own_header(path: Path, hdus: fits.HDUList) -> fits.Header:
 
 
 def _facts(header: fits.Header) -> dict[str, tuple[Any, str]]:
-    """The cards between those that every file has."""
+    """The facts of products, which `_primary` writes between FORMAT and NNOTES; no card of every file stands there."""
     cards = [*header]
     between = cards[cards.index('FORMAT') + 1 : cards.index('NNOTES')]
     return {card: (header[card], header.comments[card]) for card in between if card != SIZE_CARD}
@@ -254,14 +256,45 @@ def printable(text: str) -> str:
     return ''.join(c if ' ' <= c <= '~' else '?' for c in text)
 
 
-def _redshift(z: float | None) -> bytes:
-    """The catalogue's redshift as MPDAF's table Z, or nothing where there is none."""
-    if z is None:
+def _redshifts(z: float | None, facts: Mapping[str, tuple[Any, str]]) -> bytes:
+    """MPDAF's table Z: the catalogue's redshift, and the measured one and its rivals if it is probable at least.
+
+    Parameters
+    ----------
+    z : float or None
+        The catalogue's.
+    facts : mapping of str to (value, comment)
+        The header cards, which hold the measured ones.
+    """
+    rows = [] if z is None else [('CATALOG', z, 0.0)]
+    if facts.get('ZQUAL', (0, ''))[0] >= 2:
+        for name, start in (('AUTOSPEC', 'ZAUTO'), ('AUTOSPEC_2', 'Z2'), ('AUTOSPEC_3', 'Z3')):
+            value = facts.get(start if start == 'ZAUTO' else f'{start}AUTO')
+            if value is not None:
+                rows.append((name, value[0], facts[f'{start}ERR'][0]))
+    if not rows:
         return b''
-    columns = [fits.Column('Z_DESC', '20A', array=np.array(['CATALOG']))]
-    for name in ('Z', 'Z_MIN', 'Z_MAX'):
-        columns.append(fits.Column(name, 'D', array=np.array([z])))
+    names, values, errors = (np.array(column) for column in zip(*rows, strict=True))
+    columns = [fits.Column('Z_DESC', '20A', array=names)]
+    for name, column in (('Z', values), ('Z_MIN', values - errors), ('Z_MAX', values + errors)):
+        columns.append(fits.Column(name, 'D', array=column))
     return _table(fits.BinTableHDU.from_columns(columns, name='Z'))
+
+
+def _lines(rows: Sequence[Mapping[str, Any]], unit: str) -> bytes:
+    """MPDAF's table LINES, or nothing where there is no line; ``unit`` is the cube's."""
+    if not rows:
+        return b''
+    density = parsed(unit)
+    flux = as_fits(density * Unit('Angstrom')) if isinstance(density, UnitBase) else ''
+    of = {'FLUX': flux, 'CONT': unit, 'VEL': 'km/s', 'VDISP': 'km/s'}
+    of |= dict.fromkeys(('LBDA', 'EQW', 'FWHM'), 'Angstrom')
+    columns = []
+    for name in rows[0]:
+        values = np.array([row[name] for row in rows])
+        kind = {'U': '20A', 'i': 'J'}.get(values.dtype.kind, 'D')
+        columns.append(fits.Column(name, kind, unit=of.get(name.split('_')[0]), array=values))
+    return _table(fits.BinTableHDU.from_columns(columns, name='LINES'))
 
 
 def _wave_table(cutout: Cutout) -> bytes:
@@ -316,6 +349,25 @@ def stored(values: NDArray[Any]) -> NDArray[Any]:
     size = np.abs(values[np.isfinite(values) & (values != 0)])
     fits_single = size.size == 0 or (size.min() >= SINGLE.tiny and size.max() <= SINGLE.max)
     return values.astype('>f4' if fits_single else '>f8')
+
+
+def as_read(products: Products) -> Products:
+    """Spectra and images with the numbers that `read` gives back: in double precision, rounded as the file has them."""
+    table = dict(products.table)
+    for group in (Group.SPECTRUM, Group.IMAGE):
+        table[group] = {key: _rounded(product) for key, product in products[group].items()}
+    return replace(products, table=table)
+
+
+def _rounded(product: Product) -> Product:
+    variance = None if product.variance is None else stored(product.variance).astype(float)
+    return replace(product, data=stored(product.data).astype(float), variance=variance)
+
+
+def as_stored(spectrum: Spectrum) -> Spectrum:
+    """A spectrum with the numbers that its file holds, and without its weights."""
+    variance = None if spectrum.variance is None else stored(spectrum.variance)
+    return replace(spectrum, data=stored(spectrum.data), variance=variance, weights=None)
 
 
 def _extension(name: str, array: NDArray[Any], cards: Iterable[tuple[Any, ...]]) -> bytes:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Iterable, Iterator
+import os
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
@@ -67,7 +68,12 @@ def write(folder: Path, products: Products, cutout: Cutout) -> None:
             fits.HDUList([primary, table]).writeto(path)
 
 
-def remove(folder: Path, ident: Ident) -> None:
+def listing(folder: Path) -> list[str]:
+    """The names of the files in a folder, in order; none if there is no such folder."""
+    return sorted(os.listdir(folder)) if folder.is_dir() else []
+
+
+def remove(folder: Path, ident: Ident, listed: Sequence[str]) -> None:
     """Remove a source's files; similarly named files of other programs stay.
 
     Parameters
@@ -76,6 +82,8 @@ def remove(folder: Path, ident: Ident) -> None:
         The folder of the files.
     ident : int or str
         The source's ID.
+    listed : sequence of str
+        A `listing` of the folder that has the source's files: listing it for each source takes too long.
 
     Raises
     ------
@@ -83,9 +91,13 @@ def remove(folder: Path, ident: Ident) -> None:
         If one cannot be removed.
     """
     own = str(fits.Card('OBJECT', printable(str(ident)), COMMENT)).encode()
-    for path in folder.glob(f'{glob.escape(file_names.file_stem(ident))}_*.fits'):
-        if own in _first_block(path):
-            path.unlink()
+    start = f'{file_names.file_stem(ident)}_'
+    for name in listed[bisect_left(listed, start) :]:
+        if not name.startswith(start):
+            break
+        with suppress(FileNotFoundError):  # removed by an earlier attempt
+            if name.endswith('.fits') and own in _first_block(folder / name):
+                (folder / name).unlink()
 
 
 def _first_block(path: Path) -> bytes:
@@ -101,7 +113,7 @@ def _table(spectrum: Spectrum, cutout: Cutout) -> fits.BinTableHDU:
         ('flux', flux, spectrum.unit, 'flux'),
     ]
     if spectrum.variance is not None:
-        sigma = stored(np.sqrt(spectrum.variance))
+        sigma = stored(spectrum.error)
         columns.append(('uncertainty', sigma, spectrum.unit, '1 sigma'))
     columns.append(('mask', ~spectrum.usable, '', 'bad'))
     table = fits.BinTableHDU.from_columns(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Hashable
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -20,64 +20,65 @@ from autospec_lib.output.units import in_words
 INK, QUIET, PALE, ERROR = '#1d3557', '#7a7a7a', '#c3cbd8', '#e59866'
 
 
-@dataclass(frozen=True)
-class SpectraLayout:
-    """The properties that two sources must share for their spectra to be drawn with one figure.
+def layout(products: Products, cutout: Cutout) -> tuple[Hashable, ...]:
+    """What two sources must share for their spectra to be drawn with one figure.
 
-    Attributes
+    Parameters
     ----------
-    keys : tuple of str
-        Keys of the spectra, from top to bottom.
-    ends : (float, float)
-        The shortest and the longest wavelength.
-    wave_unit, unit : str
-        Units of wavelength and flux as FITS strings, '' for none.
-    noted : bool
-        Whether there is a line of notes.
+    products : Products
+        With the spectra and notes.
+    cutout : Cutout
+        Gives wavelengths and units.
     """
-
-    keys: tuple[str, ...]
-    ends: tuple[float, float]
-    wave_unit: str
-    unit: str
-    noted: bool
-
-    @classmethod
-    def of(cls, products: Products, cutout: Cutout) -> Self:
-        """The layout of a source's spectra.
-
-        Parameters
-        ----------
-        products : Products
-            With the spectra and notes.
-        cutout : Cutout
-            Gives wavelengths and units.
-        """
-        ends = float(cutout.wave.min()), float(cutout.wave.max())
-        drawn = tuple(spectrum.key for spectrum in _drawn(products))
-        return cls(drawn, ends, cutout.grid.wave_unit, cutout.grid.unit, bool(products.notes))
+    wave, grid = cutout.wave, cutout.grid
+    keys = tuple(spectrum.key for spectrum in _drawn(products))
+    return keys, float(wave.min()), float(wave.max()), grid.wave_unit, grid.unit, bool(products.notes)
 
 
 class SpectraSheet:
     """The reference spectrum and the cross-correlation spectra, one panel each, on one wavelength axis.
 
-    Channels that a sky line makes noisy are drawn pale and do not affect the limits (see `sky_lines`, `limits`).
+    Channels that a sky line makes noisy are drawn pale and do not affect the limits (see `sky_lines`, `limits`). A
+    sheet can be used again for a source with the same `layout`.
+
+    Parameters
+    ----------
+    products : Products
+        With the spectra and notes.
+    cutout : Cutout
+        Gives wavelengths and units.
     """
 
-    def __init__(self, layout: SpectraLayout) -> None:
-        bottom = 0.65 if layout.noted else 0.5  # inches
-        height = bottom + 1.75 * len(layout.keys) + 0.2
+    def __init__(self, products: Products, cutout: Cutout) -> None:
+        spectra = _drawn(products)
+        bottom = 0.65 if products.notes else 0.5  # inches
+        height = bottom + 1.75 * len(spectra) + 0.2
         self.figure = Figure(figsize=(9.5, height), dpi=DPI)
         self._canvas = Canvas(self.figure)
         self.figure.subplots_adjust(left=0.075, right=0.985, bottom=bottom / height, top=1 - 0.3 / height, hspace=0.22)
-        axes = self.figure.subplots(len(layout.keys), 1, sharex=True, squeeze=False)[:, 0]
-        self._panels = [_Panel(one, key, layout.ends) for one, key in zip(axes, layout.keys, strict=True)]
-        self._source = axes[0].set_title('', loc='right', color=QUIET, y=1.0, parse_math=False)
+        self._axes: list[Axes] = list(self.figure.subplots(len(spectra), 1, sharex=True, squeeze=False)[:, 0])
+        self._curves: list[list[Line2D]] = []
+        self._moving: list[Artist] = []
+        first, last = cutout.wave.min(), cutout.wave.max()
+        styles = ({'color': ERROR, 'alpha': 0.8}, {'color': PALE}, {'color': INK})
+        for axes, spectrum in zip(self._axes, spectra, strict=True):
+            axes.set_title(spectrum.key, loc='left', y=1.0)
+            axes.set_xlim(first, last if last > first else first + 1)
+            zero = axes.axhline(0, color=QUIET, linewidth=0.5)
+            curves = [axes.plot([], [], linewidth=0.5, **style)[0] for style in styles]
+            self._curves.append(curves)
+            # Without a fixed position, an axis' empty label would be placed anew beside the numbers each time.
+            axes.yaxis.set_label_coords(0, 0.5)
+            # The spines lie above the curves.
+            self._moving += [axes.yaxis, zero, *curves, *axes.spines.values()]
+        top, lowest = self._axes[0], self._axes[-1]
+        self._source = top.set_title('', loc='right', color=QUIET, y=1.0, parse_math=False)
         words = ((INK, 'flux'), (ERROR, '1\N{GREEK SMALL LETTER SIGMA} error'), (PALE, 'sky line'))
         lines = [Line2D([], [], color=colour, linewidth=0.9, label=word) for colour, word in words]
-        axes[0].legend(handles=lines, loc='lower right', bbox_to_anchor=(0.93, 0.97), fontsize=6, frameon=False, ncol=3)
-        axes[-1].set_xlabel(f'wavelength [{in_words(layout.wave_unit)}]')
-        self.figure.supylabel(f'flux [{in_words(layout.unit)}]' if layout.unit else 'flux', fontsize=8, x=0.005)
+        top.legend(handles=lines, loc='lower right', bbox_to_anchor=(0.93, 0.97), fontsize=6, frameon=False, ncol=3)
+        unit = cutout.grid.unit
+        lowest.set_xlabel(f'wavelength [{in_words(cutout.grid.wave_unit)}]')
+        self.figure.supylabel(f'flux [{in_words(unit)}]' if unit else 'flux', fontsize=8, x=0.005)
         self._notes = self.figure.text(
             0.985, 0.05 / height, '', ha='right', va='bottom', fontsize=6, color=QUIET, parse_math=False
         )
@@ -92,48 +93,19 @@ class SpectraSheet:
         cutout : Cutout
             Gives the wavelengths and the source's ID.
         """
-        for panel, spectrum in zip(self._panels, _drawn(products), strict=True):
-            panel.show(cutout.wave, spectrum)
+        wave = cutout.wave
+        for axes, curves, spectrum in zip(self._axes, self._curves, _drawn(products), strict=True):
+            noisy = sky_lines(spectrum)
+            # Channels on sky lines with their neighbours on both sides, so that the pale curve joins the other one.
+            widened = noisy | np.roll(noisy, 1) | np.roll(noisy, -1)
+            error, pale, flux = curves
+            error.set_data(wave, spectrum.error)
+            pale.set_data(wave, np.where(widened, spectrum.data, np.nan))
+            flux.set_data(wave, np.where(noisy, np.nan, spectrum.data))
+            axes.set_ylim(limits(spectrum.data, noisy))
         self._source.set_text(f'source {cutout.target.id}')
         self._notes.set_text(textwrap.shorten('; '.join(products.notes), 170))
-        moving = [artist for panel in self._panels for artist in panel.moving]
-        return self._canvas.draw([*moving, self._source, self._notes])
-
-
-class _Panel:
-    """One spectrum."""
-
-    def __init__(self, axes: Axes, key: str, ends: tuple[float, float]) -> None:
-        self._axes = axes
-        axes.set_title(key, loc='left', y=1.0)
-        first, last = ends
-        axes.set_xlim(first, last if last > first else first + 1)
-        zero = axes.axhline(0, color=QUIET, linewidth=0.5)
-        styles = ({'color': ERROR, 'alpha': 0.8}, {'color': PALE}, {'color': INK})
-        self._lines = [axes.plot([], [], linewidth=0.5, **style)[0] for style in styles]
-        # Without a fixed position, an axis' empty label would be placed anew beside the numbers each time.
-        axes.yaxis.set_label_coords(0, 0.5)
-        # The spines lie above the curves.
-        self.moving = [axes.yaxis, zero, *self._lines, *axes.spines.values()]
-
-    def show(self, wave: FloatArray, spectrum: Measured) -> None:
-        """Show a spectrum.
-
-        Parameters
-        ----------
-        wave : array (nl,)
-            Wavelengths.
-        spectrum : Measured
-            Flux and variance (nl,).
-        """
-        noisy = sky_lines(spectrum)
-        # Channels on sky lines with their neighbours on both sides, so that the pale curve joins the other one.
-        widened = noisy | np.roll(noisy, 1) | np.roll(noisy, -1)
-        error, pale, flux = self._lines
-        error.set_data(wave, spectrum.error)
-        pale.set_data(wave, np.where(widened, spectrum.data, np.nan))
-        flux.set_data(wave, np.where(noisy, np.nan, spectrum.data))
-        self._axes.set_ylim(limits(spectrum.data, noisy))
+        return self._canvas.draw([*self._moving, self._source, self._notes])
 
 
 def _drawn(products: Products) -> list[Spectrum]:

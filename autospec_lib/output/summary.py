@@ -16,7 +16,7 @@ from autospec_lib.core.products import Kind, Products, Spectrum
 from autospec_lib.core.types import Cutout, FloatArray
 from autospec_lib.output import white_light
 from autospec_lib.output.source_file import printable
-from autospec_lib.output.units import parsed
+from autospec_lib.output.units import as_fits, parsed
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -62,6 +62,19 @@ OF_FILE = (
     Column('FINGERPRINT', '', str, 'FPRINT in its header: of parameters, inputs and version'),
 )
 COLUMNS = (*OF_SOURCE, *OF_FILE)  # of every row
+REDSHIFT = (  # of rows of runs with REDSHIFT, and the cards that they are from
+    (Column('Z', '', float, 'redshift, empty where ZQUAL is 0'), 'ZAUTO'),
+    (Column('Z_ERR', '', float, 'its standard deviation'), 'ZAUTOERR'),
+    (Column('ZPROB', '', float, 'probability that it is right'), 'ZPROB'),
+    (
+        Column('ZQUAL', '', int, 'its quality: 3 sure, 2 sure by one line or probable, 1 possible, 0 no redshift'),
+        'ZQUAL',
+    ),
+    (Column('ZTYPE', '', str, 'gal, LAE, QSO or star'), 'ZTYPE'),
+    (Column('ZNLINE', '', int, 'emission lines above 3.5 sigma'), 'ZNLINE'),
+    (Column('Z2', '', float, 'second candidate'), 'Z2AUTO'),
+    (Column('ZBLEND', '', float, 'redshift of a second source in the spectrum'), 'ZBLEND'),
+)
 MARZ = (  # of rows with results of MARZ
     Column('Z_MARZ', '', float, "redshift in MARZ: the user's, else that of the best match"),
     Column('QOP_MARZ', '', int, 'its quality: 4 sure, 3, 2, 1 none, 6 star, 0 not judged'),
@@ -76,13 +89,14 @@ OF_SPECTRA = (
 
 
 def columns(rows: Iterable[Mapping[str, Any]]) -> list[Column]:
-    """The columns of a table of rows: `COLUMNS`, those of every spectrum in any row, and `MARZ` if any row has these.
+    """The columns of a table of rows: `COLUMNS`, and of spectra, `REDSHIFT` and `MARZ` those in any row.
 
     Columns of spectra are in the order of the rows, also if a row lacks some of the spectra.
     """
     rows = list(rows)
-    marz = [column for column in MARZ if any(column.name in row for row in rows)]
-    fixed = {column.name for column in (*COLUMNS, *MARZ)}
+    optional = (*(column for column, _ in REDSHIFT), *MARZ)
+    used = [column for column in optional if any(column.name in row for row in rows)]
+    fixed = {column.name for column in (*COLUMNS, *optional)}
     of_spectra: list[str] = []
     for row in rows:
         place = 0
@@ -92,7 +106,7 @@ def columns(rows: Iterable[Mapping[str, Any]]) -> list[Column]:
             if name not in of_spectra:
                 of_spectra.insert(place, name)
             place = of_spectra.index(name) + 1
-    return [*OF_SOURCE, *map(_column, of_spectra), *marz, *OF_FILE]
+    return [*OF_SOURCE, *map(_column, of_spectra), *used, *OF_FILE]
 
 
 def _column(name: str) -> Column:
@@ -134,6 +148,8 @@ def measure(products: Products, cutout: Cutout) -> Row:
     for key, spectrum in spectra.items():
         row[f'SN_{key}'] = _signal_to_noise(spectrum)
         row[f'FLUX_{key}'] = _median(spectrum.data)
+    if 'ZQUAL' in facts:
+        row |= {column.name: facts.get(card) for column, card in REDSHIFT}
     return row
 
 
@@ -154,7 +170,7 @@ def _signal_to_noise(spectrum: Spectrum) -> float | None:
 
 
 def _magnitude(spectra: Mapping[str, Spectrum], cutout: Cutout) -> float | None:
-    total = next((one for one in spectra.values() if one.kind is Kind.SUM), None)
+    total = next((one for one in spectra.values() if one.kind is Kind.SUM and one.radius is None), None)
     if total is None:  # of a file without it
         return None
     return _plain(white_light.ab_magnitude(total.data, total.unit, cutout.wave, cutout.grid.wave_unit))
@@ -240,15 +256,8 @@ def _as_fits(table: Table) -> Any:
     for number, (unit, text) in enumerate(shown, 1):
         hdu.header[f'TCOMM{number}'] = text
         if unit is not None:
-            hdu.columns[number - 1].unit = _in_fits(unit)
+            hdu.columns[number - 1].unit = as_fits(unit)
     return hdu
-
-
-def _in_fits(unit: Any) -> str:
-    try:
-        return str(unit.to_string('fits'))
-    except ValueError:
-        return str(unit)
 
 
 def read(path: Path, unit: str) -> list[Row]:

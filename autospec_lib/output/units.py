@@ -76,3 +76,11 @@ def _scale(factor: float) -> str:
 
 def _with_exponent(base: str, exponent: float) -> str:
     return base if exponent == 1 else base + f'{exponent}'.translate(_SUPERSCRIPTS)
+
+
+def as_fits(unit: Any) -> str:
+    """A unit as FITS writes it, or as astropy does if FITS cannot."""
+    try:
+        return str(unit.to_string('fits'))
+    except ValueError:
+        return str(unit)

@@ -117,7 +117,7 @@ def _read_time(array: StoredArray, number: int) -> float:
 def _boxes(job: Job, targets: Sequence[Target]) -> Iterator[tuple[slice, slice]]:
     """The boxes (ys, xs), inside the field, that will be read of the cube."""
     for target in targets:
-        if job.resume and resume.is_complete(job, target):
+        if job.resume and resume.is_complete(job, target, by_date=True):
             continue
         with suppress(SourceError):  # it lies outside
             box, _ = cutouts.box_of(job.cube, target, cutouts.locate(job.cube, target))

@@ -11,7 +11,7 @@ from autospec_lib.core.keys import Names
 from autospec_lib.core.types import Target
 from autospec_lib.inputs import cube as cutouts
 from autospec_lib.output.source_file import BLOCK
-from autospec_lib.run import cube_copy, resume
+from autospec_lib.run import cube_copy, output_folder, resume
 from autospec_lib.run.job import Job, with_catalogue_error
 
 BASE_MEMORY = 250e6  # Python with numpy, astropy, scipy and matplotlib
@@ -34,13 +34,22 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
     """
     yield from _cube(job)
     yield f'catalogue: {job.columns}'
+    for line in job.offsets:
+        yield f'offset: {line}'
+    if job.usable:
+        yield f'voxels: {job.usable}'
+    inside = cutouts.covers(job.cube, cutouts.positions(job.cube, job.catalogue))
+    yield f'field: {cutouts.field_text(job.cube)}; rows of the catalogue inside: {inside.sum()}'
     spaxels = []
     for target in targets:
         try:
-            centre, failure = cutouts.locate(job.cube, target), []
+            box, notes = cutouts.box_of(job.cube, target, cutouts.locate(job.cube, target))
         except SourceError as error:
-            centre, failure = (0.0, 0.0), [f'will fail: {error}']
-        box, notes = cutouts.box_of(job.cube, target, centre)
+            yield f'source {target.id}: will fail: {error}'
+            continue
+        failure = []
+        if job.blank is not None and job.blank[cutouts.inside(job.cube, box)].all():
+            failure = ['will fail: no usable voxel in its subcube']
         height, width = (s.stop - s.start for s in box)
         spaxels.append(height * width)
         note = '; '.join((_reference(job, target), *notes, *failure))
@@ -52,12 +61,12 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
     if slow is not None:
         yield f'{job.params.datacube}: {slow.line}'
     yield f'memory: about {memory(job, max(spaxels), processes) / 1e6:.0f} MB'
-    folder = next(path for path in (job.output, *job.output.parents) if path.exists())
-    needed, free = sum(file_size(job, number) for number in spaxels), shutil.disk_usage(folder).free
+    needed = sum(file_size(job, number) for number in spaxels)
+    free = shutil.disk_usage(output_folder.existing(job.output)).free
     yield f'disk: about {needed / 1e6:.0f} MB, {free / 1e6:.0f} MB are free'
     complete = sum(job.resume and resume.is_complete(job, target) for target in targets)
     replaced = sum(job.path(target).exists() for target in targets) - complete
-    line = f'sources to extract: {len(targets) - complete}'
+    line = f'sources to extract: {len(spaxels) - complete}'
     if replaced:
         line += f', replacing {replaced} files'
     if complete:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first signal ends a run in an orderly way, the second at once."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first signal ends a run in an orderly way, the second at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from types import FrameType
 
 EXIT = 130
 DEADLINE = 4.0  # seconds after the first signal
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Windows has no SIGHUP.
+SIGNALS = tuple(getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGHUP') if hasattr(signal, name))
 
 
 class Interruption:
@@ -19,10 +20,11 @@ class Interruption:
 
     * Before the first source, the process ends at once: there is nothing to finish.
     * While this process extracts (`in_this_process`), the first signal raises KeyboardInterrupt.
-    * While others extract (`in_others`), the first signal sets ``requested``, which the loop that waits for them reads:
+    * While other processes extract, the first signal sets ``requested``, which the loop that waits for them reads:
       a KeyboardInterrupt could come while a lock is held, and the program would hang.
     * The second signal prints a last line and ends the process with its workers at once. The first signal does the same
       after `DEADLINE` seconds, because the program may wait for ever (for a cluster, or a file system that hangs).
+    * A terminal that is closed sends SIGHUP more than once; after the first signal, it changes nothing.
 
     A signal that was ignored when the program started (``nohup``, or in the background of a script) stays ignored.
     """
@@ -64,7 +66,9 @@ class Interruption:
         finally:
             self._raise = False
 
-    def _received(self, _number: int, _frame: FrameType | None) -> None:
+    def _received(self, number: int, _frame: FrameType | None) -> None:
+        if self.requested and number == getattr(signal, 'SIGHUP', None):
+            return
         if self._begun and not self.requested:
             self.requested = True
             _set_alarm(DEADLINE)
@@ -100,8 +104,8 @@ def blocked() -> Iterator[None]:
 
 
 def leave_to_parent() -> None:
-    """In a worker: ignore Ctrl-C, which reaches all processes of a terminal (the parent handles it); end on SIGTERM."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """In a worker: ignore what reaches all processes of a terminal (the parent handles it); end on SIGTERM."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
     if hasattr(signal, 'pthread_sigmask'):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

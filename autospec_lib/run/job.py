@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -15,12 +14,16 @@ import numpy as np
 from autospec_lib import __version__
 from autospec_lib.config import conflicts, sextractor
 from autospec_lib.config.params import Params
+from autospec_lib.config.validators import MEASURED
 from autospec_lib.core import file_names, geometry, keys
 from autospec_lib.core.errors import InputError, SourceError, collected, near
 from autospec_lib.core.products import Group
 from autospec_lib.core.segmentation_settings import SegmentationSettings
-from autospec_lib.core.types import CatalogueError, Cutout, Ident, Target
+from autospec_lib.core.types import BoolArray, CatalogueError, Cutout, FloatArray, Ident, Target
 from autospec_lib.deblending import catalogue_error
+from autospec_lib.detection import offsets as measured_offsets
+from autospec_lib.detection.offsets import Offset
+from autospec_lib.extraction import sums
 from autospec_lib.inputs import catalogue, images, psf
 from autospec_lib.inputs import cube as cutouts
 from autospec_lib.inputs.cube import OpenCube, open_cube
@@ -31,11 +34,15 @@ from autospec_lib.run import output_folder
 
 # Cut-outs in which the error of the catalogue's positions is measured: width in pixels, and how many are tried.
 WIDTH, MOST_TRIED = 25, 40
-# Parameters that do not change the content of a source's file or plots. CMAP is not among them: it changes plots.
+# Parameters left out of the fingerprint: they change nothing in a source's file and plots, or (SIZE, REF) they stand in
+# its `Target`. CMAP is not among them: it changes plots.
 IRRELEVANT = {
     *('output', 'pre_out', 'catalog', 'mode', 'size', 'ref'),
     *('plots', 'report', 'out_1d', 'marz', 'cores', 'warnings'),
 }
+LEAST_OFFSET = 0.1  # arcsec; smaller offsets are no reason for a warning
+
+MOST_NAMED = 10  # rows outside the field that a message lists
 
 
 @dataclass(frozen=True)
@@ -52,18 +59,26 @@ class Job:
         How to segment images.
     cube : OpenCube
         The cube, with the images and maps on its grid.
-    fingerprint : str
-        The part of a source's fingerprint that all share, see `resume`.
+    fingerprint, states : str
+        The parts of a source's fingerprint that all share, see `resume`.
     resume : bool
         Whether sources that are complete already are kept.
     sources : mapping of int or str to (float, float)
-        Pixel positions (y, x) of all rows of the catalogue for the joint extraction; empty if it is off.
+        Pixel positions (y, x) of all rows of the catalogue near the field for the joint extraction; empty if it is off.
     catalogue : tuple of Target
-        All rows, including those that this run does not extract.
+        The rows in the field, including those that this run does not extract, and those that it was asked for by name.
+    old_tables : sequence of str
+        The files in the folder of spectra as tables when the run began.
     catalogue_error : CatalogueError or None
         How good their positions are, for the joint extraction; see `with_catalogue_error`.
     columns : str
         One line on which columns of the catalogue were read as what.
+    offsets : tuple of str
+        How far images and catalogue lie from the cube where this is certain and no warning, one line each.
+    usable : str
+        Which voxels of the cube are not usable, and why, in words; '' where this is not known.
+    blank : array of bool (ny, nx) or None
+        The spaxels in which no voxel is usable, as far as it is known.
     kept : Kept
         The figures that this process reuses for plots.
     """
@@ -73,11 +88,16 @@ class Job:
     segmentation: SegmentationSettings
     cube: OpenCube
     fingerprint: str = ''
+    states: str = ''
     resume: bool = False
     sources: Mapping[Ident, tuple[float, float]] = field(default_factory=dict)
     catalogue: tuple[Target, ...] = ()
+    old_tables: Sequence[str] = ()
     catalogue_error: CatalogueError | None = None
     columns: str = ''
+    offsets: tuple[str, ...] = ()
+    usable: str = ''
+    blank: BoolArray | None = field(default=None, compare=False, repr=False)
     kept: Kept = field(default_factory=Kept, compare=False, repr=False)
 
     @property
@@ -208,32 +228,49 @@ def prepare(
     chosen = _selected(listed.targets, request.idents, params.catalog)
     # astropy logs what is settled here and said in AutoSpec's own words.
     logging.getLogger('astropy').setLevel(logging.WARNING if params.warnings else logging.ERROR)
-    output_folder.check_names(folder, params, {file_names.file_stem(ident) for ident in chosen})
-    if write_defaults:
-        sextractor.install_defaults(folder)
     settings, ignored = sextractor.load(folder)
     cube = open_all(params, folder)
-    warnings = [*listed.warnings, *ignored, *cube.notes]
+    rows = cutouts.placed(cube, listed)
+    by_name = request.idents is not None or bool(request.positions)
+    sample = cutouts.sample(cube)
+    kept, outside = _in_field(cube, sample, rows, chosen, by_name, params)
+    targets = [target for target in kept if target.id in chosen]
+    warnings = [*listed.warnings, *ignored, *cube.notes, *outside]
+    output_folder.check_names(folder, params, {file_names.file_stem(target.id) for target in targets})
+    if output_folder.log_folder(folder, folder / params.output) != folder:
+        warnings.append(f'{folder}: cannot be written; the log goes to {params.output}/logs')
+    if write_defaults and os.access(folder, os.W_OK):
+        sextractor.install_defaults(folder)
     obstacle = page.obstacle(folder / params.output) if params.report else ''
     if obstacle:
         params = replace(params, report=False)
         warnings.append(obstacle)
-    fingerprint = _fingerprint(folder, params, settings, cube.beside)
+    states = _states(folder, params, cube.beside)
     if params.deblend:
-        fingerprint += repr(request.positions)  # which are each other's neighbours
-    rows = cutouts.placed(cube, listed)
+        states += repr(request.positions)  # which are each other's neighbours
+    places = [] if request.positions else cutouts.positions(cube, kept).tolist()
+    white = np.full(cube.shape, np.nan)
+    if sample is not None:
+        white = sums.white_light(sample.voxels.columns).data.reshape(cube.shape)
+    cube, offsets, cautions = _registered(cube, folder, params, places, white)
+    warnings += cautions
     job = Job(
         folder,
         params,
         settings,
         cube,
-        fingerprint=fingerprint,
+        fingerprint=_fingerprint(params, settings),
+        states=states,
         resume=request.resume,
-        sources=cutouts.positions(cube, rows) if params.deblend else {},
-        catalogue=tuple(rows),
+        sources=_neighbours(cube, rows, targets) if params.deblend else {},
+        catalogue=tuple(kept),
+        old_tables=spectra_1d.listing(folder / params.output / spectra_1d.FOLDER),
         columns=listed.description,
+        offsets=tuple(offsets),
+        usable='' if sample is None else sample.usable,
+        blank=np.zeros(cube.shape, bool) if sample is None else sample.voxels.blank,
     )
-    return job, [target for target in rows if target.id in chosen], warnings
+    return job, targets, warnings
 
 
 def with_catalogue_error(job: Job) -> tuple[Job, str]:
@@ -272,8 +309,9 @@ def _isolated(job: Job) -> Iterator[Cutout]:
     apart = cKDTree(places).query(places, k=2)[0][:, 1] if len(places) > 1 else np.zeros(len(places))
     size = WIDTH * geometry.scale(job.cube.pixel)
     inside = ((places > 0) & (places < job.cube.shape)).all(axis=1)
-    order = sorted(np.flatnonzero(inside).tolist(), key=lambda row: -min(float(apart[row]), WIDTH))
     idents = [*job.sources]
+    inside &= np.array([ident in rows for ident in idents], bool)
+    order = sorted(np.flatnonzero(inside).tolist(), key=lambda row: -min(float(apart[row]), WIDTH))
     for row in order[:MOST_TRIED]:
         with suppress(SourceError):
             yield cutouts.cut(job.cube, replace(rows[idents[row]], size=size), job.sources)
@@ -301,22 +339,100 @@ def _selected(targets: list[Target], wanted: Collection[Ident] | None, file: str
     raise InputError(f'--id {" ".join(map(str, unknown))}: not in {file}; {allowed}')
 
 
-def _fingerprint(folder: Path, params: Params, settings: SegmentationSettings, beside: Sequence[Path]) -> str:
-    """What all sources share of `resume.fingerprint`: version, parameters, settings, size and date of the inputs.
+def _in_field(
+    cube: OpenCube,
+    sample: cutouts.Sample | None,
+    rows: Sequence[Target],
+    chosen: Collection[Ident],
+    by_name: bool,
+    params: Params,
+) -> tuple[list[Target], list[str]]:
+    """The rows that a run is about, and a line on the others: the catalogue of a survey has many outside the field.
+
+    Parameters
+    ----------
+    cube : OpenCube
+        The cube.
+    sample : Sample or None
+        Some of its channels.
+    rows : sequence of Target
+        All rows of the catalogue.
+    chosen : collection of int or str
+        The IDs of the sources to extract.
+    by_name : bool
+        Whether the user has named them: then they stay, and those outside fail.
+    params : Params
+        The parameters; file names are used in messages.
+
+    Raises
+    ------
+    InputError
+        If none of the chosen sources lies in the field.
+    """
+    places = cutouts.positions(cube, rows)
+    inside = cutouts.covers(cube, places)
+    outside = [target for target, is_inside in zip(rows, inside, strict=True) if not is_inside]
+    missing = [target for target in outside if target.id in chosen]
+    if len(missing) == len(chosen):
+        field = f'the field of {params.datacube} ({cutouts.field_text(cube)})'
+        what = cutouts.other_reading(cube, missing) or f'{_distances(cube, missing)}; correct them, or DATACUBE'
+        raise InputError(f'{params.catalog or "--radec"}: 0 of {len(missing):,} positions lie in {field}; {what}')
+    if by_name:
+        stay = {target.id for target in rows} - {target.id for target in outside} | set(chosen)
+        return [target for target in rows if target.id in stay], []
+    notes = []
+    if outside:
+        note = f'{params.catalog}: {len(outside):,} of {len(rows):,} rows lie outside the field'
+        if len(outside) <= MOST_NAMED:
+            note += f' ({_distances(cube, outside)})'
+        notes.append(note)
+    if sample is not None:
+        off_data = cutouts.off_data(cube, sample.voxels.blank, places)
+        if 0 < off_data.sum() < inside.sum():  # else something is wrong with the cube, which each source says
+            inside &= ~off_data
+            some = [str(target.id) for target, is_off in zip(rows, off_data, strict=True) if is_off]
+            listed = ', '.join(some[:MOST_NAMED]) + (' ...' if len(some) > MOST_NAMED else '')
+            notes.append(
+                f'{params.catalog}: {len(some):,} of {len(rows):,} rows lie where the cube has no data (ID {listed})'
+            )
+    return [target for target, is_inside in zip(rows, inside, strict=True) if is_inside], notes
+
+
+def _distances(cube: OpenCube, outside: Sequence[Target]) -> str:
+    """How far targets lie outside the field: each of a few, or the nearest."""
+    degrees = cutouts.distances(cube, outside)
+    nearest = np.argsort(degrees)[:MOST_NAMED].tolist()
+    if len(outside) > MOST_NAMED:
+        return f'the nearest, ID {outside[nearest[0]].id}, is {cutouts.how_far(degrees[nearest[0]])} outside'
+    return ', '.join(f'ID {outside[n].id}: {cutouts.how_far(degrees[n])}' for n in nearest)
+
+
+def _neighbours(cube: OpenCube, rows: Sequence[Target], targets: Sequence[Target]) -> dict[Ident, tuple[float, float]]:
+    """The positions (y, x), in pixels, of the rows in or near the subcube of a target, by ID."""
+    places = cutouts.positions(cube, rows)
+    reach = max(target.size for target in targets) / min(cube.pixel) + cutouts.NEAR
+    near = cutouts.covers(cube, places, reach)
+    return {target.id: (y, x) for target, (y, x), is_near in zip(rows, places.tolist(), near, strict=True) if is_near}
+
+
+def _fingerprint(params: Params, settings: SegmentationSettings) -> str:
+    """What all sources share of the first half of `resume.fingerprint`: version, parameters, settings."""
+    relevant = {name: value for name, value in vars(params).items() if name not in IRRELEVANT}
+    kernel = None if settings.kernel is None else settings.kernel.tolist()
+    return repr((__version__, relevant, vars(settings) | {'kernel': kernel}))
+
+
+def _states(folder: Path, params: Params, beside: Sequence[Path]) -> str:
+    """What all sources share of the second half: size and dates of the inputs.
 
     ``beside`` are files with noise and mask that belong to the cube.
     """
-    relevant = {name: value for name, value in vars(params).items() if name not in IRRELEVANT}
-    kernel = None if settings.kernel is None else settings.kernel.tolist()
     names = [params.datacube, *params.img, *params.seg]
     if params.deblend:  # results depend on a source's neighbours: other rows of the catalogue
         names.append(params.catalog)
-    states = []
-    for path in (*(folder / name for name in names if name), *beside):
-        status = path.stat()
-        states.append((path.name, status.st_size, status.st_mtime_ns))
-    everything = __version__, relevant, vars(settings) | {'kernel': kernel}, states
-    return hashlib.sha256(repr(everything).encode()).hexdigest()
+    statuses = [path.stat() for path in (*(folder / name for name in names if name), *beside)]
+    # A program may set the date of a file's content, but not that of the change of its inode.
+    return repr([(status.st_size, status.st_mtime_ns, status.st_ctime_ns) for status in statuses])
 
 
 def open_all(params: Params, folder: Path) -> OpenCube:
@@ -339,9 +455,11 @@ def open_all(params: Params, folder: Path) -> OpenCube:
     shape = cube.shape
     faults: list[str] = []
     aligned, maps, seeing = {}, {}, None
-    for name in params.img:
+    centre = _centre(cube)
+    for name, setting in zip(params.img, params.img_shifts, strict=True):
         with collected(faults):
-            aligned[keys.image_tag(name)] = images.align(folder / name, cube.sky, shape)
+            shift = cube.sky.to_shift(centre, setting) if setting and setting != MEASURED else (0.0, 0.0)
+            aligned[keys.image_tag(name)] = images.align(folder / name, cube.sky, shape, shift)
     for name in params.seg:
         with collected(faults):
             maps[keys.image_tag(name)] = images.nearest_map(folder / name, cube.sky, shape)
@@ -353,3 +471,78 @@ def open_all(params: Params, folder: Path) -> OpenCube:
         raise InputError(*faults)
     notes = [note for image in aligned.values() for note in image.notes]
     return replace(cube, images=aligned, segmaps=maps, psf=seeing, notes=(*cube.notes, *notes))
+
+
+def _registered(
+    cube: OpenCube, folder: Path, params: Params, places: Sequence[tuple[float, float]], white: FloatArray
+) -> tuple[OpenCube, list[str], list[str]]:
+    """Measure how far images and catalogue lie from the white light; move the images for which IMG_SHIFT asks for it.
+
+    Parameters
+    ----------
+    cube : OpenCube
+        The cube, with its images.
+    folder : Path
+        The folder at which relative file names start.
+    params : Params
+        The parameters.
+    places : sequence of (float, float)
+        The catalogue's positions (y, x) in spaxels.
+    white : array (ny, nx)
+        White light; NaN where it is not known.
+
+    Returns
+    -------
+    OpenCube
+        With the images in their places.
+    lines, warnings : list of str
+        What is certain, one line for each image and the catalogue.
+    """
+    lines: list[str] = []
+    warnings: list[str] = []
+    moved = dict(cube.images)
+    for name, setting in zip(params.img, params.img_shifts, strict=True):
+        tag = keys.image_tag(name)
+        offset = measured_offsets.of_image(cube.images[tag].data, white)
+        if offset is None:
+            if setting == MEASURED:
+                warnings.append(f"{name}: IMG_SHIFT = 'measured', but its offset is not certain; it is not moved")
+            continue
+        angles, text, is_large = _in_words(cube, offset)
+        if setting == MEASURED:
+            moved[tag] = images.align(folder / name, cube.sky, cube.shape, offset.shift)
+            lines.append(f'{name}: moved by {angles}, as it lay {text}')
+        elif is_large:
+            warnings.append(f"{name}: lies {text}; IMG_SHIFT = 'measured' moves it by {angles}")
+        else:
+            lines.append(f'{name}: lies {text}')
+    offset = measured_offsets.of_positions(np.reshape(places, (-1, 2)), white)
+    if offset is not None:
+        angles, text, is_large = _in_words(cube, offset)
+        line = f'{params.catalog}: {offset.number} of its sources lie {text}'
+        if is_large:
+            warnings.append(f'{line}; {angles} would correct it')
+        else:
+            lines.append(line)
+    return replace(cube, images=moved), lines, warnings
+
+
+def _centre(cube: OpenCube) -> tuple[float, float]:
+    """The pixel (y, x) in the middle of the field."""
+    ny, nx = cube.shape
+    return (ny - 1) / 2, (nx - 1) / 2
+
+
+def _in_words(cube: OpenCube, offset: Offset) -> tuple[str, str, bool]:
+    """An offset as angles, in words, and whether it is large enough for a warning."""
+    per_spaxel = np.transpose([cube.sky.to_arcsec(_centre(cube), step) for step in np.eye(2)])
+    angles = per_spaxel @ offset.shift
+    covariance = per_spaxel @ offset.covariance @ per_spaxel.T
+    distance = float(np.hypot(*angles))
+    error = float(np.sqrt(angles @ covariance @ angles)) / max(distance, 1e-9)
+    ra, dec = np.round(angles, 2) + 0.0  # no -0
+    return (
+        f'(dRA, dDec) = ({ra:.2f}, {dec:.2f}) arcsec',
+        f'{distance:.2f} +- {max(error, 0.01):.2f} arcsec from where the white light has it',
+        distance > max(3 * error, LEAST_OFFSET),
+    )

@@ -62,12 +62,14 @@ class Log:
         settings = sextractor.describe(vars(job.segmentation))
         for line in (*params.describe(job.params).splitlines(), 'default.sex:', *settings.splitlines()):
             self.comment(f'  {line}')
-        for path in job.inputs:
+        for path in filter(Path.exists, job.inputs):  # without default.sex, the defaults are used
             status = path.stat()
             changed = time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(status.st_mtime))
             self.comment(f'input {path.name}: {status.st_size} bytes, changed {changed}')
         self.comment(f'recognised: {job.cube.recognised}')
         self.comment(f'catalogue: {job.columns}')
+        for line in job.offsets:
+            self.comment(f'offset: {line}')
         for line in warnings:
             self.comment(f'warning: {line}')
 

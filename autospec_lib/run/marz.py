@@ -44,7 +44,10 @@ def _entries(results: Results) -> Iterator[marz.Entry]:
         if not row.get('FILE'):
             continue
         try:
-            spectrum = source_file.read(results.job.output / row['FILE'], last=Group.SPECTRUM).best[0]
+            spectrum = (
+                results.spectra.get(row['ID'])
+                or source_file.read(results.job.output / row['FILE'], last=Group.SPECTRUM).best[0]
+            )
         except (OSError, KeyError, ValueError):  # it has been removed or replaced meanwhile
             continue
         if len(spectrum.data) == len(results.job.cube.wave) and np.isfinite(spectrum.data).any():

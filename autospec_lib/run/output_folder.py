@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import platform
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from autospec_lib.config.params import Params
 from autospec_lib.core import file_names
+from autospec_lib.core.atomic import remove_remains
 from autospec_lib.core.errors import InputError
 from autospec_lib.output import marz, spectra_1d, summary
 from autospec_lib.output.report import page
@@ -55,12 +55,21 @@ def locked(folder: Path) -> Iterator[str]:
         with suppress(OSError):  # a full disk: the owner of the lock is then not known
             os.ftruncate(file, 0)
             os.write(file, f'process {os.getpid()} on {platform.node()}, since {time.strftime("%F %T")}\n'.encode())
+        _remove_remains(folder)
         yield ''
         # Removed while it is held: a process that has opened it meanwhile sees this and opens a new one.
         with suppress(OSError):
             (folder / LOCK).unlink()
     finally:
         os.close(file)
+
+
+def _remove_remains(output: Path) -> None:
+    """Remove the temporary files of killed runs, once: listing the folders for each file that is written takes long."""
+    report = output / file_names.REPORT
+    pictures = output.glob('images/*')
+    for folder in (output, output / spectra_1d.FOLDER, report, report / 'data', *pictures):
+        remove_remains(folder)
 
 
 def _open_lock(folder: Path) -> tuple[int, OSError | None]:
@@ -83,6 +92,16 @@ def _open_lock(folder: Path) -> tuple[int, OSError | None]:
             if os.path.samestat(os.fstat(file), os.stat(path)):
                 return file, None
         os.close(file)
+
+
+def existing(path: Path) -> Path:
+    """A path, or the nearest of its parents that exists."""
+    return next(place for place in (path, *path.parents) if os.path.exists(place))
+
+
+def log_folder(folder: Path, output: Path) -> Path:
+    """The folder with the logs: the working folder, or the output folder if the former cannot be written."""
+    return folder if os.access(existing(folder / 'logs'), os.W_OK) else output
 
 
 def check_names(folder: Path, params: Params, stems: Collection[str]) -> None:
@@ -112,26 +131,32 @@ def check_names(folder: Path, params: Params, stems: Collection[str]) -> None:
             raise InputError(f'param.py: {both} give a name that is taken: {name}; set another PRE_OUT')
     names = ('param.py', 'default.sex', params.catalog, params.datacube, *params.img, *params.seg)
     inputs = {_identity(folder / name): name for name in names if name and (folder / name).exists()}
-    for path in _existing(folder / params.output, params.pre_out, stems):
+    numbers = {inode for _, inode in inputs}
+    for path in _existing(folder / params.output, params.pre_out, stems, numbers):
         if path.exists() and _identity(path) in inputs:
             name = inputs[_identity(path)]
             raise InputError(f'{path}: is the input {name}, where the run would write; move it, or set OUTPUT')
 
 
-def _existing(output: Path, prefix: str, stems: Collection[str]) -> Iterator[Path]:
-    """Files that the run would write, if they exist: the lock, files on all sources, each source's files and plots."""
+def _existing(output: Path, prefix: str, stems: Collection[str], inodes: Collection[int]) -> Iterator[Path]:
+    """Files that the run would write, of those that have one of these inodes or are links."""
     for name in (LOCK, *summary.NAMES, marz.NAME, page.PAGE):
         yield output / name
-    yield from (output / file_names.REPORT).glob('*')
-    for path in output.glob(f'{spectra_1d.FOLDER}/*.fits'):
-        if path.name.startswith(tuple(f'{stem}_' for stem in stems)):
-            yield path
-    for path in output.glob(f'{glob.escape(prefix)}*.fits'):
-        if path.stem.removeprefix(prefix) in stems:
-            yield path
-    for path in output.glob('images/*/*.jpg'):
-        if path.parent.name in stems:
-            yield path
+    pictures = output.glob('images/*')
+    folders = (output / file_names.REPORT, output / spectra_1d.FOLDER, output, *pictures)
+    for folder in filter(Path.is_dir, folders):
+        # No file is looked at of which the listing tells that it is none of the inputs.
+        with os.scandir(folder) as entries:
+            paths = [Path(entry) for entry in entries if entry.is_symlink() or entry.inode() in inodes]
+        for path in paths:
+            if folder == output:
+                is_written = path.suffix == '.fits' and path.stem.removeprefix(prefix) in stems
+            elif folder.name == spectra_1d.FOLDER:
+                is_written = path.name.startswith(tuple(f'{stem}_' for stem in stems))
+            else:
+                is_written = folder.name == file_names.REPORT or folder.name in stems
+            if is_written:
+                yield path
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -5,6 +5,7 @@ To send results somewhere else, add a function to one of the two lists that `Res
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 from autospec_lib.core import file_names
 from autospec_lib.core.errors import OutputError, writing
-from autospec_lib.core.products import Group
+from autospec_lib.core.products import Group, Spectrum
 from autospec_lib.core.types import Ident, Target
 from autospec_lib.inputs.coordinates import open_sky
 from autospec_lib.inputs.marz_results import Redshift
@@ -26,6 +27,7 @@ from autospec_lib.run.job import Job
 
 INTERVAL = 3.0  # shortest time in seconds between two writes of a file during a run
 SHARE = 0.01  # largest share of a run's time that is spent on them
+GONE = 'its file was removed during the run; extract it again with: AutoSpec --resume'
 EXTRACTED, KEPT, FAILED, NOT_REACHED = 'extracted', 'kept', 'failed', 'not reached'
 Preview: TypeAlias = Mapping[str, str]
 
@@ -41,7 +43,7 @@ class Outcome:
     seconds : float
         How long it took.
     notes : tuple of str
-        What was not done in the way that the user asked for.
+        Fall-backs and warnings, one line each.
     error : str or None
         Why it failed; None if its file was written.
     trace : str or None
@@ -52,6 +54,8 @@ class Outcome:
         Its row of the summary, see `summary.measure`.
     preview : mapping of str to str
         Its preview in the report's table, see `output.report.source_data.write`.
+    spectrum : Spectrum or None
+        The spectrum for MARZ as it stands in the file; None if it is not wanted, or an earlier run wrote the file.
     """
 
     ident: Ident
@@ -62,6 +66,7 @@ class Outcome:
     kept: bool = False
     measured: Mapping[str, Any] = field(default_factory=dict)
     preview: Preview = field(default_factory=dict)
+    spectrum: Spectrum | None = None
 
     @property
     def line(self) -> str:
@@ -94,6 +99,8 @@ class Results:
         The rows of the summary by ID, in the catalogue's order, also during a run.
     previews : dict of int or str to mapping
         The previews of the sources that are done.
+    spectra : dict of int or str to Spectrum
+        The spectra for MARZ of the sources that are done: reading thousands of files at the end takes a minute.
     bugs : int
         How many sources failed because of a bug in AutoSpec.
     state : {'running', 'finished', 'interrupted'}
@@ -115,6 +122,7 @@ class Results:
         self._earlier = _earlier_rows(job)
         self.rows = {target.id: self._row(target) for target in job.catalogue}
         self.previews: dict[Ident, Preview] = {}
+        self.spectra: dict[Ident, Spectrum] = {}
         self.bugs = 0
         self.state: Literal['running', 'finished', 'interrupted'] = 'running'
         self.why = ''
@@ -138,6 +146,8 @@ class Results:
             row |= {'NOTES': '; '.join(outcome.notes), 'FILE': self.job.path(target).name}
         self.rows[outcome.ident] = row
         self.previews[outcome.ident] = outcome.preview
+        if outcome.spectrum is not None:
+            self.spectra[outcome.ident] = outcome.spectrum
         for tell in self._on_outcome:
             tell(outcome)
         now = time.monotonic()
@@ -145,15 +155,28 @@ class Results:
 
     def finish(self) -> None:
         """Write everything at the end of a run."""
+        self._check_files()
         self.state = 'finished'
         self._write(self._files)
 
     def interrupted(self, why: str = 'interrupted') -> None:
         """Write what can be written at the end of a run that did not reach all sources; nothing is raised."""
+        with suppress(OutputError):
+            self._check_files()
         self.state, self.why = 'interrupted', why
         for write in self._files:
             with suppress(OutputError):
                 write(self)
+
+    def _check_files(self) -> None:
+        """Let sources fail whose file is gone: what counts as extracted is there at the end."""
+        output = self.job.output
+        with writing(output):
+            there = set(os.listdir(output)) if output.is_dir() else set()
+        for ident in self._chosen:
+            row = self.rows[ident]
+            if row['STATUS'] in (EXTRACTED, KEPT) and row.get('FILE') not in there:
+                self.add(Outcome(ident, 0.0, error=GONE))
 
     def _write(self, files: Iterable[Callable[[Results], None]]) -> None:
         for write in files:

@@ -5,36 +5,31 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import warnings
+import zlib
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from autospec_lib.core import file_names
+from autospec_lib.core.errors import SourceError
 from autospec_lib.core.products import Group
-from autospec_lib.core.types import Target
+from autospec_lib.core.types import Cutout, Target
+from autospec_lib.inputs import cube as cutouts
 from autospec_lib.output import source_file, spectra_1d
 from autospec_lib.run.job import Job
 
-FINGERPRINT_CARD = 'FPRINT'
+FINGERPRINT_CARD, CONTENT_CARD = 'FPRINT', 'INPUTSUM'
+HALF = 16  # hexadecimal digits
 JPG_END = b'\xff\xd9'
 
 
 def fingerprint(job: Job, target: Target) -> str:
-    """The fingerprint of a source, which stands in its file, in 32 hexadecimal digits.
+    """The fingerprint of a source, which stands in its file: two halves of `HALF` hexadecimal digits.
 
-    It is that of the job, of the layout of files, and of the source's row.
-
-    Parameters
-    ----------
-    job : Job
-        What all sources share.
-    target : Target
-        The source.
-    """
-    text = f'{job.fingerprint}{source_file.LAYOUT}{dataclasses.astuple(target)!r}'
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def is_complete(job: Job, target: Target) -> bool:
-    """Whether a source's file is there, complete and with this fingerprint, and so are the wanted plots and tables.
+    The first is of parameters, version, layout of files, and the source's row; the second of size and date of the
+    inputs. A copy of the folder has other dates; then `content` tells whether the inputs are the same.
 
     Parameters
     ----------
@@ -43,18 +38,66 @@ def is_complete(job: Job, target: Target) -> bool:
     target : Target
         The source.
     """
-    path = job.path(target)
+    request = f'{job.fingerprint}{source_file.LAYOUT}{dataclasses.astuple(target)!r}'
+    return ''.join(hashlib.sha256(text.encode()).hexdigest()[:HALF] for text in (request, job.states))
+
+
+def content(cutout: Cutout) -> str:
+    """A checksum of what a source is extracted from: voxels, images, maps, coordinates, neighbours, PSF.
+
+    What is computed from the inputs is taken in single precision: on another machine, the last digit may differ.
+    """
+    voxels = cutout.voxels
+    arrays: list[Any] = [voxels.data, voxels.variance, voxels.bad, *cutout.segmaps.values()]
+    computed: list[Any] = [cutout.wave, cutout.centre, *cutout.neighbours.values(), *cutout.images.values()]
+    arrays += [np.asarray(values, np.float32) for values in (*computed, *cutout.detection.values())]
+    rest = cutout.pixel, cutout.grid, cutout.image_units, [*cutout.neighbours], cutout.psf, cutout.notes
+    total = zlib.crc32(repr(rest).encode())
+    for array in arrays:
+        if array is not None:
+            total = zlib.crc32(np.ascontiguousarray(array).data, total)
+    return f'{total:08x}'
+
+
+def is_complete(job: Job, target: Target, by_date: bool = False) -> bool:
+    """Whether a source's file is there, complete and of the same inputs, and so are the wanted plots and tables.
+
+    Parameters
+    ----------
+    job : Job
+        What all sources share.
+    target : Target
+        The source.
+    by_date : bool
+        Inputs with another date count as different. Otherwise the source's part of the inputs is read and compared.
+
+    Raises
+    ------
+    InputError
+        If the cube cannot be read any more.
+    """
+    path, wanted = job.path(target), fingerprint(job, target)
     try:
         header = source_file.read_header(path)
-        if header[FINGERPRINT_CARD] != fingerprint(job, target) or not source_file.is_whole(path, header):
+        same_dates = bool(header[FINGERPRINT_CARD] == wanted)
+        if header[FINGERPRINT_CARD][:HALF] != wanted[:HALF] or not source_file.is_whole(path, header):
             return False
         spectra = source_file.read(path, Group.SPECTRUM).main_spectra if job.params.out_1d else {}
     except (OSError, KeyError, ValueError):
         return False
     if not all((job.spectra / name).exists() for name in spectra_1d.names(target.id, spectra)):
         return False
-    wanted = file_names.pictures(job.params.xcor, 'DBNUM' in header) if job.params.plots else ()
-    return all(_is_whole_picture(job.picture(target, key)) for key in wanted)
+    pictures = file_names.pictures(job.params.xcor, 'DBNUM' in header) if job.params.plots else ()
+    if not all(_is_whole_picture(job.picture(target, key)) for key in pictures):
+        return False
+    if same_dates or by_date:
+        return same_dates
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            return bool(header.get(CONTENT_CARD) == content(cutouts.cut(job.cube, target, job.sources)))
+    except (SourceError, MemoryError):
+        return False
 
 
 def _is_whole_picture(path: Path) -> bool:

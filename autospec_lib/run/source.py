@@ -83,8 +83,11 @@ def extract(job: Job, target: Target) -> Outcome:
         cutout = replace(cutouts.cut(job.cube, target, job.sources), catalogue_error=job.catalogue_error)
         products = pipeline.process(cutout, job.params, job.segmentation)
         fingerprint = resume.fingerprint(job, target)
-        card = {resume.FINGERPRINT_CARD: (fingerprint, 'of parameters, inputs and version')}
-        products = replace(products, facts=products.facts | card)
+        cards = {
+            resume.FINGERPRINT_CARD: (fingerprint, 'of parameters, inputs and version'),
+            resume.CONTENT_CARD: (resume.content(cutout), 'of what was read of the inputs'),
+        }
+        products = replace(products, facts=products.facts | cards)
         # Removed first, so that a run that is killed does not leave old pictures beside the new file.
         _remove_beside(job, target)
         selected = products.select(job.written, job.params.out_spec)
@@ -94,7 +97,8 @@ def extract(job: Job, target: Target) -> Outcome:
             with writing(job.spectra):
                 job.spectra.mkdir(exist_ok=True)
                 spectra_1d.write(job.spectra, selected, cutout)
-        measured = summary.measure(products, cutout) | {'FINGERPRINT': fingerprint}
+        # As if it were read back: a later run that finds the file alone gives the same numbers.
+        measured = summary.measure(source_file.as_read(products), cutout) | {'FINGERPRINT': fingerprint}
         notes, traces = list(products.notes), list[str]()
         preview: Preview = {}
         if job.params.plots:
@@ -110,6 +114,7 @@ def extract(job: Job, target: Target) -> Outcome:
         trace='\n'.join(traces) or None,
         measured=measured,
         preview=preview,
+        spectrum=source_file.as_stored(selected.best[0]) if job.params.marz else None,
     )
 
 
@@ -159,7 +164,7 @@ def discard(job: Job, target: Target) -> None:
 def _remove_beside(job: Job, target: Target) -> None:
     """Remove the spectra as tables, the plots and the report's data of an earlier run."""
     with writing(job.spectra):
-        spectra_1d.remove(job.spectra, target.id)
+        spectra_1d.remove(job.spectra, target.id, job.old_tables)
     for path in (job.data(target), *(job.picture(target, key) for key in file_names.PICTURES)):
         with writing(path):
             path.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -38,18 +38,41 @@ def find(folder: Path, output: str) -> Path:
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """Serves the files of a folder, without printing to the terminal."""
+    """Serves the files of a folder to its own page, without printing to the terminal."""
+
+    def handle(self) -> None:
+        """Answer, as long as the browser listens."""
+        with suppress(ConnectionError):
+            super().handle()
 
     def send_head(self) -> Any:
-        """Answer requests for this machine's own name only: other sites must not read the folder (DNS rebinding)."""
+        """Answer with a file of the folder, unless another site asks for it.
+
+        Another site may ask by a name of its own for this machine (DNS rebinding), or its page may include files of
+        the folder as scripts, which browsers say in Sec-Fetch-Site.
+        """
         host = self.headers.get('Host', '')
-        if (host.rpartition(':')[0] or host) in (HERE, 'localhost'):
+        site = self.headers.get('Sec-Fetch-Site', 'none')
+        if (host.rpartition(':')[0] or host) not in (HERE, 'localhost') or site not in ('same-origin', 'none'):
+            self.send_error(403)
+            return None
+        try:
+            folder = Path(self.directory).resolve()
+            path = Path(self.translate_path(self.path)).resolve()
+            if path.is_dir():
+                path = (path / page.PAGE).resolve()
+            is_there = path.is_file() and path.is_relative_to(folder)
+        except (OSError, RuntimeError, ValueError):  # a name that is too long, a loop of links, a zero byte
+            is_there = False
+        if is_there:
             return super().send_head()
-        self.send_error(403)
+        self.send_error(404)
         return None
 
     def end_headers(self) -> None:
-        self.send_header('Cache-Control', 'no-cache')  # files change during a run
+        """Add to the headers that files change during a run, and that no other site may have them."""
+        self.send_header('Cache-Control', 'no-cache')
+        self.send_header('Cross-Origin-Resource-Policy', 'same-origin')
         super().end_headers()
 
     def log_message(self, *_: Any) -> None:

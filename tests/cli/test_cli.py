@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from builders import DEC, PIXEL, RA, SUMMARY, gaussian, sky_header, small_cube, write_cube
+from builders import DEC, PIXEL, RA, SUMMARY, gaussian, sky_header, small_cube, with_hole, write_cube
 
 from autospec_lib import __version__
 from autospec_lib.cli.command import main
@@ -65,21 +65,23 @@ def test_plots_are_written(folder):
 
 
 def test_one_failing_source_leaves_the_others_untouched_and_is_named(folder, capsys):
-    catalogue(folder, [(1, 0, 0), (2, 400, 0), (3, 1, 1)])
+    with_hole(folder)
+    catalogue(folder, [(1, 0, 0), (2, 0, 22), (3, 1, 1)])
     assert main([str(folder)]) == 1
     screen = capsys.readouterr()
-    assert '2: Error, 77.3 arcsec outside the cube; skipped' in screen.err
+    assert '2: Error, no usable voxel in its subcube' in screen.err
     assert '2 of 3 sources extracted; 1 failed (2)' in screen.err
-    assert '2: Error, 77.3 arcsec outside the cube; skipped' in log_of(folder)
+    assert '2: Error, no usable voxel in its subcube' in log_of(folder)
     assert sorted(path.name for path in (folder / 'output').iterdir()) == ['Source_1.fits', 'Source_3.fits', *SUMMARY]
 
 
 def test_a_failing_source_does_not_keep_the_file_and_plots_of_an_earlier_run(folder):
     parameters(folder, PLOTS=True)
+    with_hole(folder)
     catalogue(folder, [(1, 0, 0), (2, 0, 0)])
     assert main([str(folder), '-q']) == 0
     (folder / 'output' / 'images' / '2' / 'mine.txt').write_text('')
-    catalogue(folder, [(1, 0, 0), (2, 400, 0)])
+    catalogue(folder, [(1, 0, 0), (2, 0, 22)])
     assert main([str(folder), '-q']) == 1
     left = sorted(path.name for path in (folder / 'output').rglob('*') if path.is_file())
     own = ['1_IMAGES.jpg', '1_MASKS.jpg', '1_SPECTRA.jpg', '1_XCOR.jpg']
@@ -107,10 +109,8 @@ def test_plots_that_a_later_run_does_not_draw_go(folder, later, drawn):
 
 
 def test_a_source_without_detection_has_a_note_and_one_of_nan_fails(folder, capsys):
-    data, variance = small_cube()
-    data[:, :9, :9] = np.nan
-    write_cube(folder / 'datacube.fits', data, variance)
-    catalogue(folder, [(1, 0, 0), (2, -11, -9), (3, 11, 8)])
+    with_hole(folder)
+    catalogue(folder, [(1, 0, 0), (2, 0, 22), (3, 11, 8)])
     parameters(folder, SIZE=2)
     assert main([str(folder)]) == 1
     assert '2 of 3 sources extracted; 1 failed (2); 1 with notes (3)' in capsys.readouterr().err
@@ -282,6 +282,14 @@ def test_a_folder_behind_id_is_told_where_it_belongs(folder, capsys):
     assert 'is a working folder; a folder comes before --id' in capsys.readouterr().err
 
 
+def test_id_without_a_folder_where_there_is_none_gets_the_hint(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match='2'):
+        main(['--id', '120', '141', 'my_field'])
+    said = capsys.readouterr().err
+    assert f'no param.py in {tmp_path}; a folder comes before --id' in said
+
+
 def test_images_and_maps_take_part(folder):
     picture = 1e4 * gaussian(11, 13) + np.random.default_rng(1).normal(size=(24, 27))
     fits.PrimaryHDU(picture, sky_header()).writeto(folder / 'hst.fits')
@@ -316,7 +324,7 @@ def test_id_selects_and_an_unknown_one_is_a_fault(folder, capsys):
 def test_check_says_what_a_run_would_do_and_writes_nothing(folder, capsys):
     catalogue(folder, [(1, 0, 0), (2, 400, 0)])
     before = sorted(folder.iterdir())
-    assert main([str(folder), '--check']) == 0
+    assert main([str(folder), '--check', '--id', '1', '2']) == 0
     said = capsys.readouterr().out
     for part in (
         '31 x 24 x 27 voxels',
@@ -326,7 +334,8 @@ def test_check_says_what_a_run_would_do_and_writes_nothing(folder, capsys):
         'disk',
     ):
         assert part in said
-    assert 'source 2: 15 x 15 spaxels, reference MUSE_WHITE; will fail: 77.3 arcsec outside' in said
+    assert 'source 2: will fail: 77.3 arcsec outside' in said
+    assert 'sources to extract: 1\n' in said
     assert sorted(folder.iterdir()) == before
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
@@ -78,7 +80,7 @@ def test_check_says_what_a_position_would_give(bare, capsys):
 @pytest.mark.parametrize(
     ('arguments', 'fault'),
     [
-        (['--radec', '10:00:00', 'cube.fits'], "--radec '10:00:00': 1 values; expected degrees"),
+        (['--radec', '10:00:00 +02 0', 'cube.fits'], "--radec '10:00:00 +02 0': 3 values; expected degrees"),
         (['--radec', 'a b', 'cube.fits'], "--radec 'a b': right ascension 'a' is not a number"),
         (['--radec', '400 2', 'cube.fits'], 'right ascension 400 is outside 0 to 360 degrees'),
         (['--radec', HERE, '--radec', '150 2', 'cube.fits'], f"--radec '150 2': is {NAME}, which is given already"),
@@ -93,6 +95,24 @@ def test_a_position_that_cannot_be_used_is_a_fault(bare, capsys, arguments, faul
     said = capsys.readouterr().err
     assert fault in said
     assert len(said.splitlines()) == 1
+    assert not (bare / 'output').exists()
+
+
+def test_a_pipe_in_place_of_the_cube_is_called_a_pipe(bare, capsys):
+    os.mkfifo(bare / 'pipe.fits')
+    assert main(['--radec', HERE, 'pipe.fits']) == 2
+    said = capsys.readouterr().err
+    assert 'pipe.fits: is a pipe' in said
+    assert 'not found' not in said
+
+
+@pytest.mark.parametrize('words', [['150.0', '2.0', 'cube.fits'], ['cube.fits', '10:00:00.00', '-02:00:00.0']])
+def test_a_position_without_quotes_gets_the_hint(bare, capsys, words):
+    words.insert(words.index(next(word for word in words if word[0].isdigit())), '--radec')
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert end.value.code == 2
+    assert "quote both: --radec '130.578 1.643'" in capsys.readouterr().err.splitlines()[-1]
     assert not (bare / 'output').exists()
 
 

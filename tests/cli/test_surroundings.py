@@ -103,3 +103,23 @@ def test_a_source_without_memory_fails_alone(folder, capsys, monkeypatch):
     monkeypatch.setattr(pipeline, 'process', greedy)
     assert main([str(folder)]) == 1
     assert '7: Error, not enough memory' in capsys.readouterr().err
+
+
+def test_a_working_folder_that_cannot_be_written_needs_only_another_output(
+    folder, tmp_path_factory, monkeypatch, capsys
+):
+    output = tmp_path_factory.mktemp('elsewhere')
+    with (folder / 'param.py').open('a') as file:
+        file.write(f'OUTPUT = {str(output)!r}\n')
+    before = sorted(folder.iterdir())
+    access = os.access
+    monkeypatch.setattr(os, 'access', lambda path, *mode: folder != Path(path) and access(path, *mode))
+    assert main([str(folder), '--check']) == 0
+    assert f'the log goes to {output}/logs' in capsys.readouterr().err
+    assert main([str(folder)]) == 0
+    assert sorted(folder.iterdir()) == before
+    (log,) = (output / 'logs').iterdir()
+    assert '7: Extracted' in log.read_text()
+    with (folder / 'param.py').open('a') as file:
+        file.write("OUTPUT = 'output'\n")
+    assert main([str(folder), '--check']) == main([str(folder)]) == 2

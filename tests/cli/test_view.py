@@ -121,9 +121,10 @@ def served(report):
         thread.join()
 
 
-def fetched(address, host=None):
-    """Status, headers and content of an answer."""
-    request = urllib.request.Request(address, headers={'Host': host} if host else {})
+def fetched(address, host=None, site=None):
+    """Status, headers and content of an answer; the site is whose page asks, as browsers say it."""
+    headers = {'Host': host, 'Sec-Fetch-Site': site}
+    request = urllib.request.Request(address, headers={name: value for name, value in headers.items() if value})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=10) as answer:
@@ -144,6 +145,41 @@ def test_the_folder_is_served_to_this_machine_alone(served, report, capfd):
     assert fetched(f'{address}/index.html', 'evil.example')[0] == 403
     assert fetched(f'{address}/../param.py')[0] == 404
     assert fetched(f'{address}/%2e%2e/param.py')[0] == 404
+    assert capfd.readouterr() == ('', '')
+
+
+@pytest.mark.parametrize(
+    ('site', 'status'), [('same-origin', 200), ('none', 200), ('same-site', 403), ('cross-site', 403), ('new', 403)]
+)
+@pytest.mark.parametrize('file', ['', 'index.html', 'report/theme.js'])
+def test_pages_of_other_sites_get_nothing(served, file, site, status):
+    answer, headers, content = fetched(f'{served[0]}/{file}', site=site)
+    assert (answer, bool(content)) == (status, status == 200)
+    assert headers['Cross-Origin-Resource-Policy'] == 'same-origin'
+
+
+def test_only_files_in_the_folder_are_served(served, report):
+    address, output = served[0], report / 'results'
+    (output / 'copy.html').symlink_to('index.html')
+    (output / 'out').symlink_to(report / 'param.py')
+    (output / 'above').symlink_to(report)
+    (output / 'loop').symlink_to('loop')
+    (output / 'sub').mkdir()
+    (output / 'sub' / 'index.html').symlink_to(report / 'param.py')
+    os.mkfifo(output / 'pipe')
+    assert fetched(f'{address}/copy.html')[0] == 200
+    names = ('out', 'above/param.py', 'above/', 'loop', 'sub/', 'pipe', 'report/', '%00', 'index.html%00', 'a' * 5000)
+    assert [fetched(f'{address}/{name}')[0] for name in names] == [404] * len(names)
+
+
+def test_a_browser_that_leaves_is_not_reported(served, report, capfd):
+    address, server = served
+    (report / 'results' / 'large').write_bytes(bytes(20_000_000))
+    with urllib.request.urlopen(f'{address}/large', timeout=10) as answer:  # closed before it is read
+        assert answer.status == 200
+    assert fetched(f'{address}/index.html')[0] == 200
+    server.shutdown()
+    server.server_close()  # waits for the threads
     assert capfd.readouterr() == ('', '')
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -91,16 +92,16 @@ class TestTemplate:
         texts |= dict.fromkeys(('orig_from', 'orig_fromv', 'orig_cube', 'orign_cubev'), '')
         texts |= {'noise': 'propagated', 'xcor_weight': 'none', 'prefix': ''}
         others = {'size': 5.0, 'cont_poly': 5, 'cores': 1, 'xcor_iter': 1, 'psf': (), 'caterr': 0.0} | dict.fromkeys(
-            ('data_ext', 'aper', 'img', 'seg'), ()
+            ('data_ext', 'aper', 'img', 'img_shift', 'seg', 'lsf'), ()
         )
         on = ('use_imgs', 'xcor', 'cont_sub', 'sky_sub', 'plots', 'report')
         on += ('out_img', 'out_seg', 'out_mask', 'out_xcor', 'out_spec')
-        off = ('out_sub', 'out_1d', 'marz', 'warnings', 'deblend')
+        off = ('out_sub', 'out_1d', 'marz', 'warnings', 'deblend', 'redshift')
         switches = dict.fromkeys(on, True) | dict.fromkeys(off, False)
         assert dataclasses.asdict(Params()) == texts | others | switches
 
     def test_describe_can_be_loaded_again(self, load):
-        extensions = "DATA_EXT = 1, 'STAT: ivar', 'DQ'"
+        extensions = "DATA_EXT = 1, 'STAT: ivar', 'DQ: 0 is bad'"
         written, _ = load(f"APER = 0.5, 1\nIMG = 'g-band.fits'\nREF = 1\n{extensions}\nORIG_FROM = \"it's\"")
         assert len(written.data_ext) == 3
         assert load(params.describe(written)) == (written, ())
@@ -133,6 +134,15 @@ class TestValues:
             ("DATA_EXT = 'FLUX', 'X:Sigma '", 'data_ext', (Extension('FLUX'), Extension('X', NoiseKind.SIGMA))),
             ("DATA_EXT = 0, '1: ivar'", 'data_ext', (Extension(0), Extension(1, NoiseKind.INVERSE_VARIANCE))),
             ("DATA_EXT = 0, '', 'DQ'", 'data_ext', (Extension(0), Extension(''), Extension('DQ'))),
+            (
+                "DATA_EXT = 'A', '', '2: 0 is BAD'",
+                'data_ext',
+                (Extension('A'), Extension(''), Extension(2, None, True)),
+            ),
+            ("IMG_SHIFT = 'Measured'", 'img_shift', 'measured'),
+            ('IMG_SHIFT = (1, -0.5)', 'img_shift', (1.0, -0.5)),
+            ("IMG = 'g-band.fits'; IMG_SHIFT = ['measured']", 'img_shift', ('measured',)),
+            ('IMG_SHIFT = None', 'img_shift', ()),
             ("DATA_EXT = 0, 'ERR=error'", 'data_ext', (Extension(0), Extension('ERR=error'))),
             ("REF = '2.0'\nAPER = 2", 'ref', '2.0'),
             ('REF = 2.0\nAPER = 2', 'ref', '2.0'),
@@ -151,6 +161,8 @@ class TestValues:
             ("PSF = [0.9, '0.7', 2.5]", 'psf', (0.9, 0.7, 2.5)),
             ("PSF = 'Header'", 'psf', 'header'),
             ('PSF = None', 'psf', ()),
+            ('REDSHIFT = True\nLSF = 3', 'lsf', (3.0,)),
+            ('REDSHIFT = True\nLSF = [5.9e-8, -9.2e-4, 6]', 'lsf', (5.9e-8, -9.2e-4, 6.0)),
             ('XCOR_ITER = 3.0', 'xcor_iter', 3),
             ("XCOR_WEIGHT = 'Variance'", 'xcor_weight', 'variance'),
             ("NOISE = 'EMPIRICAL'", 'noise', 'empirical'),
@@ -195,6 +207,10 @@ class TestValues:
             ('PSF = 0', "0 is not above 0; expected (), 'header'"),
             ('PSF = (1, 1, 1)', '(1, 1, 1) holds the Moffat exponent 1, which is not above 1; expected'),
             ('PSF = (1, 1, 3, 4)', '(1, 1, 3, 4) has 4 values; expected'),
+            ('LSF = 0', '0 is not above 0; expected (), a FWHM in Angstrom'),
+            ('LSF = -2.5', '-2.5 is not above 0; expected (), a FWHM'),
+            ("LSF = 'muse'", "'muse' is text; expected (), a FWHM"),
+            ('LSF = (1, 2, 3, 4, 5, 6)', '(1, 2, 3, 4, 5, 6) has 6 values; expected (), a FWHM'),
             ('XCOR_ITER = 0', '0 is not above 0; expected a whole number from 1'),
             ('XCOR_ITER = 1.5', '1.5 is not a whole number; expected a whole number from 1'),
             ("XCOR_WEIGHT = 'varianc'", "'varianc' is unknown; expected 'none' or 'variance'; did you mean variance?"),
@@ -237,8 +253,19 @@ class TestValues:
             ("DATA_EXT = ('', 1)", 'names no extension for the data'),
             ("DATA_EXT = (1, 2, '3: sigma')", 'gives a kind of noise for the mask'),
             ('DATA_EXT = -1', '-1 is negative; expected ()'),
-            ("DATA_EXT = 'A', 'X: sgima'", "holds 'X: sgima', which does not name a kind of noise; expected ()"),
+            (
+                "DATA_EXT = 'A', 'X: sgima'",
+                "holds 'X: sgima', which does not name a kind of noise or mask; expected ()",
+            ),
             ("DATA_EXT = 'A', 'X: sgima'", 'did you mean sigma?'),
+            ("DATA_EXT = 'A', 'X', 'M: 0 is good'", 'did you mean 0 is bad?'),
+            ("DATA_EXT = 'A', 'X: 0 is bad'", 'gives a kind of mask for the noise'),
+            ("DATA_EXT = 'A: 0 is bad'", 'gives a kind of mask for the data'),
+            ('IMG_SHIFT = 0.5', '0.5 is a number; expected ()'),
+            ("IMG_SHIFT = 'hst'", 'is text; expected ()'),
+            ("IMG_SHIFT = (0.1, 'x')", 'IMG_SHIFT'),
+            ('IMG_SHIFT = (0.1, float("nan"))', 'holds nan, which is not finite'),
+            ('IMG_SHIFT = ((0.1, 0.2, 0.3),)', 'has 3 values'),
             ("DATA_EXT = 'A', ': sigma'", "holds ': sigma', which names no extension; expected ()"),
             ("DATA_EXT = 'A: sigma', 'X'", "holds 'A: sigma', which gives a kind of noise for the data; expected ()"),
             ("DATA_EXT = 'A: sigma'", 'gives a kind of noise for the data; expected ()'),
@@ -363,6 +390,7 @@ class TestConflicts:
                 "IMG = 'g-band.fits', 'deep/G-Band.fits'",
                 "IMG: 'g-band.fits' and 'deep/G-Band.fits' have the same tag, G-B",
             ),
+            ("IMG_SHIFT = 'measured', ()\nIMG = 'g-band.fits'", 'IMG_SHIFT has 2 values for 1 images of IMG'),
             ("SEG = 'g-seg.fits', 'g-seg.fits'", "SEG: 'g-seg.fits' and 'g-seg.fits' have the same tag, G-SEG; rename"),
             (
                 "IMG = 'bänd.fits'",
@@ -414,11 +442,17 @@ class TestConflicts:
         (folder / 'catalog.txt').unlink()
         assert faults('\n')[0].startswith("param.py: CATALOG = 'catalog.txt' was not found in")
 
-    def test_a_pipe_is_not_missing(self, faults, folder):
-        os.mkfifo(folder / 'sources')
-        (fault,) = faults("CATALOG = 'sources'\n")
-        assert all(fact in fault for fact in ('line 1', 'pipe', 'expected a file'))
-        assert 'not found' not in fault
+    @pytest.mark.parametrize('name', ['DATACUBE', 'CATALOG', 'IMG', 'SEG'])
+    def test_what_is_not_a_file_is_called_what_it_is(self, faults, folder, name):
+        os.mkfifo(folder / 'fifo')
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.bind(os.path.relpath(folder / 'socket'))  # a long path does not fit into its address
+        (folder / 'link').symlink_to('gone')
+        kinds = {'fifo': 'a pipe', 'socket': 'a socket', '/dev/null': 'a device', 'link': 'gone'}
+        for file, kind in kinds.items():
+            (fault,) = faults(f'{name} = {file!r}')
+            assert all(fact in fault for fact in ('line 1', f'is {kind}' if kind != 'gone' else 'a link to gone'))
+            assert 'not found' not in fault
 
     def test_a_folder_in_place_of_an_input_is_a_fault(self, folder, faults):
         (folder / 'deep').mkdir()
@@ -501,9 +535,10 @@ class TestRunning:
             f'param.py: not found in {tmp_path}; write one with: AutoSpec --init {tmp_path}',
         )
 
-    def test_a_folder_in_place_of_the_file_is_a_fault(self, tmp_path):
-        (tmp_path / 'param.py').mkdir()
-        with pytest.raises(ParameterError, match=r'^param\.py: cannot be read: Is a directory$'):
+    @pytest.mark.parametrize(('make', 'kind'), [(os.mkdir, 'a folder'), (os.mkfifo, 'a pipe')])
+    def test_what_is_not_a_file_is_a_fault(self, tmp_path, make, kind):
+        make(tmp_path / 'param.py')
+        with pytest.raises(ParameterError, match=rf'^param\.py: cannot be read: it is {kind}$'):
             param_file.load(tmp_path / 'param.py')
 
     @pytest.mark.parametrize(

@@ -35,6 +35,12 @@ def load(tmp_path):
     return load
 
 
+def test_a_pipe_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / 'default.sex')
+    with pytest.raises(InputError, match='a pipe'):
+        sextractor.load(tmp_path)
+
+
 def faults(load, content, **files):
     with pytest.raises(InputError) as caught:
         load(content, **files)
@@ -159,7 +165,7 @@ def test_a_file_without_settings_is_a_fault(load, content):
 
 def test_what_cannot_be_read_is_a_fault(tmp_path):
     (tmp_path / 'default.sex').mkdir()
-    with pytest.raises(InputError, match=r'^default\.sex: cannot be read: Is a directory$'):
+    with pytest.raises(InputError, match=r'^default\.sex: cannot be read: it is a folder$'):
         sextractor.load(tmp_path)
 
 

@@ -55,7 +55,8 @@ def test_remains_of_dead_processes_go_and_those_of_living_ones_stay(tmp_path, na
     torn, under_way = (tmp_path / f'.{name}.{pid}.tmp' for pid in (dead.pid, os.getppid()))
     torn.write_text('')
     under_way.write_text('')
-    with atomic.complete_file(tmp_path / name) as temporary:
-        temporary.write_text('')
+    (tmp_path / f'.mine.{dead.pid}.tmp').write_text('')
+    atomic.remove_remains(tmp_path)
+    atomic.remove_remains(tmp_path / 'nothing')
     dead.wait()
-    assert sorted(os.listdir(tmp_path)) == sorted([under_way.name, name])
+    assert sorted(os.listdir(tmp_path)) == sorted([under_way.name, f'.mine.{dead.pid}.tmp'])

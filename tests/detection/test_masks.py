@@ -21,6 +21,15 @@ def test_nearest_label_is_the_one_with_the_smallest_city_block_distance():
     assert masks.nearest_label(segmap, (4.0, 6.5)) == (2, 1.5)
 
 
+def test_of_labels_at_one_city_block_distance_the_nearest_on_the_sky_counts():
+    segmap = label_map()
+    segmap[4, 2], segmap[2, 4] = 1, 2
+    assert masks.nearest_label(segmap, (0.7, 0.9), (0.2, 0.6))[0] == 1
+    assert masks.nearest_label(segmap, (0.7, 0.9), (0.6, 0.2))[0] == 2
+    segmap[3, 3] = 3
+    assert masks.nearest_label(segmap, (0.7, 0.9)) == (3, pytest.approx(4.4))
+
+
 def test_nearest_label_of_an_empty_map_is_none_at_infinity():
     assert masks.nearest_label(label_map(), (3.0, 4.0)) == (0, np.inf)
 

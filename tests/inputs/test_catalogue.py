@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import io
+import lzma
 import re
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -28,26 +32,51 @@ def test_missing_file(tmp_path):
 def test_folder_in_place_of_the_file(tmp_path):
     (tmp_path / 'catalog.txt').mkdir()
     (fault,) = faults(tmp_path / 'catalog.txt')
-    assert 'Is a directory' in fault
+    assert 'is a folder' in fault
 
 
-@pytest.mark.parametrize('content', [b'PK\x03\x04\0\0', '7 10 2'.encode('utf-16')])
+@pytest.mark.parametrize('content', [b'\xd0\xcf\x11\xe0\0', '7 10 2'.encode('utf-16')])
 def test_binary_file(tmp_path, content):
     (fault,) = faults(tmp_path / 'catalog.txt', content)
     assert 'UTF-8' in fault
 
 
-def test_gzip_file_that_unpacks_to_too_much(tmp_path, monkeypatch):
-    packed = gzip.compress(b'ID RA DEC\n1 2 3\n' + b'#' * 2_000_000)
-    assert len(load(tmp_path / 'catalog.gz', packed).targets) == 1
-    monkeypatch.setattr(catalogue, '_LARGEST', 2**20)
-    (fault,) = faults(tmp_path / 'catalog.gz')
-    assert '1 MB' in fault
+def zipped(*names, content=b''):
+    """A zip archive of files with this content."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, 'w', zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            archive.writestr(name, content)
+    return file.getvalue()
 
 
-def test_broken_gzip_file(tmp_path):
-    (fault,) = faults(tmp_path / 'broken.gz', b'\x1f\x8b\x08\0')
-    assert 'unpacked' in fault
+class TestCompressedFiles:
+    TEXT = b'ID RA DEC\n1 2 3\n' + b'#' * 2_000_000
+    PACKED = (gzip.compress(TEXT), bz2.compress(TEXT), lzma.compress(TEXT), zipped('a.txt', content=TEXT))
+
+    @pytest.mark.parametrize('content', PACKED, ids=('gz', 'bz2', 'xz', 'zip'))
+    def test_are_unpacked_up_to_a_limit(self, tmp_path, monkeypatch, content):
+        assert sources(load(tmp_path / 'catalog', content)) == [(1, 2.0, 3.0)]
+        monkeypatch.setattr(catalogue, '_LARGEST', 2**20)
+        (fault,) = faults(tmp_path / 'catalog')
+        assert '1 MB' in fault
+
+    @pytest.mark.parametrize('content', PACKED, ids=('gz', 'bz2', 'xz', 'zip'))
+    def test_that_are_cut_are_faults(self, tmp_path, content):
+        (fault,) = faults(tmp_path / 'catalog', content[:-9])
+        assert 'unpacked' in fault
+
+    def test_files_of_macos_in_an_archive_do_not_count(self, tmp_path):
+        content = zipped('sub/', 'sub/a.txt', '__MACOSX/sub/._a.txt', content=b'1 2 3')
+        assert sources(load(tmp_path / 'catalog.zip', content)) == [(1, 2.0, 3.0)]
+
+    @pytest.mark.parametrize(
+        ('names', 'fact'),
+        [(('a.txt', 'b.txt'), '2 files'), (('[Content_Types].xml', 'xl/a.xml'), 'CSV'), (('mimetype', 'a.xml'), 'CSV')],
+    )
+    def test_archives_of_several_files_and_spreadsheets_are_faults(self, tmp_path, names, fact):
+        (fault,) = faults(tmp_path / 'catalog.xlsx', zipped(*names, content=b'1 2 3'))
+        assert fact in fault
 
 
 @pytest.mark.parametrize('text', ['', '\n\n', '# only\n# comments', 'ID RA DEC\n', ',,,\n', catalogue.TEMPLATE])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from astropy.coordinates import FK4, FK5, ICRS, SkyCoord
-from astropy.table import Table
+from astropy.io import fits
+from astropy.table import QTable, Table
 from catalogues import BOTH, PLACES, SIZE, faults, load, sources, table
 
 from autospec_lib.inputs import columns
@@ -24,11 +25,17 @@ def test_every_name_of_a_position(tmp_path, pair):
     assert sources(load(tmp_path / 'sources.csv', text)) == [(3, pytest.approx(1.5 * scale), pytest.approx(scale / 4))]
 
 
+@pytest.mark.parametrize('name', columns.IDENTS)
+def test_every_name_of_an_id(tmp_path, name):
+    text = f'mag,{name.upper()},RA,DEC\n21.5,3,1.5,0.25\n20.5,9,1.25,0.5\n'
+    assert sources(load(tmp_path / 'sources.csv', text)) == [(3, 1.5, 0.25), (9, 1.25, 0.5)]
+
+
 @pytest.mark.parametrize(
     ('header', 'facts'),
     [
         ('ID RA DEC RA', ['column RA', 'twice']),
-        ('ID RA DEC (pix)', ['column DEC', 'pix', 'deg, h or rad']),
+        ('ID RA DEC (pix)', ['column DEC', 'pix', 'deg or rad']),
         ('ID RA DEC SIZE [rad]', ['column SIZE', 'rad', 'arcsec, arcmin, deg or pix']),
         ('ID RA DEC SIZE [kpc]', ['column SIZE', 'kpc', 'arcsec, arcmin, deg or pix']),
         ('source x y', ['x and y', 'pixels', 'RA and DEC']),
@@ -81,11 +88,29 @@ def test_a_multiple_of_a_unit(tmp_path):
     assert loaded.warnings == ()
 
 
-@pytest.mark.parametrize(('unit', 'warned'), [('km', True), ('J2000', False), ('deg', False), ('degrees J2000', False)])
-def test_what_is_not_a_unit_of_angle_is_said(tmp_path, unit, warned):
-    loaded = load(tmp_path / 'sources.txt', f'ID RA({unit}) DEC\n3 150.0 2.0\n')
-    assert loaded.targets[0].ra == 150.0
-    assert [f'RA is in {unit}' in line for line in loaded.warnings] == [True] * warned
+@pytest.mark.parametrize('unit', ['J2000', 'deg', 'degrees J2000', 'deg.', 'decimal degrees', 'd', 'none', 'deg/ICRS'])
+def test_degrees_in_any_words(tmp_path, unit):
+    loaded = load(tmp_path / 'sources.txt', f'"ID","RA ({unit})","DEC"\n3,150.0,2.0\n')
+    assert (sources(loaded), loaded.warnings) == ([(3, 150.0, 2.0)], ())
+
+
+@pytest.mark.parametrize(
+    'unit',
+    [
+        *('km', 'min', 's', 'gon', 'turn', 'mdeg', 'urad', 'uas', '24h', '1e-6 deg', 'deg*1e6', 'deg/1000', 'h/24'),
+        *('apparent', 'h apparent', 'deg of date', 'galactic', 'deg ecliptic', 'deg HST', 'epoch 1991.25'),
+    ],
+)
+@pytest.mark.parametrize('form', ['csv', 'fits'])
+def test_a_unit_that_is_not_understood_is_a_fault(tmp_path, unit, form):
+    if form == 'csv':
+        (fault,) = faults(tmp_path / 'sources', f'"ID","RA ({unit})","DEC"\n3,10.5,2.0\n')
+    else:
+        formats = {'ID': 'J', 'RA': 'D', 'DEC': 'D'}
+        made = [fits.Column(name, kind, array=[1], unit=unit if name == 'RA' else '') for name, kind in formats.items()]
+        fits.BinTableHDU.from_columns(made).writeto(tmp_path / 'sources')
+        (fault,) = faults(tmp_path / 'sources')
+    assert all(fact in fault for fact in ('column RA', 'deg', *unit.split()[-1:]))
 
 
 class TestCoordinateSystems:
@@ -167,10 +192,80 @@ class TestCoordinateSystems:
         loaded = load(tmp_path / 'sources.csv', f'{header}7;10:30:00;2\n')
         assert sources(loaded) == [(7, 157.5, 2.0)]
 
-    def test_a_word_that_is_not_understood_is_said_and_the_unit_beside_it_counts(self, tmp_path):
-        loaded = load(tmp_path / 'sources.csv', 'ID,RA (h apparent),DEC\n7,10.5,2.2\n')
-        assert sources(loaded) == [(7, 157.5, 2.2)]
-        assert all(fact in loaded.warnings[0] for fact in ('column RA', 'apparent'))
+    @pytest.mark.parametrize(
+        ('names', 'frame', 'factor'),
+        [
+            ('RA_B1950,DEC_B1950', FK4(), 1),
+            ('RA B1950,DEC B1950', FK4(), 1),
+            ('RAB1950,DEB1950', FK4(), 1),
+            ('RA1950,Dec1950', FK4(), 1),
+            ('R.A. (B1950),Decl. (B1950)', FK4(), 1),
+            ('alpha_b1950,delta_b1950', FK4(), 1),
+            ('RA (deg) B1950,DEC', FK4(), 1),
+            ('"RA (B1950, epoch 1983.5)",DEC', FK4(), 1),
+            ('RA (epoch 1950),DEC', FK4(), 1),
+            ('RA (FK4 B1900),DEC', FK4(equinox='B1900'), 1),
+            ('"RA (FK5, equinox 2010)",DEC', FK5(equinox='J2010'), 1),
+            ('RA (FK5 J2010),DEC', FK5(equinox='J2010'), 1),
+            ('"RA (FK5 J2000, epoch 1991.25)",DEC', ICRS(), 1),
+            ('"RA (ICRS, Ep=J1991.25)",DEC', ICRS(), 1),
+            ('RA_h,DEC_d', ICRS(), 15),
+            ('RA_hours,DEC_deg', ICRS(), 15),
+            ('RA (h) J2000,DEC (deg) J2000', ICRS(), 15),
+            ('RA / h,DEC / deg', ICRS(), 15),
+            ('"RA, h","DEC, deg"', ICRS(), 15),
+            ('RA in hours,DEC in degrees', ICRS(), 15),
+            ('RAJ2000,DECJ2000', ICRS(), 1),
+            ('R.A.,Dec.', ICRS(), 1),
+        ],
+    )
+    @pytest.mark.parametrize('comment', ['', '#'])
+    def test_units_and_systems_in_names_count(self, tmp_path, comment, names, frame, factor):
+        place = self.HERE.transform_to(frame)
+        ra, dec = place.ra.deg / factor, place.dec.deg
+        loaded = load(tmp_path / 'sources.csv', f'{comment}ID,{names}\n7,{ra:.12f},{dec:.12f}\n')
+        ((_, *found),) = sources(loaded)
+        assert SkyCoord(*found, unit='deg').separation(self.HERE).arcsec < 1e-3
+        assert len(loaded.warnings) == (not isinstance(frame, ICRS))
+
+    def test_of_several_positions_that_in_icrs_is_read(self, tmp_path):
+        text = 'ID,RA_B1950,DEC_B1950,RA_ICRS_deg,DEC_ICRS_deg\n7,1,1,150.25,2.5\n'
+        assert sources(load(tmp_path / 'sources.csv', text)) == [(7, 150.25, 2.5)]
+
+    @pytest.mark.parametrize(
+        'names',
+        ['RAh,RAm', 'hours,degrees', 'lon,lat', 'GLON,GLAT', 'l,b', 'x (rad),y (rad)', 'B1950,B1950', 'RA_gal,DEC'],
+    )
+    @pytest.mark.parametrize('comment', ['', '# '])
+    def test_other_positions_are_not_taken_for_degrees(self, tmp_path, comment, names):
+        text = f'{comment}ID,{names}\n7,10.5,2.5\n'
+        assert 'expected RA and DEC' in faults(tmp_path / 'sources.csv', text)[0]
+
+    @pytest.mark.parametrize(
+        'comment',
+        [
+            'Equinox B1950',
+            'equinox: 1950.0',
+            'RADESYS = FK4',
+            'coordinates: FK4 (B1950.0)',
+            'Coosys\tB1950: eq_FK4 B1950',
+        ],
+    )
+    @pytest.mark.parametrize('header', ['', 'ID RA DEC\n', '# ID RA DEC\n', '# 1 ID\n# 2 RA\n# 3 DEC\n'])
+    def test_of_a_comment(self, tmp_path, comment, header):
+        ra, dec = self.HERE.fk4.ra.deg, self.HERE.fk4.dec.deg
+        loaded = load(tmp_path / 'sources.txt', f'# {comment}\n{header}7 {ra:.12f} {dec:.12f}\n')
+        ((_, *found),) = sources(loaded)
+        assert SkyCoord(*found, unit='deg').separation(self.HERE).arcsec < 1e-3
+        assert 'FK4' in loaded.warnings[0]
+
+    @pytest.mark.parametrize(
+        'comment',
+        ['around PSR B1937+21', 'converted from B1950 to J2000', 'precessed from B1950', 'observed 1950', 'ICRS'],
+    )
+    def test_other_comments_change_nothing(self, tmp_path, comment):
+        loaded = load(tmp_path / 'sources.txt', f'# {comment}\n7 150.25 2.5\n')
+        assert (sources(loaded), loaded.warnings) == ([(7, 150.25, 2.5)], ())
 
     def made(self, frame):
         place = self.HERE.transform_to(frame)
@@ -183,6 +278,13 @@ class TestCoordinateSystems:
             ({'RADESYS': 'FK4'}, FK4()),
             ({'RADECSYS': 'FK4'}, FK4()),
             ({'EQUINOX': 1950.0}, FK4()),
+            ({'EQUINOX': 'B1950'}, FK4()),
+            ({'EPOCH': 1950.0}, FK4()),
+            ({'EPOCH': 2015.5}, ICRS()),
+            ({'COORDSYS': 'FK4'}, FK4()),
+            ({'comments': ['Equinox B1950']}, FK4()),
+            ({'EQUINOX': 2010.0}, FK5(equinox='J2010')),
+            ({'RADESYS': 'ICRS', 'EQUINOX': 1950.0}, ICRS()),
             ({'RADESYS': 'FK5', 'EQUINOX': 1975.0}, FK5(equinox='J1975')),
             ({'RADESYS': 'FK5', 'EQUINOX': 2000.0}, ICRS()),
             ({'RADESYS': 'ICRS', 'EQUINOX': 2000.0}, ICRS()),
@@ -205,9 +307,25 @@ class TestCoordinateSystems:
         made.write(tmp_path / 'sources.fits')
         assert sources(load(tmp_path / 'sources.fits')) == [(7, pytest.approx(150.1), pytest.approx(2.2))]
 
-    def test_of_a_columns_description(self, tmp_path):
+    def test_of_the_first_header_of_a_fits_file(self, tmp_path):
+        made = fits.HDUList([fits.PrimaryHDU(), fits.table_to_hdu(self.made(FK4()))])
+        made[0].header['RADESYS'] = 'FK4'
+        made.writeto(tmp_path / 'sources.fits')
+        ((_, *found),) = sources(load(tmp_path / 'sources.fits'))
+        assert SkyCoord(*found, unit='deg').separation(self.HERE).arcsec < 1e-6
+
+    def test_of_a_column_of_coordinates_counts_more_than_the_tables(self, tmp_path):
+        QTable({'ID': [7], 'coord': self.HERE[None].fk4}, meta={'RADESYS': 'FK4'}).write(tmp_path / 'sources.ecsv')
+        ((_, *found),) = sources(load(tmp_path / 'sources.ecsv'))
+        assert SkyCoord(*found, unit='deg').separation(self.HERE).arcsec < 1e-6
+
+    @pytest.mark.parametrize(
+        'text',
+        ['Right ascension (B1950)', 'RA (FK4, Equinox=B1950) (Epoch=J1983.5)', 'Right ascension, equinox 1950.0'],
+    )
+    def test_of_a_columns_description(self, tmp_path, text):
         made = self.made(FK4())
-        made['RA'].description = 'Right ascension (B1950)'
+        made['RA'].description = text
         made.write(tmp_path / 'sources.vot', format='votable')
         ((_, *found),) = sources(load(tmp_path / 'sources.vot'))
         assert SkyCoord(*found, unit='deg').separation(self.HERE).arcsec < 1e-6

@@ -123,11 +123,11 @@ def test_a_size_larger_than_the_cube_takes_all_of_it_and_says_so(path, size):
     assert cutout.notes == (f'SIZE = {size:g} is larger than the cube: all of it is used',)
 
 
-@pytest.mark.parametrize(('size', 'width'), [(0.1, 1), (0.4, 2), (0.6, 3)])
-def test_a_subcube_of_less_than_three_spaxels_is_said(path, size, width):
+@pytest.mark.parametrize(('size', 'width'), [(0.1, 1), (0.4, 2), (1.0, 5), (1.2, 6)])
+def test_a_subcube_of_less_than_six_spaxels_is_said(path, size, width):
     cutout = cube.cut(cube.open_cube(path), target(size=size))
     assert cutout.voxels.data.shape == (NL, width, width)
-    expected = () if width == 3 else (f'SIZE = {size} gives a subcube of only {width} x {width} spaxels',)
+    expected = () if width == 6 else (f'SIZE = {size:g} gives a subcube of only {width} x {width} spaxels',)
     assert cutout.notes == expected
 
 

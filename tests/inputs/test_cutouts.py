@@ -27,14 +27,15 @@ def test_a_cut_knows_who_lies_in_or_near_it(folder):
     assert cube.cut(opened, Target(7, RA, DEC, 3.0)).neighbours == {}
 
 
-def test_positions_leave_out_what_has_no_pixel(folder):
+def test_positions_are_nan_where_there_is_no_pixel(folder):
     opened = open_all(Params(), folder)
-    found = cube.positions(
-        opened, [Target(7, RA, DEC, 3.0), Target(8, RA, DEC + 1.0, 3.0), Target(9, RA + 180, -DEC, 3.0)]
-    )
-    assert_allclose(found[7], (11, 13), atol=1e-6)
-    assert found[8][0] > 1000
-    assert found.keys() == {7, 8}
+    targets = [Target(7, RA, DEC, 3.0), Target(8, RA, DEC + 1.0, 3.0), Target(9, RA + 180, -DEC, 3.0)]
+    places = cube.positions(opened, targets)
+    assert_allclose(places[0], (11, 13), atol=1e-6)
+    assert places[1, 0] > 1000
+    assert np.isnan(places[2]).all()
+    assert cube.covers(opened, places).tolist() == [True, False, False]
+    assert cube.covers(opened, places, 1e9).tolist() == [True, True, False]
 
 
 def test_an_image_has_no_value_beyond_the_edge_of_the_field(folder):

@@ -7,7 +7,7 @@ from builders import DEC, NL, NX, NY, RA, cube_header, data_ext, gaussian, small
 from numpy.testing import assert_allclose, assert_array_equal
 
 from autospec_lib.cli.command import main
-from autospec_lib.core.errors import InputError
+from autospec_lib.core.errors import InputError, SourceError
 from autospec_lib.core.types import Target
 from autospec_lib.inputs import cube
 
@@ -72,6 +72,90 @@ def test_flags_have_the_bits_of_their_definition(tmp_path, cards, flag_cards, is
     half = cut.shape[0] // 2
     expected = is_bad(flags)[:, y - half : y + half + 1, x - half : x + half + 1]
     assert_array_equal(cut.voxels.bad, expected)
+
+
+def test_a_mask_that_is_0_where_bad_can_be_stated(tmp_path):
+    good = RNG.random((NL, NY, NX)) < 0.9
+    write_cube(tmp_path / 'c.fits', *small_cube(), MASK=good.astype('u1'), OTHER=(~good).astype('u1'))
+    cuts = [
+        cube.cut(cube.open_cube(tmp_path / 'c.fits', data_ext('DATA', 'STAT', entry)), TARGET)
+        for entry in ('MASK: 0 is bad', 'OTHER')
+    ]
+    assert_array_equal(cuts[0].voxels.bad, cuts[1].voxels.bad)
+    assert 0.05 < cuts[0].voxels.bad.mean() < 0.15
+
+
+BAD_LAYERS = {
+    'noise of 0': ({'STAT': np.zeros((NL, NY, NX), 'f4')}, ['STAT', '0', "DATA_EXT = 'DATA', ''"], ['MASK']),
+    'mask of 1': (
+        {'STAT': np.ones((NL, NY, NX), 'f4'), 'MASK': np.ones((NL, NY, NX), 'u1')},
+        ['MASK', "DATA_EXT = 'DATA', 'STAT', 'MASK: 0 is bad'"],
+        ['not finite'],
+    ),
+    'mask of 1 per spaxel': ({'MASK': np.ones((NY, NX), 'u1')}, ['MASK', "'DATA', '', 'MASK: 0 is bad'"], ['STAT']),
+    'no value': ({'DATA': np.full((NL, NY, NX), np.nan, 'f4')}, ['DATA'], ['STAT', 'DATA_EXT']),
+    'two arrays': (
+        {'STAT': np.where(np.arange(NL) < NL - 1, 1, -1)[:, None, None] * np.ones((NL, NY, NX), 'f4')}
+        | {'MASK': np.where(np.arange(NL) < NL - 1, 1, 0)},
+        ['STAT', 'MASK', f'{1 / NL:.1%}', f'{1 - 1 / NL:.1%}'],
+        ['DATA_EXT'],
+    ),
+}
+
+
+@pytest.mark.parametrize(('layers', 'named', 'not_named'), BAD_LAYERS.values(), ids=BAD_LAYERS)
+def test_the_array_that_makes_all_voxels_bad_is_named(tmp_path, capsys, layers, named, not_named):
+    layers = {'DATA': small_cube()[0]} | layers
+    hdus = [fits.ImageHDU(array, cube_header() if array.ndim == 3 else None, name=key) for key, array in layers.items()]
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / 'c.fits')
+    with pytest.raises(SourceError, match='no usable voxel') as error:
+        cube.cut(cube.open_cube(tmp_path / 'c.fits'), TARGET)
+    (tmp_path / 'catalog.txt').write_text(f'7 {RA} {DEC}\n')
+    (tmp_path / 'param.py').write_text("DATACUBE = 'c.fits'\n")
+    assert main([str(tmp_path), '--check']) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any('source 7' in line and 'will fail' in line for line in lines)
+    for text in (str(error.value), *(line for line in lines if line.startswith('voxels'))):
+        assert all(word in text for word in named)
+        assert not any(word in text for word in not_named)
+
+
+def test_check_finds_the_sources_without_a_usable_voxel(tmp_path, capsys):
+    data, variance = small_cube()
+    data[:, :, 17:] = np.nan
+    write_cube(tmp_path / 'c.fits', data, variance)
+    opened = cube.open_cube(tmp_path / 'c.fits')
+    (ra, other), (dec, _) = opened.sky.to_icrs([11, 11], [22, 13])
+    (tmp_path / 'catalog.txt').write_text(f'7 {ra} {dec}\n8 {other} {dec}\n')
+    (tmp_path / 'param.py').write_text("DATACUBE = 'c.fits'\nSIZE = 1\nPLOTS = REPORT = False\n")
+    assert main([str(tmp_path), '--check']) == 0
+    failing = [line.split(':')[0] for line in capsys.readouterr().out.splitlines() if 'will fail' in line]
+    assert failing == ['source 7']
+    assert main([str(tmp_path), '-q']) == 1
+    assert [path.name for path in (tmp_path / 'output').glob('Source_*')] == ['Source_8.fits']
+
+
+@pytest.mark.parametrize('order', ['wavelength first', 'wavelength last'])
+def test_a_sample_of_a_large_cube_is_evenly_spaced(tmp_path, monkeypatch, order):
+    data, variance = small_cube()
+    write_cube(tmp_path / 'c.fits', data, variance)
+    if order == 'wavelength last':
+        header = cube_header()
+        for name in ('CTYPE', 'CRPIX', 'CRVAL', 'CUNIT'):
+            header[f'{name}1'], header[f'{name}3'] = header[f'{name}3'], header[f'{name}1']
+        header['CD1_1'], header['CD3_3'] = header['CD3_3'], header['CD1_1']
+        write_cube(tmp_path / 'c.fits', data.T.copy(), variance.T.copy(), header)
+    opened = cube.open_cube(tmp_path / 'c.fits')
+    whole = cube.sample(opened).voxels
+    assert_array_equal(whole.data, opened.data.read(slice(0, NY), slice(0, NX)))
+    monkeypatch.setattr(cube, 'SAMPLE_BYTES', 14 * data.nbytes // NL)
+    monkeypatch.setattr(cube, 'MOST_BYTES', 30 * data.nbytes // NL)
+    some = cube.sample(opened)
+    if order == 'wavelength last':  # any channel costs the whole cube
+        assert some is None
+    else:
+        assert_array_equal(some.voxels.data, data[1::4])
+        assert_array_equal(some.voxels.variance, variance[1::4])
 
 
 @pytest.mark.parametrize('name', ['DQ', 'STAT'])

@@ -201,7 +201,9 @@ class TestCatalogue:
         # Another header may well put the columns elsewhere, and 3:5:25 is no number here.
         if first == header and not re.search(r'\d[:hd]\d', text, re.IGNORECASE):
             found = {self.first_three(row) for row in rows}
-            assert {(target.id, target.ra, target.dec) for target in targets or ()} <= found
+            # `first_three` ends an ID at a quotation mark, which may be a character of it.
+            read = [target for target in targets or () if not re.search('[\'"]', str(target.id))]
+            assert {(target.id, target.ra, target.dec) for target in read} <= found
 
     @staticmethod
     def first_three(line):

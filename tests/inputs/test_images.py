@@ -1,5 +1,8 @@
 """Images and maps on the cube's grid: their values, where they lie, and which array of a file is the image."""
 
+import gzip
+import tracemalloc
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -593,3 +596,64 @@ def test_an_image_in_another_unit_is_none(write, unit):
     header = fine_header()
     header['BUNIT'] = unit
     assert images.align(write(stars(header), header), SKY, SHAPE).notes == ()
+
+
+@pytest.mark.parametrize('form', ['plain', 'scaled', 'tiled', 'gzip', 'weights', 'latitude first'])
+def test_of_a_large_image_only_the_part_on_the_cube_is_in_memory(tmp_path, form):
+    side, header = 3000, sky_header(crpix=(2000.5, 1000.5), pixel=0.1)
+    small = stars(sky_header(crpix=(50.5, 50.5), pixel=0.1), (100, 100)).round(2)
+    large = np.zeros((side, side), 'f4')
+    large[950:1050, 1950:2050] = small
+    if form == 'latitude first':
+        for one, other in (('CTYPE1', 'CTYPE2'), ('CRVAL1', 'CRVAL2'), ('CRPIX1', 'CRPIX2'), ('CD1_1', 'CD2_2')):
+            header[one], header[other] = header[other], header[one]
+        for card in ('CD1_2', 'CD2_1'):
+            header[card] = 0.0
+        large = large.T.copy()
+    hdus = [fits.PrimaryHDU(), fits.ImageHDU(large, header, name='SCI')]
+    if form in ('scaled', 'gzip'):
+        hdus[1] = fits.ImageHDU((100 * large).round().astype('i4'), header, name='SCI')
+        hdus[1].header['BSCALE'] = 0.01
+    if form == 'tiled':
+        hdus[1] = fits.CompImageHDU(large, header, name='SCI', quantize_level=0, compression_type='GZIP_1')
+    if form == 'weights':
+        hdus.append(fits.CompImageHDU(np.ones((side, side), 'i2'), header, name='WHT', compression_type='RICE_1'))
+    fits.HDUList(hdus).writeto(tmp_path / 'i.fits')
+    path = tmp_path / 'i.fits'
+    if form == 'gzip':
+        path = tmp_path / 'i.fits.gz'
+        path.write_bytes(gzip.compress((tmp_path / 'i.fits').read_bytes(), 1))
+    images.align(path, SKY, SHAPE)  # astropy's modules take memory of their own
+    tracemalloc.start()
+    aligned = images.align(path, SKY, SHAPE)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * side**2 / 10
+    assert_allclose(aligned.data, in_spaxels(), atol=1.5)
+
+
+@pytest.mark.parametrize(('dec', 'angle'), [(2.0, 0.0), (-75.0, 30.0)])
+def test_angles_and_shifts_are_inverse(dec, angle):
+    header = sky_header(angle=angle)
+    header['CRVAL1'], header['CRVAL2'] = 359.99999, dec
+    sky = Sky(WCS(header))
+    shift = sky.to_shift((10.0, 12.0), (0.7, -0.4))
+    assert_allclose(np.hypot(*shift), np.hypot(0.7, 0.4) / PIXEL, rtol=1e-4)
+    assert_allclose(sky.to_arcsec((10.0, 12.0), shift), (0.7, -0.4), atol=1e-6)
+    if angle == 0:  # east is to the left
+        assert_allclose(shift, (-0.4 / PIXEL, -0.7 / PIXEL), rtol=1e-3)
+
+
+@pytest.mark.parametrize('change', [lambda header: header, with_sip, lambda header: sheared(header, shear=0.1)])
+def test_a_shift_is_added_to_the_coordinates_of_an_image(write, change):
+    header = change(fine_header())
+    data = stars(header)
+    other = header.copy()
+    other['CRVAL1'] += 0.5 / 3600 / np.cos(np.radians(header['CRVAL2']))
+    other['CRVAL2'] -= 0.3 / 3600
+    expected = images.align(write(data, other, 'b.fits'), SKY, SHAPE).data
+    shift = SKY.to_shift((12.0, 13.0), (0.5, -0.3))
+    moved = images.align(write(data, header), SKY, SHAPE, shift).data
+    plain = images.align(write(data, header), SKY, SHAPE).data
+    assert_allclose(moved, expected, atol=0.5)
+    assert np.nanmax(np.abs(plain - expected)) > 30

@@ -110,12 +110,10 @@ def test_numbers_go_round_those_of_texts(file):
 @pytest.mark.parametrize(
     ('row', 'facts'),
     [
-        ('box(1,1,2",2",0)', ['box', 'point, circle or ellipse']),
-        ('-circle(1,1,2")', ['-circle']),
         ('cirle(1,1,2")', ['cirle']),
         ('12 13 14', ["'12 13 14'"]),
         ('circle(1,1)', ['circle', '2 numbers', 'expected 3', '(1,1)']),
-        ('ellipse(1,1,1",2",3",4",0)', ['ellipse', '7 numbers', 'expected 5']),
+        ('ellipse(1,1,1",2")', ['ellipse', '4 numbers', 'expected 5']),
         ('circle(1,1,2x)', ['radius 2x', 'arcsec']),
         ('circle(1,1,1.2.3")', ['radius 1.2.3"', 'arcsec']),
         ('point(x,1)', ["right ascension 'x'"]),
@@ -133,6 +131,31 @@ def test_faults_have_their_lines(file, frame, row, facts):
     loaded = load(file, text, mode='cat', skip_bad_rows=True)
     assert len(loaded.targets) == 1
     assert 'line 3' in loaded.warnings[0]
+
+
+SHAPES = {
+    'box(1,1,2",2",0)': 'box',
+    'polygon(150, 2, 150.1, 2, 150, 2.1)': 'polygon',
+    'annulus(1,1,1",2")': 'annulus',
+    'ellipse(1,1,1",2",3",4",0)': 'elliptical annulus',
+    'ellipse(1,1,1",2",3",4",5",6",0) # ellipse n=3': 'elliptical annulus',
+    '-circle(1,1,2")': 'excluded circle',
+    'line(1,1,2,2)': 'line',
+}
+
+
+@pytest.mark.parametrize('shape', SHAPES)
+def test_other_shapes_are_no_sources(file, shape):
+    loaded = load(file, f'icrs\npoint(1,2) # text={{7}}\n{shape}\n', mode='cat')
+    assert [target.id for target in loaded.targets] == [7]
+    (warning,) = loaded.warnings
+    assert all(fact in warning for fact in ('ds9.reg', '1 of 2', f'{SHAPES[shape]} in line 3'))
+    assert 'no sources' in faults(file, f'icrs\n{shape}\n')[0]
+
+
+def test_other_shapes_are_said_in_one_line(file):
+    (warning,) = load(file, 'icrs\npoint(1,2)\n' + '\n'.join(SHAPES)).warnings
+    assert all(fact in warning for fact in (f'{len(SHAPES)} of {len(SHAPES) + 1}', 'line 3', '...'))
 
 
 @pytest.mark.parametrize(('text', 'fact'), [('point(1,1)\n', 'no coordinates'), ('wcsa\npoint(1,1)\n', 'wcsa')])
@@ -186,8 +209,3 @@ def test_what_the_package_regions_writes(file):
     assert [target.id for target in loaded.targets] == ['M 31', 1, 2]
     np.testing.assert_allclose(places(loaded), [(150.25, -2.5), (150.5, 2.5), (150.5, 2.5)], rtol=0, atol=1e-9)
     assert loaded.targets[0].aper == pytest.approx(2, rel=1e-9)
-
-
-@pytest.mark.parametrize('shape', ['box(150, 2, 3", 3", 0)', 'polygon(150, 2, 150.1, 2, 150, 2.1)'])
-def test_a_region_file_may_begin_with_any_shape(file, shape):
-    assert 'point, circle or ellipse' in faults(file, f'{shape}\n')[0]

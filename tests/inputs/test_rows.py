@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from astropy.coordinates import Angle
 from astropy.table import MaskedColumn, Table
@@ -164,6 +165,13 @@ class TestIdentifiers:
         loaded = load(tmp_path / 'sources.csv', 'name,ra,dec\nM 31,150,2\n007,150.001,-2.0015\nNGC 7 (a),1,1\n')
         assert [target.id for target in loaded.targets] == ['M 31', 7, 'NGC 7 (a)']
 
+    @pytest.mark.parametrize('kind', ['f4', 'f8'])
+    def test_decimal_numbers_of_a_table(self, tmp_path, kind):
+        made = table()
+        made['ID'] = np.array([1.1, 12], kind)
+        made.write(tmp_path / 'sources.fits')
+        assert [target.id for target in load(tmp_path / 'sources.fits').targets] == ['1.1', 12]
+
     @pytest.mark.parametrize(('name', 'form'), [('sources.fits', 'fits'), ('sources.vot', 'votable')])
     def test_text_of_a_table(self, tmp_path, name, form):
         Table({'main_id': ['M 31', '12'], 'ra': [1.0, 2.0], 'dec': [1.0, 2.0]}).write(tmp_path / name, format=form)
@@ -241,7 +249,7 @@ class TestIdentifiers:
     def test_a_separator_is_no_part_of_a_name(self, tmp_path, text):
         assert 'ID' in faults(tmp_path / 'sources.txt', f'ID RA DEC\n12 10.5 2.5\n{text} 0.125 0.5\n')[0]
 
-    @pytest.mark.parametrize('row', ['130, 0.125 0.5', '130,0.125 0.5 7.5', '130 0.125,0.5,7.5'])
+    @pytest.mark.parametrize('row', ['130, 0.125 0.5', '130,0.125 0.5 7.5', '130 0.125,0.5,7.5', '130 -,0.125,0.5'])
     def test_a_stray_separator_makes_no_text_of_a_number(self, tmp_path, row):
         text = 'ID RA DEC\n12 10.5 2.5\n'.replace(' ', ',' if row[3] == ' ' else ' ')
         (fault,) = faults(tmp_path / 'sources.txt', f'{text}{row}\n')

@@ -202,6 +202,19 @@ class TestCoordinateSystemsOfVotables:
         loaded = load(tmp_path / 'sources.vot', votable(systems, reference))
         assert (sources(loaded), loaded.warnings) == ([(7, 150.1, 2.2)], ())
 
+    def test_of_a_group_of_columns(self, tmp_path):
+        """VizieR refers to the system in a GROUP."""
+        group = '<GROUP ref="old"><FIELDref ref="a"/></GROUP>'
+        text = votable(self.FK4 + self.FK5, '').replace('<FIELD name="RA"', f'{group}<FIELD ID="a" name="RA"')
+        assert 'FK4' in load(tmp_path / 'sources.vot', text).warnings[0]
+
+    @pytest.mark.parametrize('kind', ['PARAM', 'INFO'])
+    def test_of_a_parameter(self, tmp_path, kind):
+        value = f'<{kind} name="RADESYS" value="FK4" datatype="char" arraysize="*"/>'
+        if kind == 'INFO':
+            value = '<INFO name="RADESYS" value="FK4"/>'
+        assert 'FK4' in load(tmp_path / 'sources.vot', votable(value, '')).warnings[0]
+
     def test_right_ascension_in_galactic_coordinates_is_a_fault(self, tmp_path):
         assert 'galactic' in faults(tmp_path / 'sources.vot', votable(self.GALACTIC, ' ref="other"'))[0]
 
@@ -251,10 +264,64 @@ class TestLatex:
     @pytest.mark.parametrize('row', ['a & ... & ...', 'M & -- & --', 'x & y & z'])
     def test_no_row_of_sources_is_taken_for_units(self, tmp_path, row):
         fault = faults(tmp_path / 'table.tex', LATEX.replace('UNITS', f'{row} \\\\\n'))[0]
-        assert 'row 1' in fault
+        assert 'line 4' in fault
 
     def test_a_table_without_units(self, tmp_path):
         assert sources(load(tmp_path / 'table.tex', LATEX.replace('UNITS', ''))) == [(3, 10.0, 2.0), (8, 10.1, -2.0)]
+
+    @pytest.mark.parametrize(
+        'text',
+        [
+            r"""% TOPCAT
+\begin{tabular}{|r|p{2cm}|r|}
+\hline
+  \multicolumn{1}{|c|}{ID} &
+  \multicolumn{1}{c|}{RA} &
+  \multicolumn{1}{c|}{DEC} \\
+\hline
+  3 & 150.0 & 2.0\\
+  8 & 150.001 & $-$2.0015\\
+\hline\end{tabular}
+""",
+            r"""\begin{deluxetable*}{crr}
+\tablecaption{Sources}
+\tablehead{\colhead{ID} & \colhead{RA} & \colhead{DEC} \\ \colhead{} & \colhead{(h)} & \colhead{(deg)}}
+\startdata
+3 & 10.0 & 2.0 \\
+8 & 10.0000666666666667 & -2.0015
+\enddata
+\tablecomments{None.}
+\end{deluxetable*}
+""",
+            r"""\begin{longtable}{l@{}rr}
+\caption{Sources}\\
+\toprule
+\textbf{ID} & $\alpha_{J2000}$ & $\delta_{J2000}$ \\
+ & J2000 & J2000 \\
+ & (h m s) & ($^\circ$) \\
+(1) & (2) & (3) \\[2pt]
+\midrule
+\multicolumn{3}{c}{Cluster A} \\
+3 & $10^h00^m00.0^s$ & ~2.0 \\ % the first
+% 4 & 10:00:01 & 1 \\
+8 & 10 00 00.24 & $-$2.0015 \\
+\end{longtable}
+""",
+            r'\documentclass{a}\begin{tabular*}{9cm}{lrr}'
+            r'ID & RA (h) & DEC ($^{\circ}$) \\ 3 & 10.0 & 2.0 \\ 8 & 10.0000666666666667 & -2.0015'
+            r'\end{tabular*}',
+        ],
+        ids=('topcat', 'deluxetable', 'longtable', 'title'),
+    )
+    def test_other_tables(self, tmp_path, text):
+        assert sources(load(tmp_path / 'table.tex', text)) == [pytest.approx(source) for source in BOTH]
+
+    def test_a_row_of_another_length_is_a_fault(self, tmp_path):
+        fault = faults(tmp_path / 'table.tex', LATEX.replace('UNITS', 'a & 1 \\\\\n'))[0]
+        assert all(fact in fault for fact in ('line 4', '2 columns', '3'))
+
+    def test_no_table(self, tmp_path):
+        assert 'tabular' in faults(tmp_path / 'table.tex', '\\begin{table}\nID & RA & DEC\n\\end{table}\n')[0]
 
 
 class TestArraysInCells:

@@ -25,6 +25,8 @@ SEXTRACTOR = """\
 """
 VIZIER = """\
 #   VizieR Astronomical Server
+#Coosys\tB1950:\teq_FK4\tB1950\tB1950\tB1950
+#Coosys\tJ2000:\teq_FK5 J2000
 #Column recno (I8) Record number
 #
 recno\t_RAJ2000\t_DEJ2000\tRAJ2000\tDEJ2000\tName
@@ -134,6 +136,30 @@ class TestRowsThatDoNotFit:
         fault = faults(tmp_path / 'sources.txt', f'{title} RA DEC\nM 31 150 2\n')[0]
         assert '4 columns, 3 in the header' in fault
 
+    @pytest.mark.parametrize(
+        'text',
+        [
+            '   ID    RA   DEC\n0   3  53.1 -27.8\n1   8  53.2 -27.9\n',
+            '"ID" "RA" "DEC" "MAG"\n"1" 3 53.1 -27.8 20.5\n"2" 8 53.2 -27.9 20.5\n',
+        ],
+        ids=('pandas', 'R'),
+    )
+    def test_numbers_of_rows_in_front_are_no_ids(self, tmp_path, text):
+        (fault,) = faults(tmp_path / 'catalog.txt', text)
+        assert all(fact in fault for fact in ('line 1', 'no name', 'index=False'))
+        assert sources(load(tmp_path / 'catalog.txt', 'ID RA DEC\n1 53.0 -27.8 5\n2 54.0 2 6\n'))[1] == (2, 54.0, 2.0)
+
+    @pytest.mark.parametrize('row', ['3,53,1,-27,8', '3,53.1,-27.8,,x'])
+    def test_more_cells_than_names_between_separators(self, tmp_path, row):
+        (fault,) = faults(tmp_path / 'catalog.csv', f'ID,RA,DEC\n{row}\n')
+        assert all(fact in fault for fact in ('line 2', '5 columns', '3 in the header'))
+
+    @pytest.mark.parametrize('header', ['ID,RA,DEC', 'ID,MAG,RA,DEC', 'NAME,RA,DEC,ID'])
+    def test_separators_at_the_end_of_rows_do_not_matter(self, tmp_path, header):
+        cells = {'ID': '3', 'RA': '53.1', 'DEC': '-27.8', 'MAG': '20', 'NAME': 'a'}
+        row = ','.join(cells[name] for name in header.split(','))
+        assert sources(load(tmp_path / 'catalog.csv', f'{header}\n{row},\n')) == [(3, 53.1, -27.8)]
+
     def test_size_left_out_before_other_columns(self, tmp_path):
         fault = faults(tmp_path / 'catalog.txt', 'ID SIZE RA DEC REF\n7 10.25 -2.5 6', 'cat')[0]
         assert '4 columns, 5 in the header' in fault
@@ -231,10 +257,44 @@ class TestCommentsThatNameTheColumns:
         loaded = load(tmp_path / 'sources.txt', f'{comments}\n7 1 1 150.25 2.5\n')
         assert sources(loaded) == [(7, 150.25, 2.5)]
 
-    @pytest.mark.parametrize('units', ['# - h deg', '# (none) (h) (deg)', '# -- [h] --'])
-    def test_units_below_the_names(self, tmp_path, units):
-        loaded = load(tmp_path / 'sources.txt', f'# id ra dec\n{units}\n7 10.5 2.5\n')
+    @pytest.mark.parametrize(
+        'units', ['# - h deg', '# (none) (h) (deg)', '# -- [h] --', '#\n# - h deg', '# Units: - h deg', '# int h deg']
+    )
+    @pytest.mark.parametrize('sign', ['# ', ''])
+    def test_units_beside_the_names(self, tmp_path, sign, units):
+        for text in (f'{sign}id ra dec\n{units}\n', f'{units}\n{sign}id ra dec\n'):
+            loaded = load(tmp_path / 'sources.txt', f'{text}7 10.5 2.5\n')
+            assert sources(loaded) == [(7, 157.5, 2.5)]
+
+    def test_units_of_several_words_between_tabs(self, tmp_path):
+        loaded = load(tmp_path / 'sources.txt', '# ID\tRA\tDEC\n# -\th J2000\tdeg J2000\n7\t10.5\t2.5\n')
         assert sources(loaded) == [(7, 157.5, 2.5)]
+
+    @pytest.mark.parametrize(
+        'comment',
+        ['RA in hours, DEC in degrees', 'RA: right ascension, h', 'positions: RA (hours)', 'R.A. = hours J2000'],
+    )
+    @pytest.mark.parametrize('header', ['', '# id ra dec\n', 'id ra dec\n'])
+    def test_units_in_words(self, tmp_path, header, comment):
+        loaded = load(tmp_path / 'sources.txt', f'# {comment}\n{header}7 10.5 2.5\n8 10:30:00 2.5\n')
+        assert sources(loaded) == [(7, 157.5, 2.5), (8, 157.5, 2.5)]
+
+    @pytest.mark.parametrize(
+        'comment', ['observed in Dec 1995', 'Dec. 1950', 'size of the field: 2 arcmin', 'RA of the field']
+    )
+    def test_other_words_state_no_units(self, tmp_path, comment):
+        loaded = load(tmp_path / 'sources.txt', f'# {comment}\n# ID RA DEC SIZE\n7 10.5 2.5 6\n', 'cat')
+        assert (sources(loaded), loaded.targets[0].size, loaded.warnings) == ([(7, 10.5, 2.5)], 6.0, ())
+
+    @pytest.mark.parametrize(
+        'text', ['# SIZE in arcmin\n# ID RA DEC SIZE\n', 'ID RA DEC SIZE_arcmin\n', '# size: arcmin\n']
+    )
+    def test_units_of_lengths_in_words(self, tmp_path, text):
+        assert load(tmp_path / 'sources.txt', f'{text}7 10.5 2.5 0.1\n', 'cat').targets[0].size == 6.0
+
+    def test_too_few_units_are_a_fault(self, tmp_path):
+        fault = faults(tmp_path / 'sources.txt', '# id ra dec\n# (h) (deg)\n7 10.5 2.5\n')[0]
+        assert all(fact in fault for fact in ('2 units', '3 columns'))
 
     @pytest.mark.parametrize(
         'comments',
@@ -244,6 +304,8 @@ class TestCommentsThatNameTheColumns:
             '#1) dec\n#2) id\n#3) ra',
             '# column 1: dec\n# column 2: id\n# column 3: ra right ascension',
             '# Col 1 dec\n# Col 2 id\n# Col 3 ra',
+            '# [1] dec\n# [2] id\n# [3] ra',
+            '# (1) dec\n# (2) id\n# (3) ra',
         ],
     )
     def test_numbered_names_in_small_letters(self, tmp_path, comments):
@@ -251,7 +313,7 @@ class TestCommentsThatNameTheColumns:
         assert sources(loaded) == [(7, 150.25, 2.5)]
         assert not any(program in loaded.description for program in ('SExtractor', 'LSDCat'))
 
-    @pytest.mark.parametrize('unit', ['(h)', '[h]', 'right ascension [h]', '(h) right ascension'])
+    @pytest.mark.parametrize('unit', ['(h)', '[h]', 'right ascension [h]', '(h) right ascension', 'hours', 'in h'])
     def test_units_of_numbered_names(self, tmp_path, unit):
         loaded = load(tmp_path / 'sources.txt', f'# 1 id\n# 2 ra {unit}\n# 3 dec [deg]\n7 10.5 2.5\n')
         assert sources(loaded) == [(7, 157.5, 2.5)]
@@ -273,6 +335,8 @@ class TestLineOfUnits:
             'ID RA DEC\n- h deg\n-- -- --\n7 10.5 2.5\n',
             'ID,RA,DEC,FLUX\n,h,deg,10-20 W/m2\n7,10.5,2.5,1\n',
             'ID\tRA\tDEC\n\t(h)\t(deg)\n7\t10.5\t2.5\n',
+            'ID,RA (J2000),DEC\n,h,deg\n7,10.5,2.5\n',
+            'ID,RA (h),DEC\n-,J2000,J2000\n(1),(2),(3)\n7,10.5,2.5\n',
         ],
     )
     def test_below_the_names(self, tmp_path, text):
@@ -338,6 +402,14 @@ class TestSpreadsheets:
         '# 1 ID ' + '[' * 50_000 + '\n# 2 RA\n# 3 DEC',
         'ID,RA,DEC' + ',"' * 50_000 + '#',
         'ID,RA,DEC\n' + '1,2,"\n' * 5_000,
+        '# RA in dec size of ra\n' * 5_000,
+        '# ' + 'ra dec ' * 20_000,
+        'ID,' + 'RA_h,' * 5_000 + 'DEC_d',
+        'ID,RA (' + 'ep ' * 20_000 + '),DEC',
+        '\\begin{tabular}' * 20_000,
+        '\\begin{tabular}' + '{' * 50_000 + '\\end{tabular}',
+        '\\begin{deluxetable}{l}' + '\\tablehead{' * 20_000 + '\\end{deluxetable}',
+        '%\n' * 50_000 + '\\x',
     ],
 )
 def test_reading_takes_time_in_proportion_to_the_file(tmp_path, line):

@@ -64,9 +64,9 @@ def sources():
     ]
 
 
-def make(layout):
+def make():
     """Something to keep."""
-    return [layout]
+    return [object()]
 
 
 def draw(one, kept):

@@ -10,14 +10,14 @@ import pytest
 from astropy import units
 from astropy.io import fits
 from astropy.table import Table
-from builders import DEC, NL, PIXEL, RA, STEP, WAVE0
+from builders import DEC, NL, PIXEL, RA, STEP, WAVE0, with_hole
 from numpy.testing import assert_allclose, assert_array_equal
 
 from autospec_lib.cli.command import main
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Grid, Measured
 from autospec_lib.inputs import marz_results
-from autospec_lib.output import marz
+from autospec_lib.output import marz, source_file
 
 LENGTH = 200
 WAVE = np.linspace(4750.0, 9350.0, LENGTH)
@@ -219,8 +219,9 @@ def test_another_file_is_named_in_one_line(tmp_path, content):
 
 @pytest.fixture
 def three(folder):
-    """The working folder with three sources, one outside the cube, and MARZ = True."""
-    rows = [f'{n} {RA - dx * PIXEL / 3600:.7f} {DEC:.7f}\n' for n, dx in ((5, 0), (9, 400), (3, 1))]
+    """The working folder with three sources, one where the cube is NaN, and MARZ = True."""
+    rows = [f'{n} {RA - dx * PIXEL / 3600:.7f} {DEC:.7f}\n' for n, dx in ((5, 0), (3, 1))]
+    rows.insert(1, f'9 {with_hole(folder)}\n')
     (folder / 'catalog.txt').write_text(''.join(rows))
     with (folder / 'param.py').open('a') as file:
         file.write('MARZ = True\n')
@@ -251,6 +252,19 @@ def test_the_joint_extraction_goes_first(three):
     assert fits.getdata(three / 'output' / 'marz.fits', 'FIBRES')['COMMENT'].tolist() == ['DEBLEND_SKYSUB']
     flux = fits.getdata(three / 'output' / 'Source_5.fits', 'SPE_DEBLEND_SKYSUB_DATA')
     assert_array_equal(fits.getdata(three / 'output' / 'marz.fits')[0], flux)
+
+
+def test_spectra_of_this_run_are_not_read_from_their_files(three, monkeypatch):
+    assert main([str(three), '-q']) == 1
+    before = (three / 'output' / 'marz.fits').read_bytes()
+    read, paths = source_file.read, []
+    monkeypatch.setattr(source_file, 'read', lambda path, last: paths.append(path.name) or read(path, last))
+    assert main([str(three), '-q']) == 1
+    assert paths == []
+    assert (three / 'output' / 'marz.fits').read_bytes() == before
+    assert main([str(three), '-q', '--resume']) == 1
+    assert set(paths) == {'Source_5.fits', 'Source_3.fits'}
+    assert (three / 'output' / 'marz.fits').read_bytes() == before
 
 
 def test_resumed_and_chosen_sources_are_all_in_it(three):
@@ -294,7 +308,7 @@ def test_redshifts_come_into_the_summary_and_stay(three, tmp_path, capsys):
     capsys.readouterr()
     assert main([str(three), '--marz-results', str(tmp_path / 'x.mz')]) == 0
     said = capsys.readouterr()
-    assert 'redshifts of 1 sources are in ' in said.out
+    assert 'redshift of 1 source is in ' in said.out
     assert 'not in catalog.txt: 77' in said.err
     table = Table.read(three / 'output' / 'summary.ecsv')
     assert table['STATUS'].tolist() == ['extracted', 'failed', 'extracted']

@@ -239,7 +239,6 @@ def test_odd_cutouts(products, cutout, shape, tmp_path):
 
 
 def test_saved_files_are_jpegs_and_nothing_else_is_left(products, cutout, tmp_path):
-    (tmp_path / '.7_XCOR.jpg.123.tmp').write_bytes(b'torn')
     plots.save(plots.render(products, cutout, 'viridis', Kept()), tmp_path, 7)
     paths = sorted(tmp_path.iterdir())
     assert [path.name for path in paths] == ['7_IMAGES.jpg', '7_MASKS.jpg', '7_SPECTRA.jpg', '7_XCOR.jpg']

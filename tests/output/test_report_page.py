@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from browser import CHROMIUM, DRIVER, Browser
-from builders import DEC, RA, gaussian, make_cutout, process, sky_header, small_cube, write_cube
+from builders import DEC, RA, gaussian, make_cutout, process, sky_header, with_hole
 from PIL import Image
 from report_reading import EVIL, GRID
 
@@ -28,12 +28,13 @@ INK = (0x24, 0x57, 0xA6)  # of the first spectrum on white
 
 @pytest.fixture(scope='module')
 def output(tmp_path_factory):
-    """The output of a run over four sources: two that are extracted, one outside, one full of markup."""
+    """The output of a run over four sources: two that are extracted, one where the cube is NaN, one full of markup."""
     folder = tmp_path_factory.mktemp('field with <b> # and ä')
-    write_cube(folder / 'datacube.fits', *small_cube())
+    dead = with_hole(folder)
     image = 1e4 * gaussian(11, 13) + np.random.default_rng(1).normal(size=(24, 27))
     fits.PrimaryHDU(image, sky_header()).writeto(folder / f'{MARKUP}.fits')
-    rows = [f'{n} {RA + d / 3600:.7f} {DEC:.7f}\n' for n, d in ((7, 0), (8, 1), (9, 900), (10, 0))]
+    rows = [f'{n} {RA + d / 3600:.7f} {DEC:.7f}\n' for n, d in ((7, 0), (8, 1), (10, 0))]
+    rows.insert(2, f'9 {dead}\n')
     (folder / 'catalog.txt').write_text(''.join(rows))
     (folder / 'param.py').write_text(f"SIZE = 3\nIMG = '{MARKUP}.fits'\n")
     assert main([str(folder), '-q']) == 1
@@ -100,7 +101,7 @@ def ink(browser):
 def test_every_source_of_the_catalogue_is_in_the_table(browser):
     assert shown(browser) == ['7', '8', '9', '10']
     assert 'failed' in browser.text('tr[data-id="9"] .c-status')
-    assert 'outside the cube' in browser.text('tr[data-id="9"] .c-notes')
+    assert 'no usable voxel' in browser.text('tr[data-id="9"] .c-notes')
     assert browser.run("return document.querySelectorAll('#rows img').length") == 3
     assert browser.run("return document.querySelector('#rows img').naturalWidth") > 10
     assert 'plotly' not in browser.run("return performance.getEntriesByType('resource').map((one) => one.name).join()")
@@ -146,14 +147,14 @@ def test_links_to_archives_are_links_only(browser):
 def test_a_source_that_failed_says_so(browser):
     browser.open(browser.address + '#9')
     browser.until(lambda: 'not extracted' in browser.text('#hint'))
-    assert 'outside the cube' in browser.text('#notes')
+    assert 'no usable voxel' in browser.text('#notes')
     assert not browser.run("return document.getElementById('plot').checkVisibility()")
 
 
 def test_the_filter_takes_words_and_comparisons(browser):
     for text, expected in {
         'failed': ['9'],
-        'outside cube': ['9'],
+        'usable voxel': ['9'],
         'id<9': ['7', '8'],
         'id>=8 status:extracted': ['8', '10'],
         'no such thing': [],
@@ -171,8 +172,43 @@ def test_a_click_on_a_column_sorts_by_it_and_another_turns_it_round(browser):
     browser.click('th button[data-name="ID"]')
     assert shown(browser) == ['10', '9', '8', '7']
     assert browser.run("return document.querySelector('th.c-id').getAttribute('aria-sort')") == 'descending'
+    browser.click('th button[data-name="ID"]')
+    assert shown(browser) == ['7', '8', '9', '10']
+    assert (
+        browser.run("return document.querySelectorAll('th[aria-sort=ascending], th[aria-sort=descending]').length") == 0
+    )
+    ratios = dict(browser.run('return Table.rows.map((row) => [row.id, row.cells.SN])'))
+    best = sorted((ident for ident in ratios if ratios[ident]), key=ratios.get, reverse=True)
     browser.click('th button[data-name="SN"]')
-    assert shown(browser)[-1] == '9'  # it has none
+    assert shown(browser) == [*best, '9']  # it has none
+    browser.click('th button[data-name="SN"]')
+    assert shown(browser)[-1] == '9'
+    assert ratios[shown(browser)[0]] == min(ratios[ident] for ident in best)
+    browser.click('th button[data-name="SN"]')
+    assert shown(browser) == ['7', '8', '9', '10']
+
+
+@pytest.mark.parametrize(
+    ('text', 'facts'),
+    [
+        ('sn >5', ['>5', 'sn>5']),
+        ('sn> 5', ['sn>']),
+        ('sn > 5', ['sn>5']),
+        ('snr>5', ['snr', 'sn']),
+        ('sn>five', ['five']),
+    ],
+)
+def test_a_comparison_that_cannot_be_used_is_named(browser, text, facts):
+    browser.type('#filter', text)
+    browser.until(lambda: all(fact in browser.text('#filterFault') for fact in facts))
+    browser.type('#filter', 'sn>0')
+    browser.until(lambda: not browser.run("return document.getElementById('filterFault').checkVisibility()"))
+
+
+def test_an_empty_cell_says_why(browser):
+    reason = 'return document.querySelector(\'tr[data-id="{}"] .c-{}\').title'
+    assert 'not extracted' in browser.run(reason.format(9, 'sn'))
+    assert 'verdict' in browser.run(reason.format(7, 'verdict'))
 
 
 def test_keys_walk_through_table_and_sources(browser):
@@ -220,7 +256,7 @@ def test_lines_stand_where_a_redshift_brings_them(browser):
     assert ink(browser) == pytest.approx(before, rel=0.5)
     browser.run("const s = document.getElementById('slider'); s.value = 0.09; s.dispatchEvent(new Event('input'))")
     browser.until(lambda: lines_of(browser).get('Hγ', 4740) < 4740.1)
-    assert browser.run("return document.getElementById('z').valueAsNumber") == 0.09
+    assert browser.run("return Number(document.getElementById('z').value)") == 0.09
 
 
 def test_a_line_is_dragged_by_its_label(browser):
@@ -238,10 +274,10 @@ def test_a_line_is_dragged_by_its_label(browser):
         )
     )
     browser.drag(place, (place[0] + 60, place[1]))
-    browser.until(lambda: browser.run("return document.getElementById('z').valueAsNumber") > ZOOM + 0.0003)
+    browser.until(lambda: browser.run("return Number(document.getElementById('z').value)") > ZOOM + 0.0003)
     # By sixty pixels, wherever on its label it was taken.
     moved = browser.run("const x = document.getElementById('plot')._fullLayout.xaxis; return x.p2d(60) - x.p2d(0)")
-    z = browser.run("return document.getElementById('z').valueAsNumber")
+    z = browser.run("return Number(document.getElementById('z').value)")
     assert 4341.69 * (z - ZOOM) == pytest.approx(moved, abs=0.06)
 
 
@@ -288,6 +324,121 @@ def test_markup_in_names_notes_and_headers_stays_text(browser):
     assert browser.run("return document.querySelectorAll('img[src=x]').length") == 0
 
 
+def redshift_kept(browser, ident):
+    """The redshift of a verdict and where it comes from."""
+    return browser.run('const { z, origin } = Verdicts.of(arguments[0]); return [z, origin]', ident)
+
+
+@pytest.mark.parametrize(('typed', 'kept'), [('0.42', 0.42), ('0,42', 0.42), ('1', 1), ('.5', 0.5), (' 3.25 ', 3.25)])
+def test_a_redshift_is_stored_whole_when_the_field_is_left(browser, typed, kept):
+    browser.open(browser.address + '#8')
+    opened(browser, '8')
+    browser.type('#z', typed)
+    assert redshift_kept(browser, '8') == [None, None]
+    browser.press('Enter')
+    assert redshift_kept(browser, '8') == [kept, 'user']
+    assert browser.run("return document.activeElement.id !== 'z'")
+    browser.type('#z', ' ')
+    browser.click('#name')
+    assert redshift_kept(browser, '8') == [None, None]
+
+
+@pytest.mark.parametrize('typed', ['25', '-3', '0,4,2', '1.2.3', 'abc', '1e9', 'Infinity'])
+def test_what_is_no_redshift_is_marked_and_not_stored(browser, typed):
+    browser.open(browser.address + '#8')
+    opened(browser, '8')
+    browser.type('#z', '0.3')
+    browser.press('Enter')
+    browser.type('#z', typed)
+    browser.press('Enter')
+    assert redshift_kept(browser, '8') == [0.3, 'user']
+    assert browser.run("return document.getElementById('z').getAttribute('aria-invalid')") == 'true'
+    assert typed in browser.text('#live')
+    browser.click('#next')
+    browser.until(lambda: browser.text('#name') == 'Source 9')
+    assert browser.run("return document.getElementById('z').getAttribute('aria-invalid')") == 'false'
+    assert redshift_kept(browser, '8') == [0.3, 'user']
+    assert redshift_kept(browser, '9') == [None, None]
+
+
+def test_escape_gives_back_the_redshift_that_was_kept(browser):
+    browser.open(browser.address + '#8')
+    opened(browser, '8')
+    browser.type('#z', '0.3')
+    browser.press('Enter', 'z', '7', 'Escape')
+    assert redshift_kept(browser, '8') == [0.3, 'user']
+    assert browser.run("return document.getElementById('z').value") == '0.3'
+
+
+def test_arrow_keys_change_the_source_after_slider_field_and_verdict(browser):
+    browser.open(browser.address + '#7')
+    opened(browser, '7')
+    slider = browser.run("const box = document.getElementById('slider').getBoundingClientRect(); return [box.x, box.y]")
+    start = (round(slider[0]) + 20, round(slider[1]) + 8)
+    browser.drag(start, (start[0] + 20, start[1]))
+    dragged = redshift_kept(browser, '7')
+    assert dragged[0] > 0
+    browser.press('Right')
+    opened(browser, '8')
+    assert redshift_kept(browser, '7') == dragged
+    browser.press('z', 'Left')
+    opened(browser, '7')
+    browser.click('#verdict .good')
+    browser.press('Right')
+    opened(browser, '8')
+    assert browser.run('return [Verdicts.of("7").verdict, Verdicts.of("8").verdict]') == ['good', '']
+    # What has been typed is edited by the arrow keys: 0.52 becomes 0.512.
+    browser.press('z', '0', '.', '5', '2', 'Left', '1', 'Enter')
+    assert redshift_kept(browser, '8') == [0.512, 'user']
+    browser.press('Left')
+    opened(browser, '7')
+
+
+def test_a_source_that_is_closed_right_after_typing_keeps_the_redshift(browser):
+    browser.open(browser.address + '#8')
+    opened(browser, '8')
+    browser.type('#z', '0.7')
+    browser.run("location.hash = ''")
+    browser.until(lambda: browser.run("return document.getElementById('source').hidden"))
+    assert redshift_kept(browser, '8') == [0.7, 'user']
+    browser.run('return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))')
+
+
+def test_escape_closes_an_open_menu_alone(browser):
+    browser.open(browser.address + '#8')
+    opened(browser, '8')
+    browser.click('#which summary')
+    browser.press('Escape')
+    assert not browser.run("return document.getElementById('which').open")
+    assert browser.text('#name') == 'Source 8'
+    browser.press('Escape')
+    browser.until(lambda: browser.run("return document.getElementById('source').hidden"))
+
+
+def test_good_keeps_the_redshift_that_is_shown_and_where_it_comes_from(browser):
+    browser.run("for (const row of Table.rows) { row.cells.Z_MARZ = row.id === '8' ? 0.0987 : null; }")
+    browser.run("location.hash = '8'")
+    opened(browser, '8')
+    browser.press('g')
+    assert redshift_kept(browser, '8') == [0.0987, 'Z_MARZ']
+    (row,) = csv.DictReader(io.StringIO(browser.run('return Verdicts.csv()')))
+    assert (row['VERDICT'], row['REDSHIFT'], row['ORIGIN']) == ('good', '0.0987', 'Z_MARZ')
+    browser.press('d')
+    assert redshift_kept(browser, '8') == [None, None]
+    browser.type('#z', '0.2')
+    browser.press('Enter', 'g')
+    assert redshift_kept(browser, '8') == [0.2, 'user']
+    browser.press('b')
+    assert redshift_kept(browser, '8') == [0.2, 'user']
+
+
+def test_a_saved_file_with_a_wrong_redshift_names_the_source(browser):
+    text = 'ID,VERDICT,REDSHIFT\n7,good,"0,5"\n8,good,25\n9,bad,\n'
+    assert browser.run('return Verdicts.take(arguments[0])', text) == {'number': 2, 'wrong': ['8']}
+    assert redshift_kept(browser, '7') == [0.5, 'user']
+    assert redshift_kept(browser, '8') == [None, None]
+
+
 def test_a_verdict_is_kept_and_saved_as_csv(browser):
     browser.open(browser.address + '#8')
     opened(browser, '8')
@@ -310,8 +461,38 @@ def test_a_verdict_is_kept_and_saved_as_csv(browser):
     assert (float(row['RA']), float(row['DEC'])) == pytest.approx((RA + 1 / 3600, DEC))
     browser.run('localStorage.clear(); Verdicts.read()')
     assert browser.run('return Verdicts.of("8").verdict') == ''
-    assert browser.run('return Verdicts.take(arguments[0])', text) == 1
+    assert browser.run('return Verdicts.take(arguments[0]).number', text) == 1
     assert browser.run('return Verdicts.csv()').split(',')[:-1] == text.split(',')[:-1]
+
+
+@pytest.mark.parametrize(
+    ('comment', 'cell'),
+    [
+        ('=HYPERLINK("x")', '\'=HYPERLINK("x")'),
+        ('+1-1', "'+1-1"),
+        ('-x', "'-x"),
+        ('@SUM(1)', "'@SUM(1)"),
+        ('\t=1', "'\t=1"),
+        ('\r=1', "'\r=1"),
+        ('-0x1F', "'-0x1F"),
+        ("'=1", "''=1"),
+        ("'tis", "'tis"),
+        ('-12.5e-3', '-12.5e-3'),
+        ('+7', '+7'),
+        ('a=b', 'a=b'),
+    ],
+)
+def test_no_cell_of_saved_verdicts_is_a_formula(browser, comment, cell):
+    browser.open(browser.address + '#8')
+    opened(browser, '8')
+    browser.run('localStorage.clear(); Verdicts.read()')
+    browser.run('Verdicts.change("8", { comment: arguments[0] })', comment)
+    text = browser.run('return Verdicts.csv()')
+    (row,) = csv.DictReader(io.StringIO(text, newline=''))
+    assert row['COMMENT'] == cell
+    browser.run('localStorage.clear(); Verdicts.read()')
+    assert browser.run('return Verdicts.take(arguments[0]).number', text) == 1
+    assert browser.run('return Verdicts.of("8").comment') == comment
 
 
 def test_more_spectra_smoothing_and_themes_draw_without_errors(browser):

@@ -1,14 +1,16 @@
 """Spectra as tables: what specutils, without being told the format, and astropy make of them."""
 
+import os
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy import units
 from astropy.io import fits
 from astropy.table import Table
-from builders import CUTOUT, STEP, WAVE0, changed, make_cutout, process
+from builders import CUTOUT, STEP, WAVE0, changed, make_cutout, process, with_hole
 from numpy.testing import assert_allclose, assert_array_equal
 
 from autospec_lib.cli.command import main
@@ -152,9 +154,27 @@ def test_those_of_an_earlier_run_go_and_files_of_others_stay(folder):
     assert tables(folder) == ['70_MUSE_TOT.fits', '7_notes.fits']
     switch(folder, OUT_1D=True)
     assert main([str(folder), '-q']) == 0
-    (folder / 'catalog.txt').write_text('7 10.0 2.0\n')
+    (folder / 'catalog.txt').write_text(f'7 {with_hole(folder)}\n')
     assert main([str(folder), '-q']) == 1
     assert tables(folder) == ['70_MUSE_TOT.fits', '7_notes.fits']
+
+
+def test_the_folder_is_not_listed_for_each_source(folder, monkeypatch):
+    switch(folder, OUT_1D=True)
+    assert main([str(folder), '-q']) == 0
+    listed = []
+    for name in ('listdir', 'scandir'):
+        original = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda path='.', original=original: listed.append(Path(path)) or original(path))
+    numbers = []
+    for rows in (1, 6):
+        row = (folder / 'catalog.txt').read_text().splitlines()[-1].split()
+        (folder / 'catalog.txt').write_text(''.join(f'{7 + n} {row[1]} {row[2]}\n' for n in range(rows)))
+        listed.clear()
+        assert main([str(folder), '-q']) == 0
+        numbers.append(listed.count(folder / 'output' / 'spectra'))
+    assert 0 < numbers[0] == numbers[1]
+    assert len({name.split('_')[0] for name in tables(folder)}) == 6
 
 
 def test_resuming_makes_what_is_missing(folder, capsys):

@@ -112,6 +112,16 @@ def test_a_source_is_measured():
     assert {type(value) for value in row.values()} <= {int, float, str, type(None)}
 
 
+def test_a_file_with_the_sum_of_an_aperture_alone_has_no_magnitude():
+    cutout = replace(make_cutout(), grid=Grid({}, {}, UNIT))
+    products = process(cutout, sky_sub=False, aper=(1.0,))
+    apertures = {key: one for key, one in products.spectra.items() if one.radius is not None}
+    table = {**products.table, Group.SPECTRUM: apertures}
+    row = summary.measure(replace(products, table=table, reference='MUSE_APER_1.0'), cutout)
+    assert row['FLUX_MUSE_APER_1.0'] > 0
+    assert row['MAG_WHITE'] is None
+
+
 def test_the_sky_that_white_light_holds_does_not_widen_a_source():
     cutout = make_cutout()
     brighter = changed(cutout, data=cutout.voxels.data + 500)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
-from builders import DEC, PIXEL, PLAIN, RA
+from builders import DEC, PIXEL, PLAIN, RA, with_hole
 
 from autospec_lib import pipeline
 from autospec_lib.cli.command import main
@@ -23,8 +23,9 @@ from autospec_lib.run.results import Outcome, Results
 
 @pytest.fixture
 def four(folder):
-    """The working folder with four sources, not in the order of their IDs; 9 lies outside the cube."""
-    rows = [f'{n} {RA - dx * PIXEL / 3600:.7f} {DEC:.7f}\n' for n, dx in ((5, 0), (9, 400), (3, 1), (4, 2))]
+    """The working folder with four sources, not in the order of their IDs; 9 lies where the cube is NaN."""
+    rows = [f'{n} {RA - dx * PIXEL / 3600:.7f} {DEC:.7f}\n' for n, dx in ((5, 0), (3, 1), (4, 2))]
+    rows.insert(1, f'9 {with_hole(folder)}\n')
     (folder / 'catalog.txt').write_text(''.join(rows))
     return folder
 
@@ -53,7 +54,7 @@ def test_every_source_has_its_row_in_the_order_of_the_catalogue(four, cores):
     assert table['ID'].tolist() == [5, 9, 3, 4]
     assert table['STATUS'].tolist() == ['extracted', 'failed', 'extracted', 'extracted']
     assert table['FILE'].tolist() == ['Source_5.fits', None, 'Source_3.fits', 'Source_4.fits']
-    assert table['ERROR'][1] == '77.3 arcsec outside the cube; skipped'
+    assert table['ERROR'][1].startswith('no usable voxel in its subcube')
     with fits.open(four / 'output' / 'Source_3.fits') as hdus:
         cards, total = hdus[0].header, hdus['SPE_MUSE_TOT_SKYSUB_DATA'].data
     row = table[2]
@@ -86,8 +87,8 @@ def test_a_source_that_the_summary_does_not_know_is_measured_in_its_file(four, p
     after = table_of(four)
     for name in set(after.colnames) - {'SECONDS', 'STATUS'}:
         if after[name].dtype.kind == 'f':
-            np.testing.assert_allclose(
-                np.ma.filled(after[name], np.nan), np.ma.filled(before[name], np.nan), rtol=1e-3, err_msg=name
+            np.testing.assert_array_equal(
+                np.ma.filled(after[name], np.nan), np.ma.filled(before[name], np.nan), err_msg=name
             )
         else:
             assert list(after[name]) == list(before[name])
@@ -131,6 +132,27 @@ def test_a_summary_that_cannot_be_read_is_written_anew(four, text):
     (four / 'output' / 'summary.ecsv').write_text(text)
     assert main([str(four), '-q', '--id', '3']) == 0
     assert stated(four) == {5: 'kept', 9: 'not reached', 3: 'extracted', 4: 'kept'}
+
+
+@pytest.mark.parametrize('options', [[], ['--resume']])
+def test_a_source_whose_file_is_removed_during_the_run_is_not_counted(four, monkeypatch, capsys, options):
+    assert main([str(four), '-q', '--id', '5']) == 0
+    process = pipeline.process
+
+    def removing(cutout, params, sex):
+        if cutout.target.id == 4:
+            (four / 'output' / 'Source_5.fits').unlink()
+        return process(cutout, params, sex)
+
+    monkeypatch.setattr(pipeline, 'process', removing)
+    assert main([str(four), '-q', *options]) == 1
+    assert stated(four) == {5: 'failed', 9: 'failed', 3: 'extracted', 4: 'extracted'}
+    said = capsys.readouterr().err
+    assert re.search(r'5: Error, .*removed during the run.*--resume', said)
+    assert '2 of 4 sources extracted; 2 failed (5, 9)' in said
+    monkeypatch.undo()
+    assert main([str(four), '-q', '--resume']) == 1
+    assert stated(four) == {5: 'extracted', 9: 'failed', 3: 'kept', 4: 'kept'}
 
 
 def test_an_interrupted_run_leaves_the_rows_of_what_is_done(four, monkeypatch):

@@ -66,20 +66,47 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(three, monkeypatch):
         assert content(three / 'output' / name) == content(three / 'whole' / name)
 
 
+def changed_in_place(path, place, extension=0):
+    """Change one number of a file, and restore the file's date."""
+    status = path.stat()
+    with fits.open(path, mode='update') as hdus:
+        hdus[extension].data[place] += 1
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@pytest.mark.parametrize('line', ['', 'DEBLEND = True\n'])
+def test_sources_of_a_copied_folder_are_kept_if_the_inputs_are_the_same(three, monkeypatch, line):
+    fits.PrimaryHDU(small_cube()[0][15], sky_header()).writeto(three / 'hst.fits')
+    with (three / 'param.py').open('a') as file:
+        file.write(f"IMG = 'hst.fits'\n{line}")
+    assert main([str(three), '-q']) == 0
+    copy = three / 'copy'
+    shutil.copytree(three, copy, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns('copy'))
+    os.utime(copy / 'datacube.fits', (1, 1))
+    seen = extracted(monkeypatch)
+    assert main([str(copy), '-q', '--resume']) == 0
+    assert seen == []
+    # Far from source 1: only the subcubes of the others hold this spaxel.
+    changed_in_place(copy / 'datacube.fits', (5, 11, 22), 'DATA')
+    assert main([str(copy), '-q', '--resume']) == 0
+    assert seen == [2, 3]
+
+
 @pytest.mark.parametrize(
     'change',
     [
         lambda folder: (folder / 'param.py').open('a').write('CONT_POLY = 4\n'),
         lambda folder: (folder / 'default.sex').open('a').write('DETECT_MINAREA 9\n'),
-        lambda folder: os.utime(folder / 'datacube.fits', (1, 1)),
         lambda folder: write_cube(folder / 'datacube.fits', *small_cube(2)),
+        lambda folder: changed_in_place(folder / 'datacube.fits', (5, 11, 13), 'DATA'),
+        lambda folder: changed_in_place(folder / 'datacube.fits', (5, 11, 13), 'STAT'),
         lambda folder: (folder / 'param.py').open('a').write('SIZE = 2.6\n'),
         lambda folder: (folder / 'param.py').open('a').write("CMAP = 'magma'\n"),
-        lambda folder: os.utime(folder / 'hst.fits', (1, 1)),
-        lambda folder: os.utime(folder / 'mine.fits', (1, 1)),
+        lambda folder: changed_in_place(folder / 'hst.fits', (11, 13)),
+        lambda folder: changed_in_place(folder / 'mine.fits', (11, 13)),
         lambda folder: (folder / 'own.conv').write_text('CONV NORM\n1 2 1\n2 5 2\n1 2 1\n'),
     ],
-    ids=['parameter', 'segmentation', 'date', 'cube', 'size', 'colours', 'image', 'map', 'filter'],
+    ids=['parameter', 'segmentation', 'cube', 'voxel', 'noise', 'size', 'colours', 'image', 'map', 'filter'],
 )
 @pytest.mark.filterwarnings('ignore::ResourceWarning')
 def test_what_was_made_otherwise_is_made_again(three, monkeypatch, change):

@@ -6,13 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
-from builders import DEC, PIXEL, RA
+from astropy.table import Table
+from builders import DEC, PIXEL, RA, with_hole
 
 from autospec_lib.cli import options
 from autospec_lib.cli.command import main
@@ -31,8 +33,9 @@ pytestmark = pytest.mark.filterwarnings('ignore::DeprecationWarning')
 
 @pytest.fixture
 def many(folder):
-    """The working folder with eight sources, one of them outside."""
-    rows = [f'{n} {RA - (n if n < 7 else 400) * PIXEL / 3600:.7f} {DEC:.7f}\n' for n in range(8)]
+    """The working folder with eight sources, one of them where the cube is NaN."""
+    rows = [f'{n} {RA - n * PIXEL / 3600:.7f} {DEC:.7f}\n' for n in range(7)]
+    rows.append(f'7 {with_hole(folder)}\n')
     (folder / 'catalog.txt').write_text(''.join(rows))
     return folder
 
@@ -135,6 +138,7 @@ def started(folder, number):
     (folder / 'catalog.txt').write_text(''.join(rows))
     # A shell that runs the tests in its background has them, and what they start, ignore Ctrl-C.
     heed = 'import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); '
+    heed += 'signal.signal(signal.SIGHUP, signal.SIG_DFL); '
     command = [sys.executable, '-c', heed + 'from autospec_lib.cli import main; sys.exit(main())']
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
     process = subprocess.Popen(
@@ -154,18 +158,22 @@ def started(folder, number):
 
 @pytest.mark.parametrize(
     ('send', 'kind'),
-    [('killpg', signal.SIGINT), ('kill', signal.SIGTERM)],
-    ids=['Ctrl-C reaches all', 'SIGTERM reaches one'],
+    [('killpg', [signal.SIGINT]), ('kill', [signal.SIGTERM]), ('killpg', [signal.SIGHUP] * 3)],
+    ids=['Ctrl-C reaches all', 'SIGTERM reaches one', 'a closed terminal repeats SIGHUP'],
 )
 def test_ctrl_c_with_processes_keeps_complete_files_and_exits_130(many, send, kind):
     process = started(many, 1000)
-    getattr(os, send)(process.pid, kind)
+    for number in kind:
+        getattr(os, send)(process.pid, number)
+        time.sleep(0.05)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert 'of 1000 sources extracted' in said
     assert 'Traceback' not in said
     output = many / 'output'
     assert not list(output.rglob('.*'))
+    done = len(list(output.glob('Source_*.fits')))
+    assert Counter(Table.read(output / 'summary.ecsv')['STATUS'].tolist())['extracted'] == done
     for path in output.glob('Source_*.fits'):
         with fits.open(path) as hdus:
             assert hdus[-1].name == 'IMA_CROSS_CORRELATION_CONTSUB_STAT'

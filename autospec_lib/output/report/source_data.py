@@ -33,6 +33,7 @@ SOURCE_FUNCTION = 'autospecSource'  # of the page
 HEAD = 16384  # bytes at the beginning of a file of data that hold the preview
 SUMMARY_CARDS = (
     'FPRINT',
+    'INPUTSUM',
     'REFSPEC',
     'OBJMASK',
     'OBJNPIX',
@@ -40,7 +41,7 @@ SUMMARY_CARDS = (
     'DBNUM',
     'DBLIM',
     'DBGRADE',
-)  # cards that the summary has, too
+)  # cards that the summary has too, or that say nothing to a reader
 SIDE = 32  # most pixels of a small image along an axis
 GAP = 1  # pixels between two
 BINS = 96  # of the outline

@@ -89,6 +89,13 @@ function focusOn(name) {
   byId(name).select?.();
 }
 
+/** Close the menus that are open; false if none is. */
+function closeMenus() {
+  const menus = [...document.querySelectorAll('.tools details[open]')];
+  for (const menu of menus) menu.open = false;
+  return menus.length > 0;
+}
+
 /** Handle a key; false if the key is not used by the page. */
 function pressed(key) {
   const open = Source.id !== null;
@@ -99,12 +106,21 @@ function pressed(key) {
   else if (!open && (key === 'ArrowUp' || key === 'k')) Table.step(-1);
   else if (open && (key === 'ArrowRight' || key === 'j')) move(1);
   else if (open && (key === 'ArrowLeft' || key === 'k')) move(-1);
+  else if (key === 'Escape' && closeMenus()) return true;
   else if (open && key === 'Escape') location.hash = '';
-  else if (open && verdict) { Source.change({ verdict }); announce(`source ${Source.id}: ${verdict}`); }
+  else if (open && verdict) Source.verdict(verdict);
   else if (open && key === 'z') focusOn('z');
   else if (open && key === 'c') focusOn('comment');
   else return false;
   return true;
+}
+
+const isArrow = (key) => ['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown'].includes(key);
+
+/** Take the focus from a control, so that keys are the page's again. */
+function leave(control) {
+  control.blur();
+  if (Source.id !== null) byId('name').focus({ preventScroll: true });
 }
 
 document.addEventListener('keydown', (event) => {
@@ -112,7 +128,18 @@ document.addEventListener('keydown', (event) => {
   const typing = event.target.closest?.('input:not([type=checkbox]):not([type=radio]), select, textarea');
   if (event.target.matches?.('input[type=radio]') && event.key.startsWith('Arrow')) return;
   if (typing) {
-    if (event.key === 'Escape') event.target.blur();
+    const isRedshift = event.target === byId('z');
+    if (isRedshift && isArrow(event.key) && !Source.typing) {
+      event.preventDefault();
+      event.target.blur();
+      move(event.key === 'ArrowRight' || event.key === 'ArrowDown' ? 1 : -1);
+      return;
+    }
+    if (event.key === 'Escape') {
+      if (isRedshift) Source.forget();
+      event.target.blur();
+    }
+    if (event.key === 'Enter' && event.target !== byId('filter')) leave(event.target);
     if (event.key === 'Enter' && event.target === byId('filter')) show(Table.view[0]?.id);
     if (event.key === 'ArrowDown' && event.target === byId('filter')) { event.target.blur(); Table.step(0); }
     return;
@@ -125,7 +152,7 @@ window.addEventListener('storage', () => {
   Verdicts.read();
   for (const row of Table.rows) row.element = null;
   Table.refresh();
-  if (Source.id !== null) { Source.judge(); Table.mark(Source.id); }
+  if (Source.id !== null) { Source.judge({ typing: Source.typing }); Table.mark(Source.id); }
 });
 Source.options = { ...Source.options };
 Spectrum.onRedshift = (z) => Source.redshift(z);
@@ -145,13 +172,16 @@ byId('previous').onclick = () => move(-1);
 byId('next').onclick = () => move(1);
 byId('close').onclick = () => { location.hash = ''; };
 byId('keys').onclick = () => byId('help').showModal();
-byId('verdict').onchange = (event) => Source.change({ verdict: event.target.value });
-byId('comment').oninput = (event) => Source.change({ comment: event.target.value }, { typing: true });
-byId('z').oninput = ({ target }) => {
-  const { valid, stepMismatch } = target.validity;
-  if (valid || stepMismatch) Source.redshift(target.value === '' ? null : target.valueAsNumber, { typing: true });
+byId('verdict').onchange = (event) => Source.verdict(event.target.value);
+byId('verdict').onclick = ({ target, detail }) => {
+  const byMouse = detail > 0;
+  if (byMouse && target.matches('input')) leave(target);
 };
+byId('comment').oninput = (event) => Source.change({ comment: event.target.value }, { typing: true });
+byId('z').oninput = ({ target }) => Source.preview(target.value);
+byId('z').onblur = () => Source.leaveRedshift();
 byId('slider').oninput = ({ target }) => Source.redshift(target.valueAsNumber);
+byId('slider').onpointerup = ({ target }) => leave(target);
 byId('smooth').oninput = ({ target }) => { Source.options.smooth = target.valueAsNumber; Source.draw(); };
 for (const name of ['band', 'sky', 'emission', 'absorption']) {
   byId(name).onchange = ({ target }) => { Source.options[name] = target.checked; Source.draw(); };
@@ -166,7 +196,9 @@ byId('save').onclick = () => download(`${Report.name}_verdicts.csv`, Verdicts.cs
 byId('load').onclick = () => byId('file').click();
 byId('file').onchange = async ({ target }) => {
   try {
-    announce(`${Verdicts.take(await target.files[0].text())} verdicts read`);
+    const { number, wrong } = Verdicts.take(await target.files[0].text());
+    const faults = wrong.length ? `; not read, as their redshift is wrong: ${wrong.join(', ')}` : '';
+    announce(`${number} verdicts read${faults}`);
   } catch (error) {
     announce(`${target.files[0]?.name}: ${error.message}`);
   }

@@ -11,12 +11,15 @@ const Source = {
   id: null,
   data: null,
   loaded: new Map(),
+  typing: false,  // whether the field of the redshift holds something that is neither kept nor refused yet
+  typed: undefined,  // the redshift in it, null for none, undefined for what is no redshift
   options: { chosen: [], smooth: 0, band: true, sky: true, emission: true, absorption: false },
 
   /** Show a source; its data are loaded only now. */
   async open(id) {
     const row = Table.byId.get(id);
     if (!row) { announce(`there is no source ${id}`); location.hash = ''; return; }
+    if (this.typing) this.leaveRedshift();
     const first = this.id === null;
     this.id = id;
     this.data = null;
@@ -42,8 +45,10 @@ const Source = {
   },
 
   close() {
+    if (this.typing) this.leaveRedshift();
     const { id } = this;
     this.id = null;
+    this.data = null;
     document.body.classList.remove('open');
     byId('source').hidden = true;
     document.title = Report.name;
@@ -142,13 +147,13 @@ const Source = {
     byId('legend').replaceChildren(...data.shown.map((key) => (
       element('span', {}, swatch(data, key), key))));
     byId('width').textContent = options.smooth ? `${options.smooth}\u2009ch` : 'off';
-    await Spectrum.draw(data, { ...options, shown: data.shown, z: redshiftOf(Table.byId.get(this.id)) });
-    this.tell();
+    await Spectrum.draw(data, { ...options, shown: data.shown, z: this.redshiftShown() });
+    if (this.data === data) this.tell();
   },
 
   /** The plot in words. */
   tell() {
-    const z = redshiftOf(Table.byId.get(this.id));
+    const z = this.redshiftShown();
     const unit = this.data.wave_unit;
     const ends = [this.data.wave[0], this.data.wave.at(-1)].map((end) => readable(end, 5));
     const lines = z === null ? [] : EMISSION.filter(([, rest]) => {
@@ -165,7 +170,10 @@ const Source = {
     const { verdict, z, comment } = Verdicts.of(this.id);
     for (const button of byId('verdict').elements) button.checked = button.value === verdict;
     const known = redshiftOf(Table.byId.get(this.id));
-    if (!typing) byId('z').value = z ?? '';
+    if (!typing) {
+      byId('z').value = z ?? '';
+      byId('z').setAttribute('aria-invalid', 'false');
+    }
     byId('z').placeholder = known ?? 'none';
     byId('slider').value = known ?? 0;
     if (!typing) byId('comment').value = comment;
@@ -179,13 +187,73 @@ const Source = {
     Table.redraw(this.id);
   },
 
-  /** Set a new redshift; lines are drawn at most once per frame of the screen. */
-  redshift(z, how) {
-    this.change({ z }, how);
+  /** Keep a verdict. If a source is good and has no redshift of the user's, the one that is shown is kept with it. */
+  verdict(verdict) {
+    const { z, origin } = Verdicts.of(this.id);
+    const known = knownRedshift(Table.byId.get(this.id));
+    const accepts = verdict === 'good' && z === null && known !== null;
+    const accepted = accepts ? { z: known.z, origin: known.origin } : {};
+    const undone = verdict !== 'good' && ![null, USER].includes(origin) ? { z: null, origin: null } : {};
+    this.change({ verdict, ...accepted, ...undone });
+    this.drawLines();
+    const redshift = accepts ? `, redshift ${known.z} (${known.origin})` : '';
+    announce(`source ${this.id}: ${verdict || 'no verdict'}${redshift}`);
+  },
+
+  /** Keep a new redshift of the user's, null for none. */
+  redshift(z) {
+    this.typing = false;
+    this.typed = undefined;
+    this.change({ z, origin: z === null ? null : USER });
+    this.drawLines();
+  },
+
+  /** Show the lines for what is being typed; it is kept when the field is left. */
+  preview(text) {
+    const z = parsedRedshift(text);
+    byId('z').setAttribute('aria-invalid', String(z === undefined));
+    this.typing = true;
+    this.typed = z;
+    this.drawLines();
+  },
+
+  /** Give back what is kept in place of what was typed. */
+  forget() {
+    this.typing = false;
+    this.typed = undefined;
+    this.judge();
+    this.drawLines();
+  },
+
+  /** Keep what was typed into the field for the redshift, or say what is wrong with it. */
+  leaveRedshift() {
+    if (this.id === null || !this.typing) return;
+    const text = byId('z').value;
+    const z = parsedRedshift(text);
+    if (z !== undefined) {
+      this.redshift(z);
+      return;
+    }
+    this.typing = false;
+    announce(`the redshift ${text} is not kept: expected a number from ${LEAST_Z} to ${LARGEST_Z}`);
+  },
+
+  /** The redshift for which lines are drawn: what is being typed, else what is kept or known. */
+  redshiftShown() {
+    const row = Table.byId.get(this.id);
+    return this.typed === undefined ? redshiftOf(row) : this.typed ?? knownRedshift(row)?.z ?? null;
+  },
+
+  /** Draw the lines anew, at most once per frame of the screen. */
+  drawLines() {
     if (!this.data) return;
-    Spectrum.options.z = redshiftOf(Table.byId.get(this.id));
+    Spectrum.options.z = this.redshiftShown();
     cancelAnimationFrame(this.frame);
-    this.frame = requestAnimationFrame(() => { Spectrum.overlay(); this.tell(); });
+    this.frame = requestAnimationFrame(() => {
+      if (!this.data) return;  // closed meanwhile
+      Spectrum.overlay();
+      this.tell();
+    });
   },
 };
 

@@ -14,6 +14,14 @@ const SHOWN_FIRST = ['IMAGE', 'OUTLINE', 'ID', 'STATUS', 'SN', 'MAG_WHITE', 'FWH
 const DECIMALS = { RA: 6, DEC: 6, SN: 1, MAG_WHITE: 2, FWHM_WHITE: 2, SECONDS: 2 };
 const GRADES = { A: 'done', B: 'done', C: 'noted' };  // the colours of a status
 const CHUNK = 100;  // rows
+const LARGE_IS_GOOD = /^(SN|FLUX)(_|$)/;  // columns in which the best are the largest
+// Why a source that was extracted has no value.
+const EMPTY = {
+  MAG_WHITE: 'the flux is not positive, or its unit is no flux density',
+  FWHM_WHITE: 'it is not detected in white light',
+  NEIGHBOURS: 'DEBLEND is off',
+  LEAKAGE: 'DEBLEND is off, or it has no neighbours',
+};
 const COMPARISON = /^([\p{L}_][\w/.-]*)(<=|>=|<|>|=|:)(.+)$/u;
 
 const Table = {
@@ -46,9 +54,12 @@ const Table = {
 
   /** Filter, sort and draw again. */
   refresh() {
-    const wanted = matcher(byId('filter').value, byId('status').value, this.columns);
+    const { tests, faults } = filterTests(byId('filter').value, this.columns);
+    const status = byId('status').value;
     const { name, down } = this.sort;
-    this.view = this.rows.filter(wanted);
+    this.view = this.rows.filter((row) => (!status || kindOf(row) === status) && tests.every((test) => test(row)));
+    byId('filterFault').hidden = !faults.length;
+    byId('filterFault').textContent = faults.join('; ');
     if (name) this.view.sort((a, b) => compared(value(a, name), value(b, name), down) || a.index - b.index);
     byId('rows').replaceChildren();
     this.drawMore();
@@ -75,8 +86,12 @@ const Table = {
     row.element = next;
   },
 
+  /** Sort by a column: the best first if that is known, then the other way round, then as in the catalogue. */
   sortBy(name) {
-    this.sort = { name, down: this.sort.name === name ? !this.sort.down : false };
+    const best = LARGE_IS_GOOD.test(name);
+    if (this.sort.name !== name) this.sort = { name, down: best };
+    else if (this.sort.down === best) this.sort = { name, down: !best };
+    else this.sort = { name: '', down: false };
     drawHead(this);
     this.refresh();
     byId('head').querySelector(`[data-name="${CSS.escape(name)}"]`).focus();
@@ -128,11 +143,16 @@ function value(row, name) {
   return row.cells[name];
 }
 
+/** The redshift of a source in the table and the column that it is in, null where it has none. */
+function knownRedshift(row) {
+  const isRedshift = (name) => /^(Z|REDSHIFT)(_|$)/.test(name) && typeof row.cells[name] === 'number';
+  const origin = Object.keys(row.cells).find(isRedshift);
+  return origin ? { z: row.cells[origin], origin } : null;
+}
+
 /** The redshift of a source: the user's, else what the table has. */
 function redshiftOf(row) {
-  const isRedshift = (name) => /^(Z|REDSHIFT)(_|$)/.test(name) && typeof row.cells[name] === 'number';
-  const known = Object.keys(row.cells).find(isRedshift);
-  return Verdicts.of(row.id).z ?? (known ? row.cells[known] : null);
+  return Verdicts.of(row.id).z ?? knownRedshift(row)?.z ?? null;
 }
 
 /** Order: numbers by size, text alphabetically, missing values last. */
@@ -144,18 +164,32 @@ function compared(a, b, down) {
   return down ? -order : order;
 }
 
-/** Whether a row is shown: it must contain every word and fulfil every comparison (sn>5, verdict:good). */
-function matcher(text, status, columns) {
+/** Tests that a row must pass, one for each word and comparison (sn>5, verdict:good), and what is wrong with others. */
+function filterTests(text, columns) {
   const names = new Map(columns.flatMap(({ name, label }) => (
     [[name.toLowerCase(), name], [label.toLowerCase().replaceAll(' ', '_'), name]])));
   names.set('z', 'Z');
-  const tests = text.trim().split(/\s+/).filter(Boolean).map((word) => {
+  const tests = [];
+  const faults = [];
+  for (const word of text.trim().split(/\s+/).filter(Boolean)) {
     const [, name, sign, bound] = COMPARISON.exec(word) ?? [];
     const column = names.get(name?.toLowerCase());
-    if (!column) return (row) => searchable(row).includes(word.toLowerCase());
-    return (row) => holds(value(row, column), sign, bound);
-  });
-  return (row) => (!status || kindOf(row) === status) && tests.every((test) => test(row));
+    if (column && /^[<>]/.test(sign) && !NUMBER.test(bound)) {
+      faults.push(`${word}: ${bound} is not a number`);
+    } else if (column) {
+      tests.push((row) => holds(value(row, column), sign, bound));
+    } else if (/^(<=|>=|<|>|=)/.test(word)) {
+      faults.push(`${word}: no column before it; write sn${word === '>' ? '>5' : word} without blanks`);
+    } else if (/(<=|>=|<|>|=)$/.test(word)) {
+      faults.push(`${word}: no number behind it; write ${word}5 without blanks`);
+    } else if (sign && sign !== ':') {
+      const near = [...names.keys()].filter((one) => one.startsWith(name[0].toLowerCase())).slice(0, 8).join(', ');
+      faults.push(`no column ${name}${near ? `; there are ${near}` : ''}`);
+    } else {
+      tests.push((row) => searchable(row).includes(word.toLowerCase()));
+    }
+  }
+  return { tests, faults };
 }
 
 function holds(found, sign, bound) {
@@ -214,7 +248,9 @@ function drawHead(table) {
 function drawnRow(table, row) {
   const cells = visible(table).map((column) => {
     const cell = element('td', { class: `c-${column.name.toLowerCase()}${column.number ? ' number' : ''}` });
-    cell.append(...content(row, column));
+    const inside = content(row, column);
+    cell.append(...inside);
+    if (!inside.length) cell.title = whyEmpty(row, column);
     return cell;
   });
   const made = element('tr', { class: kindOf(row) }, ...cells);
@@ -233,13 +269,24 @@ function content(row, { name, number }) {
   if (name === 'VERDICT') return verdictWords(row.id);
   if (name === 'NOTES') {
     const text = row.cells.ERROR || row.cells.NOTES || '';
-    return [element('span', { class: 'clamped', title: text }, text)];
+    return text === '' ? [] : [element('span', { class: 'clamped', title: text }, text)];
   }
   if (number && typeof found === 'number') {
     return [name in DECIMALS ? found.toFixed(DECIMALS[name]).replace('-', '\u2212') : readable(found)];
   }
-  if (found === null || found === undefined) return [];
+  if (found === null || found === undefined || found === '') return [];
   return [element('span', { class: 'clamped', title: found }, String(found))];
+}
+
+/** Why a cell is empty. */
+function whyEmpty(row, { name }) {
+  const kind = kindOf(row);
+  if (name === 'VERDICT') return 'no verdict yet';
+  if (name === 'NOTES') return 'no notes';
+  if (name === 'ERROR') return 'it did not fail';
+  if (kind === 'failed') return 'it was not extracted';
+  if (kind === 'waiting') return 'it has not been reached';
+  return EMPTY[name] ?? 'not measured for this source';
 }
 
 function verdictWords(id) {

@@ -1,0 +1,1 @@
+"""Redshifts of spectra: lines, candidates and their probabilities. `estimate` is the way in."""

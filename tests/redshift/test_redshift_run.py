@@ -1,0 +1,162 @@
+"""The redshift in a run: cards, MPDAF's table, the summary, notes; and nothing of it without REDSHIFT."""
+
+import subprocess
+import sys
+
+import known_spectra as spectra
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+from builders import cube_header, gaussian, process, write_cube
+from mpdaf.sdetect import Source
+
+from autospec_lib.cli.command import main
+from autospec_lib.core.products import Group, Products
+from autospec_lib.core.types import Cutout, Grid, Target, Voxels
+from autospec_lib.output import source_file
+from autospec_lib.redshift.axis import to_vacuum
+from autospec_lib.redshift.cards import cards
+from autospec_lib.redshift.estimate import Candidate, Redshift
+from autospec_lib.redshift.hypotheses import Kind
+
+Z = 0.31
+WAVE = spectra.MUSE[:2600]
+SHAPE = 15, 17
+
+
+def field(clean, unit='Angstrom', medium='vacuum', z=None):
+    """A source with this spectrum on noise of variance 1."""
+    rng = np.random.default_rng(2)
+    data = clean[:, None, None] * gaussian(7, 8, 1.5, SHAPE) + rng.normal(size=(clean.size, *SHAPE))
+    wave = WAVE / {'Angstrom': 1, 'nm': 10, 'um': 1e4}[unit]
+    grid = Grid({}, {}, wave_unit=unit, medium=medium)
+    return Cutout(Target(5, 0, 0, 3, z=z), Voxels(data, np.ones(data.shape)), wave, (7, 8), (0.2, 0.2), grid)
+
+
+def facts(cutout, **params):
+    """The values of cards, and the notes."""
+    products = process(cutout, redshift=True, xcor=False, **params)
+    return {card: value for card, (value, _) in products.facts.items()}, products.notes
+
+
+GALAXY = spectra.emission(WAVE, Z, {**spectra.STAR_FORMING}, 120) + 20
+
+
+@pytest.mark.parametrize('unit', ['Angstrom', 'nm', 'um'])
+def test_cards_hold_redshift_probability_kind_and_spectrum(unit):
+    held, notes = facts(field(GALAXY, unit), lsf=(5.866e-8, -9.187e-4, 6.04))
+    assert held['ZAUTO'] == pytest.approx(Z, abs=5e-4)
+    assert (held['ZQUAL'], held['ZTYPE'], held['ZSPEC']) == (3, 'gal', held['REFSPEC'])
+    assert held['ZPROB'] > 0.95
+    assert held['ZNLINE'] >= 4
+    assert not notes
+
+
+@pytest.mark.parametrize(('medium', 'offset'), [('vacuum', 0), ('air', 0), ('', 0)])
+def test_the_medium_of_the_wavelengths_counts(medium, offset):
+    wave = WAVE if medium == 'vacuum' else to_vacuum(WAVE)
+    held, notes = facts(field(spectra.emission(wave, Z, spectra.STAR_FORMING, 120) + 20, medium=medium))
+    assert held['ZAUTO'] == pytest.approx(Z + offset, abs=2e-4)
+    assert len(notes) == (medium == '')
+
+
+def test_noise_has_quality_zero_and_no_redshift():
+    held, _ = facts(field(np.full(WAVE.size, 20.0)))
+    assert held['ZQUAL'] == 0
+    assert 'ZAUTO' not in held
+    assert held['ZPROB'] < 0.5
+
+
+@pytest.mark.parametrize(('z', 'number'), [(None, 0), (Z, 0), (Z + 0.001, 0), (0.5, 1)])
+def test_a_sure_redshift_that_is_not_the_catalogues_is_a_note(z, number):
+    _, notes = facts(field(GALAXY, z=z))
+    assert len(notes) == number
+    assert all(f'{z:.4f}' in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ('clean', 'z', 'measured'),
+    [(GALAXY, None, True), (np.full(WAVE.size, 20.0), None, False), (np.full(WAVE.size, 20.0), 0.3, True)],
+)
+def test_lines_are_measured_at_a_sure_redshift_or_at_the_catalogues(clean, z, measured):
+    lines = process(field(clean, z=z), redshift=True, xcor=False).lines
+    assert bool(lines) == measured
+    if z is not None:
+        assert all(row['FLUX_UL'] > 0 for row in lines if abs(row['SNR']) < 3)
+
+
+def test_without_redshift_there_is_no_card():
+    assert not [card for card in process(field(GALAXY), xcor=False).facts if card.startswith('Z')]
+
+
+@pytest.mark.parametrize(
+    ('p', 'catalogued', 'rows'),
+    [
+        (0.99, None, {'AUTOSPEC': 0.3, 'AUTOSPEC_2': 1.1}),
+        (0.85, 0.2, {'CATALOG': 0.2, 'AUTOSPEC': 0.3, 'AUTOSPEC_2': 1.1}),
+        (0.6, 0.2, {'CATALOG': 0.2}),
+        (0.6, None, {}),
+    ],
+)
+def test_the_table_of_redshifts_holds_probable_ones(tmp_path, p, catalogued, rows):
+    several = tuple(
+        Candidate(z, 0.001, Kind.GALAXY, share, 3, False, 0.0) for z, share in ((0.3, p), (1.1, (1 - p) / 4))
+    )
+    cutout = field(GALAXY, z=catalogued)
+    spectrum = process(cutout, xcor=False).spectra
+    key = next(iter(spectrum))
+    products = Products({Group.SPECTRUM: {key: spectrum[key]}}, key, (), cards(Redshift(several)))
+    path = tmp_path / 'source.fits'
+    source_file.write_source(path, products, cutout, {})
+    with fits.open(path) as hdus:
+        table = hdus['Z'].data if 'Z' in hdus else []
+        assert {row['Z_DESC']: row['Z'] for row in table} == rows
+        for row in table:
+            half = 0 if row['Z_DESC'] == 'CATALOG' else 0.001
+            assert row['Z_MAX'] - row['Z'] == pytest.approx(half)
+            assert row['Z'] - row['Z_MIN'] == pytest.approx(half)
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+    """The output of a run on a cube with one galaxy, with the cube's wavelengths in air."""
+    folder = tmp_path_factory.mktemp('redshift')
+    rng = np.random.default_rng(4)
+    clean = spectra.emission(to_vacuum(WAVE), Z, spectra.STAR_FORMING, 120) + 20
+    data = clean[:, None, None] * gaussian(11, 13) + rng.normal(size=(WAVE.size, 24, 27))
+    write_cube(folder / 'datacube.fits', data.astype('f4'), np.ones(data.shape, 'f4'), cube_header())
+    (folder / 'catalog.txt').write_text('1 150.0 2.0\n')
+    (folder / 'param.py').write_text('SIZE = 4\nREDSHIFT = True\nPLOTS = False\nREPORT = False\nXCOR = False\n')
+    assert main([str(folder), '-q']) == 0
+    return folder / 'output'
+
+
+def test_a_run_writes_the_redshift_to_file_and_summary(finished):
+    source = Source.from_file(str(finished / 'Source_1.fits'))
+    assert source.header['ZAUTO'] == pytest.approx(Z, abs=3e-4)
+    row = source.z[source.z['Z_DESC'] == 'AUTOSPEC'][0]
+    assert row['Z_MIN'] < row['Z'] < row['Z_MAX']
+    lines = {row['LINE']: row for row in source.lines}
+    assert lines['OIII5008']['LBDA_OBS'] == pytest.approx(5006.84 * (1 + Z), abs=0.5)  # in air
+    assert lines['OIII5008']['SNR'] > 10
+    assert lines['OIII5008']['FLUX'] / lines['HBETA']['FLUX'] == pytest.approx(2.1, rel=0.2)
+    assert source.lines['FLUX'].unit is not None
+    table = Table.read(finished / 'summary.ecsv')
+    assert table['Z'][0] == pytest.approx(Z, abs=3e-4)
+    assert table['ZQUAL'][0] == 3
+    assert table['ZTYPE'][0] == 'gal'
+    assert len(Table.read(finished / 'summary.fits').columns) == len(table.columns)
+
+
+def test_the_summary_keeps_redshifts_of_sources_that_are_kept(finished):
+    before = Table.read(finished / 'summary.ecsv')['Z'][0]
+    (finished / 'summary.ecsv').unlink()
+    assert main([str(finished.parent), '-q', '--resume']) == 0
+    assert Table.read(finished / 'summary.ecsv')['Z'][0] == before
+
+
+def test_the_engine_is_not_imported_without_redshift():
+    code = 'import sys, autospec_lib.pipeline, autospec_lib.run.source\nprint("autospec_lib.redshift" in sys.modules)'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == 'False'
