@@ -293,10 +293,9 @@ def with_catalogue_error(job: Job) -> tuple[Job, str]:
     if error is None:
         return job, ''
     dy, dx = error.offset
-    line = (
-        f'catalogue is {dx * job.cube.pixel[1]:.2f}, {dy * job.cube.pixel[0]:.2f} arcsec off along x, y '
-        f'({error.number} sources), scatter {error.scatter * scale:.2f}'
-    )
+    offset = f'{dx * job.cube.pixel[1]:.2f}, {dy * job.cube.pixel[0]:.2f} arcsec along x, y'
+    scatter = f'{error.scatter * scale:.2f} arcsec'
+    line = f'joint extraction: {error.number} sources lie {offset} from the catalogue, with a scatter of {scatter}'
     return replace(job, catalogue_error=error), line
 
 
