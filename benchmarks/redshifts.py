@@ -102,13 +102,11 @@ def report(name: str, data: dict[str, np.ndarray]) -> None:
     print(f'\n{name}: {p.size} spectra, {data["seconds"].mean():.2f} s each')
     for least in (0.5, 0.8, 0.9, SURE, 0.97):
         said = p >= least
-        print(
-            f'  P >= {least:.2f}: {said.sum():4d}, purity {good[said].mean():.3f}, '
-            f'completeness {(good & said)[real].mean():.3f}'
-        )
+        complete = (good & said).sum() / max(real.sum(), 1)
+        print(f'  P >= {least:.2f}: {said.sum():4d}, purity {_share(good, said):.3f}, completeness {complete:.3f}')
     sure = p >= SURE
     plain = sure & (truth['cls'] != 'contam')
-    print(f'  sure without contam: purity {good[plain].mean():.4f}; first guess right {good[real].mean():.3f}')
+    print(f'  sure without contam: purity {_share(good, plain):.4f}; first guess right {_share(good, real):.3f}')
     for cls in np.unique(truth['cls']):
         chosen = truth['cls'] == cls
         wrong = int((sure & ~good & chosen).sum())
@@ -173,6 +171,11 @@ def loaded(path: Path) -> Callable[..., tuple[np.ndarray, ...]]:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.make
+
+
+def _share(good: np.ndarray, chosen: np.ndarray) -> float:
+    """The share of the chosen that are right; NaN of none."""
+    return float(good[chosen].mean()) if chosen.any() else float('nan')
 
 
 def joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
