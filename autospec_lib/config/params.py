@@ -272,6 +272,11 @@ class Params:
         is_one = isinstance(setting, str) or all(isinstance(value, float) for value in setting)
         return (setting,) * len(self.img) if is_one else tuple(setting)
 
+    @property
+    def needs_neighbours(self) -> bool:
+        """Whether the results for a source depend on other rows of the catalogue."""
+        return bool(self.deblend) or self.redshift
+
 
 FIELDS = dataclasses.fields(Params)
 # By the names that may stand in param.py.

@@ -64,7 +64,8 @@ class Job:
     resume : bool
         Whether sources that are complete already are kept.
     sources : mapping of int or str to (float, float)
-        Pixel positions (y, x) of all rows of the catalogue near the field for the joint extraction; empty if it is off.
+        Pixel positions (y, x) of all rows of the catalogue near the field for the joint extraction and
+        redshifts; empty if both are off.
     catalogue : tuple of Target
         The rows in the field, including those that this run does not extract, and those that it was asked for by name.
     old_tables : sequence of str
@@ -246,7 +247,7 @@ def prepare(
         params = replace(params, report=False)
         warnings.append(obstacle)
     states = _states(folder, params, cube.beside)
-    if params.deblend:
+    if params.needs_neighbours:
         states += repr(request.positions)  # which are each other's neighbours
     places = [] if request.positions else cutouts.positions(cube, kept).tolist()
     white = np.full(cube.shape, np.nan)
@@ -262,7 +263,7 @@ def prepare(
         fingerprint=_fingerprint(params, settings),
         states=states,
         resume=request.resume,
-        sources=_neighbours(cube, rows, targets) if params.deblend else {},
+        sources=_neighbours(cube, rows, targets) if params.needs_neighbours else {},
         catalogue=tuple(kept),
         old_tables=spectra_1d.listing(folder / params.output / spectra_1d.FOLDER),
         columns=listed.description,
@@ -427,7 +428,7 @@ def _states(folder: Path, params: Params, beside: Sequence[Path]) -> str:
     ``beside`` are files with noise and mask that belong to the cube.
     """
     names = [params.datacube, *params.img, *params.seg]
-    if params.deblend:  # results depend on a source's neighbours: other rows of the catalogue
+    if params.needs_neighbours:  # other rows of the catalogue
         names.append(params.catalog)
     statuses = [path.stat() for path in (*(folder / name for name in names if name), *beside)]
     # A program may set the date of a file's content, but not that of the change of its inode.

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import known_spectra as spectra
 import numpy as np
@@ -160,3 +161,36 @@ def test_the_engine_is_not_imported_without_redshift():
     code = 'import sys, autospec_lib.pipeline, autospec_lib.run.source\nprint("autospec_lib.redshift" in sys.modules)'
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == 'False'
+
+
+def pair(share):
+    """Two sources 1.2 arcsec apart: 5 with this share of the lines of 9, which is a galaxy with lines."""
+    shape = 27, 29
+    rng = np.random.default_rng(3)
+    clean = GALAXY[:, None, None] * 3 * gaussian(13, 17, 2.0, shape)
+    clean = clean + (share * 3 * (GALAXY - 20) + 30)[:, None, None] * gaussian(13, 11, 2.0, shape)
+    data = clean + rng.normal(size=(WAVE.size, *shape))
+    grid = Grid({}, {}, wave_unit='Angstrom', medium='vacuum')
+    first = Cutout(Target(5, 0, 0, 5), Voxels(data, np.ones(data.shape)), WAVE, (13, 11), (0.2, 0.2), grid)
+    second = replace(first, target=Target(9, 0, 0, 5), centre=(13, 17), neighbours={5: (13, 11)})
+    return replace(first, neighbours={9: (13, 17)}), second
+
+
+def test_a_redshift_that_a_neighbours_light_explains_is_not_sure():
+    blended, bright = pair(0)
+    held, notes = facts(blended)
+    assert held['ZAUTO'] == pytest.approx(Z, abs=1e-3)
+    assert held['ZPROB'] > 0.95
+    assert (held['ZQUAL'], held['ZNEIGHB']) == (1, 9)
+    (note,) = (note for note in notes if 'source 9' in note)
+    assert '1.2 arcsec' in note
+    held, notes = facts(bright)
+    assert held['ZQUAL'] == 3
+    assert not any('explains' in note for note in notes)
+
+
+def test_a_source_with_lines_of_its_own_is_sure_beside_one_of_its_redshift():
+    for cutout, other in zip(pair(1), (9, 5), strict=True):
+        held, notes = facts(cutout)
+        assert (held['ZQUAL'], held['ZNEIGHB']) == (3, other)
+        assert any(f'source {other}' in note for note in notes)
