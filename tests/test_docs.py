@@ -163,7 +163,7 @@ def test_columns_and_cards_on_redshifts_stand_in_their_tables():
         assert f'\n| `{column.name}` | {column.text} |\n' in text
         assert f'`{card}`' in text
     candidates = (Candidate(0.3, 0.001, Kind.GALAXY, 0.9, 1, True, 0.0),) * 2
-    made = {'ZSPEC'}.union(*(cards(Redshift(some, 0.5)) for some in ((), candidates)))
+    made = {'ZSPEC', 'ZNEIGHB'}.union(*(cards(Redshift(some, 0.5)) for some in ((), candidates)))
     cards_of_sources = text.partition('LINES')[0] + text.partition('[summary]')[2]
     documented = first_column(cards_of_sources) - {column.name for column, _ in summary.REDSHIFT}
     assert documented - made == set()

@@ -151,7 +151,11 @@ def products(
     """The spectrum, images, header cards and notes that are kept of the fit; parameters as in `extract`."""
     profiles, unit = diagnostics.mean_profiles(result), cutout.grid.unit
     separation = diagnostics.separation(result)
-    doubts = [*diagnostics.doubts(result, cutout, separation, total)] or [*_doubt_of_size(cutout, result, image)]
+    doubts = [*diagnostics.doubts(result, cutout, separation, total)]
+    twins, unnamed = _positions(cutout)[1], [*_close_neighbours(cutout, result)]
+    if twins and unnamed:
+        doubts.append(f'source {twins[0]} stands at its place in the catalogue, and a source beside it is not named')
+    doubts = doubts or [*_doubt_of_size(cutout, result, image)]
     spectrum = Spectrum(
         result.solution.spectra[0],
         # Errors from an estimated variance are not reported.
@@ -167,7 +171,7 @@ def products(
     fitted[keys.RESIDUAL] = Measured(diagnostics.residual(result), unit=unit)
     facts = _facts(cutout, result, separation)
     facts['DBGRADE'] = diagnostics.grade(separation.limit, doubts), 'A, B: to be trusted; C: a note says why not'
-    notes = [*result.notes, *_close_neighbours(cutout, result)]
+    notes = [*result.notes, *unnamed]
     if doubts:
         notes.append(f'joint extraction: grade C: {", and ".join(doubts)}')
     return Products({Group.SPECTRUM: by_key([spectrum]), Group.FITTED: fitted}, facts=facts, notes=tuple(notes))

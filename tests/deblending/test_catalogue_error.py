@@ -75,6 +75,18 @@ def test_rows_at_one_place_are_one_source_named_in_a_note():
     assert np.median(products.spectra['DEBLEND_SKYSUB'].data) == pytest.approx(SPECTRUM[0], rel=0.05)
 
 
+def test_two_rows_at_one_place_beside_a_source_without_a_row_are_not_trusted():
+    beside = (PLACE[0], PLACE[1] + 5.0)
+    cube = light([SPECTRUM, 1.5 * SPECTRUM[::-1]], [round_image(PLACE, 4.5), round_image(beside, 4.5)])
+    noise = np.random.default_rng(7).normal(size=cube.shape) * np.sqrt(VARIANCE)
+    both = replace(cutout(3, PLACE), voxels=Voxels(cube + noise, VARIANCE))
+    alone = joint_extraction.extract(both, None, True)
+    wrong = joint_extraction.extract(replace(both, neighbours={9: (PLACE[0], PLACE[1] + 1.0)}), None, True)
+    assert alone.facts['DBGRADE'][0] in ('A', 'B')
+    assert wrong.facts['DBGRADE'][0] == 'C'
+    assert sum('grade C' in note and 'source 9' in note for note in wrong.notes) == 1
+
+
 def test_neighbours_beyond_the_edge_take_their_light():
     outside = (13.0, NX + 6.0)
     cube = light([SPECTRUM, 40 * SPECTRUM], [round_image(PLACE, 4.5), round_image(outside, 5.0)])
