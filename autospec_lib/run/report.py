@@ -23,7 +23,7 @@ from autospec_lib.run.results import NOT_REACHED, Preview, Results
 
 HIDDEN_COLUMNS = ('FINGERPRINT',)  # columns of the summary that are not useful to a reader
 SN = ('SN', '', 'median signal-to-noise ratio per pixel of the reference spectrum', True)
-Z = ('Z', '', 'redshift in the catalogue', True)
+CATALOGUED = ('Z_CATALOG', '', 'redshift in the catalogue', True)
 STATE = {'running': '; the run goes on', 'interrupted': '; the run was interrupted', 'finished': ''}
 
 
@@ -169,8 +169,8 @@ class Page:
         ]
         columns.insert([name for name, *_ in columns].index('MAG_WHITE'), SN)
         if redshifts:
-            columns.append(Z)
-        return columns, [row | {'SN': _ratio(row), 'Z': redshifts.get(row['ID'])} for row in rows]
+            columns.append(CATALOGUED)
+        return columns, [row | {'SN': _ratio(row), CATALOGUED[0]: redshifts.get(row['ID'])} for row in rows]
 
 
 def _ratio(row: Mapping[str, Any]) -> Any:

@@ -432,6 +432,20 @@ def test_good_keeps_the_redshift_that_is_shown_and_where_it_comes_from(browser):
     assert redshift_kept(browser, '8') == [0.2, 'user']
 
 
+@pytest.mark.parametrize(
+    ('cells', 'shown'),
+    [
+        ({'Z': None, 'Z_ERR': 0.1, 'Z_CATALOG': None}, None),
+        ({'Z': 0.4, 'Z_ERR': 0.1, 'ZQUAL': 3, 'Z_CATALOG': 0.3}, {'z': 0.4, 'origin': 'Z'}),
+        ({'Z': 0.4, 'ZQUAL': 1, 'Z_CATALOG': 0.3}, {'z': 0.3, 'origin': 'Z_CATALOG'}),
+        ({'Z': 0.4, 'ZQUAL': 1}, {'z': 0.4, 'origin': 'Z'}),
+        ({'Z': 0.4, 'ZQUAL': 3, 'Z_MARZ': 0.5, 'Z_CATALOG': 0.3}, {'z': 0.5, 'origin': 'Z_MARZ'}),
+    ],
+)
+def test_the_redshift_that_is_shown_is_the_one_that_is_known_best(browser, cells, shown):
+    assert browser.run('return knownRedshift({ cells: arguments[0] })', cells) == shown
+
+
 def test_a_saved_file_with_a_wrong_redshift_names_the_source(browser):
     text = 'ID,VERDICT,REDSHIFT\n7,good,"0,5"\n8,good,25\n9,bad,\n'
     assert browser.run('return Verdicts.take(arguments[0])', text) == {'number': 2, 'wrong': ['8']}

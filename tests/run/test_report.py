@@ -71,7 +71,7 @@ def test_ids_may_be_text_and_catalogues_have_redshifts(field):
     assert main([str(field), '-q']) == 0
     _, rows, previews = table(field)
     assert [row['ID'] for row in rows] == [evil, 'J1000+0200', '<script>']
-    assert [row['Z'] for row in rows] == [0.5, None, 1.5]
+    assert [row['Z_CATALOG'] for row in rows] == [0.5, None, 1.5]
     for _, _, name in previews:
         assert content(field / 'output' / 'report' / 'data' / name)[1]['id'] in [row['ID'] for row in rows]
     assert main([str(field), '-q', '--resume']) == 0

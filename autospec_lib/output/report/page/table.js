@@ -143,10 +143,14 @@ function value(row, name) {
   return row.cells[name];
 }
 
-/** The redshift of a source in the table and the column that it is in, null where it has none. */
+/**
+ * The redshift of a source in the table and the column that it is in, null where it has none: that of MARZ, else the
+ * measured one if it is probable at least, else that of the catalogue, else a measured one that is possible.
+ */
 function knownRedshift(row) {
-  const isRedshift = (name) => /^(Z|REDSHIFT)(_|$)/.test(name) && typeof row.cells[name] === 'number';
-  const origin = Object.keys(row.cells).find(isRedshift);
+  const isProbable = row.cells.ZQUAL >= 2;
+  const order = isProbable ? ['Z_MARZ', 'Z', 'Z_CATALOG'] : ['Z_MARZ', 'Z_CATALOG', 'Z'];
+  const origin = order.find((name) => typeof row.cells[name] === 'number');
   return origin ? { z: row.cells[origin], origin } : null;
 }
 
