@@ -243,7 +243,8 @@ def _facts(cutout: Cutout, result: JointFit, separation: diagnostics.Separation)
         facts[f'DBOUT{number}'] = (_rounded(separation.leakage[number, 0]), "the source's flux in it, if not fitted")
         if isinstance(ident, int) and ident < 0:
             ra, dec = cutout.sky_position(*result.sources.centre(number))
-            facts[f'DBRA{number}'], facts[f'DBDEC{number}'] = (ra, 'its position [deg]'), (dec, 'its position [deg]')
+            facts[f'DBRA{number}'] = round(ra, 7), 'its position [deg]'
+            facts[f'DBDEC{number}'] = round(dec, 7), 'its position [deg]'
     # FITS headers hold no NaN.
     return {card: (value, comment) for card, (value, comment) in facts.items() if _is_fits(value)}
 
