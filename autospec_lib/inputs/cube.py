@@ -44,6 +44,7 @@ NEAR = 12  # pixels; sources of the catalogue that are this close to a subcube m
 # A value that more than this share of the voxels repeat exactly is no measurement if it is this many times as common
 # as the third most common value.
 MOST_REPEATED, MORE_COMMON = 0.003, 3
+FEW_VALUES = 0.02  # share of the data that the third most common value has at least if they have few values
 FEWEST_VALUES = 4  # different ones, below which nothing is known of fill values
 BY_CHANCE = 0.01  # number of spaxels that are constant by chance, above which such spaxels are data
 GAP = 10  # between a fill value and the data, in steps of data that have few values
@@ -689,8 +690,8 @@ def _mark_filled(data: FloatArray, bad: BoolArray) -> tuple[str, ...]:
 def _fill_values(values: FloatArray, counts: FloatArray) -> FloatArray:
     """The values that stand for no data.
 
-    They are repeated far more often than all but one other value. Where other values repeat too, as in integers and
-    counts, they lie apart from them instead.
+    They are repeated far more often than all but one other value. Where the data have few values, as integers and
+    counts do, they lie apart from these instead.
 
     Parameters
     ----------
@@ -702,8 +703,9 @@ def _fill_values(values: FloatArray, counts: FloatArray) -> FloatArray:
     if len(values) < FEWEST_VALUES:
         return values[:0]
     often = counts > MOST_REPEATED * counts.sum()
-    common = often & (counts > MORE_COMMON * np.sort(counts)[-3])
-    if 2 * (~common).sum() < counts[~common].sum():
+    third = np.sort(counts)[-3]
+    common = often & (counts > MORE_COMMON * third)
+    if third > FEW_VALUES * counts[~common].sum():
         steps = np.diff(values)
         apart = np.minimum(np.append(steps, np.inf), np.insert(steps, 0, np.inf))
         common = often & (apart > GAP * np.median(steps))

@@ -326,3 +326,12 @@ def test_few_fill_values_and_those_among_integers_are_no_data(tmp_path, kind, sh
     cut = cube.cut(cube.open_cube(tmp_path / 'c.fits'), TARGET)
     assert cut.voxels.data[cut.voxels.good].min() > 0
     assert 0.5 * share < cut.voxels.bad.mean() < 2 * share
+
+
+def test_zeros_among_rounded_numbers_are_no_data(tmp_path):
+    data = np.round(RNG.normal(0, 3, (NL, NY, NX)), 2)
+    lost = RNG.random(data.shape) < 0.2
+    data[lost] = 0
+    write_cube(tmp_path / 'c.fits', data.astype('f4'))
+    cut = cube.cut(cube.open_cube(tmp_path / 'c.fits'), TARGET)
+    assert 0.15 < cut.voxels.bad.mean() < 0.25
