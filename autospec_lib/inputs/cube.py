@@ -34,16 +34,22 @@ from autospec_lib.inputs.coordinates import (
 from autospec_lib.inputs.extensions import Extensions, FlagRule, choose, label, stored_part
 from autospec_lib.inputs.images import AlignedImage
 from autospec_lib.inputs.instruments import Instrument
+from autospec_lib.inputs.noise_kinds import noise_scale
 from autospec_lib.inputs.units import FluxUnit, flux_unit
 
 Box = tuple[slice, slice]
 
 REACH = 1.0  # arcsec; the light of a source that is farther from the data does not reach them
 NEAR = 12  # pixels; sources of the catalogue that are this close to a subcube may have light in it
-# A value that more than this share of the voxels repeat exactly is no measurement; there may be two such values.
-MOST_REPEATED, MOST_FILL_VALUES = 0.03, 2
+# A value that more than this share of the voxels repeat exactly is no measurement if it is this many times as common
+# as the third most common value.
+MOST_REPEATED, MORE_COMMON = 0.003, 3
+FEW_VALUES = 0.02  # share of the data that the third most common value has at least if they have few values
+FEWEST_VALUES = 4  # different ones, below which nothing is known of fill values
+BY_CHANCE = 0.01  # number of spaxels that are constant by chance, above which such spaxels are data
+GAP = 10  # between a fill value and the data, in steps of data that have few values
 SAMPLE_BYTES, MOST_BYTES = 2**25, 2**26  # of channels from which the field is judged before a run
-SAMPLE_SIZE, FEWEST_REPEATS = 4000, 3  # voxels in which repeated values are looked for
+SAMPLE_SIZE = 4000  # voxels in which repeated values are looked for
 FEWEST_CHANNELS = 5  # with fewer channels, a spaxel may be constant by chance
 SMALLEST, FEWEST_SPAXELS = 3, 36  # along a side, and in all; in a smaller subcube there is hardly any sky
 NOTED_SHARE = 0.001  # of voxels that an array makes bad, below which it is not named
@@ -171,10 +177,15 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
             if array is not None and hdu.shape == stored.shape:
                 headers = header, header_of_axes(hdu.header, axes)
                 grids.append(other_grid(path, (name, array.name), headers, (length, ny, nx)))
+        scale, scale_note = noise_scale(extensions.noise, header, extensions.noise_kind)
+        if noise is not None:
+            noise = replace(noise, scale=scale * noise.scale, zero=scale * noise.zero)
         factor = _factor(path, response, unit.factor, length)
         primary = hdus[0].header.copy()
     notes = [f'{path.name}: {note}' for note in contradictions]
     notes += [*sky.notes, *axis.notes, *unit.notes, *extensions.warnings, *grids]
+    if scale_note:
+        notes.append(f'{path.name}: {scale_note}')
     if list(axes) != sorted(axes):
         types = ', '.join(axis_type(header, number) or 'wavelength' for number in (1, 2, 3))
         notes.insert(0, f'{path.name}: the axes of {name} are brought into the order {types}')
@@ -597,7 +608,7 @@ def _read(cube: OpenCube, ys: slice, xs: slice, channels: slice = ALL) -> _Box:
         without = ~(variance > 0) | (variance == np.inf)
         causes['noise'] = np.count_nonzero(without) / bad.size
         bad |= without
-    notes = _mark_filled(data, bad, cube.data.dtype.kind == 'f')
+    notes = _mark_filled(data, bad)
     data[bad] = 0.0
     if variance is not None:
         variance[bad] = 0.0
@@ -642,11 +653,11 @@ def _variance(noise: FloatArray, kind: NoiseKind, factor: FloatArray | None) -> 
         return noise if factor is None else noise * factor**2
 
 
-def _mark_filled(data: FloatArray, bad: BoolArray, are_floats: bool) -> tuple[str, ...]:
+def _mark_filled(data: FloatArray, bad: BoolArray) -> tuple[str, ...]:
     """Mark voxels that hold a number where there are no data as bad, in place; return a note if there are any.
 
-    They are spaxels that are constant along the wavelength, and values that a float array repeats exactly: noise does
-    not. Where no spaxel varies nothing is known of this.
+    They are spaxels that are constant along the wavelength, unless this is by chance, as 0 in counts, and values that
+    are repeated exactly (see `_fill_values`). Where no spaxel varies nothing is known of this.
 
     Parameters
     ----------
@@ -654,23 +665,48 @@ def _mark_filled(data: FloatArray, bad: BoolArray, are_floats: bool) -> tuple[st
         As read.
     bad : array of bool (nl, ny, nx)
         Changed.
-    are_floats : bool
-        Whether the numbers are stored as floats; integers repeat in any case.
     """
     varying = (data != data[0]).any(axis=0)
     if len(data) < FEWEST_CHANNELS or not varying.any():
         return ()
-    filled = np.broadcast_to(~varying, data.shape) & ~bad
     stride = max(1, data.size // SAMPLE_SIZE) | 1  # odd, so that not every second column is left out
-    sample = data.ravel()[::stride][~bad.ravel()[::stride]]
-    if are_floats and sample.size and (sample != np.round(sample)).any():
-        values, counts = np.unique(sample, return_counts=True)
-        repeated = values[counts > max(MOST_REPEATED * sample.size, FEWEST_REPEATS)]
-        if len(repeated) <= MOST_FILL_VALUES:
-            filled |= np.isin(data, repeated) & ~bad
+    places = np.arange(0, data.size, stride)
+    places = places[varying.ravel()[places % varying.size] & ~bad.ravel()[places]]
+    values, counts = np.unique(data.ravel()[places], return_counts=True)
+    shares = dict(zip(values, counts / max(len(places), 1), strict=True))
+    constant = ~varying
+    constant[constant] = [
+        varying.sum() * shares.get(value, 0.0) ** len(data) < BY_CHANCE for value in data[0, constant]
+    ]
+    filled = (constant | np.isin(data, _fill_values(values, counts.astype(float)))) & ~bad
     number = int(filled.sum())
     if not number:
         return ()
     bad |= filled
     share = f'{number / data.size:.1%}'
     return (f'{number} voxels ({share}) repeat one value, as where there are no data; they are not used',)
+
+
+def _fill_values(values: FloatArray, counts: FloatArray) -> FloatArray:
+    """The values that stand for no data.
+
+    They are repeated far more often than all but one other value. Where the data have few values, as integers and
+    counts do, they lie apart from these instead.
+
+    Parameters
+    ----------
+    values : array (n,)
+        The different values of voxels, in ascending order.
+    counts : array (n,)
+        How many voxels have them.
+    """
+    if len(values) < FEWEST_VALUES:
+        return values[:0]
+    often = counts > MOST_REPEATED * counts.sum()
+    third = np.sort(counts)[-3]
+    common = often & (counts > MORE_COMMON * third)
+    if third > FEW_VALUES * counts[~common].sum():
+        steps = np.diff(values)
+        apart = np.minimum(np.append(steps, np.inf), np.insert(steps, 0, np.inf))
+        common = often & (apart > GAP * np.median(steps))
+    return np.asarray(values[common])

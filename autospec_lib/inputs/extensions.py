@@ -7,6 +7,7 @@ names of extensions. What is guessed is a warning, and what cannot be told is as
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from autospec_lib.core.errors import InputError
 from autospec_lib.core.noise_kind import Extension, NoiseKind
 from autospec_lib.inputs.arrays import open_fits
 from autospec_lib.inputs.coordinates import array_axes, find_axes, is_cube
-from autospec_lib.inputs.instruments import FIRST, FLAG_DEFINITIONS, Instrument, recognise
+from autospec_lib.inputs.instruments import FIRST, FLAG_DEFINITIONS, UNKNOWN, Instrument, recognise
 from autospec_lib.inputs.noise_kinds import BY_UNIT, WEIGHT, declared, looks_like_flags, looks_like_noise, noise_kind
 
 DATA_NAMES = ('DATA', 'SCI', 'FLUX', 'SPECTRUM', 'SPEC', 'SCIENCE', 'INTENSITY')
@@ -124,7 +125,8 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
     warnings: list[str] = []
     if entries:
         why = 'as DATA_EXT says'
-        data, noise, flags = (_named(path, hdus, entry) for entry in [*entries, *[None] * 3][:3])
+        data = _chosen_data(path, hdus, entries[0])
+        noise, flags = (_named(path, hdus, entry, data) for entry in [*entries[1:], None, None][:2])
     else:
         data, noise, flags = _data(path, hdus, instrument, warnings), None, None
     _check_axes(path, hdus, data)
@@ -140,7 +142,8 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
     if noise is not None:
         own = entries[1].kind if len(entries) > 1 else None
         kind, noise_why = (own, why) if own is not None else _kind(path, hdus, data, noise, instrument)
-    rule = FlagRule() if flags is None else flag_rule(flags.header, data.header, instrument)
+    headers = ChainMap(data.header, hdus[0].header)
+    rule = FlagRule() if flags is None else flag_rule(flags.header, headers, instrument)
     if any(entry.zero_is_bad for entry in entries):
         rule = FlagRule(zero_is_bad=True)
     extensions = Extensions(
@@ -164,7 +167,7 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
     if extensions.noise is not None:
         return extensions
     # There is no hint if the user has asked for no noise (DATA_EXT = 'DATA', '').
-    hint = '' if len(entries) > 1 else _unused_noise(hdus, data)
+    hint = '' if len(entries) > 1 else _unused_noise(hdus, data, axes)
     lack = f'{path.name}: no variance: weights are those of equal noise, and no errors are written'
     return replace(extensions, warnings=(*extensions.warnings, f'{lack}; {hint}' if hint else lack))
 
@@ -191,10 +194,20 @@ def _entry(hdus: fits.HDUList, hdu: Any) -> int | str:
     return str(hdu.name) if hdu.name and hdu is not hdus[0] and names.count(hdu.name) == 1 else int(hdus.index(hdu))
 
 
-def _named(path: Path, hdus: fits.HDUList, entry: Extension | None) -> Any:
-    """The extension that an entry of DATA_EXT names, None for ''."""
+def _chosen_data(path: Path, hdus: fits.HDUList, entry: Extension) -> Any:
+    """The data that DATA_EXT names; if several cubes have this name, one must be chosen by its number."""
+    same = [hdu for hdu in cubes(hdus) if hdu.name == str(entry.name).upper()]
+    if len(same) > 1:
+        raise _several_cubes(path, hdus, same, UNKNOWN)
+    return same[0] if same else _named(path, hdus, entry, None)
+
+
+def _named(path: Path, hdus: fits.HDUList, entry: Extension | None, data: Any) -> Any:
+    """The extension that an entry of DATA_EXT names, None for ''; of several with a name, that of the data."""
     if entry is None or entry.name == '':
         return None
+    if data is not None and (own := _beside(hdus, data).get(str(entry.name).upper())) is not None and own.name:
+        return own
     try:
         return hdus[entry.name]
     except (KeyError, IndexError):
@@ -254,10 +267,7 @@ def _data(path: Path, hdus: fits.HDUList, instrument: Instrument, warnings: list
     """The extension with the data; a warning is added where this is a guess."""
     candidates = next(filter(None, _data_candidates(hdus, instrument)), [])
     if len(candidates) > 1:
-        names = ', '.join(_unique_label(hdus, hdu) for hdu in candidates)
-        noise = _partner(hdus, candidates[0], (instrument.noise, *NOISE_NAMES), 'ERRDATA', 'ERREXT')
-        example = ', '.join(repr(_entry(hdus, hdu)) for hdu in (candidates[0], noise) if hdu is not None)
-        raise InputError(f'{path.name}: holds {len(candidates)} cubes: {names}; choose one, as in DATA_EXT = {example}')
+        raise _several_cubes(path, hdus, candidates, instrument)
     if candidates:
         return candidates[0]
     left = [hdu for hdu in cubes(hdus) if not _plays_another_part(hdu.name)]
@@ -274,6 +284,14 @@ def _data(path: Path, hdus: fits.HDUList, instrument: Instrument, warnings: list
             if hdu.name == name and hdu.is_image and hdu.shape:
                 return hdu
     raise InputError(f"{path.name}: no data in extension 'DATA'; extensions are {_listing(hdus)}: set DATA_EXT")
+
+
+def _several_cubes(path: Path, hdus: fits.HDUList, candidates: Sequence[Any], instrument: Instrument) -> InputError:
+    """The error if several cubes may be the data."""
+    names = ', '.join(_unique_label(hdus, hdu) for hdu in candidates)
+    noise = _partner(hdus, candidates[0], (instrument.noise, *NOISE_NAMES), 'ERRDATA', 'ERREXT')
+    example = ', '.join(repr(_entry(hdus, hdu)) for hdu in (candidates[0], noise) if hdu is not None)
+    return InputError(f'{path.name}: holds {len(candidates)} cubes: {names}; choose one, as in DATA_EXT = {example}')
 
 
 def _data_candidates(hdus: fits.HDUList, instrument: Instrument) -> Iterator[list[Any]]:
@@ -309,15 +327,9 @@ def _partner(hdus: fits.HDUList, data: Any, names: Sequence[str], card: str, pri
 
     The cards are ``card`` of the data and ``primary_card`` of the first extension. The extension may have fewer axes
     than the data (see `stored_part`). A name counts with the prefix that extensions share with the data (RED_ of
-    RED_DATA), or after the data's own. Of several extensions with this name, that of the data's EXTVER is meant, else
-    the next one behind the data.
+    RED_DATA), or after the data's own. Of several extensions with this name, the one in `_beside` is meant.
     """
-    place = hdus.index(data)
-    others = [hdu for hdu in hdus if hdu is not data and hdu.is_image and hdu.shape]
-    # From the worst to the best, because the dictionary keeps the last one of a name.
-    others.sort(key=lambda hdu: (hdu.ver == data.ver, hdus.index(hdu) > place, -abs(hdus.index(hdu) - place)))
-    there = {hdu.name: hdu for hdu in others if hdu.name}
-    there |= {str(hdus.index(hdu)): hdu for hdu in others if not hdu.name}
+    there = _beside(hdus, data)
     pointers = [
         str(value).strip().upper() for value in (data.header.get(card), hdus[0].header.get(primary_card)) if value
     ]
@@ -326,6 +338,43 @@ def _partner(hdus: fits.HDUList, data: Any, names: Sequence[str], card: str, pri
     if data.name and data.name != FIRST:
         wanted += [f'{data.name}_{name}' for name in names if name]
     return next((there[name] for name in wanted if name in there), None)
+
+
+def _beside(hdus: fits.HDUList, data: Any) -> dict[str, Any]:
+    """The other arrays by their names, or their numbers if they have none.
+
+    Of several with a name, one with the EXTVER of the data is preferred, then one of their shape, then the next one
+    behind them. Arrays that belong to another array with the name of the data are left out.
+    """
+    place = hdus.index(data)
+    others = [hdu for hdu in hdus if hdu is not data and hdu.is_image and hdu.shape and _owner(hdus, hdu, data) is data]
+    # From the worst to the best, because the dictionary keeps the last one of a name.
+    others.sort(
+        key=lambda hdu: (
+            hdu.ver == data.ver,
+            hdu.shape == data.shape,
+            hdus.index(hdu) > place,
+            -abs(hdus.index(hdu) - place),
+        )
+    )
+    there = {hdu.name: hdu for hdu in others if hdu.name}
+    return there | {str(hdus.index(hdu)): hdu for hdu in others if not hdu.name}
+
+
+def _owner(hdus: fits.HDUList, layer: Any, data: Any) -> Any:
+    """To which of the arrays with the name of the data a layer belongs: by its shape, its EXTVER, or its place."""
+    same = [hdu for hdu in hdus if hdu.name == data.name and hdu.is_image and hdu.shape]
+    if len(same) < 2 or not data.name or not layer.name or layer.name == data.name:
+        return data
+    layers = [hdu for hdu in hdus if hdu.name == layer.name]
+    same = [hdu for hdu in same if hdu.shape == layer.shape] or same
+    versions = [hdu.ver for hdu in same]
+    if 'EXTVER' in layer.header and versions.count(layer.ver) == 1:
+        return same[versions.index(layer.ver)]
+    if len(layers) == len(same):
+        return same[layers.index(layer)]
+    before = [hdu for hdu in same if hdus.index(hdu) < hdus.index(layer)]
+    return (before or same[:1])[-1]
 
 
 def _prefix(name: str) -> str:
@@ -405,18 +454,19 @@ def _kind(path: Path, hdus: fits.HDUList, data: Any, noise: Any, instrument: Ins
     )
 
 
-def _unused_noise(hdus: fits.HDUList, data: Any) -> str:
+def _unused_noise(hdus: fits.HDUList, data: Any, axes: Sequence[int]) -> str:
     """A hint if the file has an extension that might be noise, or names one that is missing; else ''."""
     candidates = []
     for hdu in hdus:
-        if hdu is not data and hdu.is_image and hdu.shape == data.shape and not looks_like_flags(hdu.name):
+        fits_data = hdu is not data and hdu.is_image and hdu.shape and stored_part(hdu.shape, data.shape, axes)
+        if fits_data and not looks_like_flags(hdu.name):
             kind, why = noise_kind(hdu.header, {}, data.header)
             # Models and other fluxes have the unit of the data as well.
             if looks_like_noise(hdu.name) or (kind and not (kind is NoiseKind.SIGMA and why == BY_UNIT)):
                 candidates.append((hdu, kind))
     if candidates:
         # Weights come last: they may be exposure times.
-        hdu, kind = min(candidates, key=lambda candidate: bool(WEIGHT.search(candidate[0].name)))
+        hdu, kind = min(candidates, key=lambda one: (one[0].shape != data.shape, bool(WEIGHT.search(one[0].name))))
         entry, way_out = _entry(hdus, hdu), f'DATA_EXT = {_entry(hdus, data)!r}, '
         if kind is not None:
             return f'{label(hdus, hdu)} looks like {kind}: use it with {way_out}{entry!r}'
@@ -436,7 +486,7 @@ def flag_rule(header: Mapping[str, Any], data_header: Mapping[str, Any], instrum
     Parameters
     ----------
     header, data_header : mapping
-        Of the extensions with flags and data.
+        Of the extensions with flags and data; the latter with the cards of the first extension too.
     instrument : Instrument
         Its entry in the table.
     """
@@ -445,9 +495,9 @@ def flag_rule(header: Mapping[str, Any], data_header: Mapping[str, Any], instrum
             return FlagRule(zero_is_bad=True)
         if 'QUALMASK' in header:
             return FlagRule(_bits_of_card(header['QUALMASK']))
-    for definition in (_text(header, 'MASKNAME'), _text(data_header, 'MASKNAME')):
-        if definition in FLAG_DEFINITIONS:
-            return FlagRule.of_bits(FLAG_DEFINITIONS[definition])
+    definition = _text(header, 'MASKNAME') or _text(data_header, 'MASKNAME')
+    if definition:
+        return FlagRule.of_bits(FLAG_DEFINITIONS.get(definition, ()))
     if _text(header, 'EXTNAME') != (instrument.flags if not instrument.flags.isdecimal() else ''):
         return FlagRule()
     return FlagRule.of_bits(instrument.bits) if not instrument.zero_is_bad else FlagRule(zero_is_bad=True)

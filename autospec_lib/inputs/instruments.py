@@ -116,7 +116,10 @@ INSTRUMENTS = (
     ),
     Instrument('KMOS', 'KMOS', ({'INSTRUME': 'KMOS'},), r'IFU\.\d+\.DATA', 'NOISE', kind=NoiseKind.SIGMA),
     Instrument('GMOS', 'GMOS', ({'INSTRUME': 'GMOS.*'},), 'SCI', 'VAR', 'DQ', NoiseKind.VARIANCE, GEMINI_BITS),
-    Instrument('NIFS', 'NIFS', ({'INSTRUME': 'NIFS'},), 'SCI', 'VAR', 'DQ', NoiseKind.VARIANCE, GEMINI_BITS),
+    *(
+        Instrument(name, name, ({'INSTRUME': name},), 'SCI', 'VAR', 'DQ', NoiseKind.VARIANCE, GEMINI_BITS)
+        for name in ('NIFS', 'GNIRS')
+    ),
     *(
         Instrument(name, name, ({'INSTRUME': name},))
         for name in ('SINFONI', 'ERIS', 'XSHOOTER', 'VIMOS', 'HARMONI')

@@ -29,7 +29,7 @@ DECLARED = {
 # Parts of extensions' names; the first that occurs counts.
 WEIGHT = re.compile(r'WEIGHT|WHT|WGT')
 PARTS_OF_NAMES = (
-    (re.compile(r'IVAR|INV\w*VAR'), NoiseKind.INVERSE_VARIANCE),
+    (re.compile(r'IVAR|INV\w*VAR|VAR(IANCE)?_?INV(ERSE)?'), NoiseKind.INVERSE_VARIANCE),
     (re.compile(r'INV\w*(ERR|SIG|STD|RMS)|(?<![A-Z])I(ERR|SIG|STD)'), NoiseKind.INVERSE_SIGMA),
     (re.compile(r'(?<!CO)VAR|(?<![A-Z])STATS?(?![A-Z])'), NoiseKind.VARIANCE),
     (
@@ -38,8 +38,12 @@ PARTS_OF_NAMES = (
     ),
 )
 # With one of these words a name says that the array is a function of the noise.
-FUNCTION = re.compile(r'SQRT|ROOT|(?<![A-Z])LO?[GN](?![A-Z])|LOG10|(?<![A-Z])REL|FRAC|RATIO|PERCENT')
-SQUARED = re.compile(r'(2|SQ|SQUARED?)$')  # ERR2 and SIGMA_SQ may be a variance, or the second of two extensions
+FUNCTION = re.compile(
+    r'SQRT|ROOT|(?<![A-Z])LO?[GN](?![A-Z])|LOG10|(?<![A-Z])(LOG|LN)(?=VAR|ERR|SIG|NOISE|STD|RMS)|LOG$|(?<![A-Z])REL|'
+    r'FRAC|RATIO|PERC|PCT|(?<![A-Z])MAG|1/|(?<![A-Z])(ONE_)?OVER(?![A-Z])'
+)
+# ERR2 and SIGMA_SQ may be a variance, or the second of two extensions
+SQUARED = re.compile(r'(2|SQ|SQUARED?)$|(?<![A-Z])SQ(UARED?)?(?![A-Z])|(?<![A-Z])SQ(?=ERR|SIG|NOISE|STD)')
 FLAGS = re.compile(r'(?<![A-Z])(DQI?|BPM|BADPIX|MASK|QUALITY|FLAGS?)(?![A-Z])')
 OF_POWER = {
     1: NoiseKind.SIGMA,
@@ -49,6 +53,7 @@ OF_POWER = {
 }
 TEXT_OF_POWER = re.compile(r'\((.*)\)\s*(?:\*\*|\^)\s*\(?([+-]?\d)\)?')
 BY_UNIT = 'by its unit'
+SAME_SCALE = 1e-4  # relative
 
 
 def noise_kind(
@@ -129,6 +134,35 @@ def looks_like_noise(name: str) -> bool:
 def looks_like_flags(name: str) -> bool:
     """Whether a name is one of flags or masks."""
     return bool(FLAGS.search(name.upper()))
+
+
+def noise_scale(noise: Any, data_header: Mapping[str, Any], kind: NoiseKind) -> tuple[float, str]:
+    """What to multiply noise by if its unit has another scale than that of the data, and a line on it; else 1 and ''.
+
+    Parameters
+    ----------
+    noise : HDU or None
+        The extension.
+    data_header : mapping
+        Header of the data.
+    kind : NoiseKind
+        How the noise is stored.
+    """
+    if noise is None:
+        return 1.0, ''
+    texts = [str(header.get('BUNIT', '')).strip() for header in (noise.header, data_header)]
+    own, flux = map(parsed, texts)
+    if own is None or flux is None:
+        return 1.0, ''
+    power = next(power for power, one in OF_POWER.items() if one is kind)
+    try:
+        scale = float(own.to(flux**power))
+    except units.UnitConversionError:  # the unit of the data is copied to noise of any kind
+        return 1.0, ''
+    if abs(scale - 1) < SAME_SCALE:
+        return 1.0, ''
+    of_noise, of_data = texts
+    return scale, f'{noise.name} is in {of_noise!r}, the data in {of_data!r}: {noise.name} is multiplied by {scale:.6g}'
 
 
 def _kind_of_unit(header: Mapping[str, Any], data_header: Mapping[str, Any]) -> NoiseKind | None:

@@ -57,6 +57,7 @@ def test_one_of_several_cubes_must_be_chosen(tmp_path):
             {'MASKNAME': 'MANGA_DAPSPECMASK'},
             lambda flags: flags & 0b11111 != 0,
         ),
+        ({'INSTRUME': 'GNIRS'}, {}, lambda flags: flags & (1 | 4 | 8 | 16) != 0),
         ({'INSTRUME': 'GMOS-N'}, {}, lambda flags: flags & (1 | 4 | 8 | 16) != 0),
     ],
 )
@@ -244,3 +245,93 @@ def test_the_flux_of_a_source_does_not_depend_on_lost_voxels_in_its_centre(tmp_p
     assert cards['NCOMPL'] == len(flags[::2])
     assert_allclose(cards['COMPMAX'], gaussian(11, 13)[11, 13] / ratio.mean(), atol=2e-3)
     assert mask.sum() > 50
+
+
+def layered(path, *layers, **primary):
+    """A file with these layers: pairs of a name and an array, which has coordinates if it is a cube."""
+    hdus = [fits.ImageHDU(array, cube_header() if array.ndim == 3 else None, name=name) for name, array in layers]
+    fits.HDUList([fits.PrimaryHDU(header=fits.Header(primary)), *hdus]).writeto(path)
+    return path
+
+
+def variance_of(opened):
+    voxels = cube.cut(opened, TARGET).voxels
+    return np.unique(voxels.variance[voxels.good]).tolist()
+
+
+CUBE = np.ones((NL, NY, NX), 'f4')
+
+
+def test_noise_and_flags_belong_to_one_of_several_cubes_by_order_and_shape(tmp_path):
+    data, flags = small_cube()[0], np.zeros((NL, NY, NX), 'i4')
+    bad = flags + 1
+    grouped = ('SCI', data), ('SCI', data), ('VAR', CUBE), ('VAR', 4 * CUBE), ('DQ', bad), ('DQ', flags)
+    assert variance_of(cube.open_cube(layered(tmp_path / '1.fits', *grouped), data_ext(2, 4))) == [4.0]
+    first_alone = ('SCI', data), ('VAR', CUBE), ('DQ', bad), ('SCI', data), ('VAR', 4 * CUBE)
+    opened = cube.open_cube(layered(tmp_path / '2.fits', *first_alone), data_ext(4, 'VAR'))
+    assert opened.flags is None
+    assert variance_of(opened) == [4.0]
+    small = ('SCI', data[:, :9, :9]), ('DQ', bad[:, :9, :9]), ('SCI', data), ('VAR', CUBE)
+    assert cube.open_cube(layered(tmp_path / '3.fits', *small), data_ext(3, 4)).flags is None
+    with_images = ('DATA', data[0]), ('DATA', data), ('STAT', 9 * CUBE[0]), ('STAT', 4 * CUBE)
+    assert variance_of(cube.open_cube(layered(tmp_path / '4.fits', *with_images))) == [4.0]
+
+
+def test_a_name_of_several_cubes_is_refused_as_data(tmp_path):
+    with pytest.raises(InputError, match=r'holds 2 cubes: SCI \(extension 1\), SCI \(extension 4\).*DATA_EXT = 1, 2'):
+        cube.open_cube(two_cubes(tmp_path / 'c.fits', True), data_ext('SCI', 'VAR'))
+
+
+def test_the_definition_of_flags_may_stand_in_the_first_header(tmp_path):
+    flags = RNG.integers(0, 1 << 11, (NL, NY, NX)).astype('i4')
+    for name, bits in (('MANGA_DAPSPECMASK', 0b11111), ('MANGA_OTHER', 0)):
+        path = tmp_path / f'{name}.fits'
+        layered(path, ('FLUX', small_cube()[0]), ('MASK', flags), INSTRUME='MaNGA', MASKNAME=name)
+        assert cube.open_cube(path).flag_rule.bits == bits
+
+
+@pytest.mark.parametrize('shape', [(NY, NX), (NL,)])
+def test_an_unused_weight_of_fewer_axes_is_named(tmp_path, shape):
+    path = layered(tmp_path / 'c.fits', ('DATA', small_cube()[0]), ('WEIGHT', np.ones(shape, 'f4')))
+    (note,) = (note for note in cube.open_cube(path).notes if 'no variance' in note)
+    assert "DATA_EXT = 'DATA', 'WEIGHT'" in note
+
+
+@pytest.mark.parametrize(('name', 'unit', 'power'), [('STAT', '1e-36 erg2 / (s2 cm4 Angstrom2)', 2), ('ERR', None, 1)])
+def test_noise_in_another_unit_than_the_data_is_converted(tmp_path, name, unit, power):
+    path = layered(tmp_path / 'c.fits', ('DATA', small_cube()[0]), (name, CUBE))
+    with fits.open(path, mode='update') as hdus:
+        hdus['DATA'].header['BUNIT'] = '1e-20 erg / (s cm2 Angstrom)'
+        hdus[name].header['BUNIT'] = unit or '1e-18 erg / (s cm2 Angstrom)'
+    opened = cube.open_cube(path)
+    assert variance_of(opened) == pytest.approx([1e4])
+    assert any(name in note and '1e-20 erg' in note and f'{100**power:g}' in note for note in opened.notes)
+
+
+@pytest.mark.parametrize('scale', [1, 1.37])
+@pytest.mark.parametrize('rate', [0.003, 0.05, 0.5])
+def test_zeros_of_counts_are_data(tmp_path, rate, scale):
+    counts = RNG.poisson(rate, (NL, NY, NX)) * scale
+    write_cube(tmp_path / 'c.fits', counts.astype('i2' if scale == 1 else 'f4'))
+    cut = cube.cut(cube.open_cube(tmp_path / 'c.fits'), TARGET)
+    assert cut.voxels.good.all()
+
+
+@pytest.mark.parametrize(('kind', 'share'), [('i2', 0.1), ('f4', 0.01)])
+def test_few_fill_values_and_those_among_integers_are_no_data(tmp_path, kind, share):
+    data = RNG.normal(50, 3, (NL, NY, NX)).astype(kind)
+    lost = RNG.random(data.shape) < share
+    data[lost] = -999
+    write_cube(tmp_path / 'c.fits', data)
+    cut = cube.cut(cube.open_cube(tmp_path / 'c.fits'), TARGET)
+    assert cut.voxels.data[cut.voxels.good].min() > 0
+    assert 0.5 * share < cut.voxels.bad.mean() < 2 * share
+
+
+def test_zeros_among_rounded_numbers_are_no_data(tmp_path):
+    data = np.round(RNG.normal(0, 3, (NL, NY, NX)), 2)
+    lost = RNG.random(data.shape) < 0.2
+    data[lost] = 0
+    write_cube(tmp_path / 'c.fits', data.astype('f4'))
+    cut = cube.cut(cube.open_cube(tmp_path / 'c.fits'), TARGET)
+    assert 0.15 < cut.voxels.bad.mean() < 0.25

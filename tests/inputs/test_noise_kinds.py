@@ -19,7 +19,7 @@ NAMED = {
         *('ERR', 'ERROR', 'UNCERT', 'UNCERTAINTY', 'STD', 'STDEV', 'STDDEV', 'SIG', 'SIGMA', 'RMS'),
         *('FLUX_ERR', 'ERRORCUBE', 'IFU.1.NOISE', 'NOISE'),
     ],
-    'inverse variance': ['IVAR', 'RED_IVAR', 'INVVAR', 'INV_VAR', 'INVERSE_VARIANCE', 'WEIGHT', 'WHT'],
+    'inverse variance': ['IVAR', 'RED_IVAR', 'INVVAR', 'INV_VAR', 'VAR_INV', 'INVERSE_VARIANCE', 'WEIGHT', 'WHT'],
     'inverse sigma': ['IERR', 'ISIG', 'INV_ERR'],
 }
 CASES = [(name, {}, kind) for kind, names in NAMED.items() for name in names] + [
@@ -51,6 +51,7 @@ CASES = [(name, {}, kind) for kind, names in NAMED.items() for name in names] + 
 UNKNOWN = [
     *('X', 'ERR2', 'NOISE2', 'SIGMA_SQ', 'ERRSQ', 'ERRWEIGHT', 'WMAP', 'SIGNAL', 'TRUNC', 'COVAR', 'VAR_MASK'),
     *('STAT_ERR', 'SQRT_VAR', 'LOG_VAR', 'RELERR'),  # words that contradict each other
+    *('LOGVAR', 'LNVAR', 'ERRLOG', '1/VAR', 'ONE_OVER_VAR', 'SQERR', 'SQ_ERR', 'PCT_ERR', 'MAG_ERR'),
 ]
 
 
