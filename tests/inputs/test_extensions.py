@@ -227,7 +227,7 @@ def test_fill_values_are_no_data(tmp_path, fill):
 def test_the_flux_of_a_source_does_not_depend_on_lost_voxels_in_its_centre(tmp_path):
     """Every second channel lacks the brightest spaxel: the completed sum is that of the whole source."""
     spectrum = 1000 + 2000 * np.exp(-0.5 * ((np.arange(NL) - 15) / 1.5) ** 2)
-    data = spectrum[:, None, None] * gaussian(11, 13) + 0.1 * RNG.normal(size=(NL, NY, NX))
+    data = spectrum[:, None, None] * gaussian(11, 13) + 0.1 * np.random.default_rng(4).normal(size=(NL, NY, NX))
     flags = np.zeros((NL, NY, NX), 'i4')
     flags[::2, 11, 13] = 1
     (tmp_path / 'catalog.txt').write_text(f'7 {RA} {DEC}\n')
