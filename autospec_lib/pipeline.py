@@ -32,10 +32,14 @@ if TYPE_CHECKING:
 
 NOTED_CUT = 0.25  # of the light in an aperture outside the object mask, above which a note says so
 SAME_REDSHIFT = 0.003  # difference, over 1 + z, up to which two redshifts are one
+<<<<<<< HEAD
 MOST_NEIGHBOURS = 3  # the nearest ones, with whose redshifts that of the source is compared
 CIRCLE = 0.6  # arcsec, the radius in which they are compared
 MOST_EXPLAINED = 1.5  # times the neighbour's light on its other sides; a source with less shows nothing of its own
 SEEN = 3.0  # signal-to-noise ratio of an emission line from which its flux counts
+=======
+NOTED_UNSEEN = 0.1  # of the object mask, or of its light, where an image has no value, above which a note says so
+>>>>>>> h-attack2
 NOTED_SHARE = 0.01  # of the light that bad voxels hold, above which a note says so
 
 
@@ -294,10 +298,16 @@ def _weighted(
     profiles: dict[str, FloatArray] = {}
     notes = []
     number = int(target.mask.sum())
+    light = sums.white_light(target.voxels).data
     for tag, image in images.items():
         key = keys.spectrum(tag, continuum_subtracted, False)
         inside = image.data[target.mask]
         profile = weights.profile(inside)
+        unseen = ~np.isfinite(inside) & ~target.voxels.blank
+        share = max(unseen.mean(), np.nansum(light[unseen]) / np.nansum(np.abs(light)))
+        if NOTED_UNSEEN < share and not unseen.all():
+            count = f'{int(unseen.sum())} of {number}'
+            notes.append(f'{key} has no value in {count} spaxels of the object mask, whose weight is 0')
         if profile is not None and not weights.is_rounding_noise(inside, image.data):
             profiles[tag] = profile
         elif profile is not None:

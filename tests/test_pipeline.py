@@ -198,6 +198,11 @@ def test_the_edge_of_an_image_or_of_a_map_does_not_cut_the_object_mask():
     beyond = np.indices((NY, NX))[1] > 11
     image = np.where(beyond, np.nan, gaussian(10, 11, 1.5, (NY, NX)))
     products = process(make_cutout({'CUT': image}))
+    (note,) = (note for note in products.notes if 'CUT' in note)
+    assert f'{int((beyond & whole).sum())} of {int(whole.sum())} spaxels' in note
+    core = np.hypot(*(np.indices((NY, NX)) - np.reshape((10, 11), (2, 1, 1)))) < 1.2  # saturated, 5 spaxels
+    products = process(make_cutout({'CORE': np.where(core, np.nan, gaussian(10, 11, 1.5, (NY, NX)))}))
+    assert any('CORE' in note and ' 5 of ' in note for note in products.notes)
     inter, union = (products.masks[key].data for key in ('MASK_INTER', 'MASK_UNION'))
     np.testing.assert_array_equal(inter[beyond], union[beyond])
     assert inter[beyond].sum() == whole[beyond].sum() > 5

@@ -49,7 +49,7 @@ FEWEST_VALUES = 4  # different ones, below which nothing is known of fill values
 BY_CHANCE = 0.01  # number of spaxels that are constant by chance, above which such spaxels are data
 GAP = 10  # between a fill value and the data, in steps of data that have few values
 SAMPLE_BYTES, MOST_BYTES = 2**25, 2**26  # of channels from which the field is judged before a run
-SAMPLE_SIZE = 4000  # voxels in which repeated values are looked for
+SAMPLE_SIZE, FEWEST_REPEATS = 4000, 3  # voxels in which repeated values are looked for
 FEWEST_CHANNELS = 5  # with fewer channels, a spaxel may be constant by chance
 SMALLEST, FEWEST_SPAXELS = 3, 36  # along a side, and in all; in a smaller subcube there is hardly any sky
 NOTED_SHARE = 0.001  # of voxels that an array makes bad, below which it is not named
@@ -702,7 +702,7 @@ def _fill_values(values: FloatArray, counts: FloatArray) -> FloatArray:
     """
     if len(values) < FEWEST_VALUES:
         return values[:0]
-    often = counts > MOST_REPEATED * counts.sum()
+    often = counts > max(MOST_REPEATED * counts.sum(), FEWEST_REPEATS)
     third = np.sort(counts)[-3]
     common = often & (counts > MORE_COMMON * third)
     if third > FEW_VALUES * counts[~common].sum():

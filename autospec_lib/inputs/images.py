@@ -54,6 +54,8 @@ MOST_MISSING = 0.25  # a spaxel has no value if at least this share of it has no
 MAIN_LOBE, MARGIN = 3, 12
 NODES_AT_ONCE = 2**20
 FEWEST_OF_FILLING = 50  # pixels that hang together and have one value, from which they may be no data
+# Of the largest weight, and of the size that LARGE per cent of values do not exceed: less is the rounding of 0.
+ROUNDED, LARGE = 1e-5, 95
 TYPICAL = 0.2, 0.8  # where values beside pixels without data stand among all others
 # Pan-STARRS stores asinh magnitudes, ASINH asinh((flux - BOFFSET) / (2 BSOFTEN)) (Waters et al. 2020, ApJS 251, 4).
 ASINH = 2.5 * np.log10(np.e)
@@ -140,7 +142,8 @@ class SkyImage:
 
     def has_weight(self, box: tuple[slice, ...]) -> BoolArray:
         """Whether the pixels in a box have weight, if there is an extension with weights."""
-        return np.asarray(self._part(self.weights, box) > 0)
+        weight = self._part(self.weights, box)
+        return np.asarray(weight > ROUNDED * weight.max(where=np.isfinite(weight), initial=0))
 
     def _part(self, hdu: Any, box: tuple[slice, ...]) -> NDArray[Any]:
         """A box (ys, xs) of an extension with these axes; no more of it is held in memory."""
@@ -327,10 +330,11 @@ def _part(path: Path, image: SkyImage, pixels: FloatArray) -> _Part:
     else:
         empty = _without_data(values)
         if empty.any():
-            number, value = int(empty.sum()), ' and '.join(f'{one:g}' for one in np.unique(values[empty])[:3])
-            notes.append(f'{path.name}: {number} pixels of {image.label} that are {value} are taken as no data')
+            sizes = np.unique(values[empty])
+            value = ' and '.join(f'{one:g}' for one in sizes) if sizes.size <= 3 else 'nearly 0'
+            notes.append(f'{path.name}: {int(empty.sum())} pixels of {image.label} that are {value} are taken as no data')
     values = np.where(empty, np.nan, values)
-    softening, zero = (image.header.get(card) for card in ('BSOFTEN', 'BOFFSET'))
+    softening, zero = image.header.get('BSOFTEN'), image.header.get('BOFFSET', 0.0)
     if isinstance(softening, int | float) and isinstance(zero, int | float):
         values = zero + 2 * softening * np.sinh(values / ASINH)
         notes.append(f'{path.name}: made linear in flux: BSOFTEN = {softening:g}, BOFFSET = {zero:g}')
@@ -365,8 +369,8 @@ def _aligned(part: _Part, grid: Sky) -> tuple[FloatArray, FloatArray | None]:
 def _without_data(values: FloatArray) -> BoolArray:
     """The pixels of an image (my, mx) that are filled with one value where there are no data.
 
-    Mosaics and masked images have 0, or a value that is lower or higher than all others, in such areas. Around them lie
-    values of all sizes; beside the zeros of an image without noise, or the pixels that a star saturates, lie the
+    Mosaics and masked images have 0 or its rounding, or a value that is lower or higher than all others, in such areas.
+    Around them lie values of all sizes; beside the zeros of an image without noise, or the pixels that a star saturates, lie the
     smallest or largest.
     """
     empty = np.zeros(values.shape, bool)
@@ -374,12 +378,15 @@ def _without_data(values: FloatArray) -> BoolArray:
     if not finite.any():  # NaN, or 0 everywhere
         return ~empty
     for filling in {0.0, finite.min(), finite.max()}:
-        labels, number = ndimage.label(values == filling)
+        is_filling = values == filling
+        if filling == 0:
+            is_filling = abs(values) <= ROUNDED * np.percentile(abs(finite), LARGE)
+        labels, number = ndimage.label(is_filling)
         large = np.bincount(labels.ravel(), minlength=number + 1) >= FEWEST_OF_FILLING
         large[0] = False
         area = large[labels]
-        others = values[np.isfinite(values) & (values != filling)]
-        beside = values[ndimage.binary_dilation(area) & np.isfinite(values) & (values != filling)]
+        is_other = np.isfinite(values) & ~is_filling
+        others, beside = values[is_other], values[ndimage.binary_dilation(area) & is_other]
         if beside.size and TYPICAL[0] < (others < np.median(beside)).mean() < TYPICAL[1]:
             empty |= area
     return empty

@@ -239,7 +239,7 @@ def prepare(
     warnings = [*listed.warnings, *ignored, *cube.notes, *outside]
     output_folder.check_names(folder, params, {file_names.file_stem(target.id) for target in targets})
     if output_folder.log_folder(folder, folder / params.output) != folder:
-        warnings.append(f'{folder}: cannot be written; the log goes to {params.output}/logs')
+        warnings.append(f'{folder / "logs"}: cannot be written; the log goes to {params.output}/logs')
     if write_defaults and os.access(folder, os.W_OK):
         sextractor.install_defaults(folder)
     obstacle = page.obstacle(folder / params.output) if params.report else ''
@@ -388,8 +388,9 @@ def _in_field(
         notes.append(note)
     if sample is not None:
         off_data = cutouts.off_data(cube, sample.voxels.blank, places)
-        if 0 < off_data.sum() < inside.sum():  # else something is wrong with the cube, which each source says
-            inside &= ~off_data
+        if off_data.any() and not sample.voxels.blank.all():
+            if off_data.sum() < inside.sum():  # else each source says what is wrong with the cube there
+                inside &= ~off_data
             some = [str(target.id) for target, is_off in zip(rows, off_data, strict=True) if is_off]
             listed = ', '.join(some[:MOST_NAMED]) + (' ...' if len(some) > MOST_NAMED else '')
             notes.append(

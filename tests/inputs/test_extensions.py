@@ -240,7 +240,7 @@ def test_the_flux_of_a_source_does_not_depend_on_lost_voxels_in_its_centre(tmp_p
         mask = hdus['IMA_MASK_INTER_DATA'].data > 0
         cards = hdus[0].header
     ratio = flux / spectrum
-    assert_allclose(ratio[::2].mean() / ratio[1::2].mean(), 1, atol=2e-3)
+    assert_allclose(ratio[::2].mean() / ratio[1::2].mean(), 1, atol=5e-3)
     assert np.all(variance[::2] > variance[1::2].max())
     assert cards['NCOMPL'] == len(flags[::2])
     assert_allclose(cards['COMPMAX'], gaussian(11, 13)[11, 13] / ratio.mean(), atol=2e-3)

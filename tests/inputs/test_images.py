@@ -543,6 +543,31 @@ def test_an_image_has_no_value_where_its_weight_is_zero(tmp_path, write):
     assert_array_equal(images.align(tmp_path / 'w.fits', SKY, SHAPE).data, expected)
 
 
+def test_rounding_noise_beyond_a_footprint_is_no_light(write):
+    header, data, beyond = mosaic()
+    expected = images.align(write(np.where(beyond, np.nan, data), header), SKY, SHAPE)
+    rounded = np.random.default_rng(5).normal(0, 1e-7, data.shape)
+    aligned = images.align(write(np.where(beyond, rounded, data), header), SKY, SHAPE)
+    assert_array_equal(aligned.data, expected.data)
+    (note,) = aligned.notes
+    assert 'nearly 0' in note
+
+
+def test_weights_that_are_rounding_noise_are_none(tmp_path, write):
+    header, data, beyond = mosaic()
+    expected = images.align(write(np.where(beyond, np.nan, data), header), SKY, SHAPE)
+    hdus = [fits.ImageHDU(data, header, 'SCI'), fits.ImageHDU(np.where(beyond, 1e-12, 5.0), header, 'WHT')]
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / 'w.fits')
+    assert_array_equal(images.align(tmp_path / 'w.fits', SKY, SHAPE).data, expected.data)
+
+
+def bright_star():
+    """Its peak is 1e9 times the noise."""
+    header = fine_header()
+    star = 5e8 * gaussian(60, 75, 2.0, (130, 150))
+    return star + stars(header) + np.random.default_rng(4).normal(0, 0.5, star.shape)
+
+
 def without_noise():
     galaxy = 100 * gaussian(60, 75, 9.0, (130, 150))
     return np.where(galaxy > 0.01, galaxy, 0.0)
@@ -562,7 +587,7 @@ def rounded():
     return np.round(data)
 
 
-@pytest.mark.parametrize('made', [without_noise, of_counts, saturated, rounded])
+@pytest.mark.parametrize('made', [bright_star, without_noise, of_counts, saturated, rounded])
 def test_zeros_and_plateaus_that_are_values_stay(write, made):
     data = made()
     aligned = images.align(write(data, fine_header()), SKY, SHAPE)
@@ -571,12 +596,14 @@ def test_zeros_and_plateaus_that_are_values_stay(write, made):
     assert_array_equal(np.isfinite(aligned.data), np.isfinite(covered))
 
 
-@pytest.mark.parametrize('offset', [0, -0.4])
+@pytest.mark.parametrize('offset', [None, 0, -0.4])
 def test_asinh_magnitudes_are_made_linear_in_flux(write, offset):
     header, data, _ = mosaic(sky=5.0)
     expected = images.align(write(data, header), SKY, SHAPE).data
-    header['BSOFTEN'], header['BOFFSET'] = 2.5, offset
-    stored = 2.5 * np.log10(np.e) * np.arcsinh((data - offset) / (2 * 2.5))
+    header['BSOFTEN'] = 2.5
+    if offset is not None:
+        header['BOFFSET'] = offset
+    stored = 2.5 * np.log10(np.e) * np.arcsinh((data - (offset or 0)) / (2 * 2.5))
     aligned = images.align(write(stored, header), SKY, SHAPE)
     assert_allclose(aligned.data, expected, rtol=1e-9)
     assert 'BSOFTEN = 2.5' in aligned.notes[0]

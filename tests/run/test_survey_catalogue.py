@@ -84,6 +84,10 @@ def test_rows_in_the_corners_of_a_rotated_field_are_outside_too(folder, capsys):
     assert main([str(folder)]) == 0
     assert Table.read(folder / 'output' / 'summary.ecsv')['ID'].tolist() == [1, 2, 4]
     assert main([str(folder), '--id', '3']) == 1  # named by the user
+    catalogue(folder, [corner])
+    for arguments, code in ((['--check'], 0), ([], 1)):
+        assert main([str(folder), *arguments]) == code
+        assert '1 of 1 rows lie where the cube has no data (ID 1)' in capsys.readouterr().err
 
 
 def _without_free_space(text):
