@@ -32,14 +32,11 @@ if TYPE_CHECKING:
 
 NOTED_CUT = 0.25  # of the light in an aperture outside the object mask, above which a note says so
 SAME_REDSHIFT = 0.003  # difference, over 1 + z, up to which two redshifts are one
-<<<<<<< HEAD
 MOST_NEIGHBOURS = 3  # the nearest ones, with whose redshifts that of the source is compared
 CIRCLE = 0.6  # arcsec, the radius in which they are compared
 MOST_EXPLAINED = 1.5  # times the neighbour's light on its other sides; a source with less shows nothing of its own
 SEEN = 3.0  # signal-to-noise ratio of an emission line from which its flux counts
-=======
 NOTED_UNSEEN = 0.1  # of the object mask, or of its light, where an image has no value, above which a note says so
->>>>>>> h-attack2
 NOTED_SHARE = 0.01  # of the light that bad voxels hold, above which a note says so
 
 
