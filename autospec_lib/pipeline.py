@@ -302,7 +302,7 @@ def _weighted(
         profile = weights.profile(inside)
         unseen = ~np.isfinite(inside) & ~target.voxels.blank
         share = max(unseen.mean(), np.nansum(light[unseen]) / np.nansum(np.abs(light)))
-        if NOTED_UNSEEN < share and not unseen.all():
+        if share > NOTED_UNSEEN and not unseen.all():
             count = f'{int(unseen.sum())} of {number}'
             notes.append(f'{key} has no value in {count} spaxels of the object mask, whose weight is 0')
         if profile is not None and not weights.is_rounding_noise(inside, image.data):

@@ -200,15 +200,18 @@ def test_the_edge_of_an_image_or_of_a_map_does_not_cut_the_object_mask():
     products = process(make_cutout({'CUT': image}))
     (note,) = (note for note in products.notes if 'CUT' in note)
     assert f'{int((beyond & whole).sum())} of {int(whole.sum())} spaxels' in note
-    core = np.hypot(*(np.indices((NY, NX)) - np.reshape((10, 11), (2, 1, 1)))) < 1.2  # saturated, 5 spaxels
-    products = process(make_cutout({'CORE': np.where(core, np.nan, gaussian(10, 11, 1.5, (NY, NX)))}))
-    assert any('CORE' in note and ' 5 of ' in note for note in products.notes)
     inter, union = (products.masks[key].data for key in ('MASK_INTER', 'MASK_UNION'))
     np.testing.assert_array_equal(inter[beyond], union[beyond])
     assert inter[beyond].sum() == whole[beyond].sum() > 5
     products = process(make_cutout(segmaps={'CUT': np.where(beyond, -1, square(8, 13, 9, 14))}))
     np.testing.assert_array_equal(products.masks['MASK_INTER'].data[beyond], whole[beyond])
     assert products.segmaps['SEG_CUT'].data.min() == 0
+
+
+def test_an_image_without_the_core_of_the_object_gets_a_note():
+    core = np.hypot(*(np.indices((NY, NX)) - np.reshape((10, 11), (2, 1, 1)))) < 1.2  # saturated
+    products = process(make_cutout({'CORE': np.where(core, np.nan, gaussian(10, 11, 1.5, (NY, NX)))}))
+    assert any('CORE' in note and ' 5 of ' in note for note in products.notes)
 
 
 def test_a_cutout_without_usable_voxel_is_refused():

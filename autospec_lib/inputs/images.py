@@ -332,7 +332,9 @@ def _part(path: Path, image: SkyImage, pixels: FloatArray) -> _Part:
         if empty.any():
             sizes = np.unique(values[empty])
             value = ' and '.join(f'{one:g}' for one in sizes) if sizes.size <= 3 else 'nearly 0'
-            notes.append(f'{path.name}: {int(empty.sum())} pixels of {image.label} that are {value} are taken as no data')
+            notes.append(
+                f'{path.name}: {int(empty.sum())} pixels of {image.label} that are {value} are taken as no data'
+            )
     values = np.where(empty, np.nan, values)
     softening, zero = image.header.get('BSOFTEN'), image.header.get('BOFFSET', 0.0)
     if isinstance(softening, int | float) and isinstance(zero, int | float):
@@ -370,8 +372,8 @@ def _without_data(values: FloatArray) -> BoolArray:
     """The pixels of an image (my, mx) that are filled with one value where there are no data.
 
     Mosaics and masked images have 0 or its rounding, or a value that is lower or higher than all others, in such areas.
-    Around them lie values of all sizes; beside the zeros of an image without noise, or the pixels that a star saturates, lie the
-    smallest or largest.
+    Around them lie values of all sizes; beside the zeros of an image without noise, or the pixels that a star
+    saturates, lie the smallest or largest.
     """
     empty = np.zeros(values.shape, bool)
     finite = values[np.isfinite(values)]
