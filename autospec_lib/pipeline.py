@@ -301,8 +301,8 @@ def _weighted(
         inside = image.data[target.mask]
         profile = weights.profile(inside)
         unseen = ~np.isfinite(inside) & ~target.voxels.blank
-        share = max(unseen.mean(), np.nansum(light[unseen]) / np.nansum(np.abs(light)))
-        if share > NOTED_UNSEEN and not unseen.all():
+        lacks_light = np.nansum(light[unseen]) > NOTED_UNSEEN * np.nansum(np.abs(light))
+        if (lacks_light or unseen.sum() > NOTED_UNSEEN * number) and not unseen.all():
             count = f'{int(unseen.sum())} of {number}'
             notes.append(f'{key} has no value in {count} spaxels of the object mask, whose weight is 0')
         if profile is not None and not weights.is_rounding_noise(inside, image.data):
