@@ -223,7 +223,7 @@ def _facts(cutout: Cutout, result: JointFit, separation: diagnostics.Separation)
         'DBLIM': (_rounded(separation.limit), 'upper limit of light of others in its spectrum'),
         'DBNUM': (len(others), 'joint extraction: number of neighbours'),
         'DBCOND': (_rounded(separation.condition), 'condition number of the profiles'),
-        'DBGROW': (_rounded(separation.growth), 'factor by which its errors grow through neighbours'),
+        'DBGROW': (_rounded(separation.growth), 'growth of its errors through neighbours'),
         'DBFWHM': (_rounded(shape.fwhm * geometry.scale(cutout.pixel)), 'fitted FWHM [arcsec], mid wavelength'),
         'DBRATIO': (_rounded(shape.ratio), 'fitted axis ratio'),
         'DBANGLE': (_rounded(shape.angle), 'fitted angle from +x to +y [deg]'),
