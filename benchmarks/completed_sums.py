@@ -42,9 +42,8 @@ def main() -> None:
         for share in (0.01, 0.05, 0.1, 0.2):
             flux, pulls = zip(*(one(rng, width, share) for _ in range(FIELDS)), strict=True)
             every = np.concatenate(pulls)
-            print(
-                f'{name:8} {share:.0%} flagged: flux {np.mean(flux):.4f}, pulls {every.std():.3f}, {every.size} channels'
-            )
+            figures = f'flux {np.mean(flux):.4f}, pulls {every.std():.3f}, {every.size} channels'
+            print(f'{name:8} {share:.0%} flagged: {figures}')
 
 
 if __name__ == '__main__':
