@@ -295,16 +295,17 @@ def _weighted(
     profiles: dict[str, FloatArray] = {}
     notes = []
     number = int(target.mask.sum())
-    light = sums.white_light(target.voxels).data
     for tag, image in images.items():
         key = keys.spectrum(tag, continuum_subtracted, False)
         inside = image.data[target.mask]
         profile = weights.profile(inside)
         unseen = ~np.isfinite(inside) & ~target.voxels.blank
-        lacks_light = np.nansum(light[unseen]) > NOTED_UNSEEN * np.nansum(np.abs(light))
-        if (lacks_light or unseen.sum() > NOTED_UNSEEN * number) and not unseen.all():
-            count = f'{int(unseen.sum())} of {number}'
-            notes.append(f'{key} has no value in {count} spaxels of the object mask, whose weight is 0')
+        if unseen.any() and not unseen.all():
+            light = sums.white_light(target.voxels).data
+            lacks_light = np.nansum(light[unseen]) > NOTED_UNSEEN * np.nansum(np.abs(light))
+            if lacks_light or unseen.sum() > NOTED_UNSEEN * number:
+                count = f'{int(unseen.sum())} of {number}'
+                notes.append(f'{key} has no value in {count} spaxels of the object mask, whose weight is 0')
         if profile is not None and not weights.is_rounding_noise(inside, image.data):
             profiles[tag] = profile
         elif profile is not None:
@@ -452,7 +453,10 @@ def _neighbours_at(
     int or str, float, bool
         The neighbour's ID and distance in arcsec; whether its light explains the redshift.
     """
+    if not cutout.neighbours:
+        return
     whole = _Spaxels(cutout, np.ones(cutout.shape, bool), sky).voxels
+    own: tuple[float, float] | None = None  # of the source, measured once if it is needed
     centre, pixel, limits = np.array(cutout.centre), np.array(cutout.pixel), np.array(cutout.shape) - 0.5
 
     def at(*places: FloatArray) -> Measured:
@@ -486,7 +490,7 @@ def _neighbours_at(
         explains = False
         if any(inside[1:]):
             around = strength(at(*(turn for turn, is_inside in zip(turns, inside[1:], strict=True) if is_inside)))
-            own = strength(at(centre))
+            own = own or strength(at(centre))
             feature = 0 if own[0] > 0 or around[0] > 0 else 1  # lines if there are any, else the continuum
             explains = own[feature] < MOST_EXPLAINED * around[feature]
         yield ident, float(np.hypot(dy, dx)), explains

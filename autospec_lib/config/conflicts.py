@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from autospec_lib.config.params import Params
 from autospec_lib.core import keys
+from autospec_lib.core.atomic import nearest_existing
 from autospec_lib.core.errors import near, other_kind
 from autospec_lib.core.keys import MUSE, Names
 
@@ -151,7 +152,7 @@ def _files(params: Params, folder: Path) -> Iterator[Problem]:
 
     path = folder / params.output
     setting = f'OUTPUT = {params.output!r}'
-    existing = next(parent for parent in (path, *path.parents) if os.path.exists(parent))
+    existing = nearest_existing(path)
     if not os.path.isdir(existing):
         yield ('OUTPUT',), f'{setting} cannot be made: {existing} is a file; name another folder'
     elif not os.access(existing, os.W_OK | os.X_OK):

@@ -88,3 +88,8 @@ def write_new(path: Path, text: str) -> bool:
         return False
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def nearest_existing(path: Path) -> Path:
+    """A path, or the nearest of its parents that exists."""
+    return next(place for place in (path, *path.parents) if os.path.exists(place))

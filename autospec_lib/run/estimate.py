@@ -6,12 +6,13 @@ import shutil
 from collections.abc import Iterator, Sequence
 from math import ceil
 
+from autospec_lib.core.atomic import nearest_existing
 from autospec_lib.core.errors import SourceError
 from autospec_lib.core.keys import Names
 from autospec_lib.core.types import Target
 from autospec_lib.inputs import cube as cutouts
 from autospec_lib.output.source_file import BLOCK
-from autospec_lib.run import cube_copy, output_folder, resume
+from autospec_lib.run import cube_copy, resume
 from autospec_lib.run.job import Job, with_catalogue_error
 
 BASE_MEMORY = 250e6  # Python with numpy, astropy, scipy and matplotlib
@@ -62,7 +63,7 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
         yield f'{job.params.datacube}: {slow.line}'
     yield f'memory: about {memory(job, max(spaxels), processes) / 1e6:.0f} MB'
     needed = sum(file_size(job, number) for number in spaxels)
-    free = shutil.disk_usage(output_folder.existing(job.output)).free
+    free = shutil.disk_usage(nearest_existing(job.output)).free
     yield f'disk: about {needed / 1e6:.0f} MB, {free / 1e6:.0f} MB are free'
     complete = sum(job.resume and resume.is_complete(job, target) for target in targets)
     replaced = sum(job.path(target).exists() for target in targets) - complete

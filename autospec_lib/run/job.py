@@ -234,7 +234,7 @@ def prepare(
     rows = cutouts.placed(cube, listed)
     by_name = request.idents is not None or bool(request.positions)
     sample = cutouts.sample(cube)
-    kept, outside = _in_field(cube, sample, rows, chosen, by_name, params)
+    kept, outside, places = _in_field(cube, sample, rows, chosen, by_name, params)
     targets = [target for target in kept if target.id in chosen]
     warnings = [*listed.warnings, *ignored, *cube.notes, *outside]
     output_folder.check_names(folder, params, {file_names.file_stem(target.id) for target in targets})
@@ -249,11 +249,11 @@ def prepare(
     states = _states(folder, params, cube.beside)
     if params.needs_neighbours:
         states += repr(request.positions)  # which are each other's neighbours
-    places = [] if request.positions else cutouts.positions(cube, kept).tolist()
+    listed_places = [] if request.positions else [places[target.id] for target in kept]
     white = np.full(cube.shape, np.nan)
     if sample is not None:
         white = sums.white_light(sample.voxels.columns).data.reshape(cube.shape)
-    cube, offsets, cautions = _registered(cube, folder, params, places, white)
+    cube, offsets, cautions = _registered(cube, folder, params, listed_places, white)
     warnings += cautions
     job = Job(
         folder,
@@ -263,13 +263,13 @@ def prepare(
         fingerprint=_fingerprint(params, settings),
         states=states,
         resume=request.resume,
-        sources=_neighbours(cube, rows, targets) if params.needs_neighbours else {},
+        sources=_neighbours(cube, places, targets) if params.needs_neighbours else {},
         catalogue=tuple(kept),
         old_tables=spectra_1d.listing(folder / params.output / spectra_1d.FOLDER),
         columns=listed.description,
         offsets=tuple(offsets),
         usable='' if sample is None else sample.usable,
-        blank=np.zeros(cube.shape, bool) if sample is None else sample.voxels.blank,
+        blank=None if sample is None else sample.voxels.blank,
     )
     return job, targets, warnings
 
@@ -346,8 +346,10 @@ def _in_field(
     chosen: Collection[Ident],
     by_name: bool,
     params: Params,
-) -> tuple[list[Target], list[str]]:
-    """The rows that a run is about, and a line on the others: the catalogue of a survey has many outside the field.
+) -> tuple[list[Target], list[str], dict[Ident, tuple[float, float]]]:
+    """The rows that a run is about, lines on the others, and the positions (y, x) in pixels of all, by ID.
+
+    The catalogue of a survey has many rows outside the field.
 
     Parameters
     ----------
@@ -370,6 +372,7 @@ def _in_field(
         If none of the chosen sources lies in the field.
     """
     places = cutouts.positions(cube, rows)
+    by_id = {target.id: (y, x) for target, (y, x) in zip(rows, places.tolist(), strict=True)}
     inside = cutouts.covers(cube, places)
     outside = [target for target, is_inside in zip(rows, inside, strict=True) if not is_inside]
     missing = [target for target in outside if target.id in chosen]
@@ -379,7 +382,7 @@ def _in_field(
         raise InputError(f'{params.catalog or "--radec"}: 0 of {len(missing):,} positions lie in {field}; {what}')
     if by_name:
         stay = {target.id for target in rows} - {target.id for target in outside} | set(chosen)
-        return [target for target in rows if target.id in stay], []
+        return [target for target in rows if target.id in stay], [], by_id
     notes = []
     if outside:
         note = f'{params.catalog}: {len(outside):,} of {len(rows):,} rows lie outside the field'
@@ -396,7 +399,7 @@ def _in_field(
             notes.append(
                 f'{params.catalog}: {len(some):,} of {len(rows):,} rows lie where the cube has no data (ID {listed})'
             )
-    return [target for target, is_inside in zip(rows, inside, strict=True) if is_inside], notes
+    return [target for target, is_inside in zip(rows, inside, strict=True) if is_inside], notes, by_id
 
 
 def _distances(cube: OpenCube, outside: Sequence[Target]) -> str:
@@ -408,12 +411,13 @@ def _distances(cube: OpenCube, outside: Sequence[Target]) -> str:
     return ', '.join(f'ID {outside[n].id}: {cutouts.how_far(degrees[n])}' for n in nearest)
 
 
-def _neighbours(cube: OpenCube, rows: Sequence[Target], targets: Sequence[Target]) -> dict[Ident, tuple[float, float]]:
-    """The positions (y, x), in pixels, of the rows in or near the subcube of a target, by ID."""
-    places = cutouts.positions(cube, rows)
+def _neighbours(
+    cube: OpenCube, places: Mapping[Ident, tuple[float, float]], targets: Sequence[Target]
+) -> dict[Ident, tuple[float, float]]:
+    """Those of the positions (y, x), in pixels, by ID that are in or near the subcube of a target."""
     reach = max(target.size for target in targets) / min(cube.pixel) + cutouts.NEAR
-    near = cutouts.covers(cube, places, reach)
-    return {target.id: (y, x) for target, (y, x), is_near in zip(rows, places.tolist(), near, strict=True) if is_near}
+    near = cutouts.covers(cube, np.array([*places.values()]), reach)
+    return {ident: place for (ident, place), is_near in zip(places.items(), near, strict=True) if is_near}
 
 
 def _fingerprint(params: Params, settings: SegmentationSettings) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from autospec_lib.config.params import Params
 from autospec_lib.core import file_names
-from autospec_lib.core.atomic import remove_remains
+from autospec_lib.core.atomic import nearest_existing, remove_remains
 from autospec_lib.core.errors import InputError
 from autospec_lib.output import marz, spectra_1d, summary
 from autospec_lib.output.report import page
@@ -94,14 +94,9 @@ def _open_lock(folder: Path) -> tuple[int, OSError | None]:
         os.close(file)
 
 
-def existing(path: Path) -> Path:
-    """A path, or the nearest of its parents that exists."""
-    return next(place for place in (path, *path.parents) if os.path.exists(place))
-
-
 def log_folder(folder: Path, output: Path) -> Path:
     """The folder with the logs: the working folder, or the output folder if the former cannot be written."""
-    return folder if os.access(existing(folder / 'logs'), os.W_OK) else output
+    return folder if os.access(nearest_existing(folder / 'logs'), os.W_OK) else output
 
 
 def check_names(folder: Path, params: Params, stems: Collection[str]) -> None:
