@@ -27,7 +27,16 @@ FLAGS = (
     '--hide-scrollbars',
 )
 ELEMENT = 'element-6066-11e4-a52e-4f735466cecf'
-KEYS = {'Enter': '\ue007', 'Escape': '\ue00c', 'Left': '\ue012', 'Up': '\ue013', 'Right': '\ue014', 'Down': '\ue015'}
+KEYS = {
+    'Enter': '\ue007',
+    'Shift': '\ue008',
+    'Control': '\ue009',
+    'Escape': '\ue00c',
+    'Left': '\ue012',
+    'Up': '\ue013',
+    'Right': '\ue014',
+    'Down': '\ue015',
+}
 
 
 class Browser:
@@ -116,8 +125,12 @@ class Browser:
         return self._send('GET', f'/element/{self.find(selector)}/text')
 
     def press(self, *keys):
-        """Press keys, wherever the focus is."""
-        actions = [{'type': kind, 'value': KEYS.get(key, key)} for key in keys for kind in ('keyDown', 'keyUp')]
+        """Press keys, wherever the focus is; 'Shift+g' holds Shift down meanwhile."""
+        actions = []
+        for key in keys:
+            *held, last = [KEYS.get(one, one) for one in key.split('+')]
+            actions += [{'type': 'keyDown', 'value': one} for one in (*held, last)]
+            actions += [{'type': 'keyUp', 'value': one} for one in (last, *reversed(held))]
         self._send('POST', '/actions', {'actions': [{'type': 'key', 'id': 'keys', 'actions': actions}]})
 
     def drag(self, start, end):

@@ -7,12 +7,18 @@ const PICTURES = {
   DEBLEND: 'Joint extraction',
 };
 
+const QUALITY_BY_HAND = 2;  // of a redshift that was typed, or is from elsewhere, and has no other quality
+
 const Source = {
   id: null,
   data: null,
   loaded: new Map(),
   typing: false,  // whether the field of the redshift holds something that is neither kept nor refused yet
   typed: undefined,  // the redshift in it, null for none, undefined for what is no redshift
+  offer: null,  // which of the redshifts that the source may have is shown; null until the user asks for another one
+  waiting: null,  // a key that needs the data of the source before they are there
+  done: [],  // changes that can be undone: {id, before, after}
+  gesture: '',  // what goes on changing the verdict: typing or dragging, which is undone as a whole
   options: { chosen: [], smooth: 0, band: true, sky: true, emission: true, absorption: false },
 
   /** Show a source; its data are loaded only now. */
@@ -23,6 +29,9 @@ const Source = {
     const first = this.id === null;
     this.id = id;
     this.data = null;
+    this.offer = null;
+    this.waiting = null;
+    this.gesture = '';
     document.body.classList.add('open');
     byId('source').hidden = false;
     byId('source').scrollTo(0, 0);
@@ -36,9 +45,12 @@ const Source = {
       this.data = data;
       byId('hint').textContent = '';
       this.fill(row);
+      const { waiting } = this;
+      if (waiting) { waiting(); return; }
       await this.draw();
-      const next = Table.byId.get(Table.after(id, 1));
-      if (next) this.load(next).catch(() => {});
+      for (const next of new Set([Table.toDo(id), Table.after(id, 1)])) {
+        if (next !== undefined) this.load(Table.byId.get(next)).catch(() => {});
+      }
     } catch (error) {
       if (this.id === id) this.without(row, error);
     }
@@ -167,9 +179,9 @@ const Source = {
 
   /** Show the kept verdict. */
   judge({ typing = false } = {}) {
-    const { verdict, z, comment } = Verdicts.of(this.id);
+    const { verdict, z, quality, kind, comment } = Verdicts.of(this.id);
     for (const button of byId('verdict').elements) button.checked = button.value === verdict;
-    const known = redshiftOf(Table.byId.get(this.id));
+    const known = this.redshiftAtHand()?.z ?? null;
     if (!typing) {
       byId('z').value = z ?? '';
       byId('z').setAttribute('aria-invalid', 'false');
@@ -177,34 +189,192 @@ const Source = {
     byId('z').placeholder = known ?? 'none';
     byId('slider').value = known ?? 0;
     if (!typing) byId('comment').value = comment;
+    byId('quality').value = quality ?? '';
+    byId('class').value = kind;
+    byId('candidates').replaceChildren(...this.offered());
+    byId('candidates').hidden = !byId('candidates').children.length;
   },
 
-  /** Keep a changed verdict; the field in which the user is typing is not overwritten. */
-  change(part, how) {
+  /**
+   * Keep a changed verdict; the field in which the user is typing is not overwritten. Changes by one gesture, such as
+   * dragging a line, are undone together.
+   */
+  change(part, { typing = false, gesture = '' } = {}) {
     if (this.id === null) return;
-    Verdicts.change(this.id, part);
-    this.judge(how);
-    Table.redraw(this.id);
+    const { id } = this;
+    const before = Verdicts.of(id);
+    Verdicts.change(id, part);
+    const after = Verdicts.of(id);
+    if (gesture && gesture === this.gesture) this.done.at(-1).after = after;
+    else this.done.push({ id, before, after });
+    this.gesture = gesture;
+    this.judge({ typing });
+    Table.redraw(id);
+  },
+
+  /** Take back the last change, and show the source that it was of. */
+  undo() {
+    const last = this.done.pop();
+    if (!last) { announce('nothing to undo'); return; }
+    const { id, before, after } = last;
+    if (!Table.byId.has(id)) return;
+    if (JSON.stringify(Verdicts.of(id)) !== JSON.stringify(after)) {
+      announce(`source ${id} was changed elsewhere since: not undone`);
+      return;
+    }
+    Verdicts.replace(id, before);
+    Table.redraw(id);
+    if (this.id !== null && this.id !== id) show(id);
+    this.offer = null;
+    this.gesture = '';
+    if (this.id === id) { this.judge(); this.drawLines(); }
+    announce(`source ${id}: undone`);
+  },
+
+  /** The redshifts that the source may have: the measured candidates, and those of catalogue and MARZ. */
+  offers() {
+    const { cells } = Table.byId.get(this.id);
+    const measured = (this.data?.candidates ?? []).map((one, place) => (
+      { ...one, key: String(place + 1), origin: place ? `Z${place + 1}` : 'Z', kind: CLASS_OF[one.type] ?? '' }));
+    const others = [['Z_MARZ', 'MARZ'], ['Z_CATALOG', 'catalogue']].filter(([name]) => typeof cells[name] === 'number')
+      .map(([origin, words]) => ({ z: cells[origin], origin, words, kind: '' }));
+    return [...measured, ...others];
+  },
+
+  /** The redshift that the user asked for, else what is kept or known best, else the first candidate; null for none. */
+  redshiftAtHand() {
+    const offers = this.offers();
+    if (this.offer !== null && offers[this.offer]) return offers[this.offer];
+    const { z, origin } = Verdicts.of(this.id);
+    const known = z === null ? knownRedshift(Table.byId.get(this.id)) : { z, origin };
+    if (!known) return offers[0] ?? null;
+    return offers.find((one) => one.origin === known.origin && same(one.z, known.z)) ?? { ...known, kind: '' };
+  },
+
+  /** A button for each redshift that the source may have, and what is said of them. */
+  offered() {
+    const shown = this.redshiftAtHand();
+    const { z, origin } = Verdicts.of(this.id);
+    const buttons = this.offers().map((one, place) => {
+      const key = one.key ? [element('kbd', {}, one.key)] : [];
+      const quality = one.quality === undefined ? [] : [
+        element('span', { class: 'chance' }, `P\u2009=\u2009${one.p.toFixed(2)}`),
+        element('span', { class: `mark q${one.quality}` }, QUALITIES[one.quality]),
+      ];
+      const made = element('button', { type: 'button', class: 'offer', title: titleOf(one) }, ...key,
+        element('b', {}, one.z.toFixed(one.error < 5e-5 ? 5 : 4)), element('span', {}, one.kind || one.words || ''),
+        ...quality);
+      made.setAttribute('aria-pressed', String(one.origin === shown?.origin && same(one.z, shown.z)));
+      if (origin === one.origin && z !== null && same(z, one.z)) made.classList.add('accepted');
+      made.onclick = () => { this.look(place); byId('name').focus({ preventScroll: true }); };
+      return made;
+    });
+    const words = this.data?.redshift ? [element('p', { class: 'remark' }, this.data.redshift)] : [];
+    return [...buttons, ...words];
+  },
+
+  /** Show the lines and the model of another redshift that the source may have, without keeping it. */
+  look(place) {
+    this.offer = place;
+    this.typing = false;
+    this.typed = undefined;
+    this.judge();
+    this.drawLines();
+  },
+
+  /** Show the next or the previous redshift that the source may have. */
+  lookFurther(places) {
+    const offers = this.offers();
+    if (!offers.length) { announce('this source has no redshift to choose from'); return; }
+    const shown = this.redshiftAtHand();
+    const place = offers.findIndex((one) => one.origin === shown?.origin && same(one.z, shown.z));
+    this.look((place + places + offers.length) % offers.length);
+  },
+
+  /** Do something now, or as soon as the data of the source are there. */
+  whenLoaded(action) {
+    const kind = kindOf(Table.byId.get(this.id));
+    if (this.data || kind === 'failed' || kind === 'waiting') action(); else this.waiting = action;
+  },
+
+  /** Accept a redshift: the candidate of this number from 1, or the one that is shown. Then go on. */
+  accept(number) {
+    this.whenLoaded(() => {
+      const { quality, verdict } = Verdicts.of(this.id);
+      const isFinished = number === undefined && this.offer === null && Verdicts.isDone(this.id);
+      if (isFinished && (verdict === 'good' || quality === 0)) { this.goOn(); return; }
+      const offers = this.offers();
+      const chosen = number === undefined ? this.redshiftAtHand() : offers.filter((one) => one.key)[number - 1];
+      if (!chosen) {
+        announce(number === undefined ? 'this source has no redshift to accept; 0: it has none'
+          : `this source has no candidate ${number}`);
+        return;
+      }
+      this.change({ verdict: 'good', ...this.accepted(chosen) });
+      announce(`source ${this.id}: redshift ${chosen.z} (${originWords(chosen.origin)})`);
+      this.goOn();
+    });
+  },
+
+  /** What is kept with a redshift that is accepted; quality and class that were set before it stay. */
+  accepted({ z, origin, quality, kind }) {
+    const kept = Verdicts.of(this.id);
+    const before = kept.z === null || (kept.origin === origin && same(kept.z, z)) ? kept : NO_VERDICT;
+    return { z, origin, quality: before.quality || Math.max(1, quality ?? QUALITY_BY_HAND), kind: before.kind || kind };
+  },
+
+  /** Keep that the source has no redshift, and go on. */
+  acceptNone() {
+    this.quality(0);
+    this.goOn();
+  },
+
+  /** Keep the quality of the redshift; 0 stands for no redshift. */
+  quality(quality) {
+    this.change(quality === 0 ? { quality, z: null, origin: null } : { quality });
+    this.drawLines();
+    announce(`source ${this.id}: quality ${quality === null ? 'not set' : `${quality}, ${QUALITIES[quality]}`}`);
+  },
+
+  /** Keep what the source is; where there is nothing there is no redshift. */
+  kind(kind) {
+    this.change(kind === 'nothing' ? { kind, quality: 0, z: null, origin: null } : { kind });
+    this.drawLines();
+    announce(`source ${this.id}: ${kind || 'no class'}`);
+  },
+
+  /** Go to the next source without a verdict. */
+  goOn() {
+    const next = Table.toDo(this.id);
+    if (next !== undefined) { show(next); return; }
+    this.offer = null;
+    this.judge();
+    this.drawLines();
+    announce('every source of the table has a verdict');
   },
 
   /** Keep a verdict. If a source is good and has no redshift of the user's, the one that is shown is kept with it. */
   verdict(verdict) {
     const { z, origin } = Verdicts.of(this.id);
-    const known = knownRedshift(Table.byId.get(this.id));
+    const row = Table.byId.get(this.id);
+    const known = this.offer !== null || knownRedshift(row) ? this.redshiftAtHand() : null;  // no improbable candidate
     const accepts = verdict === 'good' && z === null && known !== null;
-    const accepted = accepts ? { z: known.z, origin: known.origin } : {};
-    const undone = verdict !== 'good' && ![null, USER].includes(origin) ? { z: null, origin: null } : {};
-    this.change({ verdict, ...accepted, ...undone });
+    const undone = verdict !== 'good' && ![null, USER].includes(origin)
+      ? { z: null, origin: null, quality: null, kind: '' } : {};
+    this.change({ verdict, ...(accepts ? this.accepted(known) : {}), ...undone });
     this.drawLines();
-    const redshift = accepts ? `, redshift ${known.z} (${known.origin})` : '';
+    const redshift = accepts ? `, redshift ${known.z} (${originWords(known.origin)})` : '';
     announce(`source ${this.id}: ${verdict || 'no verdict'}${redshift}`);
   },
 
   /** Keep a new redshift of the user's, null for none. */
-  redshift(z) {
+  redshift(z, gesture = '') {
     this.typing = false;
     this.typed = undefined;
-    this.change({ z, origin: z === null ? null : USER });
+    this.offer = null;
+    const { quality } = Verdicts.of(this.id);
+    this.change({ z, origin: z === null ? null : USER, ...(quality === 0 && z !== null ? { quality: null } : {}) },
+      { gesture });
     this.drawLines();
   },
 
@@ -240,8 +410,8 @@ const Source = {
 
   /** The redshift for which lines are drawn: what is being typed, else what is kept or known. */
   redshiftShown() {
-    const row = Table.byId.get(this.id);
-    return this.typed === undefined ? redshiftOf(row) : this.typed ?? knownRedshift(row)?.z ?? null;
+    if (this.typed === undefined) return this.redshiftAtHand()?.z ?? null;
+    return this.typed ?? knownRedshift(Table.byId.get(this.id))?.z ?? null;
   },
 
   /** Draw the lines anew, at most once per frame of the screen. */
@@ -256,6 +426,19 @@ const Source = {
     });
   },
 };
+
+/** Whether two redshifts are the same but for the digits in which they are written. */
+const same = (a, b) => Math.abs(a - b) < 1e-6 * (1 + Math.abs(a));
+
+const originWords = (origin) => (
+  { Z_CATALOG: 'catalogue', Z_MARZ: 'MARZ', [USER]: 'yours' }[origin] ?? `candidate ${origin.slice(1) || 1}`);
+
+/** What a redshift is that a source may have, in words. */
+function titleOf({ z, error, p, quality, key, words, kind }) {
+  if (!key) return `redshift ${z} of ${words}; click to look at it`;
+  return `candidate ${key}${kind ? `, ${kind}` : ''}: redshift ${z} ± ${readable(error, 2)}, probability ${p}, `
+    + `quality ${quality}; click to look at it, press ${key} to accept it`;
+}
 
 const swatch = (data, key) => {
   const made = element('i', { class: 'swatch', 'aria-hidden': 'true' });

@@ -17,6 +17,7 @@ const Spectrum = {
   frame: null,
   lines: [],  // those that are drawn: [label, rest wavelength, kind]
   onRedshift: () => {},
+  onRedshiftEnd: () => {},
 
   /** Draw a source's spectra anew. */
   async draw(data, options) {
@@ -179,6 +180,7 @@ const Spectrum = {
     const end = () => {
       window.removeEventListener('pointermove', move, true);
       window.removeEventListener('pointerup', end, true);
+      this.onRedshiftEnd();
     };
     window.addEventListener('pointermove', move, true);
     window.addEventListener('pointerup', end, true);
