@@ -37,7 +37,8 @@ class Target:
     """One row of the catalogue.
 
     Position in degrees, full width of the subcube in arcsec, reference as written, and where the catalogue has them the
-    radius of an aperture of its own in arcsec and the redshift.
+    radius of an aperture of its own in arcsec and the redshift. ``visual`` is the redshift that a person has accepted,
+    or those between which people have not decided.
     """
 
     id: Ident
@@ -47,6 +48,7 @@ class Target:
     ref: str = ''
     aper: float | None = None
     z: float | None = None
+    visual: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,10 @@ from autospec_lib.extraction import sums
 from autospec_lib.inputs import catalogue, images, psf
 from autospec_lib.inputs import cube as cutouts
 from autospec_lib.inputs.cube import OpenCube, open_cube
-from autospec_lib.output import spectra_1d
+from autospec_lib.output import spectra_1d, verdicts
 from autospec_lib.output.figures import Kept
 from autospec_lib.output.report import page
+from autospec_lib.output.verdicts import Verdict
 from autospec_lib.run import output_folder
 
 # Cut-outs in which the error of the catalogue's positions is measured: width in pixels, and how many are tried.
@@ -76,6 +77,8 @@ class Job:
         One line on which columns of the catalogue were read as what.
     offsets : tuple of str
         How far images and catalogue lie from the cube where this is certain and no warning, one line each.
+    verdicts : mapping of str to Verdict
+        What people have decided on sources, by ID as text.
     usable : str
         Which voxels of the cube are not usable, and why, in words; '' where this is not known.
     blank : array of bool (ny, nx) or None
@@ -97,6 +100,7 @@ class Job:
     catalogue_error: CatalogueError | None = None
     columns: str = ''
     offsets: tuple[str, ...] = ()
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     usable: str = ''
     blank: BoolArray | None = field(default=None, compare=False, repr=False)
     kept: Kept = field(default_factory=Kept, compare=False, repr=False)
@@ -235,6 +239,9 @@ def prepare(
     by_name = request.idents is not None or bool(request.positions)
     sample = cutouts.sample(cube)
     kept, outside, places = _in_field(cube, sample, rows, chosen, by_name, params)
+    decided = folder / params.output / verdicts.NAME
+    given = verdicts.read(decided) if decided.is_file() else {}
+    kept = [with_verdict(target, given) for target in kept]
     targets = [target for target in kept if target.id in chosen]
     warnings = [*listed.warnings, *ignored, *cube.notes, *outside]
     output_folder.check_names(folder, params, {file_names.file_stem(target.id) for target in targets})
@@ -268,10 +275,25 @@ def prepare(
         old_tables=spectra_1d.listing(folder / params.output / spectra_1d.FOLDER),
         columns=listed.description,
         offsets=tuple(offsets),
+        verdicts=given,
         usable='' if sample is None else sample.usable,
         blank=None if sample is None else sample.voxels.blank,
     )
     return job, targets, warnings
+
+
+def with_verdict(target: Target, given: Mapping[str, Verdict]) -> Target:
+    """The target with the redshifts of people.
+
+    Parameters
+    ----------
+    target : Target
+        The source.
+    given : mapping of str to Verdict
+        Verdicts by ID as text.
+    """
+    one = given.get(str(target.id), Verdict())
+    return replace(target, visual=one.rivals if one.accepted is None else (one.accepted,))
 
 
 def with_catalogue_error(job: Job) -> tuple[Job, str]:

@@ -21,7 +21,8 @@ from autospec_lib.output.summary import Row
 from autospec_lib.run.job import Job
 from autospec_lib.run.results import NOT_REACHED, Preview, Results
 
-HIDDEN_COLUMNS = ('FINGERPRINT',)  # columns of the summary that are not useful to a reader
+# Columns of the summary that are not useful to a reader, or that the page has of its own.
+HIDDEN_COLUMNS = {'FINGERPRINT', *(column.name for column in summary.VISUAL)} - {'DIFFERS_VISUAL'}
 SN = ('SN', '', 'median signal-to-noise ratio per pixel of the reference spectrum', True)
 CATALOGUED = ('Z_CATALOG', '', 'redshift in the catalogue', True)
 STATE = {'running': '; the run goes on', 'interrupted': '; the run was interrupted', 'finished': ''}
@@ -124,7 +125,7 @@ class Page:
                 self._earlier = self._read_previews(results)
             previews = self._earlier | {str(ident): preview for ident, preview in results.previews.items()}
             columns, rows = self._table(results.rows.values())
-            page.write_table(output, self._run(results), columns, rows, previews)
+            page.write_table(output, self._run(results), columns, rows, previews, self._verdicts())
             if is_new:
                 page.install(output)  # it looks for the table as soon as it is opened
 
@@ -154,6 +155,11 @@ class Page:
             done=sum(row['STATUS'] != NOT_REACHED for row in results.rows.values()),
             summary=results.sentence_on_all + STATE[results.state],
         )
+
+    def _verdicts(self) -> dict[str, dict[str, Any]]:
+        """What people have decided on sources, by ID as text, with the names of the page."""
+        names = ('verdict', 'z', 'origin', 'quality', 'kind', 'comment', 'changed')
+        return {ident: {name: getattr(one, name) for name in names} for ident, one in self._job.verdicts.items()}
 
     def _table(self, rows: Iterable[Row]) -> tuple[list[tuple[str, str, str, bool]], list[Row]]:
         """Columns and rows of the page's table: the summary's, the reference's S/N, the catalogue's redshifts."""

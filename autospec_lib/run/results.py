@@ -218,9 +218,12 @@ class Results:
         return row if target.id in self._chosen else row | self._from_before(target)
 
     def _identity(self, target: Target) -> Row:
-        """The columns that are known before the extraction; a redshift of MARZ is kept even if the source fails."""
+        """The columns that are known before the extraction; what people decided is kept even if the source fails."""
         row = self._earlier.get(target.id, {})
         redshift = {one.name: row[one.name] for one in summary.MARZ if one.name in row}
+        verdict = self.job.verdicts.get(str(target.id))
+        if verdict is not None:
+            redshift |= summary.visual(verdict)
         return {'ID': target.id, 'RA': target.ra, 'DEC': target.dec} | redshift
 
     def _from_before(self, target: Target) -> Row:

@@ -209,7 +209,7 @@ def test_the_table_holds_the_rows_in_their_order(tmp_path):
     columns = [('ID', '', 'id', True), ('NOTES', '', 'notes', False)]
     rows = [{'ID': 9, 'NOTES': EVIL}, {'ID': 3}]
     (tmp_path / 'report').mkdir()
-    page.write_table(tmp_path, run, columns, rows, {'3': {'thumb': 'a', 'outline': 'b'}})
+    page.write_table(tmp_path, run, columns, rows, {'3': {'thumb': 'a', 'outline': 'b'}}, {})
     name, held = content(tmp_path / 'report' / 'sources.js')
     assert name == 'autospecTable'
     assert held['rows'] == [[9, EVIL], [3, None]]

@@ -610,3 +610,21 @@ def test_keys_judge_a_source_and_go_on_to_the_next_one(browser, keys, kept):
     assert verdict_kept(browser, '7') == kept
     browser.until(lambda: browser.text('#name') == 'Source 8')
     assert browser.text('#left') == '1 done, 2 left'  # the fourth has no spectrum
+
+
+def test_verdicts_come_back_from_the_results(browser, output, tmp_path):
+    folder = tmp_path / 'field'
+    shutil.copytree(output.parent, folder)
+    address = (folder / 'output' / page.PAGE).as_uri()
+    row = '8,,,good,0.31,user,2,galaxy,"from <b> me",2026-01-01T00:00:00Z'
+    (folder / 'a.csv').write_text(f'ID,RA,DEC,VERDICT,REDSHIFT,ORIGIN,QUALITY,CLASS,COMMENT,CHANGED\n{row}\n')
+    assert main([str(folder), '-q', '--verdicts', str(folder / 'a.csv')]) == 0
+    browser.open(address)
+    assert verdict_kept(browser, '8') == ('good', '0.31', 'user', '2', 'galaxy')
+    assert 'good' in browser.text('tr[data-id="8"] .c-verdict')
+    # What was decided here later counts, also after a reload.
+    browser.run("Verdicts.change('8', { verdict: 'bad' })")
+    browser.open('about:blank')
+    browser.open(address)
+    assert browser.run("return Verdicts.of('8').verdict") == 'bad'
+    assert browser.run("return Verdicts.of('8').comment") == 'from <b> me'

@@ -152,6 +152,7 @@ def write_table(
     columns: Sequence[tuple[str, str, str, bool]],
     rows: Sequence[Mapping[str, Any]],
     previews: Mapping[str, Mapping[str, str]],
+    verdicts: Mapping[str, Mapping[str, Any]],
 ) -> None:
     """Write the table of all sources, which appears under its name only when it is complete.
 
@@ -167,6 +168,8 @@ def write_table(
         A value or None for the columns of each source, in the order of the catalogue.
     previews : mapping of str to mapping
         The results of `source_data.write` for the sources, by their ID as text.
+    verdicts : mapping of str to mapping
+        What people have decided on sources, by their ID as text.
 
     Raises
     ------
@@ -178,6 +181,7 @@ def write_table(
         'columns': columns,
         'rows': [[row.get(name) for name, *_ in columns] for row in rows],
         'previews': [_preview(row['ID'], previews) for row in rows],
+        'verdicts': verdicts,
     }
     (output / file_names.REPORT).mkdir(parents=True, exist_ok=True)
     with complete_file(output / file_names.REPORT / TABLE, flush=False) as temporary:

@@ -18,6 +18,7 @@ const Report = {
     if (!news) return;
     const focused = document.activeElement?.closest('#rows tr')?.dataset.id;
     Store.field = table.run.key;
+    Verdicts.ofRun = new Map(Object.entries(table.verdicts));
     Verdicts.read();
     this.warnOfStore();
     Table.fill(table);

@@ -32,7 +32,7 @@ const Table = {
   sort: { name: '', down: false },
   shown: new Set(SHOWN_FIRST),
 
-  /** Take over the table that the run has written: {run, columns, rows, previews}. */
+  /** Take over the table that the run has written: {run, columns, rows, previews, verdicts}. */
   fill(table) {
     const columns = table.columns.map(([name, unit, text, number]) => (
       { name, unit, text, number, label: LABELS[name] ?? name.replaceAll('_', ' ') }));

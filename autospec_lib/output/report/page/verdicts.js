@@ -16,9 +16,19 @@ const CSV_HEAD = [
 
 const Verdicts = {
   all: new Map(),
+  ofRun: new Map(),  // those that `AutoSpec --verdicts` has taken into the results
   read() {
+    const names = [...Store.entries(KEPT).keys()].map((name) => name.slice(KEPT.length));
     this.all = new Map();
-    for (const [name, value] of Store.entries(KEPT)) if (value) this.all.set(name.slice(KEPT.length), value);
+    for (const id of new Set([...this.ofRun.keys(), ...names])) {
+      const kept = this.kept(id);
+      if (kept) this.all.set(id, kept);
+    }
+  },
+  /** The verdict in this browser, or that in the results where it is newer. */
+  kept(id) {
+    const [own, ofRun] = [Store.get(KEPT + id, null), this.ofRun.get(id) ?? null];
+    return own && !(ofRun && ofRun.changed > own.changed) ? own : ofRun;
   },
   of(id) {
     return { ...NO_VERDICT, ...this.all.get(id) };
@@ -30,7 +40,7 @@ const Verdicts = {
   },
   /** Keep parts of a source's verdict; the others are as this or another window has left them. */
   change(id, part) {
-    const now = Store.get(KEPT + id, {});
+    const now = this.kept(id) ?? {};
     this.replace(id, { ...NO_VERDICT, ...now, ...part, changed: new Date().toISOString().slice(0, 19) + 'Z' });
   },
   /** Keep a whole verdict in place of another one. */
