@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from autospec_lib.core.errors import InputError, way_out, writing
+from autospec_lib.core.products import Group
 from autospec_lib.core.types import Target
 from autospec_lib.output import source_file, verdicts
 from autospec_lib.output.verdicts import Verdict
@@ -80,13 +81,20 @@ def _same_place(verdict: Verdict, target: Target) -> bool:
 
 
 def _update_file(job: Job, target: Target) -> None:
-    """Put the accepted redshift into a source's file, if it has one."""
+    """Put the accepted redshift into a source's file, and the fluxes of lines there, if the source has a file."""
     path = job.path(target)
     if not path.exists():
         return
+    lines = None
     try:
+        if job.params.redshift and len(target.visual) == 1:
+            from autospec_lib.redshift import source
+
+            products = source_file.read(path, Group.SPECTRUM)
+            spectrum = products.spectra.get(products.facts.get('ZSPEC', ('', ''))[0], products.best[0])
+            lines = source.lines_at(spectrum, job.cube.wave, job.cube.grid, job.params.lsf, target.visual[0])
         with writing(path):
-            source_file.set_visual(path, target.visual, None, job.cube.grid.unit)
+            source_file.set_visual(path, target.visual, lines, job.cube.grid.unit)
     except (KeyError, ValueError) as error:
         raise InputError(f'{path}: not a complete file of AutoSpec; extract it again with: AutoSpec') from error
 

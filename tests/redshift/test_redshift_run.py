@@ -1,5 +1,6 @@
 """The redshift in a run: cards, MPDAF's table, the summary, notes; and nothing of it without REDSHIFT."""
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -294,3 +295,21 @@ def test_a_source_with_lines_of_its_own_is_sure_beside_one_of_its_redshift():
         held, notes = facts(cutout)
         assert (held['ZQUAL'], held['ZNEIGHB']) == (3, other)
         assert any(f'source {other}' in note for note in notes)
+
+
+def test_an_accepted_redshift_brings_the_lines_there(finished, tmp_path):
+    folder = tmp_path / 'field'
+    shutil.copytree(finished.parent, folder)
+    (folder / 'a.csv').write_text('ID,VERDICT,REDSHIFT\n1,good,0.45\n')
+    assert main([str(folder), '-q', '--verdicts', str(folder / 'a.csv')]) == 0
+    source = Source.from_file(str(folder / 'output' / 'Source_1.fits'))
+    lines = {row['LINE']: row for row in source.lines}
+    assert lines['HBETA']['LBDA_OBS'] == pytest.approx(4861.33 * (1 + 0.45), abs=15)
+    # What is there are the lines of the first redshift, which have no name at this one.
+    unnamed = source.lines['LBDA_OBS'][source.lines['LINE'] == '']
+    assert np.abs(unnamed - 5006.84 * (1 + Z)).min() < 1
+    assert source.z['Z'][source.z['Z_DESC'] == 'VISUAL'] == 0.45
+    # A later run measures there too.
+    kept = source.lines['LBDA_OBS'].tolist()
+    assert main([str(folder), '-q']) == 0
+    assert Source.from_file(str(folder / 'output' / 'Source_1.fits')).lines['LBDA_OBS'].tolist() == pytest.approx(kept)
