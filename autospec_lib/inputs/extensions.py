@@ -23,12 +23,12 @@ from autospec_lib.inputs.coordinates import array_axes, find_axes, is_cube
 from autospec_lib.inputs.instruments import FIRST, FLAG_DEFINITIONS, UNKNOWN, Instrument, recognise
 from autospec_lib.inputs.noise_kinds import BY_UNIT, WEIGHT, declared, looks_like_flags, looks_like_noise, noise_kind
 
-DATA_NAMES = ('DATA', 'SCI', 'FLUX', 'SPECTRUM', 'SPEC', 'SCIENCE', 'INTENSITY')
-NOISE_NAMES = (
-    *('STAT', 'VAR', 'VARIANCE', 'ERR', 'ERROR', 'ERRORS', 'UNCERT', 'UNCERTAINTY', 'SIG', 'SIGMA', 'NOISE', 'STD'),
-    *('STDDEV', 'STDEV', 'STDERR', 'RMS', 'IVAR', 'INVVAR', 'INV_VAR', 'INVERSE_VARIANCE'),
-)
-FLAG_NAMES = ('DQ', 'MASK', 'BADPIX', 'BPM', 'DQI', 'QUALITY')
+DATA_NAMES = 'DATA SCI FLUX SPECTRUM SPEC SCIENCE INTENSITY'.split()
+NOISE_NAMES = """
+    STAT VAR VARIANCE ERR ERROR ERRORS UNCERT UNCERTAINTY SIG SIGMA NOISE STD STDDEV STDEV STDERR RMS IVAR INVVAR
+    INV_VAR INVERSE_VARIANCE
+""".split()
+FLAG_NAMES = 'DQ MASK BADPIX BPM DQI QUALITY'.split()
 NOT_DATA = re.compile(r'WAVE|LAMBDA|LAM|DISP|SPECRES\w*|LSF\w*|COV\w*|COUNTS?|EXP\w*|FIBCOVER')
 WITH_PREFIX = re.compile(rf'(.*[_.])({"|".join(DATA_NAMES)})')
 ALL_BITS = (-1, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
