@@ -40,7 +40,7 @@ from autospec_lib.inputs.coordinates import (
     open_sky,
     turned,
 )
-from autospec_lib.inputs.noise_kinds import kind_of_name, looks_like_flags, looks_like_noise
+from autospec_lib.inputs.extensions import kind_of_name, looks_like_flags, looks_like_noise
 from autospec_lib.inputs.units import parsed, written
 
 SAME_GRID = 1e-3  # spaxels by which two grids differ that are taken as one
