@@ -246,20 +246,25 @@ def open_array(path: Path, hdu: fits.ImageHDU, axes: tuple[int, ...] = (0, 1, 2)
     nl, ny, nx = (int(hdu.shape[axis]) for axis in axes)
     shape = nl, ny, nx
     dtype = np.dtype(fits.BITPIX2DTYPE[header['BITPIX']]).newbyteorder('>')
-    blank = header.get('BLANK') if dtype.kind in 'iu' else None
-    scaling = float(header.get('BSCALE', 1.0)), float(header.get('BZERO', 0.0)), blank
+    numbers = scaling(header)
     if isinstance(hdu, fits.CompImageHDU):
         _check_sum(path, hdu.name)
     if isinstance(hdu, fits.CompImageHDU) or path.suffix.lower() in COMPRESSED:
         values = np.reshape(hdu.data, [hdu.shape[axis] for axis in sorted(axes)]).transpose(order)
-        return StoredArray(path, hdu.name, shape, dtype, 0, *scaling, values=values)
+        return StoredArray(path, hdu.name, shape, dtype, 0, *numbers, values=values)
     offset = int(hdu.fileinfo()['datLoc'])
     missing = offset + math.prod(shape) * dtype.itemsize - path.stat().st_size
     if missing > 0:
         raise InputError(f'{path.name}: truncated: {missing} bytes of extension {hdu.name} are missing; copy it again')
     with opened(path) as file:
         identity = Identity.of(file, (int(hdu.fileinfo()['hdrLoc']), offset))
-    return StoredArray(path, hdu.name, shape, dtype, offset, *scaling, identity=identity, order=order)
+    return StoredArray(path, hdu.name, shape, dtype, offset, *numbers, identity=identity, order=order)
+
+
+def scaling(header: fits.Header) -> tuple[float, float, int | None]:
+    """BSCALE, BZERO, and BLANK of integers, which only these have."""
+    blank = header.get('BLANK') if header['BITPIX'] > 0 else None
+    return float(header.get('BSCALE', 1.0)), float(header.get('BZERO', 0.0)), blank
 
 
 @dataclass(frozen=True)

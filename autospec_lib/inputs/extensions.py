@@ -7,6 +7,7 @@ names of extensions. What is guessed is a warning, and what cannot be told is as
 from __future__ import annotations
 
 import re
+import warnings as python_warnings
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from astropy import units
 from astropy.io import fits
 
 from autospec_lib.core.errors import InputError
@@ -21,17 +23,59 @@ from autospec_lib.core.noise_kind import Extension, NoiseKind
 from autospec_lib.inputs.arrays import open_fits
 from autospec_lib.inputs.coordinates import array_axes, find_axes, is_cube
 from autospec_lib.inputs.instruments import FIRST, FLAG_DEFINITIONS, UNKNOWN, Instrument, recognise
-from autospec_lib.inputs.noise_kinds import BY_UNIT, WEIGHT, declared, looks_like_flags, looks_like_noise, noise_kind
+from autospec_lib.inputs.units import parsed
 
-DATA_NAMES = ('DATA', 'SCI', 'FLUX', 'SPECTRUM', 'SPEC', 'SCIENCE', 'INTENSITY')
-NOISE_NAMES = (
-    *('STAT', 'VAR', 'VARIANCE', 'ERR', 'ERROR', 'ERRORS', 'UNCERT', 'UNCERTAINTY', 'SIG', 'SIGMA', 'NOISE', 'STD'),
-    *('STDDEV', 'STDEV', 'STDERR', 'RMS', 'IVAR', 'INVVAR', 'INV_VAR', 'INVERSE_VARIANCE'),
-)
-FLAG_NAMES = ('DQ', 'MASK', 'BADPIX', 'BPM', 'DQI', 'QUALITY')
+DATA_NAMES = 'DATA SCI FLUX SPECTRUM SPEC SCIENCE INTENSITY'.split()
+NOISE_NAMES = """
+    STAT VAR VARIANCE ERR ERROR ERRORS UNCERT UNCERTAINTY SIG SIGMA NOISE STD STDDEV STDEV STDERR RMS IVAR INVVAR
+    INV_VAR INVERSE_VARIANCE
+""".split()
+FLAG_NAMES = 'DQ MASK BADPIX BPM DQI QUALITY'.split()
 NOT_DATA = re.compile(r'WAVE|LAMBDA|LAM|DISP|SPECRES\w*|LSF\w*|COV\w*|COUNTS?|EXP\w*|FIBCOVER')
 WITH_PREFIX = re.compile(rf'(.*[_.])({"|".join(DATA_NAMES)})')
 ALL_BITS = (-1, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
+# What headers declare: ESO's HDUCLAS3, JWST's ERRTYPE, astropy's UTYPE.
+DECLARED = {
+    'MSE': NoiseKind.VARIANCE,
+    'RMSE': NoiseKind.SIGMA,
+    'INVMSE': NoiseKind.INVERSE_VARIANCE,
+    'INVRMSE': NoiseKind.INVERSE_SIGMA,
+    'VAR': NoiseKind.VARIANCE,
+    'ERR': NoiseKind.SIGMA,
+    'IVAR': NoiseKind.INVERSE_VARIANCE,
+    'IERR': NoiseKind.INVERSE_SIGMA,
+    'VARIANCEUNCERTAINTY': NoiseKind.VARIANCE,
+    'STDDEVUNCERTAINTY': NoiseKind.SIGMA,
+    'INVERSEVARIANCE': NoiseKind.INVERSE_VARIANCE,
+}
+# Parts of extensions' names; the first that occurs counts.
+WEIGHT = re.compile(r'WEIGHT|WHT|WGT')
+PARTS_OF_NAMES = (
+    (re.compile(r'IVAR|INV\w*VAR|VAR(IANCE)?_?INV(ERSE)?'), NoiseKind.INVERSE_VARIANCE),
+    (re.compile(r'INV\w*(ERR|SIG|STD|RMS)|(?<![A-Z])I(ERR|SIG|STD)'), NoiseKind.INVERSE_SIGMA),
+    (re.compile(r'(?<!CO)VAR|(?<![A-Z])STATS?(?![A-Z])'), NoiseKind.VARIANCE),
+    (
+        re.compile(r'ERR|NOISE|UNCERT|(?<![A-Z])UNC(?![A-Z])|STD|STDEV|SIGMA|(?<![A-Z])SIG(?![A-Z])|RMS(?![A-Z])'),
+        NoiseKind.SIGMA,
+    ),
+)
+# With one of these words a name says that the array is a function of the noise.
+FUNCTION = re.compile(
+    r'SQRT|ROOT|(?<![A-Z])LO?[GN](?![A-Z])|LOG10|(?<![A-Z])(LOG|LN)(?=VAR|ERR|SIG|NOISE|STD|RMS)|LOG$|(?<![A-Z])REL|'
+    r'FRAC|RATIO|PERC|PCT|(?<![A-Z])MAG|1/|(?<![A-Z])(ONE_)?OVER(?![A-Z])'
+)
+# ERR2 and SIGMA_SQ may be a variance, or the second of two extensions
+SQUARED = re.compile(r'(2|SQ|SQUARED?)$|(?<![A-Z])SQ(UARED?)?(?![A-Z])|(?<![A-Z])SQ(?=ERR|SIG|NOISE|STD)')
+FLAGS = re.compile(r'(?<![A-Z])(DQI?|BPM|BADPIX|MASK|QUALITY|FLAGS?)(?![A-Z])')
+OF_POWER = {
+    1: NoiseKind.SIGMA,
+    2: NoiseKind.VARIANCE,
+    -2: NoiseKind.INVERSE_VARIANCE,
+    -1: NoiseKind.INVERSE_SIGMA,
+}
+TEXT_OF_POWER = re.compile(r'\((.*)\)\s*(?:\*\*|\^)\s*\(?([+-]?\d)\)?')
+BY_UNIT = 'by its unit'
+SAME_SCALE = 1e-4  # relative
 
 
 @dataclass(frozen=True)
@@ -59,6 +103,19 @@ class FlagRule:
 
 
 @dataclass(frozen=True)
+class Layer:
+    """An extension with noise or flags: its file, the HDU, and what it is called in messages.
+
+    It may have fewer axes than the data (see `stored_part`). Its numbers are multiplied by ``scale``.
+    """
+
+    path: Path
+    hdu: Any
+    name: str
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
 class Extensions:
     """The HDUs of a cube (None = there is none), and what is known of them.
 
@@ -68,15 +125,14 @@ class Extensions:
         The instrument, and the cards or the parameter that show it.
     axes : tuple of int
         The FITS axes of the data that are longitude, latitude and wavelength.
-    data, noise, flags, response : HDU or None
-        Noise and flags may have fewer axes than the data (see `stored_part`); ``response`` is a spectrum by which the
-        data are multiplied.
+    data, response : HDU
+        ``response`` is a spectrum by which the data are multiplied, or None.
+    noise, flags : Layer or None
+        The noise and the flags.
     noise_kind, noise_why : NoiseKind, str
         How the noise is stored, and how this is known.
     flag_rule : FlagRule
         Which flags are bad.
-    noise_path, flags_path : Path
-        The files that they are in.
     entries : tuple of int or str
         What DATA_EXT is to be to name data, noise and flags, '' for none.
     warnings : tuple of str
@@ -87,16 +143,14 @@ class Extensions:
     why: str
     axes: tuple[int, ...]
     data: Any
-    noise: Any
-    flags: Any
     response: Any
+    noise: Layer | None
+    flags: Layer | None
     noise_kind: NoiseKind
     noise_why: str
     flag_rule: FlagRule
-    noise_path: Path
-    flags_path: Path
     entries: tuple[int | str, ...]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...]
 
 
 def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: ExitStack) -> Extensions:
@@ -142,34 +196,41 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
     if noise is not None:
         own = entries[1].kind if len(entries) > 1 else None
         kind, noise_why = (own, why) if own is not None else _kind(path, hdus, data, noise, instrument)
-    headers = ChainMap(data.header, hdus[0].header)
-    rule = FlagRule() if flags is None else flag_rule(flags.header, headers, instrument)
+    rule = FlagRule()
     if any(entry.zero_is_bad for entry in entries):
         rule = FlagRule(zero_is_bad=True)
-    extensions = Extensions(
+    elif flags is not None:
+        rule = flag_rule(flags.header, ChainMap(data.header, hdus[0].header), instrument)
+    layers = [None if hdu is None else Layer(path, hdu, label(hdus, hdu)) for hdu in (noise, flags)]
+    if noise is None and not entries:
+        beside = _files_beside(path, instrument, data.shape, files)
+        layers = [inside or outside for inside, outside in zip(layers, beside, strict=True)]
+        noise_why = 'beside the data'
+    noise_layer, flags_layer = layers
+    if noise_layer is not None:
+        scale, note = noise_scale(noise_layer.hdu, data.header, kind)
+        noise_layer = replace(noise_layer, scale=scale)
+        if note:
+            warnings.append(f'{path.name}: {note}')
+    else:
+        # There is no hint if the user has asked for no noise (DATA_EXT = 'DATA', '').
+        hint = '' if len(entries) > 1 else _unused_noise(hdus, data, axes)
+        lack = f'{path.name}: no variance: weights are those of equal noise, and no errors are written'
+        warnings.append(f'{lack}; {hint}' if hint else lack)
+    return Extensions(
         instrument,
         why,
         axes,
         data,
-        noise,
-        flags,
-        response=_response(hdus, data, instrument),
+        _response(hdus, data, instrument),
+        noise_layer,
+        flags_layer,
         noise_kind=kind,
         noise_why=noise_why,
         flag_rule=rule,
-        noise_path=path,
-        flags_path=path,
         entries=tuple('' if hdu is None else _entry(hdus, hdu) for hdu in (data, noise, flags)),
         warnings=tuple(warnings),
     )
-    if noise is None and not entries:
-        extensions = _with_files_beside(path, extensions, files)
-    if extensions.noise is not None:
-        return extensions
-    # There is no hint if the user has asked for no noise (DATA_EXT = 'DATA', '').
-    hint = '' if len(entries) > 1 else _unused_noise(hdus, data, axes)
-    lack = f'{path.name}: no variance: weights are those of equal noise, and no errors are written'
-    return replace(extensions, warnings=(*extensions.warnings, f'{lack}; {hint}' if hint else lack))
 
 
 def label(hdus: fits.HDUList, hdu: Any) -> str:
@@ -406,31 +467,23 @@ def _response(hdus: fits.HDUList, data: Any, instrument: Instrument) -> Any:
     return next((hdu for hdu in hdus if instrument.response and hdu.name == name and hdu.is_image), None)
 
 
-def _with_files_beside(path: Path, extensions: Extensions, files: ExitStack) -> Extensions:
-    """With variance and flags from files of their own, where they exist, as the IDL pipeline of KCWI writes them."""
-    pattern, *replacements = extensions.instrument.beside or ('',)
+def _files_beside(
+    path: Path, instrument: Instrument, shape: tuple[int, ...], files: ExitStack
+) -> Iterator[Layer | None]:
+    """Variance and flags in files of their own, as the IDL pipeline of KCWI writes them; None for each that is not."""
+    pattern, *replacements = instrument.beside or ('', '', '')
     match = re.fullmatch(pattern, path.name)
-    if match is None or not replacements:
-        return extensions
-    noise_path, flags_path = (path.with_name(match.expand(name)) for name in replacements)
-    noise, flags = (_opened_beside(one, path, extensions.data.shape, files) for one in (noise_path, flags_path))
-    if noise is not None:
-        extensions = replace(extensions, noise=noise, noise_path=noise_path, noise_why='beside the data')
-    if flags is not None and extensions.flags is None:
-        extensions = replace(extensions, flags=flags, flags_path=flags_path)
-    return extensions
-
-
-def _opened_beside(path: Path, data_path: Path, shape: tuple[int, ...], files: ExitStack) -> Any:
-    """The cube in a file that belongs to another one by its name, None if there is no such file."""
-    if not path.is_file():
-        return None
-    hdu = next(iter(cubes(files.enter_context(open_fits(path, 'not a readable FITS cube')))), None)
-    if hdu is None or hdu.shape != shape:
-        raise InputError(
-            f'{path.name}: has another shape than {data_path.name}, to which it belongs by its name; move it away'
-        )
-    return hdu
+    for name in replacements:
+        beside = path.with_name(match.expand(name)) if match else path
+        if beside == path or not beside.is_file():
+            yield None
+            continue
+        hdu = next(iter(cubes(files.enter_context(open_fits(beside, 'not a readable FITS cube')))), None)
+        if hdu is None or hdu.shape != shape:
+            raise InputError(
+                f'{beside.name}: has another shape than {path.name}, to which it belongs by its name; move it away'
+            )
+        yield Layer(beside, hdu, beside.name)
 
 
 # --- What the numbers mean ---
@@ -438,10 +491,12 @@ def _opened_beside(path: Path, data_path: Path, shape: tuple[int, ...], files: E
 
 def _kind(path: Path, hdus: fits.HDUList, data: Any, noise: Any, instrument: Instrument) -> tuple[NoiseKind, str]:
     """How the noise is stored, and how this is known; raises `InputError` if it is not."""
-    by_card, _ = declared(noise.header, hdus[0].header)
-    if by_card is None and instrument.kind and noise.name == f'{_prefix(data.name)}{instrument.noise}':
+    primary = hdus[0].header
+    kind, why = declared(noise.header, primary)
+    if kind is None and instrument.kind and noise.name == f'{_prefix(data.name)}{instrument.noise}':
         return instrument.kind, f'as {instrument.name} has it'
-    kind, why = noise_kind(noise.header, hdus[0].header, data.header)
+    if kind is None:
+        kind, why = noise_kind(noise.header, primary, data.header)
     if kind is not None:
         return kind, why
     unit = str(noise.header.get('BUNIT', '')).strip()
@@ -452,6 +507,136 @@ def _kind(path: Path, hdus: fits.HDUList, data: Any, noise: Any, instrument: Ins
         f"({known}); state it in DATA_EXT, as in DATA_EXT = {_entry(hdus, data)!r}, '{entry}: variance', or "
         f"'{entry}: sigma', '{entry}: inverse variance'"
     )
+
+
+def noise_kind(
+    header: Mapping[str, Any], primary: Mapping[str, Any], data_header: Mapping[str, Any]
+) -> tuple[NoiseKind | None, str]:
+    """How an extension stores noise.
+
+    What the file declares counts first, then the extension's name, then its unit in comparison with that of the data.
+    Exact names (VAR, STAT, IVAR) count whatever the unit is. Other names (ERR, WEIGHT), which may stand for noise of
+    any kind, must not contradict the unit; but the unit of the data itself, which is often copied with the rest of the
+    header, is no contradiction.
+
+    Parameters
+    ----------
+    header, primary, data_header : mapping
+        Headers of the extension, of the first one, and of that with the data.
+
+    Returns
+    -------
+    NoiseKind or None
+        None if it cannot be told.
+    str
+        How it is known, '' if it is not.
+    """
+    kind, why = declared(header, primary)
+    if kind is not None:
+        return kind, why
+    name, by_unit = str(header.get('EXTNAME', '')).upper(), _kind_of_unit(header, data_header)
+    by_name = kind_of_name(name)
+    if by_name is None:
+        # The unit of the data is copied to what is called noise of unknown kind, and to flags.
+        if by_unit is None or FLAGS.search(name) or (by_unit is NoiseKind.SIGMA and looks_like_noise(name)):
+            return None, ''
+        return by_unit, BY_UNIT
+    exact = by_name in (NoiseKind.VARIANCE, NoiseKind.INVERSE_VARIANCE) and not WEIGHT.search(name)
+    in_other_unit = WEIGHT.search(name) and by_unit is None and str(header.get('BUNIT', '')).strip()
+    if not exact and (by_unit not in (None, NoiseKind.SIGMA, by_name) or in_other_unit):
+        return None, ''
+    return by_name, 'by its name'
+
+
+def declared(header: Mapping[str, Any], primary: Mapping[str, Any]) -> tuple[NoiseKind | None, str]:
+    """The kind of noise that cards of the extension, or of the first one, declare; see `noise_kind`."""
+    cards = [(card, one.get(card)) for card, one in (('ERRTYPE', header), ('ERRTYPE', primary), ('UTYPE', header))]
+    # MPDAF copies all cards of the data to the variance, HDUCLAS2 = DATA among them.
+    if str(header.get('HDUCLAS2', 'ERROR')).strip().upper() == 'ERROR':
+        cards.insert(0, ('HDUCLAS3', header.get('HDUCLAS3')))
+    for card, value in cards:
+        kind = DECLARED.get(str(value).strip().upper())
+        if kind is not None:
+            return kind, f'by its {card}'
+    return None, ''
+
+
+def kind_of_name(name: str) -> NoiseKind | None:
+    """The kind of noise that the name of an extension stands for; None for none, or where its words contradict."""
+    name = name.upper()
+    if looks_like_flags(name) or FUNCTION.search(name):
+        return None
+    kinds = set()
+    for part, kind in PARTS_OF_NAMES:
+        if part.search(name):
+            kinds.add(kind)
+            name = part.sub(' ', name)  # IVAR is no VAR besides
+    if WEIGHT.search(name):
+        return None if kinds else NoiseKind.INVERSE_VARIANCE
+    if len(kinds) != 1 or (NoiseKind.SIGMA in kinds and SQUARED.search(name)):
+        return None
+    return kinds.pop()
+
+
+def looks_like_noise(name: str) -> bool:
+    """Whether a name is one of noise, of whatever kind."""
+    parts = (WEIGHT, *(part for part, _ in PARTS_OF_NAMES))
+    return not looks_like_flags(name) and any(part.search(name.upper()) for part in parts)
+
+
+def looks_like_flags(name: str) -> bool:
+    """Whether a name is one of flags or masks."""
+    return bool(FLAGS.search(name.upper()))
+
+
+def noise_scale(noise: Any, data_header: Mapping[str, Any], kind: NoiseKind) -> tuple[float, str]:
+    """What to multiply noise by if its unit has another scale than that of the data, and a line on it; else 1 and ''.
+
+    Parameters
+    ----------
+    noise : HDU
+        The extension.
+    data_header : mapping
+        Header of the data.
+    kind : NoiseKind
+        How the noise is stored.
+    """
+    texts = [str(header.get('BUNIT', '')).strip() for header in (noise.header, data_header)]
+    own, flux = map(parsed, texts)
+    if own is None or flux is None:
+        return 1.0, ''
+    power = next(power for power, one in OF_POWER.items() if one is kind)
+    try:
+        scale = float(own.to(flux**power))
+    except units.UnitConversionError:  # the unit of the data is copied to noise of any kind
+        return 1.0, ''
+    if abs(scale - 1) < SAME_SCALE:
+        return 1.0, ''
+    of_noise, of_data = texts
+    return scale, f'{noise.name} is in {of_noise!r}, the data in {of_data!r}: {noise.name} is multiplied by {scale:.6g}'
+
+
+def _kind_of_unit(header: Mapping[str, Any], data_header: Mapping[str, Any]) -> NoiseKind | None:
+    own, flux = (str(one.get('BUNIT', '')).strip() for one in (header, data_header))
+    own_unit, flux_unit = parsed(own), parsed(flux)
+    if own_unit is None or flux_unit is None:
+        return _kind_of_unit_text(own, flux)
+    if flux_unit == units.dimensionless_unscaled:
+        return None
+    with python_warnings.catch_warnings():
+        python_warnings.simplefilter('ignore')
+        return next((kind for power, kind in OF_POWER.items() if own_unit == flux_unit**power), None)
+
+
+def _kind_of_unit_text(own: str, flux: str) -> NoiseKind | None:
+    """The same of units that astropy does not know, by their text."""
+    if own == flux:
+        return NoiseKind.SIGMA
+    inverse = re.fullmatch(r'1\s*/\s*(.*)', own)
+    power = TEXT_OF_POWER.fullmatch(inverse[1] if inverse else own)
+    if power is None or power[1].strip() != flux:
+        return None
+    return OF_POWER.get(-int(power[2]) if inverse else int(power[2]))
 
 
 def _unused_noise(hdus: fits.HDUList, data: Any, axes: Sequence[int]) -> str:

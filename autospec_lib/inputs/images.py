@@ -34,13 +34,13 @@ from autospec_lib.inputs.coordinates import (
     Sky,
     arranged,
     array_axes,
+    contradictions,
     find_axes,
     header_of_axes,
     open_sky,
-    settled,
     turned,
 )
-from autospec_lib.inputs.noise_kinds import kind_of_name, looks_like_flags, looks_like_noise
+from autospec_lib.inputs.extensions import kind_of_name, looks_like_flags, looks_like_noise
 from autospec_lib.inputs.units import parsed, written
 
 SAME_GRID = 1e-3  # spaxels by which two grids differ that are taken as one
@@ -196,13 +196,12 @@ def _sky_image(path: Path, hdus: fits.HDUList, hdu: Any, weights: Sequence[Any])
     if 'CTYPE1' not in hdu.header or 'CTYPE2' not in hdu.header:
         raise InputError(f'{path.name}: no celestial WCS (CTYPE1, CTYPE2); it cannot be placed on the cube')
     name = hdu.name or 'the image'
-    header, contradictions = settled(name, hdu.header)
-    axes = find_axes(path.name, name, header, hdu.shape, spectral=False)
-    header = header_of_axes(header, axes)
+    axes = find_axes(path.name, name, hdu.header, hdu.shape, spectral=False)
+    header = header_of_axes(hdu.header, axes)
     sky = open_sky(path, name, header, hdus)
     own = [one for one in weights if one.shape == hdu.shape and one.ver == hdu.ver]
     label = f'{hdu.name},{hdu.ver}' if hdu.name else f'extension {hdus.index(hdu)}'
-    notes = [f'{path.name}: {note}' for note in contradictions]
+    notes = [f'{path.name}: {note}' for note in contradictions(name, hdu.header)]
     return SkyImage(hdu, own[0] if own else None, label, axes, header, sky, (*notes, *sky.notes))
 
 

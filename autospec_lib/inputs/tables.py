@@ -35,7 +35,7 @@ _FORM_NAMES = {
     'ascii.cds': 'CDS table',
     'ascii.html': 'HTML table',
 }
-_IPAC_TYPES = (b'int', b'long', b'float', b'double', b'real', b'char', b'date', b'i', b'l', b'f', b'd', b'r', b'c')
+_IPAC_TYPES = b'int long float double real char date i l f d r c'.split()
 _STATED = {'ID': 'idname', 'RA': 'raname', 'DEC': 'decname'}
 _HOURS, _DEGREES = ('rah', 'ram', 'ras'), ('de-', 'ded', 'dem', 'des')
 _LATEX = re.compile(rb'(?:%[^\n]*\n|\s)*\\(?:begin|document|usepackage|table|caption|centering|scriptsize|small)')
@@ -268,10 +268,10 @@ _FRAMES = {
 _EQUATORIAL = ('icrs', 'fk5', 'fk4')
 _OTHER_FRAMES = ('wcs', 'linear', 'amplifier', 'detector', 'tile')
 _SHAPES = {'point': 2, 'circle': 3, 'ellipse': 5}  # and how many numbers each has
-_OTHER_SHAPES = (
-    *('box', 'rotbox', 'polygon', 'annulus', 'panda', 'cpanda', 'epanda', 'bpanda', 'pie', 'segment', 'bundle'),
-    *('line', 'vector', 'projection', 'ruler', 'compass', 'text', 'composite'),
-)
+_OTHER_SHAPES = """
+    box rotbox polygon annulus panda cpanda epanda bpanda pie segment bundle line vector projection ruler compass text
+    composite
+""".split()
 _FRAME_WORDS, _SHAPE_WORDS = '|'.join((*_FRAMES, *_OTHER_FRAMES)), '|'.join((*_SHAPES, *_OTHER_SHAPES))
 _FIRST_REGION = re.compile(
     rf'(?:\s*(?:#|global\b)[^\n]*\n)*\s*(?:(?:{_FRAME_WORDS})[a-z]?\s*[;\n]|[+-]?(?:{_SHAPE_WORDS})\s*\()',

@@ -18,19 +18,20 @@ from autospec_lib.inputs.instruments import Instrument
 
 # Words that astropy does not know or reads as something else (A as ampere), and what they mean in headers of cubes.
 ANGSTROM = re.compile(r'A|AA|[Aa]ngs?|ANGS?|[Aa]ngstroms|ANGSTROMS?|[Aa]ngstroems?|ANGSTROEMS?')
-WORDS = {
-    **dict.fromkeys(('ergs', 'Ergs', 'Erg', 'ERG', 'ERGS'), 'erg'),
-    **dict.fromkeys(('sec', 'secs', 'second', 'seconds', 'SEC', 'SECOND'), 's'),
-    **dict.fromkeys(('counts', 'cts', 'COUNT', 'COUNTS', 'Counts'), 'ct'),
-    **dict.fromkeys(('electrons', 'ELECTRON', 'ELECTRONS'), 'electron'),
-    **dict.fromkeys(('microns', 'Micron', 'Microns', 'MICRON', 'MICRONS', 'mum', 'micrometer', 'micrometers'), 'um'),
-    **dict.fromkeys(('spaxel', 'spaxels', 'Spaxel', 'SPAXEL', 'spax', 'pixels', 'PIXEL', 'PIX'), 'pix'),
+MEANINGS = {
+    'ergs Ergs Erg ERG ERGS': 'erg',
+    'sec secs second seconds SEC SECOND': 's',
+    'counts cts COUNT COUNTS Counts': 'ct',
+    'electrons ELECTRON ELECTRONS': 'electron',
+    'microns Micron Microns MICRON MICRONS mum micrometer micrometers': 'um',
+    'spaxel spaxels Spaxel SPAXEL spax pixels PIXEL PIX': 'pix',
     'ADU': 'adu',
     'JY': 'Jy',
     'MJY': 'MJy',
 }
+WORDS = {word: meaning for words, meaning in MEANINGS.items() for word in words.split()}
 # Further words, in units that are all in upper case.
-UPPER = {'S': 's', 'CM': 'cm', 'M': 'm', 'NM': 'nm', 'UM': 'um', 'SR': 'sr', 'ARCSEC': 'arcsec'}
+UPPER = {word: word.lower() for word in 'S CM M NM UM SR ARCSEC'.split()}
 WORD = re.compile(r'(?<![A-Za-z0-9.])[A-Za-z]+')
 TEN_TO_THE = re.compile(r'^10\s*(?:\*\*|\^)\s*\(?\s*([+-]?\d+)\s*\)?\s*\*?\s*')
 FLAM = re.compile(r'FLAM(\d*)')  # IRAF's and Keck's erg/s/cm2/A; FLAM16 is 1e-16 of it
