@@ -19,7 +19,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
-from autospec_lib.core.errors import InputError, read_file
+from autospec_lib.core.errors import InputError
+from autospec_lib.core.files import read_file
 from autospec_lib.core.types import Ident, Target
 from autospec_lib.inputs import rows, tables, text_tables
 

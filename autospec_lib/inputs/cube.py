@@ -406,15 +406,13 @@ def placed(cube: OpenCube, catalogue: Catalogue) -> list[Target]:
     For sizes and radii, a pixel is the side of a square with the area of a spaxel.
     """
     scale = geometry.scale(cube.pixel)
-    on_sky = {ident: (pixels['Y'], pixels['X']) for ident, pixels in catalogue.pixels.items() if 'X' in pixels}
-    if on_sky:
-        sky = np.transpose(cube.sky.to_icrs(*np.transpose([*on_sky.values()]))).tolist()
-        on_sky = dict(zip(on_sky, map(tuple, sky), strict=True))
+    in_pixels = [catalogue.pixels.get(target.id, {}) for target in catalogue.targets]
+    places = np.array([(pixels.get('Y', np.nan), pixels.get('X', np.nan)) for pixels in in_pixels])
     targets = []
-    for target in catalogue.targets:
-        pixels = catalogue.pixels.get(target.id, {})
-        if target.id in on_sky:
-            ra, dec = on_sky[target.id]
+    for target, pixels, (ra, dec) in zip(
+        catalogue.targets, in_pixels, np.transpose(cube.sky.to_icrs(*places.T)).tolist(), strict=True
+    ):
+        if 'X' in pixels:
             target = replace(target, ra=ra, dec=dec)
         if 'SIZE_PIX' in pixels:
             target = replace(target, size=pixels['SIZE_PIX'] * scale)
@@ -472,7 +470,7 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
         detection={tag: padded(image.on_grid(inner), np.nan) for tag, image in cube.images.items()},
         image_units={tag: image.unit for tag, image in cube.images.items()},
         segmaps={tag: padded(segmap[inner], 0) for tag, segmap in cube.segmaps.items()},
-        degrees=_degrees_per_pixel(cube, (y, x)),
+        degrees=cube.sky.degrees_per_pixel((y, x)),
         neighbours=_neighbours(sources or {}, target.id, box),
         prefix=cube.instrument.prefix,
         psf=None if cube.psf is None else replace(cube.psf, widths=tuple(width / scale for width in cube.psf.widths)),
@@ -565,13 +563,6 @@ def inside(cube: OpenCube, box: Box) -> Box:
     """The part of a box that lies in the field."""
     ys, xs = (slice(max(s.start, 0), min(s.stop, n)) for s, n in zip(box, cube.shape, strict=True))
     return ys, xs
-
-
-def _degrees_per_pixel(cube: OpenCube, place: tuple[float, float]) -> FloatArray:
-    """Change of right ascension and declination in degrees (columns) per pixel along y and x (rows) at a position."""
-    ra, dec = cube.sky.to_icrs(place[0] + np.array([0, 1, 0]), place[1] + np.array([0, 0, 1]))
-    steps = np.array([ra[1:] - ra[0], dec[1:] - dec[0]]).T
-    return np.asarray((steps + 180) % 360 - 180)
 
 
 def _neighbours(sources: Mapping[Ident, tuple[float, float]], own: Ident, box: Box) -> dict[Ident, tuple[float, float]]:

@@ -540,7 +540,7 @@ def _centre(cube: OpenCube) -> tuple[float, float]:
 
 def _in_words(cube: OpenCube, offset: Offset) -> tuple[str, str, bool]:
     """An offset as angles, in words, and whether it is large enough for a warning."""
-    per_spaxel = np.transpose([cube.sky.to_arcsec(_centre(cube), step) for step in np.eye(2)])
+    per_spaxel = cube.sky.arcsec_per_pixel(_centre(cube)).T
     angles = per_spaxel @ offset.shift
     covariance = per_spaxel @ offset.covariance @ per_spaxel.T
     distance = float(np.hypot(*angles))
