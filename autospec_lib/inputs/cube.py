@@ -405,6 +405,8 @@ def placed(cube: OpenCube, catalogue: Catalogue) -> list[Target]:
 
     For sizes and radii, a pixel is the side of a square with the area of a spaxel.
     """
+    if not catalogue.pixels:
+        return catalogue.targets
     scale = geometry.scale(cube.pixel)
     in_pixels = [catalogue.pixels.get(target.id, {}) for target in catalogue.targets]
     places = np.array([(pixels.get('Y', np.nan), pixels.get('X', np.nan)) for pixels in in_pixels])
@@ -471,7 +473,13 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
         image_units={tag: image.unit for tag, image in cube.images.items()},
         segmaps={tag: padded(segmap[inner], 0) for tag, segmap in cube.segmaps.items()},
         degrees=cube.sky.degrees_per_pixel((y, x)),
-        neighbours=_neighbours(sources or {}, target.id, box),
+        neighbours={
+            ident: (row - origin[0], column - origin[1])
+            for ident, (row, column) in (sources or {}).items()
+            if ident != target.id
+            and box[0].start - NEAR <= row < box[0].stop + NEAR
+            and box[1].start - NEAR <= column < box[1].stop + NEAR
+        },
         prefix=cube.instrument.prefix,
         psf=None if cube.psf is None else replace(cube.psf, widths=tuple(width / scale for width in cube.psf.widths)),
         notes=(*notes, *more),
@@ -565,16 +573,6 @@ def inside(cube: OpenCube, box: Box) -> Box:
     return ys, xs
 
 
-def _neighbours(sources: Mapping[Ident, tuple[float, float]], own: Ident, box: Box) -> dict[Ident, tuple[float, float]]:
-    """The other sources in or near a box, in its pixels."""
-    ys, xs = box
-    return {
-        ident: (y - ys.start, x - xs.start)
-        for ident, (y, x) in sources.items()
-        if ident != own and ys.start - NEAR <= y < ys.stop + NEAR and xs.start - NEAR <= x < xs.stop + NEAR
-    }
-
-
 class _Box(NamedTuple):
     """What is read of a box (nl, ny, nx).
 
@@ -612,7 +610,14 @@ def _read(cube: OpenCube, ys: slice, xs: slice, channels: slice = ALL) -> _Box:
         bad |= flagged
     variance = None
     if cube.noise is not None:
-        variance = _variance(cube.noise.read(ys, xs, channels), cube.noise_kind, factor)
+        variance = cube.noise.read(ys, xs, channels)
+        with np.errstate(divide='ignore', invalid='ignore', over='ignore'):
+            if cube.noise_kind.inverse:
+                variance = 1 / variance
+            if not cube.noise_kind.squared:
+                variance = np.where(variance > 0, variance**2, np.nan)
+            if factor is not None:
+                variance = variance * factor**2
         without = ~(variance > 0) | (variance == np.inf)
         causes['noise'] = np.count_nonzero(without) / bad.size
         bad |= without
@@ -649,16 +654,6 @@ def why_unusable(cube: OpenCube, causes: Mapping[str, float]) -> str:
     elif causes.get('noise') == 1:
         parts.append(f"name other noise in DATA_EXT, or none: DATA_EXT = {data!r}, ''")
     return '; '.join(parts)
-
-
-def _variance(noise: FloatArray, kind: NoiseKind, factor: FloatArray | None) -> FloatArray:
-    """The variance of data that are multiplied by ``factor``, NaN or infinite where the noise is none."""
-    with np.errstate(divide='ignore', invalid='ignore', over='ignore'):
-        if kind.inverse:
-            noise = 1 / noise
-        if not kind.squared:
-            noise = np.where(noise > 0, noise**2, np.nan)
-        return noise if factor is None else noise * factor**2
 
 
 def _mark_filled(data: FloatArray, bad: BoolArray) -> tuple[str, ...]:

@@ -177,7 +177,7 @@ def open_images(path: Path, prefer: tuple[str, ...] = ('DATA', 'SCI')) -> Iterat
         If there is none, or the coordinates of the first cannot be used.
     """
     with open_fits(path, 'not a readable FITS file', scaled=True) as hdus:
-        flat = [hdu for hdu in hdus if hdu.is_image and _is_flat(hdu.shape)]
+        flat = [hdu for hdu in hdus if hdu.is_image and len(hdu.shape) >= 2 and {*hdu.shape[:-2]} <= {1}]
         weights = [hdu for hdu in flat if kind_of_name(hdu.name) is NoiseKind.INVERSE_VARIANCE]
         flat = [hdu for hdu in flat if not _is_about_another(hdu)]
         flat.sort(key=lambda hdu: [not hdu.name.startswith(name) for name in prefer])
@@ -202,10 +202,6 @@ def _sky_image(path: Path, hdus: fits.HDUList, hdu: Any, weights: Sequence[Any])
     label = f'{hdu.name},{hdu.ver}' if hdu.name else f'extension {hdus.index(hdu)}'
     notes = [f'{path.name}: {note}' for note in contradictions(name, hdu.header)]
     return SkyImage(hdu, own[0] if own else None, label, axes, header, sky, (*notes, *sky.notes))
-
-
-def _is_flat(shape: tuple[int, ...]) -> bool:
-    return len(shape) >= 2 and all(length == 1 for length in shape[:-2])
 
 
 def _is_about_another(hdu: fits.ImageHDU) -> bool:
@@ -297,7 +293,9 @@ def align(path: Path, grid: Sky, shape: tuple[int, int], shift: ArrayLike = (0.0
                 node = _node_of_mpdaf(grid, image.sky, image.shape, mpdaf)
                 offset = mpdaf.inverse(*inner) - indices
             sums += resample(values, pixels - start, node, _has_square_spaxels(grid))
-    values = _mean(*sums)
+    value, weight, coverage = sums
+    with np.errstate(all='ignore'):
+        values = np.where(coverage > 1 - MOST_MISSING, value / weight, np.nan)
     if not np.isfinite(values).any():
         raise InputError(f'{path.name}: has no value on the cube; correct its WCS, or take it out of IMG')
     if len(images) > 1 and labels != [images[0].label]:
@@ -500,7 +498,7 @@ def resample(image: FloatArray, pixels: FloatArray, node: FloatArray | None = No
     -------
     array (3, ny, nx)
         Weighted values, which are exactly 0 where the image is 0 all around; their weights; and the share of each
-        spaxel that lies in pixels with a value. See `_mean`.
+        spaxel that lies in pixels with a value.
     """
     result = np.zeros((3, *_inner(pixels).shape[1:]))
     inside = _inside(pixels, image.shape)
@@ -556,14 +554,6 @@ def _means(
         shares.append(np.maximum(high - low, 0))
     down, across = shares
     return down @ values @ across.T, down @ weights @ across.T
-
-
-def _mean(value: FloatArray, weight: FloatArray, coverage: FloatArray) -> FloatArray:
-    """Values from the sums of `resample`; NaN where a quarter or more of a spaxel has no value."""
-    has_value = coverage > 1 - MOST_MISSING
-    result = np.full(value.shape, np.nan)
-    result[has_value] = value[has_value] / weight[has_value]
-    return result
 
 
 def _touched(inside: BoolArray) -> list[IntArray]:
