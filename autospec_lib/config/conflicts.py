@@ -12,7 +12,8 @@ from typing import TypeAlias
 from autospec_lib.config.params import Params
 from autospec_lib.core import keys
 from autospec_lib.core.atomic import nearest_existing
-from autospec_lib.core.errors import near, other_kind
+from autospec_lib.core.errors import near
+from autospec_lib.core.files import other_kind
 from autospec_lib.core.keys import MUSE, Names
 
 # The parameters involved (the message gives the line of the first), and what is wrong.

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autospec_lib.core.atomic import complete_file
-from autospec_lib.core.errors import InputError, collected, near, read_file, show, way_out
+from autospec_lib.core.errors import InputError, collected, near, show, way_out
+from autospec_lib.core.files import read_file
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 
 _SETTINGS_FILE = 'default.sex'

@@ -495,10 +495,6 @@ def _meaning(text: str) -> tuple[set[float], str, set[str], list[str]]:
     return {factor * math.prod(map(float, multiples)) for factor in factors}, form[2] if form else '', systems, other
 
 
-def _has_other_system(words: Iterable[str]) -> bool:
-    return any(word.startswith(('gal', 'generic_gal', 'ecl', 'super')) for word in words)
-
-
 def _units(
     place: str, header: Header, index: Mapping[str, int], declared: str
 ) -> tuple[dict[str, float], str, tuple[str, ...]]:
@@ -524,7 +520,7 @@ def _units(
     if 'RA' in index and not systems:
         systems, other = equatorial(declared)
         what = f'coordinate system {" ".join(other)}'
-        if _has_other_system(other):
+        if any(word.startswith(('gal', 'generic_gal', 'ecl', 'super')) for word in other):
             faults.append(f'{what} of RA and DEC; expected ICRS, FK5 or FK4')
         elif other:
             warnings.append(f'{what} is not known; RA and DEC are taken as ICRS')

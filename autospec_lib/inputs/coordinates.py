@@ -220,7 +220,18 @@ class Sky:
         longitude, latitude = self.wcs.all_pix2world(x, y, 0)
         return turned(longitude, latitude, self.frame, None)
 
-    def to_arcsec(self, place: Any, shift: Any) -> tuple[float, float]:
+    def degrees_per_pixel(self, place: Any) -> FloatArray:
+        """Change of right ascension and declination (columns) per pixel along y and x (rows) at a pixel (y, x)."""
+        ra, dec = self.to_icrs(place[0] + np.array([0, 1, 0]), place[1] + np.array([0, 0, 1]))
+        steps = np.array([ra[1:] - ra[0], dec[1:] - dec[0]]).T
+        return np.asarray((steps + 180) % 360 - 180)
+
+    def arcsec_per_pixel(self, place: Any) -> FloatArray:
+        """The same in arcsec, both on the sky."""
+        _, dec = self.to_icrs(*place)
+        return np.asarray(self.degrees_per_pixel(place) * (3600 * np.cos(np.radians(dec)), 3600))
+
+    def to_arcsec(self, place: Any, shift: Any) -> FloatArray:
         """The angles (dRA, dDec) in arcsec, both on the sky, of a shift (y, x) in pixels; the inverse of `to_shift`.
 
         Parameters
@@ -230,11 +241,9 @@ class Sky:
         shift : pair of float
             The shift.
         """
-        ra, dec = self.to_icrs(*np.transpose([place, np.add(place, shift)]))
-        turn = (ra[1] - ra[0] + 180) % 360 - 180
-        return float(3600 * turn * np.cos(np.radians(dec[0]))), float(3600 * (dec[1] - dec[0]))
+        return np.asarray(np.asarray(shift) @ self.arcsec_per_pixel(place))
 
-    def to_shift(self, place: Any, angles: Any) -> tuple[float, float]:
+    def to_shift(self, place: Any, angles: Any) -> FloatArray:
         """The shift (y, x) in pixels of angles (dRA, dDec) in arcsec on the sky.
 
         Parameters
@@ -244,9 +253,7 @@ class Sky:
         angles : pair of float
             The angles.
         """
-        ra, dec = self.to_icrs(*place)
-        y, x = self.to_pixels(ra + angles[0] / 3600 / np.cos(np.radians(dec)), dec + angles[1] / 3600)
-        return float(y - place[0]), float(x - place[1])
+        return np.asarray(np.linalg.solve(self.arcsec_per_pixel(place).T, angles))
 
     def moved(self, shift: Any) -> Sky:
         """The coordinates of an image whose pixels lie ``shift`` (y, x) pixels before these; distortions stay."""

@@ -405,16 +405,16 @@ def placed(cube: OpenCube, catalogue: Catalogue) -> list[Target]:
 
     For sizes and radii, a pixel is the side of a square with the area of a spaxel.
     """
+    if not catalogue.pixels:
+        return catalogue.targets
     scale = geometry.scale(cube.pixel)
-    on_sky = {ident: (pixels['Y'], pixels['X']) for ident, pixels in catalogue.pixels.items() if 'X' in pixels}
-    if on_sky:
-        sky = np.transpose(cube.sky.to_icrs(*np.transpose([*on_sky.values()]))).tolist()
-        on_sky = dict(zip(on_sky, map(tuple, sky), strict=True))
+    in_pixels = [catalogue.pixels.get(target.id, {}) for target in catalogue.targets]
+    places = np.array([(pixels.get('Y', np.nan), pixels.get('X', np.nan)) for pixels in in_pixels])
     targets = []
-    for target in catalogue.targets:
-        pixels = catalogue.pixels.get(target.id, {})
-        if target.id in on_sky:
-            ra, dec = on_sky[target.id]
+    for target, pixels, (ra, dec) in zip(
+        catalogue.targets, in_pixels, np.transpose(cube.sky.to_icrs(*places.T)).tolist(), strict=True
+    ):
+        if 'X' in pixels:
             target = replace(target, ra=ra, dec=dec)
         if 'SIZE_PIX' in pixels:
             target = replace(target, size=pixels['SIZE_PIX'] * scale)
@@ -472,8 +472,14 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
         detection={tag: padded(image.on_grid(inner), np.nan) for tag, image in cube.images.items()},
         image_units={tag: image.unit for tag, image in cube.images.items()},
         segmaps={tag: padded(segmap[inner], 0) for tag, segmap in cube.segmaps.items()},
-        degrees=_degrees_per_pixel(cube, (y, x)),
-        neighbours=_neighbours(sources or {}, target.id, box),
+        degrees=cube.sky.degrees_per_pixel((y, x)),
+        neighbours={
+            ident: (row - origin[0], column - origin[1])
+            for ident, (row, column) in (sources or {}).items()
+            if ident != target.id
+            and box[0].start - NEAR <= row < box[0].stop + NEAR
+            and box[1].start - NEAR <= column < box[1].stop + NEAR
+        },
         prefix=cube.instrument.prefix,
         psf=None if cube.psf is None else replace(cube.psf, widths=tuple(width / scale for width in cube.psf.widths)),
         notes=(*notes, *more),
@@ -567,23 +573,6 @@ def inside(cube: OpenCube, box: Box) -> Box:
     return ys, xs
 
 
-def _degrees_per_pixel(cube: OpenCube, place: tuple[float, float]) -> FloatArray:
-    """Change of right ascension and declination in degrees (columns) per pixel along y and x (rows) at a position."""
-    ra, dec = cube.sky.to_icrs(place[0] + np.array([0, 1, 0]), place[1] + np.array([0, 0, 1]))
-    steps = np.array([ra[1:] - ra[0], dec[1:] - dec[0]]).T
-    return np.asarray((steps + 180) % 360 - 180)
-
-
-def _neighbours(sources: Mapping[Ident, tuple[float, float]], own: Ident, box: Box) -> dict[Ident, tuple[float, float]]:
-    """The other sources in or near a box, in its pixels."""
-    ys, xs = box
-    return {
-        ident: (y - ys.start, x - xs.start)
-        for ident, (y, x) in sources.items()
-        if ident != own and ys.start - NEAR <= y < ys.stop + NEAR and xs.start - NEAR <= x < xs.stop + NEAR
-    }
-
-
 class _Box(NamedTuple):
     """What is read of a box (nl, ny, nx).
 
@@ -621,7 +610,14 @@ def _read(cube: OpenCube, ys: slice, xs: slice, channels: slice = ALL) -> _Box:
         bad |= flagged
     variance = None
     if cube.noise is not None:
-        variance = _variance(cube.noise.read(ys, xs, channels), cube.noise_kind, factor)
+        variance = cube.noise.read(ys, xs, channels)
+        with np.errstate(divide='ignore', invalid='ignore', over='ignore'):
+            if cube.noise_kind.inverse:
+                variance = 1 / variance
+            if not cube.noise_kind.squared:
+                variance = np.where(variance > 0, variance**2, np.nan)
+            if factor is not None:
+                variance = variance * factor**2
         without = ~(variance > 0) | (variance == np.inf)
         causes['noise'] = np.count_nonzero(without) / bad.size
         bad |= without
@@ -658,16 +654,6 @@ def why_unusable(cube: OpenCube, causes: Mapping[str, float]) -> str:
     elif causes.get('noise') == 1:
         parts.append(f"name other noise in DATA_EXT, or none: DATA_EXT = {data!r}, ''")
     return '; '.join(parts)
-
-
-def _variance(noise: FloatArray, kind: NoiseKind, factor: FloatArray | None) -> FloatArray:
-    """The variance of data that are multiplied by ``factor``, NaN or infinite where the noise is none."""
-    with np.errstate(divide='ignore', invalid='ignore', over='ignore'):
-        if kind.inverse:
-            noise = 1 / noise
-        if not kind.squared:
-            noise = np.where(noise > 0, noise**2, np.nan)
-        return noise if factor is None else noise * factor**2
 
 
 def _mark_filled(data: FloatArray, bad: BoolArray) -> tuple[str, ...]:

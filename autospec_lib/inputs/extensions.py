@@ -10,7 +10,7 @@ import re
 import warnings as python_warnings
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ NOISE_NAMES = """
 FLAG_NAMES = 'DQ MASK BADPIX BPM DQI QUALITY'.split()
 NOT_DATA = re.compile(r'WAVE|LAMBDA|LAM|DISP|SPECRES\w*|LSF\w*|COV\w*|COUNTS?|EXP\w*|FIBCOVER')
 WITH_PREFIX = re.compile(rf'(.*[_.])({"|".join(DATA_NAMES)})')
-ALL_BITS = (-1, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
+ALL_BITS = (0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
 # What headers declare: ESO's HDUCLAS3, JWST's ERRTYPE, astropy's UTYPE.
 DECLARED = {
     'MSE': NoiseKind.VARIANCE,
@@ -183,15 +183,21 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
         noise, flags = (_named(path, hdus, entry, data) for entry in [*entries[1:], None, None][:2])
     else:
         data, noise, flags = _data(path, hdus, instrument, warnings), None, None
-    _check_axes(path, hdus, data)
+    if not data.is_image or not is_cube(data.shape):
+        raise InputError(
+            f'{path.name}: extension {label(hdus, data)} holds {_shape(data)}; expected three axes (wavelength, y, x): '
+            'set DATA_EXT'
+        )
     if not entries:
         noise = _noise(path, hdus, data, instrument, warnings)
     if len(entries) < 3:
         flags = _partner(hdus, data, (instrument.flags, *FLAG_NAMES), 'QUALDATA', 'MASKEXT')
     axes = find_axes(path.name, label(hdus, data), data.header, data.shape, spectral=True)
     for hdu in (noise, flags):
-        if hdu is not None:
-            _check_layer(path, hdus, data, hdu, axes)
+        if hdu is not None and not (hdu.is_image and hdu.shape and stored_part(hdu.shape, data.shape, axes)):
+            names = f'extension {label(hdus, hdu)} has another shape ({_shape(hdu)}) than {label(hdus, data)}'
+            expected = "expected that of the data, of one of their images, or of a spectrum: set DATA_EXT ('' for none)"
+            raise InputError(f'{path.name}: {names}; {expected}')
     kind, noise_why = NoiseKind.VARIANCE, ''
     if noise is not None:
         own = entries[1].kind if len(entries) > 1 else None
@@ -201,6 +207,8 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
         rule = FlagRule(zero_is_bad=True)
     elif flags is not None:
         rule = flag_rule(flags.header, ChainMap(data.header, hdus[0].header), instrument)
+    name = _prefix(data.name) + instrument.response
+    response = next((hdu for hdu in hdus if instrument.response and hdu.name == name and hdu.is_image), None)
     layers = [None if hdu is None else Layer(path, hdu, label(hdus, hdu)) for hdu in (noise, flags)]
     if noise is None and not entries:
         beside = _files_beside(path, instrument, data.shape, files)
@@ -222,7 +230,7 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
         why,
         axes,
         data,
-        _response(hdus, data, instrument),
+        response,
         noise_layer,
         flags_layer,
         noise_kind=kind,
@@ -276,27 +284,13 @@ def _named(path: Path, hdus: fits.HDUList, entry: Extension | None, data: Any) -
         raise InputError(f'{path.name}: no extension {entry.name!r}; extensions are {listing}: set DATA_EXT') from None
 
 
+def _shape(hdu: Any) -> str:
+    """The shape of an extension's array in words."""
+    return ' x '.join(map(str, hdu.shape)) if hdu.is_image and hdu.shape else 'no array'
+
+
 def _listing(hdus: fits.HDUList) -> str:
     return ', '.join(hdu.name or f'{number} (without a name)' for number, hdu in enumerate(hdus))
-
-
-def _check_axes(path: Path, hdus: fits.HDUList, data: Any) -> None:
-    if not data.is_image or not is_cube(data.shape):
-        shape = ' x '.join(str(length) for length in data.shape) if data.is_image and data.shape else 'no array'
-        raise InputError(
-            f'{path.name}: extension {label(hdus, data)} holds {shape}; expected three axes (wavelength, y, x): set '
-            'DATA_EXT'
-        )
-
-
-def _check_layer(path: Path, hdus: fits.HDUList, data: Any, hdu: Any, axes: Sequence[int]) -> None:
-    """Refuse noise or flags that cannot be those of the data."""
-    if hdu.is_image and hdu.shape and stored_part(hdu.shape, data.shape, axes):
-        return
-    shape = ' x '.join(map(str, hdu.shape)) if hdu.is_image and hdu.shape else 'no array'
-    names = f'extension {label(hdus, hdu)} has another shape ({shape}) than {label(hdus, data)}'
-    expected = "expected that of the data, of one of their images, or of a spectrum: set DATA_EXT ('' for none)"
-    raise InputError(f'{path.name}: {names}; {expected}')
 
 
 def stored_part(shape: Sequence[int], data_shape: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
@@ -331,7 +325,11 @@ def _data(path: Path, hdus: fits.HDUList, instrument: Instrument, warnings: list
         raise _several_cubes(path, hdus, candidates, instrument)
     if candidates:
         return candidates[0]
-    left = [hdu for hdu in cubes(hdus) if not _plays_another_part(hdu.name)]
+    left = [
+        hdu
+        for hdu in cubes(hdus)
+        if not (looks_like_flags(hdu.name) or looks_like_noise(hdu.name) or NOT_DATA.fullmatch(hdu.name.upper()))
+    ]
     if left:
         if len(left) > 2 or any(hdu.name for hdu in left[1:]):
             confirm = f'confirm with DATA_EXT = {_entry(hdus, left[0])!r}, or name another'
@@ -374,10 +372,6 @@ def _declares_data(hdu: Any) -> bool:
     partners = [str(hdu.header.get(card, hdu.name)).strip().upper() for card in ('ERRDATA', 'QUALDATA')]
     is_data = str(hdu.header.get('HDUCLAS2', '')).strip().upper() == 'DATA'
     return is_data and any(partner != hdu.name for partner in partners)
-
-
-def _plays_another_part(name: str) -> bool:
-    return bool(looks_like_flags(name) or looks_like_noise(name) or NOT_DATA.fullmatch(name.upper()))
 
 
 # --- Extensions that belong to the data ---
@@ -459,12 +453,6 @@ def _noise(path: Path, hdus: fits.HDUList, data: Any, instrument: Instrument, wa
         f"confirm with DATA_EXT = {first!r}, {second!r}, or set {first!r}, '' if it is not noise"
     )
     return others[0]
-
-
-def _response(hdus: fits.HDUList, data: Any, instrument: Instrument) -> Any:
-    """The spectrum that the data must be multiplied by, None where there is none."""
-    name = _prefix(data.name) + instrument.response
-    return next((hdu for hdu in hdus if instrument.response and hdu.name == name and hdu.is_image), None)
 
 
 def _files_beside(
@@ -679,7 +667,10 @@ def flag_rule(header: Mapping[str, Any], data_header: Mapping[str, Any], instrum
         if _text(header, 'HDUCLAS3') == 'MASKONE':
             return FlagRule(zero_is_bad=True)
         if 'QUALMASK' in header:
-            return FlagRule(_bits_of_card(header['QUALMASK']))
+            bits = 0
+            with suppress(ValueError):  # it is not a number
+                bits = int(str(header['QUALMASK']), 0)
+            return FlagRule(bits) if bits > 0 and bits not in ALL_BITS else FlagRule()
     definition = _text(header, 'MASKNAME') or _text(data_header, 'MASKNAME')
     if definition:
         return FlagRule.of_bits(FLAG_DEFINITIONS.get(definition, ()))
@@ -690,12 +681,3 @@ def flag_rule(header: Mapping[str, Any], data_header: Mapping[str, Any], instrum
 
 def _text(header: Mapping[str, Any], card: str) -> str:
     return str(header.get(card, '')).strip().upper()
-
-
-def _bits_of_card(value: Any) -> int:
-    """QUALMASK as a number; 0 stands for any bit and is used if the card is not a number."""
-    try:
-        number = int(str(value), 0)
-    except ValueError:
-        return 0
-    return 0 if number in ALL_BITS or number < 0 else number

@@ -38,7 +38,6 @@ from autospec_lib.inputs.coordinates import (
     find_axes,
     header_of_axes,
     open_sky,
-    turned,
 )
 from autospec_lib.inputs.extensions import kind_of_name, looks_like_flags, looks_like_noise
 from autospec_lib.inputs.units import parsed, written
@@ -178,7 +177,7 @@ def open_images(path: Path, prefer: tuple[str, ...] = ('DATA', 'SCI')) -> Iterat
         If there is none, or the coordinates of the first cannot be used.
     """
     with open_fits(path, 'not a readable FITS file', scaled=True) as hdus:
-        flat = [hdu for hdu in hdus if hdu.is_image and _is_flat(hdu.shape)]
+        flat = [hdu for hdu in hdus if hdu.is_image and len(hdu.shape) >= 2 and {*hdu.shape[:-2]} <= {1}]
         weights = [hdu for hdu in flat if kind_of_name(hdu.name) is NoiseKind.INVERSE_VARIANCE]
         flat = [hdu for hdu in flat if not _is_about_another(hdu)]
         flat.sort(key=lambda hdu: [not hdu.name.startswith(name) for name in prefer])
@@ -203,10 +202,6 @@ def _sky_image(path: Path, hdus: fits.HDUList, hdu: Any, weights: Sequence[Any])
     label = f'{hdu.name},{hdu.ver}' if hdu.name else f'extension {hdus.index(hdu)}'
     notes = [f'{path.name}: {note}' for note in contradictions(name, hdu.header)]
     return SkyImage(hdu, own[0] if own else None, label, axes, header, sky, (*notes, *sky.notes))
-
-
-def _is_flat(shape: tuple[int, ...]) -> bool:
-    return len(shape) >= 2 and all(length == 1 for length in shape[:-2])
 
 
 def _is_about_another(hdu: fits.ImageHDU) -> bool:
@@ -280,48 +275,36 @@ def align(path: Path, grid: Sky, shape: tuple[int, int], shift: ArrayLike = (0.0
         unit = str(overlapping[0][0].header.get('BUNIT', ''))
         if LOGARITHMIC.search(unit):
             raise InputError(f'{path.name}: BUNIT = {unit!r} is not linear in flux; convert it, or take it out of IMG')
-        parts = [_part(path, image, pixels) for image, pixels in overlapping]
-        if len(parts) == 1:
-            values, offset = _aligned(parts[0], grid)
-        else:
-            square = _has_square_spaxels(grid)
-            sums = np.sum([resample(part.values, part.pixels, square=square) for part in parts], axis=0)
-            values, offset = _mean(*sums), None
+        notes: list[str] = []
+        sums, offset = np.zeros((3, *shape)), None
+        for image, pixels in overlapping:
+            box, start = _box(pixels, image.shape)
+            values, more = _read(path, image, box)
+            notes += more
+            node, mpdaf = None, None
+            if len(overlapping) == 1:
+                inner, indices = _inner(pixels), np.indices(shape)
+                if image.shape == shape and (np.abs(inner - indices) < SAME_GRID).all():
+                    sums = np.stack([values, *np.ones((2, *shape))])
+                    break
+                mpdaf = _grid_of_mpdaf(grid, image.sky, inner)
+            if mpdaf is not None:
+                pixels = mpdaf(*np.ogrid[-MARGIN : shape[0] + MARGIN, -MARGIN : shape[1] + MARGIN])
+                node = _node_of_mpdaf(grid, image.sky, image.shape, mpdaf)
+                offset = mpdaf.inverse(*inner) - indices
+            sums += resample(values, pixels - start, node, _has_square_spaxels(grid))
+    value, weight, coverage = sums
+    with np.errstate(all='ignore'):
+        values = np.where(coverage > 1 - MOST_MISSING, value / weight, np.nan)
     if not np.isfinite(values).any():
         raise InputError(f'{path.name}: has no value on the cube; correct its WCS, or take it out of IMG')
-    notes = [note for part in parts for note in part.notes]
     if len(images) > 1 and labels != [images[0].label]:
         notes.append(f'{path.name}: its images {", ".join(labels)} cover the cube and are used')
     return AlignedImage(values, written(parsed(unit)), offset, tuple(notes))
 
 
-class _Part(NamedTuple):
-    """The part of an image that is on the cube.
-
-    Attributes
-    ----------
-    image : SkyImage
-        The image.
-    values : array (k, l)
-        The values of the part, linear in flux; NaN for none.
-    start : array (2, 1, 1)
-        The pixel (y, x) of the image that is the first of the part.
-    pixels : array (2, ny + 2 MARGIN, nx + 2 MARGIN)
-        The positions (y, x) of spaxels in the part.
-    notes : tuple of str
-        What is unusual about it.
-    """
-
-    image: SkyImage
-    values: FloatArray
-    start: FloatArray
-    pixels: FloatArray
-    notes: tuple[str, ...]
-
-
-def _part(path: Path, image: SkyImage, pixels: FloatArray) -> _Part:
-    """Read the part of an image that these positions (2, ...) need."""
-    box, start = _box(pixels, image.shape)
+def _read(path: Path, image: SkyImage, box: tuple[slice, ...]) -> tuple[FloatArray, list[str]]:
+    """The values of an image in a box (ys, xs), linear in flux and NaN for none, and what is unusual about it."""
     values = image.read(box)
     notes = list(image.notes)
     if image.weights is not None:
@@ -339,7 +322,7 @@ def _part(path: Path, image: SkyImage, pixels: FloatArray) -> _Part:
     if isinstance(softening, int | float) and isinstance(zero, int | float):
         values = zero + 2 * softening * np.sinh(values / ASINH)
         notes.append(f'{path.name}: made linear in flux: BSOFTEN = {softening:g}, BOFFSET = {zero:g}')
-    return _Part(image, values, start, pixels - start, tuple(notes))
+    return values, notes
 
 
 def _box(pixels: FloatArray, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], FloatArray]:
@@ -350,21 +333,6 @@ def _box(pixels: FloatArray, shape: tuple[int, ...]) -> tuple[tuple[slice, ...],
         last = np.clip(np.nanmax(positions) + 2, 0, length - 1)
         box.append(slice(int(first), int(last) + 1))
     return tuple(box), np.reshape([side.start for side in box], (2, 1, 1)).astype(float)
-
-
-def _aligned(part: _Part, grid: Sky) -> tuple[FloatArray, FloatArray | None]:
-    """The values and the offset of an `AlignedImage`."""
-    image = part.image
-    inner = _inner(part.pixels) + part.start
-    shape = inner.shape[1:]
-    if image.shape == shape and (np.abs(inner - np.indices(shape)) < SAME_GRID).all():
-        return part.values, None
-    mpdaf = _grid_of_mpdaf(grid, image.sky, inner)
-    if mpdaf is None:
-        return _mean(*resample(part.values, part.pixels, square=_has_square_spaxels(grid))), None
-    pixels = mpdaf(*np.ogrid[-MARGIN : shape[0] + MARGIN, -MARGIN : shape[1] + MARGIN]) - part.start
-    node = _node_of_mpdaf(grid, image.sky, image.shape, mpdaf)
-    return _mean(*resample(part.values, pixels, node)), mpdaf.inverse(*inner) - np.indices(shape)
 
 
 def _without_data(values: FloatArray) -> BoolArray:
@@ -408,21 +376,12 @@ def places(grid: Sky, own: Sky, y: ArrayLike, x: ArrayLike) -> FloatArray:
     array (2, ...)
         y and x in the image; NaN for places that are not in the image's projection.
     """
-    y, x = np.broadcast_arrays(y, x)
-    pixels = np.column_stack([x.ravel(), y.ravel()]).astype(float)
+    start = np.array(np.broadcast_arrays(y, x), np.float64)
     with np.errstate(all='ignore'):
-        there = _carried(grid, own, pixels)
+        there = np.array(own.to_pixels(*grid.to_icrs(*start)))
         # The inversion of a distortion may diverge, and positions on the other side of the sky may fall on the image.
-        back = _carried(own, grid, there)
-        there[~(np.abs(back - pixels).max(axis=1) < ROUND_TRIP)] = np.nan
-    return np.asarray(there.T[::-1].reshape(2, *y.shape))
-
-
-def _carried(start: Sky, end: Sky, pixels: FloatArray) -> FloatArray:
-    """The pixels (n, 2) of one grid at the positions of pixels of another; columns are x and y."""
-    longitude, latitude = start.wcs.all_pix2world(pixels, 0).T
-    position = np.column_stack(turned(longitude, latitude, start.frame, end.frame))
-    return np.asarray(end.wcs.all_world2pix(position, 0, quiet=True))
+        back = np.array(grid.to_pixels(*own.to_icrs(*there)))
+        return np.where(np.abs(back - start).max(axis=0) < ROUND_TRIP, there, np.nan)
 
 
 def _inside(pixels: FloatArray, shape: tuple[int, ...]) -> BoolArray:
@@ -539,7 +498,7 @@ def resample(image: FloatArray, pixels: FloatArray, node: FloatArray | None = No
     -------
     array (3, ny, nx)
         Weighted values, which are exactly 0 where the image is 0 all around; their weights; and the share of each
-        spaxel that lies in pixels with a value. See `_mean`.
+        spaxel that lies in pixels with a value.
     """
     result = np.zeros((3, *_inner(pixels).shape[1:]))
     inside = _inside(pixels, image.shape)
@@ -595,14 +554,6 @@ def _means(
         shares.append(np.maximum(high - low, 0))
     down, across = shares
     return down @ values @ across.T, down @ weights @ across.T
-
-
-def _mean(value: FloatArray, weight: FloatArray, coverage: FloatArray) -> FloatArray:
-    """Values from the sums of `resample`; NaN where a quarter or more of a spaxel has no value."""
-    has_value = coverage > 1 - MOST_MISSING
-    result = np.full(value.shape, np.nan)
-    result[has_value] = value[has_value] / weight[has_value]
-    return result
 
 
 def _touched(inside: BoolArray) -> list[IntArray]:

@@ -278,7 +278,8 @@ _FIRST_REGION = re.compile(
     re.IGNORECASE,
 )
 _CRTF = re.compile(r'\s*#CRTF', re.IGNORECASE)
-_MARK_IN_REGION = re.compile(r"""=\s*["']|[;{}"']""")
+# A part of a line between semicolons, except those in braces and in quotes behind an equals sign.
+_STATEMENT = re.compile(r"""(?:\{[^}]{0,999}\}|=\s*"[^"]{0,999}"|=\s*'[^']{0,999}'|[^;])+""")
 _SHAPE = re.compile(r'([+-]?)\s*([a-z]+)\s*(?:\(([^)]*)\)|\s([^#]*))', re.IGNORECASE)
 _TEXT = re.compile(r'\btext\s*=\s*(?:\{([^}]{0,999})\}|"([^"]{0,999})"|\'([^\']{0,999})\')')
 _REGION_ANGLE = re.compile(r'([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)("|\'|d|r|p|i)?', re.IGNORECASE)
@@ -347,29 +348,12 @@ def _regions(text: str) -> Iterator[tuple[int, str, str]]:
     for line, content in enumerate(re.split(r'\r\n|\r|\n', text), 1):
         if content.lstrip().startswith('#'):
             continue
-        for statement in map(str.strip, _statements(content)):
+        for statement in map(str.strip, _STATEMENT.findall(content)):
             word = statement.lower().split('#')[0].strip()
             if word in _FRAMES or word.startswith(_OTHER_FRAMES):
                 frame = word
             elif word and not word.startswith('global'):
                 yield line, frame, statement
-
-
-def _statements(line: str) -> Iterator[str]:
-    """The parts of a line between semicolons, except those in braces and in quotes behind an equals sign."""
-    last = {mark: line.rfind(mark) for mark in '}"\''}
-    start, closing = 0, ''
-    for match in _MARK_IN_REGION.finditer(line):
-        mark = match[0][-1]
-        if closing:
-            closing = '' if mark == closing else closing
-        elif mark == ';':
-            yield line[start : match.start()]
-            start = match.end()
-        elif mark == '{' or len(match[0]) > 1:
-            end = '}' if mark == '{' else mark
-            closing = end if last[end] >= match.end() else ''
-    yield line[start:]
 
 
 def _other_shape(statement: str) -> str:

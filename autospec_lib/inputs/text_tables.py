@@ -261,13 +261,8 @@ def _titles(line: str, separator: str) -> Header:
     """The names and units in a line, each unit in brackets behind its name."""
     line = (line if separator == '\t' else line.strip()).lstrip('#% ')
     words = _split(line, separator) if separator else map(_unquoted, _TITLE_WORD.findall(line))
-    return list(map(_title, words))
-
-
-def _title(word: str) -> tuple[str, str]:
-    """A column's name and the unit in brackets behind it, or ''."""
-    match = _TITLE.fullmatch(word)
-    return (match[1].rstrip(), match[2].strip()) if match else (word.rstrip(), '')
+    titles = ((word, _TITLE.fullmatch(word)) for word in words)
+    return [(match[1].rstrip(), match[2].strip()) if match else (word.rstrip(), '') for word, match in titles]
 
 
 def _header(name: str, lines: Sequence[Line], ruled: bool) -> tuple[Header, bool, Sequence[Line]]:

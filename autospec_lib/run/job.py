@@ -7,6 +7,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -226,15 +227,21 @@ def prepare(
     """
     # Sources may be extracted by processes that were started elsewhere.
     folder = Path(os.path.abspath(folder))
+    # astropy logs what is settled here and said in AutoSpec's own words.
+    logging.getLogger('astropy').setLevel(logging.WARNING if params.warnings else logging.ERROR)
+    opened = cache(partial(open_all, params, folder))
+
+    def in_field(rows: catalogue.Catalogue) -> BoolArray:
+        return cutouts.covers(opened(), cutouts.positions(opened(), cutouts.placed(opened(), rows)))
+
     if request.positions:
         listed = catalogue.from_positions(request.positions, params.size, params.ref)
     else:
-        listed = catalogue.load(folder / params.catalog, params.mode, params.size, params.ref, request.skip_bad_rows)
+        path = folder / params.catalog
+        listed = catalogue.load(path, params.mode, params.size, params.ref, request.skip_bad_rows, in_field)
     chosen = _selected(listed.targets, request.idents, params.catalog)
-    # astropy logs what is settled here and said in AutoSpec's own words.
-    logging.getLogger('astropy').setLevel(logging.WARNING if params.warnings else logging.ERROR)
     settings, ignored = sextractor.load(folder)
-    cube = open_all(params, folder)
+    cube = opened()
     rows = cutouts.placed(cube, listed)
     by_name = request.idents is not None or bool(request.positions)
     sample = cutouts.sample(cube)
@@ -562,7 +569,7 @@ def _centre(cube: OpenCube) -> tuple[float, float]:
 
 def _in_words(cube: OpenCube, offset: Offset) -> tuple[str, str, bool]:
     """An offset as angles, in words, and whether it is large enough for a warning."""
-    per_spaxel = np.transpose([cube.sky.to_arcsec(_centre(cube), step) for step in np.eye(2)])
+    per_spaxel = cube.sky.arcsec_per_pixel(_centre(cube)).T
     angles = per_spaxel @ offset.shift
     covariance = per_spaxel @ offset.covariance @ per_spaxel.T
     distance = float(np.hypot(*angles))
