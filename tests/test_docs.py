@@ -165,13 +165,16 @@ def test_columns_and_cards_on_redshifts_stand_in_their_tables():
     candidates = (Candidate(0.3, 0.001, Kind.GALAXY, 0.9, 1, True, 0.0),) * 2
     made = {'ZSPEC', 'ZNEIGHB'}.union(*(cards(Redshift(some, 0.5)) for some in ((), candidates)))
     cards_of_sources = text.partition('LINES')[0] + text.partition('[summary]')[2]
-    documented = first_column(cards_of_sources) - {column.name for column, _ in summary.REDSHIFT}
+    columns = [*(column for column, _ in summary.REDSHIFT), *summary.OF_LINES]
+    documented = first_column(cards_of_sources) - {column.name for column in columns}
     assert documented - made == set()
     line = LineFlux('HBETA', 'balmer', 4862.7, 6370.0, 1.0, 0.1, 1.0, 0.1, 3.0, None, 0)
     fit = LineFit(0.31, 1e-4, 50.0, 9.0, (line,), np.zeros(2))
     (row,) = line_rows(fit, 0.31, np.array([4000.0, 9000.0]), np.array([1.0, 2.0]))
     assert set(row) <= first_column(text.partition('LINES')[2])
-    assert made - documented <= {'ZPROB', 'ZQUAL', 'ZTYPE', 'ZNLINE', 'ZBLEND'}  # also names of columns
+    # The others are also names of columns.
+    assert made - documented <= {'ZPROB', 'ZQUAL', 'ZTYPE', 'ZNLINE', 'ZBLEND', 'ZNEIGHB', 'ZSPEC'}
+    assert all(f'`{line}' in text for line in summary.MAIN_LINES)
 
 
 def test_the_page_of_the_report_names_its_keys_and_files(tmp_path):

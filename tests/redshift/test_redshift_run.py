@@ -7,6 +7,7 @@ from dataclasses import replace
 import known_spectra as spectra
 import numpy as np
 import pytest
+from astropy import units
 from astropy.io import fits
 from astropy.table import Table
 from builders import cube_header, gaussian, process, write_cube
@@ -15,7 +16,7 @@ from mpdaf.sdetect import Source
 from autospec_lib.cli.command import main
 from autospec_lib.core.products import Group, Products
 from autospec_lib.core.types import Cutout, Grid, Target, Voxels
-from autospec_lib.output import source_file
+from autospec_lib.output import source_file, summary
 from autospec_lib.redshift.axis import to_vacuum
 from autospec_lib.redshift.cards import cards
 from autospec_lib.redshift.estimate import Candidate, Redshift
@@ -247,14 +248,27 @@ def test_a_run_writes_the_redshift_to_file_and_summary(finished):
     assert table['Z'][0] == pytest.approx(Z, abs=3e-4)
     assert table['ZQUAL'][0] == 3
     assert table['ZTYPE'][0] == 'gal'
+    assert table['ZSPEC'][0] == source.header['ZSPEC']
+    for line in summary.MAIN_LINES:
+        flux, error = table[f'{line}_FLUX'], table[f'{line}_FLUX_ERR']
+        assert flux.unit == error.unit == units.Unit('1e-20 erg s-1 cm-2')
+        if line in ('LYALPHA', 'HALPHA', 'NII6585'):  # outside the axis
+            assert flux.mask[0]
+        else:
+            assert (flux[0], error[0]) == pytest.approx((lines[line]['FLUX'], lines[line]['FLUX_ERR']), rel=1e-5)
     assert len(Table.read(finished / 'summary.fits').columns) == len(table.columns)
 
 
 def test_the_summary_keeps_redshifts_of_sources_that_are_kept(finished):
-    before = Table.read(finished / 'summary.ecsv')['Z'][0]
-    (finished / 'summary.ecsv').unlink()
-    assert main([str(finished.parent), '-q', '--resume']) == 0
-    assert Table.read(finished / 'summary.ecsv')['Z'][0] == before
+    before = Table.read(finished / 'summary.ecsv')[0]
+    for number in range(2):  # the second time from the summary itself
+        if number == 0:
+            (finished / 'summary.ecsv').unlink()
+        assert main([str(finished.parent), '-q', '--resume']) == 0
+        row = Table.read(finished / 'summary.ecsv')[0]
+        assert row['STATUS'] == 'kept'
+        for name in ('Z', 'ZSPEC', 'HBETA_FLUX', 'HBETA_FLUX_ERR'):
+            assert row[name] == before[name]
 
 
 def test_the_engine_is_not_imported_without_redshift():
