@@ -14,7 +14,7 @@ from autospec_lib.cli import command
 from autospec_lib.cli.command import main
 from autospec_lib.config import param_file, parameters_page, params, sextractor
 from autospec_lib.inputs import columns
-from autospec_lib.output import source_file, summary
+from autospec_lib.output import redshifts, source_file, summary
 from autospec_lib.output.report import page as report
 from autospec_lib.redshift.cards import cards, line_rows
 from autospec_lib.redshift.estimate import Candidate, Redshift
@@ -175,6 +175,14 @@ def test_columns_and_cards_on_redshifts_stand_in_their_tables():
     # The others are also names of columns.
     assert made - documented <= {'ZPROB', 'ZQUAL', 'ZTYPE', 'ZNLINE', 'ZBLEND', 'ZNEIGHB', 'ZSPEC'}
     assert all(f'`{line}' in text for line in summary.MAIN_LINES)
+
+
+def test_the_columns_of_the_catalogue_of_redshifts_stand_in_their_table():
+    text = section('docs/redshifts.md', 'The catalogue')
+    others = [column for column in redshifts.COLUMNS if column not in summary.OF_LINES]
+    for column in others:
+        assert f'\n| `{column.name}` | {column.text} |\n' in text
+    assert len(first_column(text)) == len(others) + 2
 
 
 def test_the_page_of_the_report_names_its_keys_and_files(tmp_path):
