@@ -14,7 +14,7 @@ from autospec_lib.cli import command
 from autospec_lib.cli.command import main
 from autospec_lib.config import param_file, parameters_page, params, sextractor
 from autospec_lib.inputs import columns
-from autospec_lib.output import source_file, summary
+from autospec_lib.output import redshifts, source_file, summary
 from autospec_lib.output.report import page as report
 from autospec_lib.redshift.cards import cards, line_rows
 from autospec_lib.redshift.estimate import Candidate, Redshift
@@ -165,13 +165,24 @@ def test_columns_and_cards_on_redshifts_stand_in_their_tables():
     candidates = (Candidate(0.3, 0.001, Kind.GALAXY, 0.9, 1, True, 0.0),) * 2
     made = {'ZSPEC', 'ZNEIGHB'}.union(*(cards(Redshift(some, 0.5)) for some in ((), candidates)))
     cards_of_sources = text.partition('LINES')[0] + text.partition('[summary]')[2]
-    documented = first_column(cards_of_sources) - {column.name for column, _ in summary.REDSHIFT}
+    columns = [*(column for column, _ in summary.REDSHIFT), *summary.OF_LINES]
+    documented = first_column(cards_of_sources) - {column.name for column in columns}
     assert documented - made == set()
     line = LineFlux('HBETA', 'balmer', 4862.7, 6370.0, 1.0, 0.1, 1.0, 0.1, 3.0, None, 0)
     fit = LineFit(0.31, 1e-4, 50.0, 9.0, (line,), np.zeros(2))
     (row,) = line_rows(fit, 0.31, np.array([4000.0, 9000.0]), np.array([1.0, 2.0]))
     assert set(row) <= first_column(text.partition('LINES')[2])
-    assert made - documented <= {'ZPROB', 'ZQUAL', 'ZTYPE', 'ZNLINE', 'ZBLEND'}  # also names of columns
+    # The others are also names of columns.
+    assert made - documented <= {'ZPROB', 'ZQUAL', 'ZTYPE', 'ZNLINE', 'ZBLEND', 'ZNEIGHB', 'ZSPEC'}
+    assert all(f'`{line}' in text for line in summary.MAIN_LINES)
+
+
+def test_the_columns_of_the_catalogue_of_redshifts_stand_in_their_table():
+    text = section('docs/redshifts.md', 'The catalogue')
+    others = [column for column in redshifts.COLUMNS if column not in summary.OF_LINES]
+    for column in others:
+        assert f'\n| `{column.name}` | {column.text} |\n' in text
+    assert len(first_column(text)) == len(others) + 2
 
 
 def test_the_page_of_the_report_names_its_keys_and_files(tmp_path):

@@ -286,7 +286,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
     from autospec_lib.run.log import Log
     from autospec_lib.run.output_folder import locked, log_folder
     from autospec_lib.run.report import Page
-    from autospec_lib.run.results import Results, write_summary
+    from autospec_lib.run.results import Results, write_redshifts, write_summary
 
     extract = _extractor(
         job, targets, options, interruption
@@ -319,7 +319,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
             job,
             targets,
             on_outcome=[log.add, progress.add],
-            files=[write_summary, marz.write, Page(job, command).write, log.end],
+            files=[write_summary, write_redshifts, marz.write, Page(job, command).write, log.end],
         )
         interruption.begin(lambda: f'interrupted; {results.sentence}')
         outcomes = cube_copy.extracted(job, targets, extract, interruption, tell, bool(options.scheduler))

@@ -17,7 +17,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from astropy.io import fits
-from astropy.units import Unit, UnitBase
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
@@ -26,7 +25,7 @@ from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.products import Group, Kind, Products, RedshiftModel, Spectrum
 from autospec_lib.core.types import Cutout, FloatArray, Grid, Ident, Mask, Measured, Product, Segmap, Target, Voxels
-from autospec_lib.output.units import as_fits, parsed, to_power
+from autospec_lib.output.units import of_lines, to_power
 
 FORMAT = '0.6'  # of MPDAF's Source files
 LAYOUT = 2  # counts up when files written before cannot be read back
@@ -337,9 +336,7 @@ def _lines(rows: Sequence[Mapping[str, Any]], unit: str) -> bytes:
     """MPDAF's table LINES, or nothing where there is no line; ``unit`` is the cube's."""
     if not rows:
         return b''
-    density = parsed(unit)
-    flux = as_fits(density * Unit('Angstrom')) if isinstance(density, UnitBase) else ''
-    of = {'FLUX': flux, 'CONT': unit, 'VEL': 'km/s', 'VDISP': 'km/s'}
+    of = {'FLUX': of_lines(unit), 'CONT': unit, 'VEL': 'km/s', 'VDISP': 'km/s'}
     of |= dict.fromkeys(('LBDA', 'EQW', 'FWHM'), 'Angstrom')
     columns = []
     for name in rows[0]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autospec_lib.core.atomic import complete_file
-from autospec_lib.core.errors import InputError, near, read_file
+from autospec_lib.core.errors import InputError, near
+from autospec_lib.core.files import read_file
 from autospec_lib.core.types import Target
 
 NAME = 'verdicts.csv'  # in the output folder
@@ -70,7 +71,13 @@ class Verdict:
     @property
     def accepted(self) -> float | None:
         """The redshift, None if the person says that there is none."""
-        return None if self.verdict == 'bad' or self.quality == 0 else self.z
+        return None if self.verdict == 'bad' or self.quality == 0 or self.kind == 'nothing' else self.z
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the person says nothing on the redshift."""
+        is_open = self.verdict != 'bad' and self.z is None and self.quality is None
+        return is_open and self.kind != 'nothing' and not self.rivals
 
     def agrees(self, other: Verdict) -> bool:
         """Whether both say the same, apart from comments and where the redshift is from."""

@@ -36,7 +36,8 @@ def cards(result: Redshift) -> dict[str, tuple[Any, str]]:
     if not result.candidates:
         return facts | {'ZNOTE': ('no redshift: nothing to search', 'on the redshift')}
     first, *others = result.candidates
-    facts['ZPROB'] = (round(first.probability, 3), 'probability of the first candidate')
+    # Rounded down, so that no redshift becomes sure by it.
+    facts['ZPROB'] = (float(np.floor(1000 * first.probability) / 1000), 'probability of the first candidate')
     if result.best is None:
         text = f'no redshift: best candidate z = {first.z:.4f}, P = {first.probability:.2f}'
         facts['ZNOTE'] = (text, 'on the redshift')

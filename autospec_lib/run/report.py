@@ -163,11 +163,11 @@ class Page:
 
     def _table(self, rows: Iterable[Row]) -> tuple[list[tuple[str, str, str, bool]], list[Row]]:
         """Columns and rows of the page's table: the summary's, the reference's S/N, the catalogue's redshifts."""
-        from autospec_lib.output.units import in_words
+        from autospec_lib.output.units import in_words, of_lines
 
         rows, unit = list(rows), self._job.cube.grid.unit
         redshifts = {target.id: target.z for target in self._job.catalogue if target.z is not None}
-        units = {'': '', summary.FLUX: in_words(unit)}
+        units = {'': '', summary.FLUX: in_words(unit), summary.LINE_FLUX: in_words(of_lines(unit))}
         columns = [
             (one.name, units.get(one.unit, one.unit), one.text, one.kind is not str)
             for one in summary.columns(rows)

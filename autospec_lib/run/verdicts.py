@@ -18,7 +18,7 @@ from autospec_lib.run import marz
 from autospec_lib.run.job import Job, with_verdict
 from autospec_lib.run.output_folder import locked
 from autospec_lib.run.report import Page
-from autospec_lib.run.results import Results, write_summary
+from autospec_lib.run.results import Results, write_redshifts, write_summary
 
 SAME_PLACE = 1.0  # arcsec, up to which a row of a file is about the source with its ID
 MOST_LISTED = 10  # IDs in a message
@@ -65,7 +65,7 @@ def take(job: Job, paths: Sequence[Path]) -> tuple[int, list[str]]:
                 if str(target.id) in known:
                     _update_file(job, target)
             page = Page(job, shlex.join(['AutoSpec', '--verdicts', *map(str, paths)]))
-            Results(job, [], files=[write_summary, marz.write, page.write]).finish()
+            Results(job, [], files=[write_summary, write_redshifts, marz.write, page.write]).finish()
     except OSError as error:
         raise InputError(f'{job.output}: {error.strerror}; {way_out(error, "make it writable")}') from error
     return len(known), list(_warnings(job, merged, targets))

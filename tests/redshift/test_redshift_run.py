@@ -8,15 +8,16 @@ from dataclasses import replace
 import known_spectra as spectra
 import numpy as np
 import pytest
+from astropy import units
 from astropy.io import fits
 from astropy.table import Table
-from builders import cube_header, gaussian, process, write_cube
+from builders import DEC, PIXEL, RA, cube_header, gaussian, process, write_cube
 from mpdaf.sdetect import Source
 
 from autospec_lib.cli.command import main
 from autospec_lib.core.products import Group, Products
 from autospec_lib.core.types import Cutout, Grid, Target, Voxels
-from autospec_lib.output import source_file
+from autospec_lib.output import source_file, summary
 from autospec_lib.redshift.axis import to_vacuum
 from autospec_lib.redshift.cards import cards
 from autospec_lib.redshift.estimate import Candidate, Redshift
@@ -228,8 +229,9 @@ def finished(tmp_path_factory):
     clean = spectra.emission(to_vacuum(WAVE), Z, spectra.STAR_FORMING, 120) + 20
     data = clean[:, None, None] * gaussian(11, 13) + rng.normal(size=(WAVE.size, 24, 27))
     write_cube(folder / 'datacube.fits', data.astype('f4'), np.ones(data.shape, 'f4'), cube_header())
-    (folder / 'catalog.txt').write_text('1 150.0 2.0\n')
-    (folder / 'param.py').write_text('SIZE = 4\nREDSHIFT = True\nPLOTS = False\nREPORT = False\nXCOR = False\n')
+    (folder / 'catalog.txt').write_text(f'ID,RA,DEC,Z\n1,{RA},{DEC},0.3\nblank,{RA + 8 * PIXEL / 3600},{DEC},\n')
+    params = 'SIZE = 4\nREDSHIFT = True\nMARZ = True\nPLOTS = False\nREPORT = False\nXCOR = False\nCORES = 2\n'
+    (folder / 'param.py').write_text(params)
     assert main([str(folder), '-q']) == 0
     return folder / 'output'
 
@@ -248,14 +250,63 @@ def test_a_run_writes_the_redshift_to_file_and_summary(finished):
     assert table['Z'][0] == pytest.approx(Z, abs=3e-4)
     assert table['ZQUAL'][0] == 3
     assert table['ZTYPE'][0] == 'gal'
+    assert table['ZSPEC'][0] == source.header['ZSPEC']
+    for line in summary.MAIN_LINES:
+        flux, error = table[f'{line}_FLUX'], table[f'{line}_FLUX_ERR']
+        assert flux.unit == error.unit == units.Unit('1e-20 erg s-1 cm-2')
+        if line in ('LYALPHA', 'HALPHA', 'NII6585'):  # outside the axis
+            assert flux.mask[0]
+        else:
+            assert (flux[0], error[0]) == pytest.approx((lines[line]['FLUX'], lines[line]['FLUX_ERR']), rel=1e-5)
     assert len(Table.read(finished / 'summary.fits').columns) == len(table.columns)
 
 
+def test_a_run_writes_the_catalogue_of_redshifts(finished):
+    table, row = (Table.read(finished / name) for name in ('redshifts.ecsv', 'summary.ecsv'))
+    assert table['ID'].tolist() == ['1', 'blank']
+    assert table['Z'].tolist() == [row['Z'][0], None]
+    assert table['Z_FROM'].tolist() == ['AUTOSPEC', None]
+    assert table['QUALITY'].tolist() == [3, 0]
+    assert table['Z_CATALOG'].tolist() == [0.3, None]
+    assert table['P'].tolist() == row['ZPROB'].tolist()
+    assert table['HBETA_FLUX'].tolist() == row['HBETA_FLUX'].tolist()
+    assert '0.3000' in table['NOTES'][0]
+
+
+def test_the_file_for_marz_has_the_redshift_that_counts_beside_that_of_the_catalogue(finished):
+    fibres = Table.read(finished / 'marz.fits', hdu='FIBRES')
+    assert fibres['NAME'].tolist() == ['1', 'blank']
+    assert fibres['Z'][0] == pytest.approx(Z, abs=3e-4)
+    assert fibres['Z_ERR'][0] < 1e-3
+    assert np.ma.getmaskarray(np.ma.masked_invalid(fibres['Z'])).tolist() == [False, True]
+    assert fibres['ZTYPE'].tolist() == ['gal', '']
+    assert fibres['QOP'].tolist() == [4, 1]
+    assert fibres['Z_CATALOG'][0] == 0.3
+    first, *rest = fibres['COMMENT'][0].split()
+    assert first == 'MUSE_WHITE_SKYSUB'
+    assert f'z={fibres["Z"][0]:.5f}' in rest
+    assert fits.getheader(finished / 'marz.fits', 'FIBRES')['TFORM4'] == '1A'  # TYPE
+
+
 def test_the_summary_keeps_redshifts_of_sources_that_are_kept(finished):
-    before = Table.read(finished / 'summary.ecsv')['Z'][0]
-    (finished / 'summary.ecsv').unlink()
+    before = Table.read(finished / 'summary.ecsv')[0]
+    for number in range(2):  # the second time from the summary itself
+        if number == 0:
+            (finished / 'summary.ecsv').unlink()
+        assert main([str(finished.parent), '-q', '--resume']) == 0
+        row = Table.read(finished / 'summary.ecsv')[0]
+        assert row['STATUS'] == 'kept'
+        assert Table.read(finished / 'redshifts.ecsv')['Z'][0] == before['Z']
+        for name in ('Z', 'ZSPEC', 'HBETA_FLUX', 'HBETA_FLUX_ERR'):
+            assert row[name] == before[name]
+
+
+def test_without_redshift_there_is_no_catalogue_of_redshifts(finished):
+    with (finished.parent / 'param.py').open('a') as file:
+        file.write('REDSHIFT = False\n')
     assert main([str(finished.parent), '-q', '--resume']) == 0
-    assert Table.read(finished / 'summary.ecsv')['Z'][0] == before
+    assert not (finished / 'redshifts.ecsv').exists()
+    assert 'QOP' not in Table.read(finished / 'marz.fits', hdu='FIBRES').colnames
 
 
 def test_the_engine_is_not_imported_without_redshift():

@@ -55,6 +55,10 @@ def test_a_verdict_is_in_summary_file_and_folder(three):
     assert [rows[5][name] for name in names] == ['good', 0.42, 3, 'galaxy', 'Z_CATALOG', 'two, words']
     assert (rows[3]['VERDICT'], rows[3]['Z_VISUAL'], rows[4]['Z_VISUAL']) == ('bad', None, None)
     assert rows[5]['STATUS'] == 'extracted'
+    counting = Table.read(three / 'output' / 'redshifts.ecsv')
+    assert counting['Z'].tolist() == [0.42, None, None]
+    assert counting['Z_FROM'].tolist() == ['VISUAL', 'VISUAL', None]
+    assert counting['QUALITY'].tolist() == [3, 0, 0]
     assert visual(three, 5) == {'VISUAL': 0.42}
     assert visual(three, 3) == {}
     with (three / 'output' / 'verdicts.csv').open() as file:
