@@ -98,6 +98,23 @@ class Browser:
         """Load the page again."""
         self._send('POST', '/refresh')
 
+    def window(self):
+        """The handle of the window that is at hand."""
+        return self._send('GET', '/window')
+
+    def use(self, handle=None):
+        """Go to another window, by its handle; None: to a new one."""
+        handle = handle or self._send('POST', '/window/new', {'type': 'tab'})['handle']
+        self._send('POST', '/window', {'handle': handle})
+
+    def close(self):
+        """Close the window that is at hand; then another one must be used."""
+        self._send('DELETE', '/window')
+
+    def choose(self, selector, path):
+        """Choose a file of this machine in a control for files."""
+        self._send('POST', f'/element/{self.find(selector)}/value', {'text': str(path)})
+
     def size(self, width, height):
         """Change the window's size."""
         self._send('POST', '/window/rect', {'width': width, 'height': height})

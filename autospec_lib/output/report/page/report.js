@@ -190,6 +190,7 @@ document.addEventListener('keydown', (event) => {
   if (pressed(event)) event.preventDefault();
 });
 
+window.addEventListener('resize', () => Source.drawLines());
 window.addEventListener('hashchange', () => Report.follow());
 /** Show verdicts that another window has changed, or that were read from a file. */
 function readAgain() {
@@ -261,7 +262,7 @@ byId('slider').oninput = ({ target }) => Source.redshift(target.valueAsNumber, '
 byId('slider').onblur = () => { Source.gesture = ''; };
 byId('slider').onpointerup = ({ target }) => leave(target);
 byId('smooth').oninput = ({ target }) => { Source.options.smooth = target.valueAsNumber; Source.draw(); };
-for (const name of ['band', 'sky', 'emission', 'absorption']) {
+for (const name of ['band', 'sky', 'emission', 'absorption', 'model']) {
   byId(name).onchange = ({ target }) => { Source.options[name] = target.checked; Source.draw(); };
 }
 byId('theme').onclick = () => {

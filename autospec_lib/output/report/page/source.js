@@ -19,7 +19,7 @@ const Source = {
   waiting: null,  // a key that needs the data of the source before they are there
   done: [],  // changes that can be undone: {id, before, after}
   gesture: '',  // what goes on changing the verdict: typing or dragging, which is undone as a whole
-  options: { chosen: [], smooth: 0, band: true, sky: true, emission: true, absorption: false },
+  options: { chosen: [], smooth: 0, band: true, sky: true, emission: true, absorption: false, model: true },
 
   /** Show a source; its data are loaded only now. */
   async open(id) {
@@ -88,7 +88,8 @@ const Source = {
     let row = 0;
     const next = () => numbers.subarray(row * places.length, (row += 1) * places.length);
     const spectra = raw.spectra.map((one) => ({ ...one, flux: next(), error: one.errors ? next() : null }));
-    this.loaded.set(raw.id, { ...raw, wave: places, spectra, colours: Object.create(null) });
+    const candidates = raw.candidates.map((one) => ({ ...one, model: next() }));
+    this.loaded.set(raw.id, { ...raw, wave: places, spectra, candidates, colours: Object.create(null) });
   },
 
   head(row) {
@@ -119,11 +120,13 @@ const Source = {
     );
     byId('measured').replaceChildren(...measured(row));
     const shown = this.options.chosen.filter((key) => data.spectra.some((one) => one.key === key));
-    data.shown = shown.length ? shown : [data.reference];
+    data.shown = shown.length ? shown : [data.best[0]];
     byId('spectra').replaceChildren(...data.spectra.map((one) => this.choice(one)));
     byId('plot').hidden = false;
     byId('plotTools').hidden = false;
     for (const name of ['emission', 'absorption', 'slider', 'z']) byId(name).disabled = data.angstrom === null;
+    byId('modelBox').hidden = !data.candidates.length;
+    this.judge({ typing: this.typing });
     if (data.angstrom) {
       const red = Math.max(data.wave[0], data.wave.at(-1)) * data.angstrom;
       byId('slider').max = Math.max(0.1, red / 1215.67 - 1).toFixed(2);
@@ -136,7 +139,8 @@ const Source = {
     box.onchange = () => {
       const keys = data.shown.filter((key) => key !== one.key);
       data.shown = box.checked ? [...keys, one.key] : keys;
-      this.options.chosen = data.shown;
+      // As long as it is the recommended one, that of the next source is shown too.
+      this.options.chosen = data.shown.join() === data.best[0] ? [] : data.shown;
       this.draw();
     };
     return element('label', { title: one.about }, box, element('span', {}, one.key),
@@ -156,11 +160,30 @@ const Source = {
   async draw() {
     const { data, options } = this;
     if (!data) return;
-    byId('legend').replaceChildren(...data.shown.map((key) => (
-      element('span', {}, swatch(data, key), key))));
+    const model = this.modelShown();
+    const z = this.redshiftShown();
+    const reason = element('small', { title: 'Why it opens first' }, `recommended: ${data.best[1]}`);
+    byId('legend').replaceChildren(
+      ...data.shown.map((key) => element('span', {}, swatch(colourOf(data, key)), key,
+        ...(key === data.best[0] ? [reason] : []))),
+      ...(model ? [element('span', {}, swatch(colour('--model')), `model at z\u2009=\u2009${z}`)] : []));
     byId('width').textContent = options.smooth ? `${options.smooth}\u2009ch` : 'off';
-    await Spectrum.draw(data, { ...options, shown: data.shown, z: this.redshiftShown() });
-    if (this.data === data) this.tell();
+    const all = { ...options, shown: data.shown, z, model, isStar: this.isStar() };
+    await Spectrum.draw(data, all);
+    if (this.data !== data) return;
+    Zooms.draw(data, all);
+    this.tell();
+  },
+
+  /** The model of the candidate at hand, null where it has none or its spectrum is not shown. */
+  modelShown() {
+    const { data, options, typed } = this;
+    const offer = typed === undefined ? this.redshiftAtHand() : null;
+    return options.model && offer?.model && data.shown.includes(data.modelled) ? offer.model : null;
+  },
+
+  isStar() {
+    return (Verdicts.of(this.id).kind || this.redshiftAtHand()?.kind) === 'star';
   },
 
   /** The plot in words. */
@@ -187,6 +210,7 @@ const Source = {
       byId('z').setAttribute('aria-invalid', 'false');
     }
     byId('z').placeholder = known ?? 'none';
+    byId('z').title = this.offers().length ? 'What is shown is kept only when you accept it' : '';
     byId('slider').value = known ?? 0;
     if (!typing) byId('comment').value = comment;
     byId('quality').value = quality ?? '';
@@ -257,20 +281,23 @@ const Source = {
     const { z, origin } = Verdicts.of(this.id);
     const buttons = this.offers().map((one, place) => {
       const key = one.key ? [element('kbd', {}, one.key)] : [];
-      const quality = one.quality === undefined ? [] : [
-        element('span', { class: 'chance' }, `P\u2009=\u2009${one.p.toFixed(2)}`),
-        element('span', { class: `mark q${one.quality}` }, QUALITIES[one.quality]),
+      const { quality } = one;
+      const chance = one.p < 0.005 ? 'P\u2009<\u20090.01' : `P\u2009=\u2009${one.p?.toFixed(2)}`;
+      const marks = [
+        ...(one.key ? [element('span', {}, chance)] : []),
+        ...(one.key === '1' ? [element('span', { class: `mark q${quality}` }, QUALITIES[quality])] : []),  // else 0
       ];
       const made = element('button', { type: 'button', class: 'offer', title: titleOf(one) }, ...key,
         element('b', {}, one.z.toFixed(one.error < 5e-5 ? 5 : 4)), element('span', {}, one.kind || one.words || ''),
-        ...quality);
+        ...marks);
       made.setAttribute('aria-pressed', String(one.origin === shown?.origin && same(one.z, shown.z)));
       if (origin === one.origin && z !== null && same(z, one.z)) made.classList.add('accepted');
       made.onclick = () => { this.look(place); byId('name').focus({ preventScroll: true }); };
       return made;
     });
-    const words = this.data?.redshift ? [element('p', { class: 'remark' }, this.data.redshift)] : [];
-    return [...buttons, ...words];
+    const facts = this.data?.facts ?? [];
+    const remarks = facts.flatMap(([card, found]) => (Object.hasOwn(REMARKS, card) ? [REMARKS[card](found)] : []));
+    return [...buttons, ...(remarks.length ? [element('p', { class: 'remark' }, remarks.join('; '))] : [])];
   },
 
   /** Show the lines and the model of another redshift that the source may have, without keeping it. */
@@ -417,14 +444,23 @@ const Source = {
   /** Draw the lines anew, at most once per frame of the screen. */
   drawLines() {
     if (!this.data) return;
-    Spectrum.options.z = this.redshiftShown();
     cancelAnimationFrame(this.frame);
     this.frame = requestAnimationFrame(() => {
       if (!this.data) return;  // closed meanwhile
+      if (Spectrum.data !== this.data || Spectrum.options.model !== this.modelShown()) { this.draw(); return; }
+      Object.assign(Spectrum.options, { z: this.redshiftShown(), isStar: this.isStar() });
       Spectrum.overlay();
+      Zooms.draw(this.data, Spectrum.options);
       this.tell();
     });
   },
+};
+
+// What cards of the header say of the redshift.
+const REMARKS = {
+  ZNOTE: (found) => found,
+  ZBLEND: (found) => `a second source in the spectrum has redshift ${found}`,
+  ZNEIGHB: (found) => `its neighbour ${found} has the same redshift`,
 };
 
 /** Whether two redshifts are the same but for the digits in which they are written. */
@@ -440,9 +476,9 @@ function titleOf({ z, error, p, quality, key, words, kind }) {
     + `quality ${quality}; click to look at it, press ${key} to accept it`;
 }
 
-const swatch = (data, key) => {
+const swatch = (background) => {
   const made = element('i', { class: 'swatch', 'aria-hidden': 'true' });
-  made.style.background = colourOf(data, key);
+  made.style.background = background;
   return made;
 };
 

@@ -342,9 +342,8 @@ function verdictWords(id) {
     ...(quality === null ? [] : [
       element('span', { class: `mark q${quality}`, title: `quality: ${QUALITIES[quality]}` }, String(quality)),
     ]),
-    ...(z === null && !kind ? [] : [
-      element('span', { class: 'redshift' }, [...(z === null ? [] : [`z ${z}`]), kind].filter(Boolean).join(' ')),
-    ]),
+    ...(z === null ? [] : [element('span', { class: 'redshift', title: String(z) }, `z ${Number(z.toFixed(5))}`)]),
+    ...(kind ? [element('span', { class: 'class' }, kind)] : []),
   ];
   return words.flatMap((word, place) => (place ? [' ', word] : [word]));
 }
