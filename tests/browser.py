@@ -27,7 +27,15 @@ FLAGS = (
     '--hide-scrollbars',
 )
 ELEMENT = 'element-6066-11e4-a52e-4f735466cecf'
-KEYS = {'Enter': '\ue007', 'Escape': '\ue00c', 'Left': '\ue012', 'Up': '\ue013', 'Right': '\ue014', 'Down': '\ue015'}
+KEYS = {
+    'Enter': '\ue007',
+    'Escape': '\ue00c',
+    'Home': '\ue011',
+    'Left': '\ue012',
+    'Up': '\ue013',
+    'Right': '\ue014',
+    'Down': '\ue015',
+}
 
 
 class Browser:

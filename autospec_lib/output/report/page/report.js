@@ -101,6 +101,7 @@ function pressed(key) {
   const open = Source.id !== null;
   const verdict = VERDICTS.find((one) => one[0] === key);
   if (key === '/') focusOn('filter');
+  else if (key === 'm') toMap();
   else if (key === '?') byId('help').showModal();
   else if (!open && (key === 'ArrowDown' || key === 'j')) Table.step(1);
   else if (!open && (key === 'ArrowUp' || key === 'k')) Table.step(-1);
@@ -109,6 +110,8 @@ function pressed(key) {
   else if (key === 'Escape' && closeMenus()) return true;
   else if (open && key === 'Escape') location.hash = '';
   else if (open && verdict) Source.verdict(verdict);
+  else if (open && Source.data && key === 'i') Images.next();
+  else if (open && Source.data && key === 'n') Narrow.next();
   else if (open && key === 'z') focusOn('z');
   else if (open && key === 'c') focusOn('comment');
   else return false;
@@ -191,6 +194,8 @@ byId('theme').onclick = () => {
   document.documentElement.dataset.theme = theme;
   try { localStorage.setItem(THEME_KEY, theme); } catch { /* the browser keeps nothing */ }
   Source.draw();
+  Images.later();
+  Field.later();
 };
 byId('save').onclick = () => download(`${Report.name}_verdicts.csv`, Verdicts.csv(), 'text/csv');
 byId('load').onclick = () => byId('file').click();

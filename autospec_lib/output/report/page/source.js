@@ -49,6 +49,7 @@ const Source = {
     const { id } = this;
     this.id = null;
     this.data = null;
+    Field.later();
     document.body.classList.remove('open');
     byId('source').hidden = true;
     document.title = Report.name;
@@ -109,6 +110,7 @@ const Source = {
     const shown = this.options.chosen.filter((key) => data.spectra.some((one) => one.key === key));
     data.shown = shown.length ? shown : [data.reference];
     byId('spectra').replaceChildren(...data.spectra.map((one) => this.choice(one)));
+    Images.fill(data);
     byId('plot').hidden = false;
     byId('plotTools').hidden = false;
     for (const name of ['emission', 'absorption', 'slider', 'z']) byId(name).disabled = data.angstrom === null;
@@ -135,6 +137,7 @@ const Source = {
   without(row, error) {
     byId('plot').hidden = true;
     byId('plotTools').hidden = true;
+    Images.clear();
     byId('pictures').hidden = true;
     const failed = kindOf(row) === 'failed' ? 'This source was not extracted.' : 'This source has not been reached.';
     byId('hint').textContent = error.message ? `${error.message}; run AutoSpec --resume to write them again.` : failed;
@@ -145,7 +148,7 @@ const Source = {
     const { data, options } = this;
     if (!data) return;
     byId('legend').replaceChildren(...data.shown.map((key) => (
-      element('span', {}, swatch(data, key), key))));
+      element('span', {}, swatch(data, key), key))), ...Narrow.legend(data));
     byId('width').textContent = options.smooth ? `${options.smooth}\u2009ch` : 'off';
     await Spectrum.draw(data, { ...options, shown: data.shown, z: this.redshiftShown() });
     if (this.data === data) this.tell();

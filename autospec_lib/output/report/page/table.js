@@ -66,6 +66,7 @@ const Table = {
     byId('count').textContent = this.view.length === this.rows.length
       ? `${this.rows.length} sources` : `${this.view.length} of ${this.rows.length} sources`;
     byId('empty').hidden = this.view.length > 0;
+    Field.later();
   },
 
   /** Draw more rows, at least up to this position; a browser needs a second for a thousand rows. */
@@ -79,6 +80,7 @@ const Table = {
   /** Draw a row again, after its verdict has changed. */
   redraw(id) {
     const row = this.byId.get(id);
+    Field.later();
     if (!row?.element) return;
     const next = drawnRow(this, row);
     if (row.element.classList.contains('current')) next.classList.add('current');
@@ -104,6 +106,7 @@ const Table = {
   },
 
   mark(id) {
+    Field.bringIn(id);
     for (const row of byId('rows').querySelectorAll('.current')) {
       row.classList.remove('current');
       row.removeAttribute('aria-current');
