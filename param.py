@@ -52,6 +52,7 @@ OUT_XCOR    = True             # write the cross-correlation maps
 OUT_SPEC    = True             # write all spectra; False: the reference and those of the cross-correlation
 PLOTS       = True             # draw images, masks, spectra and maps of each source
 REPORT      = True             # write index.html, a page with all sources for the browser
+REPORT_CUBE = True             # put a binned cube of each source into the report, for narrow-band images
 OUT_1D      = False            # write each spectrum as a table of its own too
 MARZ        = False            # write the file that the redshift program MARZ loads
 CMAP        = 'viridis'        # matplotlib colour map for images and cross-correlation maps

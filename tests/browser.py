@@ -32,6 +32,7 @@ KEYS = {
     'Shift': '\ue008',
     'Control': '\ue009',
     'Escape': '\ue00c',
+    'Home': '\ue011',
     'Left': '\ue012',
     'Up': '\ue013',
     'Right': '\ue014',

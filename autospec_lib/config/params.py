@@ -227,6 +227,13 @@ class Params:
         'write index.html, a page with all sources for the browser',
         'See [Report](report.md).',
     )
+    report_cube: bool = _parameter(
+        True,
+        validators.SWITCH,
+        'Output',
+        'put a binned cube of each source into the report, for narrow-band images',
+        'About 0.3 MB per source for MUSE and 5 arcsec; see [Images](report.md#images).',
+    )
     out_1d: bool = _parameter(
         False,
         validators.SWITCH,

@@ -40,7 +40,7 @@ WIDTH, MOST_TRIED = 25, 40
 # its `Target`. CMAP is not among them: it changes plots.
 IRRELEVANT = {
     *('output', 'pre_out', 'catalog', 'mode', 'size', 'ref'),
-    *('plots', 'report', 'out_1d', 'marz', 'cores', 'warnings'),
+    *('plots', 'report', 'report_cube', 'out_1d', 'marz', 'cores', 'warnings'),
 }
 LEAST_OFFSET = 0.1  # arcsec; smaller offsets are no reason for a warning
 
@@ -84,6 +84,10 @@ class Job:
         Which voxels of the cube are not usable, and why, in words; '' where this is not known.
     blank : array of bool (ny, nx) or None
         The spaxels in which no voxel is usable, as far as it is known.
+    white : array (ny, nx) or None
+        The white light of the field, the mean of ``white_channels`` channels; None where they were not read.
+    white_channels : int
+        Their number.
     kept : Kept
         The figures that this process reuses for plots.
     """
@@ -104,6 +108,8 @@ class Job:
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     usable: str = ''
     blank: BoolArray | None = field(default=None, compare=False, repr=False)
+    white: FloatArray | None = field(default=None, compare=False, repr=False)
+    white_channels: int = 0
     kept: Kept = field(default_factory=Kept, compare=False, repr=False)
 
     @property
@@ -130,6 +136,10 @@ class Job:
     def data(self, target: Target) -> Path:
         """The path of the report's file on a source."""
         return self.output / file_names.REPORT / 'data' / file_names.report_data(target.id)
+
+    def binned_cube(self, target: Target) -> Path:
+        """The path of the report's file with the binned cube of a source."""
+        return self.output / file_names.REPORT / 'cubes' / file_names.report_data(target.id)
 
     @property
     def spectra(self) -> Path:
@@ -285,6 +295,8 @@ def prepare(
         verdicts=given,
         usable='' if sample is None else sample.usable,
         blank=None if sample is None else sample.voxels.blank,
+        white=None if sample is None else white,
+        white_channels=0 if sample is None else len(sample.voxels.data),
     )
     return job, targets, warnings
 

@@ -94,7 +94,7 @@ class TestTemplate:
         others = {'size': 5.0, 'cont_poly': 5, 'cores': 1, 'xcor_iter': 1, 'psf': (), 'caterr': 0.0} | dict.fromkeys(
             ('data_ext', 'aper', 'img', 'img_shift', 'seg', 'lsf'), ()
         )
-        on = ('use_imgs', 'xcor', 'cont_sub', 'sky_sub', 'plots', 'report')
+        on = ('use_imgs', 'xcor', 'cont_sub', 'sky_sub', 'plots', 'report', 'report_cube')
         on += ('out_img', 'out_seg', 'out_mask', 'out_xcor', 'out_spec')
         off = ('out_sub', 'out_1d', 'marz', 'warnings', 'deblend', 'redshift')
         switches = dict.fromkeys(on, True) | dict.fromkeys(off, False)

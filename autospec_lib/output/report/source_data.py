@@ -22,13 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from autospec_lib.core import keys
 from autospec_lib.core.atomic import complete_file
-from autospec_lib.core.products import Products
+from autospec_lib.core.products import Group, Products
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray
 from autospec_lib.output.image_sheet import stretch
-from autospec_lib.output.report.page import binary, script
+from autospec_lib.output.report.page import binary, compass, script
 from autospec_lib.output.spectra_sheet import sky_lines
-from autospec_lib.output.units import in_words
+from autospec_lib.output.units import in_words, to_power
 
 SOURCE_FUNCTION = 'autospecSource'  # of the page
 HEAD = 16384  # bytes at the beginning of a file of data that hold the preview
@@ -49,7 +50,9 @@ BINS = 96  # of the outline
 LEVELS = 63  # of a small image; one more is transparent
 
 
-def write(path: Path, products: Products, cutout: Cutout, cmap: str, links: Mapping[str, str]) -> dict[str, str]:
+def write(
+    path: Path, products: Products, cutout: Cutout, cmap: str, links: Mapping[str, str], has_cube: bool = False
+) -> dict[str, str]:
     """Write a source's file of data, which appears under its name only when it is complete.
 
     Unlike the source's FITS file, it is not flushed to disk, because it can be made again from the FITS file.
@@ -59,13 +62,15 @@ def write(path: Path, products: Products, cutout: Cutout, cmap: str, links: Mapp
     path : Path
         The file; its folder is made.
     products : Products
-        What to show: all spectra; of the images, white light and the last cross-correlation map, if they are there.
+        What to show: all spectra, images, cross-correlation maps, and the object mask, if they are there.
     cutout : Cutout
-        Gives target, wavelengths and units.
+        Gives target, wavelengths, coordinates and units.
     cmap : str
-        Colour map of the small images.
+        Colour map of the images.
     links : mapping of str to str
         Addresses relative to the page: of the FITS file ('file'), and of the pictures by their names.
+    has_cube : bool
+        Whether there is a binned cube, see `binned_cube.write`.
 
     Returns
     -------
@@ -78,7 +83,8 @@ def write(path: Path, products: Products, cutout: Cutout, cmap: str, links: Mapp
         If it cannot be written.
     """
     listed, numbers = _numbers(products)
-    content = _content(products, cutout, cmap, links) | {'spectra': listed}
+    content = _content(products, cutout, cmap, links) | _pictures(products, cutout, cmap)
+    content |= {'spectra': listed, 'cube': has_cube}
     path.parent.mkdir(parents=True, exist_ok=True)
     with complete_file(path, flush=False) as temporary:
         temporary.write_text(script(SOURCE_FUNCTION, content, numbers), encoding='ascii')
@@ -136,6 +142,42 @@ def _content(products: Products, cutout: Cutout, cmap: str, links: Mapping[str, 
 def _is_told(card: str) -> bool:
     """Whether a card is listed: the page has those on further candidates elsewhere."""
     return card not in SUMMARY_CARDS and not re.fullmatch(r'Z\d(AUTO|ERR|PROB|TYPE)', card)
+
+
+def _pictures(products: Products, cutout: Cutout, cmap: str) -> dict[str, Any]:
+    """The images and maps with their numbers, the outline's mask, and the directions on the sky."""
+    degrees, mask = cutout.degrees, object_mask(products)
+    if degrees is None:
+        dy, dx = cutout.pixel
+        arcsec = np.array([[0.0, -dx], [dy, 0.0]])
+    else:
+        arcsec = 3600 * (degrees * [np.cos(np.radians(cutout.target.dec)), 1.0]).T
+    return {
+        'shape': cutout.shape,
+        'centre': cutout.centre,
+        'pixel': cutout.pixel,
+        **compass(arcsec),
+        'palette': colour_table(cmap),
+        'images': [
+            {
+                'key': key,
+                'unit': in_words(to_power(image.unit, image.power)),
+                'kind': group.value,
+                'data': binary(image.data),
+            }
+            for group, key, image in products
+            if group in (Group.IMAGE, Group.MAP)
+        ],
+        'mask': '' if mask is None else binary(np.packbits(mask, bitorder='little'), 'u1'),
+    }
+
+
+def object_mask(products: Products) -> BoolArray | None:
+    """The object mask (ny, nx); None if it is not among the products."""
+    name = str(products.facts.get('OBJMASK', ('', ''))[0])
+    # A circle, where nothing is detected, stands in place of the union.
+    used = products.masks.get(name, products.masks.get(keys.object_mask('UNION')))
+    return None if used is None else used.data
 
 
 def _candidates(products: Products) -> list[dict[str, Any]]:
@@ -215,6 +257,11 @@ def thumbnails(images: Sequence[FloatArray], cmap: str) -> str:
     file = io.BytesIO()
     picture.save(file, 'PNG', transparency=LEVELS, optimize=False)
     return f'data:image/png;base64,{base64.b64encode(file.getvalue()).decode("ascii")}'
+
+
+def colour_table(cmap: str) -> str:
+    """The `LEVELS` colours of a matplotlib colour map, three bytes each, in base64."""
+    return binary(np.frombuffer(_palette(cmap)[: 3 * LEVELS], 'u1'), 'u1')
 
 
 @lru_cache(maxsize=4)

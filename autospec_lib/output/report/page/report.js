@@ -136,6 +136,7 @@ function pressed(event) {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;  // also with the caps lock
   if (open && judged({ key, code: event.code, shiftKey: event.shiftKey, repeat: event.repeat })) return true;
   if (key === '/') focusOn('filter');
+  else if (key === 'm') toMap();
   else if (key === '?') byId('help').showModal();
   else if (!open && (key === 'ArrowDown' || key === 'j')) Table.step(1);
   else if (!open && (key === 'ArrowUp' || key === 'k')) Table.step(-1);
@@ -146,6 +147,8 @@ function pressed(event) {
   else if (open && key === 'ArrowDown') Source.lookFurther(1);
   else if (open && key === 'ArrowUp') Source.lookFurther(-1);
   else if (key === 'u') Source.undo();
+  else if (open && Source.data && key === 'i') Images.next();
+  else if (open && Source.data && key === 'n') Narrow.next();
   else if (open && key === 'z') focusOn('z');
   else if (open && key === 'c') focusOn('comment');
   else return false;
@@ -270,6 +273,8 @@ byId('theme').onclick = () => {
   document.documentElement.dataset.theme = theme;
   try { localStorage.setItem(THEME_KEY, theme); } catch { /* the browser keeps nothing */ }
   Source.draw();
+  Images.later();
+  Field.later();
 };
 byId('save').onclick = () => {
   download(`${Report.name}_verdicts.csv`, Verdicts.csv(), 'text/csv');

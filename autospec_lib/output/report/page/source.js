@@ -61,6 +61,7 @@ const Source = {
     const { id } = this;
     this.id = null;
     this.data = null;
+    Field.later();
     document.body.classList.remove('open');
     byId('source').hidden = true;
     document.title = Report.name;
@@ -122,6 +123,7 @@ const Source = {
     const shown = this.options.chosen.filter((key) => data.spectra.some((one) => one.key === key));
     data.shown = shown.length ? shown : [data.best[0]];
     byId('spectra').replaceChildren(...data.spectra.map((one) => this.choice(one)));
+    Images.fill(data);
     byId('plot').hidden = false;
     byId('plotTools').hidden = false;
     for (const name of ['emission', 'absorption', 'slider', 'z']) byId(name).disabled = data.angstrom === null;
@@ -151,6 +153,7 @@ const Source = {
   without(row, error) {
     byId('plot').hidden = true;
     byId('plotTools').hidden = true;
+    Images.clear();
     byId('pictures').hidden = true;
     const failed = kindOf(row) === 'failed' ? 'This source was not extracted.' : 'This source has not been reached.';
     byId('hint').textContent = error.message ? `${error.message}; run AutoSpec --resume to write them again.` : failed;
@@ -166,7 +169,8 @@ const Source = {
     byId('legend').replaceChildren(
       ...data.shown.map((key) => element('span', {}, swatch(colourOf(data, key)), key,
         ...(key === data.best[0] ? [reason] : []))),
-      ...(model ? [element('span', {}, swatch(colour('--model')), `model at z\u2009=\u2009${z}`)] : []));
+      ...(model ? [element('span', {}, swatch(colour('--model')), `model at z\u2009=\u2009${z}`)] : []),
+      ...Narrow.legend(data));
     byId('width').textContent = options.smooth ? `${options.smooth}\u2009ch` : 'off';
     const all = { ...options, shown: data.shown, z, model, isStar: this.isStar() };
     await Spectrum.draw(data, all);

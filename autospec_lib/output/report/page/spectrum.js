@@ -69,6 +69,7 @@ const Spectrum = {
       });
     });
     if (options.model) traces.push(...this.modelled());
+    traces.push(...Narrow.traces(data));
     // plotly draws an axis only if something is plotted against it.
     if (this.frame.unit) traces.push({ x: [null], y: [null], xaxis: 'x2', hoverinfo: 'skip' });
     return traces;
@@ -151,6 +152,7 @@ const Spectrum = {
     if (!place._fullLayout?.xaxis) return;
     const shapes = [];
     const annotations = [];
+    shapes.push(...Narrow.shapes());
     if (options.sky) shaded(data, frame, shapes, annotations);
     this.lines = linesAt(data, frame, options);
     this.mark(shapes, annotations);
@@ -393,3 +395,7 @@ function niceStep(rough) {
   const power = 10 ** Math.floor(Math.log10(rough));
   return power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
 }
+
+// plotly follows the window only, but the map beside the plot changes its width too.
+new ResizeObserver(() => { if (byId('plot').dataset.ready && !byId('plot').hidden) Plotly.Plots.resize('plot'); })
+  .observe(byId('plot'));

@@ -89,6 +89,7 @@ const Table = {
       .map(([number, quality]) => `${number} ${quality === null ? 'without a quality' : `of quality ${quality}`}`)
       .join(', ');
     byId('share').setAttribute('aria-label', `${byId('left').textContent}: ${byId('share').title}`);
+    Field.later();
   },
 
   /** Draw more rows, at least up to this position; a browser needs a second for a thousand rows. */
@@ -103,6 +104,7 @@ const Table = {
   redraw(id) {
     this.count();
     const row = this.byId.get(id);
+    Field.later();
     if (!row?.element) return;
     const next = drawnRow(this, row);
     if (row.element.classList.contains('current')) next.classList.add('current');
@@ -134,6 +136,7 @@ const Table = {
   },
 
   mark(id) {
+    Field.bringIn(id);
     for (const row of byId('rows').querySelectorAll('.current')) {
       row.classList.remove('current');
       row.removeAttribute('aria-current');
