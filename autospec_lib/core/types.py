@@ -55,8 +55,9 @@ class Target:
 class Grid:
     """The world coordinates of a cut-out's pixels, as FITS cards, and its units as FITS strings ('' = none).
 
-    ``medium`` says whether wavelengths are in 'air' or 'vacuum', '' if that is not known. If FITS cards cannot describe
-    the wavelengths, the axis counts channels (CTYPE1 = CHANNEL).
+    ``medium`` says whether wavelengths are in 'air' or 'vacuum', '' if that is not known. ``line_unit`` is that of the
+    flux of a line, ``unit`` times Angstrom. If FITS cards cannot describe the wavelengths, the axis counts channels
+    (CTYPE1 = CHANNEL).
     """
 
     sky: Mapping[str, Any]
@@ -64,6 +65,7 @@ class Grid:
     unit: str = ''
     wave_unit: str = 'Angstrom'
     medium: str = ''
+    line_unit: str = ''
 
     @property
     def angstrom(self) -> float:

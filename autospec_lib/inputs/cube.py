@@ -34,7 +34,7 @@ from autospec_lib.inputs.coordinates import (
 from autospec_lib.inputs.extensions import Extensions, FlagRule, Layer, choose, label, stored_part
 from autospec_lib.inputs.images import AlignedImage
 from autospec_lib.inputs.instruments import Instrument
-from autospec_lib.inputs.units import FluxUnit, flux_unit
+from autospec_lib.inputs.units import FluxUnit, flux_unit, line_unit
 from autospec_lib.inputs.wavelengths import SAME_TO, WaveAxis, wave_axis
 
 Box = tuple[slice, slice]
@@ -199,7 +199,7 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         factor,
         sky,
         axis.wave,
-        Grid(sky.cards(), axis.cards, unit.text, axis.unit, axis.medium),
+        Grid(sky.cards(), axis.cards, unit.text, axis.unit, axis.medium, line_unit(unit.text)),
         extensions.instrument,
         _recognised(extensions, (data, noise, flags), unit, spacing),
         f'{extensions.noise_kind} in {noise.name} ({extensions.noise_why})' if noise else 'no variance',
@@ -469,7 +469,9 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
         pixel=cube.pixel,
         grid=replace(cube.grid, sky=sky),
         images={tag: padded(image.data[inner], np.nan) for tag, image in cube.images.items()},
-        detection={tag: padded(image.on_grid(inner), np.nan) for tag, image in cube.images.items()},
+        detection={
+            tag: padded(image.on_grid(inner), np.nan) for tag, image in cube.images.items() if image.is_segmented
+        },
         image_units={tag: image.unit for tag, image in cube.images.items()},
         segmaps={tag: padded(segmap[inner], 0) for tag, segmap in cube.segmaps.items()},
         degrees=cube.sky.degrees_per_pixel((y, x)),

@@ -77,12 +77,15 @@ class AlignedImage:
         None if it is on the cube's.
     notes : tuple of str
         What is unusual about it, one line each.
+    is_segmented : bool
+        Whether objects are detected in it, or it only weights spectra.
     """
 
     data: FloatArray
     unit: str = ''
     offset: FloatArray | None = None
     notes: tuple[str, ...] = ()
+    is_segmented: bool = True
 
     def on_grid(self, box: tuple[slice, slice]) -> FloatArray:
         """Cut out a box and put it exactly on the cube's grid, as v1.1.2 does before it segments an image.
@@ -182,7 +185,7 @@ def open_images(path: Path, prefer: tuple[str, ...] = ('DATA', 'SCI')) -> Iterat
         flat = [hdu for hdu in flat if not _is_about_another(hdu)]
         flat.sort(key=lambda hdu: [not hdu.name.startswith(name) for name in prefer])
         if not flat:
-            raise InputError(f'{path.name}: no two-dimensional image in it; IMG and SEG take FITS images')
+            raise InputError(f'{path.name}: no two-dimensional image in it; IMG, WEIGHT and SEG take FITS images')
         images = [_sky_image(path, hdus, flat[0], weights)]
         for hdu in flat[1:]:
             with suppress(InputError):  # of images that need not be chips of the same
@@ -243,7 +246,9 @@ def _inner(pixels: FloatArray) -> FloatArray:
     return pixels[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
 
 
-def align(path: Path, grid: Sky, shape: tuple[int, int], shift: ArrayLike = (0.0, 0.0)) -> AlignedImage:
+def align(
+    path: Path, grid: Sky, shape: tuple[int, int], shift: ArrayLike = (0.0, 0.0), parameter: str = 'IMG'
+) -> AlignedImage:
     """Put an image on the cube's grid. Its pixels hold brightness per area: a larger pixel does not hold more.
 
     Of an image in several extensions, such as one for each detector, all that cover the cube are used as one.
@@ -258,12 +263,15 @@ def align(path: Path, grid: Sky, shape: tuple[int, int], shift: ArrayLike = (0.0
         The cube's (ny, nx).
     shift : (float, float)
         How far (y, x) in spaxels the image is moved.
+    parameter : str
+        'IMG', or 'WEIGHT' for an image that is not segmented.
 
     Raises
     ------
     InputError
         If the file holds no image with a WCS, or the image does not overlap the cube.
     """
+    way_out = f'take it out of {parameter}'
     if np.any(shift):
         grid = grid.moved(shift)
     with open_images(path) as images, readable(path, 'cannot be put on the grid of the cube'):
@@ -271,10 +279,10 @@ def align(path: Path, grid: Sky, shape: tuple[int, int], shift: ArrayLike = (0.0
         labels = [image.label for image, _ in overlapping]
         if not overlapping:
             which = f' ({", ".join(image.label for image in images)})' if len(images) > 1 else ''
-            raise InputError(f'{path.name}: does not overlap the cube{which}; correct its WCS, or take it out of IMG')
+            raise InputError(f'{path.name}: does not overlap the cube{which}; correct its WCS, or {way_out}')
         unit = str(overlapping[0][0].header.get('BUNIT', ''))
         if LOGARITHMIC.search(unit):
-            raise InputError(f'{path.name}: BUNIT = {unit!r} is not linear in flux; convert it, or take it out of IMG')
+            raise InputError(f'{path.name}: BUNIT = {unit!r} is not linear in flux; convert it, or {way_out}')
         notes: list[str] = []
         sums, offset = np.zeros((3, *shape)), None
         for image, pixels in overlapping:
@@ -297,10 +305,10 @@ def align(path: Path, grid: Sky, shape: tuple[int, int], shift: ArrayLike = (0.0
     with np.errstate(all='ignore'):
         values = np.where(coverage > 1 - MOST_MISSING, value / weight, np.nan)
     if not np.isfinite(values).any():
-        raise InputError(f'{path.name}: has no value on the cube; correct its WCS, or take it out of IMG')
+        raise InputError(f'{path.name}: has no value on the cube; correct its WCS, or {way_out}')
     if len(images) > 1 and labels != [images[0].label]:
         notes.append(f'{path.name}: its images {", ".join(labels)} cover the cube and are used')
-    return AlignedImage(values, written(parsed(unit)), offset, tuple(notes))
+    return AlignedImage(values, written(parsed(unit)), offset, tuple(notes), parameter == 'IMG')
 
 
 def _read(path: Path, image: SkyImage, box: tuple[slice, ...]) -> tuple[FloatArray, list[str]]:

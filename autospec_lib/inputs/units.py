@@ -115,6 +115,12 @@ def standard(text: str) -> str:
     return written(parsed(text)) or text.strip()
 
 
+def line_unit(text: str) -> str:
+    """A unit times Angstrom, that of the flux of a line; '' if the text is not a unit."""
+    unit = parsed(text) if text else None
+    return '' if unit is None else written(unit * units.AA)
+
+
 # --- The unit of flux ---
 
 

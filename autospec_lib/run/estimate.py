@@ -6,10 +6,13 @@ import shutil
 from collections.abc import Iterator, Sequence
 from math import ceil
 
+from autospec_lib import pipeline
+from autospec_lib.core import keys
 from autospec_lib.core.atomic import nearest_existing
 from autospec_lib.core.errors import SourceError
 from autospec_lib.core.keys import Names
 from autospec_lib.core.types import Target
+from autospec_lib.extraction import narrow_band
 from autospec_lib.inputs import cube as cutouts
 from autospec_lib.output.source_file import BLOCK
 from autospec_lib.run import cube_copy, resume
@@ -53,7 +56,7 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
             failure = ['will fail: no usable voxel in its subcube']
         height, width = (s.stop - s.start for s in box)
         spaxels.append(height * width)
-        note = '; '.join((_reference(job, target), *notes, *failure))
+        note = '; '.join((_reference(job, target), *_line_bands(job, target), *notes, *failure))
         yield f'source {target.id}: {height} x {width} spaxels, reference {note}'
     _, positions = with_catalogue_error(job)
     if positions:
@@ -85,14 +88,35 @@ def _cube(job: Job) -> Iterator[str]:
         f'spaxels: {cube.pixel[0]:.3f} x {cube.pixel[1]:.3f} arcsec; unit: {cube.grid.unit or "none"}'
     )
     yield f'images: {", ".join(cube.images) or "none"}'
+    if job.params.weight:
+        yield f'of these for weights alone: {", ".join(map(keys.image_tag, job.params.weight))}'
+    for entry in job.params.narrowband:
+        if isinstance(entry, str):
+            yield f'narrow band: {keys.band(entry)} at the redshift of each source'
+        else:
+            yield f'narrow band: {keys.band(entry)}, {_band(job, entry, None).text}'
     yield f'your segmentation maps: {", ".join(cube.segmaps) or "none"}'
+
+
+def _band(job: Job, entry: str | tuple[float, float], z: float | None) -> narrow_band.Band:
+    channels = pipeline.channels(job.cube.wave, job.cube.grid, job.params.lsf)
+    return narrow_band.band(entry, z, channels)
+
+
+def _line_bands(job: Job, target: Target) -> Iterator[str]:
+    """Where the narrow bands of lines are for a source, or why there is none."""
+    for entry in job.params.narrowband:
+        if isinstance(entry, str):
+            band = _band(job, entry, target.z)
+            yield f'no {band.tag}: {band.fault}' if band.fault else f'{band.tag} {band.text}'
 
 
 def _reference(job: Job, target: Target) -> str:
     names = Names.of_source(job.prefix, job.params.aper, target.aper)
-    tag = names.reference(target.ref, job.cube.images, bool(job.params.deblend))
+    bands = [keys.band(entry) for entry in job.params.narrowband if not _band(job, entry, target.z).fault]
+    tag = names.reference(target.ref, [*job.cube.images, *bands], bool(job.params.deblend))
     if tag is None:
-        return f'{names.white} ({target.ref!r} is neither in IMG nor in APER)'
+        return f'{names.white} ({target.ref!r} is not in IMG, NARROWBAND, WEIGHT or APER)'
     return tag
 
 
@@ -123,10 +147,11 @@ def file_size(job: Job, spaxels: int) -> float:
     spaxels : int
         How many its subcube has.
     """
-    params, nl, images = job.params, len(job.cube.wave), len(job.cube.images)
+    params, nl = job.params, len(job.cube.wave)
+    images = len(params.image_tags)
     # White light, the sum and the sky; then what each option adds.
     spectra, other_spectra, cubes = 2 + len(params.aper) + images, 1, int(params.out_sub)
-    planes = 7 + 2 * images + len(job.cube.segmaps)
+    planes = 7 + 2 * images - len(params.weight) + len(params.narrowband) + len(job.cube.segmaps)
     if params.deblend:
         spectra += 1
         planes += 3

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autospec_lib import __version__
+from autospec_lib import __version__, pipeline
 from autospec_lib.config import conflicts, sextractor
 from autospec_lib.config.params import Params
 from autospec_lib.config.validators import MEASURED
@@ -24,7 +24,7 @@ from autospec_lib.core.types import BoolArray, CatalogueError, Cutout, FloatArra
 from autospec_lib.deblending import catalogue_error
 from autospec_lib.detection import offsets as measured_offsets
 from autospec_lib.detection.offsets import Offset
-from autospec_lib.extraction import sums
+from autospec_lib.extraction import narrow_band, sums
 from autospec_lib.inputs import catalogue, images, psf
 from autospec_lib.inputs import cube as cutouts
 from autospec_lib.inputs.cube import OpenCube, open_cube
@@ -150,7 +150,7 @@ class Job:
     def inputs(self) -> list[Path]:
         """The files that the results are made from, except ``param.py``."""
         params = self.params
-        names = dict.fromkeys((params.datacube, params.catalog, *params.img, *params.seg, 'default.sex'))
+        names = dict.fromkeys((params.datacube, params.catalog, *params.image_files, *params.seg, 'default.sex'))
         return [*(self.folder / name for name in names if name), *self.cube.beside]
 
     @property
@@ -261,6 +261,10 @@ def prepare(
     kept = [with_verdict(target, given) for target in kept]
     targets = [target for target in kept if target.id in chosen]
     warnings = [*listed.warnings, *ignored, *cube.notes, *outside]
+    if any(isinstance(entry, str) for entry in params.narrowband) and all(target.z is None for target in targets):
+        warnings.append(
+            f'{params.catalog or "--radec"}: no redshifts (column Z), so NARROWBAND gives no image of a line'
+        )
     output_folder.check_names(folder, params, {file_names.file_stem(target.id) for target in targets})
     if output_folder.log_folder(folder, folder / params.output) != folder:
         warnings.append(f'{folder / "logs"}: cannot be written; the log goes to {params.output}/logs')
@@ -473,7 +477,7 @@ def _states(folder: Path, params: Params, beside: Sequence[Path]) -> str:
 
     ``beside`` are files with noise and mask that belong to the cube.
     """
-    names = [params.datacube, *params.img, *params.seg]
+    names = [params.datacube, *params.image_files, *params.seg]
     if params.needs_neighbours:  # other rows of the catalogue
         names.append(params.catalog)
     statuses = [path.stat() for path in (*(folder / name for name in names if name), *beside)]
@@ -502,10 +506,10 @@ def open_all(params: Params, folder: Path) -> OpenCube:
     faults: list[str] = []
     aligned, maps, seeing = {}, {}, None
     centre = _centre(cube)
-    for name, setting in zip(params.img, params.img_shifts, strict=True):
+    for name, parameter, setting in zip(params.image_files, params.image_parameters, params.img_shifts, strict=True):
         with collected(faults):
             shift = cube.sky.to_shift(centre, setting) if setting and setting != MEASURED else (0.0, 0.0)
-            aligned[keys.image_tag(name)] = images.align(folder / name, cube.sky, shape, shift)
+            aligned[keys.image_tag(name)] = images.align(folder / name, cube.sky, shape, shift, parameter)
     for name in params.seg:
         with collected(faults):
             maps[keys.image_tag(name)] = images.nearest_map(folder / name, cube.sky, shape)
@@ -513,10 +517,28 @@ def open_all(params: Params, folder: Path) -> OpenCube:
         seeing = psf.read(params.psf, path, cube.primary, cube.wave, cube.grid.wave_unit)
     with_cube = conflicts.faults_with_cube(params, len(cube.wave), cube.instrument.prefix)
     faults += [f'param.py: {text}' for _, text in with_cube]
+    faults += [f'param.py: {text}' for text in _band_faults(params, cube)]
     if faults:
         raise InputError(*faults)
     notes = [note for image in aligned.values() for note in image.notes]
     return replace(cube, images=aligned, segmaps=maps, psf=seeing, notes=(*cube.notes, *notes))
+
+
+def _band_faults(params: Params, cube: OpenCube) -> Iterator[str]:
+    """What is wrong with the ranges of NARROWBAND for this cube."""
+    if not params.narrowband:
+        return
+    number, fewest = len(cube.wave), 2 * narrow_band.FEWEST + 1
+    if number < fewest:
+        yield f'NARROWBAND needs at least {fewest} wavelengths, and {params.datacube} has {number}; set NARROWBAND = ()'
+        return
+    channels = pipeline.channels(cube.wave, cube.grid, params.lsf)
+    for entry in params.narrowband:
+        if isinstance(entry, str):  # where it is depends on the source
+            continue
+        fault = narrow_band.band(entry, None, channels).fault
+        if fault:
+            yield f'NARROWBAND: {fault}'
 
 
 def _registered(
@@ -547,7 +569,7 @@ def _registered(
     lines: list[str] = []
     warnings: list[str] = []
     moved = dict(cube.images)
-    for name, setting in zip(params.img, params.img_shifts, strict=True):
+    for name, parameter, setting in zip(params.image_files, params.image_parameters, params.img_shifts, strict=True):
         tag = keys.image_tag(name)
         offset = measured_offsets.of_image(cube.images[tag].data, white)
         if offset is None:
@@ -556,7 +578,7 @@ def _registered(
             continue
         angles, text, is_large = _in_words(cube, offset)
         if setting == MEASURED:
-            moved[tag] = images.align(folder / name, cube.sky, cube.shape, offset.shift)
+            moved[tag] = images.align(folder / name, cube.sky, cube.shape, offset.shift, parameter)
             lines.append(f'{name}: moved by {angles}, as it lay {text}')
         elif is_large:
             warnings.append(f"{name}: lies {text}; IMG_SHIFT = 'measured' moves it by {angles}")

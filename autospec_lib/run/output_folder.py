@@ -124,7 +124,7 @@ def check_names(folder: Path, params: Params, stems: Collection[str]) -> None:
         if name.lower() in {*summary.NAMES, marz.NAME}:
             both = f'PRE_OUT = {params.pre_out!r} and ID {stem}'
             raise InputError(f'param.py: {both} give a name that is taken: {name}; set another PRE_OUT')
-    names = ('param.py', 'default.sex', params.catalog, params.datacube, *params.img, *params.seg)
+    names = ('param.py', 'default.sex', params.catalog, params.datacube, *params.image_files, *params.seg)
     inputs = {_identity(folder / name): name for name in names if name and (folder / name).exists()}
     numbers = {inode for _, inode in inputs}
     for path in _existing(folder / params.output, params.pre_out, stems, numbers):
