@@ -12,7 +12,7 @@ from autospec_lib.core.types import FloatArray, Psf
 from autospec_lib.deblending.attribution import FittedSources
 from autospec_lib.deblending.least_squares import fit
 from autospec_lib.deblending.linear_system import PROFILE_NODES, project
-from autospec_lib.deblending.model import Model, ellipse
+from autospec_lib.deblending.model import Model, ellipses
 from autospec_lib.deblending.weighted_data import BAND_NODES, Bands, WeightedCube, bin_cube
 
 _MIDDLE = np.array([0.5])
@@ -42,8 +42,8 @@ class Kernel:
         """Its images (n, 2 ny - 1, 2 nx - 1) at n fractions of the wavelength range, centred on the middle pixel."""
         y, x, log_fwhm, log_beta, slope = self.values
         parameters = np.array([shape[0] - 1 + y, shape[1] - 1 + x, log_fwhm, 0.0, 0.0, log_beta])
-        centre, matrices, beta = ellipse(parameters, slope * (fraction - 0.5))
-        return moffat((2 * shape[0] - 1, 2 * shape[1] - 1), centre, matrices, beta, self.pixel)
+        round_ones = ellipses(parameters[None], slope * (fraction - 0.5))
+        return moffat((2 * shape[0] - 1, 2 * shape[1] - 1), *round_ones, self.pixel)
 
 
 def profiles_from_image(image: FloatArray, cube: WeightedCube, sources: FittedSources) -> FloatArray:
