@@ -390,7 +390,7 @@ class TestConflicts:
                 "IMG = 'g-band.fits', 'deep/G-Band.fits'",
                 "IMG: 'g-band.fits' and 'deep/G-Band.fits' have the same tag, G-B",
             ),
-            ("IMG_SHIFT = 'measured', ()\nIMG = 'g-band.fits'", 'IMG_SHIFT has 2 values for 1 images of IMG'),
+            ("IMG_SHIFT = 'measured', ()\nIMG = 'g-band.fits'", 'IMG_SHIFT has 2 values for 1 image of IMG'),
             ("SEG = 'g-seg.fits', 'g-seg.fits'", "SEG: 'g-seg.fits' and 'g-seg.fits' have the same tag, G-SEG; rename"),
             (
                 "IMG = 'bänd.fits'",
