@@ -12,7 +12,7 @@ from typing import TypeAlias
 from autospec_lib.config.params import Params
 from autospec_lib.core import keys
 from autospec_lib.core.atomic import nearest_existing
-from autospec_lib.core.errors import near
+from autospec_lib.core.errors import counted, near
 from autospec_lib.core.files import other_kind
 from autospec_lib.core.keys import MUSE, Names
 
@@ -100,7 +100,7 @@ def _values(params: Params) -> Iterator[Problem]:
         hint = near(keys.image_tag(params.deblend), images) or '; add the image to IMG'
         yield ('DEBLEND', 'IMG'), f'DEBLEND = {params.deblend!r} is not an image of IMG; expected {allowed}{hint}'
     if len(params.img_shifts) != len(params.image_files):
-        number = f'has {len(params.img_shifts)} values for {len(params.image_files)} images of '
+        number = f'has {counted(len(params.img_shifts), "value")} for {counted(len(params.image_files), "image")} of '
         number += 'IMG and WEIGHT' if params.weight else 'IMG'
         yield ('IMG_SHIFT', 'IMG'), f'IMG_SHIFT {number}; expected one, or one for each, () for none'
 

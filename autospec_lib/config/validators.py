@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 from autospec_lib.core import emission_lines
-from autospec_lib.core.errors import near, show
+from autospec_lib.core.errors import counted, near, show
 from autospec_lib.core.noise_kind import NOISE_WORDS, ZERO_IS_BAD, Extension
 
 Check: TypeAlias = Callable[[Any], Any]
@@ -208,7 +208,7 @@ def _shift(value: Any) -> tuple[float, ...] | str:
     if not isinstance(value, tuple | list):
         raise _wrong_type(value)
     if len(value) not in (0, 2):
-        raise ValueError(f'has {len(value)} values')
+        raise ValueError(f'has {counted(len(value), "value")}')
     return tuple(_item(number, item) for item in value)
 
 

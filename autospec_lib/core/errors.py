@@ -13,6 +13,19 @@ from pathlib import Path
 from typing import Any
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: '1 channel', '2 channels'.
+
+    Parameters
+    ----------
+    number : int
+        How many.
+    noun : str
+        In the singular; its plural ends in s.
+    """
+    return f'{number} {noun}' if number == 1 else f'{number} {noun}s'
+
+
 class AutoSpecError(Exception):
     """A fault with one or more one-line messages for the user.
 

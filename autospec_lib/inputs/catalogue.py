@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
-from autospec_lib.core.errors import InputError
+from autospec_lib.core.errors import InputError, counted
 from autospec_lib.core.files import read_file
 from autospec_lib.core.types import BoolArray, Ident, Target
 from autospec_lib.inputs import rows, tables, text_tables
@@ -209,7 +209,7 @@ def _position(text: str) -> tuple[float, float]:
         cells = [':'.join(cells[:3]), ':'.join(cells[3:])]
     if len(cells) != 2:
         expected = "degrees ('130.578 1.643') or hours and degrees ('08:42:18.8 +01:38:33')"
-        raise ValueError(f'{len(cells)} values; expected {expected}')
+        raise ValueError(f'{counted(len(cells), "value")}; expected {expected}')
     return rows.right_ascension(cells[0]), rows.declination(cells[1])
 
 

@@ -26,7 +26,7 @@ from astropy.io import fits
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from autospec_lib.core.errors import InputError
+from autospec_lib.core.errors import InputError, counted
 from autospec_lib.core.noise_kind import NoiseKind
 from autospec_lib.core.types import BoolArray, FloatArray, IntArray
 from autospec_lib.inputs.arrays import open_fits, readable
@@ -322,9 +322,8 @@ def _read(path: Path, image: SkyImage, box: tuple[slice, ...]) -> tuple[FloatArr
         if empty.any():
             sizes = np.unique(values[empty])
             value = ' and '.join(f'{one:g}' for one in sizes) if sizes.size <= 3 else 'nearly 0'
-            notes.append(
-                f'{path.name}: {int(empty.sum())} pixels of {image.label} that are {value} are taken as no data'
-            )
+            number = counted(int(empty.sum()), 'pixel')
+            notes.append(f'{path.name}: no data where {image.label} is {value}, in {number}')
     values = np.where(empty, np.nan, values)
     softening, zero = image.header.get('BSOFTEN'), image.header.get('BOFFSET', 0.0)
     if isinstance(softening, int | float) and isinstance(zero, int | float):

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from autospec_lib.core import file_names
-from autospec_lib.core.errors import InputError, show
+from autospec_lib.core.errors import InputError, counted, show
 from autospec_lib.core.types import BoolArray, Ident, Target
 from autospec_lib.inputs.columns import Columns
 
@@ -211,7 +211,7 @@ def _assumptions(rows: Rows, count: int, merged: int) -> Iterator[str]:
         which = 'its first row'
         if 'BRIGHT' in columns.index:
             which = f'its row with the largest {columns.names[columns.index["BRIGHT"]]}'
-        yield f'{count + merged} rows with {count} IDs: each source is at the position of {which}'
+        yield f'{count + merged} rows with {counted(count, "ID")}: each source is at the position of {which}'
 
 
 def identifier(cell: Cell, names: bool = True) -> Ident:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autospec_lib.core.errors import InputError, show
+from autospec_lib.core.errors import InputError, counted, show
 from autospec_lib.inputs import columns
 from autospec_lib.inputs.rows import Cell, Rows
 
@@ -391,7 +391,7 @@ def _region_cells(ident: str, frame: str, statement: str, catalogue_mode: bool) 
         return f'{what}; expected icrs, fk5, fk4, galactic, ecliptic or image on a line of their own'
     numbers = _numbers(match)
     if len(numbers) != _SHAPES[shape]:
-        return f'{shape} with {len(numbers)} numbers; expected {_SHAPES[shape]}: ({",".join(numbers)})'
+        return f'{shape} with {counted(len(numbers), "number")}; expected {_SHAPES[shape]}: ({",".join(numbers)})'
     system = _FRAMES[frame]
     cells: dict[str, Cell] = {'ID': ident}
     if system == 'image':

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from autospec_lib.core.errors import InputError
+from autospec_lib.core.errors import InputError, counted
 from autospec_lib.inputs import columns
 from autospec_lib.inputs.columns import Columns, Header
 from autospec_lib.inputs.rows import Rows
@@ -121,7 +121,9 @@ def from_latex(name: str, text: str) -> str:
             continue
         count = count or len(cells)
         if len(cells) != count:
-            raise InputError(f'{name}, line {plain.count(chr(10)) + 1}: {len(cells)} columns, {count} in the first row')
+            raise InputError(
+                f'{name}, line {plain.count(chr(10)) + 1}: {counted(len(cells), "column")}, {count} in the first row'
+            )
         for pattern, replacement in _LATEX_TEXT:
             cells = [re.sub(pattern, replacement, cell).strip() for cell in cells]
         plain += '\t'.join(cells)
@@ -424,7 +426,7 @@ def _misfit(cells: Sequence[str], chosen: Columns, least: int, separator: str) -
     # A blank in a name would shift the columns, and so would decimal commas.
     shifted = 0 < expected < count and (separator or not _NUMBER_LIKE.match(cells[chosen.index.get('ID', 0)]))
     if shifted or (chosen.exact and count != expected):
-        return f'{count} columns, {expected} in the header; expected as many (- for an empty cell)'
+        return f'{counted(count, "column")}, {expected} in the header; expected as many (- for an empty cell)'
     if count < least:
         return f'{count} of {least} columns; expected ID RA DEC between blanks, tabs or commas'
     return ''

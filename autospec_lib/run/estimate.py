@@ -9,7 +9,7 @@ from math import ceil
 from autospec_lib import pipeline
 from autospec_lib.core import keys
 from autospec_lib.core.atomic import nearest_existing
-from autospec_lib.core.errors import SourceError
+from autospec_lib.core.errors import SourceError, counted
 from autospec_lib.core.keys import Names
 from autospec_lib.core.types import Target
 from autospec_lib.extraction import narrow_band
@@ -72,7 +72,7 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
     replaced = sum(job.path(target).exists() for target in targets) - complete
     line = f'sources to extract: {len(spaxels) - complete}'
     if replaced:
-        line += f', replacing {replaced} files'
+        line += f', replacing {counted(replaced, "file")}'
     if complete:
         line += f', keeping {complete} that are complete'
     yield line

@@ -410,7 +410,7 @@ class TestConflicts:
                 "IMG = 'g-band.fits', 'deep/G-Band.fits'",
                 "IMG: 'g-band.fits' and 'deep/G-Band.fits' have the same tag, G-B",
             ),
-            ("IMG_SHIFT = 'measured', ()\nIMG = 'g-band.fits'", 'IMG_SHIFT has 2 values for 1 images of IMG'),
+            ("IMG_SHIFT = 'measured', ()\nIMG = 'g-band.fits'", 'IMG_SHIFT has 2 values for 1 image of IMG'),
             (
                 "IMG = 'g-band.fits'; WEIGHT = 'g-band.fits'",
                 "IMG, WEIGHT: 'g-band.fits' and 'g-band.fits' have the same tag, G-BAND",
@@ -420,7 +420,7 @@ class TestConflicts:
                 "WEIGHT = 'nb_halpha.fits' has the tag of the narrow band",
             ),
             ("SEG = 'nb_halpha.fits'; NARROWBAND = 'Ha'", "SEG = 'nb_halpha.fits' would be written as SEG_NB_HALPHA"),
-            ("WEIGHT = 'g-band.fits'; IMG_SHIFT = (), ()", 'IMG_SHIFT has 2 values for 1 images of IMG and WEIGHT'),
+            ("WEIGHT = 'g-band.fits'; IMG_SHIFT = (), ()", 'IMG_SHIFT has 2 values for 1 image of IMG and WEIGHT'),
             ("WEIGHT = 'muse_white.fits'", "WEIGHT = 'muse_white.fits' has the tag MUSE_WHITE"),
             ("DEBLEND = 'NB_Hb'; NARROWBAND = 'Ha'", "DEBLEND = 'NB_Hb' is not an image of IMG"),
             ("SEG = 'g-seg.fits', 'g-seg.fits'", "SEG: 'g-seg.fits' and 'g-seg.fits' have the same tag, G-SEG; rename"),

@@ -65,8 +65,8 @@ const Table = {
     if (name) this.view.sort((a, b) => compared(value(a, name), value(b, name), down) || a.index - b.index);
     byId('rows').replaceChildren();
     this.drawMore();
-    byId('count').textContent = this.view.length === this.rows.length
-      ? `${this.rows.length} sources` : `${this.view.length} of ${this.rows.length} sources`;
+    const sources = this.rows.length === 1 ? '1 source' : `${this.rows.length} sources`;
+    byId('count').textContent = this.view.length === this.rows.length ? sources : `${this.view.length} of ${sources}`;
     byId('empty').hidden = this.view.length > 0;
     this.count();
   },
