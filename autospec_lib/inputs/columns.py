@@ -1,16 +1,14 @@
 """The columns of a catalogue: which names and units they may have, and which one is read as what.
 
-The table of names in docs/inputs.md is made from this file: ``python -m autospec_lib.inputs.columns docs/inputs.md``.
+The table of names in docs/inputs.md is made from this file: ``python docs/column_names.py``.
 """
 
 from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeAlias
 
 from autospec_lib.core.errors import InputError
@@ -581,33 +579,3 @@ def _description(header: Header, index: Mapping[str, int], known: Collection[str
         verb = 'is' if len(ignored) == 1 else 'are'
         text += f"; {' and '.join(ignored)} {verb} param.py's with MODE = 'param'"
     return text
-
-
-TABLE_START = '<!-- This table is made by autospec_lib/inputs/columns.py: do not edit. -->\n'
-TABLE_END = '<!-- End of the table. -->\n'
-
-
-def table() -> str:
-    """The table of names for the documents, in Markdown."""
-    rows = {
-        'ID': IDENTS,
-        'RA, DEC': SKY_PAIRS,
-        'pixels, the first is 1': PIXELS_FROM_1,
-        'pixels, the first is 0': (*PIXELS_FROM_0, *PIXELS_OF_ORIGIN),
-        'SIZE': SIZES,
-        'REF': REFERENCES,
-        'APER': APERTURES,
-        'Z': REDSHIFTS,
-    }
-    lines = [f'| {role} | {", ".join(f"`{name}`" for name in names)} |\n' for role, names in rows.items()]
-    return '| Column | Names, in the order in which they are looked for |\n|---|---|\n' + ''.join(lines)
-
-
-def rewrite(page: Path) -> None:
-    """Replace the table in a page."""
-    head, _, rest = page.read_text(encoding='utf-8').partition(TABLE_START)
-    page.write_text(head + TABLE_START + table() + TABLE_END + rest.partition(TABLE_END)[2], encoding='utf-8')
-
-
-if __name__ == '__main__':
-    rewrite(Path(sys.argv[1]))

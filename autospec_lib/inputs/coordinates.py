@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from astropy.coordinates import (
-    ICRS,
     BarycentricMeanEcliptic,
     BaseCoordinateFrame,
     SkyCoord,
@@ -29,7 +28,7 @@ from numpy.typing import NDArray
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import FloatArray
-from autospec_lib.inputs.arrays import readable
+from autospec_lib.inputs.arrays import card_text, is_number, readable
 from autospec_lib.inputs.units import parsed
 
 # Longitude and latitude as CTYPE begins with them: equatorial, galactic, ecliptic, supergalactic.
@@ -107,7 +106,7 @@ def _sky_axes(types: Mapping[int, str]) -> list[int]:
 
 def axis_type(header: Mapping[str, Any], axis: int) -> str:
     """CTYPE of an axis in capitals, '' where there is none."""
-    return str(header.get(f'CTYPE{axis}', '')).strip().upper()
+    return card_text(header, f'CTYPE{axis}').upper()
 
 
 def array_axes(axes: Sequence[int], dimensions: int) -> tuple[int, ...]:
@@ -211,14 +210,19 @@ class Sky:
 
         Positions without a pixel, as on the other side of the sky, give NaN.
         """
-        longitude, latitude = turned(ra, dec, None, self.frame)
-        x, y = self.wcs.all_world2pix(longitude, latitude, 0, quiet=True)
+        if self.frame is not None:
+            position = SkyCoord(ra, dec, unit='deg').transform_to(self.frame).spherical
+            ra, dec = position.lon.deg, position.lat.deg
+        x, y = self.wcs.all_world2pix(ra, dec, 0, quiet=True)
         return y, x
 
     def to_icrs(self, y: Any, x: Any) -> tuple[FloatArray, FloatArray]:
         """Right ascensions and declinations (ICRS) in degrees of pixels (y, x); the inverse of `to_pixels`."""
         longitude, latitude = self.wcs.all_pix2world(x, y, 0)
-        return turned(longitude, latitude, self.frame, None)
+        if self.frame is None:
+            return longitude, latitude
+        position = SkyCoord(longitude, latitude, unit='deg', frame=self.frame).icrs
+        return position.ra.deg, position.dec.deg
 
     def degrees_per_pixel(self, place: Any) -> FloatArray:
         """Change of right ascension and declination (columns) per pixel along y and x (rows) at a pixel (y, x)."""
@@ -272,17 +276,6 @@ class Sky:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # of what a WCS cannot write, such as lookup tables
             return {card.keyword: card.value for card in self.wcs.to_header(relax=True).cards}
-
-
-def turned(
-    longitude: Any, latitude: Any, old: BaseCoordinateFrame | None, new: BaseCoordinateFrame | None
-) -> tuple[FloatArray, FloatArray]:
-    """Angles in degrees, from one frame to another; None stands for ICRS."""
-    old, new = (ICRS() if frame is None else frame for frame in (old, new))
-    if old.is_equivalent_frame(new):
-        return longitude, latitude
-    position = SkyCoord(longitude, latitude, unit='deg', frame=old).transform_to(new).spherical
-    return position.lon.deg, position.lat.deg
 
 
 def open_sky(path: Path, name: str, header: fits.Header, hdus: fits.HDUList | None = None) -> Sky:
@@ -360,7 +353,7 @@ def _sky_faults(header: fits.Header, name: str) -> Iterator[str]:
     if longitude[5:] != latitude[5:]:
         yield f'CTYPE1 = {longitude!r} and CTYPE2 = {latitude!r} of {name} are of two projections; expected the same'
     for axis in (1, 2):
-        text = str(header.get(f'CUNIT{axis}', '')).strip()
+        text = card_text(header, f'CUNIT{axis}')
         unit = parsed(text) or parsed(text.lower())
         if text and (unit is None or unit.physical_type != 'angle'):
             yield f'CUNIT{axis} = {text!r} of {name} is not a unit of angle; expected deg'
@@ -375,10 +368,6 @@ def _sky_faults(header: fits.Header, name: str) -> Iterator[str]:
     rows = [[header.get(f'{kind}{i}_{j}', float(kind == 'PC' and i == j)) for j in (1, 2)] for i in (1, 2)]
     if not np.linalg.cond(rows) < WORST_MATRIX:
         yield f'its WCS cannot be used: the {kind} matrix is singular, {rows}'
-
-
-def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
 def check_separable(path: Path, name: str, header: fits.Header, shape: Sequence[int]) -> None:

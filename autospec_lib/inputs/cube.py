@@ -165,7 +165,7 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         unit = flux_unit(
             path.name, header, extensions.instrument, sky.wcs, None if response is None else response.header
         )
-        data = replace(open_array(path, stored, order), name=name)
+        data = open_array(path, name, stored, order)
         layers = extensions.noise, extensions.flags
         noise, flags = (None if layer is None else _stored(layer, stored.shape, axes) for layer in layers)
         grids = []
@@ -256,15 +256,15 @@ def _stored(layer: Layer, data_shape: tuple[int, ...], axes: tuple[int, ...]) ->
     """
     hdu, order = layer.hdu, array_axes(axes, len(data_shape))
     if hdu.shape == data_shape:
-        array = open_array(layer.path, hdu, order)
+        array = open_array(layer.path, layer.name, hdu, order)
     else:
         part = stored_part(hdu.shape, data_shape, axes)
         # The axes that are missing get length 1.
         shape = [length if axis in part else 1 for axis, length in enumerate(data_shape)]
         nl, ny, nx = (data_shape[axis] for axis in order)
         values = np.broadcast_to(arranged(np.reshape(hdu.data, shape), axes), (nl, ny, nx))
-        array = StoredArray(layer.path, '', (nl, ny, nx), values.dtype, 0, *scaling(hdu.header), values=values)
-    return replace(array, name=layer.name, scale=layer.scale * array.scale, zero=layer.scale * array.zero)
+        array = StoredArray(layer.path, layer.name, (nl, ny, nx), values.dtype, 0, *scaling(hdu.header), values=values)
+    return replace(array, scale=layer.scale * array.scale, zero=layer.scale * array.zero)
 
 
 def _recognised(

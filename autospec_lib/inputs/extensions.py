@@ -20,7 +20,7 @@ from astropy.io import fits
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.noise_kind import Extension, NoiseKind
-from autospec_lib.inputs.arrays import open_fits
+from autospec_lib.inputs.arrays import card_text, open_fits
 from autospec_lib.inputs.coordinates import array_axes, find_axes, is_cube
 from autospec_lib.inputs.instruments import FIRST, FLAG_DEFINITIONS, UNKNOWN, Instrument, recognise
 from autospec_lib.inputs.units import parsed
@@ -179,7 +179,7 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
     warnings: list[str] = []
     if entries:
         why = 'as DATA_EXT says'
-        data = _chosen_data(path, hdus, entries[0])
+        data = _named(path, hdus, entries[0])
         noise, flags = (_named(path, hdus, entry, data) for entry in [*entries[1:], None, None][:2])
     else:
         data, noise, flags = _data(path, hdus, instrument, warnings), None, None
@@ -263,20 +263,23 @@ def _entry(hdus: fits.HDUList, hdu: Any) -> int | str:
     return str(hdu.name) if hdu.name and hdu is not hdus[0] and names.count(hdu.name) == 1 else int(hdus.index(hdu))
 
 
-def _chosen_data(path: Path, hdus: fits.HDUList, entry: Extension) -> Any:
-    """The data that DATA_EXT names; if several cubes have this name, one must be chosen by its number."""
-    same = [hdu for hdu in cubes(hdus) if hdu.name == str(entry.name).upper()]
-    if len(same) > 1:
-        raise _several_cubes(path, hdus, same, UNKNOWN)
-    return same[0] if same else _named(path, hdus, entry, None)
+def _named(path: Path, hdus: fits.HDUList, entry: Extension | None, data: Any = None) -> Any:
+    """The extension that an entry of DATA_EXT names, None for ''.
 
-
-def _named(path: Path, hdus: fits.HDUList, entry: Extension | None, data: Any) -> Any:
-    """The extension that an entry of DATA_EXT names, None for ''; of several with a name, that of the data."""
+    Of several with a name, that of ``data`` is meant. If these are looked for, and several cubes have the name, one
+    must be chosen by its number.
+    """
     if entry is None or entry.name == '':
         return None
-    if data is not None and (own := _beside(hdus, data).get(str(entry.name).upper())) is not None and own.name:
-        return own
+    name = str(entry.name).upper()
+    if data is None:
+        same = [hdu for hdu in cubes(hdus) if hdu.name == name]
+        if len(same) > 1:
+            raise _several_cubes(path, hdus, same, UNKNOWN)
+    else:
+        same = [hdu for hdu in _beside(hdus, data).values() if hdu.name == name]
+    if same:
+        return same[0]
     try:
         return hdus[entry.name]
     except (KeyError, IndexError):
@@ -359,19 +362,16 @@ def _data_candidates(hdus: fits.HDUList, instrument: Instrument) -> Iterator[lis
     if instrument.data:
         names = [FIRST if hdu is hdus[0] else hdu.name for hdu in there]
         yield [hdu for hdu, name in zip(there, names, strict=True) if re.fullmatch(instrument.data, name)]
-    pointer = str(hdus[0].header.get('FLUXEXT', '')).strip().upper()
-    yield [hdu for hdu in there if pointer and hdu.name == pointer]
-    for name in DATA_NAMES:
-        yield [hdu for hdu in there if hdu.name == name]
+    for name in (_upper(hdus[0].header, 'FLUXEXT'), *DATA_NAMES):
+        yield [hdu for hdu in there if name and hdu.name == name]
     yield [hdu for hdu in there if WITH_PREFIX.fullmatch(hdu.name)]
     yield [hdu for hdu in there if _declares_data(hdu)]
 
 
 def _declares_data(hdu: Any) -> bool:
     # MPDAF copies all cards of the data to the variance, which then names itself as its noise.
-    partners = [str(hdu.header.get(card, hdu.name)).strip().upper() for card in ('ERRDATA', 'QUALDATA')]
-    is_data = str(hdu.header.get('HDUCLAS2', '')).strip().upper() == 'DATA'
-    return is_data and any(partner != hdu.name for partner in partners)
+    partners = {_upper(hdu.header, card) for card in ('ERRDATA', 'QUALDATA')} - {'', hdu.name}
+    return _upper(hdu.header, 'HDUCLAS2') == 'DATA' and bool(partners)
 
 
 # --- Extensions that belong to the data ---
@@ -385,10 +385,8 @@ def _partner(hdus: fits.HDUList, data: Any, names: Sequence[str], card: str, pri
     RED_DATA), or after the data's own. Of several extensions with this name, the one in `_beside` is meant.
     """
     there = _beside(hdus, data)
-    pointers = [
-        str(value).strip().upper() for value in (data.header.get(card), hdus[0].header.get(primary_card)) if value
-    ]
-    wanted = [pointer for pointer in pointers if pointer != data.name]
+    pointers = _upper(data.header, card), _upper(hdus[0].header, primary_card)
+    wanted = [pointer for pointer in pointers if pointer not in ('', data.name)]
     wanted += [_prefix(data.name) + name for name in names if name]
     if data.name and data.name != FIRST:
         wanted += [f'{data.name}_{name}' for name in names if name]
@@ -402,18 +400,13 @@ def _beside(hdus: fits.HDUList, data: Any) -> dict[str, Any]:
     behind them. Arrays that belong to another array with the name of the data are left out.
     """
     place = hdus.index(data)
-    others = [hdu for hdu in hdus if hdu is not data and hdu.is_image and hdu.shape and _owner(hdus, hdu, data) is data]
+    ranks = [
+        (hdu.ver == data.ver, hdu.shape == data.shape, number > place, -abs(number - place), number)
+        for number, hdu in enumerate(hdus)
+        if hdu is not data and hdu.is_image and hdu.shape and _owner(hdus, hdu, data) is data
+    ]
     # From the worst to the best, because the dictionary keeps the last one of a name.
-    others.sort(
-        key=lambda hdu: (
-            hdu.ver == data.ver,
-            hdu.shape == data.shape,
-            hdus.index(hdu) > place,
-            -abs(hdus.index(hdu) - place),
-        )
-    )
-    there = {hdu.name: hdu for hdu in others if hdu.name}
-    return there | {str(hdus.index(hdu)): hdu for hdu in others if not hdu.name}
+    return {hdus[number].name or str(number): hdus[number] for *_, number in sorted(ranks)}
 
 
 def _owner(hdus: fits.HDUList, layer: Any, data: Any) -> Any:
@@ -487,7 +480,7 @@ def _kind(path: Path, hdus: fits.HDUList, data: Any, noise: Any, instrument: Ins
         kind, why = noise_kind(noise.header, primary, data.header)
     if kind is not None:
         return kind, why
-    unit = str(noise.header.get('BUNIT', '')).strip()
+    unit = card_text(noise.header, 'BUNIT')
     known = f'BUNIT = {unit!r}' if unit else 'it has no BUNIT'
     entry = _entry(hdus, noise)
     raise InputError(
@@ -530,7 +523,7 @@ def noise_kind(
             return None, ''
         return by_unit, BY_UNIT
     exact = by_name in (NoiseKind.VARIANCE, NoiseKind.INVERSE_VARIANCE) and not WEIGHT.search(name)
-    in_other_unit = WEIGHT.search(name) and by_unit is None and str(header.get('BUNIT', '')).strip()
+    in_other_unit = WEIGHT.search(name) and by_unit is None and card_text(header, 'BUNIT')
     if not exact and (by_unit not in (None, NoiseKind.SIGMA, by_name) or in_other_unit):
         return None, ''
     return by_name, 'by its name'
@@ -538,12 +531,12 @@ def noise_kind(
 
 def declared(header: Mapping[str, Any], primary: Mapping[str, Any]) -> tuple[NoiseKind | None, str]:
     """The kind of noise that cards of the extension, or of the first one, declare; see `noise_kind`."""
-    cards = [(card, one.get(card)) for card, one in (('ERRTYPE', header), ('ERRTYPE', primary), ('UTYPE', header))]
+    cards = [('ERRTYPE', header), ('ERRTYPE', primary), ('UTYPE', header)]
     # MPDAF copies all cards of the data to the variance, HDUCLAS2 = DATA among them.
-    if str(header.get('HDUCLAS2', 'ERROR')).strip().upper() == 'ERROR':
-        cards.insert(0, ('HDUCLAS3', header.get('HDUCLAS3')))
-    for card, value in cards:
-        kind = DECLARED.get(str(value).strip().upper())
+    if _upper(header, 'HDUCLAS2') in ('', 'ERROR'):
+        cards.insert(0, ('HDUCLAS3', header))
+    for card, one in cards:
+        kind = DECLARED.get(_upper(one, card))
         if kind is not None:
             return kind, f'by its {card}'
     return None, ''
@@ -589,7 +582,7 @@ def noise_scale(noise: Any, data_header: Mapping[str, Any], kind: NoiseKind) -> 
     kind : NoiseKind
         How the noise is stored.
     """
-    texts = [str(header.get('BUNIT', '')).strip() for header in (noise.header, data_header)]
+    texts = [card_text(header, 'BUNIT') for header in (noise.header, data_header)]
     own, flux = map(parsed, texts)
     if own is None or flux is None:
         return 1.0, ''
@@ -605,19 +598,15 @@ def noise_scale(noise: Any, data_header: Mapping[str, Any], kind: NoiseKind) -> 
 
 
 def _kind_of_unit(header: Mapping[str, Any], data_header: Mapping[str, Any]) -> NoiseKind | None:
-    own, flux = (str(one.get('BUNIT', '')).strip() for one in (header, data_header))
+    own, flux = (card_text(one, 'BUNIT') for one in (header, data_header))
     own_unit, flux_unit = parsed(own), parsed(flux)
-    if own_unit is None or flux_unit is None:
-        return _kind_of_unit_text(own, flux)
-    if flux_unit == units.dimensionless_unscaled:
-        return None
-    with python_warnings.catch_warnings():
-        python_warnings.simplefilter('ignore')
-        return next((kind for power, kind in OF_POWER.items() if own_unit == flux_unit**power), None)
-
-
-def _kind_of_unit_text(own: str, flux: str) -> NoiseKind | None:
-    """The same of units that astropy does not know, by their text."""
+    if own_unit is not None and flux_unit is not None:
+        if flux_unit == units.dimensionless_unscaled:
+            return None
+        with python_warnings.catch_warnings():
+            python_warnings.simplefilter('ignore')
+            return next((kind for power, kind in OF_POWER.items() if own_unit == flux_unit**power), None)
+    # Units that astropy does not know are compared as text.
     if own == flux:
         return NoiseKind.SIGMA
     inverse = re.fullmatch(r'1\s*/\s*(.*)', own)
@@ -644,7 +633,7 @@ def _unused_noise(hdus: fits.HDUList, data: Any, axes: Sequence[int]) -> str:
         if kind is not None:
             return f'{label(hdus, hdu)} looks like {kind}: use it with {way_out}{entry!r}'
         return f"{label(hdus, hdu)} looks like noise: use it with {way_out}'{entry}: sigma' (or '{entry}: variance')"
-    name = str(data.header.get('ERRDATA') or hdus[0].header.get('ERREXT') or '').strip()
+    name = card_text(data.header, 'ERRDATA') or card_text(hdus[0].header, 'ERREXT')
     if name and name.upper() not in [hdu.name for hdu in hdus]:
         return f'its header says that it is in {name} (ERRDATA), which is missing: truncated, or written without it'
     return ''
@@ -663,21 +652,21 @@ def flag_rule(header: Mapping[str, Any], data_header: Mapping[str, Any], instrum
     instrument : Instrument
         Its entry in the table.
     """
-    if _text(header, 'HDUCLAS2') == 'QUALITY':
-        if _text(header, 'HDUCLAS3') == 'MASKONE':
+    if _upper(header, 'HDUCLAS2') == 'QUALITY':
+        if _upper(header, 'HDUCLAS3') == 'MASKONE':
             return FlagRule(zero_is_bad=True)
         if 'QUALMASK' in header:
             bits = 0
             with suppress(ValueError):  # it is not a number
                 bits = int(str(header['QUALMASK']), 0)
             return FlagRule(bits) if bits > 0 and bits not in ALL_BITS else FlagRule()
-    definition = _text(header, 'MASKNAME') or _text(data_header, 'MASKNAME')
+    definition = _upper(header, 'MASKNAME') or _upper(data_header, 'MASKNAME')
     if definition:
         return FlagRule.of_bits(FLAG_DEFINITIONS.get(definition, ()))
-    if _text(header, 'EXTNAME') != (instrument.flags if not instrument.flags.isdecimal() else ''):
+    if _upper(header, 'EXTNAME') != (instrument.flags if not instrument.flags.isdecimal() else ''):
         return FlagRule()
     return FlagRule.of_bits(instrument.bits) if not instrument.zero_is_bad else FlagRule(zero_is_bad=True)
 
 
-def _text(header: Mapping[str, Any], card: str) -> str:
-    return str(header.get(card, '')).strip().upper()
+def _upper(header: Mapping[str, Any], card: str) -> str:
+    return card_text(header, card).upper()

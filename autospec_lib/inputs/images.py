@@ -29,7 +29,7 @@ from scipy import ndimage
 from autospec_lib.core.errors import InputError, counted
 from autospec_lib.core.noise_kind import NoiseKind
 from autospec_lib.core.types import BoolArray, FloatArray, IntArray
-from autospec_lib.inputs.arrays import open_fits, readable
+from autospec_lib.inputs.arrays import card_text, is_number, open_fits, readable
 from autospec_lib.inputs.coordinates import (
     Sky,
     arranged,
@@ -209,7 +209,7 @@ def _sky_image(path: Path, hdus: fits.HDUList, hdu: Any, weights: Sequence[Any])
 
 def _is_about_another(hdu: fits.ImageHDU) -> bool:
     """Whether an extension holds noise, weights or flags of another one."""
-    declared = str(hdu.header.get('HDUCLAS2', '')).strip().upper() in ('ERROR', 'QUALITY')
+    declared = card_text(hdu.header, 'HDUCLAS2') in ('ERROR', 'QUALITY')
     return declared or looks_like_flags(hdu.name) or looks_like_noise(hdu.name)
 
 
@@ -326,7 +326,7 @@ def _read(path: Path, image: SkyImage, box: tuple[slice, ...]) -> tuple[FloatArr
             notes.append(f'{path.name}: no data where {image.label} is {value}, in {number}')
     values = np.where(empty, np.nan, values)
     softening, zero = image.header.get('BSOFTEN'), image.header.get('BOFFSET', 0.0)
-    if isinstance(softening, int | float) and isinstance(zero, int | float):
+    if is_number(softening) and is_number(zero):
         values = zero + 2 * softening * np.sinh(values / ASINH)
         notes.append(f'{path.name}: made linear in flux: BSOFTEN = {softening:g}, BOFFSET = {zero:g}')
     return values, notes

@@ -83,9 +83,7 @@ def read(
     sources, faults, merged, doubtful = _sources(name, rows, listed)
     warnings = []
     placed = {
-        values['ORDER']: values
-        for values in doubtful
-        if any(roles <= values.keys() for roles in ({'RA', 'DEC'}, {'LON', 'DEC'}, {'X', 'Y'}))
+        values['ORDER']: values for values in doubtful if {'RA', 'DEC'} <= values.keys() or {'X', 'Y'} <= values.keys()
     }
     if placed and in_field is not None:
         try:
@@ -112,7 +110,7 @@ def _listed(rows: Rows) -> Iterator[Values]:
             cells = {}
         for role, cell in cells.items():
             try:
-                values[role] = readers[role](cell)
+                values['RA' if role == 'LON' else role] = readers[role](cell)
             except ValueError as error:
                 faults.append(str(error))
         yield values | {'FAULTS': faults}
@@ -193,7 +191,7 @@ def _in_icrs(sources: Mapping[Any, Values]) -> dict[Any, tuple[float, float]]:
         from astropy.coordinates import SkyCoord
 
         some = {ident: values for ident, values in sources.items() if values['FRAME'] == frame}
-        places = [(values.get('LON', values.get('RA')), values['DEC']) for values in some.values()]
+        places = [(values['RA'], values['DEC']) for values in some.values()]
         system, _, equinox = frame.partition(' ')
         sky = SkyCoord(np.array(places), unit='deg', frame=system, equinox=equinox or None).icrs
         positions |= zip(some, np.transpose([sky.ra.deg, sky.dec.deg]).tolist(), strict=True)

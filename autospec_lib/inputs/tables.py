@@ -7,7 +7,7 @@ import itertools
 import math
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -313,17 +313,25 @@ def read_regions(name: str, text: str, catalogue_mode: bool) -> Rows:
         raise InputError(f'{name}: CRTF regions, as CASA writes them, are not read; expected DS9 regions')
     regions, others = [], []
     for line, frame, statement in _regions(text):
-        other = _other_shape(statement)
+        match, label = _SHAPE.match(statement), _TEXT.search(statement)
+        sign, shape, bracketed, plain = match.groups() if match else ('', show(statement), '', '')
+        shape = shape.lower() if match else shape
+        numbers = re.findall(r'[^,\s]+', bracketed or plain or '')
+        other = shape if shape in _OTHER_SHAPES else ''
+        if sign == '-':
+            other = f'excluded {shape}'
+        elif shape == 'ellipse' and len(numbers) > _SHAPES[shape]:
+            other = 'elliptical annulus'
         if other:
             others.append(f'{other} in line {line}')
         else:
-            regions.append((line, frame, statement))
+            ident = next(filter(None, label.groups()), '').strip() if label else ''
+            regions.append((line, ident, frame, shape, numbers))
     if not regions:
         raise InputError(f'{name}: no sources; expected points, circles or ellipses of DS9')
-    labels = [_label(statement) for _, _, statement in regions]
-    known = {*labels}
-    numbers = (number for number in map(str, itertools.count(1)) if number not in known)
-    frames = dict.fromkeys(frame for _, frame, _ in regions)
+    known = {ident for _, ident, *_ in regions}
+    unused = (number for number in map(str, itertools.count(1)) if number not in known)
+    frames = dict.fromkeys(frame for _, _, frame, *_ in regions)
     description = f'ID = text, or numbered, positions in {" and ".join(frames)} coordinates'
     if catalogue_mode:
         description += ', APER = radius of a circle'
@@ -336,8 +344,8 @@ def read_regions(name: str, text: str, catalogue_mode: bool) -> Rows:
         notes.append(f'{len(others)} of {len(others) + len(regions)} regions are no sources and left out: {listing}')
     chosen = replace(chosen, warnings=tuple(f'{name}: {note}' for note in notes))
     rows = (
-        (line, _region_cells(label or next(numbers), frame, statement, catalogue_mode))
-        for (line, frame, statement), label in zip(regions, labels, strict=True)
+        (line, _region_cells(ident or next(unused), frame, shape, numbers, catalogue_mode))
+        for line, ident, frame, shape, numbers in regions
     )
     return Rows('DS9 regions', 'line', chosen, rows)
 
@@ -356,40 +364,15 @@ def _regions(text: str) -> Iterator[tuple[int, str, str]]:
                 yield line, frame, statement
 
 
-def _other_shape(statement: str) -> str:
-    """The name of a shape that is not a source, which it is neither if it is excluded or an annulus; '' for others."""
-    match = _SHAPE.match(statement)
-    if match is None:
-        return ''
-    shape = match[2].lower()
-    if match[1] == '-':
-        return f'excluded {shape}'
-    if shape == 'ellipse' and len(_numbers(match)) > _SHAPES[shape]:
-        return 'elliptical annulus'
-    return shape if shape in _OTHER_SHAPES else ''
-
-
-def _numbers(match: re.Match[str]) -> list[str]:
-    """The numbers of a region."""
-    return re.findall(r'[^,\s]+', match[3] or match[4] or '')
-
-
-def _label(statement: str) -> str:
-    """The text of a region, '' if it has none."""
-    match = _TEXT.search(statement)
-    return next(filter(None, match.groups()), '').strip() if match else ''
-
-
-def _region_cells(ident: str, frame: str, statement: str, catalogue_mode: bool) -> dict[str, Cell] | str:
+def _region_cells(
+    ident: str, frame: str, shape: str, numbers: Sequence[str], catalogue_mode: bool
+) -> dict[str, Cell] | str:
     """A region's cells by role, or what is wrong with it."""
-    match = _SHAPE.match(statement)
-    shape = match[2].lower() if match else show(statement)
-    if match is None or shape not in _SHAPES:
+    if shape not in _SHAPES:
         return f'{shape} is not a source; expected point, circle or ellipse'
     if frame not in _FRAMES:
         what = f'coordinates {frame}' if frame else 'no coordinates above the region'
         return f'{what}; expected icrs, fk5, fk4, galactic, ecliptic or image on a line of their own'
-    numbers = _numbers(match)
     if len(numbers) != _SHAPES[shape]:
         return f'{shape} with {counted(len(numbers), "number")}; expected {_SHAPES[shape]}: ({",".join(numbers)})'
     system = _FRAMES[frame]

@@ -136,12 +136,11 @@ def _declared(comments: Iterable[str]) -> str:
 
 
 def _are_numbered(rows: Sequence[Sequence[str]], count: int) -> bool:
-    """Whether rows with one cell more than there are names begin with 0, 1, ... or 1, 2, ..., before their IDs.
+    """Whether up to three rows, with one cell more than there are names, are numbered from 0 or 1 before their IDs.
 
     pandas and R write such rows.
     """
-    numbers = [row[:1] for row in rows]
-    counted = any(numbers == [[str(number)] for number in range(first, first + len(rows))] for first in (0, 1))
+    counted = [row[0] for row in rows] in (['0', '1', '2'][: len(rows)], ['1', '2', '3'][: len(rows)])
     return bool(rows) and counted and all(len(row) == count + 1 and row[1].isdecimal() for row in rows)
 
 
@@ -289,16 +288,13 @@ def _header(name: str, lines: Sequence[Line], ruled: bool) -> tuple[Header, bool
         The other lines.
     """
     text = lines[0][1]
-    separator = _separator(text)
+    count = text.count('\t')
+    tabs = count > 1 and all(line.count('\t') == count for _, line in lines[2 if ruled else 1 :])
+    separator = '\t' if tabs else _separator(text)
     header = _titles(text, separator)
     named = columns.has_position(header)
     if not header or (not named and any(_NUMBER_LIKE.match(title) for title, _ in header[:3])):
         return [], False, lines
-    count = text.count('\t')
-    tabs = count > 1 and all(line.count('\t') == count for _, line in lines[2 if ruled else 1 :])
-    if tabs:
-        separator = '\t'
-        header = _titles(text, separator)
     if len(lines) == 1:
         return header, tabs, ()
     number, below = lines[1]

@@ -14,6 +14,7 @@ from astropy import units
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_area
 
+from autospec_lib.inputs.arrays import card_text, is_number
 from autospec_lib.inputs.instruments import Instrument
 
 # Words that astropy does not know or reads as something else (A as ampere), and what they mean in headers of cubes.
@@ -164,14 +165,14 @@ def flux_unit(
     response : mapping or None
         Header of the spectrum that the data are multiplied by.
     """
-    own, notes = str(header.get('BUNIT', '')).strip(), []
+    own, notes = card_text(header, 'BUNIT'), []
     text = own
     if not own and instrument.unit and header.get(instrument.unit_if):
         text = instrument.unit
         notes.append(f'{file}: no BUNIT; {standard(text)} is taken, the unit of {instrument.name} cubes')
     unit = parsed(text) if text else None
     if response is not None:
-        unit = _times_response(unit, str(response.get('BUNIT', '')))
+        unit = _times_response(unit, card_text(response, 'BUNIT'))
         own_text = ''
     else:
         own_text = own
@@ -194,7 +195,7 @@ def flux_unit(
 
 def _times_response(unit: units.UnitBase | None, text: str) -> units.UnitBase | None:
     """The unit of counts times a response, whether or not the response's unit is per count."""
-    response = parsed(text) if text.strip() else None
+    response = parsed(text) if text else None
     if response is None:
         return None
     product = response if unit is None else response * unit
@@ -232,12 +233,10 @@ def _area(header: Mapping[str, Any], wcs: WCS) -> tuple[units.Quantity, str]:
     """
     area = proj_plane_pixel_area(wcs) * units.deg**2
     for card, unit in (('PIXAR_SR', units.sr), ('PIXAR_A2', units.arcsec**2)):
-        value = header.get(card)
-        if isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value) and value > 0:
-            if abs(value / area.to_value(unit) - 1) < SAME_AREA:
+        value: Any = header.get(card)
+        if is_number(value) and value > 0:
+            ratio = value / area.to_value(unit)
+            if abs(ratio - 1) < SAME_AREA:
                 return value * unit, card
-            return (
-                area,
-                f'of its WCS; {card} = {value:.4g} is not used, it is {value / area.to_value(unit):.3g} times that',
-            )
+            return area, f'of its WCS; {card} = {value:.4g} is not used, it is {ratio:.3g} times that'
     return area, 'of its WCS'

@@ -19,7 +19,7 @@ from astropy.wcs import WCS
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import FloatArray
-from autospec_lib.inputs.arrays import readable
+from autospec_lib.inputs.arrays import card_text, readable
 from autospec_lib.inputs.coordinates import axis_type
 from autospec_lib.inputs.units import parsed
 
@@ -91,14 +91,14 @@ def wave_axis(path: Path, hdus: fits.HDUList, header: fits.Header, length: int) 
     """
     ctype = axis_type(header, 3)
     if ctype.endswith('-TAB'):
-        unit = str(header.get('CUNIT3') or '').strip()
+        unit = card_text(header, 'CUNIT3')
         return _axis_of_table(path.name, _tabulated(path, hdus, header, length, unit), unit, ctype)
     arrays = (hdu for hdu in hdus if hdu.name in WAVELENGTH_ARRAYS and hdu.is_image and hdu.shape == (length,))
     array = next((hdu for hdu in arrays if hdu.header['BITPIX'] < 0), None)
     if array is None:
         return _axis_of_cards(path, header, length)
     wave = np.asarray(array.data, np.float64)
-    unit = str(array.header.get('BUNIT') or array.header.get('CUNIT1') or '').strip()
+    unit = card_text(array.header, 'BUNIT') or card_text(array.header, 'CUNIT1')
     if header.get('CRVAL3') is None or (header.get('CD3_3') is None and header.get('CDELT3') is None):
         axis = _axis_of_table(path.name, wave, unit, ctype)
         note = f'{path.name}: no wavelength axis in the header; wavelengths are those of {array.name}'
@@ -120,9 +120,9 @@ def _axis_of_cards(path: Path, header: fits.Header, length: int) -> WaveAxis:
     start, step, reference = _linear_cards(file, header)
     if 'CRPIX3' not in header:
         notes.append(f'{file}: no CRPIX3; 0 is taken, as the FITS standard says')
-    text = str(header.get('CUNIT3') or '').strip()
+    text = card_text(header, 'CUNIT3')
     unit = length_unit(file, text)
-    says_log10 = str(header.get('DC-FLAG', 0)).strip() in ('1', '1.0')
+    says_log10 = card_text(header, 'DC-FLAG') in ('1', '1.0')
     numbers = start + (np.arange(1.0, length + 1) - reference) * step
     if _is_log10(says_log10, written, numbers, start, unit):
         # 10^(s + p d) = S exp(p D / S) with S = 10^s and D = S d ln 10: the -LOG axis of paper III.
