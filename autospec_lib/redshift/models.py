@@ -21,7 +21,7 @@ COSMIC_SHARPNESS = 1.1  # of peaks that are cosmic rays, see `lines.Filters.shar
 # Lines of galaxies in vacuum, in Angstrom, whose fluxes are not measured: [NeV], HeII, [OIII], HeI, [NI], [ArIII],
 # [SIII]; and of the ultraviolet.
 OPTICAL_WAVES = (3346.8, 3426.85, 4364.44, 4687.0, 5201.7, 6679.99, 7067.2, 7137.8, 7753.2, 9071.1, 9533.2)
-ULTRAVIOLET_WAVES = (1240.8, 1549.5, 1640.42, 1661.0, 1666.0, 1907.7, 2326.0, 2796.35, 2803.53)
+ULTRAVIOLET_WAVES = (1240.8, 1398.3, 1549.5, 1640.42, 1661.0, 1666.0, 1857.0, 1907.7, 2326.0, 2796.35, 2803.53)
 
 
 @dataclass(frozen=True)

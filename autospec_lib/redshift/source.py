@@ -138,17 +138,17 @@ def _lines_and_models(
     vacuum, wave = evidence.prepared.axis.wave, np.sort(axis.wave)
     fit = None if known is None else fluxes.measure(evidence, known)
     rows = () if fit is None or known is None else line_rows(fit, known, vacuum, wave)
-    kind, z = Kind.GALAXY, known
+    shown = next((one for one in result.candidates if known is None or not _differ(known, one.z)), None)
     several = []
-    for place, one in enumerate(result.candidates):
-        same = known is not None and not _differ(known, one.z)
-        lines = fit if same else None
-        if place == 0 and known is None:
-            kind, z, lines = one.kind, one.z, fluxes.measure(evidence, one.z)
-        elif same:
-            kind, z = one.kind, one.z
+    for one in result.candidates:
+        lines = None
+        if known is not None and not _differ(known, one.z):
+            lines = fit
+        elif one is shown:
+            lines = fluxes.measure(evidence, one.z)
         flux = axis.as_cube(models.model(evidence, one.kind, one.z, lines))
         several.append(RedshiftModel(one.z, one.error, one.kind.value, one.probability, flux))
+    kind, z = (Kind.GALAXY, known) if shown is None else (shown.kind, shown.z)
     unnamed = unnamed_rows(models.unnamed(evidence, kind, z), vacuum, wave)
     return (*rows, *unnamed), tuple(several)
 

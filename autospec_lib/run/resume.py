@@ -89,7 +89,7 @@ def is_complete(job: Job, target: Target, by_date: bool = False) -> bool:
         return False
     if not all((job.spectra / name).exists() for name in spectra_1d.names(target.id, spectra)):
         return False
-    pictures = file_names.pictures(job.params.xcor, 'DBNUM' in header) if job.params.plots else ()
+    pictures = file_names.pictures(job.params.xcor, 'DBNUM' in header, 'ZPROB' in header) if job.params.plots else ()
     if not all(_is_whole_picture(job.picture(target, key)) for key in pictures):
         return False
     if same_dates or by_date:

@@ -102,7 +102,9 @@ def test_plots_that_a_later_run_does_not_draw_go(folder, later, drawn):
     parameters(folder, PLOTS=True, DEBLEND=True)
     assert main([str(folder), '-q']) == 0
     pictures = folder / 'output' / 'images' / '7'
-    assert {path.name for path in pictures.iterdir()} == {f'7_{key}.jpg' for key in file_names.PICTURES}
+    assert {path.name for path in pictures.iterdir()} == {
+        f'7_{key}.jpg' for key in file_names.pictures(True, True, False)
+    }
     parameters(folder, **later)
     assert main([str(folder), '-q']) == 0
     assert sorted(path.name for path in pictures.iterdir()) == drawn

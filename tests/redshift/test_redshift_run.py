@@ -231,7 +231,7 @@ def finished(tmp_path_factory):
     data = clean[:, None, None] * gaussian(11, 13) + rng.normal(size=(WAVE.size, 24, 27))
     write_cube(folder / 'datacube.fits', data.astype('f4'), np.ones(data.shape, 'f4'), cube_header())
     (folder / 'catalog.txt').write_text(f'ID,RA,DEC,Z\n1,{RA},{DEC},0.3\nblank,{RA + 8 * PIXEL / 3600},{DEC},\n')
-    params = 'SIZE = 4\nREDSHIFT = True\nMARZ = True\nPLOTS = False\nREPORT = False\nXCOR = False\nCORES = 2\n'
+    params = 'SIZE = 4\nREDSHIFT = True\nMARZ = True\nREPORT = False\nXCOR = False\nCORES = 2\n'
     (folder / 'param.py').write_text(params)
     assert main([str(folder), '-q']) == 0
     return folder / 'output'
@@ -274,6 +274,11 @@ def test_a_run_writes_the_catalogue_of_redshifts(finished):
     assert '0.3000' in table['NOTES'][0]
 
 
+def test_every_source_has_its_plot(finished):
+    for ident in ('1', 'blank'):
+        assert (finished / 'images' / ident / f'{ident}_REDSHIFT.jpg').stat().st_size > 10_000
+
+
 def test_the_file_for_marz_has_the_redshift_that_counts_beside_that_of_the_catalogue(finished):
     fibres = Table.read(finished / 'marz.fits', hdu='FIBRES')
     assert fibres['NAME'].tolist() == ['1', 'blank']
@@ -307,6 +312,7 @@ def test_without_redshift_there_is_no_catalogue_of_redshifts(finished):
         file.write('REDSHIFT = False\n')
     assert main([str(finished.parent), '-q', '--resume']) == 0
     assert not (finished / 'redshifts.ecsv').exists()
+    assert not [*finished.rglob('*_REDSHIFT.jpg')]
     assert 'QOP' not in Table.read(finished / 'marz.fits', hdu='FIBRES').colnames
 
 
