@@ -215,6 +215,7 @@ def against_marz(folder: Path, spectra: tuple[np.ndarray, ...]) -> None:
     quality = np.array([0 if row is None else row.quality for row in rows])
     marz_right = np.abs(z - truth['z']) < MARZ_TOLERANCE * (1 + truth['z'])
     ours = measured(spectra)
+    report('the engine', ours)
     home = (truth['z'] < 1) & ~np.isin(truth['cls'], ('contam', 'single', 'odd', 'lae', 'qso'))
     for label, chosen in {'all': np.ones(len(z), bool), 'galaxies and stars below z = 1 without blends': home}.items():
         real = chosen & np.isfinite(truth['z'])
