@@ -147,6 +147,7 @@ class TestCatalogue:
     cells = numbers | st.sampled_from(['-', 'nan', 'inf', '1_0', '1e1', '١', '+5', '.5', '5.', "'5'", '"5"', 'x', 'ID'])
 
     @patient
+    @example(content=b",\x01\x0bh", mode="param", skip_bad_rows=False)  # a name with a line break of its own
     @given(content=st.text() | st.binary(), mode=modes, skip_bad_rows=st.booleans())
     def test_any_content(self, folder, content, mode, skip_bad_rows):
         load_catalogue(folder, content, mode, skip_bad_rows)
