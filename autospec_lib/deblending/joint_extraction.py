@@ -155,7 +155,7 @@ def products(
     twins, unnamed = _positions(cutout)[1], [*_close_neighbours(cutout, result)]
     if twins and unnamed:
         doubts.append(f'source {twins[0]} stands at its place in the catalogue, and a source beside it is not named')
-    doubts = doubts or [*_doubt_of_size(cutout, result, image)]
+    doubts = doubts or [*_doubt_of_size(cutout, result, separation, image)]
     spectrum = Spectrum(
         result.solution.spectra[0],
         # Errors from an estimated variance are not reported.
@@ -177,11 +177,28 @@ def products(
     return Products({Group.SPECTRUM: by_key([spectrum]), Group.FITTED: fitted}, facts=facts, notes=tuple(notes))
 
 
-def _doubt_of_size(cutout: Cutout, result: JointFit, image: FloatArray | None) -> Iterator[str]:
-    """A reason for the grade C if the flux differs in a fit of the inner half of the cut-out's area."""
+def _doubt_of_size(
+    cutout: Cutout, result: JointFit, separation: diagnostics.Separation, image: FloatArray | None
+) -> Iterator[str]:
+    """A reason for the grade C if the flux differs in a fit of the inner half of the cut-out's area.
+
+    It must differ by more than what both fits leave uncertain: in the inner half the sky is hard to tell from wings.
+    """
+    inside = inner_flux(cutout, image)
+    flux = float(diagnostics.mean_fluxes(result)[0])
+    if inside is not None and abs(inside[0] - flux) > (_CHANGE + separation.tolerance) * abs(flux) + inside[1]:
+        change = inside[0] / flux - 1
+        yield f'its flux changes by {change:+.0%} if only the inner half of the cut-out is fitted (SIZE)'
+
+
+def inner_flux(cutout: Cutout, image: FloatArray | None = None) -> tuple[float, float] | None:
+    """The target's mean flux in a fit of the inner half of the cut-out's area, and a limit of its error.
+
+    None if the cut-out is small.
+    """
     margins = [round(side * (1 - np.sqrt(0.5)) / 2) for side in cutout.shape]
     if min(cutout.shape) < _LEAST_SIDE:
-        return
+        return None
     box = tuple(slice(margin, side - margin) for margin, side in zip(margins, cutout.shape, strict=True))
     voxels = cutout.voxels
     parts = (None if part is None else part[:, *box] for part in (voxels.data, voxels.variance, voxels.bad))
@@ -192,11 +209,9 @@ def _doubt_of_size(cutout: Cutout, result: JointFit, image: FloatArray | None) -
         neighbours={ident: _moved(place, margins) for ident, place in cutout.neighbours.items()},
     )
     other = fit(inner, None if image is None else image[box])
-    flux, flux_inside = (float(diagnostics.mean_fluxes(one)[0]) for one in (result, other))
     error = float(np.nansum(1 / other.solution.covariance[:, 0, 0]) ** -0.5)
-    if abs(flux_inside - flux) > _CHANGE * abs(flux) + 3 * error:
-        change = flux_inside / flux - 1
-        yield f'its flux changes by {change:+.0%} if only the inner half of the cut-out is fitted (SIZE)'
+    flux = float(diagnostics.mean_fluxes(other)[0])
+    return flux, 3 * error + abs(flux) * diagnostics.separation(other).tolerance
 
 
 def _moved(place: tuple[float, float], margins: Sequence[int]) -> tuple[float, float]:
@@ -221,6 +236,7 @@ def _facts(cutout: Cutout, result: JointFit, separation: diagnostics.Separation)
     shape, others = diagnostics.target_shape(result), result.sources.ids[1:]
     facts: dict[str, tuple[Any, str]] = {
         'DBLIM': (_rounded(separation.limit), 'upper limit of light of others in its spectrum'),
+        'DBFLIM': (_rounded(separation.flux_limit), 'limit of the relative error of its total flux'),
         'DBNUM': (len(others), 'joint extraction: number of neighbours'),
         'DBCOND': (_rounded(separation.condition), 'condition number of the profiles'),
         'DBGROW': (_rounded(separation.growth), 'growth of its errors through neighbours'),
