@@ -1,4 +1,4 @@
-"""How long the joint extraction takes for a source among others, and whether its flux is right, by the number of sources.
+"""How long the joint extraction takes for one source among others, and whether its flux is right.
 
 Catalogued exponential discs or stars, with the spectra and the PSF of `quality_kinds.py`, lie in a cut-out of 25 x 25
 pixels; a cluster is 32 stars in 10 x 10 arcsec, of which every fourth is extracted in its own cut-out.

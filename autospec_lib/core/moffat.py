@@ -92,9 +92,8 @@ def moffat_slopes(
     above, beside = steep * along, steep * across
     # Sums over the points in a pixel.
     image, ratio, first, second = (one.sum(axis=1) for one in (values, steep, above, beside))
-    by_yy, by_xx, by_xy = (
-        (one * other).sum(axis=1) for one, other in ((above, along), (beside, across), (above, across))
-    )
+    products = (above * along, beside * across, above * across, values * logarithm)
+    by_yy, by_xx, by_xy, logarithmic = (one.sum(axis=1) for one in products)
     scale = 4 * (2 ** (1 / power) - 1)
     relative = -(scale + 4) * np.log(2) / power**2 / scale
     inverse = np.linalg.inv(matrices)[:, None, None]
@@ -105,9 +104,7 @@ def moffat_slopes(
         factor * by_yy - 0.5 * inverse[..., 0, 0] * image,
         factor * by_xx - 0.5 * inverse[..., 1, 1] * image,
         2 * factor * by_xy - inverse[..., 0, 1] * image,
-        (1 / (power - 1) + relative * (1 - power)) * image
-        + relative * power * ratio
-        - (values * logarithm).sum(axis=1),
+        (1 / (power - 1) + relative * (1 - power)) * image + relative * power * ratio - logarithmic,
     )
     return image, np.array(slopes)
 
@@ -174,12 +171,13 @@ def shifted(
 ) -> FloatArray:
     """The same Moffat functions at many places on whole pixels: (m, n, ny, nx), cut out of one large image.
 
-    ``places`` (m, 2) are positions (y, x), less than one length of the image outside it; ``matrices``, ``beta`` and
-    ``pixel`` as in ``moffat``.
+    ``places`` (m, 2) are positions (y, x); ``matrices``, ``beta`` and ``pixel`` as in ``moffat``.
     """
     ny, nx = shape
-    wide = moffat((4 * ny + 1, 4 * nx + 1), (2.0 * ny, 2.0 * nx), matrices, beta, pixel)
-    return np.array([wide[:, 2 * ny - y : 3 * ny - y, 2 * nx - x : 3 * nx - x] for y, x in places])
+    top, right = (int(length) for length in places.max(axis=0))
+    bottom, left = (int(length) for length in places.min(axis=0))
+    wide = moffat((ny + top - bottom, nx + right - left), (top, right), matrices, beta, pixel)
+    return np.array([wide[:, top - y : top - y + ny, right - x : right - x + nx] for y, x in places])
 
 
 def images(

@@ -102,7 +102,7 @@ class Projection:
     def significance(self) -> FloatArray:
         """The mean flux over all bands, weighted by inverse variance, of each component (n,), in units of its error."""
         weight = self.error[:, :-1] ** -2.0
-        return np.asarray((weight * self.flux[:, :-1]).sum(axis=0) / np.sqrt(weight.sum(axis=0)))
+        return np.asarray((weight * self.flux[:, :-1]).sum(axis=0) / np.sqrt(weight.sum(axis=0).clip(1e-300)))
 
 
 def project(bands: Bands, profiles: FloatArray) -> Projection:

@@ -141,6 +141,13 @@ class Model:
         """The model with one more component, of this shape (1, 6)."""
         return replace(self, shapes=np.concatenate([self.shapes, shape]), prior=self.prior.joined(prior))
 
+    def with_shape(self, components: IntArray, shape: FloatArray) -> Model:
+        """The model in which the shapes of some components (m,) are fixed to this one (4,); their centres are not."""
+        shapes, mean, bound = self.shapes.copy(), self.prior.mean.copy(), self.prior.bound.copy()
+        shapes[components, 2:] = mean[components, 2:] = shape
+        bound[components, 2:] = 0
+        return replace(self, shapes=shapes, prior=replace(self.prior, mean=mean, bound=bound))
+
     def without(self, component: int) -> Model:
         """The model without one of its components."""
         flux = None if self.clump_flux is None else np.delete(self.clump_flux, component, axis=0)
@@ -211,7 +218,7 @@ def ellipses(parameters: FloatArray, widening: FloatArray) -> tuple[FloatArray, 
     array (m n, 2), array (m n, 2, 2), array (m n,)
         Centres, matrices of squared FWHM and exponents, component by component.
     """
-    y, x, log_fwhm, e1, e2, log_beta = parameters.T
+    log_fwhm, e1, e2, log_beta = parameters[:, 2:].T
     matrices = shape_matrix(np.exp(log_fwhm), e1, e2)[:, None] + widening[:, None, None] * np.eye(2)
     # A width that decreases with wavelength stays at or above one pixel.
     half = (matrices[..., 0, 0] - matrices[..., 1, 1]) / 2

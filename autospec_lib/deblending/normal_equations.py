@@ -109,9 +109,8 @@ class Problem:
         slopes = np.empty((len(moving), N_SHAPE + 1, *images.shape[1:]))
         for first in range(0, len(moving), AT_ONCE):
             part = slice(first, first + AT_ONCE)
-            images[moving[part]], slopes[part] = _smooth(
-                replace(model, shapes=model.shapes[moving[part]]), images.shape[2:]
-            )
+            some = replace(model, shapes=model.shapes[moving[part]])
+            images[moving[part]], slopes[part] = _smooth(some, self.bands.shape)
         if still.size:
             images[still] = replace(model, shapes=model.shapes[still]).smooth_images(self.bands.shape, BAND_NODES)
         if self.grid is not None and model.clump_flux is not None:
@@ -190,9 +189,9 @@ class Problem:
         Returns
         -------
         across (p, M), own (M, M), inside (M, nb (n + 1)), gradient (M,)
-            The clumps' products with the p columns of the shapes and with each other, their parts along the profiles, and
-            minus half the gradient. The products use the clumps' images at the middle wavelength for all bands; the
-            gradient, which determines the minimum, uses the images at all three nodes.
+            The clumps' products with the columns of the p shape parameters and with each other, their parts along the
+            profiles, and minus half the gradient. The products use the clumps' images at the middle wavelength for all
+            bands; the gradient, which determines the minimum, uses the images at all three nodes.
         """
         flux, root = point.projection.flux[:, :-1].T, self.bands.root_weight
         middle = grid.images[:, 1].reshape(len(grid.places), -1)
@@ -216,7 +215,7 @@ class Problem:
         return np.concatenate(across, axis=1), own, np.concatenate(inside), np.concatenate(gradient)
 
     def _weighted_slopes(self, point: Point, flux: FloatArray, parabola: FloatArray) -> FloatArray:
-        """The columns of the p shape parameters times each component's weighted fluxes, summed over bands: (p, n, npix).
+        """The columns of p shape parameters times each component's weighted fluxes, summed over bands: (p, n, npix).
 
         The sum over bands is made first, at the three nodes of the derivatives. Parameters as in `_clump_terms`.
         """
