@@ -12,6 +12,7 @@ const LABEL_ROOM = 14;  // pixels from one line's label to the next
 const LABEL_SHIFT = 30;  // pixels, the most by which a label stands beside its line
 const LABEL_HEIGHT = 58;  // pixels
 const BEND = 14;  // pixels in which the stroke of a line reaches its label
+const SAME_LINE = 0.0015;  // of the wavelength, 450 km/s: up to this distance a line explains a detected one
 const TELLURIC_ROOM = 34;  // pixels
 const RESIDUAL = 0.17;  // the share of the plot's height that the strip of residuals has
 const GAP = 0.03;  // between it and the spectra
@@ -233,13 +234,17 @@ const Spectrum = {
   },
 };
 
-/** The lines at a redshift, the most useful first, and those that were detected and have no name. */
+/** The lines at a redshift, the most useful first, and detected ones that none of them explains. */
 function linesAt(data, frame, { z, emission, absorption }) {
   const at = (list, kind) => list.map(([label, rest]) => ({ label, rest, kind, x: frame.seen(rest, z) }));
-  const unnamed = emission ? (data.unnamed ?? []).map((x) => ({ label: '?', rest: null, kind: 'unnamed', x })) : [];
-  if (z === null || !frame.unit) return unnamed;
+  const isKnown = z !== null && frame.unit !== null;
+  const named = isKnown ? at(EMISSION, 'emission') : [];
+  const explains = (x) => named.some((line) => Math.abs(line.x - x) < SAME_LINE * x);
+  const unnamed = !emission ? [] : data.unnamed.filter((x) => !explains(x))
+    .map((x) => ({ label: '?', rest: null, kind: 'unnamed', x }));
+  if (!isKnown) return unnamed;
   return [
-    ...unnamed, ...(emission ? at(EMISSION, 'emission') : []), ...(absorption ? at(ABSORPTION, 'absorption') : []),
+    ...unnamed, ...(emission ? named : []), ...(absorption ? at(ABSORPTION, 'absorption') : []),
   ];
 }
 

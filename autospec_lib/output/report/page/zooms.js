@@ -2,8 +2,9 @@
 // A closer look at the main lines at a redshift: a strip of small plots, drawn as SVG.
 
 const ZOOM = { width: 150, height: 128, top: 26, bottom: 16 };  // pixels
-const ZOOM_ROOM = 25;  // pixels from one label to the next
+const ZOOM_ROOM = 31;  // pixels from one label to the next
 const FEWEST_CHANNELS = 8;  // that a plot needs
+const LEAST_COVERED = 0.6;  // of its wavelengths
 
 const Zooms = {
   /** Draw the strip anew. */
@@ -26,7 +27,7 @@ function zoomsAt(data, frame, { z, isStar }) {
   const [low, high] = ends(data);
   return ZOOMS.filter(([, , , ofStar]) => ofStar || !isStar)
     .map(([name, blue, red]) => ({ name, from: frame.seen(blue, z), to: frame.seen(red, z) }))
-    .filter(({ from, to }) => from < high && to > low)
+    .filter(({ from, to }) => Math.min(to, high) - Math.max(from, low) > LEAST_COVERED * (to - from))
     .map((one) => ({ ...one, inside: channels(data.wave, one.from, one.to) }))
     .filter(({ inside: [first, last] }) => last - first >= FEWEST_CHANNELS);
 }
