@@ -127,7 +127,7 @@ const Spectrum = {
       yaxis: {
         ...axis, domain: [residual ? RESIDUAL + GAP : 0, 1], range: fluxLimits(traces, data),
         exponentformat: 'e', minexponent: 5, automargin: true, zeroline: true, zerolinecolor: quiet, zerolinewidth: 0.7,
-        title: { text: `Flux${unit}`, standoff: 10 },
+        title: { text: `Flux${unit}`, standoff: 10, font: { size: 11 } },
       },
       ...(residual ? { yaxis2: this.residualAxis(axis, residual) } : {}),
     };
@@ -140,7 +140,7 @@ const Spectrum = {
     const limit = inSigma ? Math.min(MOST_SIGMAS, Math.max(4, 1.15 * largest)) : 1.15 * largest || 1;
     return {
       ...axis, domain: [0, RESIDUAL], range: [-limit, limit], zeroline: true, zerolinewidth: 0.7,
-      zerolinecolor: colour('--quiet'), title: { text: inSigma ? 'Res. (σ)' : 'Res.', standoff: 10 },
+      zerolinecolor: colour('--quiet'), title: { text: inSigma ? 'Res. (σ)' : 'Res.', standoff: 10, font: { size: 11 } },
       ...(inSigma ? { tickvals: [-4, 0, 4] } : { nticks: 4, exponentformat: 'e' }),
     };
   },
