@@ -168,7 +168,8 @@ def test_columns_and_cards_on_redshifts_stand_in_their_tables():
     documented = first_column(cards_of_sources) - {column.name for column, _ in summary.REDSHIFT}
     assert documented - made == set()
     line = LineFlux('HBETA', 'balmer', 4862.7, 6370.0, 1.0, 0.1, 1.0, 0.1, 3.0, None, 0)
-    (row,) = line_rows(LineFit(0.31, 1e-4, 50.0, 9.0, (line,)), 0.31, np.array([4000.0, 9000.0]), np.array([1.0, 2.0]))
+    fit = LineFit(0.31, 1e-4, 50.0, 9.0, (line,), np.zeros(2))
+    (row,) = line_rows(fit, 0.31, np.array([4000.0, 9000.0]), np.array([1.0, 2.0]))
     assert set(row) <= first_column(text.partition('LINES')[2])
     assert made - documented <= {'ZPROB', 'ZQUAL', 'ZTYPE', 'ZNLINE', 'ZBLEND'}  # also names of columns
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from autospec_lib import __version__
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.errors import InputError
-from autospec_lib.core.products import Group, Kind, Products, Spectrum
+from autospec_lib.core.products import Group, Kind, Products, RedshiftModel, Spectrum
 from autospec_lib.core.types import Cutout, FloatArray, Grid, Ident, Mask, Measured, Product, Segmap, Target, Voxels
 from autospec_lib.output.units import as_fits, parsed, to_power
 
@@ -37,6 +37,7 @@ SIZE_CARD = 'NBYTES'
 CHANNEL = 'CHANNEL'  # type of an axis that counts channels, because no cards describe its wavelengths
 NAME_STARTS = {1: 'SPE', 2: 'IMA', 3: 'CUB'}  # of the names of extensions, by their number of axes
 GROUP_CARD = 'PRODUCT'
+MODELS = 'TAB_ZMODELS'  # with models of the spectrum
 # Cards on the product in an extension: its attribute, and a comment.
 ABOUT = {
     'SPECTAG': ('tag', 'what weights it, or what it is the sum of'),
@@ -79,6 +80,7 @@ def write_source(path: Path, products: Products, cutout: Cutout, origin: Mapping
         file.write(primary.tostring().encode('ascii'))
         file.write(_redshifts(cutout.target.z, products.facts))
         file.write(_lines(products.lines, cutout.grid.unit))
+        file.write(_models(products.models, cutout.grid.unit))
         file.writelines(_extensions(products, cutout.grid))
         if cutout.grid.spectral.get('CTYPE1') == CHANNEL:
             file.write(_wave_table(cutout))
@@ -139,8 +141,9 @@ def read(path: Path, last: Group = Group.CUBE) -> Products:
                 table[group][key] = _product(group, hdu)
             elif part == '_STAT':
                 table[group][key] = replace(table[group][key], variance=hdu.data.astype(float))
+        lines, models = _read_lines(hdus), _read_models(hdus)
     notes = tuple(header[f'NOTE{number}'] for number in range(1, header['NNOTES'] + 1))
-    return Products(table, header['REFSPEC'], notes, _facts(header))
+    return Products(table, header['REFSPEC'], notes, _facts(header), lines, models)
 
 
 def _product(group: Group, hdu: fits.ImageHDU) -> Product:
@@ -295,6 +298,48 @@ def _lines(rows: Sequence[Mapping[str, Any]], unit: str) -> bytes:
         kind = {'U': '20A', 'i': 'J'}.get(values.dtype.kind, 'D')
         columns.append(fits.Column(name, kind, unit=of.get(name.split('_')[0]), array=values))
     return _table(fits.BinTableHDU.from_columns(columns, name='LINES'))
+
+
+def _read_lines(hdus: fits.HDUList) -> tuple[dict[str, Any], ...]:
+    if 'LINES' not in hdus:
+        return ()
+    data = hdus['LINES'].data
+    columns = [data[name].tolist() for name in data.names]
+    return tuple(dict(zip(data.names, row, strict=True)) for row in zip(*columns, strict=True))
+
+
+def _models(models: Sequence[RedshiftModel], unit: str) -> bytes:
+    """The table TAB_ZMODELS: a column for each candidate, a row for each channel; ``unit`` is that of the spectrum."""
+    if not models:
+        return b''
+    columns = []
+    for number, one in enumerate(models, 1):
+        flux = stored(one.flux)
+        kind = 'E' if flux.itemsize == 4 else 'D'
+        columns.append(fits.Column(f'MODEL{number}', kind, unit=unit, array=flux))
+    table = fits.BinTableHDU.from_columns(columns, name=MODELS)
+    for number, one in enumerate(models, 1):
+        table.header[f'Z{number}'] = (one.z, f'redshift of candidate {number}')
+        table.header[f'ZERR{number}'] = (float(one.error), 'its standard deviation')
+        table.header[f'ZPROB{number}'] = (one.probability, 'its probability')
+        table.header[f'ZTYPE{number}'] = (one.kind, 'what the source is then')
+    return _table(table)
+
+
+def _read_models(hdus: fits.HDUList) -> tuple[RedshiftModel, ...]:
+    if MODELS not in hdus:
+        return ()
+    header, data = hdus[MODELS].header, hdus[MODELS].data
+    return tuple(
+        RedshiftModel(
+            header[f'Z{number}'],
+            header[f'ZERR{number}'],
+            header[f'ZTYPE{number}'],
+            header[f'ZPROB{number}'],
+            data[f'MODEL{number}'].astype(float),
+        )
+        for number in range(1, len(data.names) + 1)
+    )
 
 
 def _wave_table(cutout: Cutout) -> bytes:

@@ -119,6 +119,106 @@ def test_the_table_of_redshifts_holds_probable_ones(tmp_path, p, catalogued, row
             assert row['Z'] - row['Z_MIN'] == pytest.approx(half)
 
 
+def measured(cutout):
+    """The products with a redshift, and the spectrum that it is from."""
+    products = process(cutout, redshift=True, xcor=False)
+    return products, products.spectra[products.facts['ZSPEC'][0]]
+
+
+@pytest.mark.parametrize('order', [1, -1])
+def test_the_first_model_is_the_spectrum_without_its_noise(order):
+    cutout = field(GALAXY)
+    if order < 0:
+        voxels = Voxels(cutout.voxels.data[::-1].copy(), cutout.voxels.variance[::-1].copy())
+        cutout = replace(cutout, voxels=voxels, wave=cutout.wave[::-1].copy())
+    products, spectrum = measured(cutout)
+    first = products.models[0]
+    assert 1 < len(products.models) <= 4
+    facts = {card: value for card, (value, _) in products.facts.items()}
+    assert (round(first.z, 6), first.kind) == (facts['ZAUTO'], 'gal')
+    assert round(products.models[1].probability, 3) == facts['Z2PROB']
+    pull = (spectrum.data - first.flux) / spectrum.error
+    assert np.isfinite(pull).all()
+    assert pull.std() == pytest.approx(1, abs=0.07)
+    lines = pull[np.abs(cutout.wave / (1 + Z) - 5008.24) < 6]
+    assert np.abs(lines).max() < 4.5
+    assert ((spectrum.data - products.models[1].flux) / spectrum.error).std() > pull.std() + 0.15
+
+
+def test_a_model_has_no_value_outside_the_spectrum():
+    cutout = field(GALAXY)
+    bad = np.zeros(cutout.voxels.data.shape, bool)
+    bad[:40] = bad[-25:] = bad[900:905] = True
+    cutout = replace(cutout, voxels=Voxels.of(cutout.voxels.data, cutout.voxels.variance, bad))
+    products, _ = measured(cutout)
+    for one in products.models:
+        assert np.flatnonzero(np.isnan(one.flux)).tolist() == [*range(40), *range(WAVE.size - 25, WAVE.size)]
+
+
+def unnamed(products):
+    return [row for row in products.lines if row['LINE'] == '']
+
+
+@pytest.mark.parametrize(('z', 'named'), [(None, True), (0.42, True)])
+def test_a_line_that_the_redshift_does_not_explain_has_no_name(z, named):
+    foreign = spectra.emission(WAVE, 0, {5890.0: 1}, 70)
+    products, spectrum = measured(field(GALAXY + foreign, z=z))
+    (row,) = unnamed(products)
+    assert row['LBDA_OBS'] == pytest.approx(5890, abs=1.3)
+    share = (spectrum.data - products.models[0].flux)[np.abs(WAVE - 5890) < 8].sum() * 1.25
+    assert row['FLUX'] == pytest.approx(share, rel=0.15)
+    assert row['SNR'] == pytest.approx(row['FLUX'] / row['FLUX_ERR'])
+    assert row['SNR'] > 10
+    assert bool(len(products.lines) > 1) == named
+    assert not unnamed(measured(field(GALAXY))[0])
+
+
+def test_lines_without_a_name_are_twelve_at_most_the_strongest_first():
+    waves = WAVE[60] + 150 * np.arange(20) + 2.0 * np.arange(20) ** 1.5
+    comb = sum(spectra.emission(WAVE, 0, {wave: 1}, 50 + 2 * number) for number, wave in enumerate(waves))
+    products, _ = measured(field(comb + 20))
+    rows = unnamed(products)
+    assert len(rows) == 12
+    assert [row['SNR'] for row in rows] == sorted((row['SNR'] for row in rows), reverse=True)
+    assert all(np.abs(waves - row['LBDA_OBS']).min() < 2 for row in rows)
+
+
+@pytest.mark.parametrize(('on_sky', 'number'), [(True, 0), (False, 1)])
+def test_residuals_of_sky_lines_are_no_lines(on_sky, number):
+    residual = spectra.emission(WAVE, 0, {5890.0 if on_sky else 5940.0: 1}, 115)
+    cutout = field(GALAXY + residual)
+    sky = np.abs((WAVE - 5890) % 180 - 90) > 84  # within 6 Angstrom of 5890 + 180 n
+    rng = np.random.default_rng(5)
+    data = cutout.voxels.data + 3 * sky[:, None, None] * rng.normal(size=cutout.voxels.data.shape)
+    variance = np.broadcast_to(np.where(sky, 10.0, 1.0)[:, None, None], data.shape).copy()
+    products, _ = measured(replace(cutout, voxels=Voxels(data, variance)))
+    assert len(unnamed(products)) == number
+
+
+def test_models_and_lines_are_read_back_and_read_by_mpdaf(tmp_path):
+    cutout = field(GALAXY + spectra.emission(WAVE, 0, {5890.0: 1}, 70))
+    cutout = replace(cutout, grid=replace(cutout.grid, unit='10**-20 erg s-1 cm-2 Angstrom-1'))
+    products, _ = measured(cutout)
+    path = tmp_path / 'source.fits'
+    source_file.write_source(path, products, cutout, {})
+    back = source_file.read(path, Group.SPECTRUM)
+    assert len(back.models) == len(products.models)
+    for one, other in zip(back.models, products.models, strict=True):
+        assert one.kind == other.kind
+        held, expected = ((each.z, each.error, each.probability) for each in (one, other))
+        assert held == pytest.approx(expected, rel=1e-12)
+        np.testing.assert_allclose(one.flux, other.flux, rtol=1e-6)
+    assert [row.keys() for row in back.lines] == [row.keys() for row in products.lines]
+    for row, other in zip(back.lines, products.lines, strict=True):
+        assert all(row[name] == other[name] or other[name] != other[name] for name in row)
+    table = Source.from_file(str(path)).tables['ZMODELS']
+    assert table.colnames == [f'MODEL{number}' for number in range(1, len(products.models) + 1)]
+    assert table.meta['Z1'] == products.models[0].z
+    assert table.meta['ZTYPE1'] == 'gal'
+    assert len(table) == WAVE.size
+    assert table['MODEL1'].unit.to('erg s-1 cm-2 Angstrom-1') == pytest.approx(1e-20)
+
+
 @pytest.fixture(scope='module')
 def finished(tmp_path_factory):
     """The output of a run on a cube with one galaxy, with the cube's wavelengths in air."""

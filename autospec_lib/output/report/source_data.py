@@ -10,6 +10,7 @@ import base64
 import io
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +24,7 @@ from PIL import Image
 
 from autospec_lib.core import keys
 from autospec_lib.core.atomic import complete_file
-from autospec_lib.core.products import Group, Products, Spectrum
+from autospec_lib.core.products import Group, Products
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray
 from autospec_lib.output.image_sheet import stretch
 from autospec_lib.output.report.page import binary, compass, script
@@ -81,7 +82,7 @@ def write(
     OSError
         If it cannot be written.
     """
-    listed, numbers = _numbers(products.spectra)
+    listed, numbers = _numbers(products)
     content = _content(products, cutout, cmap, links) | _pictures(products, cutout, cmap)
     content |= {'spectra': listed, 'cube': has_cube}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,6 +112,7 @@ def read_preview(path: Path) -> dict[str, str] | None:
 def _content(products: Products, cutout: Cutout, cmap: str, links: Mapping[str, str]) -> dict[str, Any]:
     reference, wave, grid = products.spectra[products.reference], cutout.wave, cutout.grid
     sky = sky_lines(reference)
+    best, why = products.best
     small = [*products.images.values()][:1] + [*products.maps.values()][-1:]
     return {
         'preview': {
@@ -126,9 +128,13 @@ def _content(products: Products, cutout: Cutout, cmap: str, links: Mapping[str, 
         'medium': grid.medium,
         'unit': in_words(reference.unit),
         'reference': products.reference,
+        'best': [next(key for key, one in products.spectra.items() if one is best), why],
+        'modelled': products.facts.get('ZSPEC', ('', ''))[0],  # key of the spectrum that has the models
+        'candidates': _candidates(products),
+        'unnamed': [line['LBDA_OBS'] / cutout.grid.angstrom for line in products.lines if not line['LINE']],
         'sky': _ranges(wave, sky),
         'notes': list(products.notes),
-        'facts': [[card, value, text] for card, (value, text) in products.facts.items() if card not in SUMMARY_CARDS],
+        'facts': [[card, value, text] for card, (value, text) in products.facts.items() if _is_told(card)],
         'links': dict(links),
     }
 
@@ -169,17 +175,39 @@ def object_mask(products: Products) -> BoolArray | None:
     return None if used is None else used.data
 
 
-def _numbers(spectra: Mapping[str, Spectrum]) -> tuple[list[dict[str, Any]], str]:
-    """A description of each spectrum, and all numbers as one array: for each its flux, then its errors if it has any.
+def _is_told(card: str) -> bool:
+    """Whether a card is listed: the page has those on further candidates elsewhere."""
+    return card not in SUMMARY_CARDS and not re.fullmatch(r'Z\d(AUTO|ERR|PROB|TYPE)', card)
 
-    They are encoded together, which takes half the time.
+
+def _candidates(products: Products) -> list[dict[str, Any]]:
+    """The redshifts that the source may have; only the first one can be more than improbable."""
+    qualities = [products.facts.get('ZQUAL', (0, ''))[0]] + [0] * len(products.models)
+    return [
+        {
+            'z': round(one.z, 6),
+            'error': round(one.error, 6),
+            'type': one.kind,
+            'p': round(one.probability, 3),
+            'quality': quality,
+        }
+        for one, quality in zip(products.models, qualities, strict=False)
+    ]
+
+
+def _numbers(products: Products) -> tuple[list[dict[str, Any]], str]:
+    """A description of each spectrum, and all numbers as one array.
+
+    For each spectrum it holds the flux, then the errors if there are any; behind them the models of the candidates for
+    the redshift. They are encoded together, which takes half the time.
     """
     listed, rows = [], []
-    for key, one in spectra.items():
+    for key, one in products.spectra.items():
         listed.append({'key': key, 'about': one.kind.value, 'errors': one.variance is not None})
         rows.append(one.data)
         if one.variance is not None:
             rows.append(one.error)
+    rows += [one.flux for one in products.models]
     return listed, binary(np.concatenate(rows))
 
 
