@@ -146,7 +146,7 @@ class Browser:
         """Press keys, wherever the focus is; 'Shift+g' holds Shift down meanwhile."""
         actions = []
         for key in keys:
-            *held, last = [KEYS.get(one, one) for one in key.split('+')]
+            *held, last = [KEYS.get(one, one) for one in (key.split('+') if key != '+' else key)]
             actions += [{'type': 'keyDown', 'value': one} for one in (*held, last)]
             actions += [{'type': 'keyUp', 'value': one} for one in (last, *reversed(held))]
         self._send('POST', '/actions', {'actions': [{'type': 'key', 'id': 'keys', 'actions': actions}]})

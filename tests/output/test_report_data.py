@@ -246,29 +246,6 @@ def test_the_file_of_a_source_that_autospec_did_not_write_is_refused(tmp_path):
             read(tmp_path / 'a.fits')
 
 
-def test_a_sources_file_holds_candidates_with_their_models_and_lines_without_a_name(extracted, tmp_path):
-    products, cutout = extracted
-    models = [
-        RedshiftModel(0.3, 1e-4, 'gal', 0.97, np.ones(CUTOUT[0])),
-        RedshiftModel(4.0, 1e-3, 'LAE', 0.02, cutout.wave),
-    ]
-    lines = {'LINE': '', 'LBDA_OBS': 4760.0}, {'LINE': 'HBETA', 'LBDA_OBS': 4770.0}
-    facts = {'ZQUAL': (3, ''), 'ZSPEC': (products.reference, ''), 'Z2AUTO': (4.0, '')}
-    products = products | type(products)(facts=facts, lines=lines, models=tuple(models))
-    source_data.write(tmp_path / 'a.js', products, cutout, 'viridis', {})
-    held = content(tmp_path / 'a.js')[1]
-    assert [(one['z'], one['type'], one['p'], one['quality']) for one in held['candidates']] == [
-        (0.3, 'gal', 0.97, 3),
-        (4.0, 'LAE', 0.02, 0),
-    ]
-    numbers = decoded(held['numbers']).reshape(-1, CUTOUT[0])
-    np.testing.assert_array_equal(numbers[-2:], [one.flux.astype('f4') for one in models])
-    assert held['unnamed'] == [4760.0]
-    assert held['modelled'] == products.reference
-    assert held['best'] == [products.reference, 'reference']
-    assert 'Z2AUTO' not in [card for card, *_ in held['facts']]
-
-
 def binned(path):
     """Levels, values at the bins without the continuum, and the continuum, of a binned cube."""
     name, held = content(path)
@@ -376,3 +353,26 @@ def test_white_light_of_a_large_field_is_binned(tmp_path, monkeypatch):
     np.testing.assert_allclose(decoded(held['image']), [4, np.nan, 6.5, 13, 15, 16.5])
     page.write_field(tmp_path, None, {})
     assert content(tmp_path / 'report' / page.FIELD)[1] == {'image': ''}
+
+
+def test_a_sources_file_holds_candidates_with_their_models_and_lines_without_a_name(extracted, tmp_path):
+    products, cutout = extracted
+    models = [
+        RedshiftModel(0.3, 1e-4, 'gal', 0.97, np.ones(CUTOUT[0])),
+        RedshiftModel(4.0, 1e-3, 'LAE', 0.02, cutout.wave),
+    ]
+    lines = {'LINE': '', 'LBDA_OBS': 4760.0}, {'LINE': 'HBETA', 'LBDA_OBS': 4770.0}
+    facts = {'ZQUAL': (3, ''), 'ZSPEC': (products.reference, ''), 'Z2AUTO': (4.0, '')}
+    products = products | type(products)(facts=facts, lines=lines, models=tuple(models))
+    source_data.write(tmp_path / 'a.js', products, cutout, 'viridis', {})
+    held = content(tmp_path / 'a.js')[1]
+    assert [(one['z'], one['type'], one['p'], one['quality']) for one in held['candidates']] == [
+        (0.3, 'gal', 0.97, 3),
+        (4.0, 'LAE', 0.02, 0),
+    ]
+    numbers = decoded(held['numbers']).reshape(-1, CUTOUT[0])
+    np.testing.assert_array_equal(numbers[-2:], [one.flux.astype('f4') for one in models])
+    assert held['unnamed'] == [4760.0]
+    assert held['modelled'] == products.reference
+    assert held['best'] == [products.reference, 'reference']
+    assert 'Z2AUTO' not in [card for card, *_ in held['facts']]

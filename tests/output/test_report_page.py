@@ -514,6 +514,7 @@ def test_more_spectra_smoothing_and_themes_draw_without_errors(browser):
     opened(browser, '7')
     browser.click('#which summary')
     browser.click('#spectra label:last-child input')
+    browser.press('Escape')  # the menu may cover what is below
     browser.run("const s = document.getElementById('smooth'); s.value = 2; s.dispatchEvent(new Event('input'))")
     for name in ('band', 'sky', 'emission', 'absorption'):
         browser.click(f'#{name}')

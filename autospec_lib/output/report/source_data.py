@@ -139,11 +139,6 @@ def _content(products: Products, cutout: Cutout, cmap: str, links: Mapping[str, 
     }
 
 
-def _is_told(card: str) -> bool:
-    """Whether a card is listed: the page has those on further candidates elsewhere."""
-    return card not in SUMMARY_CARDS and not re.fullmatch(r'Z\d(AUTO|ERR|PROB|TYPE)', card)
-
-
 def _pictures(products: Products, cutout: Cutout, cmap: str) -> dict[str, Any]:
     """The images and maps with their numbers, the outline's mask, and the directions on the sky."""
     degrees, mask = cutout.degrees, object_mask(products)
@@ -178,6 +173,11 @@ def object_mask(products: Products) -> BoolArray | None:
     # A circle, where nothing is detected, stands in place of the union.
     used = products.masks.get(name, products.masks.get(keys.object_mask('UNION')))
     return None if used is None else used.data
+
+
+def _is_told(card: str) -> bool:
+    """Whether a card is listed: the page has those on further candidates elsewhere."""
+    return card not in SUMMARY_CARDS and not re.fullmatch(r'Z\d(AUTO|ERR|PROB|TYPE)', card)
 
 
 def _candidates(products: Products) -> list[dict[str, Any]]:

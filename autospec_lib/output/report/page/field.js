@@ -9,6 +9,7 @@ const KIND_COLOURS = {
   good: '--good', doubtful: '--warn', bad: '--bad', extracted: '--good', kept: '--good', failed: '--bad',
   A: '--good', B: '--line-5', C: '--warn',
 };
+const QUALITY_COLOURS = { 3: '--good', 2: '--accent', 1: '--warn', 0: '--bad' };
 
 const Field = {
   data: null,  // what the file of the field holds
@@ -55,7 +56,7 @@ const Field = {
     if (!raw.image) return;
     const values = decoded(raw.image);
     this.data.values = values;
-    this.data.limits = limitsOf(values, 0.25);  // less of the noise than beside a spectrum
+    this.data.limits = cutsOf(values, 0.25);  // less of the noise than beside a spectrum
     this.edges = edgesOf((place) => Number.isFinite(values[place]), raw.size);
   },
 
@@ -75,7 +76,8 @@ const Field = {
     this.column = Store.get('field', this.column);
     const columns = Table.columns.filter((one) => !one.plain && !['NOTES', 'ERROR', 'FILE', 'ID'].includes(one.name));
     const known = columns.filter(({ name }) => (
-      name === 'VERDICT' || Table.rows.some((row) => isThere(value(row, name)))));
+      ['VERDICT', 'QUALITY', 'CLASS'].includes(name)
+      || Table.rows.some((row) => isThere(value(row, name)))));
     byId('paint').replaceChildren(...known.map(({ name, label }) => (
       element('option', { value: name, selected: name === this.column }, label))));
     if (!known.some(({ name }) => name === this.column)) this.column = 'VERDICT';
@@ -322,11 +324,13 @@ function describe(row, column = 'VERDICT') {
 function colouring(column, colours) {
   const found = Table.rows.map((row) => value(row, column)).filter(isThere);
   const kinds = [...new Set(found)].sort((a, b) => compared(a, b, false));
-  const none = colour('--accent');
+  const none = colour('--unjudged');
   const isScale = kinds.length > MOST_KINDS && kinds.every((one) => typeof one === 'number');
   if (isScale) return scaled(column, found, colours, none);
-  const listed = column === 'VERDICT' ? VERDICTS : kinds.slice(0, MOST_KINDS);
-  const hues = new Map(listed.map((kind, place) => [kind, colour(KIND_COLOURS[kind] ?? `--line-${place}`)]));
+  const isQuality = ['QUALITY', 'ZQUAL'].includes(column);
+  const listed = column === 'VERDICT' ? VERDICTS : isQuality ? [3, 2, 1, 0] : kinds.slice(0, MOST_KINDS);
+  const known = isQuality ? QUALITY_COLOURS : KIND_COLOURS;
+  const hues = new Map(listed.map((kind, place) => [kind, colour(known[kind] ?? `--line-${place}`)]));
   const numbers = new Map();
   for (const row of Table.view) {
     const kind = value(row, column);

@@ -170,7 +170,7 @@ const Images = {
 };
 Images.later = oncePerFrame(() => Images.draw());
 
-const seen = (values) => ({ values, limits: limitsOf(values) });
+const seen = (values) => ({ values, limits: cutsOf(values) });
 
 /** Other sources of the catalogue in the cut-out: their IDs and positions [y, x] in it. */
 function neighboursOf(data) {

@@ -13,7 +13,7 @@ const CLOSEST = 4;  // pixels that labels keep from each other
 const sorted = (values) => Float32Array.from(values).filter(Number.isFinite).sort();
 
 /** From below the background to just below the peak, and the width of the noise, where asinh is linear. */
-function limitsOf(values, lowest = 0.05) {
+function cutsOf(values, lowest = 0.05) {
   const known = sorted(values);
   if (!known.length) return { low: 0, high: 1, width: 1 };
   const at = (share) => known[Math.round(share * (known.length - 1))];
@@ -47,7 +47,7 @@ function painted(values, [ny, nx], stretch, limits, colours) {
 /** The edges between pixels inside and outside, as [x, y, x, y] in pixels whose centres are whole numbers. */
 function edgesOf(isInside, [ny, nx]) {
   const edges = [];
-  const inside = (y, x) => y >= 0 && x >= 0 && y < ny && x < nx && isInside(y * nx + x);
+  const inside = (y, x) => y >= 0 && x >= 0 && y < ny && x < nx && Boolean(isInside(y * nx + x));
   for (let y = 0; y <= ny; y += 1) {
     for (let x = 0; x <= nx; x += 1) {
       if (inside(y, x) !== inside(y - 1, x)) edges.push([x - 0.5, y - 0.5, x + 0.5, y - 0.5]);

@@ -144,11 +144,11 @@ function pressed(event) {
   else if (open && (key === 'ArrowLeft' || key === 'k')) move(-1);
   else if (key === 'Escape' && closeMenus()) return true;
   else if (open && key === 'Escape') location.hash = '';
+  else if (open && Source.data && key === 'i') Images.next();
+  else if (open && Source.data && key === 'n') Narrow.next();
   else if (open && key === 'ArrowDown') Source.lookFurther(1);
   else if (open && key === 'ArrowUp') Source.lookFurther(-1);
   else if (key === 'u') Source.undo();
-  else if (open && Source.data && key === 'i') Images.next();
-  else if (open && Source.data && key === 'n') Narrow.next();
   else if (open && key === 'z') focusOn('z');
   else if (open && key === 'c') focusOn('comment');
   else return false;

@@ -69,8 +69,8 @@ const Spectrum = {
         line: { color: line, width: 1.3, shape: 'hvh' },
       });
     });
-    if (options.model) traces.push(...this.modelled());
     traces.push(...Narrow.traces(data));
+    if (options.model) traces.push(...this.modelled());
     // plotly draws an axis only if something is plotted against it.
     if (this.frame.unit) traces.push({ x: [null], y: [null], xaxis: 'x2', hoverinfo: 'skip' });
     return traces;

@@ -68,6 +68,7 @@ const Table = {
     const sources = this.rows.length === 1 ? '1 source' : `${this.rows.length} sources`;
     byId('count').textContent = this.view.length === this.rows.length ? sources : `${this.view.length} of ${sources}`;
     byId('empty').hidden = this.view.length > 0;
+    Field.later();
     this.count();
   },
 
@@ -89,7 +90,6 @@ const Table = {
       .map(([number, quality]) => `${number} ${quality === null ? 'without a quality' : `of quality ${quality}`}`)
       .join(', ');
     byId('share').setAttribute('aria-label', `${byId('left').textContent}: ${byId('share').title}`);
-    Field.later();
   },
 
   /** Draw more rows, at least up to this position; a browser needs a second for a thousand rows. */
