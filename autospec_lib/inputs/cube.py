@@ -449,7 +449,7 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
     y, x = locate(cube, target)
     box, notes = box_of(cube, target, (y, x))
     inner = inside(cube, box)
-    origin = (box[0].start, box[1].start)
+    ys, xs = box
     pad = [(i.start - s.start, s.stop - i.stop) for i, s in zip(inner, box, strict=True)]
 
     def padded(values: Any, fill: float) -> Any:
@@ -459,13 +459,13 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
     if bad.all():
         raise SourceError(f'no usable voxel in its subcube: {why_unusable(cube, causes)}')
     sky = dict(cube.grid.sky)
-    sky['CRPIX1'], sky['CRPIX2'] = sky.get('CRPIX1', 0.0) - origin[1], sky.get('CRPIX2', 0.0) - origin[0]
+    sky['CRPIX1'], sky['CRPIX2'] = sky.get('CRPIX1', 0.0) - xs.start, sky.get('CRPIX2', 0.0) - ys.start
     scale = geometry.scale(cube.pixel)
     return Cutout(
         target=target,
         voxels=Voxels.of(padded(data, 0.0), None if variance is None else padded(variance, 0.0), padded(bad, True)),
         wave=cube.wave,
-        centre=(y - origin[0], x - origin[1]),
+        centre=(y - ys.start, x - xs.start),
         pixel=cube.pixel,
         grid=replace(cube.grid, sky=sky),
         images={tag: padded(image.data[inner], np.nan) for tag, image in cube.images.items()},
@@ -474,11 +474,11 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
         segmaps={tag: padded(segmap[inner], 0) for tag, segmap in cube.segmaps.items()},
         degrees=cube.sky.degrees_per_pixel((y, x)),
         neighbours={
-            ident: (row - origin[0], column - origin[1])
+            ident: (row - ys.start, column - xs.start)
             for ident, (row, column) in (sources or {}).items()
             if ident != target.id
-            and box[0].start - NEAR <= row < box[0].stop + NEAR
-            and box[1].start - NEAR <= column < box[1].stop + NEAR
+            and ys.start - NEAR <= row < ys.stop + NEAR
+            and xs.start - NEAR <= column < xs.stop + NEAR
         },
         prefix=cube.instrument.prefix,
         psf=None if cube.psf is None else replace(cube.psf, widths=tuple(width / scale for width in cube.psf.widths)),

@@ -246,12 +246,6 @@ def label(hdus: fits.HDUList, hdu: Any) -> str:
     return str(hdu.name or f'extension {hdus.index(hdu)}')
 
 
-def _unique_label(hdus: fits.HDUList, hdu: Any) -> str:
-    """Its name in messages, with its number where others have the same name."""
-    entry = _entry(hdus, hdu)
-    return label(hdus, hdu) if isinstance(entry, str) or not hdu.name else f'{hdu.name} (extension {entry})'
-
-
 def cubes(hdus: Iterable[Any]) -> list[Any]:
     """The extensions with three axes, apart from axes of length 1."""
     return [hdu for hdu in hdus if hdu.is_image and is_cube(hdu.shape)]
@@ -350,10 +344,16 @@ def _data(path: Path, hdus: fits.HDUList, instrument: Instrument, warnings: list
 
 def _several_cubes(path: Path, hdus: fits.HDUList, candidates: Sequence[Any], instrument: Instrument) -> InputError:
     """The error if several cubes may be the data."""
-    names = ', '.join(_unique_label(hdus, hdu) for hdu in candidates)
+    names = [
+        label(hdus, hdu)
+        if not hdu.name or isinstance(_entry(hdus, hdu), str)
+        else f'{hdu.name} (extension {hdus.index(hdu)})'
+        for hdu in candidates
+    ]
     noise = _partner(hdus, candidates[0], (instrument.noise, *NOISE_NAMES), 'ERRDATA', 'ERREXT')
     example = ', '.join(repr(_entry(hdus, hdu)) for hdu in (candidates[0], noise) if hdu is not None)
-    return InputError(f'{path.name}: holds {len(candidates)} cubes: {names}; choose one, as in DATA_EXT = {example}')
+    what = f'holds {len(candidates)} cubes: {", ".join(names)}'
+    return InputError(f'{path.name}: {what}; choose one, as in DATA_EXT = {example}')
 
 
 def _data_candidates(hdus: fits.HDUList, instrument: Instrument) -> Iterator[list[Any]]:

@@ -149,10 +149,19 @@ def _sources(
 
 def _targets(sources: Mapping[Any, Values], default: Target) -> Sources:
     """The targets, and what is in pixels of the cube by ID and role: X and Y (0-based), SIZE_PIX, APER_PIX."""
-    transformed = _in_icrs(sources)
+    places = {ident: (values.get('RA', math.nan), values.get('DEC', math.nan)) for ident, values in sources.items()}
+    for frame in {values['FRAME'] for values in sources.values()} - {''}:
+        import numpy as np
+        from astropy.coordinates import SkyCoord
+
+        some = [ident for ident, values in sources.items() if values['FRAME'] == frame]
+        system, _, equinox = frame.partition(' ')
+        there = np.array([places[ident] for ident in some])
+        sky = SkyCoord(there, unit='deg', frame=system, equinox=equinox or None).icrs
+        places |= zip(some, np.transpose([sky.ra.deg, sky.dec.deg]).tolist(), strict=True)
     targets, pixels = [], {}
     for ident, values in sources.items():
-        ra, dec = transformed.get(ident) or (values.get('RA', math.nan), values.get('DEC', math.nan))
+        ra, dec = places[ident]
         width, ref = values.get('SIZE') or default.size, values.get('REF') or default.ref
         targets.append(Target(ident, ra, dec, width, ref, values.get('APER'), values.get('Z')))
         in_pixels = {role: values[role] for role in PIXEL_ROLES if values.get(role) is not None}
@@ -181,21 +190,6 @@ def _readers(columns: Columns) -> dict[str, Callable[[Cell], Any]]:
         'Z': redshift,
         'BRIGHT': brightness,
     }
-
-
-def _in_icrs(sources: Mapping[Any, Values]) -> dict[Any, tuple[float, float]]:
-    """Right ascension and declination of the sources that are in another coordinate system."""
-    positions: dict[Any, tuple[float, float]] = {}
-    for frame in {values['FRAME'] for values in sources.values()} - {''}:
-        import numpy as np
-        from astropy.coordinates import SkyCoord
-
-        some = {ident: values for ident, values in sources.items() if values['FRAME'] == frame}
-        places = [(values['RA'], values['DEC']) for values in some.values()]
-        system, _, equinox = frame.partition(' ')
-        sky = SkyCoord(np.array(places), unit='deg', frame=system, equinox=equinox or None).icrs
-        positions |= zip(some, np.transpose([sky.ra.deg, sky.dec.deg]).tolist(), strict=True)
-    return positions
 
 
 def _assumptions(rows: Rows, count: int, merged: int) -> Iterator[str]:
