@@ -99,8 +99,8 @@ def separation(result: JointFit) -> Separation:
 
         flux_limit^2 = c_0^2 + m_0^2 + (0.5 s_0)^2
 
-    with the same terms for j = 0: c_0 from the gradient w dP_0/dt, m_0 and s_0 = w (P_0' - P_0). Where a Moffat function
-    with and without clumps fits about as well, but one has more light in its wings, the data do not decide.
+    with the same terms for j = 0: c_0 from the gradient w dP_0/dt, m_0 and s_0 = w (P_0' - P_0). Where a Moffat
+    function with and without clumps fits about as well, but one has more light in its wings, the data do not decide.
 
     The factors were set on simulated fields (`benchmarks/quality_grades.py`).
     """

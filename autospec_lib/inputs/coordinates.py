@@ -235,18 +235,6 @@ class Sky:
         _, dec = self.to_icrs(*place)
         return np.asarray(self.degrees_per_pixel(place) * (3600 * np.cos(np.radians(dec)), 3600))
 
-    def to_arcsec(self, place: Any, shift: Any) -> FloatArray:
-        """The angles (dRA, dDec) in arcsec, both on the sky, of a shift (y, x) in pixels; the inverse of `to_shift`.
-
-        Parameters
-        ----------
-        place : pair of float
-            The pixel (y, x) at which it is wanted.
-        shift : pair of float
-            The shift.
-        """
-        return np.asarray(np.asarray(shift) @ self.arcsec_per_pixel(place))
-
     def to_shift(self, place: Any, angles: Any) -> FloatArray:
         """The shift (y, x) in pixels of angles (dRA, dDec) in arcsec on the sky.
 

@@ -7,8 +7,6 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
 from autospec_lib import __version__
 from autospec_lib.config import params as parameters
 from autospec_lib.core import file_names, keys
@@ -147,7 +145,7 @@ class Page:
 
         cube = self._job.cube
         middle = (cube.shape[0] - 1) / 2, (cube.shape[1] - 1) / 2
-        arcsec = np.transpose([cube.sky.to_arcsec(middle, step) for step in np.eye(2)])
+        arcsec = cube.sky.arcsec_per_pixel(middle).T
         about: dict[str, Any] = {
             'shape': cube.shape,
             'pixel': cube.pixel,
