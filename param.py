@@ -39,7 +39,7 @@ PSF         = ()               # seeing: FWHM [arcsec], (blue, red), (blue, red,
 CATERR      = 0.0              # error of the catalogue's positions along an axis [arcsec]; 0: measured in the field
 
 # --- Redshifts ---
-REDSHIFT    = False            # measure the redshift of each source
+REDSHIFT    = False            # measure redshift and lines of each source; writes redshifts.ecsv
 LSF         = ()               # FWHM of the line-spread function [Angstrom]; (): that of MUSE, else 2.5 channels
 
 # --- Output ---

@@ -190,7 +190,7 @@ class Params:
         False,
         validators.SWITCH,
         'Redshifts',
-        'measure the redshift of each source',
+        'measure redshift and lines of each source; writes redshifts.ecsv',
         'See [Redshifts](redshifts.md).',
     )
     lsf: tuple[float, ...] = _parameter(
