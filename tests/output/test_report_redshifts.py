@@ -7,6 +7,7 @@ import csv
 import itertools
 import os
 import statistics
+import sys
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -113,7 +114,8 @@ def products_of(truth, seed):
         facts['ZNOTE'] = (EVIL, 'note')
     else:
         del spectra[JOINT]
-    lines = ({'LINE': '', 'LBDA_OBS': UNNAMED}, {'LINE': 'HALPHA', 'LBDA_OBS': 6564.6 * (1 + truth.z)})
+    unnamed = UNNAMED, 4862.7 * (1 + truth.z)  # the second is at home at the redshift that is shown first
+    lines = *({'LINE': '', 'LBDA_OBS': one} for one in unnamed), {'LINE': 'HALPHA', 'LBDA_OBS': 6564.6 * (1 + truth.z)}
     table = {Group.SPECTRUM: spectra, Group.IMAGE: {'MUSE_WHITE': Measured(gaussian(10, 11, 1.5, (21, 23)))}}
     return Products(table, REFERENCE, facts=facts, lines=lines if truth.ident == 1 else (), models=models)
 
@@ -272,7 +274,7 @@ for (const key of Object.keys(localStorage)) if (key.startsWith('fill')) localSt
 """
 
 
-def test_sources_are_gone_through_by_keys_and_nothing_is_lost(browser, truths, profile):
+def test_sources_are_gone_through_by_keys_and_nothing_is_lost(browser, truths, profile, capsys):
     for path in profile.glob('*.csv'):
         path.unlink()
     third = len(truths) // 3
@@ -329,7 +331,12 @@ def test_sources_are_gone_through_by_keys_and_nothing_is_lost(browser, truths, p
     browser.choose('#file', path)
     browser.until(lambda: kept(browser) == before)
     median = statistics.median(counts[one.ident] for one in truths if one.right == 1)
-    statistics.mean(counts.values())
+    if 'AUTOSPEC_SOURCES' in os.environ:
+        mean = statistics.mean(counts.values())
+        with capsys.disabled():
+            sys.stdout.write(
+                f'{SOURCES} sources: {median:g} keys (median) where the first is right, {mean:.2f} on average\n'
+            )
     assert median <= 2
 
 
@@ -418,6 +425,8 @@ def test_detected_lines_without_a_name_are_marked(browser):
     )
     go(browser, 1)
     assert browser.run(marks) == [UNNAMED]
+    browser.press('Down')
+    browser.until(lambda: sorted(browser.run(marks)) == pytest.approx([4862.7 * 1.3367, UNNAMED]))
     browser.press('Right')
     opened(browser, 2)
     assert browser.run(marks) == []

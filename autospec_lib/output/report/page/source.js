@@ -351,7 +351,12 @@ const Source = {
   accepted({ z, origin, quality, kind }) {
     const kept = Verdicts.of(this.id);
     const before = kept.z === null || (kept.origin === origin && same(kept.z, z)) ? kept : NO_VERDICT;
-    return { z, origin, quality: before.quality || Math.max(1, quality ?? QUALITY_BY_HAND), kind: before.kind || kind };
+    return {
+      z,
+      origin,
+      quality: before.quality || Math.max(1, quality ?? QUALITY_BY_HAND),
+      kind: before.kind && before.kind !== 'nothing' ? before.kind : kind,
+    };
   },
 
   /** Keep that the source has no redshift, and go on. */
@@ -362,9 +367,15 @@ const Source = {
 
   /** Keep the quality of the redshift; 0 stands for no redshift. */
   quality(quality) {
-    this.change(quality === 0 ? { quality, z: null, origin: null } : { quality });
+    this.change({ ...(quality === 0 ? { z: null, origin: null } : this.withoutNothing()), quality });
     this.drawLines();
     announce(`source ${this.id}: quality ${quality === null ? 'not set' : `${quality}, ${QUALITIES[quality]}`}`);
+  },
+
+  /** What changes in a verdict that there is no redshift, or nothing, when there is one after all. */
+  withoutNothing() {
+    const { quality, kind } = Verdicts.of(this.id);
+    return { quality: quality || null, kind: kind === 'nothing' ? '' : kind };
   },
 
   /** Keep what the source is; where there is nothing there is no redshift. */
@@ -403,9 +414,7 @@ const Source = {
     this.typing = false;
     this.typed = undefined;
     this.offer = null;
-    const { quality } = Verdicts.of(this.id);
-    this.change({ z, origin: z === null ? null : USER, ...(quality === 0 && z !== null ? { quality: null } : {}) },
-      { gesture });
+    this.change({ z, origin: z === null ? null : USER, ...(z === null ? {} : this.withoutNothing()) }, { gesture });
     this.drawLines();
   },
 

@@ -12,6 +12,7 @@ const LABEL_ROOM = 14;  // pixels from one line's label to the next
 const LABEL_SHIFT = 30;  // pixels, the most by which a label stands beside its line
 const LABEL_HEIGHT = 58;  // pixels
 const BEND = 14;  // pixels in which the stroke of a line reaches its label
+const SAME_LINE = 0.0015;  // of the wavelength, 450 km/s: up to this distance a line explains a detected one
 const TELLURIC_ROOM = 34;  // pixels
 const RESIDUAL = 0.17;  // the share of the plot's height that the strip of residuals has
 const GAP = 0.03;  // between it and the spectra
@@ -127,7 +128,7 @@ const Spectrum = {
       yaxis: {
         ...axis, domain: [residual ? RESIDUAL + GAP : 0, 1], range: fluxLimits(traces, data),
         exponentformat: 'e', minexponent: 5, automargin: true, zeroline: true, zerolinecolor: quiet, zerolinewidth: 0.7,
-        title: { text: `Flux${unit}`, standoff: 10 },
+        title: { text: `Flux${unit}`, standoff: 10, font: { size: 11 } },
       },
       ...(residual ? { yaxis2: this.residualAxis(axis, residual) } : {}),
     };
@@ -140,7 +141,8 @@ const Spectrum = {
     const limit = inSigma ? Math.min(MOST_SIGMAS, Math.max(4, 1.15 * largest)) : 1.15 * largest || 1;
     return {
       ...axis, domain: [0, RESIDUAL], range: [-limit, limit], zeroline: true, zerolinewidth: 0.7,
-      zerolinecolor: colour('--quiet'), title: { text: inSigma ? 'Res. (σ)' : 'Res.', standoff: 10 },
+      zerolinecolor: colour('--quiet'),
+      title: { text: inSigma ? 'Res. (σ)' : 'Res.', standoff: 10, font: { size: 11 } },
       ...(inSigma ? { tickvals: [-4, 0, 4] } : { nticks: 4, exponentformat: 'e' }),
     };
   },
@@ -235,13 +237,17 @@ const Spectrum = {
   },
 };
 
-/** The lines at a redshift, the most useful first, and those that were detected and have no name. */
+/** The lines at a redshift, the most useful first, and detected ones that none of them explains. */
 function linesAt(data, frame, { z, emission, absorption }) {
   const at = (list, kind) => list.map(([label, rest]) => ({ label, rest, kind, x: frame.seen(rest, z) }));
-  const unnamed = emission ? (data.unnamed ?? []).map((x) => ({ label: '?', rest: null, kind: 'unnamed', x })) : [];
-  if (z === null || !frame.unit) return unnamed;
+  const isKnown = z !== null && frame.unit !== null;
+  const named = isKnown ? at(EMISSION, 'emission') : [];
+  const explains = (x) => named.some((line) => Math.abs(line.x - x) < SAME_LINE * x);
+  const unnamed = !emission ? [] : data.unnamed.filter((x) => !explains(x))
+    .map((x) => ({ label: '?', rest: null, kind: 'unnamed', x }));
+  if (!isKnown) return unnamed;
   return [
-    ...unnamed, ...(emission ? at(EMISSION, 'emission') : []), ...(absorption ? at(ABSORPTION, 'absorption') : []),
+    ...unnamed, ...(emission ? named : []), ...(absorption ? at(ABSORPTION, 'absorption') : []),
   ];
 }
 
@@ -397,5 +403,6 @@ function niceStep(rough) {
 }
 
 // plotly follows the window only, but the map beside the plot changes its width too.
-new ResizeObserver(() => { if (byId('plot').dataset.ready && !byId('plot').hidden) Plotly.Plots.resize('plot'); })
-  .observe(byId('plot'));
+new ResizeObserver(() => {
+  if (byId('plot').dataset.ready && !byId('plot').hidden) Plotly.Plots.resize('plot');
+}).observe(byId('plot'));

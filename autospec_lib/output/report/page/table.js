@@ -345,6 +345,7 @@ function verdictWords(id) {
     ...(quality === null ? [] : [
       element('span', { class: `mark q${quality}`, title: `quality: ${QUALITIES[quality]}` }, String(quality)),
     ]),
+    ...(quality === 0 ? [element('span', { class: 'redshift' }, 'no redshift')] : []),
     ...(z === null ? [] : [element('span', { class: 'redshift', title: String(z) }, `z ${Number(z.toFixed(5))}`)]),
     ...(kind ? [element('span', { class: 'class' }, kind)] : []),
   ];

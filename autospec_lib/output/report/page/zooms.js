@@ -1,9 +1,10 @@
 'use strict';
 // A closer look at the main lines at a redshift: a strip of small plots, drawn as SVG.
 
-const ZOOM = { width: 150, height: 128, top: 26, bottom: 16 };  // pixels
-const ZOOM_ROOM = 25;  // pixels from one label to the next
+const ZOOM = { width: 150, height: 128, top: 26, bottom: 112 };  // pixels: size, and limits of the curves in it
+const ZOOM_ROOM = 31;  // pixels from one label to the next
 const FEWEST_CHANNELS = 8;  // that a plot needs
+const LEAST_COVERED = 0.6;  // of its wavelengths
 
 const Zooms = {
   /** Draw the strip anew. */
@@ -17,7 +18,14 @@ const Zooms = {
     const share = (place.clientWidth - 6 * (chosen.length - 1)) / chosen.length - 2;  // between gaps, inside borders
     const width = Math.floor(Math.min(1.6 * ZOOM.width, share));
     chosen.sort((a, b) => a.from - b.from);
-    place.replaceChildren(...chosen.map((one) => zoomed(data, frame, options, one, width)));
+    const curves = data.spectra.filter(({ key }) => options.shown.includes(key)).map(({ key, flux, error }) => (
+      { stroke: colourOf(data, key), ...smoothed(flux, options.band ? error : null, options.smooth) }));
+    if (options.model) curves.push({ stroke: colour('--model'), ...smoothed(options.model, null, options.smooth) });
+    place.replaceChildren(...chosen.map((one) => {
+      const x = (value) => ((value - one.from) / (one.to - one.from)) * width;
+      const panel = { ...one, wave: data.wave, width, x };
+      return zoomed(curves, marksOf(data, frame, options, panel), panel);
+    }));
   },
 };
 
@@ -26,7 +34,7 @@ function zoomsAt(data, frame, { z, isStar }) {
   const [low, high] = ends(data);
   return ZOOMS.filter(([, , , ofStar]) => ofStar || !isStar)
     .map(([name, blue, red]) => ({ name, from: frame.seen(blue, z), to: frame.seen(red, z) }))
-    .filter(({ from, to }) => from < high && to > low)
+    .filter(({ from, to }) => Math.min(to, high) - Math.max(from, low) > LEAST_COVERED * (to - from))
     .map((one) => ({ ...one, inside: channels(data.wave, one.from, one.to) }))
     .filter(({ inside: [first, last] }) => last - first >= FEWEST_CHANNELS);
 }
@@ -38,53 +46,24 @@ function channels(wave, from, to) {
   return first < 0 ? [0, 0] : [first, wave.findLastIndex(isInside) + 1];
 }
 
-/** One small plot; a click on it shows its wavelengths in the large one. */
-function zoomed(data, frame, options, { name, from, to, inside: [first, last] }, width) {
-  const x = (value) => ((value - from) / (to - from)) * width;
-  const wave = data.wave.subarray(first, last);
-  const spectra = data.spectra.filter(({ key }) => options.shown.includes(key)).map((one) => {
-    const { flux, error } = smoothed(one.flux, one.error, options.smooth);
-    return { key: one.key, flux: flux.subarray(first, last), error: error?.subarray(first, last) };
-  });
-  const model = options.model && smoothed(options.model, null, options.smooth).flux.subarray(first, last);
-  let [low, high] = limitsOf([...spectra.map(({ flux }) => flux), ...(model ? [model] : [])]);
+/** One small plot of some curves; a click on it shows its wavelengths in the large one. */
+function zoomed(curves, marks, panel) {
+  const { name, from, to, inside: [first, last], wave, width, x } = panel;
+  const parts = curves.map(({ stroke, flux, error }) => (
+    { stroke, flux: flux.subarray(first, last), error: error?.subarray(first, last) }));
+  let [low, high] = limitsOf(parts.map(({ flux }) => flux));
   if (!(high > low)) [low, high] = Number.isFinite(low) ? [low - 1, high + 1] : [0, 1];
-  const [bottom, room] = [ZOOM.height - ZOOM.bottom, 0.88 * (ZOOM.height - ZOOM.bottom - ZOOM.top)];
-  const y = (value) => bottom - 5 - (Math.max(-0.07, Math.min(1.1, (value - low) / (high - low)))) * room;
-
-  const made = [];
-  for (const [blue, red] of options.sky ? data.sky : []) {
-    if (blue > to || red < from) continue;
-    const left = Math.max(0, x(blue));
-    made.push(drawn('rect', {
-      x: left, y: ZOOM.top, width: Math.min(width, x(red)) - left, height: bottom - ZOOM.top, fill: 'var(--sky)',
-    }));
-  }
-  const lines = linesAt(data, frame, { ...options, absorption: true })
-    .filter((line) => line.x >= from && line.x <= to).map((line) => ({ ...line, pixel: x(line.x) }));
-  const labels = placed(lines, ZOOM_ROOM, ZOOM_ROOM, [ZOOM_ROOM / 2, width - ZOOM_ROOM / 2]);
-  for (const line of lines) {
-    if (!labels.has(line) && line.kind === 'absorption') continue;  // an emission line of this wavelength is there
-    const place = labels.get(line) ?? line.pixel;
-    made.push(drawn('path', {
-      d: `M${line.pixel},${bottom}V${ZOOM.top}L${place},${ZOOM.top - 7}`, class: `stroke ${line.kind}`,
-    }));
-    if (labels.has(line)) {
-      made.push(drawn('text', { x: place, y: ZOOM.top - 10, class: `name ${line.kind}` }, line.label));
-    }
-  }
-  for (const { key, flux, error } of spectra) {
-    const stroke = colourOf(data, key);
-    if (options.band && error) made.push(drawn('path', { d: between(wave, flux, error, x, y), fill: `${stroke}38` }));
-    made.push(drawn('path', { d: steps(wave, flux, x, y), class: 'flux', stroke }));
-  }
-  if (model) made.push(drawn('path', { d: steps(wave, model, x, y), class: 'flux', stroke: 'var(--model)' }));
-  made.push(drawn('path', { d: `M0,${bottom}H${width}`, class: 'axis' }));
-  for (const [place, anchor, at] of [[from, 'start', 3], [to, 'end', width - 3]]) {
-    made.push(drawn('text', { x: at, y: ZOOM.height - 4, class: 'tick', 'text-anchor': anchor }, readable(place, 4)));
-  }
+  const room = 0.88 * (ZOOM.bottom - ZOOM.top);
+  const y = (value) => ZOOM.bottom - 5 - Math.max(-0.07, Math.min(1.1, (value - low) / (high - low))) * room;
+  const places = wave.subarray(first, last);
+  const drawings = parts.flatMap(({ stroke, flux, error }) => [
+    ...(error ? [drawn('path', { d: between(places, flux, error, x, y), fill: `${stroke}38` })] : []),
+    drawn('path', { d: steps(places, flux, x, y), class: 'flux', stroke }),
+  ]);
+  const ticks = [[from, 'start', 3], [to, 'end', width - 3]].map(([place, anchor, at]) => (
+    drawn('text', { x: at, y: ZOOM.height - 4, class: 'tick', 'text-anchor': anchor }, readable(place, 4))));
   const picture = drawn('svg', { width, height: ZOOM.height, 'aria-hidden': true });
-  picture.append(...made);
+  picture.append(...marks, ...drawings, drawn('path', { d: `M0,${ZOOM.bottom}H${width}`, class: 'axis' }), ...ticks);
   const button = element('button', {
     type: 'button', class: 'zoom', 'aria-label': `Look at ${name} in the plot`,
     title: `${name}: click to look at it in the plot, double-click there for all`,
@@ -94,6 +73,27 @@ function zoomed(data, frame, options, { name, from, to, inside: [first, last] },
     byId('name').focus({ preventScroll: true });
   };
   return button;
+}
+
+/** Sky and lines of a small plot. */
+function marksOf(data, frame, options, { from, to, width, x }) {
+  const sky = (options.sky ? data.sky : []).filter(([blue, red]) => blue < to && red > from).map(([blue, red]) => {
+    const [left, right] = [Math.max(0, x(blue)), Math.min(width, x(red))];
+    return drawn('rect', {
+      x: left, y: ZOOM.top, width: right - left, height: ZOOM.bottom - ZOOM.top, fill: 'var(--sky)',
+    });
+  });
+  const lines = linesAt(data, frame, { ...options, absorption: true })
+    .filter((line) => line.x >= from && line.x <= to).map((line) => ({ ...line, pixel: x(line.x) }));
+  const labels = placed(lines, ZOOM_ROOM, ZOOM_ROOM, [ZOOM_ROOM / 2, width - ZOOM_ROOM / 2]);
+  // Without room for its label, a line of absorption is one of emission too, or one of several.
+  const strokes = lines.filter((line) => labels.has(line) || line.kind !== 'absorption').map((line) => drawn('path', {
+    d: `M${line.pixel},${ZOOM.bottom}V${ZOOM.top}L${labels.get(line) ?? line.pixel},${ZOOM.top - 7}`,
+    class: `stroke ${line.kind}`,
+  }));
+  const names = [...labels].map(([{ kind, label }, place]) => (
+    drawn('text', { x: place, y: ZOOM.top - 10, class: `name ${kind}` }, label)));
+  return [...sky, ...strokes, ...names];
 }
 
 /** An element of SVG, with text in it if there is any. */
