@@ -14,6 +14,7 @@ from autospec_lib.core.keys import Names
 from autospec_lib.core.types import Target
 from autospec_lib.extraction import narrow_band
 from autospec_lib.inputs import cube as cutouts
+from autospec_lib.output.report import binned_cube
 from autospec_lib.output.source_file import BLOCK
 from autospec_lib.run import cube_copy, resume
 from autospec_lib.run.job import Job, with_catalogue_error
@@ -22,6 +23,7 @@ BASE_MEMORY = 250e6  # Python with numpy, astropy, scipy and matplotlib
 PROCESS_MEMORY = 80e6  # the part of it that each further process does not share
 BYTES_PER_VOXEL = 40  # data and variance in double precision, flags, and one copy of the data
 PLOTS = 0.7e6  # the JPGs of one source
+BINNED_VOXEL = 0.7  # bytes of text in the report's binned cubes
 
 
 def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterator[str]:
@@ -174,4 +176,6 @@ def file_size(job: Job, spaxels: int) -> float:
         size += PLOTS
     if params.report:
         size += flux * 4 * nl * 4 / 3  # the spectra once more, in text of four characters for three bytes
+        if params.report_cube:
+            size += BINNED_VOXEL * spaxels * nl / binned_cube.channels(nl, spaxels)
     return size

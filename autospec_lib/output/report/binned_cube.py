@@ -47,8 +47,8 @@ def write(path: Path, products: Products, cutout: Cutout) -> None:
     OSError
         If it cannot be written.
     """
-    nl = len(cutout.wave)
-    step = max(-(-nl // MOST_BINS), -(-cutout.voxels.data.size // MOST_VOXELS))
+    ny, nx = cutout.shape
+    step = channels(len(cutout.wave), ny * nx)
     values = _means(cutout.voxels, step)
     sky = products.masks.get(keys.MASK_SKY)
     if sky is not None and sky.data.any() and products.spectra[products.reference].sky_subtracted:
@@ -76,6 +76,11 @@ def write(path: Path, products: Products, cutout: Cutout) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with complete_file(path, flush=False) as temporary:
         temporary.write_text(script(CUBE_FUNCTION, content, numbers), encoding='ascii')
+
+
+def channels(nl: int, spaxels: int) -> int:
+    """How many channels a bin has, of a cut-out with so many channels and spaxels."""
+    return max(-(-nl // MOST_BINS), -(-nl * spaxels // MOST_VOXELS))
 
 
 def _means(voxels: Voxels, step: int) -> SingleArray:

@@ -175,7 +175,9 @@ const Field = {
   drawSources(pen, sight) {
     const { fill, legend } = colouring(this.column, this.data.palette);
     byId('fieldKey').replaceChildren(...legend);
-    const radius = Math.min(11, Math.max(4, 0.5 * this.scale));
+    const [ny, nx] = this.data.shape;
+    const apart = Math.sqrt((nx * sight.sx * ny * sight.sy) / (Table.rows.length || 1));  // pixels of the screen
+    const radius = Math.min(11, Math.max(4, Math.min(0.5 * this.scale, 0.27 * apart)));
     const shown = new Set(Table.view);
     const inView = Table.rows.filter(isPlaced).map((row) => (
       { row, left: sight.x(row.cells.X_CUBE - 1), top: sight.y(row.cells.Y_CUBE - 1) }))
@@ -354,8 +356,10 @@ function scaled(column, found, colours, none) {
   const known = sorted(found);
   const [low, high] = [0.05, 0.95].map((share) => known[Math.round(share * (known.length - 1))]);
   const last = colours.length / 3 - 1;
+  // The end of the colours that is like the paper is left out.
+  const [from, to] = document.documentElement.dataset.theme === 'dark' ? [0.25, 1] : [0, 0.85];
   const hue = (share) => {
-    const place = 3 * Math.round(last * Math.min(1, Math.max(0, share)));
+    const place = 3 * Math.round(last * (from + (to - from) * Math.min(1, Math.max(0, share))));
     return `rgb(${colours.subarray(place, place + 3).join(' ')})`;
   };
   const bar = element('i', { class: 'scale', 'aria-hidden': 'true' });

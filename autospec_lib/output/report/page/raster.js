@@ -119,7 +119,7 @@ class Sight {
 
   /** A bar of a round length in the lower left corner. */
   bar(pen) {
-    const length = niceStep(this.width / this.scale / 7);
+    const length = niceStep(this.width / this.scale / 9);
     const y = this.height - 12;
     pen.beginPath();
     pen.moveTo(12, y);
