@@ -433,14 +433,14 @@ def test_detected_lines_without_a_name_are_marked(browser):
 
 
 def labels(browser):
-    """The labels of lines in the plot: texts and boxes (left, right) in pixels."""
+    """The labels of lines in the plot: texts, wavelengths, pixels beside the lines, left and right ends in pixels."""
     return browser.run(
         "const all = document.getElementById('plot').layout.annotations;"
         "return [...document.querySelectorAll('#plot .annotation')].map((one) => {"
         '  const box = one.getBoundingClientRect();'
         '  return [all[one.dataset.index], box.left, box.right];'
         "}).filter(([one]) => /^line |^unnamed/.test(one?.name || ''))"
-        '.map(([one, ...box]) => [one.text, one.x, ...box])'
+        '.map(([one, ...box]) => [one.text, one.x, one.xshift, ...box])'
     )
 
 
@@ -449,9 +449,10 @@ def test_labels_of_lines_do_not_overlap_and_halpha_and_nii_have_their_own(browse
     browser.size(width, 900)
     go(browser, 1)
     browser.click('#absorption')
-    found = browser.until(lambda: sorted(labels(browser), key=lambda one: one[2]))
+    found = browser.until(lambda: sorted(labels(browser), key=lambda one: one[3]))
     assert len(found) > 6
-    for (_, _, _, right), (text, _, left, _) in itertools.pairwise(found):
+    assert max(abs(one[2]) for one in found) <= 32
+    for (*_, right), (text, _, _, left, _) in itertools.pairwise(found):
         assert left > right - 4, text  # the boxes of texts hold some room
     around = [text for text, x, *_ in found if 6500 < x / 1.3367 < 6600]
     assert {'Hα', '[N II]'} <= set(around)
