@@ -15,6 +15,8 @@ DATA_EXT    = ()               # extensions of data, noise and mask ('MASK: 0 is
 APER        = ()               # radius or radii of apertures [arcsec], e.g. (1.0, 2.0)
 IMG         = ()               # further image or images, for weights and masks, e.g. 'g-band.fits'
 IMG_SHIFT   = ()               # moves the images: 'measured', or by (dRA, dDec) [arcsec]; one, or one for each
+WEIGHT      = ()               # further image or images, for weights alone, e.g. 'f814w.fits'
+NARROWBAND  = ()               # narrow bands: range(s) [Angstrom] or lines at the redshift, e.g. (6840, 6870), 'Halpha'
 SIZE        = 5.0              # full width of the cube cut out around a source [arcsec]
 SKY_SUB     = True             # subtract the mean spectrum of the sky around a source
 NOISE       = 'propagated'     # errors: 'propagated' from the cube; 'empirical': scaled to the scatter of blank sky
@@ -37,7 +39,7 @@ PSF         = ()               # seeing: FWHM [arcsec], (blue, red), (blue, red,
 CATERR      = 0.0              # error of the catalogue's positions along an axis [arcsec]; 0: measured in the field
 
 # --- Redshifts ---
-REDSHIFT    = False            # measure the redshift of each source
+REDSHIFT    = False            # measure redshift and lines of each source; writes redshifts.ecsv
 LSF         = ()               # FWHM of the line-spread function [Angstrom]; (): that of MUSE, else 2.5 channels
 
 # --- Output ---
@@ -52,6 +54,7 @@ OUT_XCOR    = True             # write the cross-correlation maps
 OUT_SPEC    = True             # write all spectra; False: the reference and those of the cross-correlation
 PLOTS       = True             # draw images, masks, spectra and maps of each source
 REPORT      = True             # write index.html, a page with all sources for the browser
+REPORT_CUBE = True             # put a binned cube of each source into the report, for narrow-band images
 OUT_1D      = False            # write each spectrum as a table of its own too
 MARZ        = False            # write the file that the redshift program MARZ loads
 CMAP        = 'viridis'        # matplotlib colour map for images and cross-correlation maps

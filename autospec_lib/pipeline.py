@@ -7,9 +7,9 @@ a spectrum weighted by the PSF, measured errors and the redshift are optional.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -20,22 +20,23 @@ from autospec_lib.core.errors import SourceError
 from autospec_lib.core.keys import Names
 from autospec_lib.core.products import Group, Kind, Products, Spectrum, by_key
 from autospec_lib.core.segmentation_settings import SegmentationSettings
-from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Ident, IntArray, Mask, Measured, Segmap, Voxels
+from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Grid, IntArray, Mask, Measured, Segmap, Voxels
 from autospec_lib.deblending import joint_extraction
 from autospec_lib.detection import segmentation, source_masks
 from autospec_lib.detection.masks import nearest_label
 from autospec_lib.detection.source_masks import SourceMasks
-from autospec_lib.extraction import completion, continuum, cross_correlation, noise, psf_spectrum, sums, weights
-
-if TYPE_CHECKING:
-    from autospec_lib.redshift.estimate import Redshift
+from autospec_lib.extraction import (
+    completion,
+    continuum,
+    cross_correlation,
+    narrow_band,
+    noise,
+    psf_spectrum,
+    sums,
+    weights,
+)
 
 NOTED_CUT = 0.25  # of the light in an aperture outside the object mask, above which a note says so
-SAME_REDSHIFT = 0.003  # difference, over 1 + z, up to which two redshifts are one
-MOST_NEIGHBOURS = 3  # the nearest ones, with whose redshifts that of the source is compared
-CIRCLE = 0.6  # arcsec, the radius in which they are compared
-MOST_EXPLAINED = 1.5  # times the neighbour's light on its other sides; a source with less shows nothing of its own
-SEEN = 3.0  # signal-to-noise ratio of an emission line from which its flux counts
 NOTED_UNSEEN = 0.1  # of the object mask, or of its light, where an image has no value, above which a note says so
 NOTED_SHARE = 0.01  # of the light that bad voxels hold, above which a note says so
 
@@ -64,7 +65,8 @@ def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> P
     if cutout.voxels.blank.all():
         raise SourceError('no usable voxel in its subcube: every value or variance is NaN, masked or outside the field')
     names = Names.of_source(params.prefix or cutout.prefix, params.aper, cutout.target.aper)
-    images = _images(cutout, names)
+    cutout, bands = _with_narrow_bands(cutout, params)
+    images = _images(cutout, names) | bands
     segmaps = _segmentation_maps(cutout, names, images[names.white].data, settings)
     tag, radius, notes = _reference(cutout, names, bool(params.deblend))
     masks = source_masks.choose(cutout, segmaps, params.use_imgs, params.obj_mask, names.radii)
@@ -146,10 +148,56 @@ def _images(cutout: Cutout, names: Names) -> dict[str, Measured]:
     return images
 
 
+def channels(wave: FloatArray, grid: Grid, lsf: tuple[float, ...]) -> narrow_band.Channels:
+    """The channels of a cube, for narrow bands.
+
+    Parameters
+    ----------
+    wave : array (nl,)
+        Wavelengths, at least two, in the unit of ``grid``.
+    grid : Grid
+        Has their unit and medium; if this is not known, air is assumed.
+    lsf : tuple of float
+        As in the parameters.
+    """
+    from autospec_lib.redshift.axis import Axis
+
+    order = np.argsort(wave)
+    place = np.argsort(order)
+    axis = Axis.of(wave[order] * grid.angstrom, lsf, grid.medium != 'vacuum')
+    return narrow_band.Channels(wave * grid.angstrom, axis.wave[place], axis.fwhm[place], grid)
+
+
+def _with_narrow_bands(cutout: Cutout, params: Params) -> tuple[Cutout, dict[str, Measured]]:
+    """The cut-out with narrow-band images among those of the user; these images with their variance."""
+    if not params.narrowband:
+        return cutout, {}
+    there = channels(cutout.wave, cutout.grid, params.lsf)
+    images: dict[str, Measured] = {}
+    notes = []
+    if not cutout.grid.medium and any(isinstance(entry, str) for entry in params.narrowband):
+        notes.append('narrow bands of lines: wavelengths are taken to be in air')
+    for entry in params.narrowband:
+        band = narrow_band.band(entry, cutout.target.z, there)
+        if band.fault:
+            notes.append(f'no image {band.tag}: {band.fault}')
+            continue
+        flux = _image(narrow_band.image(cutout.voxels.columns, there.wave, band), cutout)
+        images[band.tag] = replace(flux, unit=cutout.grid.line_unit)
+    arrays = {tag: image.data for tag, image in images.items()}
+    cutout = replace(
+        cutout,
+        images={**cutout.images, **arrays},
+        detection={**cutout.detection, **arrays},
+        notes=(*cutout.notes, *notes),
+    )
+    return cutout, images
+
+
 def _sharper_image(cutout: Cutout, params: Params) -> FloatArray | None:
-    """The image that DEBLEND names."""
+    """The image that DEBLEND names; None also where it is a narrow band that this source does not have."""
     if isinstance(params.deblend, str):
-        return cutout.images[keys.image_tag(params.deblend)]
+        return cutout.images.get(keys.tag_among(params.deblend, cutout.images))
     return None
 
 
@@ -186,7 +234,7 @@ def _reference(cutout: Cutout, names: Names, deblended: bool) -> tuple[str, floa
     if tag is not None:
         radii = {names.aperture(radius): radius for radius in names.radii}
         return tag, radii.get(tag), ()
-    note = f'reference {cutout.target.ref!r} is neither in IMG nor in APER: white light used'
+    note = f'reference {cutout.target.ref!r} is not in IMG, NARROWBAND, WEIGHT or APER: white light used'
     return names.white, None, (note,)
 
 
@@ -383,119 +431,14 @@ def _correlated(reference: Spectrum, target: _Spaxels, params: Params, polynomia
 
 
 def _redshift(products: Products, cutout: Cutout, params: Params, sky: Measured | None) -> Products:
-    """Cards on the redshift of the source, its lines if it is sure or in the catalogue, and notes on contradictions."""
+    """What the redshift of the source adds."""
     # Templates and filters are loaded by runs that need them only.
-    from autospec_lib.redshift import fluxes
-    from autospec_lib.redshift.cards import cards, line_rows
-    from autospec_lib.redshift.estimate import Redshift, estimate
+    from autospec_lib.redshift import source
 
-    notes = []
-    if not cutout.grid.medium:
-        notes.append('redshift: wavelengths are taken to be in air')
-    wave, air = cutout.wave * cutout.grid.angstrom, cutout.grid.medium != 'vacuum'
+    voxels = cutout.voxels.columns if sky is None else cutout.voxels.columns.minus(sky)
 
-    def measured(spectrum: Measured) -> Redshift:
-        return estimate(wave, spectrum.data, spectrum.variance, lsf=params.lsf, air=air)
+    def light(places: Sequence[tuple[float, float]], radius: float) -> list[Measured]:
+        masks = [source_masks.circle(cutout, place, radius).ravel() for place in places]
+        return sums.sums(voxels, np.array(masks))
 
-    chosen = products.best[0]
-    result = measured(chosen)
-    sure = result.candidates[0].z if result.sure else None
-    catalogued = cutout.target.z
-    if sure is not None and catalogued is not None and _differ(sure, catalogued):
-        notes.append(f'redshift: {sure:.4f} is sure, but the catalogue has {catalogued:.4f}')
-    for key, spectrum in products.main_spectra.items():
-        other = Redshift() if spectrum.key == chosen.key else measured(spectrum)
-        if other.sure and (sure is None or _differ(sure, other.candidates[0].z)):
-            notes.append(f'redshift: {key} has {other.candidates[0].z:.4f} for sure, {chosen.short_key} has not')
-    facts = cards(result) | {'ZSPEC': (chosen.key, 'spectrum that the redshift is from')}
-    if sure is not None:
-        for ident, apart, explains in _neighbours_at(cutout, sky, sure, measured):
-            note = f'redshift: {sure:.4f} is also that of source {ident}, {apart:.1f} arcsec away'
-            if explains:
-                note += ', whose light explains it: not sure'
-                facts['ZQUAL'] = 1, facts['ZQUAL'][1]
-                sure = None
-            notes.append(note)
-            facts.setdefault('ZNEIGHB', (ident, 'neighbour with the same redshift'))
-            if explains:
-                break
-    known = catalogued if sure is None else sure
-    lines: tuple[dict[str, Any], ...] = ()
-    if known is not None and result.evidence is not None:
-        fit = fluxes.measure(result.evidence, known)
-        vacuum = result.evidence.prepared.axis.wave
-        lines = () if fit is None else line_rows(fit, known, vacuum, np.sort(wave))
-    return Products(notes=tuple(notes), facts=facts, lines=lines)
-
-
-def _neighbours_at(
-    cutout: Cutout, sky: Measured | None, z: float, measured: Callable[[Measured], Redshift]
-) -> Iterator[tuple[Ident, float, bool]]:
-    """The catalogued neighbours with the redshift of the source, and whether their light may be all that shows it.
-
-    Circles of radius `CIRCLE` around the source and the neighbour are compared with those at the places to which a
-    quarter, a half and three quarters of a turn around the neighbour bring the source: of a round neighbour, they hold
-    as much light as the circle around the source does.
-
-    Parameters
-    ----------
-    cutout : Cutout
-        The cut-out, with the neighbours.
-    sky : Measured or None
-        What is subtracted.
-    z : float
-        The redshift of the source.
-    measured : function
-        Gives the redshift of a spectrum.
-
-    Yields
-    ------
-    int or str, float, bool
-        The neighbour's ID and distance in arcsec; whether its light explains the redshift.
-    """
-    if not cutout.neighbours:
-        return
-    whole = _Spaxels(cutout, np.ones(cutout.shape, bool), sky).voxels
-    own: tuple[float, float] | None = None  # of the source, measured once if it is needed
-    centre, pixel, limits = np.array(cutout.centre), np.array(cutout.pixel), np.array(cutout.shape) - 0.5
-
-    def at(*places: FloatArray) -> Measured:
-        """The mean of the sums in circles."""
-        masks = [source_masks.circle(cutout, (float(y), float(x)), CIRCLE).ravel() for y, x in places]
-        spectra = sums.sums(whole, np.array(masks))
-        variances = [one.variance for one in spectra if one.variance is not None]
-        variance = np.sum(variances, axis=0) / len(spectra) ** 2 if variances else None
-        return Measured(np.mean([one.data for one in spectra], axis=0), variance)
-
-    def strength(spectrum: Measured) -> tuple[float, float]:
-        """The flux of the emission lines at the redshift, and the median flux."""
-        from autospec_lib.redshift import fluxes
-
-        evidence = measured(spectrum).evidence
-        fit = None if evidence is None else fluxes.measure(evidence, z)
-        lines = () if fit is None else fit.lines
-        flux = sum(line.flux for line in lines if line.flux > SEEN * line.flux_error)
-        return flux, float(np.nanmedian(spectrum.data))
-
-    offsets = {ident: (np.array(place) - centre) * pixel for ident, place in cutout.neighbours.items()}
-    for ident in sorted(offsets, key=lambda ident: float(np.hypot(*offsets[ident])))[:MOST_NEIGHBOURS]:
-        place, (dy, dx) = np.array(cutout.neighbours[ident]), offsets[ident]
-        turns = [place + np.array(turn) / pixel for turn in ((dx, -dy), (dy, dx), (-dx, dy))]
-        inside = [bool(((one > -0.5) & (one < limits)).all()) for one in (place, *turns)]
-        if not inside[0]:
-            continue
-        other = measured(at(place))
-        if not other.sure or _differ(z, other.candidates[0].z):
-            continue
-        explains = False
-        if any(inside[1:]):
-            around = strength(at(*(turn for turn, is_inside in zip(turns, inside[1:], strict=True) if is_inside)))
-            own = own or strength(at(centre))
-            feature = 0 if own[0] > 0 or around[0] > 0 else 1  # lines if there are any, else the continuum
-            explains = own[feature] < MOST_EXPLAINED * around[feature]
-        yield ident, float(np.hypot(dy, dx)), explains
-
-
-def _differ(z: float, other: float) -> bool:
-    """Whether two redshifts are different."""
-    return abs(z - other) > SAME_REDSHIFT * (1 + z)
+    return source.measure(products, cutout, params.lsf, light)

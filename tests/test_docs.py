@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import runpy
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -13,8 +14,7 @@ from builders import DEC, RA, gaussian, sky_header
 from autospec_lib.cli import command
 from autospec_lib.cli.command import main
 from autospec_lib.config import param_file, parameters_page, params, sextractor
-from autospec_lib.inputs import columns
-from autospec_lib.output import source_file, summary
+from autospec_lib.output import redshifts, source_file, summary
 from autospec_lib.output.report import page as report
 from autospec_lib.redshift.cards import cards, line_rows
 from autospec_lib.redshift.estimate import Candidate, Redshift
@@ -71,9 +71,9 @@ def test_the_tables_of_parameters_are_those_of_the_program():
 
 
 def test_the_table_of_columns_is_that_of_the_program():
-    made = 'python -m autospec_lib.inputs.columns docs/inputs.md'
-    found = TEXT['docs/inputs.md'].partition(columns.TABLE_START)[2].partition(columns.TABLE_END)[0]
-    assert found == columns.table(), f'run: {made}'
+    script = runpy.run_path(str(ROOT / 'docs' / 'column_names.py'))
+    found = TEXT['docs/inputs.md'].partition(script['START'])[2].partition(script['END'])[0]
+    assert found == script['table'](), 'run: python docs/column_names.py'
 
 
 def test_the_page_of_parameters_is_rewritten_below_its_mark_only(tmp_path):
@@ -165,12 +165,24 @@ def test_columns_and_cards_on_redshifts_stand_in_their_tables():
     candidates = (Candidate(0.3, 0.001, Kind.GALAXY, 0.9, 1, True, 0.0),) * 2
     made = {'ZSPEC', 'ZNEIGHB'}.union(*(cards(Redshift(some, 0.5)) for some in ((), candidates)))
     cards_of_sources = text.partition('LINES')[0] + text.partition('[summary]')[2]
-    documented = first_column(cards_of_sources) - {column.name for column, _ in summary.REDSHIFT}
+    columns = [*(column for column, _ in summary.REDSHIFT), *summary.OF_LINES]
+    documented = first_column(cards_of_sources) - {column.name for column in columns}
     assert documented - made == set()
     line = LineFlux('HBETA', 'balmer', 4862.7, 6370.0, 1.0, 0.1, 1.0, 0.1, 3.0, None, 0)
-    (row,) = line_rows(LineFit(0.31, 1e-4, 50.0, 9.0, (line,)), 0.31, np.array([4000.0, 9000.0]), np.array([1.0, 2.0]))
+    fit = LineFit(0.31, 1e-4, 50.0, 9.0, (line,), np.zeros(2))
+    (row,) = line_rows(fit, 0.31, np.array([4000.0, 9000.0]), np.array([1.0, 2.0]))
     assert set(row) <= first_column(text.partition('LINES')[2])
-    assert made - documented <= {'ZPROB', 'ZQUAL', 'ZTYPE', 'ZNLINE', 'ZBLEND'}  # also names of columns
+    # The others are also names of columns.
+    assert made - documented <= {'ZPROB', 'ZQUAL', 'ZTYPE', 'ZNLINE', 'ZBLEND', 'ZNEIGHB', 'ZSPEC'}
+    assert all(f'`{line}' in text for line in summary.MAIN_LINES)
+
+
+def test_the_columns_of_the_catalogue_of_redshifts_stand_in_their_table():
+    text = section('docs/redshifts.md', 'The catalogue')
+    others = [column for column in redshifts.COLUMNS if column not in summary.OF_LINES]
+    for column in others:
+        assert f'\n| `{column.name}` | {column.text} |\n' in text
+    assert len(first_column(text)) == len(others) + 2
 
 
 def test_the_page_of_the_report_names_its_keys_and_files(tmp_path):
@@ -189,7 +201,8 @@ def test_every_plot_stands_in_its_table(extracted):
         file.write('PLOTS = True\n')
     assert main([str(extracted), '-q']) == 0
     plots = {path.name.replace('6', '<ID>') for path in (extracted / 'output' / 'images' / '6').iterdir()}
-    assert plots == first_column(section('docs/output.md', 'Plots'))
+    without_redshift = first_column(section('docs/output.md', 'Plots')) - {'<ID>_REDSHIFT.jpg'}
+    assert plots == without_redshift
 
 
 @pytest.mark.parametrize('snippet', SNIPPETS, ids=range(len(SNIPPETS)))

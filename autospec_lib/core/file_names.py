@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-PICTURES = ('IMAGES', 'MASKS', 'SPECTRA', 'XCOR', 'DEBLEND')  # the plots that a source can have
+PICTURES = ('IMAGES', 'MASKS', 'SPECTRA', 'REDSHIFT', 'XCOR', 'DEBLEND')  # the plots that a source can have
 REPORT = 'report'  # folder of what the page index.html needs
 _RESERVED = re.compile(r'(con|prn|aux|nul|(com|lpt)[0-9])', re.IGNORECASE)
 
@@ -38,18 +38,18 @@ def picture(ident: int | str, key: str) -> str:
     return f'{file_stem(ident)}_{key}.jpg'
 
 
-def pictures(correlated: bool, deblended: bool) -> tuple[str, ...]:
+def pictures(correlated: bool, deblended: bool, with_redshift: bool) -> tuple[str, ...]:
     """Which of the `PICTURES` a source has.
 
     Parameters
     ----------
-    correlated, deblended : bool
-        Whether there are cross-correlation maps, and images of the joint extraction.
+    correlated, deblended, with_redshift : bool
+        Whether there are cross-correlation maps, images of the joint extraction, and candidates for the redshift.
     """
-    optional = {'XCOR': correlated, 'DEBLEND': deblended}
+    optional = {'XCOR': correlated, 'DEBLEND': deblended, 'REDSHIFT': with_redshift}
     return tuple(key for key in PICTURES if optional.get(key, True))
 
 
 def report_data(ident: int | str) -> str:
-    """The name of the file with what the report shows of a source."""
+    """The name of the files with what the report shows of a source, and with its binned cube."""
     return f'{file_stem(ident)}.js'

@@ -71,6 +71,29 @@ class Spectrum(Measured):
 
 
 @dataclass(frozen=True)
+class RedshiftModel:
+    """A redshift that a source may have, and what its spectrum should look like then.
+
+    Attributes
+    ----------
+    z, error : float
+        The redshift and its standard deviation.
+    kind : str
+        gal, LAE, QSO or star.
+    probability : float
+        That the redshift is right.
+    flux : array (nl,)
+        In the unit of the spectrum; NaN where there is no model.
+    """
+
+    z: float
+    error: float
+    kind: str
+    probability: float
+    flux: FloatArray
+
+
+@dataclass(frozen=True)
 class Products:
     """The products of one target, or some of them.
 
@@ -85,7 +108,9 @@ class Products:
     facts : dict of str to (value, comment)
         Header cards by keyword.
     lines : tuple of mapping
-        Emission lines, with the columns of MPDAF's table LINES; they are not read back.
+        Emission lines, with the columns of MPDAF's table LINES; those without a name are not of the source.
+    models : tuple of RedshiftModel
+        Candidates for the redshift, the most probable one first.
     """
 
     table: dict[Group, dict[str, Any]] = field(default_factory=dict)
@@ -93,6 +118,7 @@ class Products:
     notes: tuple[str, ...] = ()
     facts: dict[str, tuple[Any, str]] = field(default_factory=dict)
     lines: tuple[Mapping[str, Any], ...] = ()
+    models: tuple[RedshiftModel, ...] = ()
 
     def __getitem__(self, group: Group) -> dict[str, Any]:
         """The products of a group by their keys."""
@@ -112,6 +138,7 @@ class Products:
             self.notes + other.notes,
             self.facts | other.facts,
             other.lines or self.lines,
+            other.models or self.models,
         )
 
     def select(self, groups: Collection[Group], all_spectra: bool = True) -> Products:

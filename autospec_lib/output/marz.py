@@ -14,6 +14,7 @@ from astropy.io import fits
 
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.types import BoolArray, FloatArray, Grid, Measured
+from autospec_lib.output.redshifts import BY_HAND, Counting
 from autospec_lib.output.units import PER_WAVELENGTH, flux_density
 
 NAME = 'marz.fits'
@@ -23,11 +24,30 @@ LOWEST, HIGHEST = -1e4, 1e6
 FAINTEST = 1e-3  # typical absolute flux below which a spectrum is scaled
 UNCERTAIN = 1e4  # variance of a filled gap in units of the median
 NO_MAGNITUDE = 99.0
+CERTAIN = 0.99  # probability of a redshift from which MARZ's quality is 4
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One source: name, position in degrees, AB magnitude (None = unknown), and its spectrum with its key."""
+    """One source.
+
+    Attributes
+    ----------
+    name : str
+        How MARZ calls it.
+    ra, dec : float
+        Position in degrees.
+    magnitude : float or None
+        AB; None if it is not known.
+    key : str
+        Of the spectrum.
+    spectrum : Measured
+        The spectrum.
+    redshift : Counting or None
+        The redshift that counts; None if none was searched.
+    probability, catalogued : float or None
+        Probability of the first candidate, and the catalogue's redshift.
+    """
 
     name: str
     ra: float
@@ -35,6 +55,31 @@ class Entry:
     magnitude: float | None
     key: str
     spectrum: Measured
+    redshift: Counting | None = None
+    probability: float | None = None
+    catalogued: float | None = None
+
+    @property
+    def quality(self) -> int:
+        """The quality in MARZ: 4 = probability of 0.99 or more, 3 = 0.9, 2 = 0.5, 1 = no redshift, 6 = star."""
+        one = self.redshift
+        if one is None or one.z is None:
+            return 1
+        if one.kind == 'star':
+            return 6
+        if one.origin == BY_HAND:
+            return one.quality + 1
+        return 4 if (self.probability or 0.0) >= CERTAIN else 3
+
+    @property
+    def comment(self) -> str:
+        """The key, which is the word that MARZ shows, and what is known of the redshift."""
+        one = self.redshift
+        if one is None:
+            return self.key
+        if one.z is None:
+            return f'{self.key} no sure redshift'
+        return f'{self.key} {one.kind} z={one.z:.5f} QOP={self.quality}'
 
 
 def write(path: Path, entries: Sequence[Entry], wave: FloatArray, grid: Grid) -> None:
@@ -85,11 +130,20 @@ def _fibres(entries: Sequence[Entry], scales: FloatArray) -> fits.BinTableHDU:
             'DEC': np.radians([entry.dec for entry in entries]),
             'TYPE': ['P'] * len(entries),
             'MAGNITUDE': [NO_MAGNITUDE if entry.magnitude is None else entry.magnitude for entry in entries],
-            'COMMENT': [entry.key for entry in entries],
+            'COMMENT': [entry.comment for entry in entries],
             'SCALE': scales,
         },
         units={'RA': 'rad', 'DEC': 'rad', 'MAGNITUDE': 'mag'},
     )
+    # Columns that MARZ does not read, for other programs.
+    if any(entry.redshift is not None for entry in entries):
+        several = [entry.redshift or Counting() for entry in entries]
+        table['Z'] = [np.nan if one.z is None else one.z for one in several]
+        table['Z_ERR'] = [np.nan if one.error is None else one.error for one in several]
+        table['ZTYPE'] = [one.kind for one in several]
+        table['QOP'] = [entry.quality for entry in entries]
+    if any(entry.catalogued is not None for entry in entries):
+        table['Z_CATALOG'] = [np.nan if entry.catalogued is None else entry.catalogued for entry in entries]
     hdu = fits.table_to_hdu(table)
     hdu.name = 'FIBRES'
     return hdu

@@ -33,6 +33,7 @@ from autospec_lib.output.image_sheet import (
     Rows,
     stretch,
 )
+from autospec_lib.output.redshift_sheet import RedshiftSheet
 from autospec_lib.output.spectra_sheet import SpectraSheet
 
 # What differs from matplotlib's defaults.
@@ -70,7 +71,8 @@ def render(products: Products, cutout: Cutout, cmap: str, kept: Kept) -> dict[st
     -------
     dict of str to Image
         'IMAGES': the images in a row, below each its segmentation map, then the user's maps; 'MASKS'; 'SPECTRA': the
-        reference above the cross-correlation spectra; 'XCOR': the cross-correlation maps; 'DEBLEND': white light, the
+        reference above the cross-correlation spectra; 'REDSHIFT': the spectrum with the model of the first candidate;
+        'XCOR': the cross-correlation maps; 'DEBLEND': white light, the
         joint model of it and the residual. A picture with nothing to show is left out.
 
     Raises
@@ -97,7 +99,9 @@ def render(products: Products, cutout: Cutout, cmap: str, kept: Kept) -> dict[st
         make_spectra = partial(SpectraSheet, products, cutout)
         with kept.borrowed('SPECTRA', spectra_sheet.layout(products, cutout), make_spectra) as spectra:
             pictures['SPECTRA'] = spectra.draw(products, cutout)
-    wanted = file_names.pictures(bool(products.maps), bool(products.fitted))
+        if products.models:
+            pictures['REDSHIFT'] = RedshiftSheet(products, cutout).image
+    wanted = file_names.pictures(bool(products.maps), bool(products.fitted), bool(products.models))
     return {key: pictures[key] for key in wanted if key in pictures}
 
 

@@ -13,20 +13,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from astropy.io import fits
-from astropy.units import Unit, UnitBase
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from autospec_lib import __version__
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.errors import InputError
-from autospec_lib.core.products import Group, Kind, Products, Spectrum
+from autospec_lib.core.products import Group, Kind, Products, RedshiftModel, Spectrum
 from autospec_lib.core.types import Cutout, FloatArray, Grid, Ident, Mask, Measured, Product, Segmap, Target, Voxels
-from autospec_lib.output.units import as_fits, parsed, to_power
+from autospec_lib.output.units import of_lines, to_power
 
 FORMAT = '0.6'  # of MPDAF's Source files
 LAYOUT = 2  # counts up when files written before cannot be read back
@@ -34,9 +33,12 @@ BLOCK = 2880  # bytes; FITS files grow in whole blocks
 BITPIX = {'f4': -32, 'f8': -64, 'i4': 32, 'u1': 8}
 SINGLE = np.finfo(np.float32)
 SIZE_CARD = 'NBYTES'
+VISUAL = 'VISUAL'  # name of a redshift that a person has accepted
+Redshift: TypeAlias = tuple[str, float, float, float]  # its name in table Z, value and limits
 CHANNEL = 'CHANNEL'  # type of an axis that counts channels, because no cards describe its wavelengths
 NAME_STARTS = {1: 'SPE', 2: 'IMA', 3: 'CUB'}  # of the names of extensions, by their number of axes
 GROUP_CARD = 'PRODUCT'
+MODELS = 'TAB_ZMODELS'  # with models of the spectrum
 # Cards on the product in an extension: its attribute, and a comment.
 ABOUT = {
     'SPECTAG': ('tag', 'what weights it, or what it is the sum of'),
@@ -77,8 +79,9 @@ def write_source(path: Path, products: Products, cutout: Cutout, origin: Mapping
     primary['EXTEND'] = True
     with complete_file(path) as temporary, temporary.open('wb') as file:
         file.write(primary.tostring().encode('ascii'))
-        file.write(_redshifts(cutout.target.z, products.facts))
+        file.write(_redshift_table(_redshifts(cutout.target, products.facts)))
         file.write(_lines(products.lines, cutout.grid.unit))
+        file.write(_models(products.models, cutout.grid.unit))
         file.writelines(_extensions(products, cutout.grid))
         if cutout.grid.spectral.get('CTYPE1') == CHANNEL:
             file.write(_wave_table(cutout))
@@ -139,8 +142,9 @@ def read(path: Path, last: Group = Group.CUBE) -> Products:
                 table[group][key] = _product(group, hdu)
             elif part == '_STAT':
                 table[group][key] = replace(table[group][key], variance=hdu.data.astype(float))
+        lines, models = _read_lines(hdus), _read_models(hdus)
     notes = tuple(header[f'NOTE{number}'] for number in range(1, header['NNOTES'] + 1))
-    return Products(table, header['REFSPEC'], notes, _facts(header))
+    return Products(table, header['REFSPEC'], notes, _facts(header), lines, models)
 
 
 def _product(group: Group, hdu: fits.ImageHDU) -> Product:
@@ -256,38 +260,83 @@ def printable(text: str) -> str:
     return ''.join(c if ' ' <= c <= '~' else '?' for c in text)
 
 
-def _redshifts(z: float | None, facts: Mapping[str, tuple[Any, str]]) -> bytes:
-    """MPDAF's table Z: the catalogue's redshift, and the measured one and its rivals if it is probable at least.
+def _redshifts(target: Target, facts: Mapping[str, tuple[Any, str]]) -> list[Redshift]:
+    """The rows of table Z: of the catalogue, the measured one and its rivals if it is probable at least, accepted ones.
 
     Parameters
     ----------
-    z : float or None
-        The catalogue's.
+    target : Target
+        Has the catalogue's, and those that people have accepted.
     facts : mapping of str to (value, comment)
         The header cards, which hold the measured ones.
     """
-    rows = [] if z is None else [('CATALOG', z, 0.0)]
+    rows = [] if target.z is None else [('CATALOG', target.z, target.z, target.z)]
     if facts.get('ZQUAL', (0, ''))[0] >= 2:
         for name, start in (('AUTOSPEC', 'ZAUTO'), ('AUTOSPEC_2', 'Z2'), ('AUTOSPEC_3', 'Z3')):
-            value = facts.get(start if start == 'ZAUTO' else f'{start}AUTO')
-            if value is not None:
-                rows.append((name, value[0], facts[f'{start}ERR'][0]))
+            card = facts.get(start if start == 'ZAUTO' else f'{start}AUTO')
+            if card is not None:
+                value, error = card[0], facts[f'{start}ERR'][0]
+                rows.append((name, value, value - error, value + error))
+    return rows + _visual(target.visual)
+
+
+def _visual(redshifts: Sequence[float]) -> list[Redshift]:
+    names = [VISUAL if number == 1 else f'{VISUAL}_{number}' for number in range(1, len(redshifts) + 1)]
+    return [(name, z, z, z) for name, z in zip(names, redshifts, strict=True)]
+
+
+def _redshift_table(rows: Sequence[Redshift]) -> bytes:
+    """MPDAF's table Z of redshifts, each with a name and limits; nothing where there is none."""
     if not rows:
         return b''
-    names, values, errors = (np.array(column) for column in zip(*rows, strict=True))
-    columns = [fits.Column('Z_DESC', '20A', array=names)]
-    for name, column in (('Z', values), ('Z_MIN', values - errors), ('Z_MAX', values + errors)):
-        columns.append(fits.Column(name, 'D', array=column))
+    columns = [fits.Column('Z_DESC', '20A', array=np.array([name for name, *_ in rows]))]
+    for number, name in enumerate(('Z', 'Z_MIN', 'Z_MAX'), 1):
+        columns.append(fits.Column(name, 'D', array=np.array([row[number] for row in rows])))
     return _table(fits.BinTableHDU.from_columns(columns, name='Z'))
+
+
+def set_visual(path: Path, redshifts: Sequence[float], lines: Sequence[Mapping[str, Any]] | None, unit: str) -> None:
+    """Put redshifts that people have accepted into a source's file, instead of those of an earlier call.
+
+    They are rows VISUAL, VISUAL_2 ... of the table Z. Everything else in the file stays as it is, byte by byte.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    redshifts : sequence of float
+        The accepted one, or those between which people have not decided; empty to remove earlier ones.
+    lines : sequence of mapping, or None
+        Rows of the table LINES that replace the present ones; None to keep these.
+    unit : str
+        The cube's.
+
+    Raises
+    ------
+    OSError, KeyError, ValueError
+        If it is not a file of AutoSpec, or cannot be written.
+    """
+    with fits.open(path, memmap=False) as hdus:
+        header = _own_header(path, hdus)
+        rows = [tuple(row) for hdu in hdus[1:] if hdu.name == 'Z' for row in hdu.data]
+        places = [(hdu.name, hdu.fileinfo()) for hdu in hdus]
+    tables = {'Z': _redshift_table([row for row in rows if not row[0].startswith(VISUAL)] + _visual(redshifts))}
+    if lines is not None:
+        tables['LINES'] = _lines(lines, unit)
+    content = path.read_bytes()
+    ends = [(name, place['hdrLoc'], place['datLoc'] + place['datSpan']) for name, place in places]
+    rest = b''.join(content[start:end] for name, start, end in ends[1:] if name not in tables)
+    body = b''.join(tables.values()) + rest
+    header[SIZE_CARD] = len(header.tostring()) + len(body)
+    with complete_file(path) as temporary:
+        temporary.write_bytes(header.tostring().encode('ascii') + body)
 
 
 def _lines(rows: Sequence[Mapping[str, Any]], unit: str) -> bytes:
     """MPDAF's table LINES, or nothing where there is no line; ``unit`` is the cube's."""
     if not rows:
         return b''
-    density = parsed(unit)
-    flux = as_fits(density * Unit('Angstrom')) if isinstance(density, UnitBase) else ''
-    of = {'FLUX': flux, 'CONT': unit, 'VEL': 'km/s', 'VDISP': 'km/s'}
+    of = {'FLUX': of_lines(unit), 'CONT': unit, 'VEL': 'km/s', 'VDISP': 'km/s'}
     of |= dict.fromkeys(('LBDA', 'EQW', 'FWHM'), 'Angstrom')
     columns = []
     for name in rows[0]:
@@ -295,6 +344,48 @@ def _lines(rows: Sequence[Mapping[str, Any]], unit: str) -> bytes:
         kind = {'U': '20A', 'i': 'J'}.get(values.dtype.kind, 'D')
         columns.append(fits.Column(name, kind, unit=of.get(name.split('_')[0]), array=values))
     return _table(fits.BinTableHDU.from_columns(columns, name='LINES'))
+
+
+def _read_lines(hdus: fits.HDUList) -> tuple[dict[str, Any], ...]:
+    if 'LINES' not in hdus:
+        return ()
+    data = hdus['LINES'].data
+    columns = [data[name].tolist() for name in data.names]
+    return tuple(dict(zip(data.names, row, strict=True)) for row in zip(*columns, strict=True))
+
+
+def _models(models: Sequence[RedshiftModel], unit: str) -> bytes:
+    """The table TAB_ZMODELS: a column for each candidate, a row for each channel; ``unit`` is that of the spectrum."""
+    if not models:
+        return b''
+    columns = []
+    for number, one in enumerate(models, 1):
+        flux = stored(one.flux)
+        kind = 'E' if flux.itemsize == 4 else 'D'
+        columns.append(fits.Column(f'MODEL{number}', kind, unit=unit, array=flux))
+    table = fits.BinTableHDU.from_columns(columns, name=MODELS)
+    for number, one in enumerate(models, 1):
+        table.header[f'Z{number}'] = (one.z, f'redshift of candidate {number}')
+        table.header[f'ZERR{number}'] = (float(one.error), 'its standard deviation')
+        table.header[f'ZPROB{number}'] = (one.probability, 'its probability')
+        table.header[f'ZTYPE{number}'] = (one.kind, 'what the source is then')
+    return _table(table)
+
+
+def _read_models(hdus: fits.HDUList) -> tuple[RedshiftModel, ...]:
+    if MODELS not in hdus:
+        return ()
+    header, data = hdus[MODELS].header, hdus[MODELS].data
+    return tuple(
+        RedshiftModel(
+            header[f'Z{number}'],
+            header[f'ZERR{number}'],
+            header[f'ZTYPE{number}'],
+            header[f'ZPROB{number}'],
+            data[f'MODEL{number}'].astype(float),
+        )
+        for number in range(1, len(data.names) + 1)
+    )
 
 
 def _wave_table(cutout: Cutout) -> bytes:

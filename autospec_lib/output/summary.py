@@ -16,7 +16,8 @@ from autospec_lib.core.products import Kind, Products, Spectrum
 from autospec_lib.core.types import Cutout, FloatArray
 from autospec_lib.output import white_light
 from autospec_lib.output.source_file import printable
-from autospec_lib.output.units import as_fits, parsed
+from autospec_lib.output.units import as_fits, of_lines, parsed
+from autospec_lib.output.verdicts import Verdict
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -25,12 +26,12 @@ NAMES = ('summary.ecsv', 'summary.fits')
 LONGEST = 60  # characters of a column's name in FITS
 FILLERS = {int: 0, float: np.nan, str: ''}
 Row = dict[str, Any]
-FLUX = 'flux'  # stands for the cube's unit
+FLUX, LINE_FLUX = 'flux', 'line flux'  # stand for the cube's unit, and for it times Angstrom
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the summary: name, unit ('' = none, `FLUX` = the cube's), type, description."""
+    """A column of the summary: name, unit ('' = none, `FLUX` or `LINE_FLUX`), type, description."""
 
     name: str
     unit: str
@@ -74,12 +75,32 @@ REDSHIFT = (  # of rows of runs with REDSHIFT, and the cards that they are from
     (Column('ZNLINE', '', int, 'emission lines above 3.5 sigma'), 'ZNLINE'),
     (Column('Z2', '', float, 'second candidate'), 'Z2AUTO'),
     (Column('ZBLEND', '', float, 'redshift of a second source in the spectrum'), 'ZBLEND'),
+    (Column('ZNEIGHB', '', int, 'ID of a neighbour with the same redshift'), 'ZNEIGHB'),  # text if an ID is
+    (Column('ZSPEC', '', str, 'key of the spectrum that it is from'), 'ZSPEC'),
+)
+MAIN_LINES = ('LYALPHA', 'OII3727', 'OII3729', 'HBETA', 'OIII5008', 'HALPHA', 'NII6585')
+OF_LINES = tuple(  # of the same rows
+    column
+    for line in MAIN_LINES
+    for column in (
+        Column(f'{line}_FLUX', LINE_FLUX, float, f'flux of {line}'),
+        Column(f'{line}_FLUX_ERR', LINE_FLUX, float, 'its standard deviation'),
+    )
 )
 MARZ = (  # of rows with results of MARZ
     Column('Z_MARZ', '', float, "redshift in MARZ: the user's, else that of the best match"),
     Column('QOP_MARZ', '', int, 'its quality: 4 sure, 3, 2, 1 none, 6 star, 0 not judged'),
     Column('TEMPLATE_MARZ', '', str, 'template that matches'),
     Column('COMMENT_MARZ', '', str, 'comment in MARZ'),
+)
+VISUAL = (  # of rows with verdicts from the report
+    Column('VERDICT', '', str, "a person's verdict: good, doubtful or bad"),
+    Column('Z_VISUAL', '', float, 'redshift that a person has accepted'),
+    Column('ZQUAL_VISUAL', '', int, 'its quality: 3 sure, 2 probable, 1 possible, 0 no redshift'),
+    Column('CLASS_VISUAL', '', str, 'galaxy, star, quasar, Lya or nothing'),
+    Column('ORIGIN_VISUAL', '', str, 'where Z_VISUAL is from: a column, or user'),
+    Column('COMMENT_VISUAL', '', str, 'comment in the report'),
+    Column('DIFFERS_VISUAL', '', str, 'who says what, where people differ'),
 )
 # Behind those of the source, for each main spectrum; its short key is appended to the name.
 OF_SPECTRA = (
@@ -89,12 +110,12 @@ OF_SPECTRA = (
 
 
 def columns(rows: Iterable[Mapping[str, Any]]) -> list[Column]:
-    """The columns of a table of rows: `COLUMNS`, and of spectra, `REDSHIFT` and `MARZ` those in any row.
+    """The columns of a table of rows: `COLUMNS`, and of spectra, redshifts, lines, MARZ and verdicts those in any row.
 
     Columns of spectra are in the order of the rows, also if a row lacks some of the spectra.
     """
     rows = list(rows)
-    optional = (*(column for column, _ in REDSHIFT), *MARZ)
+    optional = (*(column for column, _ in REDSHIFT), *OF_LINES, *MARZ, *VISUAL)
     used = [column for column in optional if any(column.name in row for row in rows)]
     fixed = {column.name for column in (*COLUMNS, *optional)}
     of_spectra: list[str] = []
@@ -150,7 +171,19 @@ def measure(products: Products, cutout: Cutout) -> Row:
         row[f'FLUX_{key}'] = _median(spectrum.data)
     if 'ZQUAL' in facts:
         row |= {column.name: facts.get(card) for column, card in REDSHIFT}
+        row |= dict.fromkeys(column.name for column in OF_LINES)
+        for line in products.lines:
+            if line['LINE'] in MAIN_LINES:
+                row[f'{line["LINE"]}_FLUX'] = _plain(line['FLUX'])
+                row[f'{line["LINE"]}_FLUX_ERR'] = _plain(line['FLUX_ERR'])
     return row
+
+
+def visual(verdict: Verdict) -> Row:
+    """The columns on a verdict."""
+    decided = (verdict.verdict, verdict.accepted, verdict.quality, verdict.kind, verdict.origin)
+    values = (*decided, verdict.comment, verdict.differs)
+    return {column.name: None if value == '' else value for column, value in zip(VISUAL, values, strict=True)}
 
 
 def _plain(value: Any) -> float | None:
@@ -210,14 +243,34 @@ def write(folder: Path, rows: Sequence[Row], unit: str) -> None:
         If they cannot be written.
     """
     from astropy.io import fits
-    from astropy.table import Table
 
-    shown = columns(rows)
-    table = Table([_filled([row.get(column.name) for row in rows], column, unit) for column in shown])
+    table = as_table(rows, columns(rows), unit)
     with complete_file(folder / NAMES[0]) as path:
         table.write(path, format='ascii.ecsv')
     with complete_file(folder / NAMES[1]) as path:
         fits.HDUList([fits.PrimaryHDU(), _as_fits(table)]).writeto(path)
+
+
+def as_table(rows: Sequence[Row], shown: Sequence[Column], unit: str) -> Table:
+    """A table of rows.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        One per source; None, or no entry, where there is no value.
+    shown : sequence of Column
+        The table's columns.
+    unit : str
+        That of fluxes.
+    """
+    from astropy.table import Table
+
+    return Table([_filled([row.get(column.name) for row in rows], column, unit) for column in shown])
+
+
+def _unit(column: Column, unit: str) -> Any:
+    """The unit of a column; ``unit`` is that of fluxes."""
+    return parsed({FLUX: unit, LINE_FLUX: of_lines(unit)}.get(column.unit, column.unit))
 
 
 def _filled(values: list[Any], column: Column, unit: str) -> Any:
@@ -232,7 +285,7 @@ def _filled(values: list[Any], column: Column, unit: str) -> Any:
     words = {
         'name': column.name,
         'description': column.text,
-        'unit': parsed(unit if column.unit == FLUX else column.unit),
+        'unit': _unit(column, unit),
     }
     if kind is not str and any(missing):
         return MaskedColumn(data, mask=missing, **words)
@@ -285,8 +338,8 @@ def read(path: Path, unit: str) -> list[Row]:
 
 def _values(held: Any, column: Column, unit: str) -> list[Any]:
     """The values of a column of the table, None where there is none; ``unit`` is the one that fluxes are wanted in."""
-    wanted = parsed(unit)
-    if column.unit == FLUX and held.unit != wanted:
+    wanted = _unit(column, unit)
+    if column.unit in (FLUX, LINE_FLUX) and held.unit != wanted:
         if held.unit is None or wanted is None or not held.unit.is_equivalent(wanted):
             return [None] * len(held)
         held = held * held.unit.to(wanted)

@@ -54,6 +54,13 @@ def to_power(text: str, power: int) -> str:
 
 
 @lru_cache(maxsize=64)
+def of_lines(text: str) -> str:
+    """The unit of a flux density times Angstrom, which is that of lines, as FITS writes it; '' if it is not a unit."""
+    unit = parsed(text)
+    return as_fits(unit * units.Angstrom) if isinstance(unit, units.UnitBase) else ''
+
+
+@lru_cache(maxsize=64)
 def in_words(text: str) -> str:
     """A unit in common notation, '10⁻²⁰ erg s⁻¹ cm⁻² Å⁻¹'; a text that astropy cannot read is returned unchanged."""
     unit = parsed(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,18 @@ import numpy as np
 from autospec_lib.core.types import FloatArray
 from autospec_lib.redshift.axis import SPEED_OF_LIGHT
 from autospec_lib.redshift.estimate import Redshift
-from autospec_lib.redshift.fluxes import LineFit
+from autospec_lib.redshift.fluxes import ON_SKY, LineFit
+from autospec_lib.redshift.models import Unnamed
 
 UPPER_LIMIT = 3.0  # signal-to-noise ratio below which there is an upper limit of as many standard deviations
+# The columns of MPDAF's table LINES in their order, where a line has no value.
+NO_VALUE: dict[str, Any] = {
+    **dict.fromkeys(('FAMILY', 'LINE'), ''),
+    **dict.fromkeys(('LBDA_REST', 'LBDA_OBS', 'Z', 'Z_ERR', 'VEL', 'VEL_ERR', 'VDISP', 'VDISP_ERR'), np.nan),
+    **dict.fromkeys(('FLUX', 'FLUX_ERR', 'SNR', 'EQW', 'EQW_ERR', 'CONT', 'CONT_ERR', 'FWHM_OBS'), np.nan),
+    **dict.fromkeys(('SKEW', 'FLUX_UL'), np.nan),
+    'FLAG': 0,
+}
 
 
 def cards(result: Redshift) -> dict[str, tuple[Any, str]]:
@@ -26,7 +36,8 @@ def cards(result: Redshift) -> dict[str, tuple[Any, str]]:
     if not result.candidates:
         return facts | {'ZNOTE': ('no redshift: nothing to search', 'on the redshift')}
     first, *others = result.candidates
-    facts['ZPROB'] = (round(first.probability, 3), 'probability of the first candidate')
+    # Rounded down, so that no redshift becomes sure by it.
+    facts['ZPROB'] = (float(np.floor(1000 * first.probability) / 1000), 'probability of the first candidate')
     if result.best is None:
         text = f'no redshift: best candidate z = {first.z:.4f}, P = {first.probability:.2f}'
         facts['ZNOTE'] = (text, 'on the redshift')
@@ -64,7 +75,8 @@ def line_rows(fit: LineFit, z: float, vacuum: FloatArray, wave: FloatArray) -> t
         continuum = line.continuum * (1 + z) if line.continuum > line.continuum_error else np.nan
         ratio = line.flux / line.flux_error
         rows.append(
-            {
+            NO_VALUE
+            | {
                 'FAMILY': line.family,
                 'LINE': line.name,
                 'LBDA_REST': line.rest,
@@ -89,3 +101,26 @@ def line_rows(fit: LineFit, z: float, vacuum: FloatArray, wave: FloatArray) -> t
             }
         )
     return tuple(rows)
+
+
+def unnamed_rows(lines: Sequence[Unnamed], vacuum: FloatArray, wave: FloatArray) -> tuple[dict[str, Any], ...]:
+    """Rows of MPDAF's table LINES for lines without a name.
+
+    Parameters
+    ----------
+    lines : sequence of Unnamed
+        The lines.
+    vacuum, wave : array (nl,)
+        As in `line_rows`.
+    """
+    return tuple(
+        NO_VALUE
+        | {
+            'LBDA_OBS': float(np.interp(line.wave, vacuum, wave)),
+            'FLUX': line.flux,
+            'FLUX_ERR': line.flux / line.ratio,
+            'SNR': line.ratio,
+            'FLAG': ON_SKY * line.on_sky,
+        }
+        for line in lines
+    )

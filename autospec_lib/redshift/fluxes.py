@@ -3,20 +3,21 @@
 All lines of a galaxy share a redshift and a velocity dispersion, to which the line-spread function is added; [OIII] and
 [NII] have their fixed ratios. In the fit, only these two numbers are not linear: for each pair of them the fluxes and a
 linear continuum in each window follow by least squares (variable projection: Golub & Pereyra 1973, SIAM J. Numer. Anal.
-10, 413). Lyman-alpha is fitted alone by the asymmetric Gaussian of Shibuya et al. (2014, ApJ 788, 74).
+10, 413). Their covariance is that at the best pair, C, plus S' V S with the covariance V of the pair and the slopes S
+of the fluxes with it. Lyman-alpha is fitted alone by the asymmetric Gaussian of Shibuya et al. (2014, ApJ 788, 74).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.ndimage import maximum_filter1d
 from scipy.optimize import least_squares
 from scipy.special import erf
 
-from autospec_lib.core.types import FloatArray
+from autospec_lib.core.types import BoolArray, FloatArray
 from autospec_lib.redshift.axis import FWHM_PER_SIGMA, SPEED_OF_LIGHT
 from autospec_lib.redshift.engine import LINE_SIGMA, Evidence
 from autospec_lib.redshift.lines import LYMAN_ALPHA
@@ -53,6 +54,7 @@ DISPERSIONS = (1.0, 2.7)  # limits of log10(km/s)
 USUAL_DISPERSION = (1.9, 0.35)  # a weak prior on log10(km/s): mean and scatter
 STEPS_SCATTER = 10.0  # of the prior on the redshift, in units of `STEP`
 SKEWS = (0.0, 0.4)
+SLOPE_STEP = 0.01  # of the common parameters, from which the change of fluxes with them is taken
 LYMAN = 'LYALPHA'
 FAMILIES = {LYMAN: 'lyalpha'} | {name: family for name, family, _ in LINES}
 ON_SKY, AT_EDGE, BLENDED, TIED_FLUX = 1, 2, 4, 8  # flags
@@ -95,13 +97,17 @@ class LineFlux:
 
 @dataclass(frozen=True)
 class LineFit:
-    """All lines of a source, with their common redshift and velocity dispersion in km/s."""
+    """All lines of a source, with their common redshift and velocity dispersion in km/s.
+
+    ``model`` (nl,) is their sum, in the unit of the spectrum; lines with a negative flux are not in it.
+    """
 
     z: float
     z_error: float
     dispersion: float
     dispersion_error: float
     lines: tuple[LineFlux, ...]
+    model: FloatArray = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +115,7 @@ class _Window:
     """Channels that are fitted together, and the rest wavelengths of the lines in them by name."""
 
     lines: dict[str, float]
+    chosen: BoolArray
     wave: FloatArray
     step: FloatArray
     resolution: float
@@ -132,7 +139,7 @@ class _Window:
         return np.asarray((wave - self.wave.mean()) / np.ptp(self.wave))
 
 
-def measure(evidence: Evidence, z: float) -> LineFit | None:
+def measure(evidence: Evidence, z: float, most_steps: int | None = None) -> LineFit | None:
     """Fluxes of the lines of a galaxy; of Lyman-alpha if none of the others is inside the axis.
 
     Parameters
@@ -141,6 +148,8 @@ def measure(evidence: Evidence, z: float) -> LineFit | None:
         Of the spectrum.
     z : float
         The redshift, right to some hundred km/s.
+    most_steps : int or None
+        At most this many steps in the fit of redshift and velocity dispersion; None: until it has converged.
 
     Returns
     -------
@@ -150,9 +159,9 @@ def measure(evidence: Evidence, z: float) -> LineFit | None:
     rest = {name: wave for name, _, wave in LINES}
     windows = _windows(evidence, z, rest)
     if windows:
-        return _fit(evidence, z, windows, _gaussians)
+        return _fit(evidence, z, windows, _gaussians, most_steps)
     windows = _windows(evidence, z, {LYMAN: LYMAN_ALPHA})
-    return _fit(evidence, z, windows, _asymmetric) if windows else None
+    return _fit(evidence, z, windows, _asymmetric, most_steps) if windows else None
 
 
 def _windows(evidence: Evidence, z: float, rest: dict[str, float]) -> list[_Window]:
@@ -174,7 +183,7 @@ def _windows(evidence: Evidence, z: float, rest: dict[str, float]) -> list[_Wind
             data = prepared.flux[chosen] - evidence.continuum[chosen]
             error = prepared.error[chosen]
             resolution = float(np.interp((first + last) / 2, axis.wave, axis.fwhm)) / FWHM_PER_SIGMA
-            windows.append(_Window(lines, axis.wave[chosen], axis.step[chosen], resolution, data, error))
+            windows.append(_Window(lines, chosen, axis.wave[chosen], axis.step[chosen], resolution, data, error))
     return windows
 
 
@@ -206,7 +215,11 @@ def _asymmetric(window: _Window, z: float, parameters: FloatArray) -> FloatArray
 
 
 def _fit(
-    evidence: Evidence, z: float, windows: list[_Window], profiles: Callable[[_Window, float, FloatArray], FloatArray]
+    evidence: Evidence,
+    z: float,
+    windows: list[_Window],
+    profiles: Callable[[_Window, float, FloatArray], FloatArray],
+    most_steps: int | None,
 ) -> LineFit:
     """Fit redshift, velocity dispersion and, for Lyman-alpha, the skew; then measure each line."""
     mean, scatter = USUAL_DISPERSION
@@ -219,16 +232,24 @@ def _fit(
         parts = [window.solve(profiles(window, z, parameters))[0] for window in windows]
         return np.concatenate([*parts, [parameters[0] / STEPS_SCATTER, (parameters[1] - mean) / scatter]])
 
-    result = least_squares(residuals, start, bounds=(low, high), diff_step=1e-3)
+    result = least_squares(residuals, start, bounds=(low, high), diff_step=1e-3, max_nfev=most_steps)
     factor = _correlation_factor(evidence)
-    errors = factor * np.sqrt(np.diag(np.linalg.pinv(result.jac.T @ result.jac, hermitian=True)))
+    common = np.linalg.pinv(result.jac.T @ result.jac, hermitian=True)
+    errors = factor * np.sqrt(np.diag(common))
     skew = float(result.x[2]) if len(result.x) > 2 else None
     dispersion = float(10 ** result.x[1])
     fitted = z + float(result.x[0]) * STEP * (1 + z)
     lines: list[LineFlux] = []
+    model = np.zeros(evidence.continuum.shape)
+    scale = evidence.prepared.unit
     for window in windows:
-        _, amplitudes, covariance = window.solve(profiles(window, z, result.x))
-        scale = evidence.prepared.unit
+        shapes = profiles(window, z, result.x)
+        _, amplitudes, covariance = window.solve(shapes)
+        model[window.chosen] += scale * np.maximum(amplitudes[:-2], 0) @ shapes
+        # Fluxes change with the common parameters, whose errors are theirs too.
+        moved = [window.solve(profiles(window, z, result.x + step))[1] for step in SLOPE_STEP * np.eye(start.size)]
+        slopes = (np.array(moved) - amplitudes) / SLOPE_STEP
+        covariance = covariance + slopes.T @ common @ slopes
         measured = scale * amplitudes, (scale * factor) ** 2 * covariance
         lines += [_line(evidence, window, name, measured, (fitted, dispersion, skew)) for name in window.lines]
     return LineFit(
@@ -237,6 +258,7 @@ def _fit(
         dispersion,
         float(errors[1]) * np.log(10) * dispersion,
         tuple(lines),
+        model,
     )
 
 

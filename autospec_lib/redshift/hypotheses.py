@@ -258,13 +258,29 @@ def _lyman_alpha(evidence: Evidence) -> Iterable[Hypothesis]:
 
 def _with_unexplained(one: Hypothesis, evidence: Evidence) -> Hypothesis:
     """Measure the strongest line that the hypothesis does not explain."""
+    left = unexplained(evidence, one.waves, one.kind)
+    return replace(one, unexplained=max(0.0, float(left.max())))
+
+
+def unexplained(evidence: Evidence, waves: FloatArray, kind: Kind) -> FloatArray:
+    """The highest signal-to-noise ratio (nl,) of a line at each channel, 0 near lines that are explained.
+
+    It is 0 too where it may be the residual of a sky line.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        Of the spectrum.
+    waves : array (k,)
+        Observed wavelengths in vacuum of the lines that are explained.
+    kind : Kind
+        Of the source; lines of quasars are broad.
+    """
     prepared, highest = evidence.prepared, evidence.search.highest
-    waves = one.waves
-    breadth = QUASAR_BREADTH if one.kind is Kind.QUASAR else 1.0
+    breadth = QUASAR_BREADTH if kind is Kind.QUASAR else 1.0
     half = np.maximum(OWN_HALF * float(np.median(prepared.axis.fwhm)), waves * OWN_SHARE * breadth)
     own = near_lines(prepared.axis.wave, waves, half)
-    left = np.where(own | (prepared.sky & (highest < UNEXPLAINED_SKY)), 0.0, highest)
-    return replace(one, unexplained=max(0.0, float(left.max())))
+    return np.where(own | (prepared.sky & (highest < UNEXPLAINED_SKY)), 0.0, highest)
 
 
 def _with_shape(one: Hypothesis, evidence: Evidence) -> Hypothesis:

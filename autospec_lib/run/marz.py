@@ -13,6 +13,7 @@ from autospec_lib.core.errors import InputError, way_out, writing
 from autospec_lib.core.products import Group
 from autospec_lib.inputs import marz_results
 from autospec_lib.output import marz, source_file
+from autospec_lib.output.redshifts import counting
 from autospec_lib.run.job import Job
 from autospec_lib.run.output_folder import locked
 from autospec_lib.run.report import Page
@@ -40,6 +41,7 @@ def write(results: Results) -> None:
 
 
 def _entries(results: Results) -> Iterator[marz.Entry]:
+    catalogued = {target.id: target.z for target in results.job.catalogue}
     for row in results.rows.values():
         if not row.get('FILE'):
             continue
@@ -53,7 +55,18 @@ def _entries(results: Results) -> Iterator[marz.Entry]:
         if len(spectrum.data) == len(results.job.cube.wave) and np.isfinite(spectrum.data).any():
             # MARZ drops blanks and commas of a name; those that are files' names come back as they are.
             name = file_names.file_stem(row['ID'])
-            yield marz.Entry(name, row['RA'], row['DEC'], row.get('MAG_WHITE'), spectrum.key, spectrum)
+            verdict = results.job.verdicts.get(str(row['ID']))
+            yield marz.Entry(
+                name,
+                row['RA'],
+                row['DEC'],
+                row.get('MAG_WHITE'),
+                spectrum.key,
+                spectrum,
+                None if row.get('ZQUAL') is None and verdict is None else counting(row, verdict),
+                row.get('ZPROB'),
+                catalogued[row['ID']],
+            )
 
 
 def read_redshifts(job: Job, path: Path) -> tuple[int, list[str]]:

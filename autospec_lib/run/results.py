@@ -20,7 +20,7 @@ from autospec_lib.core.products import Group, Spectrum
 from autospec_lib.core.types import Ident, Target
 from autospec_lib.inputs.coordinates import open_sky
 from autospec_lib.inputs.marz_results import Redshift
-from autospec_lib.output import source_file, summary
+from autospec_lib.output import redshifts, source_file, summary
 from autospec_lib.output.summary import Row
 from autospec_lib.run import resume
 from autospec_lib.run.job import Job
@@ -199,18 +199,18 @@ class Results:
         """The same of all sources of the catalogue, of earlier runs too."""
         return _sentence(self.rows.values())
 
-    def set_redshifts(self, redshifts: Mapping[str, Redshift]) -> list[str]:
+    def set_redshifts(self, by_name: Mapping[str, Redshift]) -> list[str]:
         """Add the redshifts of MARZ to the rows; return the names that are not in the catalogue."""
         idents = {file_names.file_stem(ident): ident for ident in self.rows}
-        for name in redshifts.keys() & idents.keys():
-            one = redshifts[name]
+        for name in by_name.keys() & idents.keys():
+            one = by_name[name]
             self.rows[idents[name]] |= {
                 'Z_MARZ': one.z,
                 'QOP_MARZ': one.quality,
                 'TEMPLATE_MARZ': one.template,
                 'COMMENT_MARZ': one.comment,
             }
-        return [name for name in redshifts if name not in idents]
+        return [name for name in by_name if name not in idents]
 
     def _row(self, target: Target) -> Row:
         """A source's row at the beginning of the run."""
@@ -218,9 +218,12 @@ class Results:
         return row if target.id in self._chosen else row | self._from_before(target)
 
     def _identity(self, target: Target) -> Row:
-        """The columns that are known before the extraction; a redshift of MARZ is kept even if the source fails."""
+        """The columns that are known before the extraction; what people decided is kept even if the source fails."""
         row = self._earlier.get(target.id, {})
         redshift = {one.name: row[one.name] for one in summary.MARZ if one.name in row}
+        verdict = self.job.verdicts.get(str(target.id))
+        if verdict is not None:
+            redshift |= summary.visual(verdict)
         return {'ID': target.id, 'RA': target.ra, 'DEC': target.dec} | redshift
 
     def _from_before(self, target: Target) -> Row:
@@ -282,3 +285,14 @@ def write_summary(results: Results) -> None:
     """Write the summary: a table of all sources."""
     with writing(results.job.output / summary.NAMES[0]):
         summary.write(results.job.output, [*results.rows.values()], results.job.cube.grid.unit)
+
+
+def write_redshifts(results: Results) -> None:
+    """Write the catalogue of redshifts, where they are measured or accepted; else remove that of an earlier run."""
+    job = results.job
+    with writing(job.output / redshifts.NAME):
+        if job.params.redshift or job.verdicts:
+            catalogued = {target.id: target.z for target in job.catalogue if target.z is not None}
+            redshifts.write(job.output, [*results.rows.values()], job.cube.grid.unit, catalogued, job.verdicts)
+        else:
+            (job.output / redshifts.NAME).unlink(missing_ok=True)

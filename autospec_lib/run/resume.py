@@ -7,6 +7,7 @@ import hashlib
 import os
 import warnings
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,8 @@ def fingerprint(job: Job, target: Target) -> str:
     target : Target
         The source.
     """
-    request = f'{job.fingerprint}{source_file.LAYOUT}{dataclasses.astuple(target)!r}'
+    row = dataclasses.astuple(replace(target, visual=()))  # verdicts come into the file without a new extraction
+    request = f'{job.fingerprint}{source_file.LAYOUT}{row!r}'
     return ''.join(hashlib.sha256(text.encode()).hexdigest()[:HALF] for text in (request, job.states))
 
 
@@ -87,7 +89,7 @@ def is_complete(job: Job, target: Target, by_date: bool = False) -> bool:
         return False
     if not all((job.spectra / name).exists() for name in spectra_1d.names(target.id, spectra)):
         return False
-    pictures = file_names.pictures(job.params.xcor, 'DBNUM' in header) if job.params.plots else ()
+    pictures = file_names.pictures(job.params.xcor, 'DBNUM' in header, 'ZPROB' in header) if job.params.plots else ()
     if not all(_is_whole_picture(job.picture(target, key)) for key in pictures):
         return False
     if same_dates or by_date:

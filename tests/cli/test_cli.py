@@ -102,7 +102,9 @@ def test_plots_that_a_later_run_does_not_draw_go(folder, later, drawn):
     parameters(folder, PLOTS=True, DEBLEND=True)
     assert main([str(folder), '-q']) == 0
     pictures = folder / 'output' / 'images' / '7'
-    assert {path.name for path in pictures.iterdir()} == {f'7_{key}.jpg' for key in file_names.PICTURES}
+    assert {path.name for path in pictures.iterdir()} == {
+        f'7_{key}.jpg' for key in file_names.pictures(True, True, False)
+    }
     parameters(folder, **later)
     assert main([str(folder), '-q']) == 0
     assert sorted(path.name for path in pictures.iterdir()) == drawn
@@ -346,7 +348,7 @@ def test_check_knows_what_resume_keeps_and_what_a_run_replaces(folder, capsys):
     assert 'sources to extract: 3, replacing 2 files\n' in capsys.readouterr().out
     catalogue(folder, [(1, 0, 0), (2, 2, 0), (3, 1, 1)])
     assert main([str(folder), '--check', '--resume']) == 0
-    assert 'sources to extract: 2, replacing 1 files, keeping 1 that are complete\n' in capsys.readouterr().out
+    assert 'sources to extract: 2, replacing 1 file, keeping 1 that are complete\n' in capsys.readouterr().out
 
 
 def test_check_takes_the_whole_cube_where_size_is_larger(folder, capsys):

@@ -18,6 +18,7 @@ from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Grid, Measured
 from autospec_lib.inputs import marz_results
 from autospec_lib.output import marz, source_file
+from autospec_lib.output.redshifts import Counting
 
 LENGTH = 200
 WAVE = np.linspace(4750.0, 9350.0, LENGTH)
@@ -76,6 +77,27 @@ def test_the_layout_is_that_of_the_loader(tmp_path):
         assert_allclose(fibres.data['DEC'], np.radians([-2.0, -4.0]))
         assert_allclose(fibres.data['MAGNITUDE'], 20.5)
         assert_allclose(fibres.data['SCALE'], 1.0)
+
+
+@pytest.mark.parametrize(
+    ('one', 'p', 'quality'),
+    [
+        (Counting(0.4, 1e-4, 'AUTOSPEC', 3, 'gal'), 0.99, 4),
+        (Counting(0.4, 1e-4, 'AUTOSPEC', 3, 'gal'), 0.989, 3),
+        (Counting(0.0, 1e-4, 'AUTOSPEC', 3, 'star'), 0.96, 6),
+        (Counting(0.4, None, 'VISUAL', 3, 'gal'), 0.2, 4),
+        (Counting(0.4, None, 'VISUAL', 2, 'gal'), 0.99, 3),
+        (Counting(0.4, None, 'VISUAL', 1, 'LAE'), None, 2),
+        (Counting(0.0, None, 'VISUAL', 2, 'star'), None, 6),
+        (Counting(), 0.8, 1),
+        (Counting(origin='VISUAL'), 0.99, 1),
+    ],
+)
+def test_the_quality_in_marz_follows_from_probability_or_verdict(one, p, quality):
+    entry = marz.Entry('1', 10.0, 2.0, None, 'MUSE_WHITE', flat(), one, p)
+    assert entry.quality == quality
+    assert entry.comment.split()[0] == 'MUSE_WHITE'
+    assert (f'QOP={quality}' in entry.comment.split()) == (one.z is not None)
 
 
 @pytest.mark.parametrize(('medium', 'vacuum'), [('air', False), ('vacuum', True), ('', True)])
