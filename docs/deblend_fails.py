@@ -6,7 +6,6 @@ python docs/deblend_fails.py docs/deblend_fails.jpg
 import sys
 from pathlib import Path
 
-import numpy as np
 from matplotlib.colors import AsinhNorm
 from matplotlib.figure import Figure
 
@@ -39,18 +38,13 @@ def main(path):
             axes.annotate(str(ident), (x, y), (4, 4), textcoords='offset points', color='white')
         axes.set(title=title, xticks=[], yticks=[])
     axes = bottom.subplots()
+    grade, _ = products.facts['DBGRADE']
     found = products.spectra['DEBLEND'].data
-    axes.plot(quality_kinds.WAVE, found, color='#e4572e', linewidth=0.8, label=f'DEBLEND, grade {grade(products)}')
+    axes.plot(quality_kinds.WAVE, found, color='#e4572e', linewidth=0.8, label=f'DEBLEND, grade {grade}')
     axes.plot(quality_kinds.WAVE, sample.spectra[0], color='black', linewidth=0.8, label='truth')
     axes.set(xlim=quality_kinds.WAVE[[0, -1]], xlabel='wavelength [Å]', ylabel='flux')
     axes.legend(frameon=False, ncols=2, loc='upper right')
     figure.savefig(path, pil_kwargs={'quality': 88})
-    print(*products.notes, sep='\n')
-    print({card: products.facts[card][0] for card in ('DBLIM', 'DBFLIM', 'DBGRADE')})
-
-
-def grade(products):
-    return products.facts['DBGRADE'][0]
 
 
 if __name__ == '__main__':

@@ -267,7 +267,7 @@ def doubts(result: JointFit, cutout: Cutout, parts: Separation, total: FloatArra
         yield f'its position ends {float(np.hypot(*(moved * pixel))):.2f} arcsec from the catalogue, at the limit'
     inside = float(mean_profiles(result)[0].ravel()[result.cube.weight.any(axis=0)].sum())
     if inside < _LEAST_INSIDE:
-        yield f'only {inside:.0%} of its light is in the cut-out'
+        yield f'only {inside:.0%} of its light is on usable pixels of the cut-out'
     catalogued = np.array([name_of(ident).startswith('source') for ident in sources.ids])
     overlap = np.abs(parts.leakage[0] * flux)[catalogued][1:].sum()
     if total is not None and overlap < _OVERLAP * abs(flux[0]):
