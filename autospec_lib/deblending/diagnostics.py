@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,9 @@ from autospec_lib.deblending.normal_equations import Problem
 
 # Upper limits of the leakage limit for the grades A and B.
 _BEST, _GOOD = 0.05, 0.15
+# Factors of the terms of the limits, see `separation`.
+_LEAKAGE_FACTORS = {'c': 2.4, 'm': 1.0, 's': 0.5, 'e': 0.2}
+_FLUX_FACTORS = {'c0': 1.0, 'm0': 1.0, 's0': 0.5}
 # What gives a source the grade C whatever its leakage limit is:
 # limit of the relative error of its flux, growth of its errors, share of an uncatalogued source in its flux,
 _FLUX_ERROR, _INFLATED, _FOREIGN = 0.1, 1.4, 0.2
@@ -54,7 +57,8 @@ class Separation:
     ``leakage`` (K, K) is the flux that source j (columns) would add to the spectrum of source i (rows), per unit of j's
     flux, if i were extracted with its own profile alone. ``growth`` is the factor by which the target's errors are
     larger because the other sources are fitted too. ``condition`` is the condition number of the normalised profiles.
-    ``limit`` is an upper limit of the leakage, ``flux_limit`` one of the relative error of the flux, see `separation`.
+    ``limit`` is an upper limit of the leakage, ``flux_limit`` one of the relative error of the flux; `separation` has
+    their formulae, with the ``terms`` in it by name.
     """
 
     leakage: FloatArray
@@ -62,6 +66,7 @@ class Separation:
     condition: float
     limit: float
     flux_limit: float
+    terms: Mapping[str, float]
 
     @property
     def tolerance(self) -> float:
@@ -100,7 +105,7 @@ def separation(result: JointFit) -> Separation:
         flux_limit^2 = c_0^2 + m_0^2 + (0.5 s_0)^2
 
     with the same terms for j = 0: c_0 from the gradient w dP_0/dt, m_0 and s_0 = w (P_0' - P_0). Where a Moffat
-    function with and without clumps fits about as well, but one has more light in its wings, the data do not decide.
+    function with clumps and one without differ in the light of the wings, the data do not decide between them.
 
     The factors were set on simulated fields (`benchmarks/quality_grades.py`).
     """
@@ -112,12 +117,16 @@ def separation(result: JointFit) -> Separation:
     alike = overlap / size[:, None] / size
     growth = float(np.sqrt(np.linalg.pinv(alike[:-1, :-1])[0, 0]))
     own_weights = (np.linalg.pinv(alike)[0] / size[0] / size) @ (flat * weight)
-    limit, flux_limit = _limits(result, leakage, own_weights)
-    return Separation(leakage, growth, float(np.linalg.cond(alike)), limit, flux_limit)
+    terms = _limit_terms(result, leakage, own_weights)
+    limit, flux_limit = (
+        float(np.sqrt(sum((factor * terms[name]) ** 2 for name, factor in one.items())))
+        for one in (_LEAKAGE_FACTORS, _FLUX_FACTORS)
+    )
+    return Separation(leakage, growth, float(np.linalg.cond(alike)), limit, flux_limit, terms)
 
 
-def _limits(result: JointFit, leakage: FloatArray, weights: FloatArray) -> tuple[float, float]:
-    """Both limits in `separation`, given the weights (npix,) in white light."""
+def _limit_terms(result: JointFit, leakage: FloatArray, weights: FloatArray) -> dict[str, float]:
+    """What both limits in `separation` are made of, given the weights (npix,) in white light."""
     sources, flux = result.sources, mean_fluxes(result)
     own = max(abs(float(flux[0])), 1e-300)
     model, members = sources.model, sources.mean_membership
@@ -127,15 +136,16 @@ def _limits(result: JointFit, leakage: FloatArray, weights: FloatArray) -> tuple
     shape = result.cube.shape
     images = model.images(shape, middle)
     sigma = np.sqrt(_profile_variances(result, weights, images, light))
-    terms, own_terms = [2.4 * sigma[0]], [sigma[1]]
-    for factor, other in zip((0.5, 1.0), sources.others, strict=True):
+    terms = {'c': float(sigma[0]), 'c0': float(sigma[1])}
+    for name, other in zip(('s', 'm'), sources.others, strict=True):
         changes = (other.images(shape, middle) - images).reshape(len(images), -1) @ weights  # (n,)
-        terms.append(factor * np.abs((members @ changes)[1:] * flux[1:]).sum() / own)
-        own_terms.append(factor * members[0] @ changes)
+        terms[name] = float(np.abs((members @ changes)[1:] * flux[1:]).sum()) / own
+        terms[f'{name}0'] = float(members[0] @ changes)
+    clumps = np.zeros(len(images))
     if model.clump_flux is not None:
         clumps = np.abs(model.clump_flux).sum(axis=1) / (1 + model.clump_flux.sum(axis=1)).clip(0.1)
-        terms += list(0.2 * (members @ clumps)[1:] * leakage[0, 1:] * flux[1:] / own)
-    return float(np.linalg.norm(terms)), float(np.linalg.norm(own_terms))
+    terms['e'] = float(np.linalg.norm((members @ clumps)[1:] * leakage[0, 1:] * flux[1:])) / own
+    return terms
 
 
 def _profile_variances(result: JointFit, weights: FloatArray, images: FloatArray, light: FloatArray) -> FloatArray:
@@ -257,7 +267,7 @@ def doubts(result: JointFit, cutout: Cutout, parts: Separation, total: FloatArra
         yield f'its position ends {float(np.hypot(*(moved * pixel))):.2f} arcsec from the catalogue, at the limit'
     inside = float(mean_profiles(result)[0].ravel()[result.cube.weight.any(axis=0)].sum())
     if inside < _LEAST_INSIDE:
-        yield f'only {inside:.0%} of its light is in the cut-out'
+        yield f'only {inside:.0%} of its light is on usable pixels of the cut-out'
     catalogued = np.array([name_of(ident).startswith('source') for ident in sources.ids])
     overlap = np.abs(parts.leakage[0] * flux)[catalogued][1:].sum()
     if total is not None and overlap < _OVERLAP * abs(flux[0]):

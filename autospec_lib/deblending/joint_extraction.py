@@ -154,11 +154,9 @@ def products(
     """The spectrum, images, header cards and notes that are kept of the fit; parameters as in `extract`."""
     profiles, unit = diagnostics.mean_profiles(result), cutout.grid.unit
     separation = diagnostics.separation(result)
-    doubts = [*diagnostics.doubts(result, cutout, separation, total)]
-    twins, unnamed = _positions(cutout)[1], [*_close_neighbours(cutout, result)]
-    if twins and unnamed:
-        doubts.append(f'source {twins[0]} stands at its place in the catalogue, and a source beside it is not named')
-    doubts = doubts or [*_doubt_of_size(cutout, result, separation, image)]
+    unnamed = [*_close_neighbours(cutout, result)]
+    doubts = [*doubts_of_fit(cutout, result, separation, total)]
+    doubts = doubts or [*doubts_of_size(result, separation, inner_flux(cutout, image))]
     spectrum = Spectrum(
         result.solution.spectra[0],
         # Errors from an estimated variance are not reported.
@@ -180,14 +178,23 @@ def products(
     return Products({Group.SPECTRUM: by_key([spectrum]), Group.FITTED: fitted}, facts=facts, notes=tuple(notes))
 
 
-def _doubt_of_size(
-    cutout: Cutout, result: JointFit, separation: diagnostics.Separation, image: FloatArray | None
+def doubts_of_fit(
+    cutout: Cutout, result: JointFit, separation: diagnostics.Separation, total: FloatArray | None
 ) -> Iterator[str]:
-    """A reason for the grade C if the flux differs in a fit of the inner half of the cut-out's area.
+    """Reasons for the grade C that one fit gives; parameters as in `diagnostics.doubts`."""
+    yield from diagnostics.doubts(result, cutout, separation, total)
+    twins = _positions(cutout)[1]
+    if twins and any(_close_neighbours(cutout, result)):
+        yield f'source {twins[0]} stands at its place in the catalogue, and a source beside it is not named'
+
+
+def doubts_of_size(
+    result: JointFit, separation: diagnostics.Separation, inside: tuple[float, float] | None
+) -> Iterator[str]:
+    """A reason for the grade C if the flux differs in a fit of the inner half, ``inside`` as of `inner_flux`.
 
     It must differ by more than what both fits leave uncertain: in the inner half the sky is hard to tell from wings.
     """
-    inside = inner_flux(cutout, image)
     flux = float(diagnostics.mean_fluxes(result)[0])
     if inside is not None and abs(inside[0] - flux) > (_CHANGE + separation.tolerance) * abs(flux) + inside[1]:
         change = inside[0] / flux - 1

@@ -100,7 +100,10 @@ class Projection:
 
     @property
     def significance(self) -> FloatArray:
-        """The mean flux over all bands, weighted by inverse variance, of each component (n,), in units of its error."""
+        """The mean flux over all bands, weighted by inverse variance, of each component (n,), in units of its error.
+
+        0 for a component whose flux no band constrains: one without pixels, or with the profile of another.
+        """
         weight = self.error[:, :-1] ** -2.0
         return np.asarray((weight * self.flux[:, :-1]).sum(axis=0) / np.sqrt(weight.sum(axis=0).clip(1e-300)))
 
