@@ -140,7 +140,8 @@ const Spectrum = {
     const limit = inSigma ? Math.min(MOST_SIGMAS, Math.max(4, 1.15 * largest)) : 1.15 * largest || 1;
     return {
       ...axis, domain: [0, RESIDUAL], range: [-limit, limit], zeroline: true, zerolinewidth: 0.7,
-      zerolinecolor: colour('--quiet'), title: { text: inSigma ? 'Res. (σ)' : 'Res.', standoff: 10, font: { size: 11 } },
+      zerolinecolor: colour('--quiet'),
+      title: { text: inSigma ? 'Res. (σ)' : 'Res.', standoff: 10, font: { size: 11 } },
       ...(inSigma ? { tickvals: [-4, 0, 4] } : { nticks: 4, exponentformat: 'e' }),
     };
   },
