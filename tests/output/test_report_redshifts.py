@@ -525,6 +525,9 @@ def test_main_lines_are_shown_at_a_closer_look(browser, truths):
         go(browser, star.ident)
         assert not any('[O' in name for name in names())
         assert any('Ca II' in name for name in names())
+        texts = [text for text, *_ in labels(browser)]
+        assert 'Na D' in texts
+        assert not any(text.startswith('[') for text in texts)
 
 
 def test_the_list_says_what_is_done_and_filters_by_it(browser, truths):
