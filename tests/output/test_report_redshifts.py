@@ -5,6 +5,7 @@ AUTOSPEC_SOURCES=300 goes through so many of them.
 
 import csv
 import itertools
+import json
 import os
 import statistics
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from browser import CHROMIUM, DRIVER, Browser
 from builders import DEC, RA, gaussian, make_cutout
+from firefox import FIREFOX, Firefox
 from report_reading import EVIL, GRID
 
 from autospec_lib.core.products import Group, Kind, Products, RedshiftModel, Spectrum
@@ -135,7 +137,7 @@ def write_report(output, truths, seed=21):
     rows.append({'ID': len(rows) + 1, 'RA': RA, 'DEC': DEC, 'STATUS': 'failed'})
     number = len(rows)
     run = page.Run('key', 'field', '2', 'AutoSpec', 'd', 'c', 't', 's', 'w', 0, False, number, number, 'done')
-    page.write_table(output, run, COLUMNS, rows, previews)
+    page.write_table(output, run, COLUMNS, rows, previews, {})
     page.install(output)
 
 
@@ -633,3 +635,26 @@ def test_a_row_with_a_value_that_is_not_allowed_is_named_and_not_read(browser, r
     text = f'ID,VERDICT,REDSHIFT,ORIGIN,QUALITY,CLASS\n{row}\n2,good,0.5,user,1,Lya\n'
     assert browser.run('return Verdicts.take(arguments[0])', text) == {'number': 1, 'wrong': ['1']}
     assert kept(browser) == {'2': ('good', '0.5', 'user', '1', 'Lya', '')}
+
+
+@pytest.mark.skipif(not FIREFOX, reason='no firefox (Debian: firefox-esr)')
+def test_keys_do_the_same_in_firefox(output, tmp_path):
+    with Firefox(tmp_path) as browser:
+        browser.open(f'{(output / page.PAGE).as_uri()}#1')
+        drawn = "return document.querySelectorAll('#plot .scatterlayer path').length > 0"
+        browser.until(lambda: browser.run(drawn), 60)
+        browser.press('1')
+        browser.until(lambda: browser.run('return location.hash') == '#2')
+        ((name, text),) = browser.run('return Object.entries(localStorage)')
+        assert name.endswith(' verdict 1')
+        verdict = json.loads(text)
+        assert (verdict['verdict'], verdict['origin'], verdict['quality'], verdict['kind']) == (
+            'good',
+            'Z',
+            3,
+            'galaxy',
+        )
+        assert verdict['z'] == pytest.approx(0.3367, abs=1e-3)
+        browser.press('u')
+        browser.until(lambda: browser.run('return location.hash') == '#1')
+        assert browser.run('return localStorage.length') == 0
