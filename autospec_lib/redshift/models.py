@@ -18,9 +18,10 @@ EMISSION = 4.5  # FWHM of the line-spread function, the range in which a line is
 MOST_UNNAMED = 12
 UNNAMED_SIGMA = 5.0  # signal-to-noise ratio from which a line without a name is listed
 COSMIC_SHARPNESS = 1.1  # of peaks that are cosmic rays, see `lines.Filters.sharpness`
-# Lines of galaxies in vacuum, in Angstrom, whose fluxes are not measured: [NeV], HeII, [OIII], HeI, [NI], [ArIII],
-# [SIII]; and of the ultraviolet.
-OPTICAL_WAVES = (3346.8, 3426.85, 4364.44, 4687.0, 5201.7, 6679.99, 7067.2, 7137.8, 7753.2, 9071.1, 9533.2)
+# Lines of galaxies in vacuum, in Angstrom, whose fluxes are not measured: [NeV], [OIII], HeI, HeII, [NI], [SIII],
+# [OI], [ArIII], [OII]; and of the ultraviolet.
+OPTICAL_WAVES = (3346.8, 3426.85, 4364.44, 4472.7, 4687.0, 5201.7, 6313.8, 6365.54)
+RED_WAVES = (6679.99, 7067.2, 7137.8, 7322.0, 7332.0, 7753.2, 9071.1, 9533.2)
 ULTRAVIOLET_WAVES = (1240.8, 1398.3, 1549.5, 1640.42, 1661.0, 1666.0, 1857.0, 1907.7, 2326.0, 2796.35, 2803.53)
 
 
@@ -112,7 +113,8 @@ def unnamed(evidence: Evidence, kind: Kind, z: float | None) -> list[Unnamed]:
     axis = prepared.axis
     waves = np.empty(0)
     if z is not None and kind is not Kind.STAR:
-        waves = np.concatenate([GALAXY_WAVES, QUASAR_WAVES, OPTICAL_WAVES, ULTRAVIOLET_WAVES]) * (1 + z)
+        others = ULTRAVIOLET_WAVES, OPTICAL_WAVES, RED_WAVES
+        waves = np.concatenate([GALAXY_WAVES, QUASAR_WAVES, *others]) * (1 + z)
     left = unexplained(evidence, waves, kind)
     parts = search.single, search.doublet, search.lyman
     signal, norm, ratio = (np.vstack([getattr(one, name) for one in parts]) for name in ('signal', 'norm', 'ratio'))

@@ -176,6 +176,10 @@ def test_a_line_that_the_redshift_does_not_explain_has_no_name(z, named):
     assert not unnamed(measured(field(GALAXY))[0])
 
 
+def test_a_faint_line_of_the_source_is_explained():
+    assert not unnamed(measured(field(GALAXY + spectra.emission(WAVE, Z, {5201.7: 1}, 70)))[0])  # [NI]
+
+
 def test_lines_without_a_name_are_twelve_at_most_the_strongest_first():
     waves = WAVE[60] + 150 * np.arange(20) + 2.0 * np.arange(20) ** 1.5
     comb = sum(spectra.emission(WAVE, 0, {wave: 1}, 50 + 2 * number) for number, wave in enumerate(waves))

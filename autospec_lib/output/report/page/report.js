@@ -38,7 +38,7 @@ const Report = {
     const number = `${lost.length} verdict${lost.length === 1 ? '' : 's'}`;
     byId('storeFault').hidden = !lost.length;
     byId('storeFault').textContent = `this browser has no room for ${number}; `
-      + 'save them as CSV before you close this window';
+      + 'save the verdicts as CSV before you close this window';
     this.unsaved = lost.length > 0;
   },
 

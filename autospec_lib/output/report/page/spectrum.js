@@ -237,17 +237,18 @@ const Spectrum = {
   },
 };
 
-/** The lines at a redshift, the most useful first, and detected ones that none of them explains. */
-function linesAt(data, frame, { z, emission, absorption }) {
+/** The lines at a redshift, the most useful first, and detected ones that none of them explains; of a star, only those
+ *  of absorption. */
+function linesAt(data, frame, { z, emission, absorption, isStar }) {
   const at = (list, kind) => list.map(([label, rest]) => ({ label, rest, kind, x: frame.seen(rest, z) }));
   const isKnown = z !== null && frame.unit !== null;
-  const named = isKnown ? at(EMISSION, 'emission') : [];
+  const named = isKnown && !isStar ? at(EMISSION, 'emission') : [];
   const explains = (x) => named.some((line) => Math.abs(line.x - x) < SAME_LINE * x);
   const unnamed = !emission ? [] : data.unnamed.filter((x) => !explains(x))
     .map((x) => ({ label: '?', rest: null, kind: 'unnamed', x }));
   if (!isKnown) return unnamed;
   return [
-    ...unnamed, ...(emission ? named : []), ...(absorption ? at(ABSORPTION, 'absorption') : []),
+    ...unnamed, ...(emission ? named : []), ...(absorption || isStar ? at(ABSORPTION, 'absorption') : []),
   ];
 }
 
