@@ -22,13 +22,13 @@ _LEAKAGE_FACTORS = {'c': 2.4, 'm': 1.0, 's': 0.5, 'e': 0.2}
 _FLUX_FACTORS = {'c0': 1.0, 'm0': 1.0, 's0': 0.5}
 # What gives a source the grade C whatever its leakage limit is:
 # limit of the relative error of its flux, growth of its errors, share of an uncatalogued source in its flux,
-_FLUX_ERROR, _INFLATED, _FOREIGN = 0.1, 1.4, 0.2
+_FLUX_ERROR, _INFLATED, _FOREIGN = 0.08, 1.4, 0.2
 # significance of the flux over all wavelengths, in sigma, below which a source counts as not detected,
 _DETECTED = 4.0
 # how much brighter a neighbour is, within how many FWHM of the PSF,
 _BRIGHTER, _BESIDE = 30.0, 2.5
-# share of the light in the cut-out, and flux over that in the object mask, below which light is missing.
-_LEAST_INSIDE, _LEAST_OF_MASK = 0.7, 0.7
+# share of the light on usable pixels, and flux over that in the object mask, below which light is missing.
+_LEAST_INSIDE, _LEAST_OF_MASK = 0.5, 0.7
 # Light of catalogued neighbours in the object mask, in units of the flux, below which they do not overlap; light of all
 # neighbours under the source from which on it is blended.
 _OVERLAP, _BLENDED = 0.1, 0.05

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ MAX_NEIGHBOURS = 40
 _CHANGE, _LEAST_SIDE = 0.1, 17
 # A neighbour that is not in the catalogue has a note if it is closer to the target than this many FWHM of the PSF.
 _CLOSE = 1.5
+# Two sources closer than this many FWHM of the PSF are at one place. One that shares the place of another is looked for
+# within this many sigma of its position in the catalogue.
+_MERGED, _REACH = 0.5, 4.0
 # Rows of the catalogue that are closer than this many arcsec, or half the FWHM of the PSF, are one source.
 _SAME_PLACE = 0.3
 
@@ -114,13 +118,44 @@ def fit(cutout: Cutout, image: FloatArray | None = None) -> JointFit:
     positions, twins = _positions(cutout)
     seeing = USUAL_SEEING / geometry.scale(cutout.pixel) if cutout.psf is None else cutout.psf
     frame = Frame.of(geometry.relative(cutout.pixel), cutout.catalogue_error)
-    result = fit_jointly(cutout.voxels, positions, cutout.wave_fraction, seeing, image, frame)
+
+    def fitted(places: Mapping[Ident, tuple[float, float]]) -> JointFit:
+        return fit_jointly(cutout.voxels, places, cutout.wave_fraction, seeing, image, frame)
+
+    result = fitted(positions)
+    reach = _REACH * max(frame.sigma, 0.0 if cutout.catalogue_error is None else cutout.catalogue_error.scatter)
+    found: list[tuple[float, Ident, tuple[float, float]]] = []
+    for lost in _collapsed(positions, result):
+        sources = fitted({ident: place for ident, place in positions.items() if ident != lost}).sources
+        for number, ident in enumerate(sources.ids):
+            apart = float(np.hypot(*((sources.centre(number) - positions[lost]) * frame.pixel)))
+            if isinstance(ident, int) and ident < 0 and apart < reach:
+                y, x = sources.centre(number)
+                found.append((apart, lost, (float(y), float(x))))
+    if found:
+        _, lost, place = min(found)
+        result = fitted({**positions, lost: place})
     if not np.isfinite(result.solution.spectra[0]).any():
         raise SourceError('the data do not constrain the source')
     notes = [f'same place as source {twin} of the catalogue: fitted as one' for twin in twins]
     if len(positions) > MAX_NEIGHBOURS:
         notes.append(f'joint extraction: only the {MAX_NEIGHBOURS} nearest neighbours are fitted')
     return replace(result, notes=(*result.notes, *notes))
+
+
+def _collapsed(positions: Mapping[Ident, tuple[float, float]], result: JointFit) -> tuple[Ident, ...]:
+    """The first two sources of the catalogue that a fit has put at one place though they are listed at two; else none.
+
+    Where positions are wrong by more than a source is far from its neighbour, both lead to the same light.
+    """
+    least = _MERGED * result.sources.fwhm
+    for one, other in combinations(range(len(positions)), 2):
+        pair = tuple(result.sources.ids[number] for number in (one, other))
+        listed = np.subtract(positions[pair[0]], positions[pair[1]]) * result.sources.model.pixel
+        now = (result.sources.centre(one) - result.sources.centre(other)) * result.sources.model.pixel
+        if np.hypot(*now) < min(least, 0.5 * np.hypot(*listed)):
+            return pair
+    return ()
 
 
 def _positions(cutout: Cutout) -> tuple[dict[Ident, tuple[float, float]], list[Ident]]:

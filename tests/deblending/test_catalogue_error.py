@@ -87,6 +87,21 @@ def test_two_rows_at_one_place_beside_a_source_without_a_row_are_not_trusted():
     assert sum('grade C' in note and 'source 9' in note for note in wrong.notes) == 1
 
 
+def test_two_sources_whose_positions_lead_to_the_same_light_are_both_found():
+    lights = {7: (13.0, 8.0), 9: (13.0, 14.0)}
+    spectra = [SPECTRUM, np.linspace(900, 300, NL)]
+    cube = light(spectra, [round_image(place, 4.0) for place in lights.values()])
+    noise = np.random.default_rng(8).normal(size=cube.shape) * np.sqrt(VARIANCE)
+    error = CatalogueError((0.0, 0.0), 1.3, 9)
+    # The second is listed 4.5 pixels from its light, at the other side of the first.
+    blend = replace(cutout(3, (14.5, 8.5), catalogue_error=error), voxels=Voxels(cube + noise, VARIANCE))
+    listed = {9: (12.0, 9.5)}
+    made = joint_extraction.fit(replace(blend, neighbours=listed))
+    assert len(made.sources.ids) == 2
+    assert_allclose(np.sort([made.sources.centre(row)[1] for row in (0, 1)]), [8, 14], atol=0.2)
+    assert_allclose(np.sort(np.median(made.solution.spectra, axis=1)), [400, 600], rtol=0.08)
+
+
 def test_neighbours_beyond_the_edge_take_their_light():
     outside = (13.0, NX + 6.0)
     cube = light([SPECTRUM, 40 * SPECTRUM], [round_image(PLACE, 4.5), round_image(outside, 5.0)])
