@@ -20,12 +20,21 @@ from autospec_lib.core.errors import SourceError
 from autospec_lib.core.keys import Names
 from autospec_lib.core.products import Group, Kind, Products, Spectrum, by_key
 from autospec_lib.core.segmentation_settings import SegmentationSettings
-from autospec_lib.core.types import BoolArray, Cutout, FloatArray, IntArray, Mask, Measured, Segmap, Voxels
+from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Grid, IntArray, Mask, Measured, Segmap, Voxels
 from autospec_lib.deblending import joint_extraction
 from autospec_lib.detection import segmentation, source_masks
 from autospec_lib.detection.masks import nearest_label
 from autospec_lib.detection.source_masks import SourceMasks
-from autospec_lib.extraction import completion, continuum, cross_correlation, noise, psf_spectrum, sums, weights
+from autospec_lib.extraction import (
+    completion,
+    continuum,
+    cross_correlation,
+    narrow_band,
+    noise,
+    psf_spectrum,
+    sums,
+    weights,
+)
 
 NOTED_CUT = 0.25  # of the light in an aperture outside the object mask, above which a note says so
 NOTED_UNSEEN = 0.1  # of the object mask, or of its light, where an image has no value, above which a note says so
@@ -56,7 +65,8 @@ def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> P
     if cutout.voxels.blank.all():
         raise SourceError('no usable voxel in its subcube: every value or variance is NaN, masked or outside the field')
     names = Names.of_source(params.prefix or cutout.prefix, params.aper, cutout.target.aper)
-    images = _images(cutout, names)
+    cutout, bands = _with_narrow_bands(cutout, params)
+    images = _images(cutout, names) | bands
     segmaps = _segmentation_maps(cutout, names, images[names.white].data, settings)
     tag, radius, notes = _reference(cutout, names, bool(params.deblend))
     masks = source_masks.choose(cutout, segmaps, params.use_imgs, params.obj_mask, names.radii)
@@ -138,10 +148,56 @@ def _images(cutout: Cutout, names: Names) -> dict[str, Measured]:
     return images
 
 
+def channels(wave: FloatArray, grid: Grid, lsf: tuple[float, ...]) -> narrow_band.Channels:
+    """The channels of a cube, for narrow bands.
+
+    Parameters
+    ----------
+    wave : array (nl,)
+        Wavelengths, at least two, in the unit of ``grid``.
+    grid : Grid
+        Has their unit and medium; if this is not known, air is assumed.
+    lsf : tuple of float
+        As in the parameters.
+    """
+    from autospec_lib.redshift.axis import Axis
+
+    order = np.argsort(wave)
+    place = np.argsort(order)
+    axis = Axis.of(wave[order] * grid.angstrom, lsf, grid.medium != 'vacuum')
+    return narrow_band.Channels(wave * grid.angstrom, axis.wave[place], axis.fwhm[place], grid)
+
+
+def _with_narrow_bands(cutout: Cutout, params: Params) -> tuple[Cutout, dict[str, Measured]]:
+    """The cut-out with narrow-band images among those of the user; these images with their variance."""
+    if not params.narrowband:
+        return cutout, {}
+    there = channels(cutout.wave, cutout.grid, params.lsf)
+    images: dict[str, Measured] = {}
+    notes = []
+    if not cutout.grid.medium and any(isinstance(entry, str) for entry in params.narrowband):
+        notes.append('narrow bands of lines: wavelengths are taken to be in air')
+    for entry in params.narrowband:
+        band = narrow_band.band(entry, cutout.target.z, there)
+        if band.fault:
+            notes.append(f'no image {band.tag}: {band.fault}')
+            continue
+        flux = _image(narrow_band.image(cutout.voxels.columns, there.wave, band), cutout)
+        images[band.tag] = replace(flux, unit=cutout.grid.line_unit)
+    arrays = {tag: image.data for tag, image in images.items()}
+    cutout = replace(
+        cutout,
+        images={**cutout.images, **arrays},
+        detection={**cutout.detection, **arrays},
+        notes=(*cutout.notes, *notes),
+    )
+    return cutout, images
+
+
 def _sharper_image(cutout: Cutout, params: Params) -> FloatArray | None:
-    """The image that DEBLEND names."""
+    """The image that DEBLEND names; None also where it is a narrow band that this source does not have."""
     if isinstance(params.deblend, str):
-        return cutout.images[keys.image_tag(params.deblend)]
+        return cutout.images.get(keys.tag_among(params.deblend, cutout.images))
     return None
 
 
@@ -178,7 +234,7 @@ def _reference(cutout: Cutout, names: Names, deblended: bool) -> tuple[str, floa
     if tag is not None:
         radii = {names.aperture(radius): radius for radius in names.radii}
         return tag, radii.get(tag), ()
-    note = f'reference {cutout.target.ref!r} is neither in IMG nor in APER: white light used'
+    note = f'reference {cutout.target.ref!r} is not in IMG, NARROWBAND, WEIGHT or APER: white light used'
     return names.white, None, (note,)
 
 

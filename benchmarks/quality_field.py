@@ -24,11 +24,13 @@ from autospec_lib.demo import folders
 KINDS = {
     'aperture 1 arcsec': Names().aperture(1.0),
     'white-light weighted': Names().white,
-    'H-alpha-image weighted': 'HALPHA',
+    'H-alpha-image weighted': 'NB_7095_7180',
     'cross-correlation': keys.XCOR,
     'cross-correlation, continuum-subtracted': keys.XCOR + keys.CONTSUB,
     'DEBLEND': keys.DEBLEND,
 }
+LINE = (7095.0, 7180.0)  # Angstrom; H-alpha and [N II] at z = 0.086
+CONTINUUM = ((7010.0, 7075.0), (7200.0, 7265.0))
 SEEN = 5.0  # sigma; the lines of a spectrum count as seen from here on
 HEAD = ('', 'spectra', 'lines', 'contrast', 'over white', 'S/N', 'pulls', 'pulls, measured', 'measured')
 
@@ -57,8 +59,8 @@ class Extracted:
 
 def measure(wave: FloatArray, spectrum: FloatArray, variance: FloatArray) -> Line | None:
     """H-alpha and [N II] of one spectrum, None where it has no values there; all arrays (nl,), wave in Angstrom."""
-    beside = np.logical_or.reduce([(wave > low) & (wave < high) for low, high in folders.CONTINUUM])
-    inside = (wave > folders.LINE[0]) & (wave < folders.LINE[1])
+    beside = np.logical_or.reduce([(wave > low) & (wave < high) for low, high in CONTINUUM])
+    inside = (wave > LINE[0]) & (wave < LINE[1])
     if not np.isfinite(spectrum[beside | inside]).all():
         return None
     middle = wave[inside].mean()

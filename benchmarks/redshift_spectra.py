@@ -55,6 +55,8 @@ class Conditions:
         Scatter of what is left of sky lines, over the square root of their variance.
     resolution : float
         FWHM of lines over that which the engine assumes.
+    neighbour : (float, float)
+        Range of the weight of each neighbouring channel in the noise, which makes it correlated.
     fractions : dict of str to float
         Of classes.
     """
@@ -63,6 +65,7 @@ class Conditions:
     slope: float = 0.06
     sky_residuals: float = 0.35
     resolution: float = 1.0
+    neighbour: tuple[float, float] = (0.0, 0.15)
     fractions: dict[str, float] = field(default_factory=lambda: FRACTIONS)
 
 
@@ -281,7 +284,7 @@ class Maker:
         rng, conditions = self.rng, self.conditions
         place = np.linspace(-1, 1, WAVE.size)
         wrong = rng.uniform(*conditions.scaling) * (1 + rng.normal(0, conditions.slope) * place)
-        white, neighbour = rng.normal(size=WAVE.size + 2), rng.uniform(0, 0.15)
+        white, neighbour = rng.normal(size=WAVE.size + 2), rng.uniform(*conditions.neighbour)
         noise = white[1:-1] + neighbour * (white[:-2] + white[2:])
         noise = noise / np.sqrt(1 + 2 * neighbour**2) * self.sigma
         group = gaussian_filter1d(rng.normal(size=WAVE.size), 60) * 15  # OH lines of a band change together

@@ -50,7 +50,7 @@ def make_folder(folder: Path, plotted: bool) -> None:
     """The demo's working folder with 9 sources whose subcubes lie inside the cube."""
     folders.make_abell(folder)
     opened = cube.open_cube(folder / 'abell478.fits')
-    rows = [opened.wcs.all_pix2world(x, y, 0) for y, x in POSITIONS]
+    rows = np.transpose(opened.sky.to_icrs(*np.transpose(POSITIONS)))
     lines = [f'{n} {float(ra):.7f} {float(dec):.7f}\n' for n, (ra, dec) in enumerate(rows)]
     (folder / 'catalog.txt').write_text(''.join(lines))
     text = (folder / 'param.py').read_text().replace('APER = 0.6, 1.0', 'APER = 1.0, 2.0')

@@ -36,6 +36,7 @@ class Yardstick:
         self.images = {
             tag: Image(str(folder / n)).align_with_image(white) for tag, n in zip(names, images, strict=True)
         }
+        self.images['HALPHA'] = self.cube.get_image((7095, 7180), subtract_off=True)
         self.sex = sex
         self.seconds: dict[str, float] = {}
 

@@ -1,12 +1,19 @@
-"""The picture of the report in docs/report.md: the demonstration in Chromium.
+"""The pictures of the report in docs/report.md and docs/redshift-survey.md: demonstrations in Chromium.
 
-AutoSpec --demo && python docs/report.py autospec_demo/output docs/report.jpg
+AutoSpec --demo
+echo 'REDSHIFT = True' >> autospec_demo/param.py && AutoSpec autospec_demo
+python docs/report.py autospec_demo/output docs/report.jpg 6 judged
+
+AutoSpec --demo sim
+echo 'REDSHIFT = True' >> autospec_sim/param.py && AutoSpec autospec_sim
+python docs/report.py autospec_sim/output docs/redshift-survey.jpg 17
 """
 
 import io
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -15,28 +22,24 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'tests'))
 
 from browser import Browser
 
-SIZE = 1440, 1000
-VERDICTS = """
-const given = [['6', 'good', 0.0858], ['4', 'good', 0.0857], ['1', 'good', 0.0859], ['2', 'doubtful', null]];
-for (const [id, verdict, z] of given) {
-  Verdicts.change(id, { verdict, z });
-  Table.redraw(id);
-}
-Source.judge();
-"""
+SIZE = 1600, 1160
+KEYS = 'Enter', 'Enter', 'Shift+2', 'Enter', '0', 'Left', 'Left', 'Left', 'Left'
 
 
-def shoot(output: Path) -> Image.Image:
-    """Source 6 with a redshift and a few verdicts."""
+def shoot(output: Path, ident: str, keys: Sequence[str]) -> Image.Image:
+    """A source, after some keys were pressed."""
     with tempfile.TemporaryDirectory() as profile, Browser(profile, SIZE) as browser:
-        browser.open((output / 'index.html').resolve().as_uri() + '#6')
+        browser.open((output / 'index.html').resolve().as_uri() + f'#{ident}')
         drawn = "return document.querySelectorAll('#plot .scatterlayer path').length > 0"
         browser.until(lambda: browser.run(drawn))
-        browser.run(VERDICTS)
-        browser.run('Source.redshift(0.0858); document.activeElement.blur()')
-        time.sleep(1)
+        for key in keys:
+            browser.press(key)
+            time.sleep(1)
+        browser.run("document.getElementById('live').classList.remove('shown')")
+        time.sleep(3)
         return Image.open(io.BytesIO(browser.picture())).convert('RGB')
 
 
 if __name__ == '__main__':
-    shoot(Path(sys.argv[1])).save(sys.argv[2], quality=88)
+    keys = KEYS if 'judged' in sys.argv else ()
+    shoot(Path(sys.argv[1]), sys.argv[3], keys).save(sys.argv[2], quality=88)

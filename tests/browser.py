@@ -27,7 +27,17 @@ FLAGS = (
     '--hide-scrollbars',
 )
 ELEMENT = 'element-6066-11e4-a52e-4f735466cecf'
-KEYS = {'Enter': '\ue007', 'Escape': '\ue00c', 'Left': '\ue012', 'Up': '\ue013', 'Right': '\ue014', 'Down': '\ue015'}
+KEYS = {
+    'Enter': '\ue007',
+    'Shift': '\ue008',
+    'Control': '\ue009',
+    'Escape': '\ue00c',
+    'Home': '\ue011',
+    'Left': '\ue012',
+    'Up': '\ue013',
+    'Right': '\ue014',
+    'Down': '\ue015',
+}
 
 
 class Browser:
@@ -89,6 +99,23 @@ class Browser:
         """Load the page again."""
         self._send('POST', '/refresh')
 
+    def window(self):
+        """The handle of the window that is at hand."""
+        return self._send('GET', '/window')
+
+    def use(self, handle=None):
+        """Go to another window, by its handle; None: to a new one."""
+        handle = handle or self._send('POST', '/window/new', {'type': 'tab'})['handle']
+        self._send('POST', '/window', {'handle': handle})
+
+    def close(self):
+        """Close the window that is at hand; then another one must be used."""
+        self._send('DELETE', '/window')
+
+    def choose(self, selector, path):
+        """Choose a file of this machine in a control for files."""
+        self._send('POST', f'/element/{self.find(selector)}/value', {'text': str(path)})
+
     def size(self, width, height):
         """Change the window's size."""
         self._send('POST', '/window/rect', {'width': width, 'height': height})
@@ -116,8 +143,12 @@ class Browser:
         return self._send('GET', f'/element/{self.find(selector)}/text')
 
     def press(self, *keys):
-        """Press keys, wherever the focus is."""
-        actions = [{'type': kind, 'value': KEYS.get(key, key)} for key in keys for kind in ('keyDown', 'keyUp')]
+        """Press keys, wherever the focus is; 'Shift+g' holds Shift down meanwhile."""
+        actions = []
+        for key in keys:
+            *held, last = [KEYS.get(one, one) for one in (key.split('+') if key != '+' else key)]
+            actions += [{'type': 'keyDown', 'value': one} for one in (*held, last)]
+            actions += [{'type': 'keyUp', 'value': one} for one in (last, *reversed(held))]
         self._send('POST', '/actions', {'actions': [{'type': 'key', 'id': 'keys', 'actions': actions}]})
 
     def drag(self, start, end):

@@ -26,7 +26,7 @@ def decoded(text, kind='<f4'):
 def spectra_of(held):
     """Flux and errors (None where there are none) of the spectra in a source's file, by their keys."""
     numbers = decoded(held['numbers'])
-    rows = sum(1 + one['errors'] for one in held['spectra'])
+    rows = sum(1 + one['errors'] for one in held['spectra']) + len(held['candidates'])
     arrays = iter(numbers.reshape(rows, -1))
     return {one['key']: (next(arrays), next(arrays) if one['errors'] else None) for one in held['spectra']}
 

@@ -259,3 +259,17 @@ def test_the_cutout_is_left_as_it_was():
     process(cutout, out_sub=True)
     for was, now in zip(before, (cutout.voxels.data, cutout.voxels.variance), strict=True):
         np.testing.assert_array_equal(was, now)
+
+
+def test_a_narrow_band_has_the_flux_of_the_line_of_a_source_of_unknown_medium():
+    cutout = make_cutout(ref='nb_h-beta')
+    z = (4775.0 * 1.00028) / 4862.683 - 1
+    products = process(replace(cutout, target=replace(cutout.target, z=z)), narrowband=('HBETA', 'HALPHA'))
+    image = products.images['NB_HBETA']
+    flux = 1500 * 2 * 1.25 * np.sqrt(2 * np.pi)
+    inside = 0.954  # the band is 2 standard deviations wide on either side
+    assert image.data.sum() == pytest.approx(inside * flux, abs=4 * np.sqrt(image.variance.sum()))
+    assert products.reference == 'NB_HBETA_SKYSUB'
+    assert 'SEG_NB_HBETA' in products.segmaps
+    assert 'NB_HALPHA' not in products.images
+    assert [('air' in note, 'NB_HALPHA' in note) for note in products.notes] == [(True, False), (False, True)]

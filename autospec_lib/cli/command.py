@@ -18,7 +18,8 @@ from autospec_lib import __version__
 from autospec_lib.cli.options import parsed
 from autospec_lib.cli.terminal import Progress, has_display, prepare_streams, say
 from autospec_lib.core.atomic import remove_remains, write_new
-from autospec_lib.core.errors import AutoSpecError, InputError, ParameterError, other_kind, way_out
+from autospec_lib.core.errors import AutoSpecError, InputError, ParameterError, way_out
+from autospec_lib.core.files import other_kind
 from autospec_lib.run.interruption import EXIT as EXIT_INTERRUPTED
 from autospec_lib.run.interruption import Interruption
 
@@ -113,6 +114,8 @@ def _action(options: argparse.Namespace) -> Callable[[Path, argparse.Namespace, 
         return _view
     if options.marz_results:
         return _read_redshifts
+    if options.verdicts:
+        return _read_verdicts
     return _check if options.check else _run
 
 
@@ -200,6 +203,19 @@ def _read_redshifts(folder: Path, options: argparse.Namespace, _interruption: In
     if not options.quiet:
         what = 'the redshift of 1 source is' if number == 1 else f'redshifts of {number} sources are'
         say(f'{what} in {job.output / "summary.ecsv"}')
+    return 0
+
+
+def _read_verdicts(folder: Path, options: argparse.Namespace, _interruption: Interruption) -> int:
+    """Read the verdicts that the report has saved into all results."""
+    from autospec_lib.run import verdicts
+
+    job, _, warnings = _prepare(folder, options, write_defaults=False)
+    number, cautions = verdicts.take(job, [Path(name) for name in options.verdicts])
+    _warn([*warnings, *cautions], options)
+    if not options.quiet:
+        sources = '1 source' if number == 1 else f'{number} sources'
+        say(f'verdicts on {sources} are in {job.output / "summary.ecsv"}, and accepted redshifts in redshifts.ecsv')
     return 0
 
 

@@ -64,6 +64,13 @@ def parser() -> argparse.ArgumentParser:
     does.add_argument(
         '--marz-results', metavar='FILE', help='read the redshifts that MARZ has saved in FILE (.mz) into the summary'
     )
+    does.add_argument(
+        '--verdicts',
+        nargs='+',
+        metavar='FILE',
+        help='read the verdicts that the report has saved in FILE (.csv) into all results; several files, one for each '
+        'person, are merged',
+    )
     add('--id', nargs='+', type=_ident, metavar='ID', help='extract only the sources with these IDs')
     add(
         '--radec',
@@ -99,6 +106,8 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     if options.id and not options.folder and options.demo is None and not os.path.isfile('param.py'):
         what = f'no param.py in {os.getcwd()}; a folder comes before --id'
         own.error(f'{what}: AutoSpec FOLDER --id {" ".join(map(str, options.id))}')
+    if options.verdicts and len(options.verdicts) > 1 and not options.folder and os.path.isdir(options.verdicts[-1]):
+        options.folder = options.verdicts.pop()
     options.cube = None
     if options.radec and options.folder and os.path.isfile(options.folder):
         options.cube, options.folder = options.folder, None

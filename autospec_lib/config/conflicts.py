@@ -12,7 +12,8 @@ from typing import TypeAlias
 from autospec_lib.config.params import Params
 from autospec_lib.core import keys
 from autospec_lib.core.atomic import nearest_existing
-from autospec_lib.core.errors import near, other_kind
+from autospec_lib.core.errors import counted, near
+from autospec_lib.core.files import other_kind
 from autospec_lib.core.keys import MUSE, Names
 
 # The parameters involved (the message gives the line of the first), and what is wrong.
@@ -77,8 +78,9 @@ def cautions(params: Params, written: Container[str]) -> Iterator[Problem]:
     for name, value, off in effects:
         if not params.xcor and name in written and value != off:
             yield (name,), f'{name} = {value!r} has no effect without XCOR; set XCOR = True, or {name} = {off!r}'
-    if params.lsf and not params.redshift:
-        yield ('LSF',), f'LSF = {params.lsf!r} has no effect without REDSHIFT; set REDSHIFT = True, or LSF = ()'
+    if params.lsf and not (params.redshift or params.narrowband):
+        way_out = 'set REDSHIFT = True, or LSF = ()'
+        yield ('LSF',), f'LSF = {params.lsf!r} has no effect without REDSHIFT or NARROWBAND; {way_out}'
 
 
 def _values(params: Params) -> Iterator[Problem]:
@@ -92,21 +94,23 @@ def _values(params: Params) -> Iterator[Problem]:
             ('USE_IMGS', 'SEG'),
             'USE_IMGS = False without SEG leaves no map to make masks from; name a map in SEG, or set USE_IMGS = True',
         )
-    images = [keys.image_tag(file) for file in params.img]
-    if isinstance(params.deblend, str) and keys.image_tag(params.deblend) not in images:
+    images = params.image_tags
+    if isinstance(params.deblend, str) and keys.tag_among(params.deblend, images) not in images:
         allowed = ', '.join(['True', 'False', *map(repr, images)])
         hint = near(keys.image_tag(params.deblend), images) or '; add the image to IMG'
         yield ('DEBLEND', 'IMG'), f'DEBLEND = {params.deblend!r} is not an image of IMG; expected {allowed}{hint}'
-    if len(params.img_shifts) != len(params.img):
-        number = f'has {len(params.img_shifts)} values for {len(params.img)} images of IMG'
+    if len(params.img_shifts) != len(params.image_files):
+        number = f'has {counted(len(params.img_shifts), "value")} for {counted(len(params.image_files), "image")} of '
+        number += 'IMG and WEIGHT' if params.weight else 'IMG'
         yield ('IMG_SHIFT', 'IMG'), f'IMG_SHIFT {number}; expected one, or one for each, () for none'
 
 
 def _tags(params: Params) -> Iterator[Problem]:
     """Tags that FITS cannot hold, or that two files have."""
-    for name, files in (('IMG', params.img), ('SEG', params.seg)):
-        first: dict[str, str] = {}
-        for file in files:
+    images = [*zip(params.image_parameters, params.image_files, strict=True)]
+    for files in (images, [('SEG', file) for file in params.seg]):
+        first: dict[str, tuple[str, str]] = {}
+        for name, file in files:
             tag = keys.image_tag(file)
             if not tag.strip() or not tag.isascii():
                 yield (
@@ -114,20 +118,26 @@ def _tags(params: Params) -> Iterator[Problem]:
                     f'{name} = {file!r} has the tag {tag!r}, which FITS cannot hold; rename the file in ASCII',
                 )
             elif tag in first:
-                yield (name,), f'{name}: {first[tag]!r} and {file!r} have the same tag, {tag}; rename one of the files'
-            first.setdefault(tag, file)
+                other, before = first[tag]
+                names = name if other == name else f'{other}, {name}'
+                problem = f'{names}: {before!r} and {file!r} have the same tag, {tag}'
+                yield (other, name), f'{problem}; rename one of the files, or take it out'
+            first.setdefault(tag, (name, file))
 
 
 def _reserved_tags(params: Params) -> Iterator[Problem]:
     """Tags that something else in the results is called; that of the instrument is not known yet if PREFIX is ''."""
-    images = {keys.image_tag(file) for file in params.img}
-    for file in params.img:
+    bands = {keys.band(entry) for entry in params.narrowband}
+    for name, file in zip(params.image_parameters, params.image_files, strict=True):
         tag = keys.image_tag(file)
         if any(Names(prefix).owns(tag) for prefix in (MUSE, params.prefix)):
-            yield ('IMG',), f'IMG = {file!r} has the tag {tag}, which is a name that AutoSpec writes; rename the file'
+            yield (name,), f'{name} = {file!r} has the tag {tag}, which is a name that AutoSpec writes; rename the file'
+        if tag in bands:
+            yield (name, 'NARROWBAND'), f'{name} = {file!r} has the tag of the narrow band {tag}; rename the file'
+    segmented = {keys.image_tag(file) for file in params.img} | bands
     for file in params.seg:
         tag = keys.image_tag(file)
-        if tag in images | {Names(params.prefix or MUSE).white}:
+        if tag in segmented | {Names(params.prefix or MUSE).white}:
             problem = f'would be written as {keys.segmap(tag)}, as the map made from the image {tag} is'
             yield ('SEG', 'IMG'), f'SEG = {file!r} {problem}; rename the file'
 
@@ -135,7 +145,13 @@ def _reserved_tags(params: Params) -> Iterator[Problem]:
 def _files(params: Params, folder: Path) -> Iterator[Problem]:
     """Files that are missing or no files, and a folder for the results that cannot be written."""
     catalogue = (params.catalog,) if params.catalog else ()  # positions of the command line need none
-    inputs = {'DATACUBE': (params.datacube,), 'CATALOG': catalogue, 'IMG': params.img, 'SEG': params.seg}
+    inputs = {
+        'DATACUBE': (params.datacube,),
+        'CATALOG': catalogue,
+        'IMG': params.img,
+        'WEIGHT': params.weight,
+        'SEG': params.seg,
+    }
     for name, files in inputs.items():
         for file in files:
             path = folder / file
@@ -162,7 +178,7 @@ def _files(params: Params, folder: Path) -> Iterator[Problem]:
 
 
 def _reference(params: Params) -> Iterator[Problem]:
-    images = [keys.image_tag(file) for file in params.img]
+    images = params.image_tags
     if params.deblend:
         images.append(keys.DEBLEND)
     if Names(radii=params.aper).reference(params.ref, images, bool(params.deblend)) is not None:

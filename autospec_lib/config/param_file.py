@@ -23,7 +23,8 @@ from autospec_lib.config import conflicts
 from autospec_lib.config.conflicts import Problem
 from autospec_lib.config.params import BY_NAME, Params
 from autospec_lib.config.validators import plain
-from autospec_lib.core.errors import ParameterError, near, read_file, show
+from autospec_lib.core.errors import ParameterError, near, show
+from autospec_lib.core.files import read_file
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.comprehension)
 _FORMER_NAMES = {

@@ -8,6 +8,7 @@ from typing import Any
 
 from autospec_lib.config import validators
 from autospec_lib.config.validators import Rule
+from autospec_lib.core import keys
 from autospec_lib.core.noise_kind import Extension
 
 _HEADER = """\
@@ -88,8 +89,23 @@ class Params:
         validators.SHIFTS,
         'Spectra',
         "moves the images: 'measured', or by (dRA, dDec) [arcsec]; one, or one for each",
-        'It is added to the coordinates of the images in `IMG`, not to those of maps in `SEG`. See '
+        'It is added to the coordinates of the images in `IMG` and then `WEIGHT`, not to those of maps in `SEG`. See '
         '[Offsets](inputs.md#offsets).',
+    )
+    weight: tuple[str, ...] = _parameter(
+        (),
+        validators.FILE_NAMES,
+        'Spectra',
+        "further image or images, for weights alone, e.g. 'f814w.fits'",
+        'They are used as those in `IMG`, but nothing is detected in them. See [Images](inputs.md#images).',
+    )
+    narrowband: tuple[str | tuple[float, float], ...] = _parameter(
+        (),
+        validators.NARROW_BANDS,
+        'Spectra',
+        "narrow bands: range(s) [Angstrom] or lines at the redshift, e.g. (6840, 6870), 'Halpha'",
+        'Each gives an image without continuum, which is used as those in `IMG`. See '
+        '[Narrow bands](inputs.md#narrow-bands).',
     )
     size: float = _parameter(
         5.0, validators.ARCSEC, 'Spectra', 'full width of the cube cut out around a source [arcsec]'
@@ -182,7 +198,8 @@ class Params:
         validators.LINE_WIDTH,
         'Redshifts',
         'FWHM of the line-spread function [Angstrom]; (): that of MUSE, else 2.5 channels',
-        'Several numbers are the coefficients of a polynomial in the wavelength in Angstrom, the highest power first.',
+        'For redshifts and narrow bands. Several numbers are the coefficients of a polynomial in the wavelength in '
+        'Angstrom, the highest power first.',
     )
 
     output: str = _parameter(
@@ -227,6 +244,13 @@ class Params:
         'write index.html, a page with all sources for the browser',
         'See [Report](report.md).',
     )
+    report_cube: bool = _parameter(
+        True,
+        validators.SWITCH,
+        'Output',
+        'put a binned cube of each source into the report, for narrow-band images',
+        'About 0.3 MB per source for MUSE and 5 arcsec; see [Images](report.md#images).',
+    )
     out_1d: bool = _parameter(
         False,
         validators.SWITCH,
@@ -267,10 +291,25 @@ class Params:
 
     @property
     def img_shifts(self) -> tuple[Any, ...]:
-        """The setting of IMG_SHIFT for each image of IMG."""
+        """The setting of IMG_SHIFT for each of the `image_files`."""
         setting = self.img_shift
         is_one = isinstance(setting, str) or all(isinstance(value, float) for value in setting)
-        return (setting,) * len(self.img) if is_one else tuple(setting)
+        return (setting,) * len(self.image_files) if is_one else tuple(setting)
+
+    @property
+    def image_files(self) -> tuple[str, ...]:
+        """The files of IMG and WEIGHT."""
+        return (*self.img, *self.weight)
+
+    @property
+    def image_parameters(self) -> tuple[str, ...]:
+        """The parameter that names each of the `image_files`."""
+        return ('IMG',) * len(self.img) + ('WEIGHT',) * len(self.weight)
+
+    @property
+    def image_tags(self) -> list[str]:
+        """The tags of the user's images: of files, then of narrow bands."""
+        return [*map(keys.image_tag, self.image_files), *map(keys.band, self.narrowband)]
 
     @property
     def needs_neighbours(self) -> bool:

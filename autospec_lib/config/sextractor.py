@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autospec_lib.core.atomic import complete_file
-from autospec_lib.core.errors import InputError, collected, near, read_file, show, way_out
+from autospec_lib.core.errors import InputError, collected, counted, near, show, way_out
+from autospec_lib.core.files import read_file
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 
 _SETTINGS_FILE = 'default.sex'
@@ -264,7 +265,7 @@ def _read_filter(path: Path) -> tuple[dict[str, Any], list[str]]:
     for place, text in rows[1:]:
         words = text.split()
         if table and len(words) != len(table[0]):
-            faults.append(f'{place}: {len(words)} values; expected {len(table[0])} as in the first row')
+            faults.append(f'{place}: {counted(len(words), "value")}; expected {len(table[0])} as in the first row')
             continue
         row = []
         for word in words:

@@ -8,7 +8,8 @@ import os
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
-from autospec_lib.core.errors import near, show
+from autospec_lib.core import emission_lines
+from autospec_lib.core.errors import counted, near, show
 from autospec_lib.core.noise_kind import NOISE_WORDS, ZERO_IS_BAD, Extension
 
 Check: TypeAlias = Callable[[Any], Any]
@@ -207,7 +208,7 @@ def _shift(value: Any) -> tuple[float, ...] | str:
     if not isinstance(value, tuple | list):
         raise _wrong_type(value)
     if len(value) not in (0, 2):
-        raise ValueError(f'has {len(value)} values')
+        raise ValueError(f'has {counted(len(value), "value")}')
     return tuple(_item(number, item) for item in value)
 
 
@@ -217,6 +218,29 @@ def line_width(value: Any) -> tuple[float, ...]:
     if len(numbers) == 1:
         positive(numbers[0])
     return numbers
+
+
+def narrow_bands(value: Any) -> tuple[str | tuple[float, float], ...]:
+    """Lines and ranges of wavelengths, or one of them; each once."""
+    if isinstance(value, tuple | list) and len(value) == 2 and all(map(_is_number, value)):
+        value = (value,)
+    if isinstance(value, tuple | list):
+        return tuple(dict.fromkeys(_item(_narrow_band, item) for item in value))
+    return () if value in (None, '') else (_narrow_band(value),)
+
+
+def _narrow_band(value: Any) -> str | tuple[float, float]:
+    if isinstance(value, tuple | list):
+        if len(value) != 2:
+            raise ValueError(f'has {len(value)} values')
+        low, high = sorted(_item(positive, item) for item in value)
+        if low == high:
+            raise ValueError('is empty')
+        return low, high
+    line = emission_lines.find(text(value))
+    if line is None:
+        raise ValueError('is no line that is known', near(value, emission_lines.LINES))
+    return line
 
 
 def choice(*options: str) -> Rule:
@@ -295,6 +319,9 @@ SWITCH = Rule(switch, 'True or False')
 LINE_WIDTH = Rule(
     line_width,
     '(), a FWHM in Angstrom, e.g. 2.5, or coefficients of a polynomial, e.g. (5.9e-8, -9.2e-4, 6.0)',
+)
+NARROW_BANDS = Rule(
+    narrow_bands, "a range in Angstrom, a line, or several of these, e.g. (6840, 6870) or ('Halpha', '[OIII]5007')"
 )
 ARCSEC = Rule(positive, 'a number of arcsec above 0, e.g. 5')
 ERROR = Rule(not_negative, 'a number of arcsec, e.g. 0.1, or 0 to measure it')

@@ -7,11 +7,23 @@ from __future__ import annotations
 
 import difflib
 import errno
-import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: '1 channel', '2 channels'.
+
+    Parameters
+    ----------
+    number : int
+        How many.
+    noun : str
+        In the singular; its plural ends in s.
+    """
+    return f'{number} {noun}' if number == 1 else f'{number} {noun}s'
 
 
 class AutoSpecError(Exception):
@@ -25,7 +37,8 @@ class AutoSpecError(Exception):
 
     def __init__(self, *faults: str) -> None:
         super().__init__(*faults)
-        self.faults = faults
+        # A column's name, for example, may have line breaks of any kind in it.
+        self.faults = tuple(' '.join(fault.splitlines()) for fault in faults)
 
     def __str__(self) -> str:
         return '\n'.join(self.faults)
@@ -97,31 +110,6 @@ def way_out(error: OSError, otherwise: str) -> str:
         errno.ESTALE: 'mount its file system again',
     }
     return mend.get(error.errno or 0, otherwise)
-
-
-_OTHER_KINDS = {
-    stat.S_IFDIR: 'a folder',
-    stat.S_IFIFO: 'a pipe',
-    stat.S_IFSOCK: 'a socket',
-    stat.S_IFCHR: 'a device',
-    stat.S_IFBLK: 'a device',
-}
-
-
-def other_kind(path: Path) -> str:
-    """What a path is if it is not a file: 'a folder', 'a pipe' ...; '' for a file, and where there is nothing."""
-    try:
-        return _OTHER_KINDS.get(stat.S_IFMT(path.stat().st_mode), '')
-    except (OSError, ValueError):
-        return ''
-
-
-def read_file(path: Path) -> bytes:
-    """The content of a file; `OSError` for anything else, since reading a pipe may never end."""
-    kind = other_kind(path)
-    if kind:
-        raise OSError(errno.EINVAL, f'it is {kind}')
-    return path.read_bytes()
 
 
 @contextmanager

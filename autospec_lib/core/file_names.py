@@ -51,5 +51,5 @@ def pictures(correlated: bool, deblended: bool, with_redshift: bool) -> tuple[st
 
 
 def report_data(ident: int | str) -> str:
-    """The name of the file with what the report shows of a source."""
+    """The name of the files with what the report shows of a source, and with its binned cube."""
     return f'{file_stem(ident)}.js'

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 
+from autospec_lib.core import emission_lines
 from autospec_lib.core.file_names import file_stem
 
 MUSE = 'MUSE'  # the prefix where neither the instrument nor the user has another one
@@ -19,6 +20,7 @@ DEBLEND = 'DEBLEND'
 RESIDUAL = 'DEBLEND_RESIDUAL'
 PROFILE = 'DEBLEND_PROFILE'
 MASK_SKY = 'MASK_SKY'
+BAND = 'NB_'  # begins the tags of narrow-band images
 CONTSUB = '_CONTSUB'
 SKYSUB = '_SKYSUB'
 _SAME_RADIUS = 1e-6  # relative difference up to which two radii are one
@@ -128,7 +130,7 @@ class Names:
         if radius is not None:
             same = (one for one in self.radii if math.isclose(one, radius, rel_tol=_SAME_RADIUS))
             return next(map(self.aperture, same), None)
-        tag = image_tag(ref.strip())
+        tag = tag_among(ref, images)
         if tag in images:
             return tag
         tag = re.sub(r'^[A-Z0-9]+(?=_WHITE$|_APER_[0-9.]+$)', self.prefix, tag)
@@ -192,6 +194,29 @@ def image_tag(filename: str) -> str:
         if name.lower().endswith(ending):
             name = name[: -len(ending)]
     return name.upper()
+
+
+def band(entry: str | tuple[float, float]) -> str:
+    """The tag of the narrow-band image of a line in `emission_lines.LINES`, or of a range of wavelengths."""
+    if isinstance(entry, str):
+        return BAND + entry
+    low, high = entry
+    return f'{BAND}{low:.10g}_{high:.10g}'
+
+
+def tag_among(text: str, images: Collection[str]) -> str:
+    """The tag of an image that a user means; that of a line may be in any spelling ('NB_[OIII]5007').
+
+    Parameters
+    ----------
+    text : str
+        What the user writes.
+    images : collection of str
+        The tags of the images; the result need not be among them.
+    """
+    tag = image_tag(text.strip())
+    line = emission_lines.find(tag.removeprefix(BAND)) if tag.startswith(BAND) else None
+    return tag if tag in images or line is None else band(line)
 
 
 def aperture_radius(ref: str) -> float | None:

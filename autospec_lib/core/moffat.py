@@ -20,20 +20,24 @@ _WIDE, _SMALL, _MOST = 2.5, 2e-5, 24
 _NARROWEST = 1.75
 
 
-def shape_matrix(fwhm: float, e1: float, e2: float) -> FloatArray:
-    """The matrix (2, 2), in pixels squared and (y, x) order, whose eigenvalues are the squared FWHM along the axes.
+def shape_matrix(fwhm: float | FloatArray, e1: float | FloatArray, e2: float | FloatArray) -> FloatArray:
+    """The matrix (..., 2, 2), in pixels squared and (y, x) order; its eigenvalues are the squared FWHM along the axes.
 
     ``fwhm`` is the geometric mean of the two; ``e1`` stretches along y against x, ``e2`` along the diagonal; the axis
     ratio is exp(-hypot(e1, e2)). Any three numbers (fwhm > 0) give a valid ellipse, so that a fit needs no constraints.
     """
     size = np.hypot(e1, e2)
-    sinhc = np.sinh(size) / size if size > 1e-9 else 1.0
-    return np.asarray(fwhm**2 * (np.cosh(size) * np.eye(2) + sinhc * np.array([[e1, e2], [e2, -e1]])))
+    across = np.square(fwhm) * np.sinh(size) / np.maximum(size, 1e-99)
+    # The limit for a circle.
+    across = np.where(size > 1e-9, across, np.square(fwhm))
+    along = np.square(fwhm) * np.cosh(size)
+    flat = np.stack([along + across * e1, across * e2, across * e2, along - across * e1], axis=-1)
+    return flat.reshape(*flat.shape[:-1], 2, 2)
 
 
 def moffat(
     shape: tuple[int, int],
-    centre: tuple[float, float],
+    centre: tuple[float, float] | FloatArray,
     matrices: FloatArray,
     beta: float | FloatArray,
     pixel: Pixel = SQUARE,
@@ -48,7 +52,7 @@ def moffat(
     ----------
     shape : tuple of int
         Pixels (ny, nx).
-    centre : tuple of float
+    centre : tuple of float or array (n, 2)
         Position (y, x) in pixels.
     matrices : array (n, 2, 2)
         One matrix C for each image wanted, as ``shape_matrix`` makes it, in the unit of ``pixel`` squared.
@@ -69,9 +73,9 @@ def moffat(
 
 def moffat_slopes(
     shape: tuple[int, int],
-    centre: tuple[float, float],
+    centre: tuple[float, float] | FloatArray,
     matrices: FloatArray,
-    beta: float,
+    beta: float | FloatArray,
     pixel: Pixel = SQUARE,
 ) -> tuple[FloatArray, FloatArray]:
     """The images of ``moffat`` and their derivatives.
@@ -82,26 +86,32 @@ def moffat_slopes(
         The images, and the derivatives with respect to the centre's y and x, C_yy, C_xx, C_xy (= C_yx) and beta.
     """
     along, across, radius, norm, share = _radii(shape, centre, matrices, beta, pixel)
-    values = norm * np.exp(-beta * np.log(radius))
-    scale = 4 * (2 ** (1 / beta) - 1)
-    change = -(scale + 4) * np.log(2) / beta**2
-    steep = beta * scale * values / radius
-    inverse = np.linalg.inv(matrices)[:, None, None, None]
+    power, logarithm = np.reshape(beta, (-1, 1, 1)), np.log(radius)
+    values = norm * share[:, None, None] * np.exp(-power[..., None] * logarithm)
+    steep = values / radius
+    above, beside = steep * along, steep * across
+    # Sums over the points in a pixel.
+    image, ratio, first, second = (one.sum(axis=1) for one in (values, steep, above, beside))
+    products = (above * along, beside * across, above * across, values * logarithm)
+    by_yy, by_xx, by_xy, logarithmic = (one.sum(axis=1) for one in products)
+    scale = 4 * (2 ** (1 / power) - 1)
+    relative = -(scale + 4) * np.log(2) / power**2 / scale
+    inverse = np.linalg.inv(matrices)[:, None, None]
+    factor = power * scale
     slopes = (
-        2 * steep * along * pixel[0],
-        2 * steep * across * pixel[1],
-        steep * along**2 - 0.5 * values * inverse[..., 0, 0],
-        steep * across**2 - 0.5 * values * inverse[..., 1, 1],
-        2 * steep * along * across - values * inverse[..., 0, 1],
-        values * (1 / (beta - 1) + change / scale * (1 - beta * (radius - 1) / radius) - np.log(radius)),
+        2 * factor * pixel[0] * first,
+        2 * factor * pixel[1] * second,
+        factor * by_yy - 0.5 * inverse[..., 0, 0] * image,
+        factor * by_xx - 0.5 * inverse[..., 1, 1] * image,
+        2 * factor * by_xy - inverse[..., 0, 1] * image,
+        (1 / (power - 1) + relative * (1 - power)) * image + relative * power * ratio - logarithmic,
     )
-    summed = [np.einsum('nqyx,q->nyx', one, share) for one in (values, *slopes)]
-    return np.asarray(summed[0]), np.array(summed[1:])
+    return image, np.array(slopes)
 
 
 def _radii(
     shape: tuple[int, int],
-    centre: tuple[float, float],
+    centre: tuple[float, float] | FloatArray,
     matrices: FloatArray,
     beta: float | FloatArray,
     pixel: Pixel,
@@ -124,8 +134,9 @@ def _radii(
     )
     share = np.outer(share_above, share_beside).ravel() / 4
     place_y, place_x = (0.5 * part.ravel() for part in np.meshgrid(above, beside, indexing='ij'))
-    y = (np.arange(shape[0])[None, :, None] + place_y[:, None, None] - centre[0]) * pixel[0]
-    x = (np.arange(shape[1])[None, None, :] + place_x[:, None, None] - centre[1]) * pixel[1]
+    middle = np.reshape(centre, (-1, 2))[:, :, None, None, None]
+    y = (np.arange(shape[0])[:, None] + place_y[:, None, None] - middle[:, 0]) * pixel[0]
+    x = (np.arange(shape[1])[None, :] + place_x[:, None, None] - middle[:, 1]) * pixel[1]
     inverse = inverse[:, None, None, None]
     along = inverse[..., 0, 0] * y + inverse[..., 0, 1] * x
     across = inverse[..., 1, 0] * y + inverse[..., 1, 1] * x
@@ -160,12 +171,13 @@ def shifted(
 ) -> FloatArray:
     """The same Moffat functions at many places on whole pixels: (m, n, ny, nx), cut out of one large image.
 
-    ``places`` (m, 2) are positions (y, x), less than one length of the image outside it; ``matrices``, ``beta`` and
-    ``pixel`` as in ``moffat``.
+    ``places`` (m, 2) are positions (y, x); ``matrices``, ``beta`` and ``pixel`` as in ``moffat``.
     """
     ny, nx = shape
-    wide = moffat((4 * ny + 1, 4 * nx + 1), (2.0 * ny, 2.0 * nx), matrices, beta, pixel)
-    return np.array([wide[:, 2 * ny - y : 3 * ny - y, 2 * nx - x : 3 * nx - x] for y, x in places])
+    top, right = (int(length) for length in places.max(axis=0))
+    bottom, left = (int(length) for length in places.min(axis=0))
+    wide = moffat((ny + top - bottom, nx + right - left), (top, right), matrices, beta, pixel)
+    return np.array([wide[:, top - y : top - y + ny, right - x : right - x + nx] for y, x in places])
 
 
 def images(

@@ -37,7 +37,8 @@ class Target:
     """One row of the catalogue.
 
     Position in degrees, full width of the subcube in arcsec, reference as written, and where the catalogue has them the
-    radius of an aperture of its own in arcsec and the redshift.
+    radius of an aperture of its own in arcsec and the redshift. ``visual`` is the redshift that a person has accepted,
+    or those between which people have not decided.
     """
 
     id: Ident
@@ -47,14 +48,16 @@ class Target:
     ref: str = ''
     aper: float | None = None
     z: float | None = None
+    visual: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class Grid:
     """The world coordinates of a cut-out's pixels, as FITS cards, and its units as FITS strings ('' = none).
 
-    ``medium`` says whether wavelengths are in 'air' or 'vacuum', '' if that is not known. If FITS cards cannot describe
-    the wavelengths, the axis counts channels (CTYPE1 = CHANNEL).
+    ``medium`` says whether wavelengths are in 'air' or 'vacuum', '' if that is not known. ``line_unit`` is that of the
+    flux of a line, ``unit`` times Angstrom. If FITS cards cannot describe the wavelengths, the axis counts channels
+    (CTYPE1 = CHANNEL).
     """
 
     sky: Mapping[str, Any]
@@ -62,6 +65,7 @@ class Grid:
     unit: str = ''
     wave_unit: str = 'Angstrom'
     medium: str = ''
+    line_unit: str = ''
 
     @property
     def angstrom(self) -> float:

@@ -12,7 +12,7 @@ from autospec_lib.core.types import FloatArray, Psf
 from autospec_lib.deblending.attribution import FittedSources
 from autospec_lib.deblending.least_squares import fit
 from autospec_lib.deblending.linear_system import PROFILE_NODES, project
-from autospec_lib.deblending.model import Model, ellipse
+from autospec_lib.deblending.model import Model, Prior, ellipses
 from autospec_lib.deblending.weighted_data import BAND_NODES, Bands, WeightedCube, bin_cube
 
 _MIDDLE = np.array([0.5])
@@ -42,8 +42,8 @@ class Kernel:
         """Its images (n, 2 ny - 1, 2 nx - 1) at n fractions of the wavelength range, centred on the middle pixel."""
         y, x, log_fwhm, log_beta, slope = self.values
         parameters = np.array([shape[0] - 1 + y, shape[1] - 1 + x, log_fwhm, 0.0, 0.0, log_beta])
-        centre, matrices, beta = ellipse(parameters, slope * (fraction - 0.5))
-        return moffat((2 * shape[0] - 1, 2 * shape[1] - 1), centre, matrices, beta, self.pixel)
+        round_ones = ellipses(parameters[None], slope * (fraction - 0.5))
+        return moffat((2 * shape[0] - 1, 2 * shape[1] - 1), *round_ones, self.pixel)
 
 
 def profiles_from_image(image: FloatArray, cube: WeightedCube, sources: FittedSources) -> FloatArray:
@@ -76,7 +76,10 @@ def divide(image: FloatArray, sources: FittedSources) -> FloatArray:
     bands = Bands(light.reshape(1, -1), root_weight.reshape(1, -1), _MIDDLE, image.shape)
     prior = sources.model.prior
     # A PSF of constant width, because a single image does not change with wavelength.
-    sharper = replace(prior, mean=prior.mean - _SHARPER)
+    # In the image, sources that are points in the cube have shapes of their own.
+    own = Prior.of(prior.mean[:, :2], 1.0).bound
+    bound = np.where(prior.free[:, :1] & ~prior.free, own, prior.bound)
+    sharper = replace(prior, mean=prior.mean - _SHARPER, bound=bound)
     start = Model(sources.model.shapes - _SHARPER, sharper, Psf((1.0,)), pixel=sources.model.pixel)
     images = fit(bands, start).images(image.shape, _MIDDLE)  # (n, 1, ny, nx)
     flux = project(bands, images.reshape(len(images), 1, -1)).flux[0]

@@ -56,11 +56,14 @@ def extract(
        prior, of precision matrix Z_k, has two terms. One keeps each clump's flux within a share of the component's
        light at its position (sigma 0.15; 0.6 in the last fit). The other keeps all clumps of a component together from
        having the shape of any component (sigma 0.01 of the flux of the component that they belong to).
-    5. *Neighbours* that are not in the catalogue (`neighbour_search`). First all sources are fitted without clumps and
-       close to the prior. Then a component is added where a point source with a spectrum of its own would lower chi^2
-       most; it is fitted, and its position followed to where it fits best. This is repeated until no new component is
-       significant. Then small clumps are allowed, and added components are removed if clumps of the other components
-       explain their light as well.
+    5. *Points* (`point_sources`). First all sources are fitted without clumps and close to the prior. Round sources as
+       narrow as the PSF get its shape; without a PSF, the narrowest bright ones share their mean shape if there are
+       three or more. From then on only their positions are fitted, and they have no clumps. This holds only if it fits
+       them about as well.
+       *Neighbours* that are not in the catalogue (`neighbour_search`). Then a component is added where a point source
+       with a spectrum of its own would lower chi^2 most; it is fitted, and its position followed to where it fits
+       best. This is repeated until no new component is significant. Then small clumps are allowed, and added components
+       are removed if clumps of the other components explain their light as well.
     6. *Line bands* (`line_bands`). Sources of similar colour differ in their lines. For each component, the sum of the
        cube with the lines of its spectrum as weights is one more band, besides the bins, in the last fit. In that fit
        the bounds of the shapes are wide and clumps may be large.
@@ -151,11 +154,9 @@ def products(
     """The spectrum, images, header cards and notes that are kept of the fit; parameters as in `extract`."""
     profiles, unit = diagnostics.mean_profiles(result), cutout.grid.unit
     separation = diagnostics.separation(result)
-    doubts = [*diagnostics.doubts(result, cutout, separation, total)]
-    twins, unnamed = _positions(cutout)[1], [*_close_neighbours(cutout, result)]
-    if twins and unnamed:
-        doubts.append(f'source {twins[0]} stands at its place in the catalogue, and a source beside it is not named')
-    doubts = doubts or [*_doubt_of_size(cutout, result, image)]
+    unnamed = [*_close_neighbours(cutout, result)]
+    doubts = [*doubts_of_fit(cutout, result, separation, total)]
+    doubts = doubts or [*doubts_of_size(result, separation, inner_flux(cutout, image))]
     spectrum = Spectrum(
         result.solution.spectra[0],
         # Errors from an estimated variance are not reported.
@@ -177,11 +178,37 @@ def products(
     return Products({Group.SPECTRUM: by_key([spectrum]), Group.FITTED: fitted}, facts=facts, notes=tuple(notes))
 
 
-def _doubt_of_size(cutout: Cutout, result: JointFit, image: FloatArray | None) -> Iterator[str]:
-    """A reason for the grade C if the flux differs in a fit of the inner half of the cut-out's area."""
+def doubts_of_fit(
+    cutout: Cutout, result: JointFit, separation: diagnostics.Separation, total: FloatArray | None
+) -> Iterator[str]:
+    """Reasons for the grade C that one fit gives; parameters as in `diagnostics.doubts`."""
+    yield from diagnostics.doubts(result, cutout, separation, total)
+    twins = _positions(cutout)[1]
+    if twins and any(_close_neighbours(cutout, result)):
+        yield f'source {twins[0]} stands at its place in the catalogue, and a source beside it is not named'
+
+
+def doubts_of_size(
+    result: JointFit, separation: diagnostics.Separation, inside: tuple[float, float] | None
+) -> Iterator[str]:
+    """A reason for the grade C if the flux differs in a fit of the inner half, ``inside`` as of `inner_flux`.
+
+    It must differ by more than what both fits leave uncertain: in the inner half the sky is hard to tell from wings.
+    """
+    flux = float(diagnostics.mean_fluxes(result)[0])
+    if inside is not None and abs(inside[0] - flux) > (_CHANGE + separation.tolerance) * abs(flux) + inside[1]:
+        change = inside[0] / flux - 1
+        yield f'its flux changes by {change:+.0%} if only the inner half of the cut-out is fitted (SIZE)'
+
+
+def inner_flux(cutout: Cutout, image: FloatArray | None = None) -> tuple[float, float] | None:
+    """The target's mean flux in a fit of the inner half of the cut-out's area, and a limit of its error.
+
+    None if the cut-out is small.
+    """
     margins = [round(side * (1 - np.sqrt(0.5)) / 2) for side in cutout.shape]
     if min(cutout.shape) < _LEAST_SIDE:
-        return
+        return None
     box = tuple(slice(margin, side - margin) for margin, side in zip(margins, cutout.shape, strict=True))
     voxels = cutout.voxels
     parts = (None if part is None else part[:, *box] for part in (voxels.data, voxels.variance, voxels.bad))
@@ -192,11 +219,9 @@ def _doubt_of_size(cutout: Cutout, result: JointFit, image: FloatArray | None) -
         neighbours={ident: _moved(place, margins) for ident, place in cutout.neighbours.items()},
     )
     other = fit(inner, None if image is None else image[box])
-    flux, flux_inside = (float(diagnostics.mean_fluxes(one)[0]) for one in (result, other))
     error = float(np.nansum(1 / other.solution.covariance[:, 0, 0]) ** -0.5)
-    if abs(flux_inside - flux) > _CHANGE * abs(flux) + 3 * error:
-        change = flux_inside / flux - 1
-        yield f'its flux changes by {change:+.0%} if only the inner half of the cut-out is fitted (SIZE)'
+    flux = float(diagnostics.mean_fluxes(other)[0])
+    return flux, 3 * error + abs(flux) * diagnostics.separation(other).tolerance
 
 
 def _moved(place: tuple[float, float], margins: Sequence[int]) -> tuple[float, float]:
@@ -221,6 +246,7 @@ def _facts(cutout: Cutout, result: JointFit, separation: diagnostics.Separation)
     shape, others = diagnostics.target_shape(result), result.sources.ids[1:]
     facts: dict[str, tuple[Any, str]] = {
         'DBLIM': (_rounded(separation.limit), 'upper limit of light of others in its spectrum'),
+        'DBFLIM': (_rounded(separation.flux_limit), 'limit of the relative error of its total flux'),
         'DBNUM': (len(others), 'joint extraction: number of neighbours'),
         'DBCOND': (_rounded(separation.condition), 'condition number of the profiles'),
         'DBGROW': (_rounded(separation.growth), 'growth of its errors through neighbours'),

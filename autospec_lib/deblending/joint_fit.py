@@ -17,6 +17,7 @@ from autospec_lib.deblending.line_bands import with_line_bands
 from autospec_lib.deblending.linear_system import PROFILE_NODES, Solution, project, solve
 from autospec_lib.deblending.model import Frame, Model, Prior
 from autospec_lib.deblending.neighbour_search import add_neighbours, fit_positive, prune
+from autospec_lib.deblending.point_sources import with_points
 from autospec_lib.deblending.weighted_data import Bands, WeightedCube, bin_cube
 
 # So many sources have shapes of their own; the work grows with the square of their number.
@@ -106,7 +107,7 @@ def fit_sources(
     bins = bin_cube(cube)
     model = fit(bins, Model(prior.mean, prior, psf, pixel=frame.pixel), narrow=True)
     bands = _with_model_error(bins, model)
-    model = add_neighbours(bands, fit(bands, model, narrow=True), fwhm)
+    model = add_neighbours(bands, with_points(bands, fit(bands, model, narrow=True)), fwhm)
     bands = _with_model_error(bins, model)
     model, small_clumps = prune(bands, model, len(positions), fwhm)
     spectra = solve(cube, model.images(cube.shape, PROFILE_NODES))

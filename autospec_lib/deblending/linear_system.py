@@ -45,37 +45,25 @@ def solve(cube: WeightedCube, profiles: FloatArray) -> Solution:
     Solution
         NaN at wavelengths where the data do not constrain the sources.
     """
-    count, nodes = profiles.shape[:2]
+    count, nodes = len(profiles) + 1, profiles.shape[1]
     between = linear_weights(np.linspace(0, 1, nodes), cube.fraction)  # (nl, n)
-    basis = profiles.reshape(count, nodes, -1)
-    normal = np.zeros((len(between), count + 1, count + 1))
-    right = np.zeros((len(between), count + 1))
+    basis = np.concatenate([profiles.reshape(count - 1, nodes, -1), np.ones((1, nodes, cube.weight.shape[1]))])
+    normal, right = np.zeros((len(between), count, count)), np.zeros((len(between), count))
+    upper = np.triu_indices(count)
     first = np.minimum(np.argmax(between > 0, axis=1), max(nodes - 2, 0))
-    # Between two nodes all wavelengths share the products of the profiles at these nodes.
+    # Between two nodes, where A = (1 - t) B + t R, all wavelengths share the products of the columns of B and R.
     for node in np.unique(first):
         rows = np.flatnonzero(first == node)
-        near = slice(int(node), int(node) + 2)
-        # Each source at the two nodes, then the sky: c columns.
-        columns = np.concatenate([basis[:, near].reshape(-1, basis.shape[2]), np.ones((1, basis.shape[2]))])
-        mix = _mix(between[rows, near], count)
-        upper = np.triu_indices(len(columns))
-        pairs = cube.weight[rows] @ (columns[upper[0]] * columns[upper[1]]).T
-        gram = np.empty((len(rows), len(columns), len(columns)))
-        gram[:, upper[0], upper[1]] = gram[:, upper[1], upper[0]] = pairs
-        normal[rows] = mix @ gram @ mix.transpose(0, 2, 1)
-        # (rows, K + 1, c), (rows, c) -> (rows, K + 1)
-        right[rows] = np.einsum('lij,lj->li', mix, cube.product[rows] @ columns.T)
+        blue, red = basis[:, node], basis[:, min(node + 1, nodes - 1)]
+        t = 1 - between[rows, node, None]
+        (one, other), (one_red, other_red) = ([part[index] for index in upper] for part in (blue, red))
+        products = np.concatenate([one * other, one * other_red + one_red * other, one_red * other_red])
+        squared, mixed, of_red = np.split(cube.weight[rows] @ products.T, 3, axis=1)
+        pairs = (1 - t) ** 2 * squared + t * (1 - t) * mixed + t**2 * of_red
+        normal[rows[:, None], upper[0], upper[1]] = normal[rows[:, None], upper[1], upper[0]] = pairs
+        product = cube.product[rows]
+        right[rows] = (1 - t) * (product @ blue.T) + t * (product @ red.T)
     return _invert(normal, right)
-
-
-def _mix(between: FloatArray, count: int) -> FloatArray:
-    """The matrix (nl, K + 1, 2 K + 1) from the columns for both nodes of each source to the sources and the sky."""
-    width = between.shape[1]
-    mix = np.zeros((len(between), count + 1, count * width + 1))
-    for source in range(count):
-        mix[:, source, source * width : (source + 1) * width] = between
-    mix[:, -1, -1] = 1.0
-    return mix
 
 
 def _invert(normal: FloatArray, right: FloatArray) -> Solution:
@@ -112,9 +100,12 @@ class Projection:
 
     @property
     def significance(self) -> FloatArray:
-        """The mean flux over all bands, weighted by inverse variance, of each component (n,), in units of its error."""
+        """The mean flux over all bands, weighted by inverse variance, of each component (n,), in units of its error.
+
+        0 for a component whose flux no band constrains: one without pixels, or with the profile of another.
+        """
         weight = self.error[:, :-1] ** -2.0
-        return np.asarray((weight * self.flux[:, :-1]).sum(axis=0) / np.sqrt(weight.sum(axis=0)))
+        return np.asarray((weight * self.flux[:, :-1]).sum(axis=0) / np.sqrt(weight.sum(axis=0).clip(1e-300)))
 
 
 def project(bands: Bands, profiles: FloatArray) -> Projection:

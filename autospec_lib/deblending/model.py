@@ -14,6 +14,8 @@ from autospec_lib.deblending.weighted_data import BAND_NODES, Bands
 # Parameters of a component: y, x (pixels), log FWHM, two ellipticities, log(beta - 1). FWHM and ellipticities are those
 # on the sky; the unit of FWHM is `geometry.scale` of a pixel, which is the pixel if pixels are square.
 N_SHAPE = 6
+# Images of so many components are computed at once: more do not fit into the processor's cache.
+AT_ONCE = 4
 # The prior, from fits to exponential discs with clumps that are seen through a Moffat PSF (simulated fields 1-4).
 _WIDER_THAN_PSF = 1.3
 _MEAN_LOG_BETA = 1.1
@@ -139,6 +141,13 @@ class Model:
         """The model with one more component, of this shape (1, 6)."""
         return replace(self, shapes=np.concatenate([self.shapes, shape]), prior=self.prior.joined(prior))
 
+    def with_shape(self, components: IntArray, shape: FloatArray) -> Model:
+        """The model in which the shapes of some components (m,) are fixed to this one (4,); their centres are not."""
+        shapes, mean, bound = self.shapes.copy(), self.prior.mean.copy(), self.prior.bound.copy()
+        shapes[components, 2:] = mean[components, 2:] = shape
+        bound[components, 2:] = 0
+        return replace(self, shapes=shapes, prior=replace(self.prior, mean=mean, bound=bound))
+
     def without(self, component: int) -> Model:
         """The model without one of its components."""
         flux = None if self.clump_flux is None else np.delete(self.clump_flux, component, axis=0)
@@ -160,7 +169,7 @@ class Model:
 
     def images(self, shape: tuple[int, int], fraction: FloatArray) -> FloatArray:
         """The components' profiles (n, len(fraction), ny, nx), nowhere negative, at these fractions of the range."""
-        smooth = np.array([moffat(shape, *self.ellipse(one, fraction), self.pixel) for one in range(len(self.shapes))])
+        smooth = self.smooth_images(shape, fraction)
         if self.clump_flux is None:
             return smooth
         added = smooth + np.tensordot(self.clump_flux, self.clump_grid(shape, fraction).images, axes=1)
@@ -179,9 +188,13 @@ class Model:
         fwhm = np.sqrt(np.maximum(self.clump_fwhm**2 + self.widening(fraction), 1.0))
         return ClumpGrid.of(shape, fwhm, TYPICAL_BETA, self.pixel)
 
-    def ellipse(self, component: int, fraction: FloatArray) -> tuple[tuple[float, float], FloatArray, float]:
-        """Centre, matrices of squared FWHM and beta of one component, as `moffat` takes them."""
-        return ellipse(self.shapes[component], self.widening(fraction))
+    def smooth_images(self, shape: tuple[int, int], fraction: FloatArray) -> FloatArray:
+        """The Moffat functions of all components, without clumps; parameters and shape as for `images`."""
+        found = [
+            moffat(shape, *ellipses(part, self.widening(fraction)), self.pixel)
+            for part in np.split(self.shapes, range(AT_ONCE, len(self.shapes), AT_ONCE))
+        ]
+        return np.concatenate(found).reshape(len(self.shapes), len(fraction), *shape)
 
     def widening(self, fraction: FloatArray) -> FloatArray:
         """What is added to the squared FWHM [pixels^2] at these fractions of the wavelength range; 0 in the middle."""
@@ -190,11 +203,30 @@ class Model:
         return self.psf.fwhm(fraction) ** 2 - self.psf.fwhm(np.array(0.5)) ** 2
 
 
-def ellipse(parameters: FloatArray, widening: FloatArray) -> tuple[tuple[float, float], FloatArray, float]:
-    """Centre, matrices (n, 2, 2) and beta of parameters (6,), with these additions (n,) to the squared FWHM."""
-    y, x, log_fwhm, e1, e2, log_beta = parameters
-    matrices = shape_matrix(np.exp(log_fwhm), e1, e2) + widening[:, None, None] * np.eye(2)
+def ellipses(parameters: FloatArray, widening: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Moffat functions as `moffat` takes them, of m components with n additions (n,) to the squared FWHM each.
+
+    Parameters
+    ----------
+    parameters : array (m, 6)
+        Of components, in the order of `N_SHAPE`.
+    widening : array (n,)
+        As `Model.widening` gives it.
+
+    Returns
+    -------
+    array (m n, 2), array (m n, 2, 2), array (m n,)
+        Centres, matrices of squared FWHM and exponents, component by component.
+    """
+    log_fwhm, e1, e2, log_beta = parameters[:, 2:].T
+    matrices = shape_matrix(np.exp(log_fwhm), e1, e2)[:, None] + widening[:, None, None] * np.eye(2)
     # A width that decreases with wavelength stays at or above one pixel.
-    least = np.linalg.eigvalsh(matrices)[:, 0]
-    lift = np.maximum(1.0 - least, 0.0)
-    return (y, x), matrices + lift[:, None, None] * np.eye(2), 1 + np.exp(log_beta)
+    half = (matrices[..., 0, 0] - matrices[..., 1, 1]) / 2
+    least = (matrices[..., 0, 0] + matrices[..., 1, 1]) / 2 - np.hypot(half, matrices[..., 0, 1])
+    matrices = matrices + np.maximum(1.0 - least, 0.0)[..., None, None] * np.eye(2)
+    count = len(widening)
+    return (
+        np.repeat(parameters[:, :2], count, axis=0),
+        matrices.reshape(-1, 2, 2),
+        np.repeat(1 + np.exp(log_beta), count),
+    )

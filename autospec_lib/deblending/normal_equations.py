@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from autospec_lib.core.moffat import moffat, moffat_slopes, shape_matrix
+from autospec_lib.core.moffat import moffat_slopes, shape_matrix
 from autospec_lib.core.types import FloatArray, IntArray
 from autospec_lib.deblending.clumps import ClumpGrid, ClumpPrior
 from autospec_lib.deblending.linear_system import Projection, project
-from autospec_lib.deblending.model import N_SHAPE, Model
+from autospec_lib.deblending.model import AT_ONCE, N_SHAPE, Model, ellipses
 from autospec_lib.deblending.weighted_data import BAND_NODES, Bands, parabola_weights
 
 # FWHM of clumps if no PSF is known, in units of the FWHM of the narrowest source.
@@ -61,10 +61,10 @@ class Problem:
         if not clump_share:
             return cls(bands, start)
         start = replace(start, clump_fwhm=_CLUMP_WIDTH * float(np.exp(start.shapes[:, 2].min())))
-        grid, middle = start.clump_grid(bands.shape, BAND_NODES), BAND_NODES[1:2]
-        smooth = [moffat(bands.shape, *start.ellipse(one, middle), start.pixel)[0] for one in range(len(start.shapes))]
+        grid = start.clump_grid(bands.shape, BAND_NODES)
+        smooth = start.smooth_images(bands.shape, BAND_NODES[1:2])[:, 0]
         clumpy = start.prior.free[:, _LOG_FWHM]
-        return cls(bands, start, grid, ClumpPrior.of(grid, np.array(smooth), clump_share, clumpy))
+        return cls(bands, start, grid, ClumpPrior.of(grid, smooth, clump_share, clumpy))
 
     @property
     def n_shape(self) -> int:
@@ -104,21 +104,21 @@ class Problem:
     def at(self, values: FloatArray) -> Point:
         """The model at these parameters, with the fluxes in bands solved for."""
         model = self.model(values)
-        images, derivatives = np.empty((len(model.shapes), len(BAND_NODES), *self.bands.shape)), []
-        moving = set(self.moving.tolist())
-        for one in range(len(model.shapes)):
-            if one in moving:
-                images[one], slopes = _smooth(model, one, self.bands.shape)
-                derivatives.append(slopes)
-            else:
-                images[one] = moffat(self.bands.shape, *model.ellipse(one, BAND_NODES), model.pixel)
+        moving, still = self.moving, np.setdiff1d(np.arange(len(model.shapes)), self.moving)
+        images = np.empty((len(model.shapes), len(BAND_NODES), *self.bands.shape))
+        slopes = np.empty((len(moving), N_SHAPE + 1, *images.shape[1:]))
+        for first in range(0, len(moving), AT_ONCE):
+            part = slice(first, first + AT_ONCE)
+            some = replace(model, shapes=model.shapes[moving[part]])
+            images[moving[part]], slopes[part] = _smooth(some, self.bands.shape)
+        if still.size:
+            images[still] = replace(model, shapes=model.shapes[still]).smooth_images(self.bands.shape, BAND_NODES)
         if self.grid is not None and model.clump_flux is not None:
             images = images + np.tensordot(model.clump_flux, self.grid.images, axes=1)
         projection = project(self.bands, self.bands.interpolate(images))
         chi2 = np.square(projection.residual).sum() + np.square(self._deviation(values)).sum()
         for own, precision in zip(self._clump_fluxes(values), self.clump_prior.precision, strict=True):
             chi2 += own @ precision @ own
-        slopes = np.array(derivatives).reshape(-1, N_SHAPE + 1, *images.shape[1:])
         return Point(values, projection, slopes, float(chi2))
 
     def normal_equations(self, point: Point) -> tuple[FloatArray, FloatArray]:
@@ -128,19 +128,24 @@ class Problem:
         derivatives of the weighted profiles times their fluxes, Q Q' projects on the profiles, and r is the residual.
         """
         free, projection, root = self.start.prior.free, point.projection, self.bands.root_weight
-        flux = projection.flux[:, self.moving].T
-        # (m, 7, nb, npix)
-        moved = self.bands.interpolate(point.derivatives) * (flux[:, None, :, None] * root)
-        columns = moved[:, :N_SHAPE][free[self.moving]]
+        flux, parabola = projection.flux[:, self.moving].T, parabola_weights(self.bands.fraction)
+        derivatives = point.derivatives.reshape(*point.derivatives.shape[:3], -1)  # (m, 7, 3, npix)
+        columns, end = np.empty((self.n_shape, *root.shape)), 0
+        for own, slopes, used in zip(flux, derivatives, free[self.moving], strict=True):
+            rows = slice(end, end + int(used.sum()))
+            np.matmul(parabola, slopes[:N_SHAPE][used], out=columns[rows])
+            columns[rows] *= own[:, None] * root
+            end = rows.stop
         if self.start.psf is None:
-            columns = np.concatenate([columns, moved[:, N_SHAPE].sum(axis=0, keepdims=True)])
+            of_nodes = (flux[:, None] * parabola.T).reshape(-1, len(root))  # (m * 3, nb)
+            columns[end] = root * (of_nodes.T @ derivatives[:, N_SHAPE].reshape(len(of_nodes), -1))
         # The parts of the columns along the profiles: a change of the fluxes has the same effect.
         inside = (columns.transpose(1, 0, 2) @ projection.q).transpose(1, 0, 2).reshape(len(columns), -1)
         flat = columns.reshape(len(columns), -1)
         matrix = flat @ flat.T
         gradient = flat @ projection.residual.ravel()
         if self.grid is not None:
-            across, own, clumps_inside, clump_gradient = self._clump_terms(self.grid, point, columns)
+            across, own, clumps_inside, clump_gradient = self._clump_terms(self.grid, point)
             matrix = np.block([[matrix, across], [across.T, own]])
             gradient, inside = np.concatenate([gradient, clump_gradient]), np.concatenate([inside, clumps_inside])
         matrix -= inside @ inside.T
@@ -167,9 +172,7 @@ class Problem:
         shapes[free] = values[: free.sum()]
         return shapes
 
-    def _clump_terms(
-        self, grid: ClumpGrid, point: Point, columns: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    def _clump_terms(self, grid: ClumpGrid, point: Point) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """The clumps' part of the normal equations: the joint cross-correlation of all sources with the data.
 
         With the components' fluxes in bands as rows of S and the weights W, the products of clumps with each other are
@@ -182,15 +185,13 @@ class Problem:
             The grid of m clumps, of which component k uses m_k; M is the sum of all m_k.
         point : Point
             The parameters, with the projection at these.
-        columns : array (p, nb, npix)
-            The weighted columns of J for the p shape parameters.
 
         Returns
         -------
         across (p, M), own (M, M), inside (M, nb (n + 1)), gradient (M,)
-            The clumps' products with the columns of the shapes and with each other, their parts along the profiles, and
-            minus half the gradient. The products use the clumps' images at the middle wavelength for all bands; the
-            gradient, which determines the minimum, uses the images at all three nodes.
+            The clumps' products with the columns of the p shape parameters and with each other, their parts along the
+            profiles, and minus half the gradient. The products use the clumps' images at the middle wavelength for all
+            bands; the gradient, which determines the minimum, uses the images at all three nodes.
         """
         flux, root = point.projection.flux[:, :-1].T, self.bands.root_weight
         middle = grid.images[:, 1].reshape(len(grid.places), -1)
@@ -200,9 +201,10 @@ class Problem:
         # S W r for each of the three nodes: (n, nb), (nb, 3), (nb, npix) -> (n, 3, npix)
         parabola = parabola_weights(self.bands.fraction)
         maps = np.einsum('kb,bn,bp->knp', flux, parabola, root * point.projection.residual, optimize=True)
+        weighted = self._weighted_slopes(point, flux, parabola)  # (p, n, npix)
         across, inside, gradient = [], [], []
         for k, (used, own) in enumerate(zip(self.clump_prior.used, self._clump_fluxes(point.values), strict=True)):
-            across.append((columns * (flux[k][:, None] * root)).sum(axis=1) @ images[k].T)
+            across.append(weighted[:, k] @ images[k].T)
             along = (images[k] @ rooted).reshape(len(used), len(root), point.projection.q.shape[2]) * flux[k][:, None]
             inside.append(along.reshape(len(used), rooted.shape[1]))
             correlation = flat[used] @ maps[k].ravel()
@@ -211,6 +213,26 @@ class Problem:
         products = np.einsum('kb,lb,bp->klp', flux, flux, np.square(root), optimize=True)
         own = self._clump_matrix(images, products)
         return np.concatenate(across, axis=1), own, np.concatenate(inside), np.concatenate(gradient)
+
+    def _weighted_slopes(self, point: Point, flux: FloatArray, parabola: FloatArray) -> FloatArray:
+        """The columns of p shape parameters times each component's weighted fluxes, summed over bands: (p, n, npix).
+
+        The sum over bands is made first, at the three nodes of the derivatives. Parameters as in `_clump_terms`.
+        """
+        square = np.square(self.bands.root_weight)
+        free, nodes = self.start.prior.free, parabola.shape[1]
+        weighted = np.zeros((self.n_shape, *flux.shape[:1], square.shape[1]))
+        end = 0
+        for k, slopes in zip(self.moving, point.derivatives, strict=True):
+            mixed = (flux * flux[k])[:, None] * parabola.T  # (n, 3, nb)
+            weights = (mixed.reshape(-1, len(square)) @ square).reshape(len(flux), nodes, -1)
+            summed = np.einsum('pmx,nmx->pnx', slopes.reshape(len(slopes), nodes, -1), weights)
+            own = summed[:N_SHAPE][free[k]]
+            weighted[end : end + len(own)] = own
+            end += len(own)
+            if self.start.psf is None:
+                weighted[-1] += summed[N_SHAPE]
+        return weighted
 
     def _clump_matrix(self, images: list[FloatArray], weights: FloatArray) -> FloatArray:
         """Products of all clumps (M, M) with the weights S W S' (n, n, npix), plus the prior's precision."""
@@ -226,19 +248,27 @@ class Problem:
         return matrix
 
 
-def _smooth(model: Model, component: int, shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
-    """A component's Moffat images (3, ny, nx) at the `BAND_NODES`, and their derivatives (7, 3, ny, nx) with respect
-    to the shape parameters and the slope."""
-    centre, matrices, beta = model.ellipse(component, BAND_NODES)
-    values, raw = moffat_slopes(shape, centre, matrices, beta, model.pixel)
-    _, _, log_fwhm, e1, e2, _ = model.shapes[component]
+def _smooth(model: Model, shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
+    """The components' Moffat images (n, 3, ny, nx) at the `BAND_NODES`, and their derivatives (n, 7, 3, ny, nx) with
+    respect to the shape parameters and the slope."""
+    count, nodes = len(model.shapes), len(BAND_NODES)
+    functions = ellipses(model.shapes, model.widening(BAND_NODES))
+    values, raw = moffat_slopes(shape, *functions, model.pixel)
+    # (n, 3, 6, ny nx)
+    raw = raw.reshape(len(raw), count, nodes, -1).transpose(1, 2, 0, 3)
+    log_fwhm, e1, e2 = model.shapes[:, 2:5].T
     matrix = shape_matrix(np.exp(log_fwhm), e1, e2)
-    # Derivatives of the matrix by log FWHM, both ellipticities, and an addition to the squared FWHM: (2, 2) each.
-    by_e1, by_e2 = (
-        (shape_matrix(np.exp(log_fwhm), e1 + one, e2 + other) - matrix) / _STEP
-        for one, other in ((_STEP, 0.0), (0.0, _STEP))
-    )
-    changes = [2 * matrix, by_e1, by_e2, np.eye(2)]
-    through = [change[0, 0] * raw[2] + change[1, 1] * raw[3] + change[0, 1] * raw[4] for change in changes]
-    from_middle = (BAND_NODES - 0.5)[:, None, None]
-    return values, np.array([raw[0], raw[1], *through[:3], (beta - 1) * raw[5], from_middle * through[3]])
+    # The derivatives (n, 3, 7, 6) of centre, (C_yy, C_xx, C_xy) and beta by the shape parameters and the slope.
+    chain = np.zeros((count, nodes, N_SHAPE + 1, len(raw[0, 0])))
+    chain[:, :, [0, 1], [0, 1]] = 1
+    chain[:, :, 5, 5] = functions[2].reshape(count, nodes) - 1
+    changes = {
+        2: 2 * matrix,
+        3: (shape_matrix(np.exp(log_fwhm), e1 + _STEP, e2) - matrix) / _STEP,
+        4: (shape_matrix(np.exp(log_fwhm), e1, e2 + _STEP) - matrix) / _STEP,
+    }
+    for row, change in changes.items():
+        chain[:, :, row, 2:5] = np.stack([change[:, 0, 0], change[:, 1, 1], change[:, 0, 1]], axis=-1)[:, None]
+    chain[:, :, 6, 2:4] = (BAND_NODES - 0.5)[:, None]
+    slopes = (chain @ raw).transpose(0, 2, 1, 3)
+    return values.reshape(count, nodes, *shape), slopes.reshape(count, N_SHAPE + 1, nodes, *shape)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from autospec_lib.core.atomic import complete_file, write_new
 from autospec_lib.core.errors import InputError
@@ -32,16 +31,14 @@ BACK_FILTERSIZE  5
 ABELL_PARAM = """\
 # Demonstration: 8 sources in the core of Abell 478 (z = 0.086), MUSE and HST.
 # AutoSpec --init writes a file with all parameters; docs/parameters.md explains each.
-REF = 'halpha'                      # the H-alpha image weighs the reference spectrum
+REF = 'NB_7095_7180'                # the H-alpha image weighs the reference spectrum
 DATACUBE = 'abell478.fits'
 CATALOG = 'catalog.txt'
 APER = 0.6, 1.0                     # arcsec
-IMG = 'hst.fits', 'halpha.fits'
+IMG = 'hst.fits'
+NARROWBAND = 7095, 7180             # Angstrom: H-alpha and [N II] at this redshift, without continuum
 SIZE = 5                            # arcsec
 """
-
-LINE = (7095.0, 7180.0)  # Angstrom; H-alpha and [N II] at z = 0.086
-CONTINUUM = ((7010.0, 7075.0), (7200.0, 7265.0))
 
 SIMULATED_PARAM = """\
 # Demonstration: a simulated MUSE field with known spectra (truth.fits).
@@ -57,8 +54,7 @@ SIZE = 5                       # arcsec
 def make_abell(folder: Path) -> None:
     """Write a working folder from the MUSE cube, the HST image and the catalogue inside the mpdaf package.
 
-    A narrow-band image in H-alpha is made from the cube, and the HST image is shifted by the 1.3 arcsec that its
-    coordinates differ from the cube's.
+    The HST image is shifted by the 1.3 arcsec that its coordinates differ from the cube's.
 
     Raises
     ------
@@ -88,12 +84,12 @@ def make_abell(folder: Path) -> None:
                 shutil.copyfile(path, temporary)
     write_new(folder / 'default.sex', ABELL_SEX)
     write_new(folder / 'param.py', ABELL_PARAM)
-    if not (folder / 'halpha.fits').exists() or not (folder / 'hst.fits').exists():
-        _write_images(folder, hst)
+    if not (folder / 'hst.fits').exists():
+        _write_image(folder, hst)
 
 
-def _write_images(folder: Path, hst: Path) -> None:
-    """The H-alpha image, and the HST image registered to the cube by the position of the galaxy's brightest pixel."""
+def _write_image(folder: Path, hst: Path) -> None:
+    """The HST image, registered to the cube by the position of the galaxy's brightest pixel."""
     import numpy as np
     from astropy.io import fits
 
@@ -102,13 +98,6 @@ def _write_images(folder: Path, hst: Path) -> None:
     opened = cube.open_cube(folder / 'abell478.fits')
     shape = opened.data.shape[1:]
     data = opened.data.read(slice(0, shape[0]), slice(0, shape[1]))
-
-    def mean(low: float, high: float) -> Any:
-        return np.nanmean(data[(opened.wave > low) & (opened.wave < high)], axis=0)
-
-    line = mean(*LINE) - np.mean([mean(*band) for band in CONTINUUM], axis=0)
-    with complete_file(folder / 'halpha.fits') as temporary:
-        fits.PrimaryHDU(line.astype(np.float32), fits.Header(opened.sky.cards())).writeto(temporary)
 
     aligned = images.align(hst, opened.sky, shape).data
     peaks = [np.unravel_index(np.nanargmax(image), shape) for image in (np.nanmean(data, axis=0), aligned)]

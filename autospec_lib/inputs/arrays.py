@@ -14,7 +14,7 @@ import time
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -220,13 +220,13 @@ class StoredArray:
         return values
 
 
-def open_array(path: Path, hdu: fits.ImageHDU, axes: tuple[int, ...] = (0, 1, 2)) -> StoredArray:
+def open_array(path: Path, name: str, hdu: fits.ImageHDU, axes: tuple[int, ...]) -> StoredArray:
     """Find where an extension's array lies in its file.
 
     Parameters
     ----------
-    path : Path
-        The file.
+    path, name : Path, str
+        The file, and what the extension is called in messages.
     hdu : astropy.io.fits HDU
         Of that file, opened with ``do_not_scale_image_data=True``.
     axes : tuple of int
@@ -239,27 +239,42 @@ def open_array(path: Path, hdu: fits.ImageHDU, axes: tuple[int, ...] = (0, 1, 2)
     Raises
     ------
     InputError
-        If the file is shorter than its header says.
+        If the checksum of a compressed extension is wrong.
     """
     header = hdu.header
     order = tuple(sorted(axes).index(axis) for axis in axes)
     nl, ny, nx = (int(hdu.shape[axis]) for axis in axes)
     shape = nl, ny, nx
     dtype = np.dtype(fits.BITPIX2DTYPE[header['BITPIX']]).newbyteorder('>')
-    blank = header.get('BLANK') if dtype.kind in 'iu' else None
-    scaling = float(header.get('BSCALE', 1.0)), float(header.get('BZERO', 0.0)), blank
+    numbers = scaling(header)
     if isinstance(hdu, fits.CompImageHDU):
-        _check_sum(path, hdu.name)
+        with fits.open(path, disable_image_compression=True, memmap=False) as hdus:
+            packed = hdus[hdu.name]
+            if 'DATASUM' in packed.header and packed.verify_datasum() != 1:
+                raise InputError(f'{path.name}: damaged: extension {name} does not match its DATASUM; copy it again')
     if isinstance(hdu, fits.CompImageHDU) or path.suffix.lower() in COMPRESSED:
         values = np.reshape(hdu.data, [hdu.shape[axis] for axis in sorted(axes)]).transpose(order)
-        return StoredArray(path, hdu.name, shape, dtype, 0, *scaling, values=values)
+        return StoredArray(path, name, shape, dtype, 0, *numbers, values=values)
     offset = int(hdu.fileinfo()['datLoc'])
-    missing = offset + math.prod(shape) * dtype.itemsize - path.stat().st_size
-    if missing > 0:
-        raise InputError(f'{path.name}: truncated: {missing} bytes of extension {hdu.name} are missing; copy it again')
     with opened(path) as file:
         identity = Identity.of(file, (int(hdu.fileinfo()['hdrLoc']), offset))
-    return StoredArray(path, hdu.name, shape, dtype, offset, *scaling, identity=identity, order=order)
+    return StoredArray(path, name, shape, dtype, offset, *numbers, identity=identity, order=order)
+
+
+def card_text(header: Mapping[str, Any], card: str) -> str:
+    """A card's value as text, '' where it is not there."""
+    return str(header.get(card) or '').strip()
+
+
+def is_number(value: Any) -> bool:
+    """Whether a card's value is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+
+
+def scaling(header: fits.Header) -> tuple[float, float, int | None]:
+    """BSCALE, BZERO, and BLANK of integers, which only these have."""
+    blank = header.get('BLANK') if header['BITPIX'] > 0 else None
+    return float(header.get('BSCALE', 1.0)), float(header.get('BZERO', 0.0)), blank
 
 
 @dataclass(frozen=True)
@@ -464,12 +479,19 @@ def open_fits(path: Path, what: str, scaled: bool = False) -> Iterator[fits.HDUL
         Whether BSCALE and BZERO are applied to numbers, which are as stored otherwise.
     """
     with readable(path, what):
-        _check_name(path)
-        if path.suffix.lower() in COMPRESSED:
-            _check_compressed(path)
-        else:
-            with path.open('rb') as file:
+        is_packed = path.suffix.lower() in COMPRESSED
+        with path.open('rb') as file:
+            # Downloads may have the name of a compressed file and not be compressed, or the reverse.
+            start = file.read(9)
+            packed = next((suffix for suffix, signature in SIGNATURES.items() if start.startswith(signature)), '')
+            if packed and not is_packed:
+                raise InputError(f'{path.name}: is compressed; rename it to {path.name}{packed}')
+            if is_packed and start == b'SIMPLE  =':
+                raise InputError(f'{path.name}: is not compressed; rename it to {path.stem}')
+            if not is_packed:
                 _check_headers(path, file)
+        if is_packed:
+            _check_compressed(path)
         with fits.open(path, do_not_scale_image_data=not scaled) as hdus:
             yield hdus
 
@@ -498,17 +520,6 @@ def plain_reason(error: Exception) -> str:
     return ' '.join(text.split()).rstrip('.')[:200] or type(error).__name__
 
 
-def _check_name(path: Path) -> None:
-    """Refuse a compressed file under a name of one that is not, and the reverse, as downloads may have them."""
-    with path.open('rb') as file:
-        start = file.read(9)
-    packed = next((suffix for suffix, signature in SIGNATURES.items() if start.startswith(signature)), '')
-    if packed and path.suffix.lower() not in COMPRESSED:
-        raise InputError(f'{path.name}: is compressed; rename it to {path.name}{packed}')
-    if start == b'SIMPLE  =' and path.suffix.lower() in COMPRESSED:
-        raise InputError(f'{path.name}: is not compressed; rename it to {path.stem}')
-
-
 def _check_headers(path: Path, file: BinaryIO) -> None:
     """Refuse truncated files, and headers on which astropy would hang.
 
@@ -516,7 +527,10 @@ def _check_headers(path: Path, file: BinaryIO) -> None:
     """
     begin = 0
     while True:
-        missing = begin - _reached(file, begin)
+        reached = file.seek(begin)
+        if isinstance(file, io.BufferedReader):  # a plain file, in which one can seek beyond the end
+            reached = min(reached, os.fstat(file.fileno()).st_size)
+        missing = begin - reached
         if missing > 0:
             raise InputError(f'{path.name}: truncated: its last {missing} bytes are missing; copy it again')
         start = file.read(9)
@@ -538,13 +552,6 @@ def _check_headers(path: Path, file: BinaryIO) -> None:
         begin = file.tell() + header.data_size_padded
 
 
-def _reached(file: BinaryIO, place: int) -> int:
-    """Seek to a position in a file, or to its end if that comes first; return the position reached."""
-    if isinstance(file, io.BufferedReader):  # a plain file, in which one can seek beyond the end
-        return min(file.seek(place), os.fstat(file.fileno()).st_size)
-    return file.seek(place)
-
-
 def _check_compressed(path: Path) -> None:
     """Read a compressed file to its end, where its checksum is; astropy stops before that."""
     openers: dict[str, Any] = {'.gz': gzip.open, '.bz2': bz2.open, '.xz': lzma.open}
@@ -554,11 +561,8 @@ def _check_compressed(path: Path) -> None:
             with opener(path) as file:
                 try:
                     _check_headers(path, file)
-                except (AutoSpecError, OSError, ValueError):
-                    file.seek(0)  # the file may be damaged rather than what is packed in it
-                    _read_to_end(file)
-                    raise
-                _read_to_end(file)
+                finally:  # the file may be damaged rather than what is packed in it
+                    file.seek(0, io.SEEK_END)
         elif path.suffix.lower() == '.zip':
             with zipfile.ZipFile(path) as archive:
                 if archive.testzip():
@@ -566,16 +570,3 @@ def _check_compressed(path: Path) -> None:
     except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
         reason = plain_reason(error)
         raise InputError(f'{path.name}: damaged or truncated ({reason}); copy it again') from error
-
-
-def _read_to_end(file: BinaryIO) -> None:
-    while file.read(CHUNK << 4):
-        pass
-
-
-def _check_sum(path: Path, name: str) -> None:
-    """Refuse a compressed extension whose bytes do not have the checksum in its header."""
-    with fits.open(path, disable_image_compression=True, memmap=False) as hdus:
-        packed = hdus[name]
-        if 'DATASUM' in packed.header and packed.verify_datasum() != 1:
-            raise InputError(f'{path.name}: damaged: extension {name} does not match its DATASUM; copy it again')

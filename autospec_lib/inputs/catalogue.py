@@ -19,8 +19,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
-from autospec_lib.core.errors import InputError, read_file
-from autospec_lib.core.types import Ident, Target
+from autospec_lib.core.errors import InputError, counted
+from autospec_lib.core.files import read_file
+from autospec_lib.core.types import BoolArray, Ident, Target
 from autospec_lib.inputs import rows, tables, text_tables
 
 _LARGEST = 2**30  # bytes that a compressed catalogue may have
@@ -56,7 +57,14 @@ class Catalogue:
     pixels: Mapping[Ident, Mapping[str, float]] = field(default_factory=dict)
 
 
-def load(path: Path, mode: str, size: float, ref: str, skip_bad_rows: bool = False) -> Catalogue:
+def load(
+    path: Path,
+    mode: str,
+    size: float,
+    ref: str,
+    skip_bad_rows: bool = False,
+    in_field: Callable[[Catalogue], BoolArray] | None = None,
+) -> Catalogue:
     """Read and check the catalogue.
 
     Parameters
@@ -72,6 +80,8 @@ def load(path: Path, mode: str, size: float, ref: str, skip_bad_rows: bool = Fal
         The reference of every source in mode 'param'.
     skip_bad_rows : bool
         Leave out rows with faults, with a warning for each, as long as at least one row remains.
+    in_field : function, optional
+        Says which targets of a catalogue lie in the field. Faults of rows outside it do not matter, nor do their IDs.
 
     Raises
     ------
@@ -80,15 +90,16 @@ def load(path: Path, mode: str, size: float, ref: str, skip_bad_rows: bool = Fal
     """
     table = _rows(path, mode == 'cat')
     default = Target(id=0, ra=0.0, dec=0.0, size=size, ref='' if mode == 'cat' else ref)
-    targets, pixels, faults, assumptions = rows.read(path.name, table, default)
+    covers = None if in_field is None else lambda sources: in_field(Catalogue(sources[0], pixels=sources[1]))
+    (targets, pixels), faults, assumptions = rows.read(path.name, table, default, covers)
     if faults and not (skip_bad_rows and targets):
         raise InputError(*faults)
     chosen = table.columns
     kind = f'{chosen.program} ({table.form})' if chosen.program else table.form
-    skipped = (f'{fault}; skipped' for fault in faults)
+    warnings = [*chosen.warnings, *assumptions, *(f'{fault}; skipped' for fault in faults)]
     return Catalogue(
         targets,
-        (*chosen.warnings, *assumptions, *skipped),
+        tuple(' '.join(warning.splitlines()) for warning in warnings),
         f'{path.name}: {kind}: {chosen.description}',
         pixels,
     )
@@ -198,7 +209,7 @@ def _position(text: str) -> tuple[float, float]:
         cells = [':'.join(cells[:3]), ':'.join(cells[3:])]
     if len(cells) != 2:
         expected = "degrees ('130.578 1.643') or hours and degrees ('08:42:18.8 +01:38:33')"
-        raise ValueError(f'{len(cells)} values; expected {expected}')
+        raise ValueError(f'{counted(len(cells), "value")}; expected {expected}')
     return rows.right_ascension(cells[0]), rows.declination(cells[1])
 
 

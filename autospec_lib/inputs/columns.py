@@ -1,16 +1,14 @@
 """The columns of a catalogue: which names and units they may have, and which one is read as what.
 
-The table of names in docs/inputs.md is made from this file: ``python -m autospec_lib.inputs.columns docs/inputs.md``.
+The table of names in docs/inputs.md is made from this file: ``python docs/column_names.py``.
 """
 
 from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeAlias
 
 from autospec_lib.core.errors import InputError
@@ -22,138 +20,124 @@ REQUIRED = ('ID', 'RA', 'DEC')
 BY_POSITION = (*REQUIRED, 'SIZE', 'REF')
 
 # Names of columns in lower case, in the order in which they are looked for. Of a pair, both columns must be there.
-IDENTS = (
-    *('id', 'number', 'source_id', 'object_id', 'objid', 'obj_id', 'unique_id', 'uid', 'uuid', 'targetid', 'specobjid'),
-    *('label', 'recno', 'iau_name', 'main_id', 'name', 'objname', 'target', 'target_name', 'designation', 'object'),
-    *('source', 'source_name', 'plateifu', 'id_obj', 'id_line', 'id_raw'),
-    # Of surveys: GAMA, DES, LSST, SDSS, MaNGA, 3D-HST, COSMOS, HETDEX, MUSE, ...
-    *('cataid', 'catid', 'cat_id', 'coadd_object_id', 'objectid', 'sourceid', 'thing_id', 'thingid', 'mangaid'),
-    *('phot_id', 'id_3dhst', 'id_candels', 'id_uvista', 'id_cosmos', 'id_cosmos2020', 'id_hst', 'id_muse'),
-    *('muse_id', 'hst_id'),
-    *('galaxy_id', 'galaxyid', 'gal_id', 'galid', 'star_id', 'detectid', 'det_id', 'detid', 'ident', 'identifier'),
-    *('srcid', 'seqnr', 'seq', 'num', 'no', 'no.', 'nr', 'idx', 'index'),
-)
-# In a catalogue of lines: columns with the ID of the object that a line belongs to, or, if there is none, of the line.
-IDENTS_OF_LINES = ('id_obj', *IDENTS, 'i')
-SKY_PAIRS = (
-    'ra dec',
-    'alpha_j2000 delta_j2000',
-    'alphawin_j2000 deltawin_j2000',
-    'alphapeak_j2000 deltapeak_j2000',
-    'alphapsf_j2000 deltapsf_j2000',
-    '_raj2000 _dej2000',
-    'ra_icrs de_icrs',
-    '_ra.icrs _de.icrs',
-    '_ra_icrs _de_icrs',
-    'raj2000 dej2000',
-    '_ra _de',
-    'ra_j2000 dec_j2000',
-    'ra_deg dec_deg',
-    'radeg dedeg',
-    'radeg decdeg',
-    'ramean decmean',
-    'right_ascension declination',
-    'ra decl',
-    'ra de',
-    'objra objdec',
-    'target_ra target_dec',
-    'coord_ra coord_dec',
-    'alpha delta',
-    'alpha_sky delta_sky',
-    'alphawin_sky deltawin_sky',
-    'x_world y_world',
-    'xwin_world ywin_world',
-    'ra_peak_sn dec_peak_sn',
-    'ra_sn dec_sn',
-    'ra_sflux dec_sflux',
-    'ra_flux dec_flux',
-    'ra_1mom dec_1mom',
-)
-# Pixels of the cube, used if no pair of SKY_PAIRS is there: in some programs the first pixel is 1, in others it is 0.
-PIXELS_FROM_1 = (
-    'x_image y_image',
-    'xwin_image ywin_image',
-    'xpsf_image ypsf_image',
-    'xmodel_image ymodel_image',
-    'xpeak_image ypeak_image',
-    'x_peak_sn y_peak_sn',
-    'x_sn y_sn',
-)
-PIXELS_FROM_0 = (
-    'xcentroid ycentroid',
-    'x_centroid y_centroid',
-    'xcenter ycenter',
-    'x_center y_center',
-    'x_fit y_fit',
-    'i_x i_y',
-)
-# ORIGIN counts these from 0; in other tables they may be counted from 0 or from 1.
-PIXELS_OF_ORIGIN = ('x y', 'x0 y0')
-UNCLEAR_PIXELS = (*PIXELS_OF_ORIGIN, 'x_pix y_pix', 'xpix ypix', 'xpos ypos', 'col row')
-ORIGIN_ONLY = ('t_glr', 'nsigtglr', 'line_merged_flag', 'seg_label')
-# Names that cannot be a position: a header with one of these in second or third place does not mean ID RA DEC.
-NO_POSITIONS = (
-    *('x', 'y', 'z', 'i', 'id', 'number', 'mag', 'magerr', 'flux', 'fluxerr', 'flags'),
-    *('lambda', 'wave', 'npix', 'xpix', 'ypix', 'xpos', 'ypos', 'col', 'row'),
-)
-# Names of coordinates that are not RA or DEC, or only a part of them.
-OTHER_COORDINATES = (
-    'glon',
-    'elon',
-    'slon',
-    'l',
-    'lon',
-    'longitude',
-    'gal',
-    'galactic',
-    'ecliptic',
-    'rah',
-    'ram',
-    'ded',
-)
+# The second group of IDs is of surveys: GAMA, DES, LSST, SDSS, MaNGA, 3D-HST, COSMOS, HETDEX, MUSE, ...
+IDENTS = """
+    id number source_id object_id objid obj_id unique_id uid uuid targetid specobjid label recno iau_name main_id name
+    objname target target_name designation object source source_name plateifu id_obj id_line id_raw
 
-SIZES = ('size', 'stamp', 'box')
-REFERENCES = ('ref', 'reference')
-APERTURES = ('aper', 'aperture', 'aper_radius')
-REDSHIFTS = (
-    *('redshift', 'z_best', 'zbest', 'z_spec', 'zspec', 'specz', 'spec_z', 'z_emi', 'zhelio', 'z_helio'),
-    *('z_phot', 'zphot', 'photz', 'photo_z', 'z'),
-)
+    cataid catid cat_id coadd_object_id objectid sourceid thing_id thingid mangaid phot_id id_3dhst id_candels id_uvista
+    id_cosmos id_cosmos2020 id_hst id_muse muse_id hst_id
+
+    galaxy_id galaxyid gal_id galid star_id detectid det_id detid ident identifier srcid seqnr seq num no no. nr idx
+    index
+""".split()
+# In a catalogue of lines: columns with the ID of the object that a line belongs to, or, if there is none, of the line.
+IDENTS_OF_LINES = ['id_obj', *IDENTS, 'i']
+PAIR = re.compile(r'\S+ \S+')
+SKY_PAIRS = PAIR.findall("""
+    ra dec
+    alpha_j2000 delta_j2000
+    alphawin_j2000 deltawin_j2000
+    alphapeak_j2000 deltapeak_j2000
+    alphapsf_j2000 deltapsf_j2000
+    _raj2000 _dej2000
+    ra_icrs de_icrs
+    _ra.icrs _de.icrs
+    _ra_icrs _de_icrs
+    raj2000 dej2000
+    _ra _de
+    ra_j2000 dec_j2000
+    ra_deg dec_deg
+    radeg dedeg
+    radeg decdeg
+    ramean decmean
+    right_ascension declination
+    ra decl
+    ra de
+    objra objdec
+    target_ra target_dec
+    coord_ra coord_dec
+    alpha delta
+    alpha_sky delta_sky
+    alphawin_sky deltawin_sky
+    x_world y_world
+    xwin_world ywin_world
+    ra_peak_sn dec_peak_sn
+    ra_sn dec_sn
+    ra_sflux dec_sflux
+    ra_flux dec_flux
+    ra_1mom dec_1mom
+""")
+# Pixels of the cube, used if no pair of SKY_PAIRS is there: in some programs the first pixel is 1, in others it is 0.
+PIXELS_FROM_1 = PAIR.findall("""
+    x_image y_image
+    xwin_image ywin_image
+    xpsf_image ypsf_image
+    xmodel_image ymodel_image
+    xpeak_image ypeak_image
+    x_peak_sn y_peak_sn
+    x_sn y_sn
+""")
+PIXELS_FROM_0 = PAIR.findall("""
+    xcentroid ycentroid
+    x_centroid y_centroid
+    xcenter ycenter
+    x_center y_center
+    x_fit y_fit
+    i_x i_y
+""")
+# ORIGIN counts these from 0; in other tables they may be counted from 0 or from 1.
+PIXELS_OF_ORIGIN = ['x y', 'x0 y0']
+UNCLEAR_PIXELS = [*PIXELS_OF_ORIGIN, 'x_pix y_pix', 'xpix ypix', 'xpos ypos', 'col row']
+# Names that cannot be a position: a header with one of these in second or third place does not mean ID RA DEC.
+NO_POSITIONS = """
+    x y z i id number mag magerr flux fluxerr flags lambda wave npix xpix ypix xpos ypos col row
+""".split()
+# Names of coordinates that are not RA or DEC, or only a part of them.
+OTHER_COORDINATES = 'glon elon slon l lon longitude gal galactic ecliptic rah ram ded'.split()
+
+SIZES = ['size', 'stamp', 'box']
+REFERENCES = ['ref', 'reference']
+APERTURES = ['aper', 'aperture', 'aper_radius']
+REDSHIFTS = """
+    redshift z_best zbest z_spec zspec specz spec_z z_emi zhelio z_helio z_phot zphot photz photo_z z
+""".split()
 # If the table has one of these, a column z is a magnitude or a pixel position, not a redshift.
-NOT_A_REDSHIFT = ('x', 'x0', 'x_image', 'u', 'g', 'r', 'i')
+NOT_A_REDSHIFT = 'x x0 x_image u g r i'.split()
 
 # Columns that only catalogues of lines have, and columns by which the brightest of a source's rows is found.
-LINES = (
-    *('lambda_peak_sn', 'lambda_sn', 'lambda_flux', 'lambda_sflux', 'z_peak_sn', 'z_sn', 'lbda', 'lbda_obs'),
-    *('num_line', 'id_line', 'detsn_max'),
-)
-BRIGHTNESSES = ('detsn_max', 'flux', 'f_kron', 'f_3kron', 't_glr', 'nsigtglr', 'snr', 'sn')
+LINES = """
+    lambda_peak_sn lambda_sn lambda_flux lambda_sflux z_peak_sn z_sn lbda lbda_obs num_line id_line detsn_max
+""".split()
+BRIGHTNESSES = 'detsn_max flux f_kron f_3kron t_glr nsigtglr snr sn'.split()
 
 # Programs, and for each the columns that show that a table is its: one of these, or all of these.
 PROGRAMS = {
-    'LSDCat': ('detsn_max', 'ra_peak_sn'),
-    'ORIGIN': ('t_glr', 'nsigtglr', 'line_merged_flag'),
-    'MUSELET': ('id_obj i_x', 'id_raw', 'number i_x', 'lbda_obs cube_v', 'z_emi cube_v'),
-    'MPDAF': ('from_v cube_v',),
-    'Gaia': ('source_id phot_g_mean_mag', 'source_id parallax', 'source_id ra dec'),
-    'MaNGA': ('plateifu',),
-    'SDSS': ('objid run', 'specobjid', 'objid ra dec'),
-    'photutils': ('label xcentroid', 'label x_centroid', 'label sky_centroid.ra'),
-    'VizieR': ('recno', '_raj2000'),
-    'SExtractor': ('number alpha_j2000', 'number x_image', 'number alpha_sky', 'number x_world'),
+    'LSDCat': ['detsn_max', 'ra_peak_sn'],
+    'ORIGIN': ['t_glr', 'nsigtglr', 'line_merged_flag'],
+    'MUSELET': ['id_obj i_x', 'id_raw', 'number i_x', 'lbda_obs cube_v', 'z_emi cube_v'],
+    'MPDAF': ['from_v cube_v'],
+    'Gaia': ['source_id phot_g_mean_mag', 'source_id parallax', 'source_id ra dec'],
+    'MaNGA': ['plateifu'],
+    'SDSS': ['objid run', 'specobjid', 'objid ra dec'],
+    'photutils': ['label xcentroid', 'label x_centroid', 'label sky_centroid.ra'],
+    'VizieR': ['recno', '_raj2000'],
+    'SExtractor': ['number alpha_j2000', 'number x_image', 'number alpha_sky', 'number x_world'],
 }
+ORIGIN_ONLY = [*PROGRAMS['ORIGIN'], 'seg_label']
 
 # What a number in a unit is multiplied by to have arcsec; how large a pixel is depends on the cube.
 IN_PIXELS, HOUR, RADIAN = 0.0, 54000.0, 3600 * math.degrees(1)
-ARCSEC = {
-    **dict.fromkeys(('pix', 'pixel', 'pixels', 'px'), IN_PIXELS),
-    **dict.fromkeys(('h', 'hr', 'hrs', 'hour', 'hours', 'hourangle'), HOUR),
-    **dict.fromkeys(('rad', 'radian', 'radians'), RADIAN),
-    **dict.fromkeys(('d', 'deg', 'degs', 'degree', 'degrees', 'arcdeg', '\N{DEGREE SIGN}', 'º'), 3600.0),
-    **dict.fromkeys(('arcmin', 'arcminute', 'arcminutes', 'amin', "'"), 60.0),
-    **dict.fromkeys(('arcsec', 'arcsecs', 'arcsecond', 'arcseconds', 'asec', '"', "''"), 1.0),
+UNITS = {
+    'pix pixel pixels px': IN_PIXELS,
+    'h hr hrs hour hours hourangle': HOUR,
+    'rad radian radians': RADIAN,
+    'd deg degs degree degrees arcdeg \N{DEGREE SIGN} º': 3600.0,
+    "arcmin arcminute arcminutes amin '": 60.0,
+    "arcsec arcsecs arcsecond arcseconds asec \" ''": 1.0,
     'mas': 0.001,
 }
+ARCSEC = {word: factor for words, factor in UNITS.items() for word in words.split()}
 UNIT_WORD = re.compile(
     rf'\b(?:{"|".join(filter(str.isalpha, ARCSEC))}|[hd]+m+s+|fk[45]|icrs|[bj]\d{{4}})\b|["\'°º]', re.I
 )
@@ -162,10 +146,9 @@ _SEXAGESIMAL_FORM = re.compile(r'(["\']?)\b([hd]+[: ]?m+[: ]?s+(?:\.s+)?|sexages
 _YEAR = re.compile(r'(?:\b(eq(?:uinox)?|ep(?:och)?)\b[\s.=:]*)?\b([bj]?)((?:18|19|20)\d\d(?:\.\d*)?)(?![\w.])')
 _SYSTEMS = {'icrs': 'icrs', 'gaia': 'icrs', 'fk5': 'fk5', 'fk4': 'fk4', 'fk4-no-e': 'fk4noeterms'}
 _OLD_EQUINOXES = (1855, 1875, 1900, 1950)  # which tables often call epochs
-_WITHOUT_MEANING = (
-    *('decimal', 'time', 'angle', 'mean', 'in', 'system', 'equinox', 'epoch', 'dr1', 'dr2', 'dr3', 'edr3'),
-    *('right', 'ascension', 'declination'),
-)
+_WITHOUT_MEANING = """
+    decimal time angle mean in system equinox epoch dr1 dr2 dr3 edr3 right ascension declination
+""".split()
 _NO_UNIT = ('', '-', '--', '---', 'none', '""')
 _NUMBER_LIKE = re.compile(r'[+-]?\.?\d')
 _MULTIPLE = re.compile(r'\d{1,3}(?:\.\d*)?')
@@ -510,10 +493,6 @@ def _meaning(text: str) -> tuple[set[float], str, set[str], list[str]]:
     return {factor * math.prod(map(float, multiples)) for factor in factors}, form[2] if form else '', systems, other
 
 
-def _has_other_system(words: Iterable[str]) -> bool:
-    return any(word.startswith(('gal', 'generic_gal', 'ecl', 'super')) for word in words)
-
-
 def _units(
     place: str, header: Header, index: Mapping[str, int], declared: str
 ) -> tuple[dict[str, float], str, tuple[str, ...]]:
@@ -539,7 +518,7 @@ def _units(
     if 'RA' in index and not systems:
         systems, other = equatorial(declared)
         what = f'coordinate system {" ".join(other)}'
-        if _has_other_system(other):
+        if any(word.startswith(('gal', 'generic_gal', 'ecl', 'super')) for word in other):
             faults.append(f'{what} of RA and DEC; expected ICRS, FK5 or FK4')
         elif other:
             warnings.append(f'{what} is not known; RA and DEC are taken as ICRS')
@@ -600,33 +579,3 @@ def _description(header: Header, index: Mapping[str, int], known: Collection[str
         verb = 'is' if len(ignored) == 1 else 'are'
         text += f"; {' and '.join(ignored)} {verb} param.py's with MODE = 'param'"
     return text
-
-
-TABLE_START = '<!-- This table is made by autospec_lib/inputs/columns.py: do not edit. -->\n'
-TABLE_END = '<!-- End of the table. -->\n'
-
-
-def table() -> str:
-    """The table of names for the documents, in Markdown."""
-    rows = {
-        'ID': IDENTS,
-        'RA, DEC': SKY_PAIRS,
-        'pixels, the first is 1': PIXELS_FROM_1,
-        'pixels, the first is 0': (*PIXELS_FROM_0, *PIXELS_OF_ORIGIN),
-        'SIZE': SIZES,
-        'REF': REFERENCES,
-        'APER': APERTURES,
-        'Z': REDSHIFTS,
-    }
-    lines = [f'| {role} | {", ".join(f"`{name}`" for name in names)} |\n' for role, names in rows.items()]
-    return '| Column | Names, in the order in which they are looked for |\n|---|---|\n' + ''.join(lines)
-
-
-def rewrite(page: Path) -> None:
-    """Replace the table in a page."""
-    head, _, rest = page.read_text(encoding='utf-8').partition(TABLE_START)
-    page.write_text(head + TABLE_START + table() + TABLE_END + rest.partition(TABLE_END)[2], encoding='utf-8')
-
-
-if __name__ == '__main__':
-    rewrite(Path(sys.argv[1]))

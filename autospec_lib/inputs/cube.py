@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from astropy import units
 from astropy.coordinates import angular_separation
 from astropy.io import fits
 from scipy import ndimage
@@ -17,29 +18,29 @@ from autospec_lib.core import geometry
 from autospec_lib.core.errors import InputError, SourceError
 from autospec_lib.core.noise_kind import ZERO_IS_BAD, Extension, NoiseKind
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Grid, Ident, IntArray, Psf, Target, Voxels
-from autospec_lib.inputs.arrays import ALL, StoredArray, open_array, open_fits, readable
+from autospec_lib.inputs.arrays import ALL, StoredArray, open_array, open_fits, readable, scaling
 from autospec_lib.inputs.catalogue import Catalogue
 from autospec_lib.inputs.coordinates import (
+    OF_AXES,
     Sky,
     arranged,
     array_axes,
     axis_type,
     check_separable,
+    contradictions,
     header_of_axes,
     open_sky,
-    other_grid,
-    settled,
-    wave_axis,
 )
-from autospec_lib.inputs.extensions import Extensions, FlagRule, choose, label, stored_part
+from autospec_lib.inputs.extensions import Extensions, FlagRule, Layer, choose, label, stored_part
 from autospec_lib.inputs.images import AlignedImage
 from autospec_lib.inputs.instruments import Instrument
-from autospec_lib.inputs.noise_kinds import noise_scale
-from autospec_lib.inputs.units import FluxUnit, flux_unit
+from autospec_lib.inputs.units import FluxUnit, flux_unit, line_unit
+from autospec_lib.inputs.wavelengths import SAME_TO, WaveAxis, wave_axis
 
 Box = tuple[slice, slice]
 
 REACH = 1.0  # arcsec; the light of a source that is farther from the data does not reach them
+SAME_PIXEL = 0.1  # pixels by which the sky of noise and flags may differ from that of the data
 NEAR = 12  # pixels; sources of the catalogue that are this close to a subcube may have light in it
 # A value that more than this share of the voxels repeat exactly is no measurement if it is this many times as common
 # as the third most common value.
@@ -156,8 +157,7 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         axes = extensions.axes
         order = array_axes(axes, len(stored.shape))
         length, ny, nx = (stored.shape[axis] for axis in order)
-        own_header, contradictions = settled(name, stored.header)
-        header = header_of_axes(own_header, axes)
+        header = header_of_axes(stored.header, axes)
         check_separable(path, name, header, (length, ny, nx))
         sky = open_sky(path, name, header_of_axes(header, (1, 2)))
         axis = wave_axis(path, hdus, header, length)
@@ -165,27 +165,21 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         unit = flux_unit(
             path.name, header, extensions.instrument, sky.wcs, None if response is None else response.header
         )
-        data = replace(open_array(path, stored, order), name=name)
-        noise, flags = (
-            None
-            if hdu is None
-            else _layer(where, label(hdus, hdu) if where == path else where.name, hdu, stored.shape, axes)
-            for hdu, where in ((extensions.noise, extensions.noise_path), (extensions.flags, extensions.flags_path))
-        )
+        data = open_array(path, name, stored, order)
+        layers = extensions.noise, extensions.flags
+        noise, flags = (None if layer is None else _stored(layer, stored.shape, axes) for layer in layers)
         grids = []
-        for hdu, array in ((extensions.noise, noise), (extensions.flags, flags)):
-            if array is not None and hdu.shape == stored.shape:
-                headers = header, header_of_axes(hdu.header, axes)
-                grids.append(other_grid(path, (name, array.name), headers, (length, ny, nx)))
-        scale, scale_note = noise_scale(extensions.noise, header, extensions.noise_kind)
-        if noise is not None:
-            noise = replace(noise, scale=scale * noise.scale, zero=scale * noise.zero)
+        for layer in filter(None, layers):
+            if layer.hdu.shape == stored.shape and _coordinates(layer.hdu) - _coordinates(stored):
+                with suppress(InputError):  # coordinates of its own that cannot be used say nothing
+                    own = header_of_axes(layer.hdu.header, axes)
+                    own_axis = wave_axis(path, hdus, own, length)
+                    own_sky = open_sky(path, layer.name, header_of_axes(own, (1, 2)))
+                    grids += _differences(data, layer.name, (axis, own_axis), (sky, own_sky))
         factor = _factor(path, response, unit.factor, length)
         primary = hdus[0].header.copy()
-    notes = [f'{path.name}: {note}' for note in contradictions]
+    notes = [f'{path.name}: {note}' for note in contradictions(name, stored.header)]
     notes += [*sky.notes, *axis.notes, *unit.notes, *extensions.warnings, *grids]
-    if scale_note:
-        notes.append(f'{path.name}: {scale_note}')
     if list(axes) != sorted(axes):
         types = ', '.join(axis_type(header, number) or 'wavelength' for number in (1, 2, 3))
         notes.insert(0, f'{path.name}: the axes of {name} are brought into the order {types}')
@@ -205,49 +199,72 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         factor,
         sky,
         axis.wave,
-        Grid(sky.cards(), axis.cards, unit.text, axis.unit, axis.medium),
+        Grid(sky.cards(), axis.cards, unit.text, axis.unit, axis.medium, line_unit(unit.text)),
         extensions.instrument,
         _recognised(extensions, (data, noise, flags), unit, spacing),
         f'{extensions.noise_kind} in {noise.name} ({extensions.noise_why})' if noise else 'no variance',
         primary,
-        tuple(filter(None, notes)),
+        tuple(notes),
     )
 
 
-def _layer(path: Path, name: str, hdu: Any, data_shape: tuple[int, ...], axes: tuple[int, ...]) -> StoredArray:
+def _coordinates(hdu: Any) -> set[tuple[str, Any]]:
+    """The cards of an extension's axes."""
+    return {(card, hdu.header[card]) for card in filter(OF_AXES.fullmatch, hdu.header)}
+
+
+def _differences(data: StoredArray, name: str, axes: tuple[WaveAxis, WaveAxis], skies: tuple[Sky, Sky]) -> list[str]:
+    """A warning if the own header of noise or flags places them elsewhere than the data, else none.
+
+    Parameters
+    ----------
+    data : StoredArray
+        The data.
+    name : str
+        The extension of the noise or flags.
+    axes, skies : (WaveAxis, WaveAxis), (Sky, Sky)
+        The coordinates of the data and those of the other array.
+    """
+    problems = []
+    axis, own = axes
+    off = np.abs(own.wave * units.Unit(own.unit).to(axis.unit) - axis.wave)
+    if off.max() > SAME_TO * np.abs(np.diff(axis.wave)).min(initial=np.inf):
+        ranges = [f'{one.wave[0]:.6g} to {one.wave[-1]:.6g} {one.unit}' for one in axes]
+        problems.append(f'its wavelengths are {ranges[1]}, those of {data.name} {ranges[0]}')
+    y, x = np.meshgrid(*((0, length - 1) for length in data.shape[1:]), indexing='ij')
+    off = np.abs(np.array(skies[0].to_pixels(*skies[1].to_icrs(y, x))) - (y, x)).max()
+    if not off < SAME_PIXEL:
+        problems.append(f'its spaxels lie up to {off:.2g} pixels from those of {data.name} on the sky')
+    if not problems:
+        return []
+    way_out = f'resample it if its header is right, or leave {name} out with DATA_EXT'
+    what = f'{name} is on another grid: {"; ".join(problems)}; it is used voxel by voxel'
+    return [f'{data.path.name}: {what}: {way_out}']
+
+
+def _stored(layer: Layer, data_shape: tuple[int, ...], axes: tuple[int, ...]) -> StoredArray:
     """The array of noise or flags in a file; one with fewer axes than the data is spread over the missing ones.
 
     Parameters
     ----------
-    path, name : Path, str
-        The file, and what the array is called in messages.
-    hdu : HDU
+    layer : Layer
         The extension.
     data_shape : tuple of int
-        That of the stored data.
+        The shape of the stored data.
     axes : tuple of int
         The data's FITS axes of longitude, latitude and wavelength.
     """
-    order = array_axes(axes, len(data_shape))
+    hdu, order = layer.hdu, array_axes(axes, len(data_shape))
     if hdu.shape == data_shape:
-        return replace(open_array(path, hdu, order), name=name)
-    part = stored_part(hdu.shape, data_shape, axes)
-    # The axes that are missing get length 1.
-    shape = [length if axis in part else 1 for axis, length in enumerate(data_shape)]
-    values = arranged(np.reshape(hdu.data, shape), axes)
-    nl, ny, nx = (data_shape[axis] for axis in order)
-    header = hdu.header
-    return StoredArray(
-        path,
-        name,
-        (nl, ny, nx),
-        values.dtype,
-        offset=0,
-        scale=float(header.get('BSCALE', 1.0)),
-        zero=float(header.get('BZERO', 0.0)),
-        blank=header.get('BLANK') if values.dtype.kind in 'iu' else None,
-        values=np.broadcast_to(values, (nl, ny, nx)),
-    )
+        array = open_array(layer.path, layer.name, hdu, order)
+    else:
+        part = stored_part(hdu.shape, data_shape, axes)
+        # The axes that are missing get length 1.
+        shape = [length if axis in part else 1 for axis, length in enumerate(data_shape)]
+        nl, ny, nx = (data_shape[axis] for axis in order)
+        values = np.broadcast_to(arranged(np.reshape(hdu.data, shape), axes), (nl, ny, nx))
+        array = StoredArray(layer.path, layer.name, (nl, ny, nx), values.dtype, 0, *scaling(hdu.header), values=values)
+    return replace(array, scale=layer.scale * array.scale, zero=layer.scale * array.zero)
 
 
 def _recognised(
@@ -388,16 +405,16 @@ def placed(cube: OpenCube, catalogue: Catalogue) -> list[Target]:
 
     For sizes and radii, a pixel is the side of a square with the area of a spaxel.
     """
+    if not catalogue.pixels:
+        return catalogue.targets
     scale = geometry.scale(cube.pixel)
-    on_sky = {ident: (pixels['Y'], pixels['X']) for ident, pixels in catalogue.pixels.items() if 'X' in pixels}
-    if on_sky:
-        sky = np.transpose(cube.sky.to_icrs(*np.transpose([*on_sky.values()]))).tolist()
-        on_sky = dict(zip(on_sky, map(tuple, sky), strict=True))
+    in_pixels = [catalogue.pixels.get(target.id, {}) for target in catalogue.targets]
+    places = np.array([(pixels.get('Y', np.nan), pixels.get('X', np.nan)) for pixels in in_pixels])
     targets = []
-    for target in catalogue.targets:
-        pixels = catalogue.pixels.get(target.id, {})
-        if target.id in on_sky:
-            ra, dec = on_sky[target.id]
+    for target, pixels, (ra, dec) in zip(
+        catalogue.targets, in_pixels, np.transpose(cube.sky.to_icrs(*places.T)).tolist(), strict=True
+    ):
+        if 'X' in pixels:
             target = replace(target, ra=ra, dec=dec)
         if 'SIZE_PIX' in pixels:
             target = replace(target, size=pixels['SIZE_PIX'] * scale)
@@ -432,7 +449,7 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
     y, x = locate(cube, target)
     box, notes = box_of(cube, target, (y, x))
     inner = inside(cube, box)
-    origin = (box[0].start, box[1].start)
+    ys, xs = box
     pad = [(i.start - s.start, s.stop - i.stop) for i, s in zip(inner, box, strict=True)]
 
     def padded(values: Any, fill: float) -> Any:
@@ -442,21 +459,29 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
     if bad.all():
         raise SourceError(f'no usable voxel in its subcube: {why_unusable(cube, causes)}')
     sky = dict(cube.grid.sky)
-    sky['CRPIX1'], sky['CRPIX2'] = sky.get('CRPIX1', 0.0) - origin[1], sky.get('CRPIX2', 0.0) - origin[0]
+    sky['CRPIX1'], sky['CRPIX2'] = sky.get('CRPIX1', 0.0) - xs.start, sky.get('CRPIX2', 0.0) - ys.start
     scale = geometry.scale(cube.pixel)
     return Cutout(
         target=target,
         voxels=Voxels.of(padded(data, 0.0), None if variance is None else padded(variance, 0.0), padded(bad, True)),
         wave=cube.wave,
-        centre=(y - origin[0], x - origin[1]),
+        centre=(y - ys.start, x - xs.start),
         pixel=cube.pixel,
         grid=replace(cube.grid, sky=sky),
         images={tag: padded(image.data[inner], np.nan) for tag, image in cube.images.items()},
-        detection={tag: padded(image.on_grid(inner), np.nan) for tag, image in cube.images.items()},
+        detection={
+            tag: padded(image.on_grid(inner), np.nan) for tag, image in cube.images.items() if image.is_segmented
+        },
         image_units={tag: image.unit for tag, image in cube.images.items()},
         segmaps={tag: padded(segmap[inner], 0) for tag, segmap in cube.segmaps.items()},
-        degrees=_degrees_per_pixel(cube, (y, x)),
-        neighbours=_neighbours(sources or {}, target.id, box),
+        degrees=cube.sky.degrees_per_pixel((y, x)),
+        neighbours={
+            ident: (row - ys.start, column - xs.start)
+            for ident, (row, column) in (sources or {}).items()
+            if ident != target.id
+            and ys.start - NEAR <= row < ys.stop + NEAR
+            and xs.start - NEAR <= column < xs.stop + NEAR
+        },
         prefix=cube.instrument.prefix,
         psf=None if cube.psf is None else replace(cube.psf, widths=tuple(width / scale for width in cube.psf.widths)),
         notes=(*notes, *more),
@@ -550,23 +575,6 @@ def inside(cube: OpenCube, box: Box) -> Box:
     return ys, xs
 
 
-def _degrees_per_pixel(cube: OpenCube, place: tuple[float, float]) -> FloatArray:
-    """Change of right ascension and declination in degrees (columns) per pixel along y and x (rows) at a position."""
-    ra, dec = cube.sky.to_icrs(place[0] + np.array([0, 1, 0]), place[1] + np.array([0, 0, 1]))
-    steps = np.array([ra[1:] - ra[0], dec[1:] - dec[0]]).T
-    return np.asarray((steps + 180) % 360 - 180)
-
-
-def _neighbours(sources: Mapping[Ident, tuple[float, float]], own: Ident, box: Box) -> dict[Ident, tuple[float, float]]:
-    """The other sources in or near a box, in its pixels."""
-    ys, xs = box
-    return {
-        ident: (y - ys.start, x - xs.start)
-        for ident, (y, x) in sources.items()
-        if ident != own and ys.start - NEAR <= y < ys.stop + NEAR and xs.start - NEAR <= x < xs.stop + NEAR
-    }
-
-
 class _Box(NamedTuple):
     """What is read of a box (nl, ny, nx).
 
@@ -604,7 +612,14 @@ def _read(cube: OpenCube, ys: slice, xs: slice, channels: slice = ALL) -> _Box:
         bad |= flagged
     variance = None
     if cube.noise is not None:
-        variance = _variance(cube.noise.read(ys, xs, channels), cube.noise_kind, factor)
+        variance = cube.noise.read(ys, xs, channels)
+        with np.errstate(divide='ignore', invalid='ignore', over='ignore'):
+            if cube.noise_kind.inverse:
+                variance = 1 / variance
+            if not cube.noise_kind.squared:
+                variance = np.where(variance > 0, variance**2, np.nan)
+            if factor is not None:
+                variance = variance * factor**2
         without = ~(variance > 0) | (variance == np.inf)
         causes['noise'] = np.count_nonzero(without) / bad.size
         bad |= without
@@ -641,16 +656,6 @@ def why_unusable(cube: OpenCube, causes: Mapping[str, float]) -> str:
     elif causes.get('noise') == 1:
         parts.append(f"name other noise in DATA_EXT, or none: DATA_EXT = {data!r}, ''")
     return '; '.join(parts)
-
-
-def _variance(noise: FloatArray, kind: NoiseKind, factor: FloatArray | None) -> FloatArray:
-    """The variance of data that are multiplied by ``factor``, NaN or infinite where the noise is none."""
-    with np.errstate(divide='ignore', invalid='ignore', over='ignore'):
-        if kind.inverse:
-            noise = 1 / noise
-        if not kind.squared:
-            noise = np.where(noise > 0, noise**2, np.nan)
-        return noise if factor is None else noise * factor**2
 
 
 def _mark_filled(data: FloatArray, bad: BoolArray) -> tuple[str, ...]:

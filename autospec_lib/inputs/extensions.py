@@ -7,31 +7,75 @@ names of extensions. What is guessed is a warning, and what cannot be told is as
 from __future__ import annotations
 
 import re
+import warnings as python_warnings
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from astropy import units
 from astropy.io import fits
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.noise_kind import Extension, NoiseKind
-from autospec_lib.inputs.arrays import open_fits
+from autospec_lib.inputs.arrays import card_text, open_fits
 from autospec_lib.inputs.coordinates import array_axes, find_axes, is_cube
 from autospec_lib.inputs.instruments import FIRST, FLAG_DEFINITIONS, UNKNOWN, Instrument, recognise
-from autospec_lib.inputs.noise_kinds import BY_UNIT, WEIGHT, declared, looks_like_flags, looks_like_noise, noise_kind
+from autospec_lib.inputs.units import parsed
 
-DATA_NAMES = ('DATA', 'SCI', 'FLUX', 'SPECTRUM', 'SPEC', 'SCIENCE', 'INTENSITY')
-NOISE_NAMES = (
-    *('STAT', 'VAR', 'VARIANCE', 'ERR', 'ERROR', 'ERRORS', 'UNCERT', 'UNCERTAINTY', 'SIG', 'SIGMA', 'NOISE', 'STD'),
-    *('STDDEV', 'STDEV', 'STDERR', 'RMS', 'IVAR', 'INVVAR', 'INV_VAR', 'INVERSE_VARIANCE'),
-)
-FLAG_NAMES = ('DQ', 'MASK', 'BADPIX', 'BPM', 'DQI', 'QUALITY')
+DATA_NAMES = 'DATA SCI FLUX SPECTRUM SPEC SCIENCE INTENSITY'.split()
+NOISE_NAMES = """
+    STAT VAR VARIANCE ERR ERROR ERRORS UNCERT UNCERTAINTY SIG SIGMA NOISE STD STDDEV STDEV STDERR RMS IVAR INVVAR
+    INV_VAR INVERSE_VARIANCE
+""".split()
+FLAG_NAMES = 'DQ MASK BADPIX BPM DQI QUALITY'.split()
 NOT_DATA = re.compile(r'WAVE|LAMBDA|LAM|DISP|SPECRES\w*|LSF\w*|COV\w*|COUNTS?|EXP\w*|FIBCOVER')
 WITH_PREFIX = re.compile(rf'(.*[_.])({"|".join(DATA_NAMES)})')
-ALL_BITS = (-1, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
+ALL_BITS = (0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
+# What headers declare: ESO's HDUCLAS3, JWST's ERRTYPE, astropy's UTYPE.
+DECLARED = {
+    'MSE': NoiseKind.VARIANCE,
+    'RMSE': NoiseKind.SIGMA,
+    'INVMSE': NoiseKind.INVERSE_VARIANCE,
+    'INVRMSE': NoiseKind.INVERSE_SIGMA,
+    'VAR': NoiseKind.VARIANCE,
+    'ERR': NoiseKind.SIGMA,
+    'IVAR': NoiseKind.INVERSE_VARIANCE,
+    'IERR': NoiseKind.INVERSE_SIGMA,
+    'VARIANCEUNCERTAINTY': NoiseKind.VARIANCE,
+    'STDDEVUNCERTAINTY': NoiseKind.SIGMA,
+    'INVERSEVARIANCE': NoiseKind.INVERSE_VARIANCE,
+}
+# Parts of extensions' names; the first that occurs counts.
+WEIGHT = re.compile(r'WEIGHT|WHT|WGT')
+PARTS_OF_NAMES = (
+    (re.compile(r'IVAR|INV\w*VAR|VAR(IANCE)?_?INV(ERSE)?'), NoiseKind.INVERSE_VARIANCE),
+    (re.compile(r'INV\w*(ERR|SIG|STD|RMS)|(?<![A-Z])I(ERR|SIG|STD)'), NoiseKind.INVERSE_SIGMA),
+    (re.compile(r'(?<!CO)VAR|(?<![A-Z])STATS?(?![A-Z])'), NoiseKind.VARIANCE),
+    (
+        re.compile(r'ERR|NOISE|UNCERT|(?<![A-Z])UNC(?![A-Z])|STD|STDEV|SIGMA|(?<![A-Z])SIG(?![A-Z])|RMS(?![A-Z])'),
+        NoiseKind.SIGMA,
+    ),
+)
+# With one of these words a name says that the array is a function of the noise.
+FUNCTION = re.compile(
+    r'SQRT|ROOT|(?<![A-Z])LO?[GN](?![A-Z])|LOG10|(?<![A-Z])(LOG|LN)(?=VAR|ERR|SIG|NOISE|STD|RMS)|LOG$|(?<![A-Z])REL|'
+    r'FRAC|RATIO|PERC|PCT|(?<![A-Z])MAG|1/|(?<![A-Z])(ONE_)?OVER(?![A-Z])'
+)
+# ERR2 and SIGMA_SQ may be a variance, or the second of two extensions
+SQUARED = re.compile(r'(2|SQ|SQUARED?)$|(?<![A-Z])SQ(UARED?)?(?![A-Z])|(?<![A-Z])SQ(?=ERR|SIG|NOISE|STD)')
+FLAGS = re.compile(r'(?<![A-Z])(DQI?|BPM|BADPIX|MASK|QUALITY|FLAGS?)(?![A-Z])')
+OF_POWER = {
+    1: NoiseKind.SIGMA,
+    2: NoiseKind.VARIANCE,
+    -2: NoiseKind.INVERSE_VARIANCE,
+    -1: NoiseKind.INVERSE_SIGMA,
+}
+TEXT_OF_POWER = re.compile(r'\((.*)\)\s*(?:\*\*|\^)\s*\(?([+-]?\d)\)?')
+BY_UNIT = 'by its unit'
+SAME_SCALE = 1e-4  # relative
 
 
 @dataclass(frozen=True)
@@ -59,6 +103,19 @@ class FlagRule:
 
 
 @dataclass(frozen=True)
+class Layer:
+    """An extension with noise or flags: its file, the HDU, and what it is called in messages.
+
+    It may have fewer axes than the data (see `stored_part`). Its numbers are multiplied by ``scale``.
+    """
+
+    path: Path
+    hdu: Any
+    name: str
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
 class Extensions:
     """The HDUs of a cube (None = there is none), and what is known of them.
 
@@ -68,15 +125,14 @@ class Extensions:
         The instrument, and the cards or the parameter that show it.
     axes : tuple of int
         The FITS axes of the data that are longitude, latitude and wavelength.
-    data, noise, flags, response : HDU or None
-        Noise and flags may have fewer axes than the data (see `stored_part`); ``response`` is a spectrum by which the
-        data are multiplied.
+    data, response : HDU
+        ``response`` is a spectrum by which the data are multiplied, or None.
+    noise, flags : Layer or None
+        The noise and the flags.
     noise_kind, noise_why : NoiseKind, str
         How the noise is stored, and how this is known.
     flag_rule : FlagRule
         Which flags are bad.
-    noise_path, flags_path : Path
-        The files that they are in.
     entries : tuple of int or str
         What DATA_EXT is to be to name data, noise and flags, '' for none.
     warnings : tuple of str
@@ -87,16 +143,14 @@ class Extensions:
     why: str
     axes: tuple[int, ...]
     data: Any
-    noise: Any
-    flags: Any
     response: Any
+    noise: Layer | None
+    flags: Layer | None
     noise_kind: NoiseKind
     noise_why: str
     flag_rule: FlagRule
-    noise_path: Path
-    flags_path: Path
     entries: tuple[int | str, ...]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...]
 
 
 def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: ExitStack) -> Extensions:
@@ -125,62 +179,71 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
     warnings: list[str] = []
     if entries:
         why = 'as DATA_EXT says'
-        data = _chosen_data(path, hdus, entries[0])
+        data = _named(path, hdus, entries[0])
         noise, flags = (_named(path, hdus, entry, data) for entry in [*entries[1:], None, None][:2])
     else:
         data, noise, flags = _data(path, hdus, instrument, warnings), None, None
-    _check_axes(path, hdus, data)
+    if not data.is_image or not is_cube(data.shape):
+        raise InputError(
+            f'{path.name}: extension {label(hdus, data)} holds {_shape(data)}; expected three axes (wavelength, y, x): '
+            'set DATA_EXT'
+        )
     if not entries:
         noise = _noise(path, hdus, data, instrument, warnings)
     if len(entries) < 3:
         flags = _partner(hdus, data, (instrument.flags, *FLAG_NAMES), 'QUALDATA', 'MASKEXT')
     axes = find_axes(path.name, label(hdus, data), data.header, data.shape, spectral=True)
     for hdu in (noise, flags):
-        if hdu is not None:
-            _check_layer(path, hdus, data, hdu, axes)
+        if hdu is not None and not (hdu.is_image and hdu.shape and stored_part(hdu.shape, data.shape, axes)):
+            names = f'extension {label(hdus, hdu)} has another shape ({_shape(hdu)}) than {label(hdus, data)}'
+            expected = "expected that of the data, of one of their images, or of a spectrum: set DATA_EXT ('' for none)"
+            raise InputError(f'{path.name}: {names}; {expected}')
     kind, noise_why = NoiseKind.VARIANCE, ''
     if noise is not None:
         own = entries[1].kind if len(entries) > 1 else None
         kind, noise_why = (own, why) if own is not None else _kind(path, hdus, data, noise, instrument)
-    headers = ChainMap(data.header, hdus[0].header)
-    rule = FlagRule() if flags is None else flag_rule(flags.header, headers, instrument)
+    rule = FlagRule()
     if any(entry.zero_is_bad for entry in entries):
         rule = FlagRule(zero_is_bad=True)
-    extensions = Extensions(
+    elif flags is not None:
+        rule = flag_rule(flags.header, ChainMap(data.header, hdus[0].header), instrument)
+    name = _prefix(data.name) + instrument.response
+    response = next((hdu for hdu in hdus if instrument.response and hdu.name == name and hdu.is_image), None)
+    layers = [None if hdu is None else Layer(path, hdu, label(hdus, hdu)) for hdu in (noise, flags)]
+    if noise is None and not entries:
+        beside = _files_beside(path, instrument, data.shape, files)
+        layers = [inside or outside for inside, outside in zip(layers, beside, strict=True)]
+        noise_why = 'beside the data'
+    noise_layer, flags_layer = layers
+    if noise_layer is not None:
+        scale, note = noise_scale(noise_layer.hdu, data.header, kind)
+        noise_layer = replace(noise_layer, scale=scale)
+        if note:
+            warnings.append(f'{path.name}: {note}')
+    else:
+        # There is no hint if the user has asked for no noise (DATA_EXT = 'DATA', '').
+        hint = '' if len(entries) > 1 else _unused_noise(hdus, data, axes)
+        lack = f'{path.name}: no variance: weights are those of equal noise, and no errors are written'
+        warnings.append(f'{lack}; {hint}' if hint else lack)
+    return Extensions(
         instrument,
         why,
         axes,
         data,
-        noise,
-        flags,
-        response=_response(hdus, data, instrument),
+        response,
+        noise_layer,
+        flags_layer,
         noise_kind=kind,
         noise_why=noise_why,
         flag_rule=rule,
-        noise_path=path,
-        flags_path=path,
         entries=tuple('' if hdu is None else _entry(hdus, hdu) for hdu in (data, noise, flags)),
         warnings=tuple(warnings),
     )
-    if noise is None and not entries:
-        extensions = _with_files_beside(path, extensions, files)
-    if extensions.noise is not None:
-        return extensions
-    # There is no hint if the user has asked for no noise (DATA_EXT = 'DATA', '').
-    hint = '' if len(entries) > 1 else _unused_noise(hdus, data, axes)
-    lack = f'{path.name}: no variance: weights are those of equal noise, and no errors are written'
-    return replace(extensions, warnings=(*extensions.warnings, f'{lack}; {hint}' if hint else lack))
 
 
 def label(hdus: fits.HDUList, hdu: Any) -> str:
     """What an extension is called in messages."""
     return str(hdu.name or f'extension {hdus.index(hdu)}')
-
-
-def _unique_label(hdus: fits.HDUList, hdu: Any) -> str:
-    """Its name in messages, with its number where others have the same name."""
-    entry = _entry(hdus, hdu)
-    return label(hdus, hdu) if isinstance(entry, str) or not hdu.name else f'{hdu.name} (extension {entry})'
 
 
 def cubes(hdus: Iterable[Any]) -> list[Any]:
@@ -194,20 +257,23 @@ def _entry(hdus: fits.HDUList, hdu: Any) -> int | str:
     return str(hdu.name) if hdu.name and hdu is not hdus[0] and names.count(hdu.name) == 1 else int(hdus.index(hdu))
 
 
-def _chosen_data(path: Path, hdus: fits.HDUList, entry: Extension) -> Any:
-    """The data that DATA_EXT names; if several cubes have this name, one must be chosen by its number."""
-    same = [hdu for hdu in cubes(hdus) if hdu.name == str(entry.name).upper()]
-    if len(same) > 1:
-        raise _several_cubes(path, hdus, same, UNKNOWN)
-    return same[0] if same else _named(path, hdus, entry, None)
+def _named(path: Path, hdus: fits.HDUList, entry: Extension | None, data: Any = None) -> Any:
+    """The extension that an entry of DATA_EXT names, None for ''.
 
-
-def _named(path: Path, hdus: fits.HDUList, entry: Extension | None, data: Any) -> Any:
-    """The extension that an entry of DATA_EXT names, None for ''; of several with a name, that of the data."""
+    Of several with a name, that of ``data`` is meant. If these are looked for, and several cubes have the name, one
+    must be chosen by its number.
+    """
     if entry is None or entry.name == '':
         return None
-    if data is not None and (own := _beside(hdus, data).get(str(entry.name).upper())) is not None and own.name:
-        return own
+    name = str(entry.name).upper()
+    if data is None:
+        same = [hdu for hdu in cubes(hdus) if hdu.name == name]
+        if len(same) > 1:
+            raise _several_cubes(path, hdus, same, UNKNOWN)
+    else:
+        same = [hdu for hdu in _beside(hdus, data).values() if hdu.name == name]
+    if same:
+        return same[0]
     try:
         return hdus[entry.name]
     except (KeyError, IndexError):
@@ -215,27 +281,13 @@ def _named(path: Path, hdus: fits.HDUList, entry: Extension | None, data: Any) -
         raise InputError(f'{path.name}: no extension {entry.name!r}; extensions are {listing}: set DATA_EXT') from None
 
 
+def _shape(hdu: Any) -> str:
+    """The shape of an extension's array in words."""
+    return ' x '.join(map(str, hdu.shape)) if hdu.is_image and hdu.shape else 'no array'
+
+
 def _listing(hdus: fits.HDUList) -> str:
     return ', '.join(hdu.name or f'{number} (without a name)' for number, hdu in enumerate(hdus))
-
-
-def _check_axes(path: Path, hdus: fits.HDUList, data: Any) -> None:
-    if not data.is_image or not is_cube(data.shape):
-        shape = ' x '.join(str(length) for length in data.shape) if data.is_image and data.shape else 'no array'
-        raise InputError(
-            f'{path.name}: extension {label(hdus, data)} holds {shape}; expected three axes (wavelength, y, x): set '
-            'DATA_EXT'
-        )
-
-
-def _check_layer(path: Path, hdus: fits.HDUList, data: Any, hdu: Any, axes: Sequence[int]) -> None:
-    """Refuse noise or flags that cannot be those of the data."""
-    if hdu.is_image and hdu.shape and stored_part(hdu.shape, data.shape, axes):
-        return
-    shape = ' x '.join(map(str, hdu.shape)) if hdu.is_image and hdu.shape else 'no array'
-    names = f'extension {label(hdus, hdu)} has another shape ({shape}) than {label(hdus, data)}'
-    expected = "expected that of the data, of one of their images, or of a spectrum: set DATA_EXT ('' for none)"
-    raise InputError(f'{path.name}: {names}; {expected}')
 
 
 def stored_part(shape: Sequence[int], data_shape: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
@@ -270,7 +322,11 @@ def _data(path: Path, hdus: fits.HDUList, instrument: Instrument, warnings: list
         raise _several_cubes(path, hdus, candidates, instrument)
     if candidates:
         return candidates[0]
-    left = [hdu for hdu in cubes(hdus) if not _plays_another_part(hdu.name)]
+    left = [
+        hdu
+        for hdu in cubes(hdus)
+        if not (looks_like_flags(hdu.name) or looks_like_noise(hdu.name) or NOT_DATA.fullmatch(hdu.name.upper()))
+    ]
     if left:
         if len(left) > 2 or any(hdu.name for hdu in left[1:]):
             confirm = f'confirm with DATA_EXT = {_entry(hdus, left[0])!r}, or name another'
@@ -288,10 +344,16 @@ def _data(path: Path, hdus: fits.HDUList, instrument: Instrument, warnings: list
 
 def _several_cubes(path: Path, hdus: fits.HDUList, candidates: Sequence[Any], instrument: Instrument) -> InputError:
     """The error if several cubes may be the data."""
-    names = ', '.join(_unique_label(hdus, hdu) for hdu in candidates)
+    names = [
+        label(hdus, hdu)
+        if not hdu.name or isinstance(_entry(hdus, hdu), str)
+        else f'{hdu.name} (extension {hdus.index(hdu)})'
+        for hdu in candidates
+    ]
     noise = _partner(hdus, candidates[0], (instrument.noise, *NOISE_NAMES), 'ERRDATA', 'ERREXT')
     example = ', '.join(repr(_entry(hdus, hdu)) for hdu in (candidates[0], noise) if hdu is not None)
-    return InputError(f'{path.name}: holds {len(candidates)} cubes: {names}; choose one, as in DATA_EXT = {example}')
+    what = f'holds {len(candidates)} cubes: {", ".join(names)}'
+    return InputError(f'{path.name}: {what}; choose one, as in DATA_EXT = {example}')
 
 
 def _data_candidates(hdus: fits.HDUList, instrument: Instrument) -> Iterator[list[Any]]:
@@ -300,23 +362,16 @@ def _data_candidates(hdus: fits.HDUList, instrument: Instrument) -> Iterator[lis
     if instrument.data:
         names = [FIRST if hdu is hdus[0] else hdu.name for hdu in there]
         yield [hdu for hdu, name in zip(there, names, strict=True) if re.fullmatch(instrument.data, name)]
-    pointer = str(hdus[0].header.get('FLUXEXT', '')).strip().upper()
-    yield [hdu for hdu in there if pointer and hdu.name == pointer]
-    for name in DATA_NAMES:
-        yield [hdu for hdu in there if hdu.name == name]
+    for name in (_upper(hdus[0].header, 'FLUXEXT'), *DATA_NAMES):
+        yield [hdu for hdu in there if name and hdu.name == name]
     yield [hdu for hdu in there if WITH_PREFIX.fullmatch(hdu.name)]
     yield [hdu for hdu in there if _declares_data(hdu)]
 
 
 def _declares_data(hdu: Any) -> bool:
     # MPDAF copies all cards of the data to the variance, which then names itself as its noise.
-    partners = [str(hdu.header.get(card, hdu.name)).strip().upper() for card in ('ERRDATA', 'QUALDATA')]
-    is_data = str(hdu.header.get('HDUCLAS2', '')).strip().upper() == 'DATA'
-    return is_data and any(partner != hdu.name for partner in partners)
-
-
-def _plays_another_part(name: str) -> bool:
-    return bool(looks_like_flags(name) or looks_like_noise(name) or NOT_DATA.fullmatch(name.upper()))
+    partners = {_upper(hdu.header, card) for card in ('ERRDATA', 'QUALDATA')} - {'', hdu.name}
+    return _upper(hdu.header, 'HDUCLAS2') == 'DATA' and bool(partners)
 
 
 # --- Extensions that belong to the data ---
@@ -330,10 +385,8 @@ def _partner(hdus: fits.HDUList, data: Any, names: Sequence[str], card: str, pri
     RED_DATA), or after the data's own. Of several extensions with this name, the one in `_beside` is meant.
     """
     there = _beside(hdus, data)
-    pointers = [
-        str(value).strip().upper() for value in (data.header.get(card), hdus[0].header.get(primary_card)) if value
-    ]
-    wanted = [pointer for pointer in pointers if pointer != data.name]
+    pointers = _upper(data.header, card), _upper(hdus[0].header, primary_card)
+    wanted = [pointer for pointer in pointers if pointer not in ('', data.name)]
     wanted += [_prefix(data.name) + name for name in names if name]
     if data.name and data.name != FIRST:
         wanted += [f'{data.name}_{name}' for name in names if name]
@@ -347,18 +400,13 @@ def _beside(hdus: fits.HDUList, data: Any) -> dict[str, Any]:
     behind them. Arrays that belong to another array with the name of the data are left out.
     """
     place = hdus.index(data)
-    others = [hdu for hdu in hdus if hdu is not data and hdu.is_image and hdu.shape and _owner(hdus, hdu, data) is data]
+    ranks = [
+        (hdu.ver == data.ver, hdu.shape == data.shape, number > place, -abs(number - place), number)
+        for number, hdu in enumerate(hdus)
+        if hdu is not data and hdu.is_image and hdu.shape and _owner(hdus, hdu, data) is data
+    ]
     # From the worst to the best, because the dictionary keeps the last one of a name.
-    others.sort(
-        key=lambda hdu: (
-            hdu.ver == data.ver,
-            hdu.shape == data.shape,
-            hdus.index(hdu) > place,
-            -abs(hdus.index(hdu) - place),
-        )
-    )
-    there = {hdu.name: hdu for hdu in others if hdu.name}
-    return there | {str(hdus.index(hdu)): hdu for hdu in others if not hdu.name}
+    return {hdus[number].name or str(number): hdus[number] for *_, number in sorted(ranks)}
 
 
 def _owner(hdus: fits.HDUList, layer: Any, data: Any) -> Any:
@@ -400,37 +448,23 @@ def _noise(path: Path, hdus: fits.HDUList, data: Any, instrument: Instrument, wa
     return others[0]
 
 
-def _response(hdus: fits.HDUList, data: Any, instrument: Instrument) -> Any:
-    """The spectrum that the data must be multiplied by, None where there is none."""
-    name = _prefix(data.name) + instrument.response
-    return next((hdu for hdu in hdus if instrument.response and hdu.name == name and hdu.is_image), None)
-
-
-def _with_files_beside(path: Path, extensions: Extensions, files: ExitStack) -> Extensions:
-    """With variance and flags from files of their own, where they exist, as the IDL pipeline of KCWI writes them."""
-    pattern, *replacements = extensions.instrument.beside or ('',)
+def _files_beside(
+    path: Path, instrument: Instrument, shape: tuple[int, ...], files: ExitStack
+) -> Iterator[Layer | None]:
+    """Variance and flags in files of their own, as the IDL pipeline of KCWI writes them; None for each that is not."""
+    pattern, *replacements = instrument.beside or ('', '', '')
     match = re.fullmatch(pattern, path.name)
-    if match is None or not replacements:
-        return extensions
-    noise_path, flags_path = (path.with_name(match.expand(name)) for name in replacements)
-    noise, flags = (_opened_beside(one, path, extensions.data.shape, files) for one in (noise_path, flags_path))
-    if noise is not None:
-        extensions = replace(extensions, noise=noise, noise_path=noise_path, noise_why='beside the data')
-    if flags is not None and extensions.flags is None:
-        extensions = replace(extensions, flags=flags, flags_path=flags_path)
-    return extensions
-
-
-def _opened_beside(path: Path, data_path: Path, shape: tuple[int, ...], files: ExitStack) -> Any:
-    """The cube in a file that belongs to another one by its name, None if there is no such file."""
-    if not path.is_file():
-        return None
-    hdu = next(iter(cubes(files.enter_context(open_fits(path, 'not a readable FITS cube')))), None)
-    if hdu is None or hdu.shape != shape:
-        raise InputError(
-            f'{path.name}: has another shape than {data_path.name}, to which it belongs by its name; move it away'
-        )
-    return hdu
+    for name in replacements:
+        beside = path.with_name(match.expand(name)) if match else path
+        if beside == path or not beside.is_file():
+            yield None
+            continue
+        hdu = next(iter(cubes(files.enter_context(open_fits(beside, 'not a readable FITS cube')))), None)
+        if hdu is None or hdu.shape != shape:
+            raise InputError(
+                f'{beside.name}: has another shape than {path.name}, to which it belongs by its name; move it away'
+            )
+        yield Layer(beside, hdu, beside.name)
 
 
 # --- What the numbers mean ---
@@ -438,13 +472,15 @@ def _opened_beside(path: Path, data_path: Path, shape: tuple[int, ...], files: E
 
 def _kind(path: Path, hdus: fits.HDUList, data: Any, noise: Any, instrument: Instrument) -> tuple[NoiseKind, str]:
     """How the noise is stored, and how this is known; raises `InputError` if it is not."""
-    by_card, _ = declared(noise.header, hdus[0].header)
-    if by_card is None and instrument.kind and noise.name == f'{_prefix(data.name)}{instrument.noise}':
+    primary = hdus[0].header
+    kind, why = declared(noise.header, primary)
+    if kind is None and instrument.kind and noise.name == f'{_prefix(data.name)}{instrument.noise}':
         return instrument.kind, f'as {instrument.name} has it'
-    kind, why = noise_kind(noise.header, hdus[0].header, data.header)
+    if kind is None:
+        kind, why = noise_kind(noise.header, primary, data.header)
     if kind is not None:
         return kind, why
-    unit = str(noise.header.get('BUNIT', '')).strip()
+    unit = card_text(noise.header, 'BUNIT')
     known = f'BUNIT = {unit!r}' if unit else 'it has no BUNIT'
     entry = _entry(hdus, noise)
     raise InputError(
@@ -452,6 +488,132 @@ def _kind(path: Path, hdus: fits.HDUList, data: Any, noise: Any, instrument: Ins
         f"({known}); state it in DATA_EXT, as in DATA_EXT = {_entry(hdus, data)!r}, '{entry}: variance', or "
         f"'{entry}: sigma', '{entry}: inverse variance'"
     )
+
+
+def noise_kind(
+    header: Mapping[str, Any], primary: Mapping[str, Any], data_header: Mapping[str, Any]
+) -> tuple[NoiseKind | None, str]:
+    """How an extension stores noise.
+
+    What the file declares counts first, then the extension's name, then its unit in comparison with that of the data.
+    Exact names (VAR, STAT, IVAR) count whatever the unit is. Other names (ERR, WEIGHT), which may stand for noise of
+    any kind, must not contradict the unit; but the unit of the data itself, which is often copied with the rest of the
+    header, is no contradiction.
+
+    Parameters
+    ----------
+    header, primary, data_header : mapping
+        Headers of the extension, of the first one, and of that with the data.
+
+    Returns
+    -------
+    NoiseKind or None
+        None if it cannot be told.
+    str
+        How it is known, '' if it is not.
+    """
+    kind, why = declared(header, primary)
+    if kind is not None:
+        return kind, why
+    name, by_unit = str(header.get('EXTNAME', '')).upper(), _kind_of_unit(header, data_header)
+    by_name = kind_of_name(name)
+    if by_name is None:
+        # The unit of the data is copied to what is called noise of unknown kind, and to flags.
+        if by_unit is None or FLAGS.search(name) or (by_unit is NoiseKind.SIGMA and looks_like_noise(name)):
+            return None, ''
+        return by_unit, BY_UNIT
+    exact = by_name in (NoiseKind.VARIANCE, NoiseKind.INVERSE_VARIANCE) and not WEIGHT.search(name)
+    in_other_unit = WEIGHT.search(name) and by_unit is None and card_text(header, 'BUNIT')
+    if not exact and (by_unit not in (None, NoiseKind.SIGMA, by_name) or in_other_unit):
+        return None, ''
+    return by_name, 'by its name'
+
+
+def declared(header: Mapping[str, Any], primary: Mapping[str, Any]) -> tuple[NoiseKind | None, str]:
+    """The kind of noise that cards of the extension, or of the first one, declare; see `noise_kind`."""
+    cards = [('ERRTYPE', header), ('ERRTYPE', primary), ('UTYPE', header)]
+    # MPDAF copies all cards of the data to the variance, HDUCLAS2 = DATA among them.
+    if _upper(header, 'HDUCLAS2') in ('', 'ERROR'):
+        cards.insert(0, ('HDUCLAS3', header))
+    for card, one in cards:
+        kind = DECLARED.get(_upper(one, card))
+        if kind is not None:
+            return kind, f'by its {card}'
+    return None, ''
+
+
+def kind_of_name(name: str) -> NoiseKind | None:
+    """The kind of noise that the name of an extension stands for; None for none, or where its words contradict."""
+    name = name.upper()
+    if looks_like_flags(name) or FUNCTION.search(name):
+        return None
+    kinds = set()
+    for part, kind in PARTS_OF_NAMES:
+        if part.search(name):
+            kinds.add(kind)
+            name = part.sub(' ', name)  # IVAR is no VAR besides
+    if WEIGHT.search(name):
+        return None if kinds else NoiseKind.INVERSE_VARIANCE
+    if len(kinds) != 1 or (NoiseKind.SIGMA in kinds and SQUARED.search(name)):
+        return None
+    return kinds.pop()
+
+
+def looks_like_noise(name: str) -> bool:
+    """Whether a name is one of noise, of whatever kind."""
+    parts = (WEIGHT, *(part for part, _ in PARTS_OF_NAMES))
+    return not looks_like_flags(name) and any(part.search(name.upper()) for part in parts)
+
+
+def looks_like_flags(name: str) -> bool:
+    """Whether a name is one of flags or masks."""
+    return bool(FLAGS.search(name.upper()))
+
+
+def noise_scale(noise: Any, data_header: Mapping[str, Any], kind: NoiseKind) -> tuple[float, str]:
+    """What to multiply noise by if its unit has another scale than that of the data, and a line on it; else 1 and ''.
+
+    Parameters
+    ----------
+    noise : HDU
+        The extension.
+    data_header : mapping
+        Header of the data.
+    kind : NoiseKind
+        How the noise is stored.
+    """
+    texts = [card_text(header, 'BUNIT') for header in (noise.header, data_header)]
+    own, flux = map(parsed, texts)
+    if own is None or flux is None:
+        return 1.0, ''
+    power = next(power for power, one in OF_POWER.items() if one is kind)
+    try:
+        scale = float(own.to(flux**power))
+    except units.UnitConversionError:  # the unit of the data is copied to noise of any kind
+        return 1.0, ''
+    if abs(scale - 1) < SAME_SCALE:
+        return 1.0, ''
+    of_noise, of_data = texts
+    return scale, f'{noise.name} is in {of_noise!r}, the data in {of_data!r}: {noise.name} is multiplied by {scale:.6g}'
+
+
+def _kind_of_unit(header: Mapping[str, Any], data_header: Mapping[str, Any]) -> NoiseKind | None:
+    own, flux = (card_text(one, 'BUNIT') for one in (header, data_header))
+    own_unit, flux_unit = parsed(own), parsed(flux)
+    if own_unit is not None and flux_unit is not None:
+        if flux_unit == units.dimensionless_unscaled:
+            return None
+        with python_warnings.catch_warnings():
+            python_warnings.simplefilter('ignore')
+            return next((kind for power, kind in OF_POWER.items() if own_unit == flux_unit**power), None)
+    # Units that astropy does not know are compared as text.
+    if own == flux:
+        return NoiseKind.SIGMA
+    inverse = re.fullmatch(r'1\s*/\s*(.*)', own)
+    power = TEXT_OF_POWER.fullmatch(inverse[1] if inverse else own)
+    if power is None or power[1].strip() != flux:
+        return None
+    return OF_POWER.get(-int(power[2]) if inverse else int(power[2]))
 
 
 def _unused_noise(hdus: fits.HDUList, data: Any, axes: Sequence[int]) -> str:
@@ -471,7 +633,7 @@ def _unused_noise(hdus: fits.HDUList, data: Any, axes: Sequence[int]) -> str:
         if kind is not None:
             return f'{label(hdus, hdu)} looks like {kind}: use it with {way_out}{entry!r}'
         return f"{label(hdus, hdu)} looks like noise: use it with {way_out}'{entry}: sigma' (or '{entry}: variance')"
-    name = str(data.header.get('ERRDATA') or hdus[0].header.get('ERREXT') or '').strip()
+    name = card_text(data.header, 'ERRDATA') or card_text(hdus[0].header, 'ERREXT')
     if name and name.upper() not in [hdu.name for hdu in hdus]:
         return f'its header says that it is in {name} (ERRDATA), which is missing: truncated, or written without it'
     return ''
@@ -490,27 +652,21 @@ def flag_rule(header: Mapping[str, Any], data_header: Mapping[str, Any], instrum
     instrument : Instrument
         Its entry in the table.
     """
-    if _text(header, 'HDUCLAS2') == 'QUALITY':
-        if _text(header, 'HDUCLAS3') == 'MASKONE':
+    if _upper(header, 'HDUCLAS2') == 'QUALITY':
+        if _upper(header, 'HDUCLAS3') == 'MASKONE':
             return FlagRule(zero_is_bad=True)
         if 'QUALMASK' in header:
-            return FlagRule(_bits_of_card(header['QUALMASK']))
-    definition = _text(header, 'MASKNAME') or _text(data_header, 'MASKNAME')
+            bits = 0
+            with suppress(ValueError):  # it is not a number
+                bits = int(str(header['QUALMASK']), 0)
+            return FlagRule(bits) if bits > 0 and bits not in ALL_BITS else FlagRule()
+    definition = _upper(header, 'MASKNAME') or _upper(data_header, 'MASKNAME')
     if definition:
         return FlagRule.of_bits(FLAG_DEFINITIONS.get(definition, ()))
-    if _text(header, 'EXTNAME') != (instrument.flags if not instrument.flags.isdecimal() else ''):
+    if _upper(header, 'EXTNAME') != (instrument.flags if not instrument.flags.isdecimal() else ''):
         return FlagRule()
     return FlagRule.of_bits(instrument.bits) if not instrument.zero_is_bad else FlagRule(zero_is_bad=True)
 
 
-def _text(header: Mapping[str, Any], card: str) -> str:
-    return str(header.get(card, '')).strip().upper()
-
-
-def _bits_of_card(value: Any) -> int:
-    """QUALMASK as a number; 0 stands for any bit and is used if the card is not a number."""
-    try:
-        number = int(str(value), 0)
-    except ValueError:
-        return 0
-    return 0 if number in ALL_BITS or number < 0 else number
+def _upper(header: Mapping[str, Any], card: str) -> str:
+    return card_text(header, card).upper()

@@ -26,21 +26,20 @@ from astropy.io import fits
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from autospec_lib.core.errors import InputError
+from autospec_lib.core.errors import InputError, counted
 from autospec_lib.core.noise_kind import NoiseKind
 from autospec_lib.core.types import BoolArray, FloatArray, IntArray
-from autospec_lib.inputs.arrays import open_fits, readable
+from autospec_lib.inputs.arrays import card_text, is_number, open_fits, readable
 from autospec_lib.inputs.coordinates import (
     Sky,
     arranged,
     array_axes,
+    contradictions,
     find_axes,
     header_of_axes,
     open_sky,
-    settled,
-    turned,
 )
-from autospec_lib.inputs.noise_kinds import kind_of_name, looks_like_flags, looks_like_noise
+from autospec_lib.inputs.extensions import kind_of_name, looks_like_flags, looks_like_noise
 from autospec_lib.inputs.units import parsed, written
 
 SAME_GRID = 1e-3  # spaxels by which two grids differ that are taken as one
@@ -78,12 +77,15 @@ class AlignedImage:
         None if it is on the cube's.
     notes : tuple of str
         What is unusual about it, one line each.
+    is_segmented : bool
+        Whether objects are detected in it, or it only weights spectra.
     """
 
     data: FloatArray
     unit: str = ''
     offset: FloatArray | None = None
     notes: tuple[str, ...] = ()
+    is_segmented: bool = True
 
     def on_grid(self, box: tuple[slice, slice]) -> FloatArray:
         """Cut out a box and put it exactly on the cube's grid, as v1.1.2 does before it segments an image.
@@ -178,12 +180,12 @@ def open_images(path: Path, prefer: tuple[str, ...] = ('DATA', 'SCI')) -> Iterat
         If there is none, or the coordinates of the first cannot be used.
     """
     with open_fits(path, 'not a readable FITS file', scaled=True) as hdus:
-        flat = [hdu for hdu in hdus if hdu.is_image and _is_flat(hdu.shape)]
+        flat = [hdu for hdu in hdus if hdu.is_image and len(hdu.shape) >= 2 and {*hdu.shape[:-2]} <= {1}]
         weights = [hdu for hdu in flat if kind_of_name(hdu.name) is NoiseKind.INVERSE_VARIANCE]
         flat = [hdu for hdu in flat if not _is_about_another(hdu)]
         flat.sort(key=lambda hdu: [not hdu.name.startswith(name) for name in prefer])
         if not flat:
-            raise InputError(f'{path.name}: no two-dimensional image in it; IMG and SEG take FITS images')
+            raise InputError(f'{path.name}: no two-dimensional image in it; IMG, WEIGHT and SEG take FITS images')
         images = [_sky_image(path, hdus, flat[0], weights)]
         for hdu in flat[1:]:
             with suppress(InputError):  # of images that need not be chips of the same
@@ -196,23 +198,18 @@ def _sky_image(path: Path, hdus: fits.HDUList, hdu: Any, weights: Sequence[Any])
     if 'CTYPE1' not in hdu.header or 'CTYPE2' not in hdu.header:
         raise InputError(f'{path.name}: no celestial WCS (CTYPE1, CTYPE2); it cannot be placed on the cube')
     name = hdu.name or 'the image'
-    header, contradictions = settled(name, hdu.header)
-    axes = find_axes(path.name, name, header, hdu.shape, spectral=False)
-    header = header_of_axes(header, axes)
+    axes = find_axes(path.name, name, hdu.header, hdu.shape, spectral=False)
+    header = header_of_axes(hdu.header, axes)
     sky = open_sky(path, name, header, hdus)
     own = [one for one in weights if one.shape == hdu.shape and one.ver == hdu.ver]
     label = f'{hdu.name},{hdu.ver}' if hdu.name else f'extension {hdus.index(hdu)}'
-    notes = [f'{path.name}: {note}' for note in contradictions]
+    notes = [f'{path.name}: {note}' for note in contradictions(name, hdu.header)]
     return SkyImage(hdu, own[0] if own else None, label, axes, header, sky, (*notes, *sky.notes))
-
-
-def _is_flat(shape: tuple[int, ...]) -> bool:
-    return len(shape) >= 2 and all(length == 1 for length in shape[:-2])
 
 
 def _is_about_another(hdu: fits.ImageHDU) -> bool:
     """Whether an extension holds noise, weights or flags of another one."""
-    declared = str(hdu.header.get('HDUCLAS2', '')).strip().upper() in ('ERROR', 'QUALITY')
+    declared = card_text(hdu.header, 'HDUCLAS2') in ('ERROR', 'QUALITY')
     return declared or looks_like_flags(hdu.name) or looks_like_noise(hdu.name)
 
 
@@ -249,7 +246,9 @@ def _inner(pixels: FloatArray) -> FloatArray:
     return pixels[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
 
 
-def align(path: Path, grid: Sky, shape: tuple[int, int], shift: ArrayLike = (0.0, 0.0)) -> AlignedImage:
+def align(
+    path: Path, grid: Sky, shape: tuple[int, int], shift: ArrayLike = (0.0, 0.0), parameter: str = 'IMG'
+) -> AlignedImage:
     """Put an image on the cube's grid. Its pixels hold brightness per area: a larger pixel does not hold more.
 
     Of an image in several extensions, such as one for each detector, all that cover the cube are used as one.
@@ -264,12 +263,15 @@ def align(path: Path, grid: Sky, shape: tuple[int, int], shift: ArrayLike = (0.0
         The cube's (ny, nx).
     shift : (float, float)
         How far (y, x) in spaxels the image is moved.
+    parameter : str
+        'IMG', or 'WEIGHT' for an image that is not segmented.
 
     Raises
     ------
     InputError
         If the file holds no image with a WCS, or the image does not overlap the cube.
     """
+    way_out = f'take it out of {parameter}'
     if np.any(shift):
         grid = grid.moved(shift)
     with open_images(path) as images, readable(path, 'cannot be put on the grid of the cube'):
@@ -277,52 +279,40 @@ def align(path: Path, grid: Sky, shape: tuple[int, int], shift: ArrayLike = (0.0
         labels = [image.label for image, _ in overlapping]
         if not overlapping:
             which = f' ({", ".join(image.label for image in images)})' if len(images) > 1 else ''
-            raise InputError(f'{path.name}: does not overlap the cube{which}; correct its WCS, or take it out of IMG')
+            raise InputError(f'{path.name}: does not overlap the cube{which}; correct its WCS, or {way_out}')
         unit = str(overlapping[0][0].header.get('BUNIT', ''))
         if LOGARITHMIC.search(unit):
-            raise InputError(f'{path.name}: BUNIT = {unit!r} is not linear in flux; convert it, or take it out of IMG')
-        parts = [_part(path, image, pixels) for image, pixels in overlapping]
-        if len(parts) == 1:
-            values, offset = _aligned(parts[0], grid)
-        else:
-            square = _has_square_spaxels(grid)
-            sums = np.sum([resample(part.values, part.pixels, square=square) for part in parts], axis=0)
-            values, offset = _mean(*sums), None
+            raise InputError(f'{path.name}: BUNIT = {unit!r} is not linear in flux; convert it, or {way_out}')
+        notes: list[str] = []
+        sums, offset = np.zeros((3, *shape)), None
+        for image, pixels in overlapping:
+            box, start = _box(pixels, image.shape)
+            values, more = _read(path, image, box)
+            notes += more
+            node, mpdaf = None, None
+            if len(overlapping) == 1:
+                inner, indices = _inner(pixels), np.indices(shape)
+                if image.shape == shape and (np.abs(inner - indices) < SAME_GRID).all():
+                    sums = np.stack([values, *np.ones((2, *shape))])
+                    break
+                mpdaf = _grid_of_mpdaf(grid, image.sky, inner)
+            if mpdaf is not None:
+                pixels = mpdaf(*np.ogrid[-MARGIN : shape[0] + MARGIN, -MARGIN : shape[1] + MARGIN])
+                node = _node_of_mpdaf(grid, image.sky, image.shape, mpdaf)
+                offset = mpdaf.inverse(*inner) - indices
+            sums += resample(values, pixels - start, node, _has_square_spaxels(grid))
+    value, weight, coverage = sums
+    with np.errstate(all='ignore'):
+        values = np.where(coverage > 1 - MOST_MISSING, value / weight, np.nan)
     if not np.isfinite(values).any():
-        raise InputError(f'{path.name}: has no value on the cube; correct its WCS, or take it out of IMG')
-    notes = [note for part in parts for note in part.notes]
+        raise InputError(f'{path.name}: has no value on the cube; correct its WCS, or {way_out}')
     if len(images) > 1 and labels != [images[0].label]:
         notes.append(f'{path.name}: its images {", ".join(labels)} cover the cube and are used')
-    return AlignedImage(values, written(parsed(unit)), offset, tuple(notes))
+    return AlignedImage(values, written(parsed(unit)), offset, tuple(notes), parameter == 'IMG')
 
 
-class _Part(NamedTuple):
-    """The part of an image that is on the cube.
-
-    Attributes
-    ----------
-    image : SkyImage
-        The image.
-    values : array (k, l)
-        The values of the part, linear in flux; NaN for none.
-    start : array (2, 1, 1)
-        The pixel (y, x) of the image that is the first of the part.
-    pixels : array (2, ny + 2 MARGIN, nx + 2 MARGIN)
-        The positions (y, x) of spaxels in the part.
-    notes : tuple of str
-        What is unusual about it.
-    """
-
-    image: SkyImage
-    values: FloatArray
-    start: FloatArray
-    pixels: FloatArray
-    notes: tuple[str, ...]
-
-
-def _part(path: Path, image: SkyImage, pixels: FloatArray) -> _Part:
-    """Read the part of an image that these positions (2, ...) need."""
-    box, start = _box(pixels, image.shape)
+def _read(path: Path, image: SkyImage, box: tuple[slice, ...]) -> tuple[FloatArray, list[str]]:
+    """The values of an image in a box (ys, xs), linear in flux and NaN for none, and what is unusual about it."""
     values = image.read(box)
     notes = list(image.notes)
     if image.weights is not None:
@@ -332,15 +322,14 @@ def _part(path: Path, image: SkyImage, pixels: FloatArray) -> _Part:
         if empty.any():
             sizes = np.unique(values[empty])
             value = ' and '.join(f'{one:g}' for one in sizes) if sizes.size <= 3 else 'nearly 0'
-            notes.append(
-                f'{path.name}: {int(empty.sum())} pixels of {image.label} that are {value} are taken as no data'
-            )
+            number = counted(int(empty.sum()), 'pixel')
+            notes.append(f'{path.name}: no data where {image.label} is {value}, in {number}')
     values = np.where(empty, np.nan, values)
     softening, zero = image.header.get('BSOFTEN'), image.header.get('BOFFSET', 0.0)
-    if isinstance(softening, int | float) and isinstance(zero, int | float):
+    if is_number(softening) and is_number(zero):
         values = zero + 2 * softening * np.sinh(values / ASINH)
         notes.append(f'{path.name}: made linear in flux: BSOFTEN = {softening:g}, BOFFSET = {zero:g}')
-    return _Part(image, values, start, pixels - start, tuple(notes))
+    return values, notes
 
 
 def _box(pixels: FloatArray, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], FloatArray]:
@@ -351,21 +340,6 @@ def _box(pixels: FloatArray, shape: tuple[int, ...]) -> tuple[tuple[slice, ...],
         last = np.clip(np.nanmax(positions) + 2, 0, length - 1)
         box.append(slice(int(first), int(last) + 1))
     return tuple(box), np.reshape([side.start for side in box], (2, 1, 1)).astype(float)
-
-
-def _aligned(part: _Part, grid: Sky) -> tuple[FloatArray, FloatArray | None]:
-    """The values and the offset of an `AlignedImage`."""
-    image = part.image
-    inner = _inner(part.pixels) + part.start
-    shape = inner.shape[1:]
-    if image.shape == shape and (np.abs(inner - np.indices(shape)) < SAME_GRID).all():
-        return part.values, None
-    mpdaf = _grid_of_mpdaf(grid, image.sky, inner)
-    if mpdaf is None:
-        return _mean(*resample(part.values, part.pixels, square=_has_square_spaxels(grid))), None
-    pixels = mpdaf(*np.ogrid[-MARGIN : shape[0] + MARGIN, -MARGIN : shape[1] + MARGIN]) - part.start
-    node = _node_of_mpdaf(grid, image.sky, image.shape, mpdaf)
-    return _mean(*resample(part.values, pixels, node)), mpdaf.inverse(*inner) - np.indices(shape)
 
 
 def _without_data(values: FloatArray) -> BoolArray:
@@ -409,21 +383,12 @@ def places(grid: Sky, own: Sky, y: ArrayLike, x: ArrayLike) -> FloatArray:
     array (2, ...)
         y and x in the image; NaN for places that are not in the image's projection.
     """
-    y, x = np.broadcast_arrays(y, x)
-    pixels = np.column_stack([x.ravel(), y.ravel()]).astype(float)
+    start = np.array(np.broadcast_arrays(y, x), np.float64)
     with np.errstate(all='ignore'):
-        there = _carried(grid, own, pixels)
+        there = np.array(own.to_pixels(*grid.to_icrs(*start)))
         # The inversion of a distortion may diverge, and positions on the other side of the sky may fall on the image.
-        back = _carried(own, grid, there)
-        there[~(np.abs(back - pixels).max(axis=1) < ROUND_TRIP)] = np.nan
-    return np.asarray(there.T[::-1].reshape(2, *y.shape))
-
-
-def _carried(start: Sky, end: Sky, pixels: FloatArray) -> FloatArray:
-    """The pixels (n, 2) of one grid at the positions of pixels of another; columns are x and y."""
-    longitude, latitude = start.wcs.all_pix2world(pixels, 0).T
-    position = np.column_stack(turned(longitude, latitude, start.frame, end.frame))
-    return np.asarray(end.wcs.all_world2pix(position, 0, quiet=True))
+        back = np.array(grid.to_pixels(*own.to_icrs(*there)))
+        return np.where(np.abs(back - start).max(axis=0) < ROUND_TRIP, there, np.nan)
 
 
 def _inside(pixels: FloatArray, shape: tuple[int, ...]) -> BoolArray:
@@ -540,7 +505,7 @@ def resample(image: FloatArray, pixels: FloatArray, node: FloatArray | None = No
     -------
     array (3, ny, nx)
         Weighted values, which are exactly 0 where the image is 0 all around; their weights; and the share of each
-        spaxel that lies in pixels with a value. See `_mean`.
+        spaxel that lies in pixels with a value.
     """
     result = np.zeros((3, *_inner(pixels).shape[1:]))
     inside = _inside(pixels, image.shape)
@@ -596,14 +561,6 @@ def _means(
         shares.append(np.maximum(high - low, 0))
     down, across = shares
     return down @ values @ across.T, down @ weights @ across.T
-
-
-def _mean(value: FloatArray, weight: FloatArray, coverage: FloatArray) -> FloatArray:
-    """Values from the sums of `resample`; NaN where a quarter or more of a spaxel has no value."""
-    has_value = coverage > 1 - MOST_MISSING
-    result = np.full(value.shape, np.nan)
-    result[has_value] = value[has_value] / weight[has_value]
-    return result
 
 
 def _touched(inside: BoolArray) -> list[IntArray]:

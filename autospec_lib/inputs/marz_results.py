@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from autospec_lib.core.errors import InputError, read_file
+from autospec_lib.core.errors import InputError
+from autospec_lib.core.files import read_file
 
 MOST = 6  # QOP of a star
 
@@ -34,38 +34,21 @@ def read(path: Path) -> dict[str, Redshift]:
     InputError
         If the file cannot be read or was not written by MARZ.
     """
-    from astropy.io.ascii import InconsistentTableError, convert_numpy
-    from astropy.table import Table
-
     try:
         text = read_file(path).decode('utf-8-sig')
     except (OSError, UnicodeDecodeError) as error:
         what = getattr(error, 'strerror', None) or 'is not text'
         raise InputError(f'{path}: {what}; expected a .mz file of MARZ') from error
-    fault = InputError(f'{path}: no columns Name, QOP and AutoZ or FinZ; expected a .mz file of MARZ')
-    try:
-        table = Table.read(
-            [line for line in text.splitlines() if not line.startswith('# ')],  # comments; the header begins with #ID
-            format='ascii.commented_header',
-            delimiter=',',
-            guess=False,
-            quotechar='\0',  # MARZ does not quote; a comment may begin with a quote
-            converters={'*': [convert_numpy(str)]},
-        )
-    except InconsistentTableError as error:
+    # MARZ does not quote; comments begin with '# ', the line with the names of columns with #ID.
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith('# ')]
+    names, *rows = ([cell.strip() for cell in line.split(',')] for line in (lines or ['']))
+    if not {'Name', 'QOP'}.issubset(names) or not {'AutoZ', 'FinZ'}.intersection(names):
+        raise InputError(f'{path}: no columns Name, QOP and AutoZ or FinZ; expected a .mz file of MARZ')
+    if any(len(row) != len(names) for row in rows):
         what = 'a row has more or fewer values than its header has columns'
-        raise InputError(f'{path}: {what}; save it in MARZ again') from error
-    except Exception as error:  # astropy has many kinds
-        raise fault from error
-    if not {'Name', 'QOP'} <= {*table.colnames} or not {'AutoZ', 'FinZ'} & {*table.colnames}:
-        raise fault
-    rows = [{name: _text(row[name]) for name in table.colnames} for row in table]
-    return {row['Name']: _redshift(path, row) for row in rows}
-
-
-def _text(cell: Any) -> str:
-    """A cell, '' where it is empty."""
-    return '' if cell is None or str(cell) == '--' else str(cell).strip()
+        raise InputError(f'{path}: {what}; save it in MARZ again')
+    cells = [dict(zip(names, row, strict=True)) for row in rows]
+    return {row['Name']: _redshift(path, row) for row in cells}
 
 
 def _redshift(path: Path, row: dict[str, str]) -> Redshift:

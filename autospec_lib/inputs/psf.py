@@ -88,19 +88,17 @@ def _model(header: fits.Header, field: int, wave: FloatArray) -> tuple[FloatArra
     if header['FSFMODE'] not in MODELS:
         raise ValueError(f'FSFMODE is {header["FSFMODE"]!r}, expected one of {MODELS}')
 
-    def number(card: str) -> float:
-        return float(header[card])
-
-    def coefficients(name: str) -> list[float]:
-        begin = f'FSF{field:02d}{name}'
-        return [number(f'{begin}{power:02d}') for power in range(int(header[f'{begin}NC']))]
-
+    begin = f'FSF{field:02d}'
     if header['FSFMODE'] == 'MOFFAT1':
-        begin = f'FSF{field:02d}'
-        return number(f'{begin}FWA') + number(f'{begin}FWB') * wave, np.full(wave.shape, number(f'{begin}BET'))
-    first, last = number('FSFLB1'), number('FSFLB2')
+        offset, slope, beta = (float(header[f'{begin}{name}']) for name in ('FWA', 'FWB', 'BET'))
+        return offset + slope * wave, np.full(wave.shape, beta)
+    first, last = float(header['FSFLB1']), float(header['FSFLB2'])
     if not first < last:
         raise ValueError(f'FSFLB1 = {first:g} is not less than FSFLB2 = {last:g}')
     where = (wave - first) / (last - first) - 0.5
-    fwhm, beta = (np.asarray(np.polyval(coefficients(name), where), np.float64) for name in 'FB')
-    return fwhm, beta
+    models = []
+    for name in 'FB':
+        number = int(header[f'{begin}{name}NC'])
+        coefficients = [float(header[f'{begin}{name}{power:02d}']) for power in range(number)]
+        models.append(np.asarray(np.polyval(coefficients, where), np.float64))
+    return models[0], models[1]

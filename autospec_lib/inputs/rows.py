@@ -15,12 +15,13 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from autospec_lib.core import file_names
-from autospec_lib.core.errors import InputError, show
-from autospec_lib.core.types import Ident, Target
+from autospec_lib.core.errors import InputError, counted, show
+from autospec_lib.core.types import BoolArray, Ident, Target
 from autospec_lib.inputs.columns import Columns
 
 Cell: TypeAlias = str | float
 Values: TypeAlias = dict[str, Any]  # what a row has, by role
+Sources: TypeAlias = tuple[list[Target], dict[Ident, dict[str, float]]]  # and what is in pixels, by ID and role
 
 PIXEL_ROLES = ('X', 'Y', 'SIZE_PIX', 'APER_PIX')
 _EMPTY_CELLS = frozenset(('', '-', '--', 'nan', 'none'))
@@ -56,8 +57,8 @@ class Rows:
 
 
 def read(
-    name: str, rows: Rows, default: Target
-) -> tuple[list[Target], dict[Ident, dict[str, float]], list[str], list[str]]:
+    name: str, rows: Rows, default: Target, in_field: Callable[[Sources], BoolArray] | None = None
+) -> tuple[Sources, list[str], list[str]]:
     """The targets of the sound rows and the faults of the others.
 
     Parameters
@@ -68,57 +69,105 @@ def read(
         The rows.
     default : Target
         Size and reference of the sources that have none of their own.
+    in_field : function, optional
+        Says which sources lie in the field. Rows outside it are left out if they have faults or share their ID.
 
     Returns
     -------
-    targets : list of Target
+    sources : targets and what is in pixels
         In the file's order. In a catalogue of lines a source has the position of its brightest row.
-    pixels : dict of ID to dict of str to float
-        What is in pixels of the cube, by role: X and Y (0-based), SIZE_PIX, APER_PIX.
     faults, warnings : list of str
         One line each.
     """
-    sources, faults, merged = _sources(name, rows)
-    transformed = _in_icrs(sources)
+    listed = [*_listed(rows)]
+    sources, faults, merged, doubtful = _sources(name, rows, listed)
+    warnings = []
+    placed = {
+        values['ORDER']: values for values in doubtful if {'RA', 'DEC'} <= values.keys() or {'X', 'Y'} <= values.keys()
+    }
+    if placed and in_field is not None:
+        try:
+            inside = in_field(_targets(placed, default))
+        except InputError as error:  # the cube's
+            raise InputError(*faults, *error.faults) from error
+        outside = {order for order, is_inside in zip(placed, inside, strict=True) if not is_inside}
+        others = [values for values in listed if values['ORDER'] not in outside]
+        if outside and others:
+            sources, faults, merged, _ = _sources(name, rows, others)
+            warnings.append(f'{len(outside)} rows with faults, or with the ID of another, lie outside the field')
+    warnings += _assumptions(rows, len(sources), merged)
+    return _targets(sources, default), faults, [f'{name}: {text}' for text in warnings]
+
+
+def _listed(rows: Rows) -> Iterator[Values]:
+    """Each row's values by role, with its number (ROW), its place among all (ORDER) and what is wrong (FAULTS)."""
+    readers = _readers(rows.columns)
+    for order, (number, cells) in enumerate(rows.cells, 1):
+        values: Values = {'ID': order, 'FRAME': rows.columns.frame, 'BRIGHT': 0.0, 'ROW': number, 'ORDER': order}
+        faults = []
+        if isinstance(cells, str):
+            faults.append(cells)
+            cells = {}
+        for role, cell in cells.items():
+            try:
+                values['RA' if role == 'LON' else role] = readers[role](cell)
+            except ValueError as error:
+                faults.append(str(error))
+        yield values | {'FAULTS': faults}
+
+
+def _sources(
+    name: str, rows: Rows, listed: Iterable[Values]
+) -> tuple[dict[Ident, Values], list[str], int, list[Values]]:
+    """Each source's values; the faults; the number of rows of earlier sources; rows with faults or an ID in common."""
+    sources: dict[Ident, Values] = {}
+    idents: dict[str, Ident] = {}  # by the name of a source's file, without capitals: some file systems ignore them
+    faults: list[str] = []
+    doubtful: list[Values] = []
+    merged = 0
+    for values in listed:
+        ident, wrong = values['ID'], values['FAULTS']
+        if not wrong:
+            other = idents.setdefault(file_names.file_stem(ident).lower(), ident)
+            first = sources.setdefault(other, values)
+            if first is not values and other == ident and rows.columns.lines:
+                merged += 1
+                if values['BRIGHT'] > first['BRIGHT']:
+                    sources[ident] = values
+            elif first is not values:
+                where = f'{rows.place} {first["ROW"]}'
+                what = f'is in {where} too; expected a different ID in each row'
+                if other != ident:
+                    what = f'would be written to the same file as {other} in {where}; rename one of them'
+                wrong = [f'ID {ident} {what}']
+                doubtful.append(first)
+        if wrong:
+            doubtful.append(values)
+            faults += [f'{name}, {rows.place} {values["ROW"]}: {fault}' for fault in wrong]
+    return sources, faults, merged, doubtful
+
+
+def _targets(sources: Mapping[Any, Values], default: Target) -> Sources:
+    """The targets, and what is in pixels of the cube by ID and role: X and Y (0-based), SIZE_PIX, APER_PIX."""
+    places = {ident: (values.get('RA', math.nan), values.get('DEC', math.nan)) for ident, values in sources.items()}
+    for frame in {values['FRAME'] for values in sources.values()} - {''}:
+        import numpy as np
+        from astropy.coordinates import SkyCoord
+
+        some = [ident for ident, values in sources.items() if values['FRAME'] == frame]
+        system, _, equinox = frame.partition(' ')
+        there = np.array([places[ident] for ident in some])
+        sky = SkyCoord(there, unit='deg', frame=system, equinox=equinox or None).icrs
+        places |= zip(some, np.transpose([sky.ra.deg, sky.dec.deg]).tolist(), strict=True)
     targets, pixels = [], {}
     for ident, values in sources.items():
-        ra, dec = transformed.get(ident) or (values.get('RA', math.nan), values.get('DEC', math.nan))
+        ra, dec = places[ident]
         width, ref = values.get('SIZE') or default.size, values.get('REF') or default.ref
         targets.append(Target(ident, ra, dec, width, ref, values.get('APER'), values.get('Z')))
         in_pixels = {role: values[role] for role in PIXEL_ROLES if values.get(role) is not None}
         if in_pixels:
             pixels[ident] = in_pixels
-    return targets, pixels, faults, [f'{name}: {text}' for text in _assumptions(rows, len(targets), merged)]
-
-
-def _sources(name: str, rows: Rows) -> tuple[dict[Ident, Values], list[str], int]:
-    """Each source's values by role, and the number of its ROW; the faults; the number of rows of earlier sources."""
-    readers = _readers(rows.columns)
-    sources: dict[Ident, Values] = {}
-    idents: dict[str, Ident] = {}  # by the name of a source's file, without capitals: some file systems ignore them
-    faults: list[str] = []
-    merged = 0
-    for order, (number, cells) in enumerate(rows.cells, 1):
-        values: Values = {'ID': order, 'FRAME': rows.columns.frame, 'BRIGHT': 0.0, 'ROW': number}
-        try:
-            values |= _values(cells, readers)
-            ident = values['ID']
-            other = idents.setdefault(file_names.file_stem(ident).lower(), ident)
-            if other not in sources:
-                sources[ident] = values
-            elif other == ident and rows.columns.lines:
-                merged += 1
-                if values['BRIGHT'] > sources[ident]['BRIGHT']:
-                    sources[ident] = values
-            else:
-                where = f'{rows.place} {sources[other]["ROW"]}'
-                what = f'is in {where} too; expected a different ID in each row'
-                if other != ident:
-                    what = f'would be written to the same file as {other} in {where}; rename one of them'
-                raise InputError(f'ID {ident} {what}')
-        except InputError as error:
-            faults += [f'{name}, {rows.place} {number}: {fault}' for fault in error.faults]
-    return sources, faults, merged
+    return targets, pixels
 
 
 def _readers(columns: Columns) -> dict[str, Callable[[Cell], Any]]:
@@ -143,36 +192,6 @@ def _readers(columns: Columns) -> dict[str, Callable[[Cell], Any]]:
     }
 
 
-def _values(cells: Mapping[str, Cell] | str, readers: Mapping[str, Callable[[Cell], Any]]) -> Values:
-    """A row's values by role; raises `InputError` with the faults of all its cells."""
-    if isinstance(cells, str):
-        raise InputError(cells)
-    values, faults = {}, []
-    for role, cell in cells.items():
-        try:
-            values[role] = readers[role](cell)
-        except ValueError as error:
-            faults.append(str(error))
-    if faults:
-        raise InputError(*faults)
-    return values
-
-
-def _in_icrs(sources: Mapping[Ident, Values]) -> dict[Ident, tuple[float, float]]:
-    """Right ascension and declination of the sources that are in another coordinate system."""
-    positions: dict[Ident, tuple[float, float]] = {}
-    for frame in {values['FRAME'] for values in sources.values()} - {''}:
-        import numpy as np
-        from astropy.coordinates import SkyCoord
-
-        some = {ident: values for ident, values in sources.items() if values['FRAME'] == frame}
-        places = [(values.get('LON', values.get('RA')), values['DEC']) for values in some.values()]
-        system, _, equinox = frame.partition(' ')
-        sky = SkyCoord(np.array(places), unit='deg', frame=system, equinox=equinox or None).icrs
-        positions |= zip(some, np.transpose([sky.ra.deg, sky.dec.deg]).tolist(), strict=True)
-    return positions
-
-
 def _assumptions(rows: Rows, count: int, merged: int) -> Iterator[str]:
     """Warnings on what was assumed in reading the rows."""
     columns = rows.columns
@@ -184,7 +203,7 @@ def _assumptions(rows: Rows, count: int, merged: int) -> Iterator[str]:
         which = 'its first row'
         if 'BRIGHT' in columns.index:
             which = f'its row with the largest {columns.names[columns.index["BRIGHT"]]}'
-        yield f'{count + merged} rows with {count} IDs: each source is at the position of {which}'
+        yield f'{count + merged} rows with {counted(count, "ID")}: each source is at the position of {which}'
 
 
 def identifier(cell: Cell, names: bool = True) -> Ident:
@@ -313,7 +332,10 @@ def _length(cell: Cell, what: str, expected: str, scale: float) -> float | None:
 
 def _degrees(cell: Cell, what: str, unit: str, scale: float) -> float:
     """An angle in degrees; the first field of sexagesimal notation has the letter ``unit``, h or d."""
-    match = _SEXAGESIMAL.fullmatch(_without_blanks(str(cell))) if _number(cell) is None else None
+    # Without blanks: 10 00 24.0, as VizieR writes it, 10h 00m 24.0s, - 2 00 05.
+    parts = re.sub(r'^([+-])\s+', r'\1', str(cell)).lower().split() or ['']
+    text = ('' if parts[0][-1:] in 'hd' else ':').join(parts)
+    match = _SEXAGESIMAL.fullmatch(text) if _number(cell) is None else None
     if not match or match[3] + match[5] + match[7] not in ('::', f'{unit}m', f'{unit}ms'):
         if math.isnan(scale):
             raise ValueError(f'{what} {show(cell)} is not {unit}{unit}:mm:ss.s, as the unit of its column says')
@@ -325,11 +347,3 @@ def _degrees(cell: Cell, what: str, unit: str, scale: float) -> float:
     if unit == 'h':
         angle *= 15
     return -angle if match[1] == '-' else angle
-
-
-def _without_blanks(text: str) -> str:
-    """Sexagesimal notation without blanks: 10 00 24.0, as VizieR writes it, 10h 00m 24.0s, - 2 00 05."""
-    if ' ' in text:
-        parts = re.sub(r'^([+-])\s+', r'\1', text).split()
-        text = ('' if parts[0][-1:] in 'hHdD' else ':').join(parts)
-    return text.lower()

@@ -7,13 +7,13 @@ import itertools
 import math
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autospec_lib.core.errors import InputError, show
+from autospec_lib.core.errors import InputError, counted, show
 from autospec_lib.inputs import columns
 from autospec_lib.inputs.rows import Cell, Rows
 
@@ -35,7 +35,7 @@ _FORM_NAMES = {
     'ascii.cds': 'CDS table',
     'ascii.html': 'HTML table',
 }
-_IPAC_TYPES = (b'int', b'long', b'float', b'double', b'real', b'char', b'date', b'i', b'l', b'f', b'd', b'r', b'c')
+_IPAC_TYPES = b'int long float double real char date i l f d r c'.split()
 _STATED = {'ID': 'idname', 'RA': 'raname', 'DEC': 'decname'}
 _HOURS, _DEGREES = ('rah', 'ram', 'ras'), ('de-', 'ded', 'dem', 'des')
 _LATEX = re.compile(rb'(?:%[^\n]*\n|\s)*\\(?:begin|document|usepackage|table|caption|centering|scriptsize|small)')
@@ -268,17 +268,18 @@ _FRAMES = {
 _EQUATORIAL = ('icrs', 'fk5', 'fk4')
 _OTHER_FRAMES = ('wcs', 'linear', 'amplifier', 'detector', 'tile')
 _SHAPES = {'point': 2, 'circle': 3, 'ellipse': 5}  # and how many numbers each has
-_OTHER_SHAPES = (
-    *('box', 'rotbox', 'polygon', 'annulus', 'panda', 'cpanda', 'epanda', 'bpanda', 'pie', 'segment', 'bundle'),
-    *('line', 'vector', 'projection', 'ruler', 'compass', 'text', 'composite'),
-)
+_OTHER_SHAPES = """
+    box rotbox polygon annulus panda cpanda epanda bpanda pie segment bundle line vector projection ruler compass text
+    composite
+""".split()
 _FRAME_WORDS, _SHAPE_WORDS = '|'.join((*_FRAMES, *_OTHER_FRAMES)), '|'.join((*_SHAPES, *_OTHER_SHAPES))
 _FIRST_REGION = re.compile(
     rf'(?:\s*(?:#|global\b)[^\n]*\n)*\s*(?:(?:{_FRAME_WORDS})[a-z]?\s*[;\n]|[+-]?(?:{_SHAPE_WORDS})\s*\()',
     re.IGNORECASE,
 )
 _CRTF = re.compile(r'\s*#CRTF', re.IGNORECASE)
-_MARK_IN_REGION = re.compile(r"""=\s*["']|[;{}"']""")
+# A part of a line between semicolons, except those in braces and in quotes behind an equals sign.
+_STATEMENT = re.compile(r"""(?:\{[^}]{0,999}\}|=\s*"[^"]{0,999}"|=\s*'[^']{0,999}'|[^;])+""")
 _SHAPE = re.compile(r'([+-]?)\s*([a-z]+)\s*(?:\(([^)]*)\)|\s([^#]*))', re.IGNORECASE)
 _TEXT = re.compile(r'\btext\s*=\s*(?:\{([^}]{0,999})\}|"([^"]{0,999})"|\'([^\']{0,999})\')')
 _REGION_ANGLE = re.compile(r'([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)("|\'|d|r|p|i)?', re.IGNORECASE)
@@ -312,17 +313,25 @@ def read_regions(name: str, text: str, catalogue_mode: bool) -> Rows:
         raise InputError(f'{name}: CRTF regions, as CASA writes them, are not read; expected DS9 regions')
     regions, others = [], []
     for line, frame, statement in _regions(text):
-        other = _other_shape(statement)
+        match, label = _SHAPE.match(statement), _TEXT.search(statement)
+        sign, shape, bracketed, plain = match.groups() if match else ('', show(statement), '', '')
+        shape = shape.lower() if match else shape
+        numbers = re.findall(r'[^,\s]+', bracketed or plain or '')
+        other = shape if shape in _OTHER_SHAPES else ''
+        if sign == '-':
+            other = f'excluded {shape}'
+        elif shape == 'ellipse' and len(numbers) > _SHAPES[shape]:
+            other = 'elliptical annulus'
         if other:
             others.append(f'{other} in line {line}')
         else:
-            regions.append((line, frame, statement))
+            ident = next(filter(None, label.groups()), '').strip() if label else ''
+            regions.append((line, ident, frame, shape, numbers))
     if not regions:
         raise InputError(f'{name}: no sources; expected points, circles or ellipses of DS9')
-    labels = [_label(statement) for _, _, statement in regions]
-    known = {*labels}
-    numbers = (number for number in map(str, itertools.count(1)) if number not in known)
-    frames = dict.fromkeys(frame for _, frame, _ in regions)
+    known = {ident for _, ident, *_ in regions}
+    unused = (number for number in map(str, itertools.count(1)) if number not in known)
+    frames = dict.fromkeys(frame for _, _, frame, *_ in regions)
     description = f'ID = text, or numbered, positions in {" and ".join(frames)} coordinates'
     if catalogue_mode:
         description += ', APER = radius of a circle'
@@ -335,8 +344,8 @@ def read_regions(name: str, text: str, catalogue_mode: bool) -> Rows:
         notes.append(f'{len(others)} of {len(others) + len(regions)} regions are no sources and left out: {listing}')
     chosen = replace(chosen, warnings=tuple(f'{name}: {note}' for note in notes))
     rows = (
-        (line, _region_cells(label or next(numbers), frame, statement, catalogue_mode))
-        for (line, frame, statement), label in zip(regions, labels, strict=True)
+        (line, _region_cells(ident or next(unused), frame, shape, numbers, catalogue_mode))
+        for line, ident, frame, shape, numbers in regions
     )
     return Rows('DS9 regions', 'line', chosen, rows)
 
@@ -347,7 +356,7 @@ def _regions(text: str) -> Iterator[tuple[int, str, str]]:
     for line, content in enumerate(re.split(r'\r\n|\r|\n', text), 1):
         if content.lstrip().startswith('#'):
             continue
-        for statement in map(str.strip, _statements(content)):
+        for statement in map(str.strip, _STATEMENT.findall(content)):
             word = statement.lower().split('#')[0].strip()
             if word in _FRAMES or word.startswith(_OTHER_FRAMES):
                 frame = word
@@ -355,59 +364,17 @@ def _regions(text: str) -> Iterator[tuple[int, str, str]]:
                 yield line, frame, statement
 
 
-def _statements(line: str) -> Iterator[str]:
-    """The parts of a line between semicolons, except those in braces and in quotes behind an equals sign."""
-    last = {mark: line.rfind(mark) for mark in '}"\''}
-    start, closing = 0, ''
-    for match in _MARK_IN_REGION.finditer(line):
-        mark = match[0][-1]
-        if closing:
-            closing = '' if mark == closing else closing
-        elif mark == ';':
-            yield line[start : match.start()]
-            start = match.end()
-        elif mark == '{' or len(match[0]) > 1:
-            end = '}' if mark == '{' else mark
-            closing = end if last[end] >= match.end() else ''
-    yield line[start:]
-
-
-def _other_shape(statement: str) -> str:
-    """The name of a shape that is not a source, which it is neither if it is excluded or an annulus; '' for others."""
-    match = _SHAPE.match(statement)
-    if match is None:
-        return ''
-    shape = match[2].lower()
-    if match[1] == '-':
-        return f'excluded {shape}'
-    if shape == 'ellipse' and len(_numbers(match)) > _SHAPES[shape]:
-        return 'elliptical annulus'
-    return shape if shape in _OTHER_SHAPES else ''
-
-
-def _numbers(match: re.Match[str]) -> list[str]:
-    """The numbers of a region."""
-    return re.findall(r'[^,\s]+', match[3] or match[4] or '')
-
-
-def _label(statement: str) -> str:
-    """The text of a region, '' if it has none."""
-    match = _TEXT.search(statement)
-    return next(filter(None, match.groups()), '').strip() if match else ''
-
-
-def _region_cells(ident: str, frame: str, statement: str, catalogue_mode: bool) -> dict[str, Cell] | str:
+def _region_cells(
+    ident: str, frame: str, shape: str, numbers: Sequence[str], catalogue_mode: bool
+) -> dict[str, Cell] | str:
     """A region's cells by role, or what is wrong with it."""
-    match = _SHAPE.match(statement)
-    shape = match[2].lower() if match else show(statement)
-    if match is None or shape not in _SHAPES:
+    if shape not in _SHAPES:
         return f'{shape} is not a source; expected point, circle or ellipse'
     if frame not in _FRAMES:
         what = f'coordinates {frame}' if frame else 'no coordinates above the region'
         return f'{what}; expected icrs, fk5, fk4, galactic, ecliptic or image on a line of their own'
-    numbers = _numbers(match)
     if len(numbers) != _SHAPES[shape]:
-        return f'{shape} with {len(numbers)} numbers; expected {_SHAPES[shape]}: ({",".join(numbers)})'
+        return f'{shape} with {counted(len(numbers), "number")}; expected {_SHAPES[shape]}: ({",".join(numbers)})'
     system = _FRAMES[frame]
     cells: dict[str, Cell] = {'ID': ident}
     if system == 'image':

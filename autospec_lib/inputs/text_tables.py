@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from autospec_lib.core.errors import InputError
+from autospec_lib.core.errors import InputError, counted
 from autospec_lib.inputs import columns
 from autospec_lib.inputs.columns import Columns, Header
 from autospec_lib.inputs.rows import Rows
@@ -121,7 +121,9 @@ def from_latex(name: str, text: str) -> str:
             continue
         count = count or len(cells)
         if len(cells) != count:
-            raise InputError(f'{name}, line {plain.count(chr(10)) + 1}: {len(cells)} columns, {count} in the first row')
+            raise InputError(
+                f'{name}, line {plain.count(chr(10)) + 1}: {counted(len(cells), "column")}, {count} in the first row'
+            )
         for pattern, replacement in _LATEX_TEXT:
             cells = [re.sub(pattern, replacement, cell).strip() for cell in cells]
         plain += '\t'.join(cells)
@@ -134,12 +136,11 @@ def _declared(comments: Iterable[str]) -> str:
 
 
 def _are_numbered(rows: Sequence[Sequence[str]], count: int) -> bool:
-    """Whether rows with one cell more than there are names begin with 0, 1, ... or 1, 2, ..., before their IDs.
+    """Whether up to three rows, with one cell more than there are names, are numbered from 0 or 1 before their IDs.
 
     pandas and R write such rows.
     """
-    numbers = [row[:1] for row in rows]
-    counted = any(numbers == [[str(number)] for number in range(first, first + len(rows))] for first in (0, 1))
+    counted = [row[0] for row in rows] in (['0', '1', '2'][: len(rows)], ['1', '2', '3'][: len(rows)])
     return bool(rows) and counted and all(len(row) == count + 1 and row[1].isdecimal() for row in rows)
 
 
@@ -261,13 +262,8 @@ def _titles(line: str, separator: str) -> Header:
     """The names and units in a line, each unit in brackets behind its name."""
     line = (line if separator == '\t' else line.strip()).lstrip('#% ')
     words = _split(line, separator) if separator else map(_unquoted, _TITLE_WORD.findall(line))
-    return list(map(_title, words))
-
-
-def _title(word: str) -> tuple[str, str]:
-    """A column's name and the unit in brackets behind it, or ''."""
-    match = _TITLE.fullmatch(word)
-    return (match[1].rstrip(), match[2].strip()) if match else (word.rstrip(), '')
+    titles = ((word, _TITLE.fullmatch(word)) for word in words)
+    return [(match[1].rstrip(), match[2].strip()) if match else (word.rstrip(), '') for word, match in titles]
 
 
 def _header(name: str, lines: Sequence[Line], ruled: bool) -> tuple[Header, bool, Sequence[Line]]:
@@ -292,16 +288,13 @@ def _header(name: str, lines: Sequence[Line], ruled: bool) -> tuple[Header, bool
         The other lines.
     """
     text = lines[0][1]
-    separator = _separator(text)
+    count = text.count('\t')
+    tabs = count > 1 and all(line.count('\t') == count for _, line in lines[2 if ruled else 1 :])
+    separator = '\t' if tabs else _separator(text)
     header = _titles(text, separator)
     named = columns.has_position(header)
     if not header or (not named and any(_NUMBER_LIKE.match(title) for title, _ in header[:3])):
         return [], False, lines
-    count = text.count('\t')
-    tabs = count > 1 and all(line.count('\t') == count for _, line in lines[2 if ruled else 1 :])
-    if tabs:
-        separator = '\t'
-        header = _titles(text, separator)
     if len(lines) == 1:
         return header, tabs, ()
     number, below = lines[1]
@@ -429,7 +422,7 @@ def _misfit(cells: Sequence[str], chosen: Columns, least: int, separator: str) -
     # A blank in a name would shift the columns, and so would decimal commas.
     shifted = 0 < expected < count and (separator or not _NUMBER_LIKE.match(cells[chosen.index.get('ID', 0)]))
     if shifted or (chosen.exact and count != expected):
-        return f'{count} columns, {expected} in the header; expected as many (- for an empty cell)'
+        return f'{counted(count, "column")}, {expected} in the header; expected as many (- for an empty cell)'
     if count < least:
         return f'{count} of {least} columns; expected ID RA DEC between blanks, tabs or commas'
     return ''

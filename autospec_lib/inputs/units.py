@@ -14,23 +14,25 @@ from astropy import units
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_area
 
+from autospec_lib.inputs.arrays import card_text, is_number
 from autospec_lib.inputs.instruments import Instrument
 
 # Words that astropy does not know or reads as something else (A as ampere), and what they mean in headers of cubes.
 ANGSTROM = re.compile(r'A|AA|[Aa]ngs?|ANGS?|[Aa]ngstroms|ANGSTROMS?|[Aa]ngstroems?|ANGSTROEMS?')
-WORDS = {
-    **dict.fromkeys(('ergs', 'Ergs', 'Erg', 'ERG', 'ERGS'), 'erg'),
-    **dict.fromkeys(('sec', 'secs', 'second', 'seconds', 'SEC', 'SECOND'), 's'),
-    **dict.fromkeys(('counts', 'cts', 'COUNT', 'COUNTS', 'Counts'), 'ct'),
-    **dict.fromkeys(('electrons', 'ELECTRON', 'ELECTRONS'), 'electron'),
-    **dict.fromkeys(('microns', 'Micron', 'Microns', 'MICRON', 'MICRONS', 'mum', 'micrometer', 'micrometers'), 'um'),
-    **dict.fromkeys(('spaxel', 'spaxels', 'Spaxel', 'SPAXEL', 'spax', 'pixels', 'PIXEL', 'PIX'), 'pix'),
+MEANINGS = {
+    'ergs Ergs Erg ERG ERGS': 'erg',
+    'sec secs second seconds SEC SECOND': 's',
+    'counts cts COUNT COUNTS Counts': 'ct',
+    'electrons ELECTRON ELECTRONS': 'electron',
+    'microns Micron Microns MICRON MICRONS mum micrometer micrometers': 'um',
+    'spaxel spaxels Spaxel SPAXEL spax pixels PIXEL PIX': 'pix',
     'ADU': 'adu',
     'JY': 'Jy',
     'MJY': 'MJy',
 }
+WORDS = {word: meaning for words, meaning in MEANINGS.items() for word in words.split()}
 # Further words, in units that are all in upper case.
-UPPER = {'S': 's', 'CM': 'cm', 'M': 'm', 'NM': 'nm', 'UM': 'um', 'SR': 'sr', 'ARCSEC': 'arcsec'}
+UPPER = {word: word.lower() for word in 'S CM M NM UM SR ARCSEC'.split()}
 WORD = re.compile(r'(?<![A-Za-z0-9.])[A-Za-z]+')
 TEN_TO_THE = re.compile(r'^10\s*(?:\*\*|\^)\s*\(?\s*([+-]?\d+)\s*\)?\s*\*?\s*')
 FLAM = re.compile(r'FLAM(\d*)')  # IRAF's and Keck's erg/s/cm2/A; FLAM16 is 1e-16 of it
@@ -114,6 +116,12 @@ def standard(text: str) -> str:
     return written(parsed(text)) or text.strip()
 
 
+def line_unit(text: str) -> str:
+    """A unit times Angstrom, that of the flux of a line; '' if the text is not a unit."""
+    unit = parsed(text) if text else None
+    return '' if unit is None else written(unit * units.AA)
+
+
 # --- The unit of flux ---
 
 
@@ -157,14 +165,14 @@ def flux_unit(
     response : mapping or None
         Header of the spectrum that the data are multiplied by.
     """
-    own, notes = str(header.get('BUNIT', '')).strip(), []
+    own, notes = card_text(header, 'BUNIT'), []
     text = own
     if not own and instrument.unit and header.get(instrument.unit_if):
         text = instrument.unit
         notes.append(f'{file}: no BUNIT; {standard(text)} is taken, the unit of {instrument.name} cubes')
     unit = parsed(text) if text else None
     if response is not None:
-        unit = _times_response(unit, str(response.get('BUNIT', '')))
+        unit = _times_response(unit, card_text(response, 'BUNIT'))
         own_text = ''
     else:
         own_text = own
@@ -187,7 +195,7 @@ def flux_unit(
 
 def _times_response(unit: units.UnitBase | None, text: str) -> units.UnitBase | None:
     """The unit of counts times a response, whether or not the response's unit is per count."""
-    response = parsed(text) if text.strip() else None
+    response = parsed(text) if text else None
     if response is None:
         return None
     product = response if unit is None else response * unit
@@ -225,12 +233,10 @@ def _area(header: Mapping[str, Any], wcs: WCS) -> tuple[units.Quantity, str]:
     """
     area = proj_plane_pixel_area(wcs) * units.deg**2
     for card, unit in (('PIXAR_SR', units.sr), ('PIXAR_A2', units.arcsec**2)):
-        value = header.get(card)
-        if isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value) and value > 0:
-            if abs(value / area.to_value(unit) - 1) < SAME_AREA:
+        value: Any = header.get(card)
+        if is_number(value) and value > 0:
+            ratio = value / area.to_value(unit)
+            if abs(ratio - 1) < SAME_AREA:
                 return value * unit, card
-            return (
-                area,
-                f'of its WCS; {card} = {value:.4g} is not used, it is {value / area.to_value(unit):.3g} times that',
-            )
+            return area, f'of its WCS; {card} = {value:.4g} is not used, it is {ratio:.3g} times that'
     return area, 'of its WCS'

@@ -10,12 +10,14 @@ from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.types import Ident
 from autospec_lib.output import summary
 from autospec_lib.output.summary import Column, Row
+from autospec_lib.output.verdicts import Verdict
 
 NAME = 'redshifts.ecsv'
 SURE = 0.95  # least probability, as in `redshift.estimate`
 SAME = 0.003  # difference, over 1 + z, up to which an accepted redshift is that of the first candidate
 AUTOMATIC, BY_HAND = 'AUTOSPEC', 'VISUAL'  # origins, as in MPDAF's table Z
 NOTE = 'redshift: '  # what notes on redshifts begin with
+TYPES = {'galaxy': 'gal', 'star': 'star', 'quasar': 'QSO', 'Lya': 'LAE', 'nothing': ''}  # of classes in verdicts
 COLUMNS = (
     Column('ID', '', int, 'ID in the catalogue'),  # text if any ID is text
     Column('RA', 'deg', float, 'right ascension in the catalogue'),
@@ -39,25 +41,6 @@ RENAMED = {'Z_BEST': 'Z', 'P': 'ZPROB', 'Z_SECOND': 'ZBLEND', 'SPECTRUM': 'ZSPEC
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What somebody has decided who looked at a source.
-
-    Attributes
-    ----------
-    z : float or None
-        The redshift; None: there is none.
-    quality : int
-        3, 2, 1 or 0.
-    kind : str
-        gal, LAE, QSO, star, or '' if nothing was said.
-    """
-
-    z: float | None
-    quality: int
-    kind: str = ''
-
-
-@dataclass(frozen=True)
 class Counting:
     """The redshift of a source that counts; ``z`` is None where there is none.
 
@@ -74,7 +57,8 @@ class Counting:
 def counting(row: Row, verdict: Verdict | None = None) -> Counting:
     """The redshift that counts: that of a verdict, else the measured one if it is sure.
 
-    A verdict without a redshift takes the measured one back.
+    A verdict that there is no redshift takes the measured one back, and so do people who differ. One without a word on
+    the redshift leaves it, with a quality of 1 if it is doubtful.
 
     Parameters
     ----------
@@ -84,16 +68,20 @@ def counting(row: Row, verdict: Verdict | None = None) -> Counting:
         None: nobody has looked.
     """
     z, error, kind = row.get('Z'), row.get('Z_ERR'), row.get('ZTYPE') or ''
-    if verdict is None:
+    if verdict is None or verdict.is_silent:
         # A sure redshift that a neighbour explains has the quality 1.
         if z is None or row['ZPROB'] < SURE or row['ZQUAL'] < 2:
             return Counting()
-        return Counting(z, error, AUTOMATIC, row['ZQUAL'], kind)
-    if verdict.z is None:
+        doubtful = verdict is not None and verdict.verdict == 'doubtful'
+        return Counting(z, error, AUTOMATIC, 1 if doubtful else row['ZQUAL'], kind)
+    if verdict.accepted is None:
         return Counting(origin=BY_HAND)
-    if z is None or abs(verdict.z - z) > SAME * (1 + z):
+    if z is None or abs(verdict.accepted - z) > SAME * (1 + z):
         error, kind = None, ''
-    return Counting(verdict.z, error, BY_HAND, verdict.quality, verdict.kind or kind)
+    quality = verdict.quality
+    if quality is None:
+        quality = 1 if verdict.verdict == 'doubtful' else 2
+    return Counting(verdict.accepted, error, BY_HAND, quality, TYPES.get(verdict.kind, kind))
 
 
 def write(
@@ -101,7 +89,7 @@ def write(
     rows: Sequence[Row],
     unit: str,
     catalogued: Mapping[Ident, float],
-    verdicts: Mapping[Ident, Verdict],
+    verdicts: Mapping[str, Verdict],
 ) -> None:
     """Write the file, which appears under its name when it is complete.
 
@@ -115,8 +103,8 @@ def write(
         That of fluxes in the summary.
     catalogued : mapping of int or str to float
         Redshifts in the catalogue, by ID.
-    verdicts : mapping of int or str to Verdict
-        By ID.
+    verdicts : mapping of str to Verdict
+        By ID as text.
 
     Raises
     ------
@@ -128,8 +116,8 @@ def write(
         table.write(path, format='ascii.ecsv')
 
 
-def _row(row: Row, catalogued: Mapping[Ident, float], verdicts: Mapping[Ident, Verdict]) -> Row:
-    one = counting(row, verdicts.get(row['ID']))
+def _row(row: Row, catalogued: Mapping[Ident, float], verdicts: Mapping[str, Verdict]) -> Row:
+    one = counting(row, verdicts.get(str(row['ID'])))
     notes = (row.get('NOTES') or '').split('; ')
     return {
         **row,

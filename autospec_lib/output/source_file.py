@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from astropy.io import fits
@@ -33,6 +33,8 @@ BLOCK = 2880  # bytes; FITS files grow in whole blocks
 BITPIX = {'f4': -32, 'f8': -64, 'i4': 32, 'u1': 8}
 SINGLE = np.finfo(np.float32)
 SIZE_CARD = 'NBYTES'
+VISUAL = 'VISUAL'  # name of a redshift that a person has accepted
+Redshift: TypeAlias = tuple[str, float, float, float]  # its name in table Z, value and limits
 CHANNEL = 'CHANNEL'  # type of an axis that counts channels, because no cards describe its wavelengths
 NAME_STARTS = {1: 'SPE', 2: 'IMA', 3: 'CUB'}  # of the names of extensions, by their number of axes
 GROUP_CARD = 'PRODUCT'
@@ -77,7 +79,7 @@ def write_source(path: Path, products: Products, cutout: Cutout, origin: Mapping
     primary['EXTEND'] = True
     with complete_file(path) as temporary, temporary.open('wb') as file:
         file.write(primary.tostring().encode('ascii'))
-        file.write(_redshifts(cutout.target.z, products.facts))
+        file.write(_redshift_table(_redshifts(cutout.target, products.facts)))
         file.write(_lines(products.lines, cutout.grid.unit))
         file.write(_models(products.models, cutout.grid.unit))
         file.writelines(_extensions(products, cutout.grid))
@@ -263,29 +265,76 @@ def printable(text: str) -> str:
     return ''.join(c if ' ' <= c <= '~' else '?' for c in text)
 
 
-def _redshifts(z: float | None, facts: Mapping[str, tuple[Any, str]]) -> bytes:
-    """MPDAF's table Z: the catalogue's redshift, and the measured one and its rivals if it is probable at least.
+def _redshifts(target: Target, facts: Mapping[str, tuple[Any, str]]) -> list[Redshift]:
+    """The rows of table Z: of the catalogue, the measured one and its rivals if it is probable at least, accepted ones.
 
     Parameters
     ----------
-    z : float or None
-        The catalogue's.
+    target : Target
+        Has the catalogue's, and those that people have accepted.
     facts : mapping of str to (value, comment)
         The header cards, which hold the measured ones.
     """
-    rows = [] if z is None else [('CATALOG', z, 0.0)]
+    rows = [] if target.z is None else [('CATALOG', target.z, target.z, target.z)]
     if facts.get('ZQUAL', (0, ''))[0] >= 2:
         for name, start in (('AUTOSPEC', 'ZAUTO'), ('AUTOSPEC_2', 'Z2'), ('AUTOSPEC_3', 'Z3')):
-            value = facts.get(start if start == 'ZAUTO' else f'{start}AUTO')
-            if value is not None:
-                rows.append((name, value[0], facts[f'{start}ERR'][0]))
+            card = facts.get(start if start == 'ZAUTO' else f'{start}AUTO')
+            if card is not None:
+                value, error = card[0], facts[f'{start}ERR'][0]
+                rows.append((name, value, value - error, value + error))
+    return rows + _visual(target.visual)
+
+
+def _visual(redshifts: Sequence[float]) -> list[Redshift]:
+    names = [VISUAL if number == 1 else f'{VISUAL}_{number}' for number in range(1, len(redshifts) + 1)]
+    return [(name, z, z, z) for name, z in zip(names, redshifts, strict=True)]
+
+
+def _redshift_table(rows: Sequence[Redshift]) -> bytes:
+    """MPDAF's table Z of redshifts, each with a name and limits; nothing where there is none."""
     if not rows:
         return b''
-    names, values, errors = (np.array(column) for column in zip(*rows, strict=True))
-    columns = [fits.Column('Z_DESC', '20A', array=names)]
-    for name, column in (('Z', values), ('Z_MIN', values - errors), ('Z_MAX', values + errors)):
-        columns.append(fits.Column(name, 'D', array=column))
+    columns = [fits.Column('Z_DESC', '20A', array=np.array([name for name, *_ in rows]))]
+    for number, name in enumerate(('Z', 'Z_MIN', 'Z_MAX'), 1):
+        columns.append(fits.Column(name, 'D', array=np.array([row[number] for row in rows])))
     return _table(fits.BinTableHDU.from_columns(columns, name='Z'))
+
+
+def set_visual(path: Path, redshifts: Sequence[float], lines: Sequence[Mapping[str, Any]] | None, unit: str) -> None:
+    """Put redshifts that people have accepted into a source's file, instead of those of an earlier call.
+
+    They are rows VISUAL, VISUAL_2 ... of the table Z. Everything else in the file stays as it is, byte by byte.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    redshifts : sequence of float
+        The accepted one, or those between which people have not decided; empty to remove earlier ones.
+    lines : sequence of mapping, or None
+        Rows of the table LINES that replace the present ones; None to keep these.
+    unit : str
+        The cube's.
+
+    Raises
+    ------
+    OSError, KeyError, ValueError
+        If it is not a file of AutoSpec, or cannot be written.
+    """
+    with fits.open(path, memmap=False) as hdus:
+        header = _own_header(path, hdus)
+        rows = [tuple(row) for hdu in hdus[1:] if hdu.name == 'Z' for row in hdu.data]
+        places = [(hdu.name, hdu.fileinfo()) for hdu in hdus]
+    tables = {'Z': _redshift_table([row for row in rows if not row[0].startswith(VISUAL)] + _visual(redshifts))}
+    if lines is not None:
+        tables['LINES'] = _lines(lines, unit)
+    content = path.read_bytes()
+    ends = [(name, place['hdrLoc'], place['datLoc'] + place['datSpan']) for name, place in places]
+    rest = b''.join(content[start:end] for name, start, end in ends[1:] if name not in tables)
+    body = b''.join(tables.values()) + rest
+    header[SIZE_CARD] = len(header.tostring()) + len(body)
+    with complete_file(path) as temporary:
+        temporary.write_bytes(header.tostring().encode('ascii') + body)
 
 
 def _lines(rows: Sequence[Mapping[str, Any]], unit: str) -> bytes:

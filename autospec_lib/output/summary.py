@@ -17,6 +17,7 @@ from autospec_lib.core.types import Cutout, FloatArray
 from autospec_lib.output import white_light
 from autospec_lib.output.source_file import printable
 from autospec_lib.output.units import as_fits, of_lines, parsed
+from autospec_lib.output.verdicts import Verdict
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -92,6 +93,15 @@ MARZ = (  # of rows with results of MARZ
     Column('TEMPLATE_MARZ', '', str, 'template that matches'),
     Column('COMMENT_MARZ', '', str, 'comment in MARZ'),
 )
+VISUAL = (  # of rows with verdicts from the report
+    Column('VERDICT', '', str, "a person's verdict: good, doubtful or bad"),
+    Column('Z_VISUAL', '', float, 'redshift that a person has accepted'),
+    Column('ZQUAL_VISUAL', '', int, 'its quality: 3 sure, 2 probable, 1 possible, 0 no redshift'),
+    Column('CLASS_VISUAL', '', str, 'galaxy, star, quasar, Lya or nothing'),
+    Column('ORIGIN_VISUAL', '', str, 'where Z_VISUAL is from: a column, or user'),
+    Column('COMMENT_VISUAL', '', str, 'comment in the report'),
+    Column('DIFFERS_VISUAL', '', str, 'who says what, where people differ'),
+)
 # Behind those of the source, for each main spectrum; its short key is appended to the name.
 OF_SPECTRA = (
     Column('SN_', '', float, 'median signal-to-noise ratio per pixel'),
@@ -100,12 +110,12 @@ OF_SPECTRA = (
 
 
 def columns(rows: Iterable[Mapping[str, Any]]) -> list[Column]:
-    """The columns of a table of rows: `COLUMNS`, and of spectra, redshifts, lines and MARZ those in any row.
+    """The columns of a table of rows: `COLUMNS`, and of spectra, redshifts, lines, MARZ and verdicts those in any row.
 
     Columns of spectra are in the order of the rows, also if a row lacks some of the spectra.
     """
     rows = list(rows)
-    optional = (*(column for column, _ in REDSHIFT), *OF_LINES, *MARZ)
+    optional = (*(column for column, _ in REDSHIFT), *OF_LINES, *MARZ, *VISUAL)
     used = [column for column in optional if any(column.name in row for row in rows)]
     fixed = {column.name for column in (*COLUMNS, *optional)}
     of_spectra: list[str] = []
@@ -167,6 +177,13 @@ def measure(products: Products, cutout: Cutout) -> Row:
                 row[f'{line["LINE"]}_FLUX'] = _plain(line['FLUX'])
                 row[f'{line["LINE"]}_FLUX_ERR'] = _plain(line['FLUX_ERR'])
     return row
+
+
+def visual(verdict: Verdict) -> Row:
+    """The columns on a verdict."""
+    decided = (verdict.verdict, verdict.accepted, verdict.quality, verdict.kind, verdict.origin)
+    values = (*decided, verdict.comment, verdict.differs)
+    return {column.name: None if value == '' else value for column, value in zip(VISUAL, values, strict=True)}
 
 
 def _plain(value: Any) -> float | None:

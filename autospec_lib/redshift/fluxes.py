@@ -3,7 +3,8 @@
 All lines of a galaxy share a redshift and a velocity dispersion, to which the line-spread function is added; [OIII] and
 [NII] have their fixed ratios. In the fit, only these two numbers are not linear: for each pair of them the fluxes and a
 linear continuum in each window follow by least squares (variable projection: Golub & Pereyra 1973, SIAM J. Numer. Anal.
-10, 413). Lyman-alpha is fitted alone by the asymmetric Gaussian of Shibuya et al. (2014, ApJ 788, 74).
+10, 413). Their covariance is that at the best pair, C, plus S' V S with the covariance V of the pair and the slopes S
+of the fluxes with it. Lyman-alpha is fitted alone by the asymmetric Gaussian of Shibuya et al. (2014, ApJ 788, 74).
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ DISPERSIONS = (1.0, 2.7)  # limits of log10(km/s)
 USUAL_DISPERSION = (1.9, 0.35)  # a weak prior on log10(km/s): mean and scatter
 STEPS_SCATTER = 10.0  # of the prior on the redshift, in units of `STEP`
 SKEWS = (0.0, 0.4)
+SLOPE_STEP = 0.01  # of the common parameters, from which the change of fluxes with them is taken
 LYMAN = 'LYALPHA'
 FAMILIES = {LYMAN: 'lyalpha'} | {name: family for name, family, _ in LINES}
 ON_SKY, AT_EDGE, BLENDED, TIED_FLUX = 1, 2, 4, 8  # flags
@@ -232,7 +234,8 @@ def _fit(
 
     result = least_squares(residuals, start, bounds=(low, high), diff_step=1e-3, max_nfev=most_steps)
     factor = _correlation_factor(evidence)
-    errors = factor * np.sqrt(np.diag(np.linalg.pinv(result.jac.T @ result.jac, hermitian=True)))
+    common = np.linalg.pinv(result.jac.T @ result.jac, hermitian=True)
+    errors = factor * np.sqrt(np.diag(common))
     skew = float(result.x[2]) if len(result.x) > 2 else None
     dispersion = float(10 ** result.x[1])
     fitted = z + float(result.x[0]) * STEP * (1 + z)
@@ -243,6 +246,10 @@ def _fit(
         shapes = profiles(window, z, result.x)
         _, amplitudes, covariance = window.solve(shapes)
         model[window.chosen] += scale * np.maximum(amplitudes[:-2], 0) @ shapes
+        # Fluxes change with the common parameters, whose errors are theirs too.
+        moved = [window.solve(profiles(window, z, result.x + step))[1] for step in SLOPE_STEP * np.eye(start.size)]
+        slopes = (np.array(moved) - amplitudes) / SLOPE_STEP
+        covariance = covariance + slopes.T @ common @ slopes
         measured = scale * amplitudes, (scale * factor) ** 2 * covariance
         lines += [_line(evidence, window, name, measured, (fitted, dispersion, skew)) for name in window.lines]
     return LineFit(

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from autospec_lib.core.products import Products, RedshiftModel
-from autospec_lib.core.types import Cutout, FloatArray, Ident, Measured
+from autospec_lib.core.types import Cutout, FloatArray, Grid, Ident, Measured
 from autospec_lib.redshift import fluxes, models
 from autospec_lib.redshift.cards import cards, line_rows, unnamed_rows
 from autospec_lib.redshift.estimate import Redshift, estimate
@@ -33,6 +33,11 @@ class _Axis:
     lsf: tuple[float, ...]
     air: bool
 
+    @classmethod
+    def of(cls, wave: FloatArray, grid: Grid, lsf: tuple[float, ...]) -> _Axis:
+        """The axis of a cube with wavelengths in the units of its grid."""
+        return cls(wave * grid.angstrom, lsf, grid.medium != 'vacuum')
+
     def measured(self, spectrum: Measured) -> Redshift:
         """The redshift of a spectrum."""
         return estimate(self.wave, spectrum.data, spectrum.variance, lsf=self.lsf, air=self.air)
@@ -45,7 +50,7 @@ class _Axis:
 def measure(products: Products, cutout: Cutout, lsf: tuple[float, ...], light: Light) -> Products:
     """Cards on the redshift of the source, models of its spectrum, its lines, and notes on contradictions.
 
-    Lines are measured at a sure redshift, else at the catalogue's.
+    Lines are measured at the redshift that a person has accepted, else at a sure one, else at the catalogue's.
 
     Parameters
     ----------
@@ -61,7 +66,7 @@ def measure(products: Products, cutout: Cutout, lsf: tuple[float, ...], light: L
     notes = []
     if not cutout.grid.medium:
         notes.append('redshift: wavelengths are taken to be in air')
-    axis = _Axis(cutout.wave * cutout.grid.angstrom, lsf, cutout.grid.medium != 'vacuum')
+    axis = _Axis.of(cutout.wave, cutout.grid, lsf)
     chosen = products.best[0]
     result = axis.measured(chosen)
     sure = result.candidates[0].z if result.sure else None
@@ -85,8 +90,32 @@ def measure(products: Products, cutout: Cutout, lsf: tuple[float, ...], light: L
             if explains:
                 break
     known = catalogued if sure is None else sure
+    if len(cutout.target.visual) == 1:
+        (known,) = cutout.target.visual
     lines, several = _lines_and_models(result, known, axis)
     return Products(notes=tuple(notes), facts=facts, lines=lines, models=several)
+
+
+def lines_at(
+    spectrum: Measured, wave: FloatArray, grid: Grid, lsf: tuple[float, ...], z: float
+) -> tuple[dict[str, Any], ...]:
+    """The rows of MPDAF's table LINES for a spectrum at a redshift.
+
+    Parameters
+    ----------
+    spectrum : Measured
+        The spectrum (nl,).
+    wave : array (nl,)
+        The cube's wavelengths.
+    grid : Grid
+        Their unit and medium.
+    lsf : tuple of float
+        See `estimate.estimate`.
+    z : float
+        The redshift.
+    """
+    axis = _Axis.of(wave, grid, lsf)
+    return _lines_and_models(axis.measured(spectrum), z, axis)[0]
 
 
 def _lines_and_models(

@@ -6,11 +6,15 @@ import shutil
 from collections.abc import Iterator, Sequence
 from math import ceil
 
+from autospec_lib import pipeline
+from autospec_lib.core import keys
 from autospec_lib.core.atomic import nearest_existing
-from autospec_lib.core.errors import SourceError
+from autospec_lib.core.errors import SourceError, counted
 from autospec_lib.core.keys import Names
 from autospec_lib.core.types import Target
+from autospec_lib.extraction import narrow_band
 from autospec_lib.inputs import cube as cutouts
+from autospec_lib.output.report import binned_cube
 from autospec_lib.output.source_file import BLOCK
 from autospec_lib.run import cube_copy, resume
 from autospec_lib.run.job import Job, with_catalogue_error
@@ -19,6 +23,7 @@ BASE_MEMORY = 250e6  # Python with numpy, astropy, scipy and matplotlib
 PROCESS_MEMORY = 80e6  # the part of it that each further process does not share
 BYTES_PER_VOXEL = 40  # data and variance in double precision, flags, and one copy of the data
 PLOTS = 0.7e6  # the JPGs of one source
+BINNED_VOXEL = 0.7  # bytes of text in the report's binned cubes
 
 
 def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterator[str]:
@@ -53,7 +58,7 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
             failure = ['will fail: no usable voxel in its subcube']
         height, width = (s.stop - s.start for s in box)
         spaxels.append(height * width)
-        note = '; '.join((_reference(job, target), *notes, *failure))
+        note = '; '.join((_reference(job, target), *_line_bands(job, target), *notes, *failure))
         yield f'source {target.id}: {height} x {width} spaxels, reference {note}'
     _, positions = with_catalogue_error(job)
     if positions:
@@ -69,7 +74,7 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
     replaced = sum(job.path(target).exists() for target in targets) - complete
     line = f'sources to extract: {len(spaxels) - complete}'
     if replaced:
-        line += f', replacing {replaced} files'
+        line += f', replacing {counted(replaced, "file")}'
     if complete:
         line += f', keeping {complete} that are complete'
     yield line
@@ -85,14 +90,35 @@ def _cube(job: Job) -> Iterator[str]:
         f'spaxels: {cube.pixel[0]:.3f} x {cube.pixel[1]:.3f} arcsec; unit: {cube.grid.unit or "none"}'
     )
     yield f'images: {", ".join(cube.images) or "none"}'
+    if job.params.weight:
+        yield f'of these for weights alone: {", ".join(map(keys.image_tag, job.params.weight))}'
+    for entry in job.params.narrowband:
+        if isinstance(entry, str):
+            yield f'narrow band: {keys.band(entry)} at the redshift of each source'
+        else:
+            yield f'narrow band: {keys.band(entry)}, {_band(job, entry, None).text}'
     yield f'your segmentation maps: {", ".join(cube.segmaps) or "none"}'
+
+
+def _band(job: Job, entry: str | tuple[float, float], z: float | None) -> narrow_band.Band:
+    channels = pipeline.channels(job.cube.wave, job.cube.grid, job.params.lsf)
+    return narrow_band.band(entry, z, channels)
+
+
+def _line_bands(job: Job, target: Target) -> Iterator[str]:
+    """Where the narrow bands of lines are for a source, or why there is none."""
+    for entry in job.params.narrowband:
+        if isinstance(entry, str):
+            band = _band(job, entry, target.z)
+            yield f'no {band.tag}: {band.fault}' if band.fault else f'{band.tag} {band.text}'
 
 
 def _reference(job: Job, target: Target) -> str:
     names = Names.of_source(job.prefix, job.params.aper, target.aper)
-    tag = names.reference(target.ref, job.cube.images, bool(job.params.deblend))
+    bands = [keys.band(entry) for entry in job.params.narrowband if not _band(job, entry, target.z).fault]
+    tag = names.reference(target.ref, [*job.cube.images, *bands], bool(job.params.deblend))
     if tag is None:
-        return f'{names.white} ({target.ref!r} is neither in IMG nor in APER)'
+        return f'{names.white} ({target.ref!r} is not in IMG, NARROWBAND, WEIGHT or APER)'
     return tag
 
 
@@ -123,10 +149,11 @@ def file_size(job: Job, spaxels: int) -> float:
     spaxels : int
         How many its subcube has.
     """
-    params, nl, images = job.params, len(job.cube.wave), len(job.cube.images)
+    params, nl = job.params, len(job.cube.wave)
+    images = len(params.image_tags)
     # White light, the sum and the sky; then what each option adds.
     spectra, other_spectra, cubes = 2 + len(params.aper) + images, 1, int(params.out_sub)
-    planes = 7 + 2 * images + len(job.cube.segmaps)
+    planes = 7 + 2 * images - len(params.weight) + len(params.narrowband) + len(job.cube.segmaps)
     if params.deblend:
         spectra += 1
         planes += 3
@@ -149,4 +176,6 @@ def file_size(job: Job, spaxels: int) -> float:
         size += PLOTS
     if params.report:
         size += flux * 4 * nl * 4 / 3  # the spectra once more, in text of four characters for three bytes
+        if params.report_cube:
+            size += BINNED_VOXEL * spaxels * nl / binned_cube.channels(nl, spaxels)
     return size

@@ -7,11 +7,12 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 
-from autospec_lib import __version__
+from autospec_lib import __version__, pipeline
 from autospec_lib.config import conflicts, sextractor
 from autospec_lib.config.params import Params
 from autospec_lib.config.validators import MEASURED
@@ -23,13 +24,14 @@ from autospec_lib.core.types import BoolArray, CatalogueError, Cutout, FloatArra
 from autospec_lib.deblending import catalogue_error
 from autospec_lib.detection import offsets as measured_offsets
 from autospec_lib.detection.offsets import Offset
-from autospec_lib.extraction import sums
+from autospec_lib.extraction import narrow_band, sums
 from autospec_lib.inputs import catalogue, images, psf
 from autospec_lib.inputs import cube as cutouts
 from autospec_lib.inputs.cube import OpenCube, open_cube
-from autospec_lib.output import spectra_1d
+from autospec_lib.output import spectra_1d, verdicts
 from autospec_lib.output.figures import Kept
 from autospec_lib.output.report import page
+from autospec_lib.output.verdicts import Verdict
 from autospec_lib.run import output_folder
 
 # Cut-outs in which the error of the catalogue's positions is measured: width in pixels, and how many are tried.
@@ -38,7 +40,7 @@ WIDTH, MOST_TRIED = 25, 40
 # its `Target`. CMAP is not among them: it changes plots.
 IRRELEVANT = {
     *('output', 'pre_out', 'catalog', 'mode', 'size', 'ref'),
-    *('plots', 'report', 'out_1d', 'marz', 'cores', 'warnings'),
+    *('plots', 'report', 'report_cube', 'out_1d', 'marz', 'cores', 'warnings'),
 }
 LEAST_OFFSET = 0.1  # arcsec; smaller offsets are no reason for a warning
 
@@ -76,10 +78,16 @@ class Job:
         One line on which columns of the catalogue were read as what.
     offsets : tuple of str
         How far images and catalogue lie from the cube where this is certain and no warning, one line each.
+    verdicts : mapping of str to Verdict
+        What people have decided on sources, by ID as text.
     usable : str
         Which voxels of the cube are not usable, and why, in words; '' where this is not known.
     blank : array of bool (ny, nx) or None
         The spaxels in which no voxel is usable, as far as it is known.
+    white : array (ny, nx) or None
+        The white light of the field, the mean of ``white_channels`` channels; None where they were not read.
+    white_channels : int
+        Their number.
     kept : Kept
         The figures that this process reuses for plots.
     """
@@ -97,8 +105,11 @@ class Job:
     catalogue_error: CatalogueError | None = None
     columns: str = ''
     offsets: tuple[str, ...] = ()
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     usable: str = ''
     blank: BoolArray | None = field(default=None, compare=False, repr=False)
+    white: FloatArray | None = field(default=None, compare=False, repr=False)
+    white_channels: int = 0
     kept: Kept = field(default_factory=Kept, compare=False, repr=False)
 
     @property
@@ -126,6 +137,10 @@ class Job:
         """The path of the report's file on a source."""
         return self.output / file_names.REPORT / 'data' / file_names.report_data(target.id)
 
+    def binned_cube(self, target: Target) -> Path:
+        """The path of the report's file with the binned cube of a source."""
+        return self.output / file_names.REPORT / 'cubes' / file_names.report_data(target.id)
+
     @property
     def spectra(self) -> Path:
         """The folder of spectra as tables."""
@@ -135,7 +150,7 @@ class Job:
     def inputs(self) -> list[Path]:
         """The files that the results are made from, except ``param.py``."""
         params = self.params
-        names = dict.fromkeys((params.datacube, params.catalog, *params.img, *params.seg, 'default.sex'))
+        names = dict.fromkeys((params.datacube, params.catalog, *params.image_files, *params.seg, 'default.sex'))
         return [*(self.folder / name for name in names if name), *self.cube.beside]
 
     @property
@@ -222,21 +237,34 @@ def prepare(
     """
     # Sources may be extracted by processes that were started elsewhere.
     folder = Path(os.path.abspath(folder))
+    # astropy logs what is settled here and said in AutoSpec's own words.
+    logging.getLogger('astropy').setLevel(logging.WARNING if params.warnings else logging.ERROR)
+    opened = cache(partial(open_all, params, folder))
+
+    def in_field(rows: catalogue.Catalogue) -> BoolArray:
+        return cutouts.covers(opened(), cutouts.positions(opened(), cutouts.placed(opened(), rows)))
+
     if request.positions:
         listed = catalogue.from_positions(request.positions, params.size, params.ref)
     else:
-        listed = catalogue.load(folder / params.catalog, params.mode, params.size, params.ref, request.skip_bad_rows)
+        path = folder / params.catalog
+        listed = catalogue.load(path, params.mode, params.size, params.ref, request.skip_bad_rows, in_field)
     chosen = _selected(listed.targets, request.idents, params.catalog)
-    # astropy logs what is settled here and said in AutoSpec's own words.
-    logging.getLogger('astropy').setLevel(logging.WARNING if params.warnings else logging.ERROR)
     settings, ignored = sextractor.load(folder)
-    cube = open_all(params, folder)
+    cube = opened()
     rows = cutouts.placed(cube, listed)
     by_name = request.idents is not None or bool(request.positions)
     sample = cutouts.sample(cube)
     kept, outside, places = _in_field(cube, sample, rows, chosen, by_name, params)
+    decided = folder / params.output / verdicts.NAME
+    given = verdicts.read(decided) if decided.is_file() else {}
+    kept = [with_verdict(target, given) for target in kept]
     targets = [target for target in kept if target.id in chosen]
     warnings = [*listed.warnings, *ignored, *cube.notes, *outside]
+    if any(isinstance(entry, str) for entry in params.narrowband) and all(target.z is None for target in targets):
+        warnings.append(
+            f'{params.catalog or "--radec"}: no redshifts (column Z), so NARROWBAND gives no image of a line'
+        )
     output_folder.check_names(folder, params, {file_names.file_stem(target.id) for target in targets})
     if output_folder.log_folder(folder, folder / params.output) != folder:
         warnings.append(f'{folder / "logs"}: cannot be written; the log goes to {params.output}/logs')
@@ -268,10 +296,27 @@ def prepare(
         old_tables=spectra_1d.listing(folder / params.output / spectra_1d.FOLDER),
         columns=listed.description,
         offsets=tuple(offsets),
+        verdicts=given,
         usable='' if sample is None else sample.usable,
         blank=None if sample is None else sample.voxels.blank,
+        white=None if sample is None else white,
+        white_channels=0 if sample is None else len(sample.voxels.data),
     )
     return job, targets, warnings
+
+
+def with_verdict(target: Target, given: Mapping[str, Verdict]) -> Target:
+    """The target with the redshifts of people.
+
+    Parameters
+    ----------
+    target : Target
+        The source.
+    given : mapping of str to Verdict
+        Verdicts by ID as text.
+    """
+    one = given.get(str(target.id), Verdict())
+    return replace(target, visual=one.rivals if one.accepted is None else (one.accepted,))
 
 
 def with_catalogue_error(job: Job) -> tuple[Job, str]:
@@ -432,7 +477,7 @@ def _states(folder: Path, params: Params, beside: Sequence[Path]) -> str:
 
     ``beside`` are files with noise and mask that belong to the cube.
     """
-    names = [params.datacube, *params.img, *params.seg]
+    names = [params.datacube, *params.image_files, *params.seg]
     if params.needs_neighbours:  # other rows of the catalogue
         names.append(params.catalog)
     statuses = [path.stat() for path in (*(folder / name for name in names if name), *beside)]
@@ -461,10 +506,10 @@ def open_all(params: Params, folder: Path) -> OpenCube:
     faults: list[str] = []
     aligned, maps, seeing = {}, {}, None
     centre = _centre(cube)
-    for name, setting in zip(params.img, params.img_shifts, strict=True):
+    for name, parameter, setting in zip(params.image_files, params.image_parameters, params.img_shifts, strict=True):
         with collected(faults):
             shift = cube.sky.to_shift(centre, setting) if setting and setting != MEASURED else (0.0, 0.0)
-            aligned[keys.image_tag(name)] = images.align(folder / name, cube.sky, shape, shift)
+            aligned[keys.image_tag(name)] = images.align(folder / name, cube.sky, shape, shift, parameter)
     for name in params.seg:
         with collected(faults):
             maps[keys.image_tag(name)] = images.nearest_map(folder / name, cube.sky, shape)
@@ -472,10 +517,28 @@ def open_all(params: Params, folder: Path) -> OpenCube:
         seeing = psf.read(params.psf, path, cube.primary, cube.wave, cube.grid.wave_unit)
     with_cube = conflicts.faults_with_cube(params, len(cube.wave), cube.instrument.prefix)
     faults += [f'param.py: {text}' for _, text in with_cube]
+    faults += [f'param.py: {text}' for text in _band_faults(params, cube)]
     if faults:
         raise InputError(*faults)
     notes = [note for image in aligned.values() for note in image.notes]
     return replace(cube, images=aligned, segmaps=maps, psf=seeing, notes=(*cube.notes, *notes))
+
+
+def _band_faults(params: Params, cube: OpenCube) -> Iterator[str]:
+    """What is wrong with the ranges of NARROWBAND for this cube."""
+    if not params.narrowband:
+        return
+    number, fewest = len(cube.wave), 2 * narrow_band.FEWEST + 1
+    if number < fewest:
+        yield f'NARROWBAND needs at least {fewest} wavelengths, and {params.datacube} has {number}; set NARROWBAND = ()'
+        return
+    channels = pipeline.channels(cube.wave, cube.grid, params.lsf)
+    for entry in params.narrowband:
+        if isinstance(entry, str):  # where it is depends on the source
+            continue
+        fault = narrow_band.band(entry, None, channels).fault
+        if fault:
+            yield f'NARROWBAND: {fault}'
 
 
 def _registered(
@@ -506,7 +569,7 @@ def _registered(
     lines: list[str] = []
     warnings: list[str] = []
     moved = dict(cube.images)
-    for name, setting in zip(params.img, params.img_shifts, strict=True):
+    for name, parameter, setting in zip(params.image_files, params.image_parameters, params.img_shifts, strict=True):
         tag = keys.image_tag(name)
         offset = measured_offsets.of_image(cube.images[tag].data, white)
         if offset is None:
@@ -515,7 +578,7 @@ def _registered(
             continue
         angles, text, is_large = _in_words(cube, offset)
         if setting == MEASURED:
-            moved[tag] = images.align(folder / name, cube.sky, cube.shape, offset.shift)
+            moved[tag] = images.align(folder / name, cube.sky, cube.shape, offset.shift, parameter)
             lines.append(f'{name}: moved by {angles}, as it lay {text}')
         elif is_large:
             warnings.append(f"{name}: lies {text}; IMG_SHIFT = 'measured' moves it by {angles}")
@@ -540,7 +603,7 @@ def _centre(cube: OpenCube) -> tuple[float, float]:
 
 def _in_words(cube: OpenCube, offset: Offset) -> tuple[str, str, bool]:
     """An offset as angles, in words, and whether it is large enough for a warning."""
-    per_spaxel = np.transpose([cube.sky.to_arcsec(_centre(cube), step) for step in np.eye(2)])
+    per_spaxel = cube.sky.arcsec_per_pixel(_centre(cube)).T
     angles = per_spaxel @ offset.shift
     covariance = per_spaxel @ offset.covariance @ per_spaxel.T
     distance = float(np.hypot(*angles))

@@ -55,6 +55,7 @@ def _entries(results: Results) -> Iterator[marz.Entry]:
         if len(spectrum.data) == len(results.job.cube.wave) and np.isfinite(spectrum.data).any():
             # MARZ drops blanks and commas of a name; those that are files' names come back as they are.
             name = file_names.file_stem(row['ID'])
+            verdict = results.job.verdicts.get(str(row['ID']))
             yield marz.Entry(
                 name,
                 row['RA'],
@@ -62,7 +63,7 @@ def _entries(results: Results) -> Iterator[marz.Entry]:
                 row.get('MAG_WHITE'),
                 spectrum.key,
                 spectrum,
-                counting(row) if row.get('ZQUAL') is not None else None,
+                None if row.get('ZQUAL') is None and verdict is None else counting(row, verdict),
                 row.get('ZPROB'),
                 catalogued[row['ID']],
             )

@@ -13,7 +13,7 @@ from autospec_lib.config.params import Params
 from autospec_lib.core import file_names
 from autospec_lib.core.atomic import nearest_existing, remove_remains
 from autospec_lib.core.errors import InputError
-from autospec_lib.output import marz, redshifts, spectra_1d, summary
+from autospec_lib.output import marz, redshifts, spectra_1d, summary, verdicts
 from autospec_lib.output.report import page
 
 try:
@@ -124,7 +124,7 @@ def check_names(folder: Path, params: Params, stems: Collection[str]) -> None:
         if name.lower() in {*summary.NAMES, marz.NAME}:
             both = f'PRE_OUT = {params.pre_out!r} and ID {stem}'
             raise InputError(f'param.py: {both} give a name that is taken: {name}; set another PRE_OUT')
-    names = ('param.py', 'default.sex', params.catalog, params.datacube, *params.img, *params.seg)
+    names = ('param.py', 'default.sex', params.catalog, params.datacube, *params.image_files, *params.seg)
     inputs = {_identity(folder / name): name for name in names if name and (folder / name).exists()}
     numbers = {inode for _, inode in inputs}
     for path in _existing(folder / params.output, params.pre_out, stems, numbers):
@@ -135,7 +135,7 @@ def check_names(folder: Path, params: Params, stems: Collection[str]) -> None:
 
 def _existing(output: Path, prefix: str, stems: Collection[str], inodes: Collection[int]) -> Iterator[Path]:
     """Files that the run would write, of those that have one of these inodes or are links."""
-    for name in (LOCK, *summary.NAMES, redshifts.NAME, marz.NAME, page.PAGE):
+    for name in (LOCK, *summary.NAMES, redshifts.NAME, marz.NAME, verdicts.NAME, page.PAGE):
         yield output / name
     pictures = output.glob('images/*')
     folders = (output / file_names.REPORT, output / spectra_1d.FOLDER, output, *pictures)

@@ -5,24 +5,28 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from autospec_lib import __version__
 from autospec_lib.config import params as parameters
 from autospec_lib.core import file_names, keys
-from autospec_lib.core.errors import writing
+from autospec_lib.core.errors import SourceError, writing
 from autospec_lib.core.products import Group, Products
-from autospec_lib.core.types import Cutout, Target
-from autospec_lib.inputs.coordinates import open_sky
+from autospec_lib.core.types import Cutout, Ident, Target
+from autospec_lib.inputs import cube as cutouts
 from autospec_lib.output import source_file, summary
 from autospec_lib.output.report import page
 from autospec_lib.output.summary import Row
 from autospec_lib.run.job import Job
 from autospec_lib.run.results import NOT_REACHED, Preview, Results
 
-HIDDEN_COLUMNS = ('FINGERPRINT',)  # columns of the summary that are not useful to a reader
+# Columns of the summary that are not useful to a reader, or that the page has of its own.
+HIDDEN_COLUMNS = {'FINGERPRINT', *(column.name for column in summary.VISUAL)} - {'DIFFERS_VISUAL'}
 SN = ('SN', '', 'median signal-to-noise ratio per pixel of the reference spectrum', True)
+PLACE = (
+    ('X_CUBE', 'pixel', 'position in the cube, the first pixel is 1', True),
+    ('Y_CUBE', 'pixel', 'position in the cube, the first pixel is 1', True),
+)
 CATALOGUED = ('Z_CATALOG', '', 'redshift in the catalogue', True)
 STATE = {'running': '; the run goes on', 'interrupted': '; the run was interrupted', 'finished': ''}
 
@@ -53,7 +57,7 @@ def write_data(job: Job, products: Products, cutout: Cutout) -> Preview:
 
 
 def kept_preview(job: Job, target: Target) -> Preview:
-    """The preview of a source that is kept; if its data for the report are missing, they are made from its FITS file.
+    """The preview of a source that is kept; if its data for the report are missing, they are made from file and cube.
 
     Parameters
     ----------
@@ -64,31 +68,35 @@ def kept_preview(job: Job, target: Target) -> Preview:
 
     Raises
     ------
+    InputError
+        If the cube cannot be read any more.
     OutputError
         If they cannot be written.
     """
     from autospec_lib.output.report import source_data
 
     preview = source_data.read_preview(job.data(target))
-    if preview is not None:
+    if preview is not None and (job.binned_cube(target).exists() or not job.params.report_cube):
         return preview
-    path = job.path(target)
     try:
-        products, cutout = source_file.read(path, Group.MAP), source_file.read_cutout(path, open_sky)
-    except (OSError, KeyError, ValueError):  # it was removed after it had been found complete
+        products, cutout = source_file.read(job.path(target), Group.MAP), cutouts.cut(job.cube, target, job.sources)
+    except (OSError, KeyError, ValueError, SourceError):  # it was removed after it had been found complete
         return {}
-    return _write_data(job, products, replace(cutout, target=target, wave=job.cube.wave, grid=job.cube.grid))
+    return _write_data(job, products, cutout)
 
 
 def _write_data(job: Job, products: Products, cutout: Cutout) -> Preview:
-    from autospec_lib.output.report import source_data
+    from autospec_lib.output.report import binned_cube, source_data
 
     target = cutout.target
     plots = {key: job.picture(target, key) for key in file_names.PICTURES}
     paths = {'file': job.path(target)} | {key: path for key, path in plots.items() if path.exists()}
     links = {key: path.relative_to(job.output).as_posix() for key, path in paths.items()}
+    if job.params.report_cube:
+        with writing(job.binned_cube(target)):
+            binned_cube.write(job.binned_cube(target), products, cutout)
     with writing(job.data(target)):
-        return source_data.write(job.data(target), products, cutout, job.params.cmap, links)
+        return source_data.write(job.data(target), products, cutout, job.params.cmap, links, job.params.report_cube)
 
 
 class Page:
@@ -105,6 +113,7 @@ class Page:
     def __init__(self, job: Job, command: str) -> None:
         self._job, self._command = job, command
         self._earlier: dict[str, Preview] | None = None  # previews that earlier runs have left
+        self._places: dict[Ident, dict[str, float]] | None = None  # positions in the cube, computed once
 
     def write(self, results: Results) -> None:
         """Write the table, and the first time also the page.
@@ -124,9 +133,30 @@ class Page:
                 self._earlier = self._read_previews(results)
             previews = self._earlier | {str(ident): preview for ident, preview in results.previews.items()}
             columns, rows = self._table(results.rows.values())
-            page.write_table(output, self._run(results), columns, rows, previews)
+            page.write_table(output, self._run(results), columns, rows, previews, self._verdicts())
             if is_new:
+                self._write_field()
                 page.install(output)  # it looks for the table as soon as it is opened
+
+    def _write_field(self) -> None:
+        """Write the map of the field, in white light if channels were read before the first source."""
+        from autospec_lib.output.report import source_data
+        from autospec_lib.output.units import in_words
+
+        cube = self._job.cube
+        middle = (cube.shape[0] - 1) / 2, (cube.shape[1] - 1) / 2
+        arcsec = cube.sky.arcsec_per_pixel(middle).T
+        about: dict[str, Any] = {
+            'shape': cube.shape,
+            'pixel': cube.pixel,
+            'palette': source_data.colour_table(self._job.params.cmap),
+            'channels': [self._job.white_channels, len(cube.wave)],
+            'unit': in_words(cube.grid.unit),
+            **page.compass(arcsec),
+        }
+        if self._job.white is None:  # the page puts the cut-outs of the sources, so large in arcsec, at their places
+            about['sizes'] = {str(target.id): target.size for target in self._job.catalogue}
+        page.write_field(self._job.output, self._job.white, about)
 
     def _read_previews(self, results: Results) -> dict[str, Preview]:
         """The previews of sources that have a file, from the data that earlier runs have left."""
@@ -155,6 +185,11 @@ class Page:
             summary=results.sentence_on_all + STATE[results.state],
         )
 
+    def _verdicts(self) -> dict[str, dict[str, Any]]:
+        """What people have decided on sources, by ID as text, with the names of the page."""
+        names = ('verdict', 'z', 'origin', 'quality', 'kind', 'comment', 'changed')
+        return {ident: {name: getattr(one, name) for name in names} for ident, one in self._job.verdicts.items()}
+
     def _table(self, rows: Iterable[Row]) -> tuple[list[tuple[str, str, str, bool]], list[Row]]:
         """Columns and rows of the page's table: the summary's, the reference's S/N, the catalogue's redshifts."""
         from autospec_lib.output.units import in_words, of_lines
@@ -168,9 +203,19 @@ class Page:
             if one.name not in HIDDEN_COLUMNS
         ]
         columns.insert([name for name, *_ in columns].index('MAG_WHITE'), SN)
+        columns.extend(PLACE)
         if redshifts:
             columns.append(CATALOGUED)
-        return columns, [row | {'SN': _ratio(row), CATALOGUED[0]: redshifts.get(row['ID'])} for row in rows]
+        if self._places is None:
+            places = 1 + cutouts.positions(self._job.cube, self._job.catalogue)[:, ::-1].round(3)
+            names = [name for name, *_ in PLACE]
+            self._places = {
+                target.id: dict(zip(names, place, strict=True))
+                for target, place in zip(self._job.catalogue, places.tolist(), strict=True)
+            }
+        return columns, [
+            row | self._places[row['ID']] | {'SN': _ratio(row), CATALOGUED[0]: redshifts.get(row['ID'])} for row in rows
+        ]
 
 
 def _ratio(row: Mapping[str, Any]) -> Any:

@@ -218,9 +218,12 @@ class Results:
         return row if target.id in self._chosen else row | self._from_before(target)
 
     def _identity(self, target: Target) -> Row:
-        """The columns that are known before the extraction; a redshift of MARZ is kept even if the source fails."""
+        """The columns that are known before the extraction; what people decided is kept even if the source fails."""
         row = self._earlier.get(target.id, {})
         redshift = {one.name: row[one.name] for one in summary.MARZ if one.name in row}
+        verdict = self.job.verdicts.get(str(target.id))
+        if verdict is not None:
+            redshift |= summary.visual(verdict)
         return {'ID': target.id, 'RA': target.ra, 'DEC': target.dec} | redshift
 
     def _from_before(self, target: Target) -> Row:
@@ -285,11 +288,11 @@ def write_summary(results: Results) -> None:
 
 
 def write_redshifts(results: Results) -> None:
-    """Write the catalogue of redshifts, where they are measured; else remove that of an earlier run."""
+    """Write the catalogue of redshifts, where they are measured or accepted; else remove that of an earlier run."""
     job = results.job
     with writing(job.output / redshifts.NAME):
-        if job.params.redshift:
+        if job.params.redshift or job.verdicts:
             catalogued = {target.id: target.z for target in job.catalogue if target.z is not None}
-            redshifts.write(job.output, [*results.rows.values()], job.cube.grid.unit, catalogued, {})
+            redshifts.write(job.output, [*results.rows.values()], job.cube.grid.unit, catalogued, job.verdicts)
         else:
             (job.output / redshifts.NAME).unlink(missing_ok=True)

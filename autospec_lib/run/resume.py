@@ -7,6 +7,7 @@ import hashlib
 import os
 import warnings
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,8 @@ def fingerprint(job: Job, target: Target) -> str:
     target : Target
         The source.
     """
-    request = f'{job.fingerprint}{source_file.LAYOUT}{dataclasses.astuple(target)!r}'
+    row = dataclasses.astuple(replace(target, visual=()))  # verdicts come into the file without a new extraction
+    request = f'{job.fingerprint}{source_file.LAYOUT}{row!r}'
     return ''.join(hashlib.sha256(text.encode()).hexdigest()[:HALF] for text in (request, job.states))
 
 

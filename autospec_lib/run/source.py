@@ -165,6 +165,6 @@ def _remove_beside(job: Job, target: Target) -> None:
     """Remove the spectra as tables, the plots and the report's data of an earlier run."""
     with writing(job.spectra):
         spectra_1d.remove(job.spectra, target.id, job.old_tables)
-    for path in (job.data(target), *(job.picture(target, key) for key in file_names.PICTURES)):
+    for path in (job.data(target), job.binned_cube(target), *(job.picture(target, key) for key in file_names.PICTURES)):
         with writing(path):
             path.unlink(missing_ok=True)

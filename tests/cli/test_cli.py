@@ -348,7 +348,7 @@ def test_check_knows_what_resume_keeps_and_what_a_run_replaces(folder, capsys):
     assert 'sources to extract: 3, replacing 2 files\n' in capsys.readouterr().out
     catalogue(folder, [(1, 0, 0), (2, 2, 0), (3, 1, 1)])
     assert main([str(folder), '--check', '--resume']) == 0
-    assert 'sources to extract: 2, replacing 1 files, keeping 1 that are complete\n' in capsys.readouterr().out
+    assert 'sources to extract: 2, replacing 1 file, keeping 1 that are complete\n' in capsys.readouterr().out
 
 
 def test_check_takes_the_whole_cube_where_size_is_larger(folder, capsys):

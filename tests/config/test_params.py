@@ -92,9 +92,9 @@ class TestTemplate:
         texts |= dict.fromkeys(('orig_from', 'orig_fromv', 'orig_cube', 'orign_cubev'), '')
         texts |= {'noise': 'propagated', 'xcor_weight': 'none', 'prefix': ''}
         others = {'size': 5.0, 'cont_poly': 5, 'cores': 1, 'xcor_iter': 1, 'psf': (), 'caterr': 0.0} | dict.fromkeys(
-            ('data_ext', 'aper', 'img', 'img_shift', 'seg', 'lsf'), ()
+            ('data_ext', 'aper', 'img', 'img_shift', 'weight', 'narrowband', 'seg', 'lsf'), ()
         )
-        on = ('use_imgs', 'xcor', 'cont_sub', 'sky_sub', 'plots', 'report')
+        on = ('use_imgs', 'xcor', 'cont_sub', 'sky_sub', 'plots', 'report', 'report_cube')
         on += ('out_img', 'out_seg', 'out_mask', 'out_xcor', 'out_spec')
         off = ('out_sub', 'out_1d', 'marz', 'warnings', 'deblend', 'redshift')
         switches = dict.fromkeys(on, True) | dict.fromkeys(off, False)
@@ -110,7 +110,7 @@ class TestTemplate:
 
 class TestValues:
     @pytest.mark.parametrize('empty', ["''", '""', '()', '[]', 'None'])
-    @pytest.mark.parametrize('name', ['APER', 'IMG', 'SEG', 'DATA_EXT'])
+    @pytest.mark.parametrize('name', ['APER', 'IMG', 'WEIGHT', 'NARROWBAND', 'SEG', 'DATA_EXT'])
     def test_empty_values_stand_for_none(self, load, name, empty):
         assert load(f'{name} = {empty}') == (Params(), ())
 
@@ -143,6 +143,18 @@ class TestValues:
             ('IMG_SHIFT = (1, -0.5)', 'img_shift', (1.0, -0.5)),
             ("IMG = 'g-band.fits'; IMG_SHIFT = ['measured']", 'img_shift', ('measured',)),
             ('IMG_SHIFT = None', 'img_shift', ()),
+            ("WEIGHT = 'g-band.fits'\nIMG_SHIFT = ((1, 2),)", 'weight', ('g-band.fits',)),
+            ("WEIGHT = 'g-band.fits'\nREF = 'g-band'", 'ref', 'g-band'),
+            ('NARROWBAND = (6840, 6870)', 'narrowband', ((6840.0, 6870.0),)),
+            ('NARROWBAND = [6870, 6840]', 'narrowband', ((6840.0, 6870.0),)),
+            ('NARROWBAND = ((6840, 6870),)', 'narrowband', ((6840.0, 6870.0),)),
+            ('NARROWBAND = (1, 2), (3, 4), (1, 2)', 'narrowband', ((1.0, 2.0), (3.0, 4.0))),
+            ("NARROWBAND = 'Hα'", 'narrowband', ('HALPHA',)),
+            ("NARROWBAND = 'Lya', (5, 6.5), '[OIII]5007'", 'narrowband', ('LYALPHA', (5.0, 6.5), 'OIII5007')),
+            ('import numpy as np\nNARROWBAND = np.array([[1, 2], [3, 4]])', 'narrowband', ((1.0, 2.0), (3.0, 4.0))),
+            ("NARROWBAND = 'Ha', '[OIII]'\nREF = 'NB_Halpha'", 'ref', 'NB_Halpha'),
+            ("NARROWBAND = '[OIII]'\nREF = 'nb_[O III]5008'", 'ref', 'nb_[O III]5008'),
+            ("NARROWBAND = 6840, 6870\nDEBLEND = 'NB_6840_6870'", 'deblend', 'NB_6840_6870'),
             ("DATA_EXT = 0, 'ERR=error'", 'data_ext', (Extension(0), Extension('ERR=error'))),
             ("REF = '2.0'\nAPER = 2", 'ref', '2.0'),
             ('REF = 2.0\nAPER = 2', 'ref', '2.0'),
@@ -261,6 +273,14 @@ class TestValues:
             ("DATA_EXT = 'A', 'X', 'M: 0 is good'", 'did you mean 0 is bad?'),
             ("DATA_EXT = 'A', 'X: 0 is bad'", 'gives a kind of mask for the noise'),
             ("DATA_EXT = 'A: 0 is bad'", 'gives a kind of mask for the data'),
+            ("NARROWBAND = 'Hx'", "'Hx' is no line that is known; expected a range in Angstrom"),
+            ("NARROWBAND = 'OIII5077'", 'did you mean OIII5007?'),
+            ('NARROWBAND = 6840', '6840 is a number; expected a range in Angstrom'),
+            ('NARROWBAND = (6840, 6870, 6900)', 'holds 6840, which is a number'),
+            ('NARROWBAND = ((6840, 6870, 6900),)', 'holds (6840, 6870, 6900), which has 3 values'),
+            ('NARROWBAND = (6840, 6840)', 'is empty'),
+            ('NARROWBAND = (-1, 6840)', 'is not above 0'),
+            ("NARROWBAND = 'Ha', ('a', 'b')", "holds 'a', which is text"),
             ('IMG_SHIFT = 0.5', '0.5 is a number; expected ()'),
             ("IMG_SHIFT = 'hst'", 'is text; expected ()'),
             ("IMG_SHIFT = (0.1, 'x')", 'IMG_SHIFT'),
@@ -298,7 +318,7 @@ class TestNames:
         [
             ('\nSKYSUB = True', 'param.py, line 2: unknown parameter SKYSUB; did you mean SKY_SUB?'),
             ('APERTURE = 1', 'param.py, line 1: unknown parameter APERTURE; did you mean APER?'),
-            ('NIGHT = 1', 'param.py, line 1: unknown parameter NIGHT; names of your own go in lower case'),
+            ('DUST = 1', 'param.py, line 1: unknown parameter DUST; names of your own go in lower case'),
             ('X = SIZE = 5', 'param.py, line 1: unknown parameter X; names of your own go in lower case'),
         ],
     )
@@ -390,7 +410,19 @@ class TestConflicts:
                 "IMG = 'g-band.fits', 'deep/G-Band.fits'",
                 "IMG: 'g-band.fits' and 'deep/G-Band.fits' have the same tag, G-B",
             ),
-            ("IMG_SHIFT = 'measured', ()\nIMG = 'g-band.fits'", 'IMG_SHIFT has 2 values for 1 images of IMG'),
+            ("IMG_SHIFT = 'measured', ()\nIMG = 'g-band.fits'", 'IMG_SHIFT has 2 values for 1 image of IMG'),
+            (
+                "IMG = 'g-band.fits'; WEIGHT = 'g-band.fits'",
+                "IMG, WEIGHT: 'g-band.fits' and 'g-band.fits' have the same tag, G-BAND",
+            ),
+            (
+                "WEIGHT = 'nb_halpha.fits'; NARROWBAND = 'Ha'",
+                "WEIGHT = 'nb_halpha.fits' has the tag of the narrow band",
+            ),
+            ("SEG = 'nb_halpha.fits'; NARROWBAND = 'Ha'", "SEG = 'nb_halpha.fits' would be written as SEG_NB_HALPHA"),
+            ("WEIGHT = 'g-band.fits'; IMG_SHIFT = (), ()", 'IMG_SHIFT has 2 values for 1 image of IMG and WEIGHT'),
+            ("WEIGHT = 'muse_white.fits'", "WEIGHT = 'muse_white.fits' has the tag MUSE_WHITE"),
+            ("DEBLEND = 'NB_Hb'; NARROWBAND = 'Ha'", "DEBLEND = 'NB_Hb' is not an image of IMG"),
             ("SEG = 'g-seg.fits', 'g-seg.fits'", "SEG: 'g-seg.fits' and 'g-seg.fits' have the same tag, G-SEG; rename"),
             (
                 "IMG = 'bänd.fits'",
@@ -400,7 +432,7 @@ class TestConflicts:
         ],
     )
     def test_values_in_conflict_are_a_fault(self, folder, faults, text, fault):
-        for name in ('muse_white.fits', 'bänd.fits', '.fits', 'deep/G-Band.fits'):
+        for name in ('muse_white.fits', 'nb_halpha.fits', 'bänd.fits', '.fits', 'deep/G-Band.fits'):
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).touch()
         (found,) = faults(text)
@@ -428,7 +460,7 @@ class TestConflicts:
     def test_nothing_is_concluded_from_a_value_that_is_a_fault_itself(self, faults):
         assert len(faults("SIZE = 'x'\nAPER = 3")) == 1
 
-    @pytest.mark.parametrize('name', ['DATACUBE', 'CATALOG', 'IMG', 'SEG'])
+    @pytest.mark.parametrize('name', ['DATACUBE', 'CATALOG', 'IMG', 'WEIGHT', 'SEG'])
     def test_a_missing_input_is_a_fault_that_suggests_a_similar_file(self, folder, faults, name):
         (fault,) = faults(f"{name} = 'G_band.fits'")
         expected = f"{name} = 'G_band.fits' was not found in {folder}; did you mean g-band.fits?"
@@ -442,7 +474,7 @@ class TestConflicts:
         (folder / 'catalog.txt').unlink()
         assert faults('\n')[0].startswith("param.py: CATALOG = 'catalog.txt' was not found in")
 
-    @pytest.mark.parametrize('name', ['DATACUBE', 'CATALOG', 'IMG', 'SEG'])
+    @pytest.mark.parametrize('name', ['DATACUBE', 'CATALOG', 'IMG', 'WEIGHT', 'SEG'])
     def test_what_is_not_a_file_is_called_what_it_is(self, faults, folder, name):
         os.mkfifo(folder / 'fifo')
         with socket.socket(socket.AF_UNIX) as connection:

@@ -83,6 +83,18 @@ def test_derivatives_are_those_of_the_function(pixel):
     assert_allclose(slopes, expected, atol=1e-9)
 
 
+def test_many_functions_at_once_are_those_one_by_one():
+    matrices = np.array([shape_matrix(4.0, 0.3, -0.2), shape_matrix(3.0, 0.0, 0.0)])
+    assert_allclose(shape_matrix(np.array([4.0, 3.0]), np.array([0.3, 0.0]), np.array([-0.2, 0.0])), matrices)
+    centres, betas = np.array([[14.2, 13.4], [3.3, 20.1]]), np.array([2.6, 4.0])
+    values, slopes = moffat_slopes(SHAPE, centres, matrices, betas)
+    assert_allclose(values, moffat(SHAPE, centres, matrices, betas))
+    for number, (centre, beta) in enumerate(zip(centres, betas, strict=True)):
+        one, its_slopes = moffat_slopes(SHAPE, tuple(centre), matrices[[number]], beta)
+        assert_allclose(values[number], one[0], rtol=1e-12)
+        assert_allclose(slopes[:, number], its_slopes[:, 0], atol=1e-15)
+
+
 def test_shifted_is_moffat_at_every_place():
     places = np.array([[3, 20], [-2, 5], [33, 11]], np.int32)
     matrices = np.array([shape_matrix(4.0, 0.3, -0.2), shape_matrix(3.0, 0.1, 0.2)])

@@ -94,7 +94,7 @@ def test_the_joint_spectrum_can_be_the_reference():
 def test_the_reference_is_unknown_where_the_joint_extraction_is_off():
     products = process(blend(ref='DEBLEND'))
     assert products.reference == 'MUSE_WHITE_SKYSUB'
-    assert "reference 'DEBLEND' is neither in IMG nor in APER: white light used" in products.notes
+    assert "reference 'DEBLEND' is not in IMG, NARROWBAND, WEIGHT or APER: white light used" in products.notes
 
 
 @pytest.mark.parametrize('error', [ValueError('no\nluck'), np.linalg.LinAlgError('no'), ZeroDivisionError('no')])

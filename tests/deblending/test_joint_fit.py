@@ -133,6 +133,26 @@ def test_a_source_wider_than_the_search_allows_is_fitted_in_the_end():
     assert_allclose(totals(made), 1, atol=0.06)
 
 
+@pytest.mark.parametrize(('fwhm', 'beta', 'brightness'), [(12.0, 2.3, 1.0), (8.0, 2.5, 0.1)])
+def test_a_total_flux_that_hangs_on_unseen_wings_or_noise_is_in_doubt(fwhm, beta, brightness):
+    cube = light(brightness * rising_and_falling()[0], round_image((13.0, 12.0), fwhm, beta))
+    made = fitted(cube, 18, {7: (13.0, 12.0)})
+    assert abs(totals(made)[0] / brightness - 1) > 0.1
+    assert diagnostics.separation(made).flux_limit > 0.1
+    assert 'total flux' in doubts(made)
+
+
+def test_the_total_flux_of_a_bright_compact_source_is_sure():
+    made = fitted(light(rising_and_falling()[0], round_image((13.0, 12.0), 6.0)), 18, {7: (13.0, 12.0)})
+    assert abs(totals(made)[0] - 1) < diagnostics.separation(made).flux_limit < 0.05
+
+
+def test_light_on_bad_pixels_does_not_count_as_seen():
+    bad = np.zeros((NL, NY, NX), bool)
+    bad[:, :, :9] = True
+    assert '69%' in doubts(fitted(voxels(blend(), 3, bad)))
+
+
 def test_a_position_without_light_is_said_to_have_none():
     made = fitted(np.zeros_like(VARIANCE), 13, {7: PLACES[7]})
     pulls = made.solution.spectra[0] / np.sqrt(made.solution.covariance[:, 0, 0])

@@ -59,3 +59,12 @@ def test_the_residual_of_the_projection_has_no_part_along_the_profiles():
     along = np.einsum('nbp,bp->nb', profiles * bands.root_weight, made.residual)
     assert_allclose(along, 0, atol=1e-9 * np.abs(profiles * bands.root_weight).sum())
     assert_allclose(made.residual.std(), 1, atol=0.03)
+
+
+def test_a_component_that_no_band_constrains_has_no_significance():
+    bands = bin_cube(weighted(blend(), 3))
+    profiles = np.repeat(images()[:1].reshape(1, 1, -1), 16, axis=1)
+    # Nothing is left for the same profile a second time, nor for one without pixels.
+    found = project(bands, np.concatenate([profiles, profiles, 0 * profiles]))
+    assert found.significance[0] > 50
+    assert_allclose(found.significance[1:], 0)

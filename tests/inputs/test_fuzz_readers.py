@@ -7,7 +7,7 @@ import re
 
 import pytest
 from builders import data_ext
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from autospec_lib.config import param_file, params
@@ -147,6 +147,7 @@ class TestCatalogue:
     cells = numbers | st.sampled_from(['-', 'nan', 'inf', '1_0', '1e1', '١', '+5', '.5', '5.', "'5'", '"5"', 'x', 'ID'])
 
     @patient
+    @example(content=b',\x01\x0bh', mode='param', skip_bad_rows=False)  # a name with a line break of its own
     @given(content=st.text() | st.binary(), mode=modes, skip_bad_rows=st.booleans())
     def test_any_content(self, folder, content, mode, skip_bad_rows):
         load_catalogue(folder, content, mode, skip_bad_rows)

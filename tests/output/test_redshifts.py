@@ -8,7 +8,8 @@ from astropy import units
 from astropy.table import Table
 
 from autospec_lib.output import redshifts, summary
-from autospec_lib.output.redshifts import Counting, Verdict, counting
+from autospec_lib.output.redshifts import Counting, counting
+from autospec_lib.output.verdicts import Verdict
 
 CGS = 'erg s-1 cm-2 Angstrom-1'
 ROW = {
@@ -50,11 +51,15 @@ def test_a_measured_redshift_counts_if_it_is_sure(change, z, quality):
 @pytest.mark.parametrize(
     ('verdict', 'expected'),
     [
-        (Verdict(0.4001, 1), Counting(0.4001, 1e-4, 'VISUAL', 1, 'gal')),
-        (Verdict(3.2, 2, 'LAE'), Counting(3.2, None, 'VISUAL', 2, 'LAE')),
-        (Verdict(0.0, 3, 'star'), Counting(0.0, None, 'VISUAL', 3, 'star')),
-        (Verdict(1.1, 2), Counting(1.1, None, 'VISUAL', 2, '')),
-        (Verdict(None, 0), Counting(None, None, 'VISUAL', 0, '')),
+        (Verdict('good', 0.4001, 1), Counting(0.4001, 1e-4, 'VISUAL', 1, 'gal')),
+        (Verdict('good', 3.2, 2, 'Lya'), Counting(3.2, None, 'VISUAL', 2, 'LAE')),
+        (Verdict('', 0.0, 3, 'star'), Counting(0.0, None, 'VISUAL', 3, 'star')),
+        (Verdict('good', 1.1), Counting(1.1, None, 'VISUAL', 2, '')),
+        (Verdict('doubtful', 1.1), Counting(1.1, None, 'VISUAL', 1, '')),
+        (Verdict(quality=0), Counting(None, None, 'VISUAL', 0, '')),
+        (Verdict('bad'), Counting(None, None, 'VISUAL', 0, '')),
+        (Verdict(kind='nothing'), Counting(None, None, 'VISUAL', 0, '')),
+        (Verdict(differs='a: 0.4; b: 1.1', rivals=(0.4, 1.1)), Counting(None, None, 'VISUAL', 0, '')),
     ],
 )
 def test_a_verdict_counts_before_a_measured_redshift(verdict, expected):
@@ -63,11 +68,18 @@ def test_a_verdict_counts_before_a_measured_redshift(verdict, expected):
         assert counting({}, verdict) == expected
 
 
+@pytest.mark.parametrize(('word', 'quality'), [('good', 3), ('doubtful', 1), ('', 3)])
+def test_a_verdict_without_a_redshift_leaves_the_measured_one(word, quality):
+    assert counting(ROW, Verdict(word, comment='nice')) == Counting(0.4, 1e-4, 'AUTOSPEC', quality, 'gal')
+
+
 @pytest.mark.parametrize('idents', [(4, 9), ('a b', 'Ä,"1"'), ('4', '9')])
 def test_the_file_opens_without_options(tmp_path, idents):
     failed = {'ID': idents[1], 'RA': 1.0, 'DEC': -3.0, 'ERROR': 'none'}
     rows = [ROW | {'ID': idents[0], 'ZNEIGHB': idents[1]}, failed]
-    redshifts.write(tmp_path, rows, f'10**-20 {CGS}', {idents[1]: 0.7}, {idents[1]: Verdict(0.71, 2, 'gal')})
+    redshifts.write(
+        tmp_path, rows, f'10**-20 {CGS}', {idents[1]: 0.7}, {str(idents[1]): Verdict('good', 0.71, 2, 'galaxy')}
+    )
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         table = Table.read(tmp_path / 'redshifts.ecsv')

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import zlib
 from dataclasses import replace
 from functools import partial
 
@@ -14,10 +15,10 @@ from PIL import Image
 from report_reading import EVIL, GRID, content, decoded, spectra_of
 
 from autospec_lib.core import file_names
-from autospec_lib.core.products import Group
+from autospec_lib.core.products import Group, RedshiftModel
 from autospec_lib.inputs.coordinates import open_sky
 from autospec_lib.output import source_file
-from autospec_lib.output.report import page, source_data
+from autospec_lib.output.report import binned_cube, page, source_data
 
 
 @pytest.fixture
@@ -209,7 +210,7 @@ def test_the_table_holds_the_rows_in_their_order(tmp_path):
     columns = [('ID', '', 'id', True), ('NOTES', '', 'notes', False)]
     rows = [{'ID': 9, 'NOTES': EVIL}, {'ID': 3}]
     (tmp_path / 'report').mkdir()
-    page.write_table(tmp_path, run, columns, rows, {'3': {'thumb': 'a', 'outline': 'b'}})
+    page.write_table(tmp_path, run, columns, rows, {'3': {'thumb': 'a', 'outline': 'b'}}, {})
     name, held = content(tmp_path / 'report' / 'sources.js')
     assert name == 'autospecTable'
     assert held['rows'] == [[9, EVIL], [3, None]]
@@ -243,3 +244,135 @@ def test_the_file_of_a_source_that_autospec_did_not_write_is_refused(tmp_path):
     for read in (source_file.read, partial(source_file.read_cutout, open_sky=open_sky)):
         with pytest.raises(KeyError):
             read(tmp_path / 'a.fits')
+
+
+def binned(path):
+    """Levels, values at the bins without the continuum, and the continuum, of a binned cube."""
+    name, held = content(path)
+    assert name == binned_cube.CUBE_FUNCTION
+    width, ny_nx = decoded(held['width']), np.prod(CUTOUT[1:])
+    levels = np.frombuffer(zlib.decompress(base64.b64decode(held['numbers'])), np.int8).reshape(len(width), *CUTOUT[1:])
+    rest = width[:, None, None] * held['softening'] * np.sinh(levels / held['steps'])
+    nodes = decoded(held['continuum'], '<i2').reshape(-1, ny_nx) / 32767 * held['largest']
+    smooth = [np.interp(np.arange(len(width)), held['nodes'], column) for column in nodes.T]
+    return levels, np.where(levels == -128, np.nan, rest), np.transpose(smooth).reshape(levels.shape), held
+
+
+def test_images_maps_and_object_mask_are_in_a_sources_file(extracted, tmp_path):
+    products, cutout = extracted
+    source_data.write(tmp_path / 'a.js', products, cutout, 'viridis', {})
+    held = content(tmp_path / 'a.js')[1]
+    shown = {**products.images, **products.maps}
+    assert [one['key'] for one in held['images']] == list(shown)
+    for one in held['images']:
+        np.testing.assert_array_equal(decoded(one['data']), shown[one['key']].data.astype('f4').ravel())
+    mask = np.unpackbits(decoded(held['mask'], 'u1'), bitorder='little')[: np.prod(CUTOUT[1:])].reshape(CUTOUT[1:])
+    np.testing.assert_array_equal(mask.astype(bool), products.masks[products.facts['OBJMASK'][0]].data)
+    assert held['shape'] == list(CUTOUT[1:])
+    assert held['cube'] is False
+    assert len(decoded(held['palette'], 'u1')) == 3 * source_data.LEVELS
+
+
+@pytest.mark.parametrize('turn', [0, 30, 200])
+def test_arrows_point_to_north_and_east(extracted, tmp_path, turn):
+    products, cutout = extracted
+    cosine, sine = np.cos(np.radians(turn)), np.sin(np.radians(turn))
+    # North lies at this angle from y, counterclockwise; east, seen on the sky, a right angle further.
+    arcsec = 0.2 * np.array([[sine, cosine], [-cosine, sine]])  # of a step along y and x: east, north
+    degrees = arcsec / 3600 / [np.cos(np.radians(cutout.target.dec)), 1]
+    source_data.write(tmp_path / 'a.js', products, replace(cutout, degrees=degrees), 'viridis', {})
+    held = content(tmp_path / 'a.js')[1]
+    np.testing.assert_allclose(held['north'], [5 * sine, 5 * cosine], atol=1e-6)
+    np.testing.assert_allclose(held['east'], [-5 * cosine, 5 * sine], atol=1e-6)
+    source_data.write(tmp_path / 'b.js', products, replace(cutout, degrees=None, pixel=(0.2, 0.4)), 'viridis', {})
+    held = content(tmp_path / 'b.js')[1]
+    assert (held['north'], held['east']) == ([0, 5], [-2.5, 0])
+
+
+def test_a_binned_cube_holds_a_line_and_the_continuum(extracted, tmp_path):
+    products, cutout = extracted
+    rng = np.random.default_rng(3)
+    data = np.broadcast_to(np.linspace(50, 60, CUTOUT[0])[:, None, None], CUTOUT) + rng.normal(size=CUTOUT)
+    data[20, 4, 3] += 500
+    bad = np.zeros(CUTOUT, bool)
+    bad[7, 2, 2] = True
+    # The sky is 10 brighter in one channel everywhere.
+    data[11] += 10
+    voxels = type(cutout.voxels).of(data, None, bad)
+    binned_cube.write(tmp_path / 'a.js', products, replace(cutout, voxels=voxels))
+    levels, rest, smooth, held = binned(tmp_path / 'a.js')
+    assert (held['step'], len(rest)) == (1, CUTOUT[0])
+    assert np.isnan(rest).sum() == 1
+    assert levels[7, 2, 2] == binned_cube.NO_VALUE
+    assert rest[20, 4, 3] == pytest.approx(500, rel=0.04)
+    assert np.abs(np.nanmean(rest[11])) < 0.5
+    assert np.nanmax(np.abs(rest[np.arange(CUTOUT[0]) != 20])) < 7
+    assert np.abs(smooth).max() < 2  # the sky mask has the same continuum
+    sky = products.masks['MASK_SKY'].data
+    expected = voxels.data - np.median(voxels.data[:, sky], axis=1)[:, None, None]
+    found = np.where(bad, 0, np.nan_to_num(rest) + smooth - np.where(bad, 0, expected))
+    assert np.abs(found[~bad & (expected < 100)]).max() < 0.5
+    assert np.std(found[~bad & (expected < 100)]) < 0.2
+
+
+def test_a_large_cube_is_binned_and_its_last_channels_are_kept(extracted, tmp_path, monkeypatch):
+    monkeypatch.setattr(binned_cube, 'MOST_BINS', 12)
+    products, cutout = extracted
+    data = np.ones(CUTOUT)
+    data[-1] = 9.0
+    masks = {key: one for key, one in products.masks.items() if key != 'MASK_SKY'}
+    products = replace(products, table={**products.table, Group.MASK: masks})
+    binned_cube.write(tmp_path / 'a.js', products, replace(cutout, voxels=type(cutout.voxels)(data)))
+    _, rest, smooth, held = binned(tmp_path / 'a.js')
+    step = -(-CUTOUT[0] // 12)
+    assert held['step'] == step
+    means = [data[start : start + step].mean() for start in range(0, CUTOUT[0], step)]
+    np.testing.assert_allclose((rest + smooth)[:, 0, 0], means, rtol=0.08)  # steps of 0.3 of a bin's width
+
+
+def test_a_spaxel_and_a_stretch_without_data_have_no_value(extracted, tmp_path):
+    products, cutout = extracted
+    bad = np.zeros(CUTOUT, bool)
+    bad[:, 0, 1] = True
+    bad[30:] = True
+    voxels = type(cutout.voxels).of(np.ones(CUTOUT), None, bad)
+    binned_cube.write(tmp_path / 'a.js', products, replace(cutout, voxels=voxels))
+    levels, *_ = binned(tmp_path / 'a.js')
+    np.testing.assert_array_equal(levels == binned_cube.NO_VALUE, bad)
+
+
+def test_white_light_of_a_large_field_is_binned(tmp_path, monkeypatch):
+    monkeypatch.setattr(page, 'MOST_PIXELS', 6)
+    white = np.arange(20.0).reshape(4, 5)
+    white[:2, 2:4] = np.nan
+    white[0, 0] = np.nan
+    page.write_field(tmp_path, white, {'shape': (4, 5)})
+    name, held = content(tmp_path / 'report' / page.FIELD)
+    assert name == page.FIELD_FUNCTION
+    assert (held['shape'], held['bin'], held['size']) == ([4, 5], 2, [2, 3])
+    np.testing.assert_allclose(decoded(held['image']), [4, np.nan, 6.5, 13, 15, 16.5])
+    page.write_field(tmp_path, None, {})
+    assert content(tmp_path / 'report' / page.FIELD)[1] == {'image': ''}
+
+
+def test_a_sources_file_holds_candidates_with_their_models_and_lines_without_a_name(extracted, tmp_path):
+    products, cutout = extracted
+    models = [
+        RedshiftModel(0.3, 1e-4, 'gal', 0.97, np.ones(CUTOUT[0])),
+        RedshiftModel(4.0, 1e-3, 'LAE', 0.02, cutout.wave),
+    ]
+    lines = {'LINE': '', 'LBDA_OBS': 4760.0}, {'LINE': 'HBETA', 'LBDA_OBS': 4770.0}
+    facts = {'ZQUAL': (3, ''), 'ZSPEC': (products.reference, ''), 'Z2AUTO': (4.0, '')}
+    products = products | type(products)(facts=facts, lines=lines, models=tuple(models))
+    source_data.write(tmp_path / 'a.js', products, cutout, 'viridis', {})
+    held = content(tmp_path / 'a.js')[1]
+    assert [(one['z'], one['type'], one['p'], one['quality']) for one in held['candidates']] == [
+        (0.3, 'gal', 0.97, 3),
+        (4.0, 'LAE', 0.02, 0),
+    ]
+    numbers = decoded(held['numbers']).reshape(-1, CUTOUT[0])
+    np.testing.assert_array_equal(numbers[-2:], [one.flux.astype('f4') for one in models])
+    assert held['unnamed'] == [4760.0]
+    assert held['modelled'] == products.reference
+    assert held['best'] == [products.reference, 'reference']
+    assert 'Z2AUTO' not in [card for card, *_ in held['facts']]

@@ -514,6 +514,7 @@ def test_more_spectra_smoothing_and_themes_draw_without_errors(browser):
     opened(browser, '7')
     browser.click('#which summary')
     browser.click('#spectra label:last-child input')
+    browser.press('Escape')  # the menu may cover what is below
     browser.run("const s = document.getElementById('smooth'); s.value = 2; s.dispatchEvent(new Event('input'))")
     for name in ('band', 'sky', 'emission', 'absorption'):
         browser.click(f'#{name}')
@@ -569,3 +570,66 @@ def test_the_page_names_its_controls_and_headings(browser):
     assert nameless == []
     assert browser.run("return document.querySelectorAll('th:not([scope])').length") == 0
     assert browser.run("return document.getElementById('live').getAttribute('aria-live')") == 'polite'
+
+
+def offered(browser, ident, *candidates):
+    """Open a source for which these redshifts, with their types and probabilities, were measured."""
+    browser.open(browser.address + f'#{ident}')
+    opened(browser, ident)
+    made = [{'z': z, 'error': 1e-4, 'type': kind, 'p': p, 'quality': quality} for z, kind, p, quality in candidates]
+    browser.run('Source.data.candidates = arguments[0]; Source.judge(); Source.drawLines()', made)
+
+
+def verdict_kept(browser, ident):
+    """A verdict, redshift, origin, quality and class as they will be saved."""
+    rows = csv.DictReader(io.StringIO(browser.run('return Verdicts.csv()')))
+    names = ('VERDICT', 'REDSHIFT', 'ORIGIN', 'QUALITY', 'CLASS')
+    return next((tuple(row[name] for name in names) for row in rows if row['ID'] == ident), None)
+
+
+TWO = (0.0983, 'gal', 0.97, 3), (3.25, 'LAE', 0.02, 0)
+
+
+@pytest.mark.parametrize(
+    ('keys', 'kept'),
+    [
+        (['1'], ('good', '0.0983', 'Z', '3', 'galaxy')),
+        (['Enter'], ('good', '0.0983', 'Z', '3', 'galaxy')),
+        (['2'], ('good', '3.25', 'Z2', '1', 'Lya')),
+        (['Down', 'Enter'], ('good', '3.25', 'Z2', '1', 'Lya')),
+        (['Shift+2', 'Shift+s', '1'], ('good', '0.0983', 'Z', '2', 'star')),
+        (['0'], ('', '', '', '0', '')),
+        (['Shift+n', 'Enter'], ('', '', '', '0', 'nothing')),
+        (['Shift+n', '1'], ('good', '0.0983', 'Z', '3', 'galaxy')),
+        (['Shift+n', 'z', '.', '5', 'Enter', 'Enter'], ('good', '0.5', 'user', '2', '')),
+        (['Shift+n', 'Shift+1', '2'], ('good', '3.25', 'Z2', '1', 'Lya')),
+        (['2', 'u', '1'], ('good', '0.0983', 'Z', '3', 'galaxy')),
+        (['z', '0', ',', '5', 'Enter', 'Enter'], ('good', '0.5', 'user', '2', '')),
+        (['z', '4', 'Enter', 'Shift+3', 'Shift+l', 'Enter'], ('good', '4', 'user', '3', 'Lya')),
+    ],
+)
+def test_keys_judge_a_source_and_go_on_to_the_next_one(browser, keys, kept):
+    offered(browser, '7', *TWO)
+    browser.run('document.activeElement.blur()')
+    browser.press(*keys)
+    assert verdict_kept(browser, '7') == kept
+    browser.until(lambda: browser.text('#name') == 'Source 8')
+    assert browser.text('#left') == '1 done, 2 left'  # the fourth has no spectrum
+
+
+def test_verdicts_come_back_from_the_results(browser, output, tmp_path):
+    folder = tmp_path / 'field'
+    shutil.copytree(output.parent, folder)
+    address = (folder / 'output' / page.PAGE).as_uri()
+    row = '8,,,good,0.31,user,2,galaxy,"from <b> me",2026-01-01T00:00:00Z'
+    (folder / 'a.csv').write_text(f'ID,RA,DEC,VERDICT,REDSHIFT,ORIGIN,QUALITY,CLASS,COMMENT,CHANGED\n{row}\n')
+    assert main([str(folder), '-q', '--verdicts', str(folder / 'a.csv')]) == 0
+    browser.open(address)
+    assert verdict_kept(browser, '8') == ('good', '0.31', 'user', '2', 'galaxy')
+    assert 'good' in browser.text('tr[data-id="8"] .c-verdict')
+    # What was decided here later counts, also after a reload.
+    browser.run("Verdicts.change('8', { verdict: 'bad' })")
+    browser.open('about:blank')
+    browser.open(address)
+    assert browser.run("return Verdicts.of('8').verdict") == 'bad'
+    assert browser.run("return Verdicts.of('8').comment") == 'from <b> me'

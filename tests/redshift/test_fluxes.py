@@ -60,6 +60,25 @@ def test_errors_match_the_scatter():
     assert abs(np.mean(pulls)) < 0.3
 
 
+def test_the_error_of_a_flux_has_those_of_redshift_and_dispersion_in_it():
+    z, sigma = 1.0, 200.0
+    centre = 4341.684 * (1 + z)
+
+    def line(z=z, sigma=sigma):
+        return spectra.emission(WAVE, z, {4341.684: 1.0}, 30, velocity=sigma)
+
+    (hgamma,) = (one for one in fit(line(), z).lines if one.name == 'HGAMMA')
+    # The inverse of the normal matrix of flux, redshift, dispersion and continuum, by differences.
+    profile = line() / line().sum()
+    wider = line(sigma=sigma + 1) / line(sigma=sigma + 1).sum()
+    moved = line(z + 1e-5) / line(z + 1e-5).sum()
+    flux = line().sum()
+    columns = [profile, flux * (moved - profile), flux * (wider - profile), np.ones(WAVE.size), (WAVE - centre) / 70]
+    design = np.array(columns)[:, np.abs(WAVE - centre) < 70]
+    error = 1.25 * np.sqrt(np.linalg.inv(design @ design.T)[0, 0])
+    assert hgamma.flux_error == pytest.approx(error, rel=0.1)
+
+
 def test_correlated_noise_has_larger_errors():
     rng = np.random.default_rng(3)
     white = rng.normal(size=WAVE.size + 2)

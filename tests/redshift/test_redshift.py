@@ -6,6 +6,7 @@ import pytest
 
 from autospec_lib.redshift import estimate as engine
 from autospec_lib.redshift.axis import to_vacuum
+from autospec_lib.redshift.engine import Engine
 from autospec_lib.redshift.estimate import Candidate, Redshift, estimate
 from autospec_lib.redshift.hypotheses import Kind
 
@@ -125,6 +126,15 @@ def test_errors_that_are_wrong_by_a_factor_do_not_matter(factor):
     )
     assert wrong.z == pytest.approx(right.z, abs=1e-5)
     assert wrong.probability == pytest.approx(right.probability, abs=1e-3)
+
+
+def test_templates_and_filters_are_made_once_for_an_axis(monkeypatch):
+    made = []
+    monkeypatch.setattr(engine, 'Engine', lambda axis: made.append(axis) or Engine(axis))
+    wave = WAVE[:1000] + 0.5  # of no other test
+    for seed in range(2):
+        estimate(wave, *spectra.noisy(np.zeros(wave.size), seed))
+    assert len(made) == 1
 
 
 def test_a_spectrum_without_variance_is_searched_too():

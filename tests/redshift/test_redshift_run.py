@@ -1,5 +1,6 @@
 """The redshift in a run: cards, MPDAF's table, the summary, notes; and nothing of it without REDSHIFT."""
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +17,7 @@ from mpdaf.sdetect import Source
 from autospec_lib.cli.command import main
 from autospec_lib.core.products import Group, Products
 from autospec_lib.core.types import Cutout, Grid, Target, Voxels
+from autospec_lib.demo import folders
 from autospec_lib.output import source_file, summary
 from autospec_lib.redshift.axis import to_vacuum
 from autospec_lib.redshift.cards import cards
@@ -355,3 +357,36 @@ def test_a_source_with_lines_of_its_own_is_sure_beside_one_of_its_redshift():
         held, notes = facts(cutout)
         assert (held['ZQUAL'], held['ZNEIGHB']) == (3, other)
         assert any(f'source {other}' in note for note in notes)
+
+
+def test_an_accepted_redshift_brings_the_lines_there(finished, tmp_path):
+    folder = tmp_path / 'field'
+    shutil.copytree(finished.parent, folder)
+    (folder / 'a.csv').write_text('ID,VERDICT,REDSHIFT\n1,good,0.45\n')
+    assert main([str(folder), '-q', '--verdicts', str(folder / 'a.csv')]) == 0
+    source = Source.from_file(str(folder / 'output' / 'Source_1.fits'))
+    lines = {row['LINE']: row for row in source.lines}
+    assert lines['HBETA']['LBDA_OBS'] == pytest.approx(4861.33 * (1 + 0.45), abs=15)
+    # What is there are the lines of the first redshift, which have no name at this one.
+    unnamed = source.lines['LBDA_OBS'][source.lines['LINE'] == '']
+    assert np.abs(unnamed - 5006.84 * (1 + Z)).min() < 1
+    assert source.z['Z'][source.z['Z_DESC'] == 'VISUAL'] == 0.45
+    # A later run measures there too.
+    kept = source.lines['LBDA_OBS'].tolist()
+    assert main([str(folder), '-q']) == 0
+    assert Source.from_file(str(folder / 'output' / 'Source_1.fits')).lines['LBDA_OBS'].tolist() == pytest.approx(kept)
+
+
+def test_the_knots_of_abell_478_have_its_redshift(tmp_path):
+    # The sky of two knots has as much gas as they have: without it subtracted, all have lines.
+    folders.make_abell(tmp_path)
+    param = (tmp_path / 'param.py').read_text()
+    more = 'SKY_SUB = False\nREDSHIFT = True\nIMG = ()\nNARROWBAND = ()\nPLOTS = False\nREPORT = False\nXCOR = False\n'
+    (tmp_path / 'param.py').write_text(param + more)
+    assert main([str(tmp_path), '-q']) == 0
+    table = Table.read(tmp_path / 'output' / 'summary.ecsv')
+    assert len(table) == 8
+    assert (np.abs(table['Z'] - 0.0858) < 4e-4).all()
+    assert (table['ZPROB'] > 0.95).all()
+    # Two are beside brighter knots, whose light may be all that shows the redshift.
+    assert np.sum(table['ZQUAL'] == 3) >= 6

@@ -2,6 +2,7 @@
 
 import shutil
 from collections import namedtuple
+from dataclasses import replace
 
 import pytest
 
@@ -29,6 +30,16 @@ def test_disk_is_that_of_the_files(folder, lines):
     forecasted = estimate.file_size(job, 15 * 15)
     assert forecasted == pytest.approx(size, rel=0.2)
     assert any(f'disk: about {99 * forecasted / 1e6:.0f} MB' in line for line in estimate.describe(job, 99 * targets))
+
+
+def test_disk_holds_the_binned_cubes_of_the_report(folder):
+    with (folder / 'param.py').open('a') as file:
+        file.write('REPORT = True\n')
+    assert main([str(folder), '-q']) == 0
+    job, _ = job_of(folder)
+    without = replace(job, params=replace(job.params, report_cube=False))
+    size = (folder / 'output' / 'report' / 'cubes' / '7.js').stat().st_size
+    assert estimate.file_size(job, 15 * 15) - estimate.file_size(without, 15 * 15) == pytest.approx(size, rel=0.5)
 
 
 def test_memory_holds_the_largest_subcube_in_every_process(folder):

@@ -1,15 +1,18 @@
 """The report over the life of a run: begun, kept, broken off, resumed, switched off."""
 
+import base64
 import errno
 import re
 
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.wcs import WCS
 from builders import DEC, RA, with_hole
 from report_reading import content, spectra_of
 
 from autospec_lib.cli import main
+from autospec_lib.inputs import cube
 from autospec_lib.output.report import page, source_data
 from autospec_lib.run import results, source
 
@@ -163,6 +166,50 @@ def test_data_are_made_anew_from_files_without_images(field):
     assert main([str(field), '-q', '--resume']) == 0
     assert [one['key'] for one in data_of(field, 7)['spectra']] == [one['key'] for one in before['spectra']]
     assert all(outline for _, outline, _ in table(field)[2])
+
+
+def test_positions_in_the_cube_and_the_map_of_the_field_are_written(field):
+    assert main([str(field), '-q']) == 1
+    _, rows, _ = table(field)
+    with fits.open(field / 'datacube.fits') as hdus:
+        wcs, data = WCS(hdus['DATA'].header).celestial, hdus['DATA'].data
+    x, y = wcs.wcs_world2pix([[row['RA'], row['DEC']] for row in rows], 1).T
+    np.testing.assert_allclose([(row['X_CUBE'], row['Y_CUBE']) for row in rows], np.transpose([x, y]), atol=2e-3)
+    name, held = content(field / 'output' / 'report' / 'white.js')
+    assert name == page.FIELD_FUNCTION
+    image = np.frombuffer(base64.b64decode(held['image']), '<f4').reshape(data.shape[1:])
+    known = np.isfinite(image)
+    np.testing.assert_array_equal(known, np.isfinite(data).any(axis=0))
+    np.testing.assert_allclose(image[known], np.nanmean(data[:, known], axis=0), rtol=1e-3, atol=1e-3)
+    assert held['channels'] == [len(data), len(data)]
+
+
+def test_without_channels_the_map_has_the_sizes_of_the_cut_outs(field, monkeypatch):
+    monkeypatch.setattr(cube, 'MOST_BYTES', 1)
+    assert main([str(field), '-q']) == 1
+    held = content(field / 'output' / 'report' / 'white.js')[1]
+    assert held['image'] == ''
+    assert set(held['sizes']) == {'7', '8', '9'}
+
+
+def test_binned_cubes_are_made_for_kept_sources_and_go_with_failed_ones(field):
+    (field / 'catalog.txt').write_text(INSIDE)
+    settings(field, REPORT_CUBE=False)
+    folder = field / 'output' / 'report' / 'cubes'
+    assert main([str(field), '-q']) == 0
+    assert not folder.exists()
+    assert data_of(field, 7)['cube'] is False
+    settings(field, REPORT_CUBE=True)
+    assert main([str(field), '-q', '--resume']) == 0
+    assert [row['STATUS'] for row in table(field)[1]] == ['kept', 'kept']
+    assert sorted(path.name for path in folder.iterdir()) == ['7.js', '8.js']
+    assert data_of(field, 7)['cube'] is True
+    before = (folder / '7.js').read_text()
+    assert main([str(field), '-q']) == 0
+    assert (folder / '7.js').read_text() == before
+    (field / 'catalog.txt').write_text(f'{INSIDE.splitlines()[0]}\n8 {with_hole(field)}\n')
+    assert main([str(field), '-q']) == 1
+    assert [path.name for path in folder.iterdir()] == ['7.js']
 
 
 def test_data_of_kept_sources_that_are_there_stay(field):

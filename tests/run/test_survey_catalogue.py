@@ -51,6 +51,31 @@ def test_rows_outside_are_one_line_and_no_failures(folder, capsys):
     assert '2: Kept' in capsys.readouterr().out
 
 
+def test_faults_and_ids_of_rows_outside_do_not_matter(folder, capsys):
+    outside = f'{RA + 1:.7f} {DEC:.7f}'
+    inside, beside = (f'{ra:.7f} {dec:.7f}' for ra, dec in INSIDE)
+    rows = ['# id ra dec', f'1 {inside}', f'1 {outside}', f'2 {outside}', f'2 {beside}', f'- {outside}', f'3 {outside}']
+    (folder / 'catalog.txt').write_text('\n'.join([*rows, '']))
+    assert main([str(folder)]) == 0
+    assert '3 rows with faults' in capsys.readouterr().err
+    assert Table.read(folder / 'output' / 'summary.ecsv')['ID'].tolist() == [1, 2]
+    for row, facts in ((f'2 {inside}', ('line 8', 'ID 2', 'line 5')), (f'- {beside}', ('line 8', 'no ID'))):
+        (folder / 'catalog.txt').write_text('\n'.join([*rows, row, '']))
+        assert main([str(folder), '--check']) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert all(fact in line for fact in facts)
+    (folder / 'datacube.fits').write_bytes(b'nothing')
+    assert main([str(folder), '--check']) == 2
+    faults = capsys.readouterr().err.splitlines()
+    assert [line.split()[0] for line in faults] == ['catalog.txt,'] * 4 + ['datacube.fits:']
+
+
+def test_a_catalogue_whose_faulty_rows_all_lie_outside_is_refused(folder, capsys):
+    (folder / 'catalog.txt').write_text(f'# id ra dec\n1 {RA + 1:.7f} {DEC:.7f}\n1 {RA + 2:.7f} {DEC:.7f}\n')
+    assert main([str(folder)]) == 2
+    assert 'line 3' in capsys.readouterr().err
+
+
 def test_a_few_rows_outside_are_named(folder, capsys):
     catalogue(folder, [INSIDE[0], (RA, DEC + 1 / 60), (RA, DEC + 3), (RA + 180, -DEC)])
     assert main([str(folder)]) == 0

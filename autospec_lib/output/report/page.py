@@ -21,10 +21,12 @@ from numpy.typing import NDArray
 
 from autospec_lib.core import file_names
 from autospec_lib.core.atomic import complete_file
-from autospec_lib.core.types import Ident
+from autospec_lib.core.types import FloatArray, Ident
 
-PAGE, TABLE = 'index.html', 'sources.js'
-TABLE_FUNCTION = 'autospecTable'  # of the page
+PAGE, TABLE, FIELD = 'index.html', 'sources.js', 'white.js'
+TABLE_FUNCTION, FIELD_FUNCTION = 'autospecTable', 'autospecField'  # of the page
+FOLDERS = {'data', 'cubes'}  # of files for each source
+MOST_PIXELS = 2**19  # of the image of the field
 GENERATOR = b'<meta name="generator" content="AutoSpec">'
 LIBRARY, FIRST = 'plotly.min.js', 'theme.js'
 OWN = Path(__file__).parent / 'page'
@@ -108,7 +110,7 @@ def is_foreign(output: Path) -> bool:
         return folder.exists()
     held = {path.name for path in folder.iterdir() if not path.name.startswith('.')}
     # Scripts of another version may have other names; the first one is always there.
-    return bool(held - {path.name for path in _own()} - {LIBRARY, TABLE, 'data'}) and FIRST not in held
+    return bool(held - {path.name for path in _own()} - {LIBRARY, TABLE, FIELD} - FOLDERS) and FIRST not in held
 
 
 def _own() -> list[Path]:
@@ -143,7 +145,8 @@ def remove(output: Path) -> None:
     """Remove the page and the table of an earlier run, which would be mistaken for this run's."""
     if not is_foreign(output):
         (output / PAGE).unlink(missing_ok=True)
-        (output / file_names.REPORT / TABLE).unlink(missing_ok=True)
+        for name in (TABLE, FIELD):
+            (output / file_names.REPORT / name).unlink(missing_ok=True)
 
 
 def write_table(
@@ -152,6 +155,7 @@ def write_table(
     columns: Sequence[tuple[str, str, str, bool]],
     rows: Sequence[Mapping[str, Any]],
     previews: Mapping[str, Mapping[str, str]],
+    verdicts: Mapping[str, Mapping[str, Any]],
 ) -> None:
     """Write the table of all sources, which appears under its name only when it is complete.
 
@@ -167,6 +171,8 @@ def write_table(
         A value or None for the columns of each source, in the order of the catalogue.
     previews : mapping of str to mapping
         The results of `source_data.write` for the sources, by their ID as text.
+    verdicts : mapping of str to mapping
+        What people have decided on sources, by their ID as text.
 
     Raises
     ------
@@ -178,10 +184,61 @@ def write_table(
         'columns': columns,
         'rows': [[row.get(name) for name, *_ in columns] for row in rows],
         'previews': [_preview(row['ID'], previews) for row in rows],
+        'verdicts': verdicts,
     }
     (output / file_names.REPORT).mkdir(parents=True, exist_ok=True)
     with complete_file(output / file_names.REPORT / TABLE, flush=False) as temporary:
         temporary.write_text(script(TABLE_FUNCTION, table), encoding='ascii')
+
+
+def write_field(output: Path, white: FloatArray | None, about: Mapping[str, Any]) -> None:
+    """Write the map of the field.
+
+    Parameters
+    ----------
+    output : Path
+        The output folder.
+    white : array (ny, nx) or None
+        White light, NaN where there is no value; None if it is not known. A large image is binned.
+    about : mapping
+        What the page has to know of the field.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    content = {**about, 'image': ''}
+    if white is not None:
+        factor = math.ceil(math.sqrt(max(1.0, white.size / MOST_PIXELS)))
+        image = _binned(white, factor)
+        content |= {'bin': factor, 'size': image.shape, 'image': binary(image)}
+    (output / file_names.REPORT).mkdir(parents=True, exist_ok=True)
+    with complete_file(output / file_names.REPORT / FIELD, flush=False) as temporary:
+        temporary.write_text(script(FIELD_FUNCTION, content), encoding='ascii')
+
+
+def _binned(image: FloatArray, factor: int) -> FloatArray:
+    """Means of squares of so many pixels; NaN where there is no value at all."""
+    known = np.isfinite(image)
+    total, number = np.where(known, image, 0.0), known.astype(float)
+    for axis, length in enumerate(image.shape):
+        edges = np.arange(0, length, factor)
+        total, number = (np.add.reduceat(values, edges, axis=axis) for values in (total, number))
+    mean: FloatArray = np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
+    return mean
+
+
+def compass(arcsec: FloatArray) -> dict[str, list[float]]:
+    """The steps along x and y, in pixels, to the position one arcsec further east, and north.
+
+    Parameters
+    ----------
+    arcsec : array (2, 2)
+        Offsets on the sky (east, north; rows) in arcsec of one pixel along y and x (columns).
+    """
+    east, north = np.linalg.inv(arcsec).T[:, ::-1].tolist()
+    return {'east': east, 'north': north}
 
 
 def _preview(ident: Ident, previews: Mapping[str, Mapping[str, str]]) -> list[str]:

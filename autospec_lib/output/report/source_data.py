@@ -10,6 +10,7 @@ import base64
 import io
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -21,13 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from autospec_lib.core import keys
 from autospec_lib.core.atomic import complete_file
-from autospec_lib.core.products import Products, Spectrum
+from autospec_lib.core.products import Group, Products
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray
 from autospec_lib.output.image_sheet import stretch
-from autospec_lib.output.report.page import binary, script
+from autospec_lib.output.report.page import binary, compass, script
 from autospec_lib.output.spectra_sheet import sky_lines
-from autospec_lib.output.units import in_words
+from autospec_lib.output.units import in_words, to_power
 
 SOURCE_FUNCTION = 'autospecSource'  # of the page
 HEAD = 16384  # bytes at the beginning of a file of data that hold the preview
@@ -48,7 +50,9 @@ BINS = 96  # of the outline
 LEVELS = 63  # of a small image; one more is transparent
 
 
-def write(path: Path, products: Products, cutout: Cutout, cmap: str, links: Mapping[str, str]) -> dict[str, str]:
+def write(
+    path: Path, products: Products, cutout: Cutout, cmap: str, links: Mapping[str, str], has_cube: bool = False
+) -> dict[str, str]:
     """Write a source's file of data, which appears under its name only when it is complete.
 
     Unlike the source's FITS file, it is not flushed to disk, because it can be made again from the FITS file.
@@ -58,13 +62,15 @@ def write(path: Path, products: Products, cutout: Cutout, cmap: str, links: Mapp
     path : Path
         The file; its folder is made.
     products : Products
-        What to show: all spectra; of the images, white light and the last cross-correlation map, if they are there.
+        What to show: all spectra, images, cross-correlation maps, and the object mask, if they are there.
     cutout : Cutout
-        Gives target, wavelengths and units.
+        Gives target, wavelengths, coordinates and units.
     cmap : str
-        Colour map of the small images.
+        Colour map of the images.
     links : mapping of str to str
         Addresses relative to the page: of the FITS file ('file'), and of the pictures by their names.
+    has_cube : bool
+        Whether there is a binned cube, see `binned_cube.write`.
 
     Returns
     -------
@@ -76,8 +82,9 @@ def write(path: Path, products: Products, cutout: Cutout, cmap: str, links: Mapp
     OSError
         If it cannot be written.
     """
-    listed, numbers = _numbers(products.spectra)
-    content = _content(products, cutout, cmap, links) | {'spectra': listed}
+    listed, numbers = _numbers(products)
+    content = _content(products, cutout, cmap, links) | _pictures(products, cutout, cmap)
+    content |= {'spectra': listed, 'cube': has_cube}
     path.parent.mkdir(parents=True, exist_ok=True)
     with complete_file(path, flush=False) as temporary:
         temporary.write_text(script(SOURCE_FUNCTION, content, numbers), encoding='ascii')
@@ -105,6 +112,7 @@ def read_preview(path: Path) -> dict[str, str] | None:
 def _content(products: Products, cutout: Cutout, cmap: str, links: Mapping[str, str]) -> dict[str, Any]:
     reference, wave, grid = products.spectra[products.reference], cutout.wave, cutout.grid
     sky = sky_lines(reference)
+    best, why = products.best
     small = [*products.images.values()][:1] + [*products.maps.values()][-1:]
     return {
         'preview': {
@@ -120,24 +128,86 @@ def _content(products: Products, cutout: Cutout, cmap: str, links: Mapping[str, 
         'medium': grid.medium,
         'unit': in_words(reference.unit),
         'reference': products.reference,
+        'best': [next(key for key, one in products.spectra.items() if one is best), why],
+        'modelled': products.facts.get('ZSPEC', ('', ''))[0],  # key of the spectrum that has the models
+        'candidates': _candidates(products),
+        'unnamed': [line['LBDA_OBS'] / cutout.grid.angstrom for line in products.lines if not line['LINE']],
         'sky': _ranges(wave, sky),
         'notes': list(products.notes),
-        'facts': [[card, value, text] for card, (value, text) in products.facts.items() if card not in SUMMARY_CARDS],
+        'facts': [[card, value, text] for card, (value, text) in products.facts.items() if _is_told(card)],
         'links': dict(links),
     }
 
 
-def _numbers(spectra: Mapping[str, Spectrum]) -> tuple[list[dict[str, Any]], str]:
-    """A description of each spectrum, and all numbers as one array: for each its flux, then its errors if it has any.
+def _pictures(products: Products, cutout: Cutout, cmap: str) -> dict[str, Any]:
+    """The images and maps with their numbers, the outline's mask, and the directions on the sky."""
+    degrees, mask = cutout.degrees, object_mask(products)
+    if degrees is None:
+        dy, dx = cutout.pixel
+        arcsec = np.array([[0.0, -dx], [dy, 0.0]])
+    else:
+        arcsec = 3600 * (degrees * [np.cos(np.radians(cutout.target.dec)), 1.0]).T
+    return {
+        'shape': cutout.shape,
+        'centre': cutout.centre,
+        'pixel': cutout.pixel,
+        **compass(arcsec),
+        'palette': colour_table(cmap),
+        'images': [
+            {
+                'key': key,
+                'unit': in_words(to_power(image.unit, image.power)),
+                'kind': group.value,
+                'data': binary(image.data),
+            }
+            for group, key, image in products
+            if group in (Group.IMAGE, Group.MAP)
+        ],
+        'mask': '' if mask is None else binary(np.packbits(mask, bitorder='little'), 'u1'),
+    }
 
-    They are encoded together, which takes half the time.
+
+def object_mask(products: Products) -> BoolArray | None:
+    """The object mask (ny, nx); None if it is not among the products."""
+    name = str(products.facts.get('OBJMASK', ('', ''))[0])
+    # A circle, where nothing is detected, stands in place of the union.
+    used = products.masks.get(name, products.masks.get(keys.object_mask('UNION')))
+    return None if used is None else used.data
+
+
+def _is_told(card: str) -> bool:
+    """Whether a card is listed: the page has those on further candidates elsewhere."""
+    return card not in SUMMARY_CARDS and not re.fullmatch(r'Z\d(AUTO|ERR|PROB|TYPE)', card)
+
+
+def _candidates(products: Products) -> list[dict[str, Any]]:
+    """The redshifts that the source may have; only the first one can be more than improbable."""
+    qualities = [products.facts.get('ZQUAL', (0, ''))[0]] + [0] * len(products.models)
+    return [
+        {
+            'z': round(one.z, 6),
+            'error': round(one.error, 6),
+            'type': one.kind,
+            'p': round(one.probability, 3),
+            'quality': quality,
+        }
+        for one, quality in zip(products.models, qualities, strict=False)
+    ]
+
+
+def _numbers(products: Products) -> tuple[list[dict[str, Any]], str]:
+    """A description of each spectrum, and all numbers as one array.
+
+    For each spectrum it holds the flux, then the errors if there are any; behind them the models of the candidates for
+    the redshift. They are encoded together, which takes half the time.
     """
     listed, rows = [], []
-    for key, one in spectra.items():
+    for key, one in products.spectra.items():
         listed.append({'key': key, 'about': one.kind.value, 'errors': one.variance is not None})
         rows.append(one.data)
         if one.variance is not None:
             rows.append(one.error)
+    rows += [one.flux for one in products.models]
     return listed, binary(np.concatenate(rows))
 
 
@@ -187,6 +257,11 @@ def thumbnails(images: Sequence[FloatArray], cmap: str) -> str:
     file = io.BytesIO()
     picture.save(file, 'PNG', transparency=LEVELS, optimize=False)
     return f'data:image/png;base64,{base64.b64encode(file.getvalue()).decode("ascii")}'
+
+
+def colour_table(cmap: str) -> str:
+    """The `LEVELS` colours of a matplotlib colour map, three bytes each, in base64."""
+    return binary(np.frombuffer(_palette(cmap)[: 3 * LEVELS], 'u1'), 'u1')
 
 
 @lru_cache(maxsize=4)

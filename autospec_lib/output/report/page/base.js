@@ -50,24 +50,67 @@ function loadScript(source) {
   });
 }
 
-/** Values that this browser stores for this field, by name; the browser may refuse to store them. */
+/**
+ * Values that this browser stores for this field, by name. What its store has no room for is kept in the store of this
+ * window, which survives a reload but not the window, and if that is full too, by the page alone.
+ */
 const Store = {
   field: '',
-  broken: false,
-  get(name, otherwise) {
-    try {
-      return JSON.parse(localStorage.getItem(`AutoSpec ${this.field} ${name}`)) ?? otherwise;
-    } catch {
-      return otherwise;
-    }
+  held: new Map(),  // what neither store has taken, null for a value that is removed
+  key(name) {
+    return `AutoSpec ${this.field} ${name}`;
   },
-  set(name, value) {
-    try {
-      localStorage.setItem(`AutoSpec ${this.field} ${name}`, JSON.stringify(value));
-      this.broken = false;
-    } catch {
-      this.broken = true;
+  get(name, otherwise) {
+    if (this.held.has(name)) return this.held.get(name) ?? otherwise;
+    for (const place of ['sessionStorage', 'localStorage']) {
+      try {
+        const text = globalThis[place].getItem(this.key(name));
+        if (text !== null) return JSON.parse(text) ?? otherwise;
+      } catch { /* refused, or not from this page */ }
     }
+    return otherwise;
+  },
+  /** All values whose names begin like this. */
+  entries(beginning) {
+    const found = new Map();
+    const prefix = this.key(beginning);
+    const keys = ['localStorage', 'sessionStorage'].flatMap((place) => {
+      try { return Object.keys(globalThis[place]); } catch { return []; }
+    }).filter((key) => key.startsWith(prefix)).map((key) => key.slice(this.key('').length));
+    const held = [...this.held.keys()].filter((name) => name.startsWith(beginning));
+    for (const name of [...keys, ...held]) found.set(name, this.get(name, null));
+    return found;
+  },
+  /** Keep a value, null to remove it; true if it will still be there when this window is closed. */
+  set(name, value) {
+    const key = this.key(name);
+    const put = (place) => {
+      try {
+        if (value === null) globalThis[place].removeItem(key);
+        else globalThis[place].setItem(key, JSON.stringify(value));
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    const kept = put('localStorage');
+    if (kept) {
+      this.held.delete(name);
+      try { sessionStorage.removeItem(key); } catch { /* refused: there is nothing in it */ }
+    } else if (put('sessionStorage')) {
+      this.held.delete(name);
+    } else {
+      this.held.set(name, value);
+    }
+    return kept;
+  },
+  /** The names of values that will be gone when this window is closed. */
+  unkept() {
+    let names = [];
+    try { names = Object.keys(sessionStorage); } catch { /* refused */ }
+    const prefix = this.key('');
+    const inWindow = names.filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
+    return [...new Set([...inWindow, ...this.held.keys()])];
   },
 };
 

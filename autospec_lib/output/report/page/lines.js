@@ -1,7 +1,7 @@
 'use strict';
-// Spectral lines, by their wavelengths in vacuum [Angstrom], the most useful of each kind first: where labels would
-// overlap the first is shown. Values: NIST Atomic Spectra Database; ultraviolet resonance lines: Morton (2003, ApJS
-// 149, 205). The G band is a blend of many lines.
+// Spectral lines, by their wavelengths in vacuum [Angstrom], the most useful of each kind first: where there is no room
+// for all labels, the first have theirs. Values: NIST Atomic Spectra Database; ultraviolet resonance lines: Morton
+// (2003, ApJS 149, 205). The G band is a blend of many lines, [N I] of two; Fe II* are fluorescent lines.
 const EMISSION = [
   ['Hα', 6564.61], ['[O III]', 5008.24], ['[O II]', 3728.48], ['Hβ', 4862.69], ['Lyα', 1215.67], ['C IV', 1549.48],
   ['C III]', 1907.71], ['Mg II', 2796.35], ['Mg II', 2803.53], ['He II', 1640.42],
@@ -10,14 +10,27 @@ const EMISSION = [
   ['[N II]', 6549.86], ['[S II]', 6732.67], ['He I', 5877.25], ['[S III]', 9071.1], ['[S III]', 9533.2],
   ['Paγ', 10941.17], ['Paβ', 12821.58], ['He I', 10833.31], ['[Ar III]', 7137.76], ['[O III]', 4364.44],
   ['He II', 4687.02], ['O III]', 1666.15], ['N V', 1240.81], ['[Ne V]', 3426.85], ['Hε', 3971.20], ['[O I]', 6365.54],
+  ['[N I]', 5200.53], ['Fe II*', 2626.45], ['Fe II*', 2612.65], ['Fe II*', 2396.36], ['Fe II*', 2365.55],
+  ['[Fe II]', 12570.21], ['[Fe II]', 16440.02], ['[Fe II]', 8619.32],
 ];
 const ABSORPTION = [
   ['K', 3934.78], ['H', 3969.59], ['Mg b', 5185.05], ['Mg b', 5174.13], ['Mg b', 5168.74], ['Na D', 5894.57],
   ['G', 4305.61], ['Ca II', 8544.44],
   ['Ca II', 8664.52], ['Ca II', 8500.36], ['Hβ', 4862.69], ['Hδ', 4102.89], ['Hγ', 4341.69], ['Hα', 6564.61],
   ['H8', 3890.17], ['H9', 3836.48], ['Fe II', 2600.17], ['Fe II', 2382.76], ['Fe II', 2344.21], ['Fe II', 2586.65],
+  ['Fe II', 2374.46],
   ['Mg II', 2796.35], ['Mg II', 2803.53], ['Al III', 1854.72], ['Al II', 1670.79], ['Si II', 1526.71],
   ['C II', 1334.53], ['Si II', 1260.42], ['O I', 1302.17], ['Si IV', 1393.76], ['Si IV', 1402.77],
+];
+
+// What is seen at a closer look: a name, the limits, whether it is one of a star's; the most useful first.
+const ZOOMS = [
+  ['Hα', 6524, 6606, true], ['[O III]', 4938, 5030, false], ['[O II]', 3702, 3756, false], ['Hβ', 4828, 4898, true],
+  ['Lyα', 1196, 1236, false], ['Ca H, K', 3905, 3995, true], ['Mg II', 2772, 2828, false], ['Mg b', 5135, 5225, true],
+  ['C III]', 1884, 1932, false], ['C IV', 1524, 1576, false], ['Ca II', 8476, 8690, true],
+  ['[S II]', 6690, 6760, false], ['Hγ', 4312, 4392, true], ['Na D', 5860, 5930, true], ['He II', 1624, 1682, false],
+  ['Fe II', 2570, 2640, false], ['[S III]', 9040, 9102, false], ['Paβ', 12750, 12890, false],
+  ['Fe II', 2336, 2402, false],
 ];
 
 // The night sky's brightest lines apart from OH, which the spectrum's own noise shows, and the limits within which the

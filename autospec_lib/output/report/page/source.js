@@ -7,13 +7,19 @@ const PICTURES = {
   DEBLEND: 'Joint extraction',
 };
 
+const QUALITY_BY_HAND = 2;  // of a redshift that was typed, or is from elsewhere, and has no other quality
+
 const Source = {
   id: null,
   data: null,
   loaded: new Map(),
   typing: false,  // whether the field of the redshift holds something that is neither kept nor refused yet
   typed: undefined,  // the redshift in it, null for none, undefined for what is no redshift
-  options: { chosen: [], smooth: 0, band: true, sky: true, emission: true, absorption: false },
+  offer: null,  // which of the redshifts that the source may have is shown; null until the user asks for another one
+  waiting: null,  // a key that needs the data of the source before they are there
+  done: [],  // changes that can be undone: {id, before, after}
+  gesture: '',  // what goes on changing the verdict: typing or dragging, which is undone as a whole
+  options: { chosen: [], smooth: 0, band: true, sky: true, emission: true, absorption: false, model: true },
 
   /** Show a source; its data are loaded only now. */
   async open(id) {
@@ -23,6 +29,9 @@ const Source = {
     const first = this.id === null;
     this.id = id;
     this.data = null;
+    this.offer = null;
+    this.waiting = null;
+    this.gesture = '';
     document.body.classList.add('open');
     byId('source').hidden = false;
     byId('source').scrollTo(0, 0);
@@ -36,9 +45,12 @@ const Source = {
       this.data = data;
       byId('hint').textContent = '';
       this.fill(row);
+      const { waiting } = this;
+      if (waiting) { waiting(); return; }
       await this.draw();
-      const next = Table.byId.get(Table.after(id, 1));
-      if (next) this.load(next).catch(() => {});
+      for (const next of new Set([Table.toDo(id), Table.after(id, 1)])) {
+        if (next !== undefined) this.load(Table.byId.get(next)).catch(() => {});
+      }
     } catch (error) {
       if (this.id === id) this.without(row, error);
     }
@@ -49,6 +61,7 @@ const Source = {
     const { id } = this;
     this.id = null;
     this.data = null;
+    Field.later();
     document.body.classList.remove('open');
     byId('source').hidden = true;
     document.title = Report.name;
@@ -76,7 +89,8 @@ const Source = {
     let row = 0;
     const next = () => numbers.subarray(row * places.length, (row += 1) * places.length);
     const spectra = raw.spectra.map((one) => ({ ...one, flux: next(), error: one.errors ? next() : null }));
-    this.loaded.set(raw.id, { ...raw, wave: places, spectra, colours: Object.create(null) });
+    const candidates = raw.candidates.map((one) => ({ ...one, model: next() }));
+    this.loaded.set(raw.id, { ...raw, wave: places, spectra, candidates, colours: Object.create(null) });
   },
 
   head(row) {
@@ -107,11 +121,14 @@ const Source = {
     );
     byId('measured').replaceChildren(...measured(row));
     const shown = this.options.chosen.filter((key) => data.spectra.some((one) => one.key === key));
-    data.shown = shown.length ? shown : [data.reference];
+    data.shown = shown.length ? shown : [data.best[0]];
     byId('spectra').replaceChildren(...data.spectra.map((one) => this.choice(one)));
+    Images.fill(data);
     byId('plot').hidden = false;
     byId('plotTools').hidden = false;
     for (const name of ['emission', 'absorption', 'slider', 'z']) byId(name).disabled = data.angstrom === null;
+    byId('modelBox').hidden = !data.candidates.length;
+    this.judge({ typing: this.typing });
     if (data.angstrom) {
       const red = Math.max(data.wave[0], data.wave.at(-1)) * data.angstrom;
       byId('slider').max = Math.max(0.1, red / 1215.67 - 1).toFixed(2);
@@ -124,7 +141,8 @@ const Source = {
     box.onchange = () => {
       const keys = data.shown.filter((key) => key !== one.key);
       data.shown = box.checked ? [...keys, one.key] : keys;
-      this.options.chosen = data.shown;
+      // As long as it is the recommended one, that of the next source is shown too.
+      this.options.chosen = data.shown.join() === data.best[0] ? [] : data.shown;
       this.draw();
     };
     return element('label', { title: one.about }, box, element('span', {}, one.key),
@@ -135,6 +153,7 @@ const Source = {
   without(row, error) {
     byId('plot').hidden = true;
     byId('plotTools').hidden = true;
+    Images.clear();
     byId('pictures').hidden = true;
     const failed = kindOf(row) === 'failed' ? 'This source was not extracted.' : 'This source has not been reached.';
     byId('hint').textContent = error.message ? `${error.message}; run AutoSpec --resume to write them again.` : failed;
@@ -144,11 +163,31 @@ const Source = {
   async draw() {
     const { data, options } = this;
     if (!data) return;
-    byId('legend').replaceChildren(...data.shown.map((key) => (
-      element('span', {}, swatch(data, key), key))));
+    const model = this.modelShown();
+    const z = this.redshiftShown();
+    const reason = element('small', { title: 'Why it opens first' }, `recommended: ${data.best[1]}`);
+    byId('legend').replaceChildren(
+      ...data.shown.map((key) => element('span', {}, swatch(colourOf(data, key)), key,
+        ...(key === data.best[0] ? [reason] : []))),
+      ...(model ? [element('span', {}, swatch(colour('--model')), `model at z\u2009=\u2009${z}`)] : []),
+      ...Narrow.legend(data));
     byId('width').textContent = options.smooth ? `${options.smooth}\u2009ch` : 'off';
-    await Spectrum.draw(data, { ...options, shown: data.shown, z: this.redshiftShown() });
-    if (this.data === data) this.tell();
+    const all = { ...options, shown: data.shown, z, model, isStar: this.isStar() };
+    await Spectrum.draw(data, all);
+    if (this.data !== data) return;
+    Zooms.draw(data, all);
+    this.tell();
+  },
+
+  /** The model of the candidate at hand, null where it has none or its spectrum is not shown. */
+  modelShown() {
+    const { data, options, typed } = this;
+    const offer = typed === undefined ? this.redshiftAtHand() : null;
+    return options.model && offer?.model && data.shown.includes(data.modelled) ? offer.model : null;
+  },
+
+  isStar() {
+    return (Verdicts.of(this.id).kind || this.redshiftAtHand()?.kind) === 'star';
   },
 
   /** The plot in words. */
@@ -167,44 +206,215 @@ const Source = {
 
   /** Show the kept verdict. */
   judge({ typing = false } = {}) {
-    const { verdict, z, comment } = Verdicts.of(this.id);
+    const { verdict, z, quality, kind, comment } = Verdicts.of(this.id);
     for (const button of byId('verdict').elements) button.checked = button.value === verdict;
-    const known = redshiftOf(Table.byId.get(this.id));
+    const known = this.redshiftAtHand()?.z ?? null;
     if (!typing) {
       byId('z').value = z ?? '';
       byId('z').setAttribute('aria-invalid', 'false');
     }
     byId('z').placeholder = known ?? 'none';
+    byId('z').title = this.offers().length ? 'What is shown is kept only when you accept it' : '';
     byId('slider').value = known ?? 0;
     if (!typing) byId('comment').value = comment;
+    byId('quality').value = quality ?? '';
+    byId('class').value = kind;
+    byId('candidates').replaceChildren(...this.offered());
+    byId('candidates').hidden = !byId('candidates').children.length;
   },
 
-  /** Keep a changed verdict; the field in which the user is typing is not overwritten. */
-  change(part, how) {
+  /**
+   * Keep a changed verdict; the field in which the user is typing is not overwritten. Changes by one gesture, such as
+   * dragging a line, are undone together.
+   */
+  change(part, { typing = false, gesture = '' } = {}) {
     if (this.id === null) return;
-    Verdicts.change(this.id, part);
-    this.judge(how);
-    Table.redraw(this.id);
+    const { id } = this;
+    const before = Verdicts.of(id);
+    Verdicts.change(id, part);
+    const after = Verdicts.of(id);
+    if (gesture && gesture === this.gesture) this.done.at(-1).after = after;
+    else this.done.push({ id, before, after });
+    this.gesture = gesture;
+    this.judge({ typing });
+    Table.redraw(id);
+  },
+
+  /** Take back the last change, and show the source that it was of. */
+  undo() {
+    const last = this.done.pop();
+    if (!last) { announce('nothing to undo'); return; }
+    const { id, before, after } = last;
+    if (!Table.byId.has(id)) return;
+    if (JSON.stringify(Verdicts.of(id)) !== JSON.stringify(after)) {
+      announce(`source ${id} was changed elsewhere since: not undone`);
+      return;
+    }
+    Verdicts.replace(id, before);
+    Table.redraw(id);
+    if (this.id !== null && this.id !== id) show(id);
+    this.offer = null;
+    this.gesture = '';
+    if (this.id === id) { this.judge(); this.drawLines(); }
+    announce(`source ${id}: undone`);
+  },
+
+  /** The redshifts that the source may have: the measured candidates, and those of catalogue and MARZ. */
+  offers() {
+    const { cells } = Table.byId.get(this.id);
+    const measured = (this.data?.candidates ?? []).map((one, place) => (
+      { ...one, key: String(place + 1), origin: place ? `Z${place + 1}` : 'Z', kind: CLASS_OF[one.type] ?? '' }));
+    const others = [['Z_MARZ', 'MARZ'], ['Z_CATALOG', 'catalogue']].filter(([name]) => typeof cells[name] === 'number')
+      .map(([origin, words]) => ({ z: cells[origin], origin, words, kind: '' }));
+    return [...measured, ...others];
+  },
+
+  /** The redshift that the user asked for, else what is kept or known best, else the first candidate; null for none. */
+  redshiftAtHand() {
+    const offers = this.offers();
+    if (this.offer !== null && offers[this.offer]) return offers[this.offer];
+    const { z, origin } = Verdicts.of(this.id);
+    const known = z === null ? knownRedshift(Table.byId.get(this.id)) : { z, origin };
+    if (!known) return offers[0] ?? null;
+    return offers.find((one) => one.origin === known.origin && same(one.z, known.z)) ?? { ...known, kind: '' };
+  },
+
+  /** A button for each redshift that the source may have, and what is said of them. */
+  offered() {
+    const shown = this.redshiftAtHand();
+    const { z, origin } = Verdicts.of(this.id);
+    const buttons = this.offers().map((one, place) => {
+      const key = one.key ? [element('kbd', {}, one.key)] : [];
+      const { quality } = one;
+      const chance = one.p < 0.005 ? 'P\u2009<\u20090.01' : `P\u2009=\u2009${one.p?.toFixed(2)}`;
+      const marks = [
+        ...(one.key ? [element('span', {}, chance)] : []),
+        ...(one.key === '1' ? [element('span', { class: `mark q${quality}` }, QUALITIES[quality])] : []),  // else 0
+      ];
+      const made = element('button', { type: 'button', class: 'offer', title: titleOf(one) }, ...key,
+        element('b', {}, one.z.toFixed(one.error < 5e-5 ? 5 : 4)), element('span', {}, one.kind || one.words || ''),
+        ...marks);
+      made.setAttribute('aria-pressed', String(one.origin === shown?.origin && same(one.z, shown.z)));
+      if (origin === one.origin && z !== null && same(z, one.z)) made.classList.add('accepted');
+      made.onclick = () => { this.look(place); byId('name').focus({ preventScroll: true }); };
+      return made;
+    });
+    const facts = this.data?.facts ?? [];
+    const remarks = facts.flatMap(([card, found]) => (Object.hasOwn(REMARKS, card) ? [REMARKS[card](found)] : []));
+    return [...buttons, ...(remarks.length ? [element('p', { class: 'remark' }, remarks.join('; '))] : [])];
+  },
+
+  /** Show the lines and the model of another redshift that the source may have, without keeping it. */
+  look(place) {
+    this.offer = place;
+    this.typing = false;
+    this.typed = undefined;
+    this.judge();
+    this.drawLines();
+  },
+
+  /** Show the next or the previous redshift that the source may have. */
+  lookFurther(places) {
+    const offers = this.offers();
+    if (!offers.length) { announce('this source has no redshift to choose from'); return; }
+    const shown = this.redshiftAtHand();
+    const place = offers.findIndex((one) => one.origin === shown?.origin && same(one.z, shown.z));
+    this.look((place + places + offers.length) % offers.length);
+  },
+
+  /** Do something now, or as soon as the data of the source are there. */
+  whenLoaded(action) {
+    const kind = kindOf(Table.byId.get(this.id));
+    if (this.data || kind === 'failed' || kind === 'waiting') action(); else this.waiting = action;
+  },
+
+  /** Accept a redshift: the candidate of this number from 1, or the one that is shown. Then go on. */
+  accept(number) {
+    this.whenLoaded(() => {
+      const { quality, verdict } = Verdicts.of(this.id);
+      const isFinished = number === undefined && this.offer === null && Verdicts.isDone(this.id);
+      if (isFinished && (verdict === 'good' || quality === 0)) { this.goOn(); return; }
+      const offers = this.offers();
+      const chosen = number === undefined ? this.redshiftAtHand() : offers.filter((one) => one.key)[number - 1];
+      if (!chosen) {
+        announce(number === undefined ? 'this source has no redshift to accept; 0: it has none'
+          : `this source has no candidate ${number}`);
+        return;
+      }
+      this.change({ verdict: 'good', ...this.accepted(chosen) });
+      announce(`source ${this.id}: redshift ${chosen.z} (${originWords(chosen.origin)})`);
+      this.goOn();
+    });
+  },
+
+  /** What is kept with a redshift that is accepted; quality and class that were set before it stay. */
+  accepted({ z, origin, quality, kind }) {
+    const kept = Verdicts.of(this.id);
+    const before = kept.z === null || (kept.origin === origin && same(kept.z, z)) ? kept : NO_VERDICT;
+    return {
+      z,
+      origin,
+      quality: before.quality || Math.max(1, quality ?? QUALITY_BY_HAND),
+      kind: before.kind && before.kind !== 'nothing' ? before.kind : kind,
+    };
+  },
+
+  /** Keep that the source has no redshift, and go on. */
+  acceptNone() {
+    this.quality(0);
+    this.goOn();
+  },
+
+  /** Keep the quality of the redshift; 0 stands for no redshift. */
+  quality(quality) {
+    this.change({ ...(quality === 0 ? { z: null, origin: null } : this.withoutNothing()), quality });
+    this.drawLines();
+    announce(`source ${this.id}: quality ${quality === null ? 'not set' : `${quality}, ${QUALITIES[quality]}`}`);
+  },
+
+  /** What changes in a verdict that there is no redshift, or nothing, when there is one after all. */
+  withoutNothing() {
+    const { quality, kind } = Verdicts.of(this.id);
+    return { quality: quality || null, kind: kind === 'nothing' ? '' : kind };
+  },
+
+  /** Keep what the source is; where there is nothing there is no redshift. */
+  kind(kind) {
+    this.change(kind === 'nothing' ? { kind, quality: 0, z: null, origin: null } : { kind });
+    this.drawLines();
+    announce(`source ${this.id}: ${kind || 'no class'}`);
+  },
+
+  /** Go to the next source without a verdict. */
+  goOn() {
+    const next = Table.toDo(this.id);
+    if (next !== undefined) { show(next); return; }
+    this.offer = null;
+    this.judge();
+    this.drawLines();
+    announce('every source of the table has a verdict');
   },
 
   /** Keep a verdict. If a source is good and has no redshift of the user's, the one that is shown is kept with it. */
   verdict(verdict) {
     const { z, origin } = Verdicts.of(this.id);
-    const known = knownRedshift(Table.byId.get(this.id));
+    const row = Table.byId.get(this.id);
+    const known = this.offer !== null || knownRedshift(row) ? this.redshiftAtHand() : null;  // no improbable candidate
     const accepts = verdict === 'good' && z === null && known !== null;
-    const accepted = accepts ? { z: known.z, origin: known.origin } : {};
-    const undone = verdict !== 'good' && ![null, USER].includes(origin) ? { z: null, origin: null } : {};
-    this.change({ verdict, ...accepted, ...undone });
+    const undone = verdict !== 'good' && ![null, USER].includes(origin)
+      ? { z: null, origin: null, quality: null, kind: '' } : {};
+    this.change({ verdict, ...(accepts ? this.accepted(known) : {}), ...undone });
     this.drawLines();
-    const redshift = accepts ? `, redshift ${known.z} (${known.origin})` : '';
+    const redshift = accepts ? `, redshift ${known.z} (${originWords(known.origin)})` : '';
     announce(`source ${this.id}: ${verdict || 'no verdict'}${redshift}`);
   },
 
   /** Keep a new redshift of the user's, null for none. */
-  redshift(z) {
+  redshift(z, gesture = '') {
     this.typing = false;
     this.typed = undefined;
-    this.change({ z, origin: z === null ? null : USER });
+    this.offer = null;
+    this.change({ z, origin: z === null ? null : USER, ...(z === null ? {} : this.withoutNothing()) }, { gesture });
     this.drawLines();
   },
 
@@ -240,26 +450,48 @@ const Source = {
 
   /** The redshift for which lines are drawn: what is being typed, else what is kept or known. */
   redshiftShown() {
-    const row = Table.byId.get(this.id);
-    return this.typed === undefined ? redshiftOf(row) : this.typed ?? knownRedshift(row)?.z ?? null;
+    if (this.typed === undefined) return this.redshiftAtHand()?.z ?? null;
+    return this.typed ?? knownRedshift(Table.byId.get(this.id))?.z ?? null;
   },
 
   /** Draw the lines anew, at most once per frame of the screen. */
   drawLines() {
     if (!this.data) return;
-    Spectrum.options.z = this.redshiftShown();
     cancelAnimationFrame(this.frame);
     this.frame = requestAnimationFrame(() => {
       if (!this.data) return;  // closed meanwhile
+      if (Spectrum.data !== this.data || Spectrum.options.model !== this.modelShown()) { this.draw(); return; }
+      Object.assign(Spectrum.options, { z: this.redshiftShown(), isStar: this.isStar() });
       Spectrum.overlay();
+      Zooms.draw(this.data, Spectrum.options);
       this.tell();
     });
   },
 };
 
-const swatch = (data, key) => {
+// What cards of the header say of the redshift.
+const REMARKS = {
+  ZNOTE: (found) => found,
+  ZBLEND: (found) => `a second source in the spectrum has redshift ${found}`,
+  ZNEIGHB: (found) => `its neighbour ${found} has the same redshift`,
+};
+
+/** Whether two redshifts are the same but for the digits in which they are written. */
+const same = (a, b) => Math.abs(a - b) < 1e-6 * (1 + Math.abs(a));
+
+const originWords = (origin) => (
+  { Z_CATALOG: 'catalogue', Z_MARZ: 'MARZ', [USER]: 'yours' }[origin] ?? `candidate ${origin.slice(1) || 1}`);
+
+/** What a redshift is that a source may have, in words. */
+function titleOf({ z, error, p, quality, key, words, kind }) {
+  if (!key) return `redshift ${z} of ${words}; click to look at it`;
+  return `candidate ${key}${kind ? `, ${kind}` : ''}: redshift ${z} ± ${readable(error, 2)}, probability ${p}, `
+    + `quality ${quality}; click to look at it, press ${key} to accept it`;
+}
+
+const swatch = (background) => {
   const made = element('i', { class: 'swatch', 'aria-hidden': 'true' });
-  made.style.background = colourOf(data, key);
+  made.style.background = background;
   return made;
 };
 

@@ -5,7 +5,7 @@ const PICTURE_COLUMNS = [
   { name: 'IMAGE', label: 'Image', text: 'White light, and the cross-correlation map', plain: true },
   { name: 'OUTLINE', label: 'Spectrum', text: 'Outline of the reference spectrum, without sky lines', plain: true },
 ];
-const VERDICT_COLUMN = { name: 'VERDICT', label: 'Verdict', text: 'Your verdict and redshift' };
+const VERDICT_COLUMN = { name: 'VERDICT', label: 'Verdict', text: 'Your verdict, redshift, its quality and class' };
 const LABELS = {
   STATUS: 'Status', NOTES: 'Notes', SN: 'S/N', MAG_WHITE: 'Mag', FWHM_WHITE: 'FWHM',
   MASK_NPIX: 'Spaxels', MASK_AREA: 'Mask area', LEAKAGE: 'Leakage', GRADE: 'Grade', BEST: 'Best',
@@ -32,7 +32,7 @@ const Table = {
   sort: { name: '', down: false },
   shown: new Set(SHOWN_FIRST),
 
-  /** Take over the table that the run has written: {run, columns, rows, previews}. */
+  /** Take over the table that the run has written: {run, columns, rows, previews, verdicts}. */
   fill(table) {
     const columns = table.columns.map(([name, unit, text, number]) => (
       { name, unit, text, number, label: LABELS[name] ?? name.replaceAll('_', ' ') }));
@@ -57,15 +57,39 @@ const Table = {
     const { tests, faults } = filterTests(byId('filter').value, this.columns);
     const status = byId('status').value;
     const { name, down } = this.sort;
-    this.view = this.rows.filter((row) => (!status || kindOf(row) === status) && tests.every((test) => test(row)));
+    const judged = byId('judged').value;
+    this.view = this.rows.filter((row) => (
+      (!status || kindOf(row) === status) && isJudged(row, judged) && tests.every((test) => test(row))));
     byId('filterFault').hidden = !faults.length;
     byId('filterFault').textContent = faults.join('; ');
     if (name) this.view.sort((a, b) => compared(value(a, name), value(b, name), down) || a.index - b.index);
     byId('rows').replaceChildren();
     this.drawMore();
-    byId('count').textContent = this.view.length === this.rows.length
-      ? `${this.rows.length} sources` : `${this.view.length} of ${this.rows.length} sources`;
+    const sources = this.rows.length === 1 ? '1 source' : `${this.rows.length} sources`;
+    byId('count').textContent = this.view.length === this.rows.length ? sources : `${this.view.length} of ${sources}`;
     byId('empty').hidden = this.view.length > 0;
+    Field.later();
+    this.count();
+  },
+
+  /** Say how many sources have a verdict, and how many of those with a spectrum are left. */
+  count() {
+    const judged = this.rows.filter((row) => Verdicts.isDone(row.id));
+    const left = this.rows.filter(isToDo).length;
+    byId('work').hidden = !judged.length && !Verdicts.all.size;
+    byId('left').textContent = `${judged.length} done, ${left ? `${left} left` : 'none left'}`;
+    const all = judged.length + left || 1;
+    const parts = [3, 2, 1, 0, null].map((quality) => {
+      const number = judged.filter((row) => Verdicts.of(row.id).quality === quality).length;
+      const made = element('i', { class: `q${quality}` });
+      made.style.width = `${(100 * number) / all}%`;
+      return [number, quality, made];
+    });
+    byId('share').replaceChildren(...parts.map(([, , made]) => made));
+    byId('share').title = parts.filter(([number]) => number)
+      .map(([number, quality]) => `${number} ${quality === null ? 'without a quality' : `of quality ${quality}`}`)
+      .join(', ');
+    byId('share').setAttribute('aria-label', `${byId('left').textContent}: ${byId('share').title}`);
   },
 
   /** Draw more rows, at least up to this position; a browser needs a second for a thousand rows. */
@@ -78,7 +102,9 @@ const Table = {
 
   /** Draw a row again, after its verdict has changed. */
   redraw(id) {
+    this.count();
     const row = this.byId.get(id);
+    Field.later();
     if (!row?.element) return;
     const next = drawnRow(this, row);
     if (row.element.classList.contains('current')) next.classList.add('current');
@@ -103,7 +129,14 @@ const Table = {
     return place < 0 ? this.view[0]?.id : this.view[place + places]?.id;
   },
 
+  /** The next source without a verdict, after this one and then from the beginning of the table as shown. */
+  toDo(id) {
+    const place = this.view.findIndex((row) => row.id === id);
+    return [...this.view.slice(place + 1), ...this.view.slice(0, place + 1)].find(isToDo)?.id;
+  },
+
   mark(id) {
+    Field.bringIn(id);
     for (const row of byId('rows').querySelectorAll('.current')) {
       row.classList.remove('current');
       row.removeAttribute('aria-current');
@@ -138,6 +171,8 @@ const Table = {
 /** The value by which a row is sorted and filtered. */
 function value(row, name) {
   if (name === 'VERDICT') return Verdicts.of(row.id).verdict || null;
+  if (name === 'QUALITY') return Verdicts.of(row.id).quality;
+  if (name === 'CLASS') return Verdicts.of(row.id).kind;
   if (name === 'Z') return redshiftOf(row);
   if (name === 'NOTES') return row.cells.ERROR || row.cells.NOTES;
   return row.cells[name];
@@ -172,7 +207,7 @@ function compared(a, b, down) {
 function filterTests(text, columns) {
   const names = new Map(columns.flatMap(({ name, label }) => (
     [[name.toLowerCase(), name], [label.toLowerCase().replaceAll(' ', '_'), name]])));
-  names.set('z', 'Z');
+  for (const name of ['z', 'quality', 'class']) names.set(name, name.toUpperCase());
   const tests = [];
   const faults = [];
   for (const word of text.trim().split(/\s+/).filter(Boolean)) {
@@ -209,10 +244,20 @@ function holds(found, sign, bound) {
 }
 
 function searchable(row) {
-  const { verdict, comment } = Verdicts.of(row.id);
+  const { verdict, kind, comment } = Verdicts.of(row.id);
   row.words ??= ['ID', 'STATUS', 'NOTES', 'ERROR', 'REFERENCE', 'MASK', 'FILE']
     .map((name) => row.cells[name] ?? '').join(' ').toLowerCase();
-  return `${row.words} ${verdict} ${comment.toLowerCase()}`;
+  return `${row.words} ${verdict} ${kind.toLowerCase()} ${comment.toLowerCase()}`;
+}
+
+/** Whether a source has a spectrum and no verdict. */
+const isToDo = (row) => ['done', 'noted'].includes(kindOf(row)) && !Verdicts.isDone(row.id);
+
+/** Whether a source is in a choice of the menu: 'todo', 'done', a quality, or '' for all. */
+function isJudged(row, choice) {
+  if (choice === 'todo') return isToDo(row);
+  if (choice === 'done') return Verdicts.isDone(row.id);
+  return choice === '' || Verdicts.of(row.id).quality === Number(choice);
 }
 
 /** 'failed', 'waiting', 'noted' or 'done'. */
@@ -294,11 +339,17 @@ function whyEmpty(row, { name }) {
 }
 
 function verdictWords(id) {
-  const { verdict, z } = Verdicts.of(id);
-  return [
+  const { verdict, z, quality, kind } = Verdicts.of(id);
+  const words = [
     ...(verdict ? [element('span', { class: `verdict ${verdict}` }, verdict)] : []),
-    ...(z === null ? [] : [element('span', { class: 'redshift' }, ` z ${z}`)]),
+    ...(quality === null ? [] : [
+      element('span', { class: `mark q${quality}`, title: `quality: ${QUALITIES[quality]}` }, String(quality)),
+    ]),
+    ...(quality === 0 ? [element('span', { class: 'redshift' }, 'no redshift')] : []),
+    ...(z === null ? [] : [element('span', { class: 'redshift', title: String(z) }, `z ${Number(z.toFixed(5))}`)]),
+    ...(kind ? [element('span', { class: 'class' }, kind)] : []),
   ];
+  return words.flatMap((word, place) => (place ? [' ', word] : [word]));
 }
 
 /** The outline of a spectrum: a closed curve along the lowest, then along the highest levels. */

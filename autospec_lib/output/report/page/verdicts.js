@@ -2,39 +2,68 @@
 // The user's verdicts on sources: kept in the browser, saved to and read from CSV.
 
 const VERDICTS = ['good', 'doubtful', 'bad'];
+const QUALITIES = ['none', 'possible', 'probable', 'sure'];  // of a redshift, by their numbers
+const CLASSES = ['galaxy', 'star', 'quasar', 'Lya', 'nothing'];
+const CLASS_OF = { gal: 'galaxy', LAE: 'Lya', QSO: 'quasar', star: 'star' };  // by the type of a candidate
 const USER = 'user';  // where a redshift comes from that was typed or dragged
 const LEAST_Z = -0.1;
 const LARGEST_Z = 20;
+const NO_VERDICT = { verdict: '', z: null, origin: null, quality: null, kind: '', comment: '' };
+const KEPT = 'verdict ';  // what the names of verdicts in the browser's store begin with; the ID follows
+const CSV_HEAD = [
+  'ID', 'RA', 'DEC', 'VERDICT', 'REDSHIFT', 'ORIGIN', 'QUALITY', 'CLASS', 'COMMENT', 'CHANGED',
+];
 
 const Verdicts = {
-  all: {},
+  all: new Map(),
+  ofRun: new Map(),  // those that `AutoSpec --verdicts` has taken into the results
   read() {
-    this.all = Store.get('verdicts', {});
+    const names = [...Store.entries(KEPT).keys()].map((name) => name.slice(KEPT.length));
+    this.all = new Map();
+    for (const id of new Set([...this.ofRun.keys(), ...names])) {
+      const kept = this.kept(id);
+      if (kept) this.all.set(id, kept);
+    }
+  },
+  /** The verdict in this browser, or that in the results where it is newer. */
+  kept(id) {
+    const [own, ofRun] = [Store.get(KEPT + id, null), this.ofRun.get(id) ?? null];
+    return own && !(ofRun && ofRun.changed > own.changed) ? own : ofRun;
   },
   of(id) {
-    const kept = Object.hasOwn(this.all, id) ? this.all[id] : {};
-    return { verdict: '', z: null, origin: null, comment: '', ...kept };
+    return { ...NO_VERDICT, ...this.all.get(id) };
   },
+  /** Whether the user has finished with a source: a verdict was given, or that it has no redshift. */
+  isDone(id) {
+    const { verdict, quality } = this.of(id);
+    return verdict !== '' || quality === 0;
+  },
+  /** Keep parts of a source's verdict; the others are as this or another window has left them. */
   change(id, part) {
-    this.read();  // another window may have written
-    const next = { ...this.of(id), ...part, changed: new Date().toISOString().slice(0, 19) + 'Z' };
-    const all = { ...this.all, [id]: next };
-    if (!next.verdict && next.z === null && !next.comment) delete all[id];
-    this.all = all;
-    Store.set('verdicts', all);
-    if (Store.broken) announce('this browser does not keep verdicts; save them as CSV before you close the page');
+    const now = this.kept(id) ?? {};
+    this.replace(id, { ...NO_VERDICT, ...now, ...part, changed: new Date().toISOString().slice(0, 19) + 'Z' });
+  },
+  /** Keep a whole verdict in place of another one. */
+  replace(id, next) {
+    const isEmpty = Object.entries(NO_VERDICT).every(([name, value]) => next[name] === value);
+    if (isEmpty) this.all.delete(id); else this.all.set(id, next);
+    const kept = Store.set(KEPT + id, isEmpty ? null : next);
+    // There may be room again for those before.
+    if (kept) for (const name of Store.unkept()) Store.set(name, Store.get(name, null));
+    Report.warnOfStore();
   },
   csv() {
-    const lines = [['ID', 'RA', 'DEC', 'VERDICT', 'REDSHIFT', 'ORIGIN', 'COMMENT', 'CHANGED']];
+    const lines = [CSV_HEAD];
     for (const row of Table.rows) {
-      if (!Object.hasOwn(this.all, row.id)) continue;
-      const { verdict, z, origin, comment, changed } = this.all[row.id];
-      const from = z === null ? '' : origin ?? USER;  // verdicts that were kept before origins were are the user's
-      lines.push([row.id, row.cells.RA ?? '', row.cells.DEC ?? '', verdict, z ?? '', from, comment, changed]);
+      if (!this.all.has(row.id)) continue;
+      const { verdict, z, origin, quality, kind, comment, changed } = this.of(row.id);
+      const from = z === null ? '' : origin;
+      const { RA, DEC } = row.cells;
+      lines.push([row.id, RA ?? '', DEC ?? '', verdict, z ?? '', from, quality ?? '', kind, comment, changed]);
     }
     return lines.map((line) => line.map(quoted).join(',') + '\n').join('');
   },
-  /** Read verdicts from the text of a CSV file; return their number, and the IDs of rows with a wrong redshift. */
+  /** Read verdicts from the text of a CSV file; return their number, and the IDs of rows that cannot be read. */
   take(text) {
     const [head = [], ...lines] = parsedCsv(text);
     const place = Object.fromEntries(head.map((name, index) => [name.trim().toUpperCase(), index]));
@@ -43,15 +72,17 @@ const Verdicts = {
     const wrong = [];
     for (const line of lines) {
       const cell = (name) => line[place[name]] ?? '';
-      const [id, verdict] = [cell('ID'), cell('VERDICT')];
-      if (!id || (verdict && !VERDICTS.includes(verdict))) continue;
+      const [id, verdict, kind] = [cell('ID'), cell('VERDICT'), cell('CLASS')];
+      if (!id) continue;
       const z = parsedRedshift(cell('REDSHIFT'));
-      if (z === undefined) {
+      const quality = cell('QUALITY') === '' ? null : ['0', '1', '2', '3'].indexOf(cell('QUALITY'));
+      const known = (verdict === '' || VERDICTS.includes(verdict)) && (kind === '' || CLASSES.includes(kind));
+      if (!known || z === undefined || quality === -1) {
         wrong.push(id);
         continue;
       }
       const origin = z === null ? null : cell('ORIGIN') || USER;
-      this.change(id, { verdict, z, origin, comment: cell('COMMENT') });
+      this.change(id, { verdict, z, origin, quality, kind, comment: cell('COMMENT') });
       number += 1;
     }
     return { number, wrong };
