@@ -131,18 +131,23 @@ def read(path: Path, last: Group = Group.CUBE) -> Products:
     """
     groups = [*Group][: [*Group].index(last) + 1]
     table: dict[Group, dict[str, Any]] = {group: {} for group in groups}
+    lines: tuple[dict[str, Any], ...] = ()
+    models: tuple[RedshiftModel, ...] = ()
     with fits.open(path, memmap=False) as hdus:
         header = _own_header(path, hdus)
         for hdu in hdus:
             key, part = hdu.name[4:-5], hdu.name[-5:]
-            if part == '_DATA':
+            if hdu.name == 'LINES':
+                lines = _read_lines(hdu)
+            elif hdu.name == MODELS:
+                models = _read_models(hdu)
+            elif part == '_DATA':
                 group = Group(hdu.header[GROUP_CARD])
                 if group not in groups:
                     break
                 table[group][key] = _product(group, hdu)
             elif part == '_STAT':
                 table[group][key] = replace(table[group][key], variance=hdu.data.astype(float))
-        lines, models = _read_lines(hdus), _read_models(hdus)
     notes = tuple(header[f'NOTE{number}'] for number in range(1, header['NNOTES'] + 1))
     return Products(table, header['REFSPEC'], notes, _facts(header), lines, models)
 
@@ -346,10 +351,8 @@ def _lines(rows: Sequence[Mapping[str, Any]], unit: str) -> bytes:
     return _table(fits.BinTableHDU.from_columns(columns, name='LINES'))
 
 
-def _read_lines(hdus: fits.HDUList) -> tuple[dict[str, Any], ...]:
-    if 'LINES' not in hdus:
-        return ()
-    data = hdus['LINES'].data
+def _read_lines(hdu: fits.BinTableHDU) -> tuple[dict[str, Any], ...]:
+    data = hdu.data
     columns = [data[name].tolist() for name in data.names]
     return tuple(dict(zip(data.names, row, strict=True)) for row in zip(*columns, strict=True))
 
@@ -372,10 +375,8 @@ def _models(models: Sequence[RedshiftModel], unit: str) -> bytes:
     return _table(table)
 
 
-def _read_models(hdus: fits.HDUList) -> tuple[RedshiftModel, ...]:
-    if MODELS not in hdus:
-        return ()
-    header, data = hdus[MODELS].header, hdus[MODELS].data
+def _read_models(hdu: fits.BinTableHDU) -> tuple[RedshiftModel, ...]:
+    header, data = hdu.header, hdu.data
     return tuple(
         RedshiftModel(
             header[f'Z{number}'],
