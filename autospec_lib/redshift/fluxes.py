@@ -3,8 +3,9 @@
 All lines of a galaxy share a redshift and a velocity dispersion, to which the line-spread function is added; [OIII] and
 [NII] have their fixed ratios. In the fit, only these two numbers are not linear: for each pair of them the fluxes and a
 linear continuum in each window follow by least squares (variable projection: Golub & Pereyra 1973, SIAM J. Numer. Anal.
-10, 413). Their covariance is that at the best pair, C, plus S' V S with the covariance V of the pair and the slopes S
-of the fluxes with it. Lyman-alpha is fitted alone by the asymmetric Gaussian of Shibuya et al. (2014, ApJ 788, 74).
+10, 413). Their covariance is that at the best pair plus S' V S, where V is the covariance of the pair and S are the
+slopes of the fluxes with it. Lyman-alpha is fitted alone by the asymmetric Gaussian of Shibuya et al. (2014, ApJ 788,
+74).
 """
 
 from __future__ import annotations
