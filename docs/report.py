@@ -1,8 +1,8 @@
-"""The picture of the report in docs/report.md: the demonstration in Chromium.
+"""The pictures of the report in docs/report.md: the demonstration in Chromium.
 
 AutoSpec --demo
 echo 'REDSHIFT = True' >> autospec_demo/param.py && AutoSpec autospec_demo
-python docs/report.py autospec_demo/output docs/report.jpg
+python docs/report.py autospec_demo/output docs/report.jpg docs/map.jpg
 """
 
 import io
@@ -35,5 +35,20 @@ def shoot(output: Path) -> Image.Image:
         return Image.open(io.BytesIO(browser.picture())).convert('RGB')
 
 
+def shoot_map(output: Path) -> Image.Image:
+    """The map beside source 6, with the narrow band at its brightest line and the spectrum of a spaxel."""
+    with tempfile.TemporaryDirectory() as profile, Browser(profile, SIZE) as browser:
+        browser.open((output / 'index.html').resolve().as_uri() + '#6')
+        browser.until(lambda: browser.run("return document.querySelectorAll('#plot .scatterlayer path').length > 0"))
+        for key in (*KEYS, 'n', 'm'):
+            browser.press(key)
+            time.sleep(1)
+        browser.run('Narrow.spectrumOf(Source.data.centre.map(Math.round)); document.activeElement.blur()')
+        browser.run("document.getElementById('live').classList.remove('shown')")
+        time.sleep(3)
+        return Image.open(io.BytesIO(browser.picture())).convert('RGB')
+
+
 if __name__ == '__main__':
     shoot(Path(sys.argv[1])).save(sys.argv[2], quality=88)
+    shoot_map(Path(sys.argv[1])).save(sys.argv[3], quality=88)
