@@ -340,6 +340,26 @@ def test_sources_are_gone_through_by_keys_and_nothing_is_lost(browser, truths, p
     assert median <= 2
 
 
+def test_what_no_store_of_the_browser_takes_stays_in_the_page_until_there_is_room(browser):
+    go(browser, 1)
+    for script in (FILL, FILL.replace('localStorage', 'sessionStorage')):
+        browser.run(script)
+    browser.press('1')
+    opened(browser, 2)
+    assert kept(browser)['1'][:4] == ('good', '0.3367', 'Z', '3')
+    assert browser.run('return [...Store.held.keys()]') == ['verdict 1']
+    assert '1 verdict;' in browser.text('#storeFault')
+    browser.press('Left')
+    opened(browser, 1)
+    assert '✓' in browser.run("return getComputedStyle(document.querySelector('.offer b'), '::after').content")
+    browser.run(EMPTY + EMPTY.replace('localStorage', 'sessionStorage'))
+    browser.press('Right', '0')
+    opened(browser, 3)
+    assert not browser.run("return document.getElementById('storeFault').checkVisibility()")
+    names = browser.run("return Object.keys(localStorage).filter((one) => one.includes(' verdict '))")
+    assert sorted(name.split()[-1] for name in names) == ['1', '2']
+
+
 def test_the_candidates_are_listed_with_what_is_known_of_them(browser, truths):
     wrong = next(one for one in truths if one.right == 2 and one.ident > 2)
     go(browser, 1)

@@ -4,7 +4,7 @@
 const KEPT_IN_MEMORY = 30;  // sources
 const PICTURES = {
   IMAGES: 'Images and segmentation maps', MASKS: 'Masks', SPECTRA: 'Spectra', XCOR: 'Cross-correlation maps',
-  DEBLEND: 'Joint extraction',
+  DEBLEND: 'Joint extraction', REDSHIFT: 'Redshift',
 };
 
 const QUALITY_BY_HAND = 2;  // of a redshift that was typed, or is from elsewhere, and has no other quality
@@ -328,12 +328,14 @@ const Source = {
     if (this.data || kind === 'failed' || kind === 'waiting') action(); else this.waiting = action;
   },
 
-  /** Accept a redshift: the candidate of this number from 1, or the one that is shown. Then go on. */
+  /**
+   * Accept a redshift: the candidate of this number from 1, or the one that is shown unless the source has a verdict.
+   * Then go on.
+   */
   accept(number) {
     this.whenLoaded(() => {
-      const { quality, verdict } = Verdicts.of(this.id);
       const isFinished = number === undefined && this.offer === null && Verdicts.isDone(this.id);
-      if (isFinished && (verdict === 'good' || quality === 0)) { this.goOn(); return; }
+      if (isFinished) { this.goOn(); return; }
       const offers = this.offers();
       const chosen = number === undefined ? this.redshiftAtHand() : offers.filter((one) => one.key)[number - 1];
       if (!chosen) {
@@ -414,7 +416,12 @@ const Source = {
     this.typing = false;
     this.typed = undefined;
     this.offer = null;
-    this.change({ z, origin: z === null ? null : USER, ...(z === null ? {} : this.withoutNothing()) }, { gesture });
+    const { origin, verdict } = Verdicts.of(this.id);
+    const quality = verdict === 'good' && z !== null ? QUALITY_BY_HAND : null;
+    let about = {};
+    if (origin !== null && origin !== USER) about = { quality, kind: '' };  // they were those of a candidate
+    else if (z !== null) about = this.withoutNothing();
+    this.change({ z, origin: z === null ? null : USER, ...about }, { gesture });
     this.drawLines();
   },
 
