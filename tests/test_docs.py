@@ -207,12 +207,16 @@ def test_every_plot_stands_in_its_table(extracted):
 
 @pytest.mark.parametrize('snippet', SNIPPETS, ids=range(len(SNIPPETS)))
 def test_the_snippets_run(snippet, extracted, monkeypatch):
+    if 'redshifts.ecsv' in snippet:
+        with (extracted / 'param.py').open('a') as file:
+            file.write('REDSHIFT = True\n')
+        assert main([str(extracted), '-q']) == 0
     monkeypatch.chdir(extracted)
     exec(snippet, {})
 
 
 def test_there_are_snippets():
-    assert len(SNIPPETS) == 4
+    assert len(SNIPPETS) == 5
 
 
 @pytest.mark.parametrize(

@@ -572,6 +572,7 @@ def test_nothing_overlaps_in_wide_and_narrow_windows(browser, theme, is_mapped, 
     needed, there = browser.run('return [document.documentElement.scrollWidth, innerWidth]')
     assert needed <= there
     scrolls_apart = browser.run("return getComputedStyle(document.querySelector('main')).display") == 'flex'
+    assert max(right for _, (_, _, right, _) in boxes(browser)) <= there
     for (first, one), (second, other) in itertools.combinations(boxes(browser), 2):
         if scrolls_apart and {first, second} & {'FOOTER', 'bar'}:
             continue  # the source scrolls behind them
