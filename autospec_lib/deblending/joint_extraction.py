@@ -61,8 +61,8 @@ def extract(
        three or more. This holds only if it fits them about as well. Then only their positions are fitted, and they have
        no clumps.
        *Neighbours* that are not in the catalogue (`neighbour_search`). A component is added where a point source with a
-       spectrum of its own would lower chi^2 most; it is fitted, and its position followed to where it fits best. This is
-       repeated until no new component is significant. Then small clumps are allowed, and added components are removed
+       spectrum of its own would lower chi^2 most; it is fitted, and its position followed to where it fits best. This
+       is repeated until no new component is significant. Then small clumps are allowed, and added ones are removed
        if clumps of the other components explain their light as well.
     6. *Line bands* (`line_bands`). Sources of similar colour differ in their lines. For each component, the sum of the
        cube with the lines of its spectrum as weights is one more band, besides the bins, in the last fit. In that fit
