@@ -61,13 +61,13 @@ def extract(
        light at its position (sigma 0.15; 0.6 in the last fit). The other keeps all clumps of a component together from
        having the shape of any component (sigma 0.01 of the flux of the component that they belong to).
     5. *Points* (`point_sources`). First all sources are fitted without clumps and close to the prior. Round sources as
-       narrow as the PSF get its shape; without a PSF, the narrowest bright ones share their mean shape if there are
-       three or more. From then on only their positions are fitted, and they have no clumps. This holds only if it fits
-       them about as well.
-       *Neighbours* that are not in the catalogue (`neighbour_search`). Then a component is added where a point source
-       with a spectrum of its own would lower chi^2 most; it is fitted, and its position followed to where it fits
-       best. This is repeated until no new component is significant. Then small clumps are allowed, and added components
-       are removed if clumps of the other components explain their light as well.
+       narrow as the PSF get its shape; without a PSF, the narrowest bright ones share their mean shape if they are
+       three or more. This holds only if it fits them about as well. Then only their positions are fitted, and they have
+       no clumps.
+       *Neighbours* that are not in the catalogue (`neighbour_search`). A component is added where a point source with a
+       spectrum of its own would lower chi^2 most; it is fitted, and its position followed to where it fits best. This
+       is repeated until no new component is significant. Then small clumps are allowed, and added ones are removed
+       if clumps of the other components explain their light as well.
     6. *Line bands* (`line_bands`). Sources of similar colour differ in their lines. For each component, the sum of the
        cube with the lines of its spectrum as weights is one more band, besides the bins, in the last fit. In that fit
        the bounds of the shapes are wide and clumps may be large.
