@@ -9,7 +9,7 @@ from enum import Enum
 import numpy as np
 
 from autospec_lib.core.types import FloatArray
-from autospec_lib.redshift.axis import SPEED_OF_LIGHT
+from autospec_lib.redshift.axis import SPEED_OF_LIGHT, Axis
 from autospec_lib.redshift.engine import Evidence
 from autospec_lib.redshift.lines import (
     GALAXY_WAVES,
@@ -168,8 +168,10 @@ def _peaks(z: FloatArray, gain: FloatArray, number: int, separation: float = SEP
     return places
 
 
-def _climbed(z: FloatArray, gain: FloatArray, place: int) -> tuple[float, float]:
+def _climbed(z: FloatArray, gain: FloatArray, place: int, axis: Axis) -> tuple[float, float]:
     """Redshift and error of a peak, by the parabola through it: one standard deviation lowers the gain by 1.
+
+    Filters are at the centres of channels, so the error is not below that of a place somewhere in a channel.
 
     Parameters
     ----------
@@ -177,8 +179,11 @@ def _climbed(z: FloatArray, gain: FloatArray, place: int) -> tuple[float, float]
         The curve.
     place : int
         Where it is highest.
+    axis : Axis
+        The wavelengths.
     """
-    floor = LEAST_VELOCITY_ERROR / SPEED_OF_LIGHT * (1 + z[place])
+    channel = float(np.median(axis.step / axis.wave))
+    floor = max(LEAST_VELOCITY_ERROR / SPEED_OF_LIGHT, channel / np.sqrt(12)) * (1 + float(z[place]))
     low, high = place - CLIMB, place + CLIMB
     if low < 0 or high >= z.size:
         return float(z[place]), floor
@@ -209,7 +214,7 @@ def _galaxies(evidence: Evidence) -> Iterable[Hypothesis]:
         if total[best] > 0 and all(abs(grid.z[best] - grid.z[other]) > apart for other in chosen):
             chosen.append(best)
     for best in chosen:
-        z, error = _climbed(grid.z, total, best)
+        z, error = _climbed(grid.z, total, best, grid.axis)
         ratios = grid.ratios(evidence.search, float(grid.z[best]), int(width[best]))
         second, first = np.sort(ratios)[-2:]
         yield Hypothesis(
@@ -229,7 +234,7 @@ def _galaxies(evidence: Evidence) -> Iterable[Hypothesis]:
 def _quasars(evidence: Evidence) -> Iterable[Hypothesis]:
     curve = evidence.quasars
     for place in _peaks(curve.z, curve.gain, QUASAR_PEAKS, QUASAR_SEPARATION):
-        z, error = _climbed(curve.z, curve.gain, place)
+        z, error = _climbed(curve.z, curve.gain, place, evidence.prepared.axis)
         yield Hypothesis(
             Kind.QUASAR, z, error, continuum_gain=max(float(curve.gain[place]) - LOOK_ELSEWHERE[Kind.QUASAR], 0.0)
         )
@@ -238,7 +243,7 @@ def _quasars(evidence: Evidence) -> Iterable[Hypothesis]:
 def _stars(evidence: Evidence) -> Iterable[Hypothesis]:
     curve = evidence.stars
     if curve.gain[curve.best] > 0:
-        z, error = _climbed(curve.z, curve.gain, curve.best)
+        z, error = _climbed(curve.z, curve.gain, curve.best, evidence.prepared.axis)
         gain = max(float(curve.gain[curve.best]) - LOOK_ELSEWHERE[Kind.STAR], 0.0)
         yield Hypothesis(Kind.STAR, z, error, continuum_gain=gain)
 
@@ -249,7 +254,7 @@ def _lyman_alpha(evidence: Evidence) -> Iterable[Hypothesis]:
     axis = evidence.prepared.axis
     gain = np.where(axis.covers(waves), evidence.search.lyman_gain[axis.nearest(waves)], 0.0)
     for place in _peaks(z, gain, LYMAN_PEAKS):
-        best, error = _climbed(z, gain, place)
+        best, error = _climbed(z, gain, place, axis)
         ratio = float(np.sqrt(gain[place]))
         yield Hypothesis(
             Kind.LYMAN_ALPHA, best, error, line_gain=float(gain[place]), width=1, first=ratio, lines=1, main=-1

@@ -134,6 +134,9 @@ def test_peaks_are_apart_and_a_parabola_gives_place_and_width():
     gain = 50 - ((z - 0.30003) / 4e-4) ** 2
     gain = np.maximum(gain, 0) + np.maximum(20 - ((z - 0.7) / 4e-4) ** 2, 0)
     assert [round(float(z[place]), 3) for place in _peaks(z, gain, 2)] == [0.3, 0.7]
-    centre, error = _climbed(z, gain, int(gain.argmax()))
+    centre, error = _climbed(z, gain, int(gain.argmax()), AXIS)
     assert centre == pytest.approx(0.30003, abs=1e-6)
     assert error == pytest.approx(4e-4, rel=0.01)
+    coarse = Axis.of(np.linspace(5000, 10000, 500), (), False)
+    _, error = _climbed(z, gain, int(gain.argmax()), coarse)
+    assert error == pytest.approx(np.median(10.02 / coarse.wave) / np.sqrt(12) * 1.3, rel=0.01)
