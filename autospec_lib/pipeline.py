@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from autospec_lib.config.params import Params
 from autospec_lib.core import geometry, keys
-from autospec_lib.core.errors import SourceError
+from autospec_lib.core.errors import SourceError, counted
 from autospec_lib.core.keys import Names
 from autospec_lib.core.products import Group, Kind, Products, Spectrum, by_key
 from autospec_lib.core.segmentation_settings import SegmentationSettings
@@ -306,9 +306,11 @@ def _missing_light(target: _Spaxels, tag: str, seen: FloatArray) -> Products:
             'NLOST': (missing, 'channels with less than half of the light: NaN'),
         }
         if most > NOTED_SHARE:
-            notes.append(f'{tag}: bad voxels in {number} channels hold up to {most:.1%} of the light: completed')
+            held = f'hold up to {most:.1%} of the light: completed'
+            notes.append(f'{tag}: bad voxels in {counted(number, "channel")} {held}')
         if missing:
-            notes.append(f'{tag}: no value in {missing} channels, where bad voxels hold over half of the light')
+            where = 'where bad voxels hold over half of the light'
+            notes.append(f'{tag}: no value in {counted(missing, "channel")}, {where}')
     return Products(notes=tuple(notes), facts=facts)
 
 

@@ -269,7 +269,7 @@ def test_the_command_writes_a_row_for_each_source_that_is_extracted(three):
 
 def test_the_joint_extraction_goes_first(three):
     with (three / 'param.py').open('a') as file:
-        file.write('DEBLEND = True\n')
+        file.write('DEBLEND = True\nPSF = 0.94\nSIZE = 4\n')
     assert main([str(three), '-q', '--id', '5']) == 0
     assert fits.getdata(three / 'output' / 'marz.fits', 'FIBRES')['COMMENT'].tolist() == ['DEBLEND_SKYSUB']
     flux = fits.getdata(three / 'output' / 'Source_5.fits', 'SPE_DEBLEND_SKYSUB_DATA')
