@@ -171,11 +171,17 @@ def measure(products: Products, cutout: Cutout) -> Row:
         row[f'FLUX_{key}'] = _median(spectrum.data)
     if 'ZQUAL' in facts:
         row |= {column.name: facts.get(card) for column, card in REDSHIFT}
-        row |= dict.fromkeys(column.name for column in OF_LINES)
-        for line in products.lines:
-            if line['LINE'] in MAIN_LINES:
-                row[f'{line["LINE"]}_FLUX'] = _plain(line['FLUX'])
-                row[f'{line["LINE"]}_FLUX_ERR'] = _plain(line['FLUX_ERR'])
+        row |= line_fluxes(products.lines)
+    return row
+
+
+def line_fluxes(lines: Iterable[Mapping[str, Any]]) -> Row:
+    """The columns on the main lines, from rows of MPDAF's table LINES."""
+    row: Row = dict.fromkeys(column.name for column in OF_LINES)
+    for line in lines:
+        if line['LINE'] in MAIN_LINES:
+            row[f'{line["LINE"]}_FLUX'] = _plain(line['FLUX'])
+            row[f'{line["LINE"]}_FLUX_ERR'] = _plain(line['FLUX_ERR'])
     return row
 
 

@@ -97,7 +97,7 @@ def measure(products: Products, cutout: Cutout, lsf: tuple[float, ...], light: L
 
 
 def lines_at(
-    spectrum: Measured, wave: FloatArray, grid: Grid, lsf: tuple[float, ...], z: float
+    spectrum: Measured, wave: FloatArray, grid: Grid, lsf: tuple[float, ...], z: float | None
 ) -> tuple[dict[str, Any], ...]:
     """The rows of MPDAF's table LINES for a spectrum at a redshift.
 
@@ -111,8 +111,8 @@ def lines_at(
         Their unit and medium.
     lsf : tuple of float
         See `estimate.estimate`.
-    z : float
-        The redshift.
+    z : float or None
+        The redshift; None: only lines that the first candidate does not explain.
     """
     axis = _Axis.of(wave, grid, lsf)
     return _lines_and_models(axis.measured(spectrum), z, axis)[0]

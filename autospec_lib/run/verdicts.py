@@ -12,7 +12,9 @@ import numpy as np
 from autospec_lib.core.errors import InputError, way_out, writing
 from autospec_lib.core.products import Group
 from autospec_lib.core.types import Target
-from autospec_lib.output import source_file, verdicts
+from autospec_lib.output import source_file, summary, verdicts
+from autospec_lib.output.redshifts import counting
+from autospec_lib.output.summary import Row
 from autospec_lib.output.verdicts import Verdict
 from autospec_lib.run import marz
 from autospec_lib.run.job import Job, with_verdict
@@ -61,11 +63,12 @@ def take(job: Job, paths: Sequence[Path]) -> tuple[int, list[str]]:
         with locked(job.output):
             with writing(job.output / verdicts.NAME):
                 verdicts.write(job.output / verdicts.NAME, given, job.catalogue)
+            page = Page(job, shlex.join(['AutoSpec', '--verdicts', *map(str, paths)]))
+            results = Results(job, [], files=[write_summary, write_redshifts, marz.write, page.write])
             for target in job.catalogue:
                 if str(target.id) in known:
-                    _update_file(job, target)
-            page = Page(job, shlex.join(['AutoSpec', '--verdicts', *map(str, paths)]))
-            Results(job, [], files=[write_summary, write_redshifts, marz.write, page.write]).finish()
+                    results.rows[target.id] |= _update_file(job, target, results.rows[target.id])
+            results.finish()
     except OSError as error:
         raise InputError(f'{job.output}: {error.strerror}; {way_out(error, "make it writable")}') from error
     return len(known), list(_warnings(job, merged, targets))
@@ -80,23 +83,43 @@ def _same_place(verdict: Verdict, target: Target) -> bool:
     return bool(np.hypot(ra * np.cos(np.radians(target.dec)), dec) * 3600 < SAME_PLACE)
 
 
-def _update_file(job: Job, target: Target) -> None:
-    """Put the accepted redshift into a source's file, and the fluxes of lines there, if the source has a file."""
+def _update_file(job: Job, target: Target, row: Row) -> Row:
+    """Put the accepted redshift into a source's file, and the fluxes of lines there, if the source has a file.
+
+    Parameters
+    ----------
+    job : Job
+        What all sources share.
+    target : Target
+        The source, with the accepted redshift. Without one, lines are measured as in a run.
+    row : dict
+        Its row of the summary.
+
+    Returns
+    -------
+    dict
+        The columns on lines, empty if they were not measured.
+    """
     path = job.path(target)
     if not path.exists():
-        return
+        return {}
     lines = None
     try:
-        if job.params.redshift and len(target.visual) == 1:
+        if job.params.redshift:
             from autospec_lib.redshift import source
 
+            sure = counting(row).z
+            z = target.z if sure is None else sure
+            if len(target.visual) == 1:
+                (z,) = target.visual
             products = source_file.read(path, Group.SPECTRUM)
             spectrum = products.spectra.get(products.facts.get('ZSPEC', ('', ''))[0], products.best[0])
-            lines = source.lines_at(spectrum, job.cube.wave, job.cube.grid, job.params.lsf, target.visual[0])
+            lines = source.lines_at(spectrum, job.cube.wave, job.cube.grid, job.params.lsf, z)
         with writing(path):
             source_file.set_visual(path, target.visual, lines, job.cube.grid.unit)
     except (KeyError, ValueError) as error:
         raise InputError(f'{path}: not a complete file of AutoSpec; extract it again with: AutoSpec') from error
+    return {} if lines is None else summary.line_fluxes(lines)
 
 
 def _warnings(job: Job, merged: Mapping[str, Verdict], targets: Mapping[str, Target]) -> Iterator[str]:

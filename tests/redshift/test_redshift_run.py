@@ -362,10 +362,19 @@ def test_an_accepted_redshift_brings_the_lines_there(finished, tmp_path):
     unnamed = source.lines['LBDA_OBS'][source.lines['LINE'] == '']
     assert np.abs(unnamed - 5006.84 * (1 + Z)).min() < 1
     assert source.z['Z'][source.z['Z_DESC'] == 'VISUAL'] == 0.45
+    for name in ('summary.ecsv', 'redshifts.ecsv'):
+        flux = Table.read(folder / 'output' / name)['HBETA_FLUX'][0]
+        assert flux == pytest.approx(lines['HBETA']['FLUX'], rel=1e-5)
     # A later run measures there too.
     kept = source.lines['LBDA_OBS'].tolist()
     assert main([str(folder), '-q']) == 0
     assert Source.from_file(str(folder / 'output' / 'Source_1.fits')).lines['LBDA_OBS'].tolist() == pytest.approx(kept)
+    # Taken back, they are measured at the sure redshift again.
+    (folder / 'a.csv').write_text('ID,VERDICT,REDSHIFT,COMMENT\n1,,,a second look\n')
+    assert main([str(folder), '-q', '--verdicts', str(folder / 'a.csv')]) == 0
+    source = Source.from_file(str(folder / 'output' / 'Source_1.fits'))
+    assert 'VISUAL' not in source.z['Z_DESC']
+    assert {row['LINE']: row['LBDA_OBS'] for row in source.lines}['OIII5008'] == pytest.approx(5006.84 * (1 + Z), abs=1)
 
 
 def test_the_knots_of_abell_478_have_its_redshift(tmp_path):
