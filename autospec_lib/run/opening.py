@@ -1,0 +1,160 @@
+"""Opens the cube with its images and maps, and brings the images to where the cube has the same light."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from autospec_lib import pipeline
+from autospec_lib.config import conflicts
+from autospec_lib.config.params import Params
+from autospec_lib.config.validators import MEASURED
+from autospec_lib.core import keys
+from autospec_lib.core.errors import InputError, collected
+from autospec_lib.core.types import FloatArray
+from autospec_lib.detection import offsets as measured_offsets
+from autospec_lib.detection.offsets import Offset
+from autospec_lib.extraction import narrow_band
+from autospec_lib.inputs import images, psf
+from autospec_lib.inputs.cube import OpenCube, open_cube
+
+LEAST_OFFSET = 0.1  # arcsec; smaller offsets are no reason for a warning
+
+
+def open_all(params: Params, folder: Path) -> OpenCube:
+    """Open the cube and put every image and map of the parameters on its grid.
+
+    Parameters
+    ----------
+    params : Params
+        The parameters.
+    folder : Path
+        The folder at which relative file names start.
+
+    Raises
+    ------
+    InputError
+        With the faults of all files at once.
+    """
+    path = folder / params.datacube
+    cube = open_cube(path, params.data_ext)
+    shape = cube.shape
+    faults: list[str] = []
+    aligned, maps, seeing = {}, {}, None
+    centre = _centre(cube)
+    for name, parameter, setting in zip(params.image_files, params.image_parameters, params.img_shifts, strict=True):
+        with collected(faults):
+            shift = cube.sky.to_shift(centre, setting) if setting and setting != MEASURED else (0.0, 0.0)
+            aligned[keys.image_tag(name)] = images.align(folder / name, cube.sky, shape, shift, parameter)
+    for name in params.seg:
+        with collected(faults):
+            maps[keys.image_tag(name)] = images.nearest_map(folder / name, cube.sky, shape)
+    with collected(faults):
+        seeing = psf.read(params.psf, path, cube.primary, cube.wave, cube.grid.wave_unit)
+    with_cube = conflicts.faults_with_cube(params, len(cube.wave), cube.instrument.prefix)
+    faults += [f'param.py: {text}' for _, text in with_cube]
+    faults += [f'param.py: {text}' for text in _band_faults(params, cube)]
+    if faults:
+        raise InputError(*faults)
+    notes = [note for image in aligned.values() for note in image.notes]
+    return replace(cube, images=aligned, segmaps=maps, psf=seeing, notes=(*cube.notes, *notes))
+
+
+def _band_faults(params: Params, cube: OpenCube) -> Iterator[str]:
+    """What is wrong with the ranges of NARROWBAND for this cube."""
+    if not params.narrowband:
+        return
+    number, fewest = len(cube.wave), 2 * narrow_band.FEWEST + 1
+    if number < fewest:
+        yield f'NARROWBAND needs at least {fewest} wavelengths, and {params.datacube} has {number}; set NARROWBAND = ()'
+        return
+    channels = pipeline.channels(cube.wave, cube.grid, params.lsf)
+    for entry in params.narrowband:
+        if isinstance(entry, str):  # where it is depends on the source
+            continue
+        fault = narrow_band.band(entry, None, channels).fault
+        if fault:
+            yield f'NARROWBAND: {fault}'
+
+
+def registered(
+    cube: OpenCube, folder: Path, params: Params, places: Sequence[tuple[float, float]], white: FloatArray
+) -> tuple[OpenCube, list[str], list[str]]:
+    """Measure how far images and catalogue lie from the white light; move the images for which IMG_SHIFT asks for it.
+
+    Parameters
+    ----------
+    cube : OpenCube
+        The cube, with its images.
+    folder : Path
+        The folder at which relative file names start.
+    params : Params
+        The parameters.
+    places : sequence of (float, float)
+        The catalogue's positions (y, x) in spaxels.
+    white : array (ny, nx)
+        White light; NaN where it is not known.
+
+    Returns
+    -------
+    OpenCube
+        With the images in their places.
+    lines, warnings : list of str
+        What is certain, one line for each image and the catalogue.
+
+    Raises
+    ------
+    InputError
+        If an image cannot be read any more.
+    """
+    lines: list[str] = []
+    warnings: list[str] = []
+    moved = dict(cube.images)
+    for name, parameter, setting in zip(params.image_files, params.image_parameters, params.img_shifts, strict=True):
+        tag = keys.image_tag(name)
+        offset = measured_offsets.of_image(cube.images[tag].data, white)
+        if offset is None:
+            if setting == MEASURED:
+                warnings.append(f"{name}: IMG_SHIFT = 'measured', but its offset is not certain; it is not moved")
+            continue
+        angles, text, is_large = _in_words(cube, offset)
+        if setting == MEASURED:
+            moved[tag] = images.align(folder / name, cube.sky, cube.shape, offset.shift, parameter)
+            lines.append(f'{name}: moved by {angles}, as it lay {text}')
+        elif is_large:
+            warnings.append(f"{name}: lies {text}; IMG_SHIFT = 'measured' moves it by {angles}")
+        else:
+            lines.append(f'{name}: lies {text}')
+    offset = measured_offsets.of_positions(np.reshape(places, (-1, 2)), white)
+    if offset is not None:
+        angles, text, is_large = _in_words(cube, offset)
+        line = f'{params.catalog}: {offset.number} of its sources lie {text}'
+        if is_large:
+            warnings.append(f'{line}; {angles} would correct it')
+        else:
+            lines.append(line)
+    return replace(cube, images=moved), lines, warnings
+
+
+def _centre(cube: OpenCube) -> tuple[float, float]:
+    """The pixel (y, x) in the middle of the field."""
+    ny, nx = cube.shape
+    return (ny - 1) / 2, (nx - 1) / 2
+
+
+def _in_words(cube: OpenCube, offset: Offset) -> tuple[str, str, bool]:
+    """An offset as angles, in words, and whether it is large enough for a warning."""
+    per_spaxel = cube.sky.arcsec_per_pixel(_centre(cube)).T
+    angles = per_spaxel @ offset.shift
+    covariance = per_spaxel @ offset.covariance @ per_spaxel.T
+    distance = float(np.hypot(*angles))
+    error = float(np.sqrt(angles @ covariance @ angles)) / max(distance, 1e-9)
+    ra, dec = np.round(angles, 2) + 0.0  # no -0
+    return (
+        f'(dRA, dDec) = ({ra:.2f}, {dec:.2f}) arcsec',
+        f'{distance:.2f} +- {max(error, 0.01):.2f} arcsec from where the white light has it',
+        distance > max(3 * error, LEAST_OFFSET),
+    )
