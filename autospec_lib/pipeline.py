@@ -183,7 +183,9 @@ def _with_narrow_bands(cutout: Cutout, params: Params) -> tuple[Cutout, dict[str
             notes.append(f'no image {band.tag}: {band.fault}')
             continue
         flux = _image(narrow_band.image(cutout.voxels.columns, there.wave, band), cutout)
-        images[band.tag] = replace(flux, unit=cutout.grid.line_unit)
+        scale = float(np.average(cutout.grid.per_wavelength(cutout.wave), weights=band.widths))
+        variance = None if flux.variance is None else flux.variance * scale**2
+        images[band.tag] = Measured(flux.data * scale, variance, cutout.grid.line_unit)
     arrays = {tag: image.data for tag, image in images.items()}
     cutout = replace(
         cutout,

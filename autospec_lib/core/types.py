@@ -56,8 +56,8 @@ class Grid:
     """The world coordinates of a cut-out's pixels, as FITS cards, and its units as FITS strings ('' = none).
 
     ``medium`` says whether wavelengths are in 'air' or 'vacuum', '' if that is not known. ``line_unit`` is that of the
-    flux of a line, ``unit`` times Angstrom. If FITS cards cannot describe the wavelengths, the axis counts channels
-    (CTYPE1 = CHANNEL).
+    flux of a line; ``per_frequency`` is 0 if it is ``unit`` times Angstrom, see `per_wavelength`. If FITS cards cannot
+    describe the wavelengths, the axis counts channels (CTYPE1 = CHANNEL).
     """
 
     sky: Mapping[str, Any]
@@ -66,11 +66,26 @@ class Grid:
     wave_unit: str = 'Angstrom'
     medium: str = ''
     line_unit: str = ''
+    per_frequency: float = 0.0
 
     @property
     def angstrom(self) -> float:
         """The unit of wavelengths of cubes in Angstrom."""
         return {'Angstrom': 1.0, 'nm': 10.0, 'um': 1e4}[self.wave_unit]
+
+    def per_wavelength(self, wave: FloatArray) -> FloatArray:
+        """What fluxes at these wavelengths are multiplied by to be in ``line_unit`` per Angstrom.
+
+        It is 1, or c / wavelength^2 in these units if the cube has fluxes per frequency.
+
+        Parameters
+        ----------
+        wave : array
+            In the unit of the grid.
+        """
+        if not self.per_frequency:
+            return np.ones(wave.shape)
+        return np.asarray(self.per_frequency / (wave * self.angstrom) ** 2)
 
 
 @dataclass(frozen=True)

@@ -199,7 +199,7 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         factor,
         sky,
         axis.wave,
-        Grid(sky.cards(), axis.cards, unit.text, axis.unit, axis.medium, line_unit(unit.text)),
+        Grid(sky.cards(), axis.cards, unit.text, axis.unit, axis.medium, *line_unit(unit.text)),
         extensions.instrument,
         _recognised(extensions, (data, noise, flags), unit, spacing),
         f'{extensions.noise_kind} in {noise.name} ({extensions.noise_why})' if noise else 'no variance',

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from astropy import units
+from astropy import constants, units
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_area
 
@@ -43,6 +43,7 @@ DOT = re.compile(r'(?:(?<=[A-Za-z)\]])|(?<=[A-Za-z]\d)|(?<=[A-Za-z][+-]\d)|(?<=[
 POSITIVE_EXPONENT = re.compile(r'^10\*\*(?=\d)')
 COUNTS = (units.ct, units.adu, units.electron)
 SAME_AREA = 0.01  # relative
+LINE_FLUX = units.Unit('1e-20 erg s-1 cm-2')  # of lines in cubes with fluxes per frequency
 JWST_FLUX = 'uJy'  # in which spaxels of JWST hold numbers near 1
 
 
@@ -116,10 +117,14 @@ def standard(text: str) -> str:
     return written(parsed(text)) or text.strip()
 
 
-def line_unit(text: str) -> str:
-    """A unit times Angstrom, that of the flux of a line; '' if the text is not a unit."""
+def line_unit(text: str) -> tuple[str, float]:
+    """The unit of the flux of a line in such a cube, and `Grid.per_frequency`; '' if the text is not a unit."""
     unit = parsed(text) if text else None
-    return '' if unit is None else written(unit * units.AA)
+    if unit is None:
+        return '', 0.0
+    if unit.is_equivalent(units.Jy):
+        return written(LINE_FLUX), float((unit * constants.c / units.AA**2).to(LINE_FLUX / units.AA).value)
+    return written(unit * units.AA), 0.0
 
 
 # --- The unit of flux ---

@@ -25,7 +25,7 @@ from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.products import Group, Kind, Products, RedshiftModel, Spectrum
 from autospec_lib.core.types import Cutout, FloatArray, Grid, Ident, Mask, Measured, Product, Segmap, Target, Voxels
-from autospec_lib.output.units import of_lines, to_power
+from autospec_lib.output.units import of_lines, per_angstrom, to_power
 
 FORMAT = '0.6'  # of MPDAF's Source files
 LAYOUT = 2  # counts up when files written before cannot be read back
@@ -341,7 +341,7 @@ def _lines(rows: Sequence[Mapping[str, Any]], unit: str) -> bytes:
     """MPDAF's table LINES, or nothing where there is no line; ``unit`` is the cube's."""
     if not rows:
         return b''
-    of = {'FLUX': of_lines(unit), 'CONT': unit, 'VEL': 'km/s', 'VDISP': 'km/s'}
+    of = {'FLUX': of_lines(unit), 'CONT': per_angstrom(unit), 'VEL': 'km/s', 'VDISP': 'km/s'}
     of |= dict.fromkeys(('LBDA', 'EQW', 'FWHM'), 'Angstrom')
     columns = []
     for name in rows[0]:

@@ -12,6 +12,7 @@ from astropy import units
 
 PER_WAVELENGTH, PER_FREQUENCY = units.Unit('erg s-1 cm-2 Angstrom-1'), units.Jy
 _PLAIN_POWER = re.compile(r'^10\*\*(?=\d)')
+LINE_FLUX = units.Unit('1e-20 erg s-1 cm-2')  # as in `inputs.units`
 _SUPERSCRIPTS = str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹')
 
 
@@ -55,9 +56,23 @@ def to_power(text: str, power: int) -> str:
 
 @lru_cache(maxsize=64)
 def of_lines(text: str) -> str:
-    """The unit of a flux density times Angstrom, which is that of lines, as FITS writes it; '' if it is not a unit."""
+    """The unit of lines in a cube with this unit, as FITS writes it; '' if it is not a unit.
+
+    It is the unit times Angstrom, and that of `inputs.units.line_unit` for fluxes per frequency.
+    """
     unit = parsed(text)
-    return as_fits(unit * units.Angstrom) if isinstance(unit, units.UnitBase) else ''
+    if not isinstance(unit, units.UnitBase):
+        return ''
+    return as_fits(LINE_FLUX if unit.is_equivalent(PER_FREQUENCY) else unit * units.Angstrom)
+
+
+@lru_cache(maxsize=64)
+def per_angstrom(text: str) -> str:
+    """The unit of the continuum under lines: the cube's, or that of lines per Angstrom for fluxes per frequency."""
+    unit = parsed(text)
+    if isinstance(unit, units.UnitBase) and unit.is_equivalent(PER_FREQUENCY):
+        return as_fits(LINE_FLUX / units.Angstrom)
+    return text
 
 
 @lru_cache(maxsize=64)

@@ -30,21 +30,23 @@ class _Axis:
     """The wavelengths (nl,) of a cube in Angstrom, and how redshifts are measured with them."""
 
     wave: FloatArray
+    scale: FloatArray  # see `Grid.per_wavelength`
     lsf: tuple[float, ...]
     air: bool
 
     @classmethod
     def of(cls, wave: FloatArray, grid: Grid, lsf: tuple[float, ...]) -> _Axis:
         """The axis of a cube with wavelengths in the units of its grid."""
-        return cls(wave * grid.angstrom, lsf, grid.medium != 'vacuum')
+        return cls(wave * grid.angstrom, grid.per_wavelength(wave), lsf, grid.medium != 'vacuum')
 
     def measured(self, spectrum: Measured) -> Redshift:
         """The redshift of a spectrum."""
-        return estimate(self.wave, spectrum.data, spectrum.variance, lsf=self.lsf, air=self.air)
+        variance = None if spectrum.variance is None else spectrum.variance * self.scale**2
+        return estimate(self.wave, spectrum.data * self.scale, variance, lsf=self.lsf, air=self.air)
 
     def as_cube(self, values: FloatArray) -> FloatArray:
-        """Values of ascending channels in the order of the cube."""
-        return values[::-1] if self.wave[0] > self.wave[-1] else values
+        """Fluxes of ascending channels in the order and unit of the cube."""
+        return (values[::-1] if self.wave[0] > self.wave[-1] else values) / self.scale
 
 
 def measure(products: Products, cutout: Cutout, lsf: tuple[float, ...], light: Light) -> Products:
