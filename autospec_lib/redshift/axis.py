@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from autospec_lib.core.emission_lines import SPEED_OF_LIGHT
 from autospec_lib.core.types import BoolArray, FloatArray
 
-SPEED_OF_LIGHT = 299792.458  # km/s
 LOG_STEP = 1e-4  # of log10(wavelength): the grid of templates, 69 km/s
 FWHM_PER_SIGMA = 2.3548
 # FWHM in Angstrom of MUSE's line-spread function, as coefficients of a polynomial in the wavelength (Bacon et al. 2017,
