@@ -26,7 +26,7 @@ Light: TypeAlias = Callable[[Sequence[tuple[float, float]], float], list[Measure
 
 
 @dataclass(frozen=True)
-class _Axis:
+class _Wavelengths:
     """The wavelengths (nl,) of a cube in Angstrom, and how redshifts are measured with them."""
 
     wave: FloatArray
@@ -34,8 +34,18 @@ class _Axis:
     air: bool
 
     @classmethod
-    def of(cls, wave: FloatArray, grid: Grid, lsf: tuple[float, ...]) -> _Axis:
-        """The axis of a cube with wavelengths in the units of its grid."""
+    def of(cls, wave: FloatArray, grid: Grid, lsf: tuple[float, ...]) -> _Wavelengths:
+        """Those of a cube.
+
+        Parameters
+        ----------
+        wave : array (nl,)
+            Wavelengths in the unit of ``grid``.
+        grid : Grid
+            Has their unit and medium.
+        lsf : tuple of float
+            See `estimate.estimate`.
+        """
         return cls(wave * grid.angstrom, lsf, grid.medium != 'vacuum')
 
     def measured(self, spectrum: Measured) -> Redshift:
@@ -66,7 +76,7 @@ def measure(products: Products, cutout: Cutout, lsf: tuple[float, ...], light: L
     notes = []
     if not cutout.grid.medium:
         notes.append('redshift: wavelengths are taken to be in air')
-    axis = _Axis.of(cutout.wave, cutout.grid, lsf)
+    axis = _Wavelengths.of(cutout.wave, cutout.grid, lsf)
     chosen = products.best[0]
     result = axis.measured(chosen)
     sure = result.candidates[0].z if result.sure else None
@@ -114,12 +124,12 @@ def lines_at(
     z : float or None
         The redshift; None: only lines that the first candidate does not explain.
     """
-    axis = _Axis.of(wave, grid, lsf)
+    axis = _Wavelengths.of(wave, grid, lsf)
     return _lines_and_models(axis.measured(spectrum), z, axis)[0]
 
 
 def _lines_and_models(
-    result: Redshift, known: float | None, axis: _Axis
+    result: Redshift, known: float | None, axis: _Wavelengths
 ) -> tuple[tuple[dict[str, Any], ...], tuple[RedshiftModel, ...]]:
     """The lines at a redshift if it is known, those that neither it nor the first candidate explains, and the models.
 
@@ -129,7 +139,7 @@ def _lines_and_models(
         What the spectrum says.
     known : float or None
         The redshift of the source.
-    axis : _Axis
+    axis : _Wavelengths
         The wavelengths.
     """
     evidence = result.evidence
@@ -153,7 +163,7 @@ def _lines_and_models(
     return (*rows, *unnamed), tuple(several)
 
 
-def _neighbours_at(cutout: Cutout, light: Light, z: float, axis: _Axis) -> Iterator[tuple[Ident, float, bool]]:
+def _neighbours_at(cutout: Cutout, light: Light, z: float, axis: _Wavelengths) -> Iterator[tuple[Ident, float, bool]]:
     """The catalogued neighbours with the redshift of the source, and whether their light may be all that shows it.
 
     Circles of radius `CIRCLE` around the source and the neighbour are compared with those at the places to which a
@@ -168,7 +178,7 @@ def _neighbours_at(cutout: Cutout, light: Light, z: float, axis: _Axis) -> Itera
         See `Light`.
     z : float
         The redshift of the source.
-    axis : _Axis
+    axis : _Wavelengths
         The wavelengths.
 
     Yields
