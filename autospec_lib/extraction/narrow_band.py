@@ -60,7 +60,13 @@ class Channels:
         return (first - half) * in_medium, (last + half) * in_medium
 
     def of_range(self, low: float, high: float) -> tuple[float, float]:
-        """A range in Angstrom that is in the cube's unit or, where this lies outside the cube, in Angstrom."""
+        """A range in Angstrom.
+
+        Parameters
+        ----------
+        low, high : float
+            In the cube's unit or, if this lies outside the cube, in Angstrom.
+        """
         unit = self.grid.angstrom
         if high * unit < self.wave.min() or low * unit > self.wave.max():
             return low, high

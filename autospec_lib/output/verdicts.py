@@ -91,7 +91,13 @@ class Verdict:
 
 
 def same_redshift(z: float | None, other: float | None) -> bool:
-    """Whether two people have the same redshift, or both none."""
+    """Whether two people have the same redshift, or both none.
+
+    Parameters
+    ----------
+    z, other : float or None
+        Their redshifts; None for none.
+    """
     if z is None or other is None:
         return z is other
     return abs(z - other) <= SAME_Z * (1 + z)

@@ -103,7 +103,15 @@ class Axis:
         return np.asarray(np.rint(place), np.intp)
 
     def covers(self, wave: FloatArray, margin: int = 4) -> BoolArray:
-        """Whether wavelengths are inside the axis, with this number of channels to spare."""
+        """Whether wavelengths are inside the axis.
+
+        Parameters
+        ----------
+        wave : array
+            Wavelengths.
+        margin : int
+            Least number of channels between them and the ends.
+        """
         if self.wave.size <= 2 * margin:
             return np.zeros(np.shape(wave), bool)
         return np.asarray((wave > self.wave[margin]) & (wave < self.wave[-1 - margin]))

@@ -281,7 +281,15 @@ class GalaxyLines:
 
 
 def velocity_grid(axis: Axis, limits: tuple[float, float]) -> FloatArray:
-    """Redshifts between limits in steps of `Axis.velocity_step`; empty if the upper one is not above the lower."""
+    """Redshifts in steps of `Axis.velocity_step`.
+
+    Parameters
+    ----------
+    axis : Axis
+        The wavelengths.
+    limits : (float, float)
+        Lowest and highest redshift; the grid is empty if the second is not above the first.
+    """
     low, high = np.log1p(limits)
     return np.expm1(np.arange(low, high, axis.velocity_step / SPEED_OF_LIGHT))
 
