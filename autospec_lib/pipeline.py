@@ -306,8 +306,8 @@ def _missing_light(target: _Spaxels, tag: str, seen: FloatArray) -> Products:
             'NLOST': (missing, 'channels with less than half of the light: NaN'),
         }
         if most > NOTED_SHARE:
-            held = f'hold up to {most:.1%} of the light: completed'
-            notes.append(f'{tag}: bad voxels in {counted(number, "channel")} {held}')
+            share = f'hold up to {most:.1%} of the light: completed'
+            notes.append(f'{tag}: bad voxels in {counted(number, "channel")} {share}')
         if missing:
             where = 'where bad voxels hold over half of the light'
             notes.append(f'{tag}: no value in {counted(missing, "channel")}, {where}')

@@ -160,8 +160,8 @@ def conclude(evidence: Evidence) -> Redshift:
     if not ranked:
         return Redshift(evidence=evidence)
     gain, z = independent(ranked, evidence)
-    several = probability.probabilities(probability.features(ranked, evidence, gain), probability.CANDIDATES)
-    candidates = tuple(_candidate(one, p) for one, p in zip(ranked, several, strict=False))
+    chances = probability.probabilities(probability.features(ranked, evidence, gain), probability.CANDIDATES)
+    candidates = tuple(_candidate(one, p) for one, p in zip(ranked, chances, strict=False))
     return Redshift(candidates, z if gain > BLEND_GAIN else None, evidence)
 
 

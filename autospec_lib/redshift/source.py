@@ -102,8 +102,8 @@ def measure(products: Products, cutout: Cutout, lsf: tuple[float, ...], light: L
     known = catalogued if sure is None else sure
     if len(cutout.target.visual) == 1:
         (known,) = cutout.target.visual
-    lines, several = _lines_and_models(result, known, axis)
-    return Products(notes=tuple(notes), facts=facts, lines=lines, models=several)
+    lines, candidates = _lines_and_models(result, known, axis)
+    return Products(notes=tuple(notes), facts=facts, lines=lines, models=candidates)
 
 
 def lines_at(
@@ -149,7 +149,7 @@ def _lines_and_models(
     fit = None if known is None else fluxes.measure(evidence, known)
     rows = () if fit is None or known is None else line_rows(fit, known, vacuum, wave)
     shown = next((one for one in result.candidates if known is None or not _differ(known, one.z)), None)
-    several = []
+    candidates = []
     for one in result.candidates:
         lines = None
         if known is not None and not _differ(known, one.z):
@@ -157,10 +157,10 @@ def _lines_and_models(
         elif one is shown:
             lines = fluxes.measure(evidence, one.z)
         flux = axis.as_cube(models.model(evidence, one.kind, one.z, lines))
-        several.append(RedshiftModel(one.z, one.error, one.kind.value, one.probability, flux))
+        candidates.append(RedshiftModel(one.z, one.error, one.kind.value, one.probability, flux))
     kind, z = (Kind.GALAXY, known) if shown is None else (shown.kind, shown.z)
     unnamed = unnamed_rows(models.unnamed(evidence, kind, z), vacuum, wave)
-    return (*rows, *unnamed), tuple(several)
+    return (*rows, *unnamed), tuple(candidates)
 
 
 def _neighbours_at(cutout: Cutout, light: Light, z: float, axis: _Wavelengths) -> Iterator[tuple[Ident, float, bool]]:
