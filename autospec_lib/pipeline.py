@@ -148,7 +148,7 @@ def _images(cutout: Cutout, names: Names) -> dict[str, Measured]:
     return images
 
 
-def channels(wave: FloatArray, grid: Grid, lsf: tuple[float, ...]) -> narrow_band.Channels:
+def cube_channels(wave: FloatArray, grid: Grid, lsf: tuple[float, ...]) -> narrow_band.Channels:
     """The channels of a cube, for narrow bands.
 
     Parameters
@@ -172,17 +172,17 @@ def _with_narrow_bands(cutout: Cutout, params: Params) -> tuple[Cutout, dict[str
     """The cut-out with narrow-band images among those of the user; these images with their variance."""
     if not params.narrowband:
         return cutout, {}
-    there = channels(cutout.wave, cutout.grid, params.lsf)
+    channels = cube_channels(cutout.wave, cutout.grid, params.lsf)
     images: dict[str, Measured] = {}
     notes = []
     if not cutout.grid.medium and any(isinstance(entry, str) for entry in params.narrowband):
         notes.append('narrow bands of lines: wavelengths are taken to be in air')
     for entry in params.narrowband:
-        band = narrow_band.band(entry, cutout.target.z, there)
+        band = narrow_band.band(entry, cutout.target.z, channels)
         if band.fault:
             notes.append(f'no image {band.tag}: {band.fault}')
             continue
-        flux = _image(narrow_band.image(cutout.voxels.columns, there.wave, band), cutout)
+        flux = _image(narrow_band.image(cutout.voxels.columns, channels.wave, band), cutout)
         scale = float(np.average(cutout.grid.per_wavelength(cutout.wave), weights=band.widths))
         variance = None if flux.variance is None else flux.variance * scale**2
         images[band.tag] = Measured(flux.data * scale, variance, cutout.grid.line_unit)
@@ -308,8 +308,8 @@ def _missing_light(target: _Spaxels, tag: str, seen: FloatArray) -> Products:
             'NLOST': (missing, 'channels with less than half of the light: NaN'),
         }
         if most > NOTED_SHARE:
-            held = f'hold up to {most:.1%} of the light: completed'
-            notes.append(f'{tag}: bad voxels in {counted(number, "channel")} {held}')
+            share = f'hold up to {most:.1%} of the light: completed'
+            notes.append(f'{tag}: bad voxels in {counted(number, "channel")} {share}')
         if missing:
             where = 'where bad voxels hold over half of the light'
             notes.append(f'{tag}: no value in {counted(missing, "channel")}, {where}')
@@ -407,12 +407,12 @@ def _cross_correlated(products: Products, target: _Spaxels, params: Params, name
 def _correlated(reference: Spectrum, target: _Spaxels, params: Params, polynomials: FloatArray | None) -> Products:
     """The map with one reference, and the spectrum weighted by it; ``polynomials`` (nl, k) span the continuum."""
     voxels = target.cutout.voxels.columns
-    channels = np.ones(len(voxels.data))
+    channel_weights = np.ones(len(voxels.data))
     if params.xcor_weight == 'variance':
-        channels = cross_correlation.channel_weights(voxels)
+        channel_weights = cross_correlation.channel_weights(voxels)
 
     def correlate(spectrum: FloatArray) -> Measured:
-        return cross_correlation.cross_correlate(spectrum * channels, voxels, polynomials)
+        return cross_correlation.cross_correlate(spectrum * channel_weights, voxels, polynomials)
 
     def improved(profile: FloatArray) -> FloatArray:
         spectrum = weights.weighted(target.voxels, profile[None])[0]

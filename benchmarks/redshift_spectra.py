@@ -14,7 +14,8 @@ from astropy.io import fits
 from scipy.ndimage import gaussian_filter1d, percentile_filter
 from scipy.special import erf
 
-from autospec_lib.redshift.axis import LOG_STEP, SPEED_OF_LIGHT, to_vacuum
+from autospec_lib.core.emission_lines import SPEED_OF_LIGHT
+from autospec_lib.redshift.axis import LOG_STEP, to_vacuum
 
 WAVE = 4750 + 1.25 * np.arange(3681)  # in air
 VACUUM = to_vacuum(WAVE)

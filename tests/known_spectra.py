@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from autospec_lib.redshift.axis import LOG_STEP, SPEED_OF_LIGHT, Axis
+from autospec_lib.core.emission_lines import SPEED_OF_LIGHT
+from autospec_lib.redshift.axis import LOG_STEP, Axis
 from autospec_lib.redshift.engine import TEMPLATES
 
 MUSE = 4750 + 1.25 * np.arange(3681)

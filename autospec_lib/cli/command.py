@@ -18,7 +18,7 @@ from autospec_lib import __version__
 from autospec_lib.cli.options import parsed
 from autospec_lib.cli.terminal import Progress, has_display, prepare_streams, say
 from autospec_lib.core.atomic import remove_remains, write_new
-from autospec_lib.core.errors import AutoSpecError, InputError, ParameterError, way_out
+from autospec_lib.core.errors import AutoSpecError, InputError, ParameterError, counted, way_out
 from autospec_lib.core.files import other_kind
 from autospec_lib.run.interruption import EXIT as EXIT_INTERRUPTED
 from autospec_lib.run.interruption import Interruption
@@ -214,7 +214,7 @@ def _read_verdicts(folder: Path, options: argparse.Namespace, _interruption: Int
     number, cautions = verdicts.take(job, [Path(name) for name in options.verdicts])
     _warn([*warnings, *cautions], options)
     if not options.quiet:
-        sources = '1 source' if number == 1 else f'{number} sources'
+        sources = counted(number, 'source')
         say(f'verdicts on {sources} are in {job.output / "summary.ecsv"}, and accepted redshifts in redshifts.ecsv')
     return 0
 

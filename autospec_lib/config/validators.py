@@ -232,7 +232,7 @@ def narrow_bands(value: Any) -> tuple[str | tuple[float, float], ...]:
 def _narrow_band(value: Any) -> str | tuple[float, float]:
     if isinstance(value, tuple | list):
         if len(value) != 2:
-            raise ValueError(f'has {len(value)} values')
+            raise ValueError(f'has {counted(len(value), "value")}')
         low, high = sorted(_item(positive, item) for item in value)
         if low == high:
             raise ValueError('is empty')
@@ -273,7 +273,7 @@ def several(check: Check, most: float = math.inf) -> Check:
         if not isinstance(value, tuple | list):
             return (check(value),)
         if len(value) > most:
-            raise ValueError(f'has {len(value)} values')
+            raise ValueError(f'has {counted(len(value), "value")}')
         return tuple(_item(check, item) for item in value)
 
     return check_all

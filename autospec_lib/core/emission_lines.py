@@ -1,9 +1,10 @@
-"""Emission lines by the names that users type: where they are at rest."""
+"""Emission lines: where they are at rest, and the names that users give them."""
 
 from __future__ import annotations
 
 import re
 
+SPEED_OF_LIGHT = 299792.458  # km/s
 # Wavelengths in vacuum in Angstrom, of the first and the last line of a doublet (NIST, and SDSS for forbidden lines).
 # Names have the wavelengths in air, as is the custom, beyond 2000 Angstrom.
 LINES = {

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+MOST_LISTED = 10  # words in a message
 
 
 def counted(number: int, noun: str) -> str:
@@ -24,6 +26,12 @@ def counted(number: int, noun: str) -> str:
         In the singular; its plural ends in s.
     """
     return f'{number} {noun}' if number == 1 else f'{number} {noun}s'
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words with commas between them; beyond `MOST_LISTED`, the number of the others."""
+    text = ', '.join(words[:MOST_LISTED])
+    return text if len(words) <= MOST_LISTED else f'{text} and {len(words) - MOST_LISTED} more'
 
 
 class AutoSpecError(Exception):

@@ -23,8 +23,14 @@ _NARROWEST = 1.75
 def shape_matrix(fwhm: float | FloatArray, e1: float | FloatArray, e2: float | FloatArray) -> FloatArray:
     """The matrix (..., 2, 2), in pixels squared and (y, x) order; its eigenvalues are the squared FWHM along the axes.
 
-    ``fwhm`` is the geometric mean of the two; ``e1`` stretches along y against x, ``e2`` along the diagonal; the axis
-    ratio is exp(-hypot(e1, e2)). Any three numbers (fwhm > 0) give a valid ellipse, so that a fit needs no constraints.
+    Any three numbers (fwhm > 0) give a valid ellipse, so that a fit needs no constraints.
+
+    Parameters
+    ----------
+    fwhm : float or array
+        Geometric mean of the FWHM along the two axes.
+    e1, e2 : float or array
+        Stretch along y against x, and along the diagonal; the axis ratio is exp(-hypot(e1, e2)).
     """
     size = np.hypot(e1, e2)
     across = np.square(fwhm) * np.sinh(size) / np.maximum(size, 1e-99)
@@ -79,6 +85,11 @@ def moffat_slopes(
     pixel: Pixel = SQUARE,
 ) -> tuple[FloatArray, FloatArray]:
     """The images of ``moffat`` and their derivatives.
+
+    Parameters
+    ----------
+    shape, centre, matrices, beta, pixel
+        As in ``moffat``.
 
     Returns
     -------
@@ -171,7 +182,12 @@ def shifted(
 ) -> FloatArray:
     """The same Moffat functions at many places on whole pixels: (m, n, ny, nx), cut out of one large image.
 
-    ``places`` (m, 2) are positions (y, x); ``matrices``, ``beta`` and ``pixel`` as in ``moffat``.
+    Parameters
+    ----------
+    places : array of int (m, 2)
+        Positions (y, x) in pixels.
+    shape, matrices, beta, pixel
+        As in ``moffat``.
     """
     ny, nx = shape
     top, right = (int(length) for length in places.max(axis=0))
@@ -183,10 +199,16 @@ def shifted(
 def images(
     shape: tuple[int, int], centre: tuple[float, float], psf: Psf, where: FloatArray, pixel: Pixel = SQUARE
 ) -> FloatArray:
-    """The PSF's pixel-integrated images (n, ny, nx), of total flux 1, at these fractions of the wavelength range.
+    """The PSF's pixel-integrated images (n, ny, nx), of total flux 1, at some wavelengths.
 
-    ``shape``, ``centre`` (y, x) in pixels; ``pixel`` as in ``moffat``, the PSF's FWHM in the same unit; ``where`` as in
-    ``Psf.fwhm``.
+    Parameters
+    ----------
+    shape, centre, pixel
+        As in ``moffat``.
+    psf : Psf
+        The PSF, with its FWHM in the unit of ``pixel``.
+    where : array (n,)
+        Fractions of the wavelength range, as in ``Psf.fwhm``.
     """
     matrices = psf.fwhm(where)[:, None, None] ** 2 * np.eye(2)
     return moffat(shape, centre, matrices, psf.beta(where), pixel)

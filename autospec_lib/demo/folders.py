@@ -96,7 +96,7 @@ def _write_image(folder: Path, hst: Path) -> None:
     from autospec_lib.inputs import cube, images
 
     opened = cube.open_cube(folder / 'abell478.fits')
-    shape = opened.data.shape[1:]
+    shape = opened.shape
     data = opened.data.read(slice(0, shape[0]), slice(0, shape[1]))
 
     aligned = images.align(hst, opened.sky, shape).data

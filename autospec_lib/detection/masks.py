@@ -58,11 +58,11 @@ def central_objects(
     centre, pixel : (float, float)
         See `nearest_label`.
     """
-    found = [nearest_label(segmap, centre, pixel) for segmap in segmaps]
-    best = min((distance for _, distance in found), default=np.inf)
+    nearest = [nearest_label(segmap, centre, pixel) for segmap in segmaps]
+    best = min((distance for _, distance in nearest), default=np.inf)
     return [
         (segmap == label) & (label > 0) & (distance - best <= TOLERANCE)
-        for segmap, (label, distance) in zip(segmaps, found, strict=True)
+        for segmap, (label, distance) in zip(segmaps, nearest, strict=True)
     ]
 
 

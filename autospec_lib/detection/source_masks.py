@@ -65,8 +65,8 @@ def choose(
         union, inter = np.zeros_like(union), np.zeros_like(inter)
         lack = f'no detection within {reach:.2g} arcsec (the nearest object is {distance:.1f} arcsec away)'
     wanted = keys.object_mask(kind)
-    found = {keys.object_mask('UNION'): union, keys.object_mask('INTER'): inter}
-    sky, target, notes = masks.sky(used.values(), cutout.voxels.blank), found[wanted], []
+    of_objects = {keys.object_mask('UNION'): union, keys.object_mask('INTER'): inter}
+    sky, target, notes = masks.sky(used.values(), cutout.voxels.blank), of_objects[wanted], []
     if not target.any() and union.any():
         notes.append(f'{wanted} is empty: {keys.object_mask("UNION")} used')
         wanted = keys.object_mask('UNION')
@@ -74,12 +74,12 @@ def choose(
     if not target.any():
         radius = radii[0] if radii else FALLBACK_RADIUS
         wanted, target = CIRCLE, circle(cutout, cutout.centre, radius)
-        found[keys.object_mask('UNION')] = target
+        of_objects[keys.object_mask('UNION')] = target
         sky = sky & ~target
         notes.append(f'{lack}: a circle of radius {radius:g} arcsec is the object mask')
     half = cutout.target.size / 2
     notes += [f'aperture {radius:g} is cut off: SIZE / 2 is {half:g} arcsec' for radius in radii if radius > half]
-    return SourceMasks({keys.MASK_SKY: sky} | found, sky, target, target, wanted, tuple(notes))
+    return SourceMasks({keys.MASK_SKY: sky} | of_objects, sky, target, target, wanted, tuple(notes))
 
 
 def _distance(cutout: Cutout, mask: BoolArray) -> float:
@@ -96,12 +96,12 @@ def _reach(cutout: Cutout) -> float:
     return max(NEAREST[0], NEAREST[1] * spaxel, fwhm)
 
 
-def with_aperture(found: SourceMasks, cutout: Cutout, radius: float, names: Names) -> SourceMasks:
+def with_aperture(without_circle: SourceMasks, cutout: Cutout, radius: float, names: Names) -> SourceMasks:
     """Spectra weighted by cross-correlation come from inside the circle when the reference is an aperture.
 
     Parameters
     ----------
-    found : SourceMasks
+    without_circle : SourceMasks
         The masks without the circle.
     cutout : Cutout
         Where the circle lies.
@@ -112,7 +112,7 @@ def with_aperture(found: SourceMasks, cutout: Cutout, radius: float, names: Name
     """
     inside = circle(cutout, cutout.centre, radius)
     named = {names.aperture_mask(radius, 'SKY'): ~inside, names.aperture_mask(radius, 'OBJ'): inside}
-    return replace(found, named=found.named | named, xcor=inside)
+    return replace(without_circle, named=without_circle.named | named, xcor=inside)
 
 
 def aperture(cutout: Cutout, radius: float) -> BoolArray:

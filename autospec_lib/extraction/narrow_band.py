@@ -11,11 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from autospec_lib.core import keys
-from autospec_lib.core.emission_lines import LINES
+from autospec_lib.core.emission_lines import LINES, SPEED_OF_LIGHT
 from autospec_lib.core.types import BoolArray, FloatArray, Grid, Measured, Voxels
 from autospec_lib.extraction.cross_correlation import channel_weights
 
-SPEED_OF_LIGHT = 299792.458  # km/s
 LINE_WIDTH = 500.0  # km/s, the full width of the band of a line, to which the line-spread function is added
 RESOLVED = 2.0  # FWHM of the line-spread function that are added; they hold 98 per cent of a narrow line
 # Of the side bands: their distance from the band, and their width, at least, in FWHM; both as a share of the band's.
@@ -61,7 +60,13 @@ class Channels:
         return (first - half) * in_medium, (last + half) * in_medium
 
     def of_range(self, low: float, high: float) -> tuple[float, float]:
-        """A range in Angstrom that is in the cube's unit or, where this lies outside the cube, in Angstrom."""
+        """A range in Angstrom.
+
+        Parameters
+        ----------
+        low, high : float
+            In the cube's unit or, if this lies outside the cube, in Angstrom.
+        """
         unit = self.grid.angstrom
         if high * unit < self.wave.min() or low * unit > self.wave.max():
             return low, high

@@ -66,12 +66,12 @@ def with_empirical_noise(products: Products, voxels: Voxels, sky: BoolArray) -> 
             continue
         # The joint extraction fits the sky; its error is in the covariance already.
         shared_sky = spectrum.sky_subtracted and spectrum.kind is not Kind.JOINT
-        found = empirical_factor(voxels, spectrum.weights, blank, shared_sky)
-        if found.factor is None or spectrum.variance is None:
-            failed[key] = found.note
+        measured = empirical_factor(voxels, spectrum.weights, blank, shared_sky)
+        if measured.factor is None or spectrum.variance is None:
+            failed[key] = measured.note
             continue
         # A range of wavelengths without data has no measured scatter.
-        factor = np.where(np.isfinite(found.factor) & (found.factor > 0), found.factor, 1.0)
+        factor = np.where(np.isfinite(measured.factor) & (measured.factor > 0), measured.factor, 1.0)
         spectra[key] = replace(spectrum, variance=spectrum.variance * factor)
         facts[f'NFACT{len(facts) + 1}'] = (round(float(np.median(factor)), 4), key)
     notes = [
@@ -168,7 +168,7 @@ def _placements(weights: FloatArray, blank: BoolArray) -> FloatArray:
     u = np.where(np.isfinite(weights), weights, 0.0)
     u = np.where(np.abs(u) > _FOOTPRINT * np.abs(u).max(), u, 0.0)
     wide = np.zeros((3 * ny, 3 * nx))
-    found = []
+    placements = []
     power = np.square(u).sum()
     for dy in range(-ny + 1, ny):
         for dx in range(-nx + 1, nx):
@@ -176,9 +176,9 @@ def _placements(weights: FloatArray, blank: BoolArray) -> FloatArray:
             wide[ny + dy : 2 * ny + dy, nx + dx : 2 * nx + dx] = u
             moved = wide[ny : 2 * ny, nx : 2 * nx]
             if power > 0 and np.square(moved[blank]).sum() >= _INSIDE * power:
-                found.append(moved.ravel().copy())
-    step = max(1, -(-len(found) // _MOST))
-    return np.asarray(found[::step], dtype=float).reshape(-1, ny * nx)
+                placements.append(moved.ravel().copy())
+    step = max(1, -(-len(placements) // _MOST))
+    return np.asarray(placements[::step], dtype=float).reshape(-1, ny * nx)
 
 
 def _running_width(z: FloatArray) -> FloatArray:

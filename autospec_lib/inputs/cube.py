@@ -306,6 +306,13 @@ def positions(cube: OpenCube, targets: Sequence[Target]) -> FloatArray:
     """The targets' positions (n, 2), as (y, x) in the cube's pixels; NaN where there is no pixel.
 
     All are computed at once: one at a time, those of a survey's catalogue take minutes.
+
+    Parameters
+    ----------
+    cube : OpenCube
+        The cube.
+    targets : sequence of Target
+        The n sources.
     """
     return _in_pixels(cube, *_degrees(targets))
 
@@ -322,7 +329,17 @@ def _in_pixels(cube: OpenCube, ra: FloatArray, dec: FloatArray) -> FloatArray:
 
 
 def covers(cube: OpenCube, places: FloatArray, margin: float = 0.0) -> BoolArray:
-    """Which positions (n, 2) in pixels (y, x) lie in the field, or at most ``margin`` pixels beyond its edge."""
+    """Which positions lie in the field.
+
+    Parameters
+    ----------
+    cube : OpenCube
+        The cube.
+    places : array (n, 2)
+        Positions (y, x) in pixels.
+    margin : float
+        How many pixels beyond the edge of the field count as in it.
+    """
     edge = margin + 0.5
     y, x = places.T
     ny, nx = cube.shape
@@ -350,6 +367,13 @@ def distances(cube: OpenCube, targets: Sequence[Target]) -> FloatArray:
 
     They are angles on the sky: far from the field, distances in pixels grow without limit. Targets without a pixel have
     the distance from the centre of the field.
+
+    Parameters
+    ----------
+    cube : OpenCube
+        The cube.
+    targets : sequence of Target
+        The n sources.
     """
     places = positions(cube, targets)
     ends = np.array(cube.shape) - 0.5
@@ -379,6 +403,13 @@ def other_reading(cube: OpenCube, targets: Sequence[Target]) -> str:
 
     Pixels count only if at least half of the targets are inside and they spread over some spaxels: most positions in
     degrees are valid pixels, but those of one survey are all in a few of them.
+
+    Parameters
+    ----------
+    cube : OpenCube
+        The cube.
+    targets : sequence of Target
+        The sources outside the field.
     """
     ra, dec = _degrees(targets)
     pixels = np.stack([dec, ra], axis=-1) - 1
@@ -404,6 +435,13 @@ def placed(cube: OpenCube, catalogue: Catalogue) -> list[Target]:
     """The catalogue's targets, with pixels of this cube converted to degrees and arcsec.
 
     For sizes and radii, a pixel is the side of a square with the area of a spaxel.
+
+    Parameters
+    ----------
+    cube : OpenCube
+        The cube.
+    catalogue : Catalogue
+        The catalogue.
     """
     if not catalogue.pixels:
         return catalogue.targets
@@ -557,7 +595,17 @@ def off_data(cube: OpenCube, blank: BoolArray, places: FloatArray) -> BoolArray:
 
 
 def box_of(cube: OpenCube, target: Target, centre: tuple[float, float]) -> tuple[Box, tuple[str, ...]]:
-    """The box (ys, xs) to cut out around a pixel, and notes on its size."""
+    """The box (ys, xs) to cut out around a source, and notes on its size.
+
+    Parameters
+    ----------
+    cube : OpenCube
+        The cube.
+    target : Target
+        The source, which has the size in arcsec.
+    centre : (float, float)
+        Its position (y, x) in pixels.
+    """
     ny, nx = cube.shape
     box = geometry.box_around(centre, target.size, cube.pixel)
     height, width = (s.stop - s.start for s in box)

@@ -530,7 +530,13 @@ def noise_kind(
 
 
 def declared(header: Mapping[str, Any], primary: Mapping[str, Any]) -> tuple[NoiseKind | None, str]:
-    """The kind of noise that cards of the extension, or of the first one, declare; see `noise_kind`."""
+    """The kind of noise that cards declare, and which card; None and '' if none does.
+
+    Parameters
+    ----------
+    header, primary : mapping
+        Headers of the extension and of the first one.
+    """
     cards = [('ERRTYPE', header), ('ERRTYPE', primary), ('UTYPE', header)]
     # MPDAF copies all cards of the data to the variance, HDUCLAS2 = DATA among them.
     if _upper(header, 'HDUCLAS2') in ('', 'ERROR'):

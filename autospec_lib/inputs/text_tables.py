@@ -140,8 +140,8 @@ def _are_numbered(rows: Sequence[Sequence[str]], count: int) -> bool:
 
     pandas and R write such rows.
     """
-    counted = [row[0] for row in rows] in (['0', '1', '2'][: len(rows)], ['1', '2', '3'][: len(rows)])
-    return bool(rows) and counted and all(len(row) == count + 1 and row[1].isdecimal() for row in rows)
+    in_order = [row[0] for row in rows] in (['0', '1', '2'][: len(rows)], ['1', '2', '3'][: len(rows)])
+    return bool(rows) and in_order and all(len(row) == count + 1 and row[1].isdecimal() for row in rows)
 
 
 def _measured(name: str, header: Header, comments: Iterable[str]) -> Header:

@@ -296,7 +296,20 @@ def _kept_unit(file: str, text: str, wave: FloatArray) -> tuple[str, float, list
 
 
 def length_unit(file: str, text: str) -> str:
-    """A unit of wavelengths in the spelling of the FITS standard; '' if the header has none."""
+    """A unit of wavelengths in the spelling of the FITS standard; '' if the header has none.
+
+    Parameters
+    ----------
+    file : str
+        The file's name, for messages.
+    text : str
+        The unit as the header has it, '' for none.
+
+    Raises
+    ------
+    InputError
+        If it is not a unit of length.
+    """
     if not text:
         return ''
     word = text.rstrip('.')

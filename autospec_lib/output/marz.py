@@ -61,13 +61,16 @@ class Entry:
 
     @property
     def quality(self) -> int:
-        """The quality in MARZ: 4 = probability of 0.99 or more, 3 = 0.9, 2 = 0.5, 1 = no redshift, 6 = star."""
+        """The quality in MARZ: 4 = sure, 3 = probable, 2 = possible, 1 = no redshift, 6 = star.
+
+        A measured redshift has 4 from a probability of `CERTAIN` on, else 3.
+        """
         one = self.redshift
         if one is None or one.z is None:
             return 1
         if one.kind == 'star':
             return 6
-        if one.origin == BY_HAND:
+        if one.origin == BY_HAND or one.quality == 1:  # 1: measured, but a person finds it doubtful
             return one.quality + 1
         return 4 if (self.probability or 0.0) >= CERTAIN else 3
 
@@ -101,7 +104,7 @@ def write(path: Path, entries: Sequence[Entry], wave: FloatArray, grid: Grid) ->
     OSError
         If it cannot be written.
     """
-    angstrom = wave * units.Unit(grid.wave_unit).to('Angstrom')
+    angstrom = wave * grid.angstrom
     order = np.argsort(angstrom)
     flux, variance = np.empty((2, len(entries), len(wave)), np.float32)
     scales = np.empty(len(entries))

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
+from autospec_lib.core.emission_lines import LINES
 from autospec_lib.core.products import Products, RedshiftModel
 from autospec_lib.core.types import Cutout
 from autospec_lib.output.figures import DPI, Canvas
@@ -33,32 +34,33 @@ GAP, LIST = 0.45, 2.45  # between zooms; the width of the list of candidates
 LABEL = 0.115  # between the labels of two lines
 RESIDUALS = 5.5  # sigma, the range of the strip
 SEEN = 3.0  # signal-to-noise ratio from which the label of a line is dark
-# Vacuum wavelengths in Angstrom of lines by their labels; the second group is in absorption.
+LABELS = {
+    'Ly\u03b1': 'LYALPHA',
+    'NV': 'NV1240',
+    'CIV': 'CIV1549',
+    'HeII': 'HEII1640',
+    'CIII]': 'CIII1909',
+    'MgII': 'MGII2798',
+    '[NeV]': 'NEV3426',
+    '[OII]': 'OII',
+    '[NeIII]': 'NEIII3869',
+    'H\u03b4': 'HDELTA',
+    'H\u03b3': 'HGAMMA',
+    'H\u03b2': 'HBETA',
+    '[OIII]4960': 'OIII4959',
+    '[OIII]5008': 'OIII5007',
+    'HeI': 'HEI5876',
+    '[OI]6302': 'OI6300',
+    '[NII]6550': 'NII6548',
+    'H\u03b1': 'HALPHA',
+    '[NII]6585': 'NII6583',
+    '[SII]6718': 'SII6716',
+    '[SII]6733': 'SII6731',
+}
+# Vacuum wavelengths in Angstrom of lines by their labels, of doublets that of the middle.
 EMISSION = {
-    'Ly\u03b1': 1215.67,
-    'NV': 1240.81,
-    'SiIV': 1398.3,
-    'CIV': 1549.5,
-    'HeII': 1640.42,
-    'CIII]': 1907.7,
-    'MgII': 2799.1,
-    '[NeV]': 3426.85,
-    '[OII]': 3728.48,
-    '[NeIII]': 3869.86,
-    'H\u03b4': 4102.892,
-    'H\u03b3': 4341.684,
-    'H\u03b2': 4862.683,
-    '[OIII]4960': 4960.295,
-    '[OIII]5008': 5008.24,
-    '[NI]': 5201.7,
-    'HeI': 5877.249,
-    '[OI]6302': 6302.046,
-    '[OI]6366': 6365.54,
-    '[NII]6550': 6549.85,
-    'H\u03b1': 6564.614,
-    '[NII]6585': 6585.27,
-    '[SII]6718': 6718.29,
-    '[SII]6733': 6732.67,
+    **{label: float(np.mean(LINES[name])) for label, name in LABELS.items()},
+    **{'SiIV': 1398.3, '[NI]': 5201.7, '[OI]6366': 6365.54},
 }
 ABSORPTION = {
     'CaK': 3934.777,

@@ -25,7 +25,7 @@ COLUMNS = (
     Column('Z', '', float, 'the redshift that counts: accepted by hand, else sure, else empty'),
     Column('Z_ERR', '', float, 'its standard deviation'),
     Column('Z_FROM', '', str, 'VISUAL: accepted by hand; AUTOSPEC: sure'),
-    Column('QUALITY', '', int, 'of Z: 3 sure, 2 sure by one line, 1 possible, 0 no redshift'),
+    Column('QUALITY', '', int, 'of Z: 3 sure, 2 sure by one line or probable, 1 possible, 0 no redshift'),
     Column('TYPE', '', str, 'of Z: gal, LAE, QSO or star'),
     Column('Z_BEST', '', float, 'first candidate, empty below a probability of 0.5; it need not count'),
     Column('P', '', float, 'probability of the first candidate'),

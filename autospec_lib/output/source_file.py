@@ -341,13 +341,13 @@ def _lines(rows: Sequence[Mapping[str, Any]], unit: str) -> bytes:
     """MPDAF's table LINES, or nothing where there is no line; ``unit`` is the cube's."""
     if not rows:
         return b''
-    of = {'FLUX': of_lines(unit), 'CONT': per_angstrom(unit), 'VEL': 'km/s', 'VDISP': 'km/s'}
-    of |= dict.fromkeys(('LBDA', 'EQW', 'FWHM'), 'Angstrom')
+    units = {'FLUX': of_lines(unit), 'CONT': per_angstrom(unit), 'VEL': 'km/s', 'VDISP': 'km/s'}
+    units |= dict.fromkeys(('LBDA', 'EQW', 'FWHM'), 'Angstrom')
     columns = []
     for name in rows[0]:
         values = np.array([row[name] for row in rows])
         kind = {'U': '20A', 'i': 'J'}.get(values.dtype.kind, 'D')
-        columns.append(fits.Column(name, kind, unit=of.get(name.split('_')[0]), array=values))
+        columns.append(fits.Column(name, kind, unit=units.get(name.split('_')[0]), array=values))
     return _table(fits.BinTableHDU.from_columns(columns, name='LINES'))
 
 

@@ -91,7 +91,13 @@ class Verdict:
 
 
 def same_redshift(z: float | None, other: float | None) -> bool:
-    """Whether two people have the same redshift, or both none."""
+    """Whether two people have the same redshift, or both none.
+
+    Parameters
+    ----------
+    z, other : float or None
+        Their redshifts; None for none.
+    """
     if z is None or other is None:
         return z is other
     return abs(z - other) <= SAME_Z * (1 + z)
@@ -202,17 +208,18 @@ def merged(files: Sequence[tuple[str, Mapping[str, Verdict]]]) -> dict[str, Verd
     """
     verdicts: dict[str, Verdict] = {}
     for ident in dict.fromkeys(ident for _, one in files for ident in one):
-        all_said = [(name, one[ident]) for name, one in files if ident in one]
-        first, *others = (one for _, one in all_said)
-        comment = ' / '.join(dict.fromkeys(one.comment for _, one in all_said if one.comment))
+        opinions = [(name, one[ident]) for name, one in files if ident in one]
+        first, *others = (one for _, one in opinions)
+        comment = ' / '.join(dict.fromkeys(one.comment for _, one in opinions if one.comment))
         one = replace(first, comment=comment)
         if not all(first.agrees(other) for other in others):
-            one = replace(one, differs='; '.join(f'{name}: {one}' for name, one in all_said))
+            one = replace(one, differs='; '.join(f'{name}: {one}' for name, one in opinions))
         if all(same_redshift(first.accepted, other.accepted) for other in others):
-            qualities = [one.quality for _, one in all_said if one.quality is not None]
+            qualities = [one.quality for _, one in opinions if one.quality is not None]
             one = replace(one, quality=min(qualities, default=None))
         else:
-            rivals = tuple(dict.fromkeys(one.z for _, one in all_said if one.z is not None))
+            redshifts = (one.accepted for _, one in opinions)
+            rivals = tuple(dict.fromkeys(z for z in redshifts if z is not None))
             one = replace(one, verdict='', z=None, quality=None, kind='', origin='', rivals=rivals)
         verdicts[ident] = one
     return verdicts

@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from autospec_lib.core.emission_lines import SPEED_OF_LIGHT
 from autospec_lib.core.types import BoolArray, FloatArray
 
-SPEED_OF_LIGHT = 299792.458  # km/s
 LOG_STEP = 1e-4  # of log10(wavelength): the grid of templates, 69 km/s
 FWHM_PER_SIGMA = 2.3548
 # FWHM in Angstrom of MUSE's line-spread function, as coefficients of a polynomial in the wavelength (Bacon et al. 2017,
@@ -103,7 +103,15 @@ class Axis:
         return np.asarray(np.rint(place), np.intp)
 
     def covers(self, wave: FloatArray, margin: int = 4) -> BoolArray:
-        """Whether wavelengths are inside the axis, with this number of channels to spare."""
+        """Whether wavelengths are inside the axis.
+
+        Parameters
+        ----------
+        wave : array
+            Wavelengths.
+        margin : int
+            Least number of channels between them and the ends.
+        """
         if self.wave.size <= 2 * margin:
             return np.zeros(np.shape(wave), bool)
         return np.asarray((wave > self.wave[margin]) & (wave < self.wave[-1 - margin]))

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from autospec_lib.core.emission_lines import SPEED_OF_LIGHT
 from autospec_lib.core.types import FloatArray
-from autospec_lib.redshift.axis import SPEED_OF_LIGHT
 from autospec_lib.redshift.estimate import Redshift
 from autospec_lib.redshift.fluxes import ON_SKY, LineFit
 from autospec_lib.redshift.models import Unnamed

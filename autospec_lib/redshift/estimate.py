@@ -142,7 +142,13 @@ def measure(
     lsf: tuple[float, ...],
     air: bool,
 ) -> Evidence | None:
-    """The evidence in a spectrum, None where nothing can be searched; arguments as those of `estimate`."""
+    """The evidence in a spectrum, None where nothing can be searched.
+
+    Parameters
+    ----------
+    wave, flux, variance, bad, lsf, air
+        As in `estimate`.
+    """
     engine = _engine(np.ascontiguousarray(wave, float).tobytes(), lsf, air)
     prepared = prepare(engine.axis, np.asarray(flux, float), variance, bad)
     return None if prepared is None else engine.evidence(prepared)
@@ -154,8 +160,8 @@ def conclude(evidence: Evidence) -> Redshift:
     if not ranked:
         return Redshift(evidence=evidence)
     gain, z = independent(ranked, evidence)
-    several = probability.probabilities(probability.features(ranked, evidence, gain), probability.CANDIDATES)
-    candidates = tuple(_candidate(one, p) for one, p in zip(ranked, several, strict=False))
+    chances = probability.probabilities(probability.features(ranked, evidence, gain), probability.CANDIDATES)
+    candidates = tuple(_candidate(one, p) for one, p in zip(ranked, chances, strict=False))
     return Redshift(candidates, z if gain > BLEND_GAIN else None, evidence)
 
 

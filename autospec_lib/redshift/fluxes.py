@@ -18,29 +18,31 @@ from scipy.ndimage import maximum_filter1d
 from scipy.optimize import least_squares
 from scipy.special import erf
 
+from autospec_lib.core.emission_lines import LINES as REST
+from autospec_lib.core.emission_lines import SPEED_OF_LIGHT
 from autospec_lib.core.types import BoolArray, FloatArray
-from autospec_lib.redshift.axis import FWHM_PER_SIGMA, SPEED_OF_LIGHT
+from autospec_lib.redshift.axis import FWHM_PER_SIGMA
 from autospec_lib.redshift.engine import LINE_SIGMA, Evidence
 from autospec_lib.redshift.lines import LYMAN_ALPHA
 
-# Name, family, vacuum wavelength in Angstrom.
+# Name with the vacuum wavelength, family, and this wavelength in Angstrom.
 LINES = (
-    ('OII3727', 'forbidden', 3727.092),
-    ('OII3729', 'forbidden', 3729.875),
-    ('NEIII3870', 'forbidden', 3869.86),
-    ('HEPSILON', 'balmer', 3971.20),
-    ('HDELTA', 'balmer', 4102.892),
-    ('HGAMMA', 'balmer', 4341.684),
-    ('HBETA', 'balmer', 4862.683),
-    ('OIII4960', 'forbidden', 4960.295),
-    ('OIII5008', 'forbidden', 5008.240),
-    ('HEI5877', 'helium', 5877.249),
-    ('OI6302', 'forbidden', 6302.046),
-    ('NII6550', 'forbidden', 6549.85),
-    ('HALPHA', 'balmer', 6564.614),
-    ('NII6585', 'forbidden', 6585.27),
-    ('SII6718', 'forbidden', 6718.29),
-    ('SII6733', 'forbidden', 6732.67),
+    ('OII3727', 'forbidden', REST['OII'][0]),
+    ('OII3729', 'forbidden', REST['OII'][1]),
+    ('NEIII3870', 'forbidden', REST['NEIII3869'][0]),
+    ('HEPSILON', 'balmer', REST['HEPSILON'][0]),
+    ('HDELTA', 'balmer', REST['HDELTA'][0]),
+    ('HGAMMA', 'balmer', REST['HGAMMA'][0]),
+    ('HBETA', 'balmer', REST['HBETA'][0]),
+    ('OIII4960', 'forbidden', REST['OIII4959'][0]),
+    ('OIII5008', 'forbidden', REST['OIII5007'][0]),
+    ('HEI5877', 'helium', REST['HEI5876'][0]),
+    ('OI6302', 'forbidden', REST['OI6300'][0]),
+    ('NII6550', 'forbidden', REST['NII6548'][0]),
+    ('HALPHA', 'balmer', REST['HALPHA'][0]),
+    ('NII6585', 'forbidden', REST['NII6583'][0]),
+    ('SII6718', 'forbidden', REST['SII6716'][0]),
+    ('SII6733', 'forbidden', REST['SII6731'][0]),
 )
 # Lines with a fixed part of the flux of another one (Storey & Zeippen 2000, MNRAS 312, 813).
 TIED = {'OIII4960': ('OIII5008', 1 / 2.98), 'NII6550': ('NII6585', 1 / 3.05)}

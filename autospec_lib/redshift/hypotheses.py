@@ -8,8 +8,9 @@ from enum import Enum
 
 import numpy as np
 
+from autospec_lib.core.emission_lines import SPEED_OF_LIGHT
 from autospec_lib.core.types import FloatArray
-from autospec_lib.redshift.axis import SPEED_OF_LIGHT, Axis
+from autospec_lib.redshift.axis import Axis
 from autospec_lib.redshift.engine import Evidence
 from autospec_lib.redshift.lines import (
     GALAXY_WAVES,

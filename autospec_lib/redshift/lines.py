@@ -7,33 +7,20 @@ from functools import cached_property
 
 import numpy as np
 
+from autospec_lib.core.emission_lines import LINES, SPEED_OF_LIGHT
 from autospec_lib.core.numerics import robust_width
 from autospec_lib.core.types import BoolArray, FloatArray
-from autospec_lib.redshift.axis import SPEED_OF_LIGHT, Axis
+from autospec_lib.redshift.axis import Axis
 from autospec_lib.redshift.prepare import Prepared, running
 
-LYMAN_ALPHA = 1215.67
-# Lines of galaxies: wavelengths in vacuum in Angstrom (NIST, and SDSS for forbidden lines). [OII] is one doublet.
-GALAXY_LINES = {
-    '[OII]': 3728.484,
-    '[NeIII]3870': 3869.86,
-    'H8': 3889.75,  # with HeI
-    'Hepsilon': 3971.20,
-    'Hdelta': 4102.892,
-    'Hgamma': 4341.684,
-    'Hbeta': 4862.683,
-    '[OIII]4960': 4960.295,
-    '[OIII]5008': 5008.240,
-    'HeI5877': 5877.249,
-    '[OI]6302': 6302.046,
-    '[NII]6550': 6549.85,
-    'Halpha': 6564.614,
-    '[NII]6585': 6585.27,
-    '[SII]6718': 6718.29,
-    '[SII]6733': 6732.67,
-}
+LYMAN_ALPHA = LINES['LYALPHA'][0]
+# Lines of galaxies in ascending order; [OII] is one line, in the middle of its doublet, and H8 is with HeI.
+GALAXY_LINES = """
+    OII NEIII3869 H8 HEPSILON HDELTA HGAMMA HBETA OIII4959 OIII5007 HEI5876 OI6300 NII6548 HALPHA NII6583
+    SII6716 SII6731
+""".split()
 OII = 0  # its number among these
-GALAXY_WAVES = np.array(list(GALAXY_LINES.values()))
+GALAXY_WAVES = np.array([np.mean(LINES[name]) for name in GALAXY_LINES])
 QUASAR_WAVES = np.array([LYMAN_ALPHA, 1549.0, 1908.7, 2799.0, 3728.5, 4862.7, 4960.3, 5008.24, 6564.6])
 OII_SEPARATION = 2.783 / 3728.484  # of the doublet, relative to its wavelength
 OII_RATIOS = (0.8, 1.1, 1.4)  # of the red to the blue line
@@ -294,7 +281,15 @@ class GalaxyLines:
 
 
 def velocity_grid(axis: Axis, limits: tuple[float, float]) -> FloatArray:
-    """Redshifts between limits in steps of `Axis.velocity_step`; empty if the upper one is not above the lower."""
+    """Redshifts in steps of `Axis.velocity_step`.
+
+    Parameters
+    ----------
+    axis : Axis
+        The wavelengths.
+    limits : (float, float)
+        Lowest and highest redshift; the grid is empty if the second is not above the first.
+    """
     low, high = np.log1p(limits)
     return np.expm1(np.arange(low, high, axis.velocity_step / SPEED_OF_LIGHT))
 

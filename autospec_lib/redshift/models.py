@@ -8,21 +8,22 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d
 from scipy.optimize import lsq_linear
 
+from autospec_lib.core.emission_lines import LINES
 from autospec_lib.core.types import FloatArray
 from autospec_lib.redshift import fluxes
 from autospec_lib.redshift.engine import LINE_SIGMA, Evidence
 from autospec_lib.redshift.hypotheses import OWN_HALF, Kind, unexplained
-from autospec_lib.redshift.lines import GALAXY_WAVES, QUASAR_WAVES
 
 EMISSION = 4.5  # FWHM of the line-spread function, the range in which a line is kept out of the fit of the continuum
 MOST_UNNAMED = 12
 UNNAMED_SIGMA = 5.0  # signal-to-noise ratio from which a line without a name is listed
 COSMIC_SHARPNESS = 1.1  # of peaks that are cosmic rays, see `lines.Filters.sharpness`
-# Lines of galaxies in vacuum, in Angstrom, whose fluxes are not measured: [NeV], [OIII], HeI, HeII, [NI], [SIII],
-# [OI], [ArIII], [OII]; and of the ultraviolet.
-OPTICAL_WAVES = (3346.8, 3426.85, 4364.44, 4472.7, 4687.0, 5201.7, 6313.8, 6365.54)
-RED_WAVES = (6679.99, 7067.2, 7137.8, 7322.0, 7332.0, 7753.2, 9071.1, 9533.2)
-ULTRAVIOLET_WAVES = (1240.8, 1398.3, 1549.5, 1640.42, 1661.0, 1666.0, 1857.0, 1907.7, 2326.0, 2796.35, 2803.53)
+# Vacuum wavelengths in Angstrom of lines of galaxies and quasars that are not among `LINES`: SiIV, OIII], AlIII, CII],
+# [NeV], HeI, [NI], [SIII], [OI], [OII], [ArIII].
+OTHER_WAVES = (
+    *(1398.3, 1661.0, 1666.0, 1857.0, 2326.0, 3346.8, 4472.7, 5201.7, 6313.8, 6365.54),
+    *(6679.99, 7067.2, 7322.0, 7332.0, 7753.2),
+)
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,7 @@ def unnamed(evidence: Evidence, kind: Kind, z: float | None) -> list[Unnamed]:
     axis = prepared.axis
     waves = np.empty(0)
     if z is not None and kind is not Kind.STAR:
-        others = ULTRAVIOLET_WAVES, OPTICAL_WAVES, RED_WAVES
-        waves = np.concatenate([GALAXY_WAVES, QUASAR_WAVES, *others]) * (1 + z)
+        waves = np.concatenate([*LINES.values(), OTHER_WAVES]) * (1 + z)
     left = unexplained(evidence, waves, kind)
     parts = search.single, search.doublet, search.lyman
     signal, norm, ratio = (np.vstack([getattr(one, name) for one in parts]) for name in ('signal', 'norm', 'ratio'))

@@ -180,7 +180,15 @@ class Scanner:
         return Curve(self.z, _joint_gain(normal, products.T, usable.T, gains.T), np.zeros(self.z.size, int))
 
     def at(self, z: float, template: int) -> FloatArray:
-        """A template (n,) on the grid of the spectra at a redshift."""
+        """A template (n,) on the grid of the spectra at a redshift.
+
+        Parameters
+        ----------
+        z : float
+            The redshift.
+        template : int
+            Number of the template.
+        """
         own = self.start + LOG_STEP * np.arange(self.templates.shape[1])
         return np.asarray(np.interp(np.log10(self.grid.wave / (1 + z)), own, self.templates[template]))
 

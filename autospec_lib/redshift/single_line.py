@@ -10,8 +10,9 @@ from enum import Enum
 
 import numpy as np
 
+from autospec_lib.core.emission_lines import SPEED_OF_LIGHT
 from autospec_lib.core.types import FloatArray
-from autospec_lib.redshift.axis import FWHM_PER_SIGMA, SPEED_OF_LIGHT, Axis
+from autospec_lib.redshift.axis import FWHM_PER_SIGMA, Axis
 from autospec_lib.redshift.lines import OII_SEPARATION
 
 WIDTHS = np.array([10.0, 30.0, 50.0, 80.0, 120.0, 170.0, 230.0])  # standard deviations in km/s

@@ -26,7 +26,7 @@ Light: TypeAlias = Callable[[Sequence[tuple[float, float]], float], list[Measure
 
 
 @dataclass(frozen=True)
-class _Axis:
+class _Wavelengths:
     """The wavelengths (nl,) of a cube in Angstrom, and how redshifts are measured with them."""
 
     wave: FloatArray
@@ -35,8 +35,18 @@ class _Axis:
     air: bool
 
     @classmethod
-    def of(cls, wave: FloatArray, grid: Grid, lsf: tuple[float, ...]) -> _Axis:
-        """The axis of a cube with wavelengths in the units of its grid."""
+    def of(cls, wave: FloatArray, grid: Grid, lsf: tuple[float, ...]) -> _Wavelengths:
+        """Those of a cube.
+
+        Parameters
+        ----------
+        wave : array (nl,)
+            Wavelengths in the unit of ``grid``.
+        grid : Grid
+            Has their unit and medium.
+        lsf : tuple of float
+            See `estimate.estimate`.
+        """
         return cls(wave * grid.angstrom, grid.per_wavelength(wave), lsf, grid.medium != 'vacuum')
 
     def measured(self, spectrum: Measured) -> Redshift:
@@ -68,7 +78,7 @@ def measure(products: Products, cutout: Cutout, lsf: tuple[float, ...], light: L
     notes = []
     if not cutout.grid.medium:
         notes.append('redshift: wavelengths are taken to be in air')
-    axis = _Axis.of(cutout.wave, cutout.grid, lsf)
+    axis = _Wavelengths.of(cutout.wave, cutout.grid, lsf)
     chosen = products.best[0]
     result = axis.measured(chosen)
     sure = result.candidates[0].z if result.sure else None
@@ -94,8 +104,8 @@ def measure(products: Products, cutout: Cutout, lsf: tuple[float, ...], light: L
     known = catalogued if sure is None else sure
     if len(cutout.target.visual) == 1:
         (known,) = cutout.target.visual
-    lines, several = _lines_and_models(result, known, axis)
-    return Products(notes=tuple(notes), facts=facts, lines=lines, models=several)
+    lines, candidates = _lines_and_models(result, known, axis)
+    return Products(notes=tuple(notes), facts=facts, lines=lines, models=candidates)
 
 
 def lines_at(
@@ -116,12 +126,12 @@ def lines_at(
     z : float or None
         The redshift; None: only lines that the first candidate does not explain.
     """
-    axis = _Axis.of(wave, grid, lsf)
+    axis = _Wavelengths.of(wave, grid, lsf)
     return _lines_and_models(axis.measured(spectrum), z, axis)[0]
 
 
 def _lines_and_models(
-    result: Redshift, known: float | None, axis: _Axis
+    result: Redshift, known: float | None, axis: _Wavelengths
 ) -> tuple[tuple[dict[str, Any], ...], tuple[RedshiftModel, ...]]:
     """The lines at a redshift if it is known, those that neither it nor the first candidate explains, and the models.
 
@@ -131,7 +141,7 @@ def _lines_and_models(
         What the spectrum says.
     known : float or None
         The redshift of the source.
-    axis : _Axis
+    axis : _Wavelengths
         The wavelengths.
     """
     evidence = result.evidence
@@ -141,7 +151,7 @@ def _lines_and_models(
     fit = None if known is None else fluxes.measure(evidence, known)
     rows = () if fit is None or known is None else line_rows(fit, known, vacuum, wave)
     shown = next((one for one in result.candidates if known is None or not _differ(known, one.z)), None)
-    several = []
+    candidates = []
     for one in result.candidates:
         lines = None
         if known is not None and not _differ(known, one.z):
@@ -149,13 +159,13 @@ def _lines_and_models(
         elif one is shown:
             lines = fluxes.measure(evidence, one.z)
         flux = axis.as_cube(models.model(evidence, one.kind, one.z, lines))
-        several.append(RedshiftModel(one.z, one.error, one.kind.value, one.probability, flux))
+        candidates.append(RedshiftModel(one.z, one.error, one.kind.value, one.probability, flux))
     kind, z = (Kind.GALAXY, known) if shown is None else (shown.kind, shown.z)
     unnamed = unnamed_rows(models.unnamed(evidence, kind, z), vacuum, wave)
-    return (*rows, *unnamed), tuple(several)
+    return (*rows, *unnamed), tuple(candidates)
 
 
-def _neighbours_at(cutout: Cutout, light: Light, z: float, axis: _Axis) -> Iterator[tuple[Ident, float, bool]]:
+def _neighbours_at(cutout: Cutout, light: Light, z: float, axis: _Wavelengths) -> Iterator[tuple[Ident, float, bool]]:
     """The catalogued neighbours with the redshift of the source, and whether their light may be all that shows it.
 
     Circles of radius `CIRCLE` around the source and the neighbour are compared with those at the places to which a
@@ -170,7 +180,7 @@ def _neighbours_at(cutout: Cutout, light: Light, z: float, axis: _Axis) -> Itera
         See `Light`.
     z : float
         The redshift of the source.
-    axis : _Axis
+    axis : _Wavelengths
         The wavelengths.
 
     Yields

@@ -101,7 +101,7 @@ def _cube(job: Job) -> Iterator[str]:
 
 
 def _band(job: Job, entry: str | tuple[float, float], z: float | None) -> narrow_band.Band:
-    channels = pipeline.channels(job.cube.wave, job.cube.grid, job.params.lsf)
+    channels = pipeline.cube_channels(job.cube.wave, job.cube.grid, job.params.lsf)
     return narrow_band.band(entry, z, channels)
 
 
@@ -177,5 +177,5 @@ def file_size(job: Job, spaxels: int) -> float:
     if params.report:
         size += flux * 4 * nl * 4 / 3  # the spectra once more, in text of four characters for three bytes
         if params.report_cube:
-            size += BINNED_VOXEL * spaxels * nl / binned_cube.channels(nl, spaxels)
+            size += BINNED_VOXEL * spaxels * nl / binned_cube.channels_per_bin(nl, spaxels)
     return size

@@ -251,9 +251,9 @@ def prepare(
     by_name = request.idents is not None or bool(request.positions)
     sample = cutouts.sample(cube)
     kept, outside, places = _in_field(cube, sample, rows, chosen, by_name, params)
-    decided = folder / params.output / verdicts.NAME
-    given = verdicts.read(decided) if decided.is_file() else {}
-    kept = [with_verdict(target, given) for target in kept]
+    verdict_file = folder / params.output / verdicts.NAME
+    verdicts_by_id = verdicts.read(verdict_file) if verdict_file.is_file() else {}
+    kept = [with_verdict(target, verdicts_by_id) for target in kept]
     targets = [target for target in kept if target.id in chosen]
     warnings = [*listed.warnings, *ignored, *cube.notes, *outside]
     if any(isinstance(entry, str) for entry in params.narrowband) and all(target.z is None for target in targets):
@@ -291,7 +291,7 @@ def prepare(
         old_tables=spectra_1d.listing(folder / params.output / spectra_1d.FOLDER),
         columns=listed.description,
         offsets=tuple(offsets),
-        verdicts=given,
+        verdicts=verdicts_by_id,
         usable='' if sample is None else sample.usable,
         blank=None if sample is None else sample.voxels.blank,
         white=None if sample is None else white,
@@ -300,18 +300,23 @@ def prepare(
     return job, targets, warnings
 
 
-def with_verdict(target: Target, given: Mapping[str, Verdict]) -> Target:
-    """The target with the redshifts of people.
+def with_verdict(target: Target, by_id: Mapping[str, Verdict]) -> Target:
+    """The target with the redshift that a person has accepted, or those between which people have not decided.
+
+    Where one has a redshift and another says that there is none, the target has neither: a single one counts as
+    accepted.
 
     Parameters
     ----------
     target : Target
         The source.
-    given : mapping of str to Verdict
+    by_id : mapping of str to Verdict
         Verdicts by ID as text.
     """
-    one = given.get(str(target.id), Verdict())
-    return replace(target, visual=one.rivals if one.accepted is None else (one.accepted,))
+    one = by_id.get(str(target.id), Verdict())
+    if one.accepted is not None:
+        return replace(target, visual=(one.accepted,))
+    return replace(target, visual=one.rivals if len(one.rivals) > 1 else ())
 
 
 def with_catalogue_error(job: Job) -> tuple[Job, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from autospec_lib.core import file_names
-from autospec_lib.core.errors import InputError, way_out, writing
+from autospec_lib.core.errors import InputError, listed, way_out, writing
 from autospec_lib.core.products import Group
 from autospec_lib.inputs import marz_results
 from autospec_lib.output import marz, source_file
@@ -104,7 +104,4 @@ def read_redshifts(job: Job, path: Path) -> tuple[int, list[str]]:
         raise InputError(f'{job.output}: {error.strerror}; {way_out(error, "make it writable")}') from error
     if not unknown:
         return len(redshifts), []
-    names = ', '.join(unknown[:10])
-    if len(unknown) > 10:
-        names += f' and {len(unknown) - 10} more'
-    return len(redshifts) - len(unknown), [f'{path}: not in {job.params.catalog}: {names}']
+    return len(redshifts) - len(unknown), [f'{path}: not in {job.params.catalog}: {listed(unknown)}']

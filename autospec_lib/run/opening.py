@@ -71,7 +71,7 @@ def _band_faults(params: Params, cube: OpenCube) -> Iterator[str]:
     if number < fewest:
         yield f'NARROWBAND needs at least {fewest} wavelengths, and {params.datacube} has {number}; set NARROWBAND = ()'
         return
-    channels = pipeline.channels(cube.wave, cube.grid, params.lsf)
+    channels = pipeline.cube_channels(cube.wave, cube.grid, params.lsf)
     for entry in params.narrowband:
         if isinstance(entry, str):  # where it is depends on the source
             continue

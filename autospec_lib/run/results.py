@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from autospec_lib.core import file_names
-from autospec_lib.core.errors import OutputError, writing
+from autospec_lib.core.errors import OutputError, listed, writing
 from autospec_lib.core.products import Group, Spectrum
 from autospec_lib.core.types import Ident, Target
 from autospec_lib.inputs.coordinates import open_sky
@@ -245,7 +245,7 @@ def _earlier_rows(job: Job) -> dict[Ident, Row]:
     try:
         rows = summary.read(job.output / summary.NAMES[0], job.cube.grid.unit)
         by_place = {(str(row['ID']), row['RA'], row['DEC']): row for row in rows}
-    except Exception:  # astropy has many kinds for a file that is no table, and nothing hangs on this one
+    except Exception:  # of many kinds in astropy; without the old summary, rows are measured in the files
         return {}
     places = {target.id: (str(target.id), target.ra, target.dec) for target in job.catalogue}
     return {ident: by_place[place] for ident, place in places.items() if place in by_place}
@@ -266,19 +266,14 @@ def _sentence(rows: Collection[Row]) -> str:
     if number[KEPT]:
         parts[0] += f', {number[KEPT]} of them by an earlier run'
     if number[FAILED]:
-        parts.append(f'{number[FAILED]} failed ({_idents(row for row in rows if row["STATUS"] == FAILED)})')
-    noted = [row for row in rows if row['STATUS'] == EXTRACTED and row.get('NOTES')]
+        failed = [str(row['ID']) for row in rows if row['STATUS'] == FAILED]
+        parts.append(f'{len(failed)} failed ({listed(failed)})')
+    noted = [str(row['ID']) for row in rows if row['STATUS'] == EXTRACTED and row.get('NOTES')]
     if noted:
-        parts.append(f'{len(noted)} with notes ({_idents(noted)})')
+        parts.append(f'{len(noted)} with notes ({listed(noted)})')
     if number[NOT_REACHED]:
         parts.append(f'{number[NOT_REACHED]} not reached')
     return '; '.join(parts)
-
-
-def _idents(rows: Iterable[Row], most: int = 10) -> str:
-    idents = [str(row['ID']) for row in rows]
-    text = ', '.join(idents[:most])
-    return f'{text} and {len(idents) - most} more' if len(idents) > most else text
 
 
 def write_summary(results: Results) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autospec_lib.core.errors import InputError, way_out, writing
+from autospec_lib.core.errors import MOST_LISTED, InputError, listed, way_out, writing
 from autospec_lib.core.products import Group
 from autospec_lib.core.types import Target
 from autospec_lib.output import source_file, summary, verdicts
@@ -23,15 +23,13 @@ from autospec_lib.run.report import Page
 from autospec_lib.run.results import Results, write_redshifts, write_summary
 
 SAME_PLACE = 1.0  # arcsec, up to which a row of a file is about the source with its ID
-MOST_LISTED = 10  # IDs in a message
 
 
 def take(job: Job, paths: Sequence[Path]) -> tuple[int, list[str]]:
     """Keep verdicts in the output folder, and bring all results up to date.
 
-    These are summary, redshifts, the sources' files, the file for MARZ, and the report.
-
-    Verdicts of earlier calls on other sources stay.
+    Results are the summary, the catalogue of redshifts, the sources' files, the file for MARZ and the report. Verdicts
+    of earlier calls on other sources stay.
 
     Parameters
     ----------
@@ -57,12 +55,12 @@ def take(job: Job, paths: Sequence[Path]) -> tuple[int, list[str]]:
     merged = verdicts.merged([(str(path), verdicts.read(path)) for path in paths])
     targets = {str(target.id): target for target in job.catalogue}
     known = {ident: one for ident, one in merged.items() if ident in targets and _same_place(one, targets[ident])}
-    given = {**job.verdicts, **known}
-    job = replace(job, verdicts=given, catalogue=tuple(with_verdict(target, given) for target in job.catalogue))
+    by_id = {**job.verdicts, **known}
+    job = replace(job, verdicts=by_id, catalogue=tuple(with_verdict(target, by_id) for target in job.catalogue))
     try:
         with locked(job.output):
             with writing(job.output / verdicts.NAME):
-                verdicts.write(job.output / verdicts.NAME, given, job.catalogue)
+                verdicts.write(job.output / verdicts.NAME, by_id, job.catalogue)
             page = Page(job, shlex.join(['AutoSpec', '--verdicts', *map(str, paths)]))
             results = Results(job, [], files=[write_summary, write_redshifts, marz.write, page.write])
             for target in job.catalogue:
@@ -125,18 +123,13 @@ def _update_file(job: Job, target: Target, row: Row) -> Row:
 def _warnings(job: Job, merged: Mapping[str, Verdict], targets: Mapping[str, Target]) -> Iterator[str]:
     unknown = [ident for ident in merged if ident not in targets]
     if unknown:
-        yield f'verdicts on sources that are not in {job.params.catalog}: {_listed(unknown)}'
+        yield f'verdicts on sources that are not in {job.params.catalog}: {listed(unknown)}'
     moved = [ident for ident in merged if ident in targets and not _same_place(merged[ident], targets[ident])]
     if moved:
         place = f'over {SAME_PLACE:g} arcsec from where {job.params.catalog} has them'
-        yield f'verdicts on sources that lie {place} are not used: {_listed(moved)}'
+        yield f'verdicts on sources that lie {place} are not used: {listed(moved)}'
     differing = [ident for ident in merged if ident in targets and merged[ident].differs]
     for ident in differing[:MOST_LISTED]:
         yield f'source {ident}: people differ: {merged[ident].differs}'
     if len(differing) > MOST_LISTED:
         yield f'... and on {len(differing) - MOST_LISTED} more; see DIFFERS_VISUAL in the summary'
-
-
-def _listed(idents: Sequence[str]) -> str:
-    text = ', '.join(idents[:MOST_LISTED])
-    return text if len(idents) <= MOST_LISTED else f'{text} and {len(idents) - MOST_LISTED} more'

@@ -8,7 +8,7 @@ from autospec_lib import pipeline
 from autospec_lib.core.emission_lines import LINES, find
 from autospec_lib.core.types import Grid, Voxels
 from autospec_lib.extraction import narrow_band
-from autospec_lib.redshift import fluxes, lines
+from autospec_lib.redshift import fluxes
 from autospec_lib.redshift.axis import FWHM_PER_SIGMA, to_vacuum
 
 MUSE_WAVE = 4750.0 + 1.25 * np.arange(1600)
@@ -29,7 +29,7 @@ def observed(wave, centre, sigma=3.0, flux=FLUX):
 def image(entry, wave, voxels, grid=None, z=None):
     """The image of a band, with wavelengths in the unit of the grid."""
     grid = grid or Grid({}, {}, medium='air')
-    channels = pipeline.channels(wave, grid, ())
+    channels = pipeline.cube_channels(wave, grid, ())
     band = narrow_band.band(entry, z, channels)
     assert band.fault == ''
     return narrow_band.image(voxels, channels.wave, band)
@@ -114,7 +114,7 @@ def test_the_width_of_a_band_grows_with_the_line_spread_function():
     grid = Grid({}, {}, medium='vacuum')
     widths = []
     for fwhm in (1.0, 30.0):
-        low, high = pipeline.channels(MUSE_WAVE, grid, (fwhm,)).of_line('OIII5007', 0.1)
+        low, high = pipeline.cube_channels(MUSE_WAVE, grid, (fwhm,)).of_line('OIII5007', 0.1)
         assert (low + high) / 2 == pytest.approx(5008.24 * 1.1)
         widths.append((high - low) / (5008.24 * 1.1) * narrow_band.SPEED_OF_LIGHT)
     assert 500 < widths[0] < 520
@@ -132,13 +132,13 @@ def test_the_width_of_a_band_grows_with_the_line_spread_function():
     ],
 )
 def test_a_band_that_cannot_be_made_says_why(entry, z, facts):
-    channels = pipeline.channels(MUSE_WAVE, Grid({}, {}, medium='air'), ())
+    channels = pipeline.cube_channels(MUSE_WAVE, Grid({}, {}, medium='air'), ())
     fault = narrow_band.band(entry, z, channels).fault
     assert all(fact in fault for fact in facts)
 
 
 def test_the_range_that_a_message_allows_is_allowed():
-    channels = pipeline.channels(MUSE_WAVE, Grid({}, {}, medium='air'), ())
+    channels = pipeline.cube_channels(MUSE_WAVE, Grid({}, {}, medium='air'), ())
     words = narrow_band.band((4740, 4760), None, channels).fault.split()
     low, high = (float(words[words.index('fits') + step]) for step in (2, 4))
     for entry in ((low + 0.01, low + 20), (high - 20, high - 0.01)):
@@ -167,7 +167,5 @@ def test_a_line_is_known_by_every_usual_spelling(key, spellings):
 
 
 def test_wavelengths_are_those_of_the_redshifts():
-    for name, wave in lines.GALAXY_LINES.items():
-        assert np.mean(LINES[find(name)]) == pytest.approx(wave, rel=1e-6)
     for name, _, wave in fluxes.LINES:
         assert np.abs(np.array(LINES[find(name)]) - wave).min() < 1e-6

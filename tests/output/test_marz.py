@@ -84,6 +84,7 @@ def test_the_layout_is_that_of_the_loader(tmp_path):
     [
         (Counting(0.4, 1e-4, 'AUTOSPEC', 3, 'gal'), 0.99, 4),
         (Counting(0.4, 1e-4, 'AUTOSPEC', 3, 'gal'), 0.989, 3),
+        (Counting(0.4, 1e-4, 'AUTOSPEC', 1, 'gal'), 0.999, 2),
         (Counting(0.0, 1e-4, 'AUTOSPEC', 3, 'star'), 0.96, 6),
         (Counting(0.4, None, 'VISUAL', 3, 'gal'), 0.2, 4),
         (Counting(0.4, None, 'VISUAL', 2, 'gal'), 0.99, 3),

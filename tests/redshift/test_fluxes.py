@@ -4,8 +4,9 @@ import known_spectra as spectra
 import numpy as np
 import pytest
 
+from autospec_lib.core.emission_lines import SPEED_OF_LIGHT
 from autospec_lib.redshift import fluxes
-from autospec_lib.redshift.axis import SPEED_OF_LIGHT, to_vacuum
+from autospec_lib.redshift.axis import to_vacuum
 from autospec_lib.redshift.cards import line_rows
 from autospec_lib.redshift.estimate import estimate
 

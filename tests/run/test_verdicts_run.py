@@ -116,6 +116,14 @@ def test_where_two_people_differ_both_redshifts_are_kept_and_said(three, capsys)
     assert 'ben.csv' in rows[5]['DIFFERS_VISUAL']
 
 
+def test_a_redshift_that_another_person_denies_is_not_in_the_file(three):
+    anna = saved(three, '5,,,good,0.42,user,3,,,', name='anna.csv')
+    assert take(three, anna) == 0
+    assert take(three, anna, saved(three, '5,,,bad,,,0,,,', name='ben.csv')) == 0
+    assert visual(three, 5) == {}
+    assert rows_of(three)[5]['Z_VISUAL'] is None
+
+
 def test_unknown_sources_and_those_elsewhere_are_named_and_left_out(three, capsys):
     rows = f'77,{RA},{DEC},good,0.4,user,3,,,', f'5,{RA + 0.01},{DEC},good,0.4,user,3,,,'
     assert main(['--verdicts', saved(three, *rows), str(three)]) == 0

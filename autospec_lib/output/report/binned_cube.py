@@ -48,7 +48,7 @@ def write(path: Path, products: Products, cutout: Cutout) -> None:
         If it cannot be written.
     """
     ny, nx = cutout.shape
-    step = channels(len(cutout.wave), ny * nx)
+    step = channels_per_bin(len(cutout.wave), ny * nx)
     values = _means(cutout.voxels, step)
     sky = products.masks.get(keys.MASK_SKY)
     if sky is not None and sky.data.any() and products.spectra[products.reference].sky_subtracted:
@@ -78,8 +78,14 @@ def write(path: Path, products: Products, cutout: Cutout) -> None:
         temporary.write_text(script(CUBE_FUNCTION, content, numbers), encoding='ascii')
 
 
-def channels(nl: int, spaxels: int) -> int:
-    """How many channels a bin has, of a cut-out with so many channels and spaxels."""
+def channels_per_bin(nl: int, spaxels: int) -> int:
+    """How many channels are averaged in a bin.
+
+    Parameters
+    ----------
+    nl, spaxels : int
+        How many channels and spaxels the cut-out has.
+    """
     return max(-(-nl // MOST_BINS), -(-nl * spaxels // MOST_VOXELS))
 
 

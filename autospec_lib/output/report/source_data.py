@@ -16,7 +16,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import astropy.units as u
 import matplotlib
 import numpy as np
 from numpy.typing import NDArray
@@ -124,14 +123,14 @@ def _content(products: Products, cutout: Cutout, cmap: str, links: Mapping[str, 
         'dec': cutout.target.dec,
         'wave': _axis(wave),
         'wave_unit': in_words(grid.wave_unit),
-        'angstrom': _angstrom(grid.wave_unit),
+        'angstrom': grid.angstrom,
         'medium': grid.medium,
         'unit': in_words(reference.unit),
         'reference': products.reference,
         'best': [next(key for key, one in products.spectra.items() if one is best), why],
         'modelled': products.facts.get('ZSPEC', ('', ''))[0],  # key of the spectrum that has the models
         'candidates': _candidates(products),
-        'unnamed': [line['LBDA_OBS'] / cutout.grid.angstrom for line in products.lines if not line['LINE']],
+        'unnamed': [line['LBDA_OBS'] / grid.angstrom for line in products.lines if not line['LINE']],
         'sky': _ranges(wave, sky),
         'notes': list(products.notes),
         'facts': [[card, value, text] for card, (value, text) in products.facts.items() if _is_told(card)],
@@ -217,15 +216,6 @@ def _axis(wave: FloatArray) -> dict[str, Any]:
     if np.allclose(wave, wave[0] + step * np.arange(len(wave)), rtol=0, atol=1e-4 * abs(step)):
         return {'start': float(wave[0]), 'step': step, 'number': len(wave)}
     return {'values': binary(wave, '<f8')}
-
-
-@lru_cache(maxsize=16)
-def _angstrom(unit: str) -> float | None:
-    """The length of a unit of wavelength in Angstrom; None if it is not a unit of length."""
-    try:
-        return float(f'{u.Unit(unit).to(u.Angstrom):.12g}')
-    except (ValueError, TypeError):  # UnitConversionError is both
-        return None
 
 
 def _ranges(wave: FloatArray, chosen: BoolArray) -> list[list[float]]:

@@ -63,7 +63,7 @@ function toVacuum(air) {
 class Frame {
   constructor(data) {
     this.unit = data.angstrom;  // Angstrom in the axis' unit
-    this.air = data.medium === 'air';
+    this.air = data.medium !== 'vacuum';  // as redshifts are measured where it is not known
   }
 
   /** The position on the axis of a rest wavelength [Angstrom, vacuum]. */
