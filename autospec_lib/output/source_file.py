@@ -300,6 +300,19 @@ def _redshift_table(rows: Sequence[Redshift]) -> bytes:
     return _table(fits.BinTableHDU.from_columns(columns, name='Z'))
 
 
+def read_visual(path: Path) -> tuple[float, ...]:
+    """The redshifts that people have accepted, as `set_visual` writes them.
+
+    Raises
+    ------
+    OSError, KeyError, ValueError
+        If it is not a file of AutoSpec.
+    """
+    with fits.open(path, memmap=False) as hdus:
+        rows = [row for hdu in hdus[1:2] if hdu.name == 'Z' for row in hdu.data]
+        return tuple(float(row['Z']) for row in rows if row['Z_DESC'].startswith(VISUAL))
+
+
 def set_visual(path: Path, redshifts: Sequence[float], lines: Sequence[Mapping[str, Any]] | None, unit: str) -> None:
     """Put redshifts that people have accepted into a source's file, instead of those of an earlier call.
 

@@ -252,10 +252,14 @@ def prepare(
     sample = cutouts.sample(cube)
     kept, outside, places = _in_field(cube, sample, rows, chosen, by_name, params)
     decided = folder / params.output / verdicts.NAME
-    given = verdicts.read(decided) if decided.is_file() else {}
+    stored = verdicts.read(decided) if decided.is_file() else {}
+    given = verdicts.about(stored, kept)
+    moved = [str(target.id) for target in kept if str(target.id) in stored.keys() - given.keys()]
     kept = [with_verdict(target, given) for target in kept]
     targets = [target for target in kept if target.id in chosen]
     warnings = [*listed.warnings, *ignored, *cube.notes, *outside]
+    if moved:
+        warnings.append(verdicts.elsewhere(decided, moved))
     if any(isinstance(entry, str) for entry in params.narrowband) and all(target.z is None for target in targets):
         warnings.append(
             f'{params.catalog or "--radec"}: no redshifts (column Z), so NARROWBAND gives no image of a line'
@@ -311,7 +315,10 @@ def with_verdict(target: Target, given: Mapping[str, Verdict]) -> Target:
         Verdicts by ID as text.
     """
     one = given.get(str(target.id), Verdict())
-    return replace(target, visual=one.rivals if one.accepted is None else (one.accepted,))
+    if one.accepted is not None:
+        return replace(target, visual=(one.accepted,))
+    # A single redshift that somebody denies would look like an accepted one.
+    return replace(target, visual=one.rivals if len(one.rivals) > 1 else ())
 
 
 def with_catalogue_error(job: Job) -> tuple[Job, str]:
