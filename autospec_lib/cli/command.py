@@ -211,12 +211,16 @@ def _read_verdicts(folder: Path, options: argparse.Namespace, _interruption: Int
     from autospec_lib.run import verdicts
 
     job, _, warnings = _prepare(folder, options, write_defaults=False)
-    number, cautions = verdicts.take(job, [Path(name) for name in options.verdicts])
+    number, cautions, faults = verdicts.take(job, [Path(name) for name in options.verdicts])
     _warn([*warnings, *cautions], options)
+    for fault in faults[:MOST_FAULTS]:
+        say(fault, sys.stderr)
+    if len(faults) > MOST_FAULTS:
+        say(f'... and {len(faults) - MOST_FAULTS:,} more faults', sys.stderr)
     if not options.quiet:
         sources = counted(number, 'source')
         say(f'verdicts on {sources} are in {job.output / "summary.ecsv"}, and accepted redshifts in redshifts.ecsv')
-    return 0
+    return EXIT_FAILED if faults else 0
 
 
 def _check(folder: Path, options: argparse.Namespace, _interruption: Interruption) -> int:

@@ -108,6 +108,9 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
         own.error(f'{what}: AutoSpec FOLDER --id {" ".join(map(str, options.id))}')
     if options.verdicts and len(options.verdicts) > 1 and not options.folder and os.path.isdir(options.verdicts[-1]):
         options.folder = options.verdicts.pop()
+    taken = '--marz-results' if options.marz_results else '--verdicts'
+    if (options.marz_results or options.verdicts) and (options.id or options.radec):
+        own.error(f'{taken} is about all sources of a catalogue; leave out --id and --radec')
     options.cube = None
     if options.radec and options.folder and os.path.isfile(options.folder):
         options.cube, options.folder = options.folder, None

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-TEMPORARY = re.compile(r'\..+\.(fits|ecsv|jpg|js|css|html)\.\d+\.tmp')
+TEMPORARY = re.compile(r'\..+\.(fits|ecsv|csv|jpg|js|css|html)\.\d+\.tmp')
 
 
 @contextmanager

@@ -38,6 +38,8 @@ Redshift: TypeAlias = tuple[str, float, float, float]  # its name in table Z, va
 CHANNEL = 'CHANNEL'  # type of an axis that counts channels, because no cards describe its wavelengths
 NAME_STARTS = {1: 'SPE', 2: 'IMA', 3: 'CUB'}  # of the names of extensions, by their number of axes
 GROUP_CARD = 'PRODUCT'
+# What astropy raises for a file that is broken or not of AutoSpec.
+BROKEN = (OSError, LookupError, ValueError, TypeError, AttributeError, fits.VerifyError)
 MODELS = 'TAB_ZMODELS'  # with models of the spectrum
 # Cards on the product in an extension: its attribute, and a comment.
 ABOUT = {
@@ -298,6 +300,19 @@ def _redshift_table(rows: Sequence[Redshift]) -> bytes:
     for number, name in enumerate(('Z', 'Z_MIN', 'Z_MAX'), 1):
         columns.append(fits.Column(name, 'D', array=np.array([row[number] for row in rows])))
     return _table(fits.BinTableHDU.from_columns(columns, name='Z'))
+
+
+def read_visual(path: Path) -> tuple[float, ...]:
+    """The redshifts that people have accepted, as `set_visual` writes them.
+
+    Raises
+    ------
+    OSError, KeyError, ValueError
+        If it is not a file of AutoSpec.
+    """
+    with fits.open(path, memmap=False) as hdus:
+        rows = [row for hdu in hdus[1:2] if hdu.name == 'Z' for row in hdu.data]
+        return tuple(float(row['Z']) for row in rows if row['Z_DESC'].startswith(VISUAL))
 
 
 def set_visual(path: Path, redshifts: Sequence[float], lines: Sequence[Mapping[str, Any]] | None, unit: str) -> None:

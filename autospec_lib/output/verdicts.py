@@ -12,8 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from autospec_lib.core.atomic import complete_file
-from autospec_lib.core.errors import InputError, near
+from autospec_lib.core.errors import InputError, listed, near
 from autospec_lib.core.files import read_file
 from autospec_lib.core.types import Target
 
@@ -23,6 +25,7 @@ OF_SEVERAL = ('DIFFERS', 'RIVALS')
 VERDICTS = ('good', 'doubtful', 'bad')
 CLASSES = ('galaxy', 'star', 'quasar', 'Lya', 'nothing')
 LEAST_Z, LARGEST_Z = -0.1, 20.0
+SAME_PLACE = 1.0  # arcsec, up to which a verdict is about the source with its ID
 SAME_Z = 0.001  # difference over 1 + z up to which two people have the same redshift
 EXPECTED = 'expected a CSV file of verdicts from the report'
 # What a spreadsheet would compute: the report writes ' before such a cell.
@@ -87,6 +90,7 @@ class Verdict:
     def __str__(self) -> str:
         parts = [self.verdict, '' if self.z is None else f'z = {self.z:.5g}']
         parts += ['' if self.quality is None else f'quality {self.quality}', self.kind, self.comment]
+        parts.append(' or '.join(f'z = {z:.5g}' for z in self.rivals))
         return ', '.join(filter(None, parts))
 
 
@@ -117,7 +121,7 @@ def read(path: Path) -> dict[str, Verdict]:
     try:
         text = read_file(path).decode('utf-8-sig')
     except (OSError, UnicodeDecodeError) as error:
-        what = getattr(error, 'strerror', None) or 'is not text'
+        what = getattr(error, 'strerror', None) or 'is not text in UTF-8'
         raise InputError(f'{path}: {what}; {EXPECTED}') from error
     separator = max(',;\t', key=text.partition('\n')[0].count)
     try:
@@ -127,6 +131,9 @@ def read(path: Path) -> dict[str, Verdict]:
     names = [name.strip().upper() for name in head]
     if not {'ID', 'VERDICT'} <= {*names}:
         raise InputError(f'{path}: no columns ID and VERDICT; {EXPECTED}')
+    repeated = [name for name in dict.fromkeys(names) if name and names.count(name) > 1]
+    if repeated:
+        raise InputError(f'{path}: several columns {", ".join(repeated)}; keep one of each')
     verdicts: dict[str, Verdict] = {}
     faults = []
     for number, row in enumerate(rows, 1):
@@ -135,6 +142,10 @@ def read(path: Path) -> dict[str, Verdict]:
             continue
         place = f'{path}, row {number} below the header'
         try:
+            if len(row) > len(names):
+                raise ValueError(
+                    f'{len(row)} cells, but {len(names)} columns; put quotes around cells with {separator!r}'
+                )
             if not cells['ID']:
                 raise ValueError('no ID; write that of the source, or remove the row')
             verdict = _verdict(cells)
@@ -159,6 +170,7 @@ def _verdict(cells: Mapping[str, str]) -> Verdict:
     if quality is not None and quality != int(quality):
         raise ValueError(f'QUALITY {quality:g} is not 0, 1, 2 or 3')
     z = _number(cells, 'REDSHIFT', LEAST_Z, LARGEST_Z)
+    rivals = [_number({'RIVALS': one}, 'RIVALS', LEAST_Z, LARGEST_Z) for one in cells['RIVALS'].split()]
     ra, dec = _number(cells, 'RA', -360, 360), _number(cells, 'DEC', -90, 90)
     return Verdict(
         _word(cells, 'VERDICT', VERDICTS),
@@ -170,7 +182,7 @@ def _verdict(cells: Mapping[str, str]) -> Verdict:
         cells['CHANGED'],
         None if ra is None or dec is None else (ra, dec),
         cells['DIFFERS'],
-        tuple(float(one) for one in cells['RIVALS'].split()),
+        tuple(z for z in rivals if z is not None),
     )
 
 
@@ -193,6 +205,42 @@ def _number(cells: Mapping[str, str], name: str, least: float, most: float) -> f
     if not least <= value <= most:
         raise ValueError(f'{name} {text!r} is not a number from {least:g} to {most:g}')
     return value
+
+
+def about(verdicts: Mapping[str, Verdict], targets: Iterable[Target]) -> dict[str, Verdict]:
+    """The verdicts on these sources, without those on one with the same ID at another place.
+
+    Parameters
+    ----------
+    verdicts : mapping of str to Verdict
+        By the sources' IDs as text.
+    targets : iterable of Target
+        The sources.
+    """
+    there = {str(target.id): (target.ra, target.dec) for target in targets}
+    return {ident: one for ident, one in verdicts.items() if ident in there and _is_at(one, *there[ident])}
+
+
+def _is_at(verdict: Verdict, ra: float, dec: float) -> bool:
+    if verdict.position is None:
+        return True
+    east, north = np.subtract(verdict.position, (ra, dec))
+    east = (east + 180) % 360 - 180
+    return bool(np.hypot(east * np.cos(np.radians(dec)), north) * 3600 < SAME_PLACE)
+
+
+def elsewhere(path: object, idents: Sequence[str]) -> str:
+    """A line on verdicts that are not about the sources with their IDs.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file of verdicts.
+    idents : sequence of str
+        IDs.
+    """
+    what = f'verdicts on sources over {SAME_PLACE:g} arcsec from where the catalogue has them are not used'
+    return f'{path}: {what}: {listed(idents)}; if they are the same sources, remove RA and DEC there'
 
 
 def merged(files: Sequence[tuple[str, Mapping[str, Verdict]]]) -> dict[str, Verdict]:
@@ -218,15 +266,15 @@ def merged(files: Sequence[tuple[str, Mapping[str, Verdict]]]) -> dict[str, Verd
             qualities = [one.quality for _, one in opinions if one.quality is not None]
             one = replace(one, quality=min(qualities, default=None))
         else:
-            redshifts = (one.accepted for _, one in opinions)
-            rivals = tuple(dict.fromkeys(z for z in redshifts if z is not None))
+            known = (z for _, one in opinions for z in (one.accepted, *one.rivals))
+            rivals = tuple(dict.fromkeys(z for z in known if z is not None))
             one = replace(one, verdict='', z=None, quality=None, kind='', origin='', rivals=rivals)
         verdicts[ident] = one
     return verdicts
 
 
 def write(path: Path, verdicts: Mapping[str, Verdict], targets: Iterable[Target]) -> None:
-    """Write the verdicts on sources of the catalogue, in its order, in the columns of the report.
+    """Write verdicts in the columns of the report: in the order of the catalogue, then those on other sources.
 
     Parameters
     ----------
@@ -235,7 +283,7 @@ def write(path: Path, verdicts: Mapping[str, Verdict], targets: Iterable[Target]
     verdicts : mapping of str to Verdict
         By the sources' IDs as text.
     targets : iterable of Target
-        The rows of the catalogue.
+        The rows of the catalogue, for the positions of verdicts without one.
 
     Raises
     ------
@@ -245,12 +293,12 @@ def write(path: Path, verdicts: Mapping[str, Verdict], targets: Iterable[Target]
     file = io.StringIO(newline='')
     rows = csv.writer(file, lineterminator='\n')
     rows.writerow((*REPORTED, *OF_SEVERAL))
-    for target in targets:
-        one = verdicts.get(str(target.id))
-        if one is not None:
-            reported = (one.verdict, one.z, one.origin, one.quality, one.kind, one.comment, one.changed)
-            cells = (target.id, target.ra, target.dec, *reported, one.differs, ' '.join(map(str, one.rivals)))
-            rows.writerow([_protected(cell) for cell in cells])
+    there = {str(target.id): (target.ra, target.dec) for target in targets if str(target.id) in verdicts}
+    for ident, one in {**{ident: verdicts[ident] for ident in there}, **verdicts}.items():
+        position = one.position or there.get(ident) or ('', '')
+        reported = (one.verdict, one.z, one.origin, one.quality, one.kind, one.comment, one.changed)
+        cells = (ident, *position, *reported, one.differs, ' '.join(map(str, one.rivals)))
+        rows.writerow([_protected(cell) for cell in cells])
     with complete_file(path) as temporary:
         temporary.write_text(file.getvalue(), encoding='utf-8')
 

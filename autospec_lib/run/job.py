@@ -252,10 +252,14 @@ def prepare(
     sample = cutouts.sample(cube)
     kept, outside, places = _in_field(cube, sample, rows, chosen, by_name, params)
     verdict_file = folder / params.output / verdicts.NAME
-    verdicts_by_id = verdicts.read(verdict_file) if verdict_file.is_file() else {}
+    stored = verdicts.read(verdict_file) if verdict_file.is_file() else {}
+    verdicts_by_id = verdicts.about(stored, kept)
+    moved = [str(target.id) for target in kept if str(target.id) in stored.keys() - verdicts_by_id.keys()]
     kept = [with_verdict(target, verdicts_by_id) for target in kept]
     targets = [target for target in kept if target.id in chosen]
     warnings = [*listed.warnings, *ignored, *cube.notes, *outside]
+    if moved:
+        warnings.append(verdicts.elsewhere(verdict_file, moved))
     if any(isinstance(entry, str) for entry in params.narrowband) and all(target.z is None for target in targets):
         warnings.append(
             f'{params.catalog or "--radec"}: no redshifts (column Z), so NARROWBAND gives no image of a line'
@@ -316,6 +320,7 @@ def with_verdict(target: Target, by_id: Mapping[str, Verdict]) -> Target:
     one = by_id.get(str(target.id), Verdict())
     if one.accepted is not None:
         return replace(target, visual=(one.accepted,))
+    # A single redshift that somebody denies would look like an accepted one.
     return replace(target, visual=one.rivals if len(one.rivals) > 1 else ())
 
 

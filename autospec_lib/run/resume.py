@@ -84,8 +84,10 @@ def is_complete(job: Job, target: Target, by_date: bool = False) -> bool:
         same_dates = bool(header[FINGERPRINT_CARD] == wanted)
         if header[FINGERPRINT_CARD][:HALF] != wanted[:HALF] or not source_file.is_whole(path, header):
             return False
+        if source_file.read_visual(path) != target.visual:  # a call with --verdicts was interrupted
+            return False
         spectra = source_file.read(path, Group.SPECTRUM).main_spectra if job.params.out_1d else {}
-    except (OSError, KeyError, ValueError):
+    except source_file.BROKEN:
         return False
     if not all((job.spectra / name).exists() for name in spectra_1d.names(target.id, spectra)):
         return False

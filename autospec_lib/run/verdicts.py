@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shlex
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from autospec_lib.core.errors import MOST_LISTED, InputError, listed, way_out, writing
+from autospec_lib.core.errors import MOST_LISTED, InputError, SourceError, listed, way_out, writing
 from autospec_lib.core.products import Group
 from autospec_lib.core.types import Target
 from autospec_lib.output import source_file, summary, verdicts
@@ -22,10 +21,8 @@ from autospec_lib.run.output_folder import locked
 from autospec_lib.run.report import Page
 from autospec_lib.run.results import Results, write_redshifts, write_summary
 
-SAME_PLACE = 1.0  # arcsec, up to which a row of a file is about the source with its ID
 
-
-def take(job: Job, paths: Sequence[Path]) -> tuple[int, list[str]]:
+def take(job: Job, paths: Sequence[Path]) -> tuple[int, list[str], list[str]]:
     """Keep verdicts in the output folder, and bring all results up to date.
 
     Results are the summary, the catalogue of redshifts, the sources' files, the file for MARZ and the report. Verdicts
@@ -44,6 +41,8 @@ def take(job: Job, paths: Sequence[Path]) -> tuple[int, list[str]]:
         How many sources have a verdict in these files.
     warnings : list of str
         One line each: IDs that are not in the catalogue, sources at another place, people who differ.
+    faults : list of str
+        One line for each source whose file is broken.
 
     Raises
     ------
@@ -52,33 +51,32 @@ def take(job: Job, paths: Sequence[Path]) -> tuple[int, list[str]]:
     OutputError
         If a file cannot be written.
     """
-    merged = verdicts.merged([(str(path), verdicts.read(path)) for path in paths])
-    targets = {str(target.id): target for target in job.catalogue}
-    known = {ident: one for ident, one in merged.items() if ident in targets and _same_place(one, targets[ident])}
-    by_id = {**job.verdicts, **known}
-    job = replace(job, verdicts=by_id, catalogue=tuple(with_verdict(target, by_id) for target in job.catalogue))
+    files = {str(path): verdicts.read(path) for path in paths}
+    known = verdicts.merged([(name, verdicts.about(one, job.catalogue)) for name, one in files.items()])
+    stored, faults = job.output / verdicts.NAME, list[str]()
     try:
         with locked(job.output):
-            with writing(job.output / verdicts.NAME):
-                verdicts.write(job.output / verdicts.NAME, by_id, job.catalogue)
+            # Read again: another call may have written it meanwhile.
+            by_id = {**(verdicts.read(stored) if stored.is_file() else {}), **known}
+            with writing(stored):
+                verdicts.write(stored, by_id, job.catalogue)
+            by_id = verdicts.about(by_id, job.catalogue)
+            job = replace(job, verdicts=by_id, catalogue=tuple(with_verdict(target, by_id) for target in job.catalogue))
             page = Page(job, shlex.join(['AutoSpec', '--verdicts', *map(str, paths)]))
             results = Results(job, [], files=[write_summary, write_redshifts, marz.write, page.write])
             for target in job.catalogue:
                 if str(target.id) in known:
-                    results.rows[target.id] |= _update_file(job, target, results.rows[target.id])
+                    try:
+                        # What astropy warns of in a broken file.
+                        with warnings.catch_warnings():
+                            warnings.simplefilter('ignore')
+                            results.rows[target.id] |= _update_file(job, target, results.rows[target.id])
+                    except SourceError as error:
+                        faults.append(str(error))
             results.finish()
     except OSError as error:
         raise InputError(f'{job.output}: {error.strerror}; {way_out(error, "make it writable")}') from error
-    return len(known), list(_warnings(job, merged, targets))
-
-
-def _same_place(verdict: Verdict, target: Target) -> bool:
-    """Whether a verdict is about this source, and not about one with its ID in another field."""
-    if verdict.position is None:
-        return True
-    ra, dec = np.subtract(verdict.position, (target.ra, target.dec))
-    ra = (ra + 180) % 360 - 180
-    return bool(np.hypot(ra * np.cos(np.radians(target.dec)), dec) * 3600 < SAME_PLACE)
+    return len(known), list(_warnings(job, files, known)), faults
 
 
 def _update_file(job: Job, target: Target, row: Row) -> Row:
@@ -103,6 +101,9 @@ def _update_file(job: Job, target: Target, row: Row) -> Row:
         return {}
     lines = None
     try:
+        # A truncated file would be written as one that is complete.
+        if not source_file.is_whole(path, source_file.read_header(path)):
+            raise ValueError
         if job.params.redshift:
             from autospec_lib.redshift import source
 
@@ -115,21 +116,23 @@ def _update_file(job: Job, target: Target, row: Row) -> Row:
             lines = source.lines_at(spectrum, job.cube.wave, job.cube.grid, job.params.lsf, z)
         with writing(path):
             source_file.set_visual(path, target.visual, lines, job.cube.grid.unit)
-    except (KeyError, ValueError) as error:
-        raise InputError(f'{path}: not a complete file of AutoSpec; extract it again with: AutoSpec') from error
+    except source_file.BROKEN as error:
+        what = 'not a complete file of AutoSpec, and without the verdict'
+        raise SourceError(f'{path}: {what}; extract it again with: AutoSpec --resume') from error
     return {} if lines is None else summary.line_fluxes(lines)
 
 
-def _warnings(job: Job, merged: Mapping[str, Verdict], targets: Mapping[str, Target]) -> Iterator[str]:
-    unknown = [ident for ident in merged if ident not in targets]
-    if unknown:
-        yield f'verdicts on sources that are not in {job.params.catalog}: {listed(unknown)}'
-    moved = [ident for ident in merged if ident in targets and not _same_place(merged[ident], targets[ident])]
-    if moved:
-        place = f'over {SAME_PLACE:g} arcsec from where {job.params.catalog} has them'
-        yield f'verdicts on sources that lie {place} are not used: {listed(moved)}'
-    differing = [ident for ident in merged if ident in targets and merged[ident].differs]
+def _warnings(job: Job, files: Mapping[str, Mapping[str, Verdict]], known: Mapping[str, Verdict]) -> Iterator[str]:
+    catalogued = {str(target.id) for target in job.catalogue}
+    for name, one in files.items():
+        unknown = [ident for ident in one if ident not in catalogued]
+        if unknown:
+            yield f'{name}: verdicts on sources that are not in {job.params.catalog}: {listed(unknown)}'
+        moved = one.keys() & catalogued - verdicts.about(one, job.catalogue).keys()
+        if moved:
+            yield verdicts.elsewhere(name, sorted(moved))
+    differing = [ident for ident in known if known[ident].differs]
     for ident in differing[:MOST_LISTED]:
-        yield f'source {ident}: people differ: {merged[ident].differs}'
+        yield f'source {ident}: people differ: {known[ident].differs}'
     if len(differing) > MOST_LISTED:
         yield f'... and on {len(differing) - MOST_LISTED} more; see DIFFERS_VISUAL in the summary'

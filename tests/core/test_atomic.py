@@ -48,7 +48,7 @@ def test_a_full_disk_leaves_no_new_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(os.name != 'posix', reason='asks POSIX which processes live')
-@pytest.mark.parametrize('name', ['a.fits', '[x]*.fits'])
+@pytest.mark.parametrize('name', ['a.fits', '[x]*.fits', 'verdicts.csv'])
 def test_remains_of_dead_processes_go_and_those_of_living_ones_stay(tmp_path, name):
     dead = subprocess.Popen([sys.executable, '-c', ''])
     os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)  # dead, and nobody has taken note: a zombie

@@ -46,6 +46,7 @@ def test_spreadsheets_may_have_saved_it(tmp_path, separator, encoding, end):
         ('7,1,2,good,0.1,,1.5,,,', ['QUALITY', '1.5']),
         ('7,1,2,good,0.1,,,galaxi,,', ['CLASS', 'galaxy']),
         (',1,2,good,0.1,,,,,', ['row 1', 'no ID']),
+        ('7,1,2,good,0,42,,,,,', ['row 1', 'ID 7', '11 cells', '10 columns']),
         ('7,1,2,good,0.1,,,,,\n7,1,2,bad,,,,,,', ['row 2', 'ID 7', 'twice']),
     ],
 )
@@ -53,6 +54,18 @@ def test_a_faulty_row_is_named_with_what_is_allowed(tmp_path, row, facts):
     with pytest.raises(InputError) as error:
         verdicts.read(saved(tmp_path, f'{HEAD}{row}\n'))
     assert all(fact in str(error.value) for fact in facts)
+
+
+@pytest.mark.parametrize('rivals', ['x', 'nan 0.1', '99'])
+def test_a_faulty_rival_is_named(tmp_path, rivals):
+    with pytest.raises(InputError, match=rivals.split()[0]) as error:
+        verdicts.read(saved(tmp_path, f'ID,VERDICT,RIVALS\n7,,{rivals}\n'))
+    assert all(fact in str(error.value) for fact in ('row 1', 'ID 7', 'RIVALS', '20'))
+
+
+def test_a_column_that_is_there_twice_is_named(tmp_path):
+    with pytest.raises(InputError, match='REDSHIFT'):
+        verdicts.read(saved(tmp_path, 'ID,VERDICT,REDSHIFT,Redshift\n7,good,0.42,9\n'))
 
 
 @pytest.mark.parametrize('content', ['', '\n', 'a b c\n1 2 3\n', 'ID,RA\n1,2\n', '\0\0\0'])
@@ -100,6 +113,13 @@ def test_where_redshifts_differ_none_is_accepted_and_all_are_kept(other):
     assert merged.accepted is None
     assert 0.42 in merged.rivals
     assert merged.differs
+
+
+def test_those_who_do_not_agree_and_a_third_person_have_all_redshifts():
+    open_case = verdicts.merged([('x', {'7': Verdict('good', 0.42, 3)}), ('y', {'7': Verdict('good', 1.4, 3)})])
+    one = verdicts.merged([('m', open_case), ('z', {'7': Verdict('good', 0.9, 3)})])['7']
+    assert one.rivals == (0.42, 1.4, 0.9)
+    assert all(z in one.differs for z in ('0.42', '1.4', '0.9'))
 
 
 def test_merging_twice_changes_nothing():

@@ -10,6 +10,7 @@ from builders import DEC, PIXEL, RA
 from mpdaf.sdetect import Source
 
 from autospec_lib.cli.command import main
+from autospec_lib.run import verdicts as run_verdicts
 
 HEAD = 'ID,RA,DEC,VERDICT,REDSHIFT,ORIGIN,QUALITY,CLASS,COMMENT,CHANGED'
 
@@ -146,3 +147,97 @@ def test_a_folder_without_results_keeps_the_verdicts_for_its_first_run(folder):
     assert take(folder, saved(folder, '5,,,good,0.42,user,3,,,')) == 0
     assert main([str(folder), '-q']) == 0
     assert visual(folder, 5) == {'VISUAL': 0.42}
+
+
+@pytest.mark.parametrize('size', [0, 2880, 60000])
+def test_a_truncated_file_of_a_source_is_named_and_the_others_have_their_verdicts(three, capsys, size):
+    broken = three / 'output' / 'Source_5.fits'
+    broken.write_bytes(broken.read_bytes()[:size])
+    rows = '5,,,good,0.42,user,3,,,', '4,,,good,1.1,user,3,,,'
+    assert take(three, saved(three, *rows)) == 1
+    (told,) = capsys.readouterr().err.splitlines()
+    assert all(fact in told for fact in ('Source_5.fits', '--resume'))
+    assert broken.stat().st_size == size
+    assert visual(three, 4) == {'VISUAL': 1.1}
+    assert rows_of(three)[5]['Z_VISUAL'] == 0.42
+    assert main([str(three), '-q', '--resume']) == 0
+    assert [rows_of(three)[ident]['STATUS'] for ident in (5, 4)] == ['extracted', 'kept']
+    assert visual(three, 5) == {'VISUAL': 0.42}
+
+
+def test_verdicts_on_sources_that_the_catalogue_lacks_today_are_kept(three):
+    assert take(three, saved(three, '3,,,good,0.3,user,3,,,', '5,,,good,0.42,user,3,,,')) == 0
+    rows = (three / 'catalog.txt').read_text().splitlines(keepends=True)
+    (three / 'catalog.txt').write_text(rows[0])
+    assert take(three, saved(three, '5,,,good,0.5,user,3,,,')) == 0
+    (three / 'catalog.txt').write_text(''.join(rows))
+    assert main([str(three), '-q']) == 0
+    assert [rows_of(three)[ident]['Z_VISUAL'] for ident in (5, 3)] == [0.5, 0.3]
+
+
+def test_a_verdict_on_the_source_that_had_an_id_before_is_not_used_and_not_lost(three, capsys):
+    assert take(three, saved(three, '5,,,good,0.42,user,3,,,')) == 0
+    rows = (three / 'catalog.txt').read_text().splitlines(keepends=True)
+    (three / 'catalog.txt').write_text(f'5 {RA - 2 / 3600:.7f} {DEC:.7f}\n')
+    assert main([str(three)]) == 0
+    assert any('verdicts.csv' in line and ': 5' in line for line in capsys.readouterr().err.splitlines())
+    assert visual(three, 5) == {}
+    (three / 'catalog.txt').write_text(''.join(rows))
+    assert main([str(three), '-q']) == 0
+    assert visual(three, 5) == {'VISUAL': 0.42}
+
+
+def test_each_file_has_its_own_positions(three):
+    anna = saved(three, f'5,{RA + 0.01},{DEC},good,1.4,user,3,,,', name='anna.csv')
+    ben = saved(three, f'5,{RA},{DEC},good,0.42,user,3,,,', name='ben.csv')
+    assert take(three, anna, ben) == 0
+    assert visual(three, 5) == {'VISUAL': 0.42}
+
+
+def test_verdicts_that_another_call_writes_meanwhile_are_kept(three, monkeypatch):
+    def late(folder):
+        (folder / 'verdicts.csv').write_text(f'{HEAD}\n3,,,good,0.3,user,3,,,\n')
+        return locked(folder)
+
+    locked = run_verdicts.locked
+    monkeypatch.setattr(run_verdicts, 'locked', late)
+    assert take(three, saved(three, '5,,,good,0.42,user,3,,,')) == 0
+    assert [rows_of(three)[ident]['Z_VISUAL'] for ident in (5, 3)] == [0.42, 0.3]
+
+
+def test_verdicts_that_did_not_reach_a_file_come_into_it_with_resume(three):
+    (three / 'output' / 'verdicts.csv').write_text(f'{HEAD}\n5,,,good,0.42,user,3,,,\n')
+    assert main([str(three), '-q', '--resume']) == 0
+    assert visual(three, 5) == {'VISUAL': 0.42}
+    assert rows_of(three)[3]['STATUS'] == 'kept'
+
+
+def test_a_redshift_that_somebody_denies_is_not_in_the_file_of_the_source(three):
+    anna = saved(three, '5,,,good,0.42,user,3,,,', name='anna.csv')
+    ben = saved(three, '5,,,bad,,,0,,,', name='ben.csv')
+    assert take(three, anna, ben) == 0
+    assert visual(three, 5) == {}
+    assert '0.42' in (three / 'output' / 'verdicts.csv').read_text()
+
+
+@pytest.mark.parametrize('options', [['--id', '5'], ['--radec', f'{RA} {DEC}']])
+def test_verdicts_of_some_sources_only_are_refused(three, options, capsys):
+    before = (three / 'output' / 'summary.ecsv').read_bytes()
+    with pytest.raises(SystemExit) as end:
+        main([str(three), '--verdicts', saved(three, '5,,,good,0.42,user,3,,,'), *options])
+    assert end.value.code == 2
+    assert options[0] in capsys.readouterr().err
+    assert (three / 'output' / 'summary.ecsv').read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ('card', 'other'), [(b'EXTNAME = ', b'EXTNAME =\0'), (b"XTENSION= 'IMAGE", b"XTENSION= 'IM\0GE")]
+)
+def test_a_corrupted_file_of_a_source_is_named(three, capsys, card, other):
+    broken = three / 'output' / 'Source_5.fits'
+    content = broken.read_bytes()
+    assert card in content
+    broken.write_bytes(content.replace(card, other, 1))
+    assert take(three, saved(three, '5,,,good,0.42,user,3,,,', '4,,,good,1.1,user,3,,,')) == 1
+    assert 'Source_5.fits' in capsys.readouterr().err
+    assert visual(three, 4) == {'VISUAL': 1.1}
