@@ -38,6 +38,8 @@ Redshift: TypeAlias = tuple[str, float, float, float]  # its name in table Z, va
 CHANNEL = 'CHANNEL'  # type of an axis that counts channels, because no cards describe its wavelengths
 NAME_STARTS = {1: 'SPE', 2: 'IMA', 3: 'CUB'}  # of the names of extensions, by their number of axes
 GROUP_CARD = 'PRODUCT'
+# What astropy raises for a file that is broken or not of AutoSpec.
+BROKEN = (OSError, LookupError, ValueError, TypeError, AttributeError, fits.VerifyError)
 MODELS = 'TAB_ZMODELS'  # with models of the spectrum
 # Cards on the product in an extension: its attribute, and a comment.
 ABOUT = {

@@ -90,6 +90,7 @@ class Verdict:
     def __str__(self) -> str:
         parts = [self.verdict, '' if self.z is None else f'z = {self.z:.5g}']
         parts += ['' if self.quality is None else f'quality {self.quality}', self.kind, self.comment]
+        parts.append(' or '.join(f'z = {z:.5g}' for z in self.rivals))
         return ', '.join(filter(None, parts))
 
 
@@ -265,7 +266,8 @@ def merged(files: Sequence[tuple[str, Mapping[str, Verdict]]]) -> dict[str, Verd
             qualities = [one.quality for _, one in all_said if one.quality is not None]
             one = replace(one, quality=min(qualities, default=None))
         else:
-            rivals = tuple(dict.fromkeys(one.z for _, one in all_said if one.z is not None))
+            known = (z for _, one in all_said for z in (one.z, *one.rivals))
+            rivals = tuple(dict.fromkeys(z for z in known if z is not None))
             one = replace(one, verdict='', z=None, quality=None, kind='', origin='', rivals=rivals)
         verdicts[ident] = one
     return verdicts

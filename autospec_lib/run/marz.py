@@ -50,7 +50,7 @@ def _entries(results: Results) -> Iterator[marz.Entry]:
                 results.spectra.get(row['ID'])
                 or source_file.read(results.job.output / row['FILE'], last=Group.SPECTRUM).best[0]
             )
-        except (OSError, KeyError, ValueError):  # it has been removed or replaced meanwhile
+        except source_file.BROKEN:  # it has been removed or replaced meanwhile
             continue
         if len(spectrum.data) == len(results.job.cube.wave) and np.isfinite(spectrum.data).any():
             # MARZ drops blanks and commas of a name; those that are files' names come back as they are.

@@ -80,7 +80,7 @@ def kept_preview(job: Job, target: Target) -> Preview:
         return preview
     try:
         products, cutout = source_file.read(job.path(target), Group.MAP), cutouts.cut(job.cube, target, job.sources)
-    except (OSError, KeyError, ValueError, SourceError):  # it was removed after it had been found complete
+    except (*source_file.BROKEN, SourceError):  # it was removed after it had been found complete
         return {}
     return _write_data(job, products, cutout)
 

@@ -233,7 +233,7 @@ class Results:
         if row is not None and row.get('FINGERPRINT') == fingerprint:
             return row | self._identity(target)
         if fingerprint is not None:
-            with suppress(OSError, KeyError, ValueError):
+            with suppress(*source_file.BROKEN):
                 file = {'STATUS': KEPT, 'FILE': path.name, 'FINGERPRINT': fingerprint}
                 cutout = source_file.read_cutout(path, open_sky)
                 return summary.measure(source_file.read(path, Group.MASK), cutout) | file
@@ -255,7 +255,7 @@ def _fingerprint(path: Path) -> str | None:
     """The fingerprint in a source's file; None if there is no such file."""
     try:
         return str(source_file.read_header(path)[resume.FINGERPRINT_CARD])
-    except (OSError, KeyError, ValueError):
+    except source_file.BROKEN:
         return None
 
 

@@ -87,7 +87,7 @@ def is_complete(job: Job, target: Target, by_date: bool = False) -> bool:
         if source_file.read_visual(path) != target.visual:  # a call with --verdicts was interrupted
             return False
         spectra = source_file.read(path, Group.SPECTRUM).main_spectra if job.params.out_1d else {}
-    except (OSError, KeyError, ValueError):
+    except source_file.BROKEN:
         return False
     if not all((job.spectra / name).exists() for name in spectra_1d.names(target.id, spectra)):
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -69,7 +70,10 @@ def take(job: Job, paths: Sequence[Path]) -> tuple[int, list[str], list[str]]:
             for target in job.catalogue:
                 if str(target.id) in known:
                     try:
-                        results.rows[target.id] |= _update_file(job, target, results.rows[target.id])
+                        # What astropy warns of in a broken file.
+                        with warnings.catch_warnings():
+                            warnings.simplefilter('ignore')
+                            results.rows[target.id] |= _update_file(job, target, results.rows[target.id])
                     except SourceError as error:
                         faults.append(str(error))
             results.finish()
@@ -115,7 +119,7 @@ def _update_file(job: Job, target: Target, row: Row) -> Row:
             lines = source.lines_at(spectrum, job.cube.wave, job.cube.grid, job.params.lsf, z)
         with writing(path):
             source_file.set_visual(path, target.visual, lines, job.cube.grid.unit)
-    except (OSError, KeyError, ValueError) as error:
+    except source_file.BROKEN as error:
         what = 'not a complete file of AutoSpec, and without the verdict'
         raise SourceError(f'{path}: {what}; extract it again with: AutoSpec --resume') from error
     return {} if lines is None else summary.line_fluxes(lines)

@@ -115,6 +115,13 @@ def test_where_redshifts_differ_none_is_accepted_and_all_are_kept(other):
     assert merged.differs
 
 
+def test_those_who_do_not_agree_and_a_third_person_have_all_redshifts():
+    open_case = verdicts.merged([('x', {'7': Verdict('good', 0.42, 3)}), ('y', {'7': Verdict('good', 1.4, 3)})])
+    one = verdicts.merged([('m', open_case), ('z', {'7': Verdict('good', 0.9, 3)})])['7']
+    assert one.rivals == (0.42, 1.4, 0.9)
+    assert all(z in one.differs for z in ('0.42', '1.4', '0.9'))
+
+
 def test_merging_twice_changes_nothing():
     files = [('x', {'7': Verdict('good', 0.42, 3)}), ('y', {'7': Verdict('good', 1.4, 3)})]
     assert verdicts.merged(files) == verdicts.merged(files)
