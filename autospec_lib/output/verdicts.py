@@ -27,7 +27,7 @@ CLASSES = ('galaxy', 'star', 'quasar', 'Lya', 'nothing')
 LEAST_Z, LARGEST_Z = -0.1, 20.0
 SAME_PLACE = 1.0  # arcsec, up to which a verdict is about the source with its ID
 SAME_Z = 0.001  # difference over 1 + z up to which two people have the same redshift
-EXPECTED = 'expected a CSV file of verdicts from the report'
+EXPECTED = 'expected a CSV file of verdicts from the report; save it there again, in UTF-8, or remove it'
 # What a spreadsheet would compute: the report writes ' before such a cell.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 

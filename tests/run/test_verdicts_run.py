@@ -230,14 +230,11 @@ def test_verdicts_of_some_sources_only_are_refused(three, options, capsys):
     assert (three / 'output' / 'summary.ecsv').read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ('card', 'other'), [(b'EXTNAME = ', b'EXTNAME =\0'), (b"XTENSION= 'IMAGE", b"XTENSION= 'IM\0GE")]
-)
-def test_a_corrupted_file_of_a_source_is_named(three, capsys, card, other):
+def test_a_corrupted_file_of_a_source_is_named(three, capsys):
     broken = three / 'output' / 'Source_5.fits'
     content = broken.read_bytes()
-    assert card in content
-    broken.write_bytes(content.replace(card, other, 1))
+    assert b"XTENSION= 'IMAGE" in content
+    broken.write_bytes(content.replace(b"XTENSION= 'IMAGE", b"XTENSION= 'IM\0GE", 1))
     assert take(three, saved(three, '5,,,good,0.42,user,3,,,', '4,,,good,1.1,user,3,,,')) == 1
     assert 'Source_5.fits' in capsys.readouterr().err
     assert visual(three, 4) == {'VISUAL': 1.1}
