@@ -170,3 +170,17 @@ class Browser:
     def log(self):
         """What is on the console since the last look: level and message."""
         return [(one['level'], one['message']) for one in self._send('POST', '/se/log', {'type': 'browser'})]
+
+
+def fresh(window, address, size=(1400, 900)):
+    """The page in a window, freshly opened and with nothing kept; no error may be on its console at the end."""
+    window.size(*size)
+    window.open(address)
+    window.run('localStorage.clear(); sessionStorage.clear()')
+    window.open('about:blank')
+    window.open(address)
+    window.log()
+    window.address = address
+    yield window
+    assert not [line for line in window.log() if line[0] in ('SEVERE', 'WARNING')]
+    assert window.run('return window.broken === undefined')

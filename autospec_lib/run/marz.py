@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from autospec_lib.core import file_names
-from autospec_lib.core.errors import InputError, listed, way_out, writing
+from autospec_lib.core.errors import listed, writing
 from autospec_lib.core.products import Group
 from autospec_lib.inputs import marz_results
 from autospec_lib.output import marz, source_file
 from autospec_lib.output.redshifts import counting
 from autospec_lib.run.job import Job
-from autospec_lib.run.output_folder import locked
+from autospec_lib.run.output_folder import changing
 from autospec_lib.run.report import Page
 from autospec_lib.run.results import Results, write_summary
 
@@ -94,14 +94,11 @@ def read_redshifts(job: Job, path: Path) -> tuple[int, list[str]]:
         If the summary cannot be written.
     """
     redshifts = marz_results.read(path)
-    try:
-        with locked(job.output):
-            page = Page(job, shlex.join(['AutoSpec', '--marz-results', str(path)]))
-            results = Results(job, [], files=[write_summary, page.write])
-            unknown = results.set_redshifts(redshifts)
-            results.finish()
-    except OSError as error:
-        raise InputError(f'{job.output}: {error.strerror}; {way_out(error, "make it writable")}') from error
+    with changing(job.output):
+        page = Page(job, shlex.join(['AutoSpec', '--marz-results', str(path)]))
+        results = Results(job, [], files=[write_summary, page.write])
+        unknown = results.set_redshifts(redshifts)
+        results.finish()
     if not unknown:
         return len(redshifts), []
     return len(redshifts) - len(unknown), [f'{path}: not in {job.params.catalog}: {listed(unknown)}']

@@ -12,7 +12,7 @@ from pathlib import Path
 from autospec_lib.config.params import Params
 from autospec_lib.core import file_names
 from autospec_lib.core.atomic import nearest_existing, remove_remains
-from autospec_lib.core.errors import InputError
+from autospec_lib.core.errors import InputError, way_out
 from autospec_lib.output import marz, redshifts, spectra_1d, summary, verdicts
 from autospec_lib.output.report import page
 
@@ -62,6 +62,27 @@ def locked(folder: Path) -> Iterator[str]:
             (folder / LOCK).unlink()
     finally:
         os.close(file)
+
+
+@contextmanager
+def changing(folder: Path) -> Iterator[None]:
+    """Hold the lock while the results of an earlier run are changed.
+
+    Parameters
+    ----------
+    folder : Path
+        The output folder.
+
+    Raises
+    ------
+    InputError
+        If another process holds it, or the folder cannot be written.
+    """
+    try:
+        with locked(folder):
+            yield
+    except OSError as error:
+        raise InputError(f'{folder}: {error.strerror}; {way_out(error, "make it writable")}') from error
 
 
 def _remove_remains(output: Path) -> None:

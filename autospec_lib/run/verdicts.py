@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from autospec_lib.core.errors import MOST_LISTED, InputError, SourceError, listed, way_out, writing
+from autospec_lib.core.errors import MOST_LISTED, SourceError, listed, writing
 from autospec_lib.core.products import Group
 from autospec_lib.core.types import Target
 from autospec_lib.output import source_file, summary, verdicts
@@ -17,7 +17,7 @@ from autospec_lib.output.summary import Row
 from autospec_lib.output.verdicts import Verdict
 from autospec_lib.run import marz
 from autospec_lib.run.job import Job, with_verdict
-from autospec_lib.run.output_folder import locked
+from autospec_lib.run.output_folder import changing
 from autospec_lib.run.report import Page
 from autospec_lib.run.results import Results, write_redshifts, write_summary
 
@@ -54,28 +54,25 @@ def take(job: Job, paths: Sequence[Path]) -> tuple[int, list[str], list[str]]:
     files = {str(path): verdicts.read(path) for path in paths}
     known = verdicts.merged([(name, verdicts.about(one, job.catalogue)) for name, one in files.items()])
     stored, faults = job.output / verdicts.NAME, list[str]()
-    try:
-        with locked(job.output):
-            # Read again: another call may have written it meanwhile.
-            by_id = {**(verdicts.read(stored) if stored.is_file() else {}), **known}
-            with writing(stored):
-                verdicts.write(stored, by_id, job.catalogue)
-            by_id = verdicts.about(by_id, job.catalogue)
-            job = replace(job, verdicts=by_id, catalogue=tuple(with_verdict(target, by_id) for target in job.catalogue))
-            page = Page(job, shlex.join(['AutoSpec', '--verdicts', *map(str, paths)]))
-            results = Results(job, [], files=[write_summary, write_redshifts, marz.write, page.write])
-            for target in job.catalogue:
-                if str(target.id) in known:
-                    try:
-                        # What astropy warns of in a broken file.
-                        with warnings.catch_warnings():
-                            warnings.simplefilter('ignore')
-                            results.rows[target.id] |= _update_file(job, target, results.rows[target.id])
-                    except SourceError as error:
-                        faults.append(str(error))
-            results.finish()
-    except OSError as error:
-        raise InputError(f'{job.output}: {error.strerror}; {way_out(error, "make it writable")}') from error
+    with changing(job.output):
+        # Read again: another call may have written it meanwhile.
+        by_id = {**(verdicts.read(stored) if stored.is_file() else {}), **known}
+        with writing(stored):
+            verdicts.write(stored, by_id, job.catalogue)
+        by_id = verdicts.about(by_id, job.catalogue)
+        job = replace(job, verdicts=by_id, catalogue=tuple(with_verdict(target, by_id) for target in job.catalogue))
+        page = Page(job, shlex.join(['AutoSpec', '--verdicts', *map(str, paths)]))
+        results = Results(job, [], files=[write_summary, write_redshifts, marz.write, page.write])
+        for target in job.catalogue:
+            if str(target.id) in known:
+                try:
+                    # What astropy warns of in a broken file.
+                    with warnings.catch_warnings():
+                        warnings.simplefilter('ignore')
+                        results.rows[target.id] |= _update_file(job, target, results.rows[target.id])
+                except SourceError as error:
+                    faults.append(str(error))
+        results.finish()
     return len(known), list(_warnings(job, files, known)), faults
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
-from browser import CHROMIUM, DRIVER, Browser
+from browser import CHROMIUM, DRIVER, Browser, fresh
 from builders import PIXEL, cube_header, gaussian, sky_header, write_cube
 from PIL import Image
 
@@ -20,6 +20,7 @@ from autospec_lib.run import viewing
 pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER), reason='no chromium and chromedriver (Debian: chromium-driver)'
 )
+SIZE = 1500, 1000  # of the window
 MARKUP = '<img src=x onerror=window.broken=1>'
 SHAPE = 120, 44, 56  # of the cube
 ANGLE = 30  # by which north is turned
@@ -75,27 +76,14 @@ def output(tmp_path_factory):
 @pytest.fixture(scope='module')
 def window(tmp_path_factory):
     """One browser for all tests."""
-    with Browser(tmp_path_factory.mktemp('profile'), (1500, 1000)) as browser:
+    with Browser(tmp_path_factory.mktemp('profile'), SIZE) as browser:
         yield browser
 
 
 @pytest.fixture
 def browser(window, output):
-    """The page, freshly opened and with nothing kept; no error may be on its console at the end."""
-    yield from fresh(window, (output / page.PAGE).as_uri())
-
-
-def fresh(window, address):
-    window.size(1500, 1000)
-    window.open(address)
-    window.run("localStorage.clear(); document.documentElement.dataset.theme = 'light'")
-    window.open('about:blank')
-    window.open(address)
-    window.log()
-    window.address = address
-    yield window
-    assert not [line for line in window.log() if line[0] in ('SEVERE', 'WARNING')]
-    assert window.run('return window.broken === undefined')
+    """The page, freshly opened."""
+    yield from fresh(window, (output / page.PAGE).as_uri(), SIZE)
 
 
 def frames(browser):
@@ -316,7 +304,7 @@ def blind(tmp_path_factory):
 @pytest.fixture
 def blind_browser(window, blind):
     """Its page."""
-    yield from fresh(window, (blind / page.PAGE).as_uri())
+    yield from fresh(window, (blind / page.PAGE).as_uri(), SIZE)
 
 
 def test_without_white_light_the_map_has_the_cut_outs_of_the_sources(blind_browser):
@@ -539,7 +527,7 @@ def test_all_of_it_works_in_the_served_report(window, output):
     with viewing.server(output, 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            for browser in fresh(window, f'http://localhost:{server.server_port}/{page.PAGE}'):
+            for browser in fresh(window, f'http://localhost:{server.server_port}/{page.PAGE}', SIZE):
                 mapped(browser)
                 opened(browser, 'alpha')
                 image = narrow(browser, LINE)

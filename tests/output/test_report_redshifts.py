@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from browser import CHROMIUM, DRIVER, Browser
+from browser import CHROMIUM, DRIVER, Browser, fresh
 from builders import DEC, RA, gaussian, make_cutout
 from firefox import FIREFOX, Firefox
 from report_reading import EVIL, GRID
@@ -170,18 +170,8 @@ def window(profile):
 
 @pytest.fixture
 def browser(window, output):
-    """The page, freshly opened and with nothing kept; no error may be on its console at the end."""
-    address = (output / page.PAGE).as_uri()
-    window.size(1400, 900)
-    window.open(address)
-    window.run('localStorage.clear(); sessionStorage.clear()')
-    window.open('about:blank')
-    window.open(address)
-    window.log()
-    window.address = address
-    yield window
-    assert not [line for line in window.log() if line[0] in ('SEVERE', 'WARNING')]
-    assert window.run('return window.broken === undefined')
+    """The page, freshly opened."""
+    yield from fresh(window, (output / page.PAGE).as_uri())
 
 
 def opened(browser, ident):

@@ -197,10 +197,10 @@ def test_each_file_has_its_own_positions(three):
 def test_verdicts_that_another_call_writes_meanwhile_are_kept(three, monkeypatch):
     def late(folder):
         (folder / 'verdicts.csv').write_text(f'{HEAD}\n3,,,good,0.3,user,3,,,\n')
-        return locked(folder)
+        return changing(folder)
 
-    locked = run_verdicts.locked
-    monkeypatch.setattr(run_verdicts, 'locked', late)
+    changing = run_verdicts.changing
+    monkeypatch.setattr(run_verdicts, 'changing', late)
     assert take(three, saved(three, '5,,,good,0.42,user,3,,,')) == 0
     assert [rows_of(three)[ident]['Z_VISUAL'] for ident in (5, 3)] == [0.42, 0.3]
 
