@@ -302,9 +302,9 @@ class Params:
         return (*self.img, *self.weight)
 
     @property
-    def image_parameters(self) -> tuple[str, ...]:
-        """The parameter that names each of the `image_files`."""
-        return ('IMG',) * len(self.img) + ('WEIGHT',) * len(self.weight)
+    def images(self) -> list[tuple[str, str]]:
+        """The parameter that names each of the `image_files`, and the file."""
+        return [*(('IMG', file) for file in self.img), *(('WEIGHT', file) for file in self.weight)]
 
     @property
     def image_tags(self) -> list[str]:

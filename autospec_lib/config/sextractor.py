@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autospec_lib.core.atomic import complete_file
-from autospec_lib.core.errors import InputError, collected, counted, near, show, way_out
+from autospec_lib.core.errors import InputError, collected, counted, making, near, show
 from autospec_lib.core.files import read_file
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 
@@ -307,15 +307,9 @@ def _find(folder: Path, name: str) -> Path:
 def _copy(source: Path, folder: Path) -> Path:
     """Copy a file so that it appears under its name only when it is complete."""
     final = folder / source.name
-    try:
-        with complete_file(final) as temporary:
-            temporary.write_bytes(source.read_bytes())
-    except OSError as error:
-        where = os.path.abspath(folder)
-        raise InputError(
-            f'{source.name}: cannot be copied to {where}: {error.strerror}; '
-            + way_out(error, 'the folder has to be writable')
-        ) from error
+    what = f'{source.name}: cannot be copied to {os.path.abspath(folder)}'
+    with making(what, 'the folder has to be writable'), complete_file(final) as temporary:
+        temporary.write_bytes(source.read_bytes())
     return final
 
 

@@ -14,10 +14,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -42,26 +42,13 @@ IN_MEMORY = ('tmpfs', 'ramfs')
 COPY_NAME = '.cube-copy'
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A copy of a rectangle (ys, xs) of the cube, made because a seek takes ``seek`` seconds.
-
-    It has ``nbytes`` and lies in ``folder``; None = there is no room for it.
-    """
+class Plan(NamedTuple):
+    """A copy of a rectangle (ys, xs) of the cube in a folder, and a line on it; no folder = there is no room for it."""
 
     rectangle: tuple[slice, slice]
-    seek: float
     nbytes: float
     folder: Path | None
-
-    @property
-    def line(self) -> str:
-        """A line for the user."""
-        slow = f'its storage takes {1e3 * self.seek:.1f} ms to find a place'
-        size = f'{self.nbytes / 1e6:.0f} MB'
-        if self.folder is None:
-            return f'{slow}; a copy of {size} would be quicker to read, but there is no room; set TMPDIR to a folder'
-        return f'{slow}: it is read once, into a temporary copy of {size} in {self.folder}'
+    line: str
 
 
 def plan(job: Job, targets: Sequence[Target], shared: bool = False) -> Plan | None:
@@ -86,7 +73,12 @@ def plan(job: Job, targets: Sequence[Target], shared: bool = False) -> Plan | No
     # If all wavelengths of a spaxel lie together in the file, a box is a few pieces anyway.
     if seek < SLOW or any(array.order[0] != 0 for array in cube.arrays):
         return None
-    boxes = list(_boxes(job, targets))
+    boxes = []  # inside the field, that will be read
+    for target in targets:
+        if not (job.resume and resume.is_complete(job, target, by_date=True)):
+            with suppress(SourceError):  # it lies outside
+                box, _ = cutouts.box_of(cube, target, cutouts.locate(cube, target))
+                boxes.append(cutouts.inside(cube, box))
     pieces = sum(array.pieces(*box) for array in cube.arrays for box in boxes)
     size = sum(array.nbytes for array in _on_disk(cube).values())
     stretch = min(STRETCH, cube.data.nbytes)
@@ -94,8 +86,15 @@ def plan(job: Job, targets: Sequence[Target], shared: bool = False) -> Plan | No
     if pieces * seek < GAIN * once:
         return None
     ys, xs = (slice(min(s.start for s in sides), max(s.stop for s in sides)) for sides in zip(*boxes, strict=True))
-    share = (ys.stop - ys.start) * (xs.stop - xs.start) / math.prod(cube.data.shape[1:])
-    return Plan((ys, xs), seek, share * size, _folder(job.output, share * size, shared))
+    nbytes = (ys.stop - ys.start) * (xs.stop - xs.start) / math.prod(cube.shape) * size
+    folder = _folder(job.output, nbytes, shared)
+    slow = f'{job.params.datacube}: its storage takes {1e3 * seek:.1f} ms to find a place'
+    copy = f'copy of {nbytes / 1e6:.0f} MB'
+    if folder is None:
+        line = f'{slow}; a {copy} would be quicker to read, but there is no room; set TMPDIR to a folder'
+    else:
+        line = f'{slow}: it is read once, into a temporary {copy} in {folder}'
+    return Plan((ys, xs), nbytes, folder, line)
 
 
 def _read_time(array: StoredArray, number: int) -> float:
@@ -112,16 +111,6 @@ def _read_time(array: StoredArray, number: int) -> float:
     except OSError as error:
         raise array.lost(error) from error
     return time.perf_counter() - start
-
-
-def _boxes(job: Job, targets: Sequence[Target]) -> Iterator[tuple[slice, slice]]:
-    """The boxes (ys, xs), inside the field, that will be read of the cube."""
-    for target in targets:
-        if job.resume and resume.is_complete(job, target, by_date=True):
-            continue
-        with suppress(SourceError):  # it lies outside
-            box, _ = cutouts.box_of(job.cube, target, cutouts.locate(job.cube, target))
-            yield cutouts.inside(job.cube, box)
 
 
 def _on_disk(cube: OpenCube) -> dict[str, StoredArray]:
@@ -178,31 +167,25 @@ def extracted(
     shared : bool
         Other machines take part.
     """
-    cube = job.params.datacube
     with interruption.in_this_process():
         wanted = plan(job, targets, shared)
     if wanted is not None:
-        tell(f'{cube}: {wanted.line}')
-    if wanted is None or wanted.folder is None:
+        tell(wanted.line)
+    with ExitStack() as files:
+        if wanted is not None and wanted.folder is not None:
+            try:
+                with interruption.in_this_process():
+                    file, path = files.enter_context(_temporary(wanted.folder, shared))
+                    job = replace(job, cube=_write(job.cube, wanted.rectangle, file, path, shared))
+            except OSError as error:
+                files.close()  # the sources need the room
+                tell(f'{wanted.folder}: {error.strerror}; {job.params.datacube} is read without a copy')
         yield from extract(job)
-        return
-    file: IO[bytes] | None = None
-    copied = job
-    try:
-        try:
-            with interruption.in_this_process():
-                file, path = _temporary(wanted.folder, shared)
-                copied = replace(job, cube=_write(job.cube, wanted.rectangle, file, path, shared))
-        except OSError as error:
-            _close(file)  # the sources need the room
-            tell(f'{wanted.folder}: {error.strerror}; {cube} is read without a copy')
-        yield from extract(copied)
-    finally:
-        _close(file)
 
 
-def _temporary(folder: Path, shared: bool) -> tuple[IO[bytes], Path]:
-    """A new file that is deleted when it is closed, and the path under which it can be read."""
+@contextmanager
+def _temporary(folder: Path, shared: bool) -> Iterator[tuple[IO[bytes], Path]]:
+    """A new file that is deleted when the block ends, and the path under which it can be read."""
     if shared:  # only one run at a time writes here
         for torn in folder.glob(f'{COPY_NAME}.*.tmp'):
             torn.unlink(missing_ok=True)
@@ -210,11 +193,9 @@ def _temporary(folder: Path, shared: bool) -> tuple[IO[bytes], Path]:
     named = shared or sys.platform != 'linux'
     make: Callable[..., IO[bytes]] = tempfile.NamedTemporaryFile if named else tempfile.TemporaryFile
     file = make(dir=folder, prefix=f'{COPY_NAME}.', suffix='.tmp')
-    return file, Path(file.name if named else f'/proc/self/fd/{file.fileno()}')
-
-
-def _close(file: IO[bytes] | None) -> None:
-    if file is not None:
+    try:
+        yield file, Path(file.name if named else f'/proc/self/fd/{file.fileno()}')
+    finally:
         with suppress(OSError):  # a full disk does not take its last bytes, or somebody else has deleted it
             file.close()
 

@@ -75,7 +75,7 @@ def test_a_disk_that_is_full_when_the_log_begins_is_said_in_one_line(folder, cap
     from autospec_lib.run import log
 
     assert main([str(folder), '-q']) == 0
-    monkeypatch.setattr(log, '_new_file', full)
+    monkeypatch.setattr(log, 'Log', full)
     assert main([str(folder)]) == 2
     said = capsys.readouterr().err
     assert said.count('\n') == 1

@@ -206,10 +206,10 @@ def test_sentence_and_exit_code_follow_from_the_outcomes(tmp_path, total, outcom
     results = hearing(tmp_path, total)
     for outcome in outcomes:
         results.add(outcome)
-    assert [int(number) for number in re.findall(r'\d+', results.sentence)] == numbers
+    assert [int(number) for number in re.findall(r'\d+', results.sentence())] == numbers
     for word in ('failed', 'notes', 'not reached', 'earlier'):
-        assert (word in results.sentence) == (word in words)
-    assert results.sentence_on_all == results.sentence
+        assert (word in results.sentence()) == (word in words)
+    assert results.sentence(on_all=True) == results.sentence()
     assert results.exit_code == code
     assert results.bugs == 0
 
@@ -219,8 +219,8 @@ def test_the_sentence_of_a_run_is_about_its_own_sources(tmp_path):
     job = Job(tmp_path, Params(), PLAIN, SimpleNamespace(grid=Grid({}, {})), catalogue=tuple(targets))
     results = Results(job, targets[:1])
     results.add(Outcome(0, 0.1))
-    assert re.findall(r'\d+', results.sentence) == ['1', '1']
-    assert re.findall(r'\d+', results.sentence_on_all) == ['1', '3', '2']
+    assert re.findall(r'\d+', results.sentence()) == ['1', '1']
+    assert re.findall(r'\d+', results.sentence(on_all=True)) == ['1', '3', '2']
     assert results.exit_code == 0
 
 
@@ -242,7 +242,7 @@ def test_writing_on_the_way_takes_a_small_part_of_the_time(monkeypatch, tmp_path
     monkeypatch.setattr(time, 'monotonic', lambda: clock[0])
     heard = []
     results = hearing(tmp_path, 1000, on_outcome=[heard.append], files=[write])
-    results.begin()
+    results.write()
     for ident in results.rows:
         clock[0] += 1.0
         results.add(Outcome(ident, 1.0, error='none'))

@@ -88,12 +88,12 @@ def dying(job, target):
 def test_a_dying_process_loses_one_source_at_most(tmp_path, monkeypatch):
     monkeypatch.setattr(schedule, 'attempt', dying)
     job = Job(tmp_path, params.Params(), None, None)
-    job.path(targets(4)[3]).parent.mkdir()
-    job.path(targets(4)[3]).write_text('of an earlier run')
+    job.files(targets(4)[3])['file'].parent.mkdir()
+    job.files(targets(4)[3])['file'].write_text('of an earlier run')
     done = list(schedule.processes(job, targets(9), 2, Interruption()))
     assert sorted(outcome.ident for outcome in done) == list(range(9))
     assert [(outcome.ident, outcome.error) for outcome in done if outcome.error] == [(3, schedule.DIED)]
-    assert not job.path(targets(4)[3]).exists()
+    assert not job.files(targets(4)[3])['file'].exists()
 
 
 def failing(job, target):
