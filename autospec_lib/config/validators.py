@@ -307,7 +307,7 @@ def _extension(value: Any) -> Extension:
         return Extension('')
     entry = name(value)
     extension = Extension.parse(entry)
-    if ':' in entry and not extension.tells_kind:
+    if ':' in entry and extension == Extension(entry):  # what follows the colon was not understood
         hint = near(entry.rpartition(':')[2].strip(), [*NOISE_WORDS, ZERO_IS_BAD])
         raise ValueError('does not name a kind of noise or mask', hint)
     if extension.name == '':
