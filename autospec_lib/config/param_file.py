@@ -14,7 +14,7 @@ import shlex
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -112,19 +112,20 @@ def _run(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     Returns the value of every name that it sets, and the line of the last assignment to each name; a name that an
     import or a function sets has none.
     """
-    filename = os.path.abspath(path)
-    with _undisturbed():
-        source = _source(path)
-        try:
+    filename, source = os.path.abspath(path), _source(path)
+    search_path, no_bytecode = sys.path[:], sys.dont_write_bytecode
+    sys.dont_write_bytecode = True  # no .pyc for what the file imports
+    try:
+        with warnings.catch_warnings(), contextlib.chdir(os.path.dirname(filename)):
+            warnings.simplefilter('ignore')
             tree = ast.parse(source, filename)
-            code = compile(tree, filename, 'exec', dont_inherit=True)
-        except SyntaxError as error:
-            raise ParameterError(f'{_place(filename, error.lineno)}: SyntaxError: {error.msg}') from error
-        except (ValueError, MemoryError, RecursionError) as error:  # a null byte; expressions nested too deep
-            raise ParameterError(f'{_place(filename, None)}: is not Python: {_text(error)}') from error
-        with contextlib.chdir(os.path.dirname(filename)):
-            values = _execute(code, filename)
-    return values, _assigned(tree)
+            return _execute(compile(tree, filename, 'exec', dont_inherit=True), filename), _assigned(tree)
+    except SyntaxError as error:
+        raise ParameterError(f'{_place(filename, error.lineno)}: SyntaxError: {error.msg}') from error
+    except (ValueError, MemoryError, RecursionError) as error:  # a null byte; expressions nested too deep
+        raise ParameterError(f'{_place(filename, None)}: is not Python: {_text(error)}') from error
+    finally:
+        sys.path[:], sys.dont_write_bytecode = search_path, no_bytecode
 
 
 def _place(path: str | Path, line: int | None) -> str:
@@ -176,19 +177,6 @@ def _text(error: BaseException) -> str:
     """The kind of error and its message on one line."""
     message = traceback.format_exception_only(error)[-1]
     return ' '.join(message.split())[:300]
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Undo what the file does to the search path, write no .pyc for what it imports, and keep its warnings quiet."""
-    search_path, no_bytecode = sys.path[:], sys.dont_write_bytecode
-    sys.dont_write_bytecode = True
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            yield
-    finally:
-        sys.path[:], sys.dont_write_bytecode = search_path, no_bytecode
 
 
 def _assigned(tree: ast.Module) -> dict[str, int]:
