@@ -268,7 +268,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
     from autospec_lib.run import cube_copy
     from autospec_lib.run.job import with_catalogue_error
     from autospec_lib.run.log import Log
-    from autospec_lib.run.output_folder import locked, log_folder
+    from autospec_lib.run.output_folder import locked
     from autospec_lib.run.report import Page
     from autospec_lib.run.results import Results, write_marz, write_redshifts, write_summary
 
@@ -280,7 +280,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
     with ExitStack() as stack:
         try:
             unlocked = stack.enter_context(locked(job.output))
-            log = stack.enter_context(closing(Log(log_folder(job.folder, job.output))))
+            log = stack.enter_context(closing(Log(job.logs)))
         except OSError as error:
             mend = way_out(error, f'logs/ and {job.params.output}/ must be writable')
             raise InputError(f'{error.filename or job.output}: {error.strerror}; {mend}') from error

@@ -225,11 +225,6 @@ class Products:
         """Cross-correlation maps (ny, nx)."""
         return self[Group.MAP]
 
-    @property
-    def cubes(self) -> dict[str, Measured]:
-        """Subcubes (nl, ny, nx)."""
-        return self[Group.CUBE]
-
 
 def by_key(spectra: Iterable[Spectrum]) -> dict[str, Spectrum]:
     """Spectra by their keys, in the same order."""

@@ -76,6 +76,8 @@ class Job:
         How far images and catalogue lie from the cube where this is certain and no warning, one line each.
     verdicts : mapping of str to Verdict
         What people have decided on sources, by ID as text.
+    logs : Path
+        The folder with the folder of logs.
     usable : str
         Which voxels of the cube are not usable, and why, in words; '' where this is not known.
     blank : array of bool (ny, nx) or None
@@ -102,6 +104,7 @@ class Job:
     columns: str = ''
     offsets: tuple[str, ...] = ()
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    logs: Path = Path()
     usable: str = ''
     blank: BoolArray | None = field(default=None, compare=False, repr=False)
     white: FloatArray | None = field(default=None, compare=False, repr=False)
@@ -192,7 +195,9 @@ def prepare(
     if any(isinstance(entry, str) for entry in params.narrowband) and all(target.z is None for target in targets):
         source = params.catalog or '--radec'
         warnings.append(f'{source}: no redshifts (column Z), so NARROWBAND gives no image of a line')
-    warnings += output_folder.check(folder, params, {file_names.file_stem(target.id) for target in targets})
+    logs = output_folder.check(folder, params, {file_names.file_stem(target.id) for target in targets})
+    if logs != folder:
+        warnings.append(f'{folder / "logs"}: cannot be written; the log goes to {params.output}/logs')
     obstacle = page.obstacle(output) if params.report else ''
     if obstacle:
         params = replace(params, report=False)
@@ -220,6 +225,7 @@ def prepare(
         columns=listed.description,
         offsets=tuple(offsets),
         verdicts=by_id,
+        logs=logs,
         **sampled,
     )
     return job, targets, warnings + cautions

@@ -90,12 +90,7 @@ def _open_lock(folder: Path) -> tuple[int, OSError | None]:
         os.close(file)
 
 
-def log_folder(folder: Path, output: Path) -> Path:
-    """The folder with the logs: the working folder, or the output folder if the former cannot be written."""
-    return folder if os.access(nearest_existing(folder / 'logs'), os.W_OK) else output
-
-
-def check(folder: Path, params: Params, stems: Collection[str]) -> list[str]:
+def check(folder: Path, params: Params, stems: Collection[str]) -> Path:
     """Refuse a run that would overwrite one of its inputs, or whose log cannot be written.
 
     Parameters
@@ -109,8 +104,8 @@ def check(folder: Path, params: Params, stems: Collection[str]) -> list[str]:
 
     Returns
     -------
-    list of str
-        A warning if the log cannot be written into the working folder.
+    Path
+        The folder for the logs: the working folder, or the output folder if the former cannot be written.
 
     Raises
     ------
@@ -132,9 +127,7 @@ def check(folder: Path, params: Params, stems: Collection[str]) -> list[str]:
         for name in reversed(inputs):
             if path.samefile(folder / name):
                 raise InputError(f'{path}: is the input {name}, where the run would write; move it, or set OUTPUT')
-    if log_folder(folder, folder / params.output) == folder:
-        return []
-    return [f'{logs}: cannot be written; the log goes to {params.output}/logs']
+    return folder if os.access(nearest_existing(logs), os.W_OK) else folder / params.output
 
 
 def _existing(output: Path, prefix: str, stems: Collection[str], inodes: Collection[int]) -> Iterator[Path]:

@@ -97,7 +97,12 @@ def extract(job: Job, target: Target) -> Outcome:
         preview: Preview = {}
         if params.plots:
             with _noted('plots', notes, traces):
-                _plot(job, products, cutout)
+                from autospec_lib.output import plots
+
+                folder = job.files(target)['IMAGES'].parent
+                with writing(folder):
+                    folder.mkdir(parents=True, exist_ok=True)
+                    plots.save(plots.render(products, cutout, params.cmap, job.kept), folder, target.id)
         if params.report:
             with _noted('report', notes, traces):
                 preview = report.write_data(job, products, cutout)
@@ -149,16 +154,6 @@ def _noted(what: str, notes: list[str], traces: list[str]) -> Iterator[None]:
     except Exception as error:
         notes.append(f'{what} failed: {_line(error)}')
         traces.append(traceback.format_exc())
-
-
-def _plot(job: Job, products: Products, cutout: Cutout) -> None:
-    """Draw and save the plots."""
-    from autospec_lib.output import plots
-
-    folder = job.files(cutout.target)['IMAGES'].parent
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        plots.save(plots.render(products, cutout, job.params.cmap, job.kept), folder, cutout.target.id)
 
 
 def discard(job: Job, target: Target, with_file: bool = True) -> None:
