@@ -21,6 +21,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from autospec_lib.core.atomic import nearest_existing
 from autospec_lib.core.errors import SourceError
 from autospec_lib.core.types import Target
 from autospec_lib.inputs import arrays
@@ -123,7 +124,7 @@ def _folder(output: Path, nbytes: float, shared: bool) -> Path | None:
     """A folder with room for a copy: one for temporary files that is not in memory, or the output folder."""
     usual = [] if shared else [Path(tempfile.gettempdir()), Path('/var/tmp')]
     for folder in (*usual, output):
-        there = next(path for path in (folder, *folder.parents) if path.exists())
+        there = nearest_existing(folder)
         if folder not in (there, output) or _in_memory(there) or not os.access(there, os.W_OK):
             continue
         if shutil.disk_usage(there).free > ROOM * nbytes:
