@@ -100,9 +100,7 @@ def not_negative(value: Any) -> float:
 
 def whole(value: Any) -> int:
     """A whole number from 0."""
-    result = number(value)
-    if result < 0:
-        raise ValueError('is negative')
+    result = not_negative(value)
     if not result.is_integer():
         raise ValueError('is not a whole number')
     return int(result)
@@ -224,9 +222,7 @@ def narrow_bands(value: Any) -> tuple[str | tuple[float, float], ...]:
     """Lines and ranges of wavelengths, or one of them; each once."""
     if isinstance(value, tuple | list) and len(value) == 2 and all(map(_is_number, value)):
         value = (value,)
-    if isinstance(value, tuple | list):
-        return tuple(dict.fromkeys(_item(_narrow_band, item) for item in value))
-    return () if value in (None, '') else (_narrow_band(value),)
+    return tuple(dict.fromkeys(several(_narrow_band)(value)))
 
 
 def _narrow_band(value: Any) -> str | tuple[float, float]:
