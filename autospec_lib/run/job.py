@@ -176,6 +176,7 @@ def prepare(
     def in_field(rows: catalogue.Catalogue) -> BoolArray:
         return cutouts.covers(opened(), cutouts.positions(opened(), cutouts.placed(opened(), rows)))
 
+    # Which sources? Faults of rows outside the field do not matter, so that the cube may have to be opened first.
     if positions:
         listed = catalogue.from_positions(positions, params.size, params.ref)
     else:
@@ -183,6 +184,7 @@ def prepare(
         listed = catalogue.load(path, params.mode, params.size, params.ref, skip_bad_rows, in_field)
     chosen = _selected(listed.targets, idents, params.catalog)
     settings, ignored = sextractor.load(folder)
+    # Which of them lie where the cube has data, and what have people decided on them?
     cube = opened()
     sample = cutouts.sample(cube)
     blank = None if sample is None else sample.voxels.blank
@@ -195,6 +197,7 @@ def prepare(
     if any(isinstance(entry, str) for entry in params.narrowband) and all(target.z is None for target in targets):
         source = params.catalog or '--radec'
         warnings.append(f'{source}: no redshifts (column Z), so NARROWBAND gives no image of a line')
+    # May the results be written?
     logs = output_folder.check(folder, params, {file_names.file_stem(target.id) for target in targets})
     if logs != folder:
         warnings.append(f'{folder / "logs"}: cannot be written; the log goes to {params.output}/logs')
@@ -202,6 +205,7 @@ def prepare(
     if obstacle:
         params = replace(params, report=False)
         warnings.append(obstacle)
+    # What does each source's result depend on, and how far do images and catalogue lie from the white light?
     fingerprint, states = _fingerprints(folder, params, settings, cube, positions)
     white = np.full(cube.shape, np.nan)
     sampled: dict[str, Any] = {}
