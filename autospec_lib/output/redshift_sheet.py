@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.ndimage import binary_dilation
 from scipy.optimize import isotonic_regression
 
 from autospec_lib.core.emission_lines import LINES
@@ -121,16 +122,14 @@ class RedshiftSheet:
         self.error = self.spectrum.error[order]
         if self.spectrum.variance is None:
             self.error = np.full(self.wave.shape, np.nanstd(self.flux - self.model))
-        noisy = sky_lines(self.spectrum)[order]
-        self.noisy = noisy
-        self.widened = noisy | np.roll(noisy, 1) | np.roll(noisy, -1)
+        self.noisy = sky_lines(self.spectrum)[order]
+        self.widened = binary_dilation(self.noisy)
         self.height = sum(HEIGHTS.values())
         self.figure = Figure(figsize=(WIDTH, self.height), dpi=DPI)
-        canvas = Canvas(self.figure)
         self._title()
         self._main()
         self._zooms()
-        self.image = canvas.draw((), apart=False)
+        self.image = Canvas(self.figure).draw(())
 
     def _axes(self, left: float, width: float, first: str, last: str = '') -> Axes:
         """Axes from the top of one part of `HEIGHTS` to the bottom of another; lengths in inches."""
