@@ -166,24 +166,24 @@ class Page:
         previews = {str(target.id): source_data.read_preview(self._job.data(target)) for target in files}
         return {ident: preview for ident, preview in previews.items() if preview}
 
-    def _run(self, results: Results) -> page.Run:
+    def _run(self, results: Results) -> dict[str, Any]:
         params, folder = self._job.params, self._job.folder
-        return page.Run(
-            key=hashlib.sha256(str(self._job.output.resolve()).encode(errors='replace')).hexdigest()[:16],
-            name=folder.name,
-            version=__version__,
-            command=self._command,
-            folder=str(folder),
-            cube=params.datacube,
-            catalogue=params.catalog,
-            settings=parameters.describe(params),
-            written=time.strftime('%Y-%m-%d %H:%M:%S'),
-            stamp=int(time.time()),
-            running=results.state == 'running',
-            total=len(results.rows),
-            done=sum(row['STATUS'] != NOT_REACHED for row in results.rows.values()),
-            summary=results.sentence_on_all + STATE[results.state],
-        )
+        return {
+            'key': hashlib.sha256(str(self._job.output.resolve()).encode(errors='replace')).hexdigest()[:16],
+            'name': folder.name,
+            'version': __version__,
+            'command': self._command,
+            'folder': str(folder),
+            'cube': params.datacube,
+            'catalogue': params.catalog,
+            'settings': parameters.describe(params),
+            'written': time.strftime('%Y-%m-%d %H:%M:%S'),
+            'stamp': int(time.time()),
+            'running': results.state == 'running',
+            'total': len(results.rows),
+            'done': sum(row['STATUS'] != NOT_REACHED for row in results.rows.values()),
+            'summary': results.sentence_on_all + STATE[results.state],
+        }
 
     def _verdicts(self) -> dict[str, dict[str, Any]]:
         """What people have decided on sources, by ID as text, with the names of the page."""

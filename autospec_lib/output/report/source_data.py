@@ -22,27 +22,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from autospec_lib.core import keys
-from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Group, Products
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray
 from autospec_lib.output.image_sheet import stretch
-from autospec_lib.output.report.page import binary, compass, script
+from autospec_lib.output.report.page import binary, compass, write_script
 from autospec_lib.output.spectra_sheet import sky_lines
 from autospec_lib.output.units import in_words, to_power
 
 SOURCE_FUNCTION = 'autospecSource'  # of the page
 HEAD = 16384  # bytes at the beginning of a file of data that hold the preview
-SUMMARY_CARDS = (
-    'FPRINT',
-    'INPUTSUM',
-    'REFSPEC',
-    'OBJMASK',
-    'OBJNPIX',
-    'OBJAREA',
-    'DBNUM',
-    'DBLIM',
-    'DBGRADE',
-)  # cards that the summary has too, or that say nothing to a reader
+# Cards that the summary has too, that say nothing to a reader, or that are in the list of candidates.
+TOLD_ELSEWHERE = r'FPRINT|INPUTSUM|REFSPEC|OBJ(MASK|NPIX|AREA)|DB(NUM|LIM|GRADE)|Z\d(AUTO|ERR|PROB|TYPE)'
 SIDE = 32  # most pixels of a small image along an axis
 GAP = 1  # pixels between two
 BINS = 96  # of the outline
@@ -52,9 +42,7 @@ LEVELS = 63  # of a small image; one more is transparent
 def write(
     path: Path, products: Products, cutout: Cutout, cmap: str, links: Mapping[str, str], has_cube: bool = False
 ) -> dict[str, str]:
-    """Write a source's file of data, which appears under its name only when it is complete.
-
-    Unlike the source's FITS file, it is not flushed to disk, because it can be made again from the FITS file.
+    """Write a source's file of data.
 
     Parameters
     ----------
@@ -81,12 +69,18 @@ def write(
     OSError
         If it cannot be written.
     """
-    listed, numbers = _numbers(products)
     content = _content(products, cutout, cmap, links) | _pictures(products, cutout, cmap)
-    content |= {'spectra': listed, 'cube': has_cube}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with complete_file(path, flush=False) as temporary:
-        temporary.write_text(script(SOURCE_FUNCTION, content, numbers), encoding='ascii')
+    content |= {'spectra': [], 'cube': has_cube}
+    # Of each spectrum the flux, then the errors if there are any; behind them the models of the candidates for the
+    # redshift. They are encoded together, which takes half the time.
+    rows = []
+    for key, one in products.spectra.items():
+        content['spectra'].append({'key': key, 'about': one.kind.value, 'errors': one.variance is not None})
+        rows.append(one.data)
+        if one.variance is not None:
+            rows.append(one.error)
+    rows += [one.flux for one in products.models]
+    write_script(path, SOURCE_FUNCTION, content, binary(np.concatenate(rows)))
     return dict(content['preview'])
 
 
@@ -113,6 +107,8 @@ def _content(products: Products, cutout: Cutout, cmap: str, links: Mapping[str, 
     sky = sky_lines(reference)
     best, why = products.best
     small = [*products.images.values()][:1] + [*products.maps.values()][-1:]
+    # Only the first candidate can be more than improbable.
+    qualities = [products.facts.get('ZQUAL', (0, ''))[0]] + [0] * len(products.models)
     return {
         'preview': {
             'thumb': thumbnails([image.data for image in small], cmap),
@@ -129,18 +125,33 @@ def _content(products: Products, cutout: Cutout, cmap: str, links: Mapping[str, 
         'reference': products.reference,
         'best': [next(key for key, one in products.spectra.items() if one is best), why],
         'modelled': products.facts.get('ZSPEC', ('', ''))[0],  # key of the spectrum that has the models
-        'candidates': _candidates(products),
+        'candidates': [
+            {
+                'z': round(one.z, 6),
+                'error': round(one.error, 6),
+                'type': one.kind,
+                'p': round(one.probability, 3),
+                'quality': quality,
+            }
+            for one, quality in zip(products.models, qualities, strict=False)
+        ],
         'unnamed': [line['LBDA_OBS'] / grid.angstrom for line in products.lines if not line['LINE']],
         'sky': _ranges(wave, sky),
         'notes': list(products.notes),
-        'facts': [[card, value, text] for card, (value, text) in products.facts.items() if _is_told(card)],
+        'facts': [
+            [card, value, text]
+            for card, (value, text) in products.facts.items()
+            if not re.fullmatch(TOLD_ELSEWHERE, card)
+        ],
         'links': dict(links),
     }
 
 
 def _pictures(products: Products, cutout: Cutout, cmap: str) -> dict[str, Any]:
     """The images and maps with their numbers, the outline's mask, and the directions on the sky."""
-    degrees, mask = cutout.degrees, object_mask(products)
+    degrees, name = cutout.degrees, products.facts.get('OBJMASK', ('', ''))[0]
+    # A circle, where nothing is detected, stands in place of the union.
+    mask = products.masks.get(name, products.masks.get(keys.object_mask('UNION')))
     if degrees is None:
         dy, dx = cutout.pixel
         arcsec = np.array([[0.0, -dx], [dy, 0.0]])
@@ -162,52 +173,8 @@ def _pictures(products: Products, cutout: Cutout, cmap: str) -> dict[str, Any]:
             for group, key, image in products
             if group in (Group.IMAGE, Group.MAP)
         ],
-        'mask': '' if mask is None else binary(np.packbits(mask, bitorder='little'), 'u1'),
+        'mask': '' if mask is None else binary(np.packbits(mask.data, bitorder='little'), 'u1'),
     }
-
-
-def object_mask(products: Products) -> BoolArray | None:
-    """The object mask (ny, nx); None if it is not among the products."""
-    name = str(products.facts.get('OBJMASK', ('', ''))[0])
-    # A circle, where nothing is detected, stands in place of the union.
-    used = products.masks.get(name, products.masks.get(keys.object_mask('UNION')))
-    return None if used is None else used.data
-
-
-def _is_told(card: str) -> bool:
-    """Whether a card is listed: the page has those on further candidates elsewhere."""
-    return card not in SUMMARY_CARDS and not re.fullmatch(r'Z\d(AUTO|ERR|PROB|TYPE)', card)
-
-
-def _candidates(products: Products) -> list[dict[str, Any]]:
-    """The redshifts that the source may have; only the first one can be more than improbable."""
-    qualities = [products.facts.get('ZQUAL', (0, ''))[0]] + [0] * len(products.models)
-    return [
-        {
-            'z': round(one.z, 6),
-            'error': round(one.error, 6),
-            'type': one.kind,
-            'p': round(one.probability, 3),
-            'quality': quality,
-        }
-        for one, quality in zip(products.models, qualities, strict=False)
-    ]
-
-
-def _numbers(products: Products) -> tuple[list[dict[str, Any]], str]:
-    """A description of each spectrum, and all numbers as one array.
-
-    For each spectrum it holds the flux, then the errors if there are any; behind them the models of the candidates for
-    the redshift. They are encoded together, which takes half the time.
-    """
-    listed, rows = [], []
-    for key, one in products.spectra.items():
-        listed.append({'key': key, 'about': one.kind.value, 'errors': one.variance is not None})
-        rows.append(one.data)
-        if one.variance is not None:
-            rows.append(one.error)
-    rows += [one.flux for one in products.models]
-    return listed, binary(np.concatenate(rows))
 
 
 def _axis(wave: FloatArray) -> dict[str, Any]:
@@ -239,9 +206,16 @@ def thumbnails(images: Sequence[FloatArray], cmap: str) -> str:
     """
     if not images:
         return ''
-    small = [_levels(_reduced(image)) for image in images]
-    gap = np.full((len(small[0]), GAP), LEVELS, np.uint8)
-    strip = np.hstack([part for level in small for part in (level, gap)][:-1])
+    parts: list[NDArray[np.uint8]] = []
+    for image in images:
+        step = -(-max(image.shape) // SIDE)
+        small = image[step // 2 :: step, step // 2 :: step]
+        # Indices of colours, from just below the background to the peak.
+        scale = stretch(small, (5, 99.8), sigmas=2, share=0.03)
+        shown = np.clip(np.ma.getdata(scale(np.nan_to_num(small))), 0, 1)
+        level = np.where(np.isfinite(small), np.rint(shown * (LEVELS - 1)), LEVELS).astype(np.uint8)
+        parts += [level, np.full((len(level), GAP), LEVELS, np.uint8)]
+    strip = np.hstack(parts[:-1])
     picture = Image.fromarray(strip[::-1])
     picture.putpalette(_palette(cmap))
     file = io.BytesIO()
@@ -258,19 +232,6 @@ def colour_table(cmap: str) -> str:
 def _palette(cmap: str) -> bytes:
     table = matplotlib.colormaps[cmap](np.linspace(0, 1, LEVELS), bytes=True)[:, :3]
     return bytes([*table.ravel().tolist(), 0, 0, 0])
-
-
-def _reduced(image: FloatArray) -> FloatArray:
-    """Every n-th pixel of an image that is too large."""
-    step = -(-max(image.shape) // SIDE)
-    return image[step // 2 :: step, step // 2 :: step]
-
-
-def _levels(image: FloatArray) -> NDArray[np.uint8]:
-    """Indices of colours, from just below the background to the peak."""
-    scale = stretch(image, (5, 99.8), sigmas=2, share=0.03)
-    shown = np.clip(np.ma.getdata(scale(np.nan_to_num(image))), 0, 1)
-    return np.where(np.isfinite(image), np.rint(shown * (LEVELS - 1)), LEVELS).astype(np.uint8)
 
 
 def outline(flux: FloatArray, noisy: BoolArray) -> str:
