@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autospec_lib.core.atomic import complete_file
+from autospec_lib.core.products import SURE, differ
 from autospec_lib.core.types import Ident
 from autospec_lib.output import summary
 from autospec_lib.output.summary import Column, Row
 from autospec_lib.output.verdicts import Verdict
 
 NAME = 'redshifts.ecsv'
-SURE = 0.95  # least probability, as in `redshift.estimate`
-SAME = 0.003  # difference, over 1 + z, up to which an accepted redshift is that of the first candidate
 AUTOMATIC, BY_HAND = 'AUTOSPEC', 'VISUAL'  # origins, as in MPDAF's table Z
 NOTE = 'redshift: '  # what notes on redshifts begin with
 TYPES = {'galaxy': 'gal', 'star': 'star', 'quasar': 'QSO', 'Lya': 'LAE', 'nothing': ''}  # of classes in verdicts
@@ -76,7 +75,7 @@ def counting(row: Row, verdict: Verdict | None = None) -> Counting:
         return Counting(z, error, AUTOMATIC, 1 if doubtful else row['ZQUAL'], kind)
     if verdict.accepted is None:
         return Counting(origin=BY_HAND)
-    if z is None or abs(verdict.accepted - z) > SAME * (1 + z):
+    if z is None or differ(z, verdict.accepted):
         error, kind = None, ''
     quality = verdict.quality
     if quality is None:
