@@ -18,25 +18,21 @@ AUTOMATIC, BY_HAND = 'AUTOSPEC', 'VISUAL'  # origins, as in MPDAF's table Z
 NOTE = 'redshift: '  # what notes on redshifts begin with
 TYPES = {'galaxy': 'gal', 'star': 'star', 'quasar': 'QSO', 'Lya': 'LAE', 'nothing': ''}  # of classes in verdicts
 COLUMNS = (
-    Column('ID', '', int, 'ID in the catalogue'),  # text if any ID is text
-    Column('RA', 'deg', float, 'right ascension in the catalogue'),
-    Column('DEC', 'deg', float, 'declination in the catalogue'),
-    Column('Z', '', float, 'the redshift that counts: accepted by hand, else sure, else empty'),
-    Column('Z_ERR', '', float, 'its standard deviation'),
-    Column('Z_FROM', '', str, 'VISUAL: accepted by hand; AUTOSPEC: sure'),
-    Column('QUALITY', '', int, 'of Z: 3 sure, 2 sure by one line or probable, 1 possible, 0 no redshift'),
-    Column('TYPE', '', str, 'of Z: gal, LAE, QSO or star'),
-    Column('Z_BEST', '', float, 'first candidate, empty below a probability of 0.5; it need not count'),
-    Column('P', '', float, 'probability of the first candidate'),
-    Column('Z_CATALOG', '', float, 'redshift in the catalogue'),
-    Column('Z_SECOND', '', float, 'redshift of a second source in the spectrum'),
-    Column('SPECTRUM', '', str, 'key of the spectrum that candidates and lines are from'),
-    Column('NEIGHBOUR', '', int, 'ID of a neighbour with the same redshift'),  # text if any ID is text
-    Column('NOTES', '', str, 'notes on the redshift, separated by semicolons'),
+    *summary.OF_SOURCE[:3],  # ID and position
+    Column('Z', 'the redshift that counts: accepted by hand, else sure, else empty'),
+    Column('Z_ERR', 'its standard deviation'),
+    Column('Z_FROM', 'VISUAL: accepted by hand; AUTOSPEC: sure', str),
+    Column('QUALITY', 'of Z: 3 sure, 2 sure by one line or probable, 1 possible, 0 no redshift', int),
+    Column('TYPE', 'of Z: gal, LAE, QSO or star', str),
+    Column('Z_BEST', 'first candidate, empty below a probability of 0.5; it need not count', source='Z'),
+    Column('P', 'probability of the first candidate', source='ZPROB'),
+    Column('Z_CATALOG', 'redshift in the catalogue'),
+    Column('Z_SECOND', 'redshift of a second source in the spectrum', source='ZBLEND'),
+    Column('SPECTRUM', 'key of the spectrum that candidates and lines are from', str, source='ZSPEC'),
+    Column('NEIGHBOUR', 'ID of a neighbour with the same redshift', int, source='ZNEIGHB'),  # text if any ID is text
+    Column('NOTES', 'notes on the redshift, separated by semicolons', str),
     *summary.OF_LINES,
 )
-# Columns of the summary that are here under another name.
-RENAMED = {'Z_BEST': 'Z', 'P': 'ZPROB', 'Z_SECOND': 'ZBLEND', 'SPECTRUM': 'ZSPEC', 'NEIGHBOUR': 'ZNEIGHB'}
 
 
 @dataclass(frozen=True)
@@ -120,7 +116,7 @@ def _row(row: Row, catalogued: Mapping[Ident, float], verdicts: Mapping[str, Ver
     notes = (row.get('NOTES') or '').split('; ')
     return {
         **row,
-        **{name: row.get(held) for name, held in RENAMED.items()},
+        **{column.name: row.get(column.source) for column in COLUMNS if column.source},
         'Z': one.z,
         'Z_ERR': one.error,
         'Z_FROM': one.origin,
