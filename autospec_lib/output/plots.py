@@ -84,8 +84,9 @@ def render(products: Products, cutout: Cutout, cmap: str, kept: Kept) -> dict[st
         'IMAGES': _image_rows(products, colours),
         'MASKS': [[Panel(key, mask.data.astype(int), switched) for key, mask in products.masks.items()]],
         'XCOR': [[Panel(key, image.data, _look(image.data, colours)) for key, image in products.maps.items()]],
-        'DEBLEND': [_joint_panels(products, colours)],
     }
+    if keys.RESIDUAL in products.fitted:
+        sheets['DEBLEND'] = [_joint_panels(products, colours)]
     correlated = (one for one in products.spectra.values() if one.kind is Kind.CROSS_CORRELATION)
     spectra, grid = [products.spectra[products.reference], *correlated], cutout.grid
     ends = float(cutout.wave.min()), float(cutout.wave.max())
@@ -148,8 +149,6 @@ def _look(values: FloatArray, colours: Colormap) -> dict[str, Any]:
 
 def _joint_panels(products: Products, colours: Colormap) -> list[Panel]:
     """White light and its model with the same colour scale, and the residual with a scale symmetric about 0."""
-    if keys.RESIDUAL not in products.fitted:
-        return []
     white, residual = products.white.data, products.fitted[keys.RESIDUAL].data
     look = _look(white, colours)
     finite = np.abs(residual[np.isfinite(residual)])

@@ -88,7 +88,7 @@ def write_source(path: Path, products: Products, cutout: Cutout, origin: Mapping
     coordinates = {1: spectral, 2: sky, 3: {**sky, **third, 'WCSAXES': 3}}  # by the number of axes
     with complete_file(path) as temporary, temporary.open('wb') as file:
         file.write(primary.tostring().encode('ascii'))
-        file.write(_redshift_table(_redshifts(cutout.target, products.facts)))
+        file.write(_redshift_table(_redshifts(cutout.target, products.facts), cutout.target.visual))
         file.write(_lines(products.lines, cutout.grid.unit))
         file.write(_models(products.models, cutout.grid.unit))
         for group, key, product in products:  # in the order of v1.1.2
@@ -272,12 +272,12 @@ def printable(value: Any) -> Any:
 
 
 def _redshifts(target: Target, facts: Mapping[str, tuple[Any, str]]) -> list[Redshift]:
-    """The rows of table Z: of the catalogue, the measured one and its rivals if it is probable at least, accepted ones.
+    """The first rows of table Z: of the catalogue, the measured one and its rivals if it is probable at least.
 
     Parameters
     ----------
     target : Target
-        Has the catalogue's, and those that people have accepted.
+        Has the catalogue's.
     facts : mapping of str to (value, comment)
         The header cards, which hold the measured ones.
     """
@@ -287,19 +287,23 @@ def _redshifts(target: Target, facts: Mapping[str, tuple[Any, str]]) -> list[Red
             if card in facts:
                 value, error = facts[card][0], facts[error_card][0]
                 rows.append((name, value, value - error, value + error))
-    return rows + _visual(target.visual)
+    return rows
 
 
-def _visual(redshifts: Sequence[float]) -> list[Redshift]:
-    names = [VISUAL if number == 1 else f'{VISUAL}_{number}' for number in range(1, len(redshifts) + 1)]
-    return [(name, z, z, z) for name, z in zip(names, redshifts, strict=True)]
+def _redshift_table(rows: Sequence[Redshift], visual: Sequence[float]) -> bytes:
+    """MPDAF's table Z of redshifts, each with a name and limits; nothing where there is none.
 
-
-def _redshift_table(rows: Sequence[Redshift]) -> bytes:
-    """MPDAF's table Z of redshifts, each with a name and limits; nothing where there is none."""
-    if not rows:
-        return b''
-    return _table(fits.BinTableHDU(np.array(rows, REDSHIFT_TYPE), name='Z'))
+    Parameters
+    ----------
+    rows : sequence of Redshift
+        The first rows.
+    visual : sequence of float
+        The redshifts that people have accepted, which follow.
+    """
+    rows = [*rows]
+    for number, z in enumerate(visual, 1):
+        rows.append((VISUAL if number == 1 else f'{VISUAL}_{number}', z, z, z))
+    return _table(fits.BinTableHDU(np.array(rows, REDSHIFT_TYPE), name='Z')) if rows else b''
 
 
 def read_visual(path: Path) -> tuple[float, ...]:
@@ -340,7 +344,7 @@ def set_visual(path: Path, redshifts: Sequence[float], lines: Sequence[Mapping[s
         header = _own_header(path, hdus)
         rows = [tuple(row) for hdu in hdus[1:] if hdu.name == 'Z' for row in hdu.data]
         places = [(hdu.name, hdu.fileinfo()) for hdu in hdus]
-    tables = {'Z': _redshift_table([row for row in rows if not row[0].startswith(VISUAL)] + _visual(redshifts))}
+    tables = {'Z': _redshift_table([row for row in rows if not row[0].startswith(VISUAL)], redshifts)}
     if lines is not None:
         tables['LINES'] = _lines(lines, unit)
     content = path.read_bytes()

@@ -149,7 +149,7 @@ class Page:
         about: dict[str, Any] = {
             'shape': cube.shape,
             'pixel': cube.pixel,
-            'palette': source_data.colour_table(self._job.params.cmap),
+            'palette': page.binary(source_data.colour_table(self._job.params.cmap), 'u1'),
             'channels': [self._job.white_channels, len(cube.wave)],
             'unit': in_words(cube.grid.unit),
             **page.compass(arcsec),

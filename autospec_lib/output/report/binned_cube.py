@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import zlib
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,16 +88,13 @@ def channels_per_bin(nl: int, spaxels: int) -> int:
 
 def _means(voxels: Voxels, step: int) -> SingleArray:
     """Means (nb, ny, nx) of the good voxels in bins of so many channels; NaN where a bin has none."""
-    total, good = _sums(voxels.data, step), _sums(voxels.good, step)
+    channels, spaxels = (0, -len(voxels.data) % step), ((0, 0), (0, 0))
+    padded = [np.pad(values, (channels, *spaxels)) for values in (voxels.data, voxels.good)]
+    # `numpy.add.reduceat` takes ten times as long.
+    total, good = (values.reshape(-1, step, *values.shape[1:]).sum(axis=1) for values in padded)
     means = np.full(total.shape, np.nan, np.float32)
     np.divide(total, good, out=means, where=good > 0, casting='same_kind')
     return means
-
-
-def _sums(values: NDArray[Any], step: int) -> NDArray[Any]:
-    """Sums along the first axis; `numpy.add.reduceat` takes ten times as long."""
-    padded = np.pad(values, ((0, -len(values) % step), (0, 0), (0, 0)))
-    return np.asarray(padded.reshape(-1, step, *values.shape[1:]).sum(axis=1))
 
 
 def _continuum(values: SingleArray) -> tuple[FloatArray, SingleArray]:

@@ -162,7 +162,7 @@ def _pictures(products: Products, cutout: Cutout, cmap: str) -> dict[str, Any]:
         'centre': cutout.centre,
         'pixel': cutout.pixel,
         **compass(arcsec),
-        'palette': colour_table(cmap),
+        'palette': binary(colour_table(cmap), 'u1'),
         'images': [
             {
                 'key': key,
@@ -217,21 +217,16 @@ def thumbnails(images: Sequence[FloatArray], cmap: str) -> str:
         parts += [level, np.full((len(level), GAP), LEVELS, np.uint8)]
     strip = np.hstack(parts[:-1])
     picture = Image.fromarray(strip[::-1])
-    picture.putpalette(_palette(cmap))
+    picture.putpalette([*colour_table(cmap).ravel().tolist(), 0, 0, 0])
     file = io.BytesIO()
     picture.save(file, 'PNG', transparency=LEVELS, optimize=False)
     return f'data:image/png;base64,{base64.b64encode(file.getvalue()).decode("ascii")}'
 
 
-def colour_table(cmap: str) -> str:
-    """The `LEVELS` colours of a matplotlib colour map, three bytes each, in base64."""
-    return binary(np.frombuffer(_palette(cmap)[: 3 * LEVELS], 'u1'), 'u1')
-
-
 @lru_cache(maxsize=4)
-def _palette(cmap: str) -> bytes:
-    table = matplotlib.colormaps[cmap](np.linspace(0, 1, LEVELS), bytes=True)[:, :3]
-    return bytes([*table.ravel().tolist(), 0, 0, 0])
+def colour_table(cmap: str) -> NDArray[np.uint8]:
+    """The `LEVELS` colours (red, green, blue; columns) of a matplotlib colour map."""
+    return np.asarray(matplotlib.colormaps[cmap](np.linspace(0, 1, LEVELS), bytes=True)[:, :3])
 
 
 def outline(flux: FloatArray, noisy: BoolArray) -> str:
@@ -250,7 +245,13 @@ def outline(flux: FloatArray, noisy: BoolArray) -> str:
         Bytes in base64: `BINS` lowest levels, then as many highest ones, from 1 to 255; 0 where a range has no value.
     """
     known = np.isfinite(flux) & ~noisy
-    low, high = _limits(flux[known])
+    values = flux[known]
+    low, high = min([0.0, *values]), max([0.0, *values])
+    if len(values) > 2:  # no hot voxel: a channel counts up to twice the median of three
+        inner = values[1:-1]
+        twice = 2 * np.median([values[:-2], inner, values[2:]], axis=0)
+        low = min(0.0, float(np.maximum(inner, twice).min()))
+        high = max(0.0, float(np.minimum(inner, twice).max()))
     bins = min(BINS, len(flux))
     edges = np.linspace(0, len(flux), bins + 1).astype(int)[:-1]
     share = (np.where(known, flux, low) - low) / ((high - low) or 1)
@@ -259,13 +260,3 @@ def outline(flux: FloatArray, noisy: BoolArray) -> str:
     highest = np.maximum.reduceat(np.where(known, level, 0), edges)
     empty = highest == 0
     return binary(np.concatenate([np.where(empty, 0, lowest), highest]).round(), 'u1')
-
-
-def _limits(flux: FloatArray) -> tuple[float, float]:
-    """Limits that include zero and every line but no hot voxel: a channel counts up to twice the median of three."""
-    if len(flux) < 3:
-        return min([0.0, *flux]), max([0.0, *flux])
-    inner = flux[1:-1]
-    twice = 2 * np.median([flux[:-2], inner, flux[2:]], axis=0)
-    low, high = np.maximum(inner, twice).min(), np.minimum(inner, twice).max()
-    return min(0.0, float(low)), max(0.0, float(high))
