@@ -143,8 +143,10 @@ def rank(evidence: Evidence) -> list[Hypothesis]:
     evidence : Evidence
         Of the spectrum.
     """
-    every = [*_galaxies(evidence), *_quasars(evidence), *_stars(evidence), *_lyman_alpha(evidence)]
-    full = [_with_penalty(_with_shape(_with_unexplained(one, evidence), evidence), evidence) for one in every]
+    full = []
+    for one in (*_galaxies(evidence), *_continua(evidence), *_lyman_alpha(evidence)):
+        strongest = max(0.0, float(unexplained(evidence, one.waves, one.kind).max()))
+        full.append(_with_penalty(_with_shape(replace(one, unexplained=strongest), evidence), evidence))
     return sorted(full, key=lambda one: -one.score)
 
 
@@ -232,21 +234,13 @@ def _galaxies(evidence: Evidence) -> Iterable[Hypothesis]:
         )
 
 
-def _quasars(evidence: Evidence) -> Iterable[Hypothesis]:
-    curve = evidence.quasars
-    for place in _peaks(curve.z, curve.gain, QUASAR_PEAKS, QUASAR_SEPARATION):
-        z, error = _climbed(curve.z, curve.gain, place, evidence.prepared.axis)
-        yield Hypothesis(
-            Kind.QUASAR, z, error, continuum_gain=max(float(curve.gain[place]) - LOOK_ELSEWHERE[Kind.QUASAR], 0.0)
-        )
-
-
-def _stars(evidence: Evidence) -> Iterable[Hypothesis]:
-    curve = evidence.stars
-    if curve.gain[curve.best] > 0:
-        z, error = _climbed(curve.z, curve.gain, curve.best, evidence.prepared.axis)
-        gain = max(float(curve.gain[curve.best]) - LOOK_ELSEWHERE[Kind.STAR], 0.0)
-        yield Hypothesis(Kind.STAR, z, error, continuum_gain=gain)
+def _continua(evidence: Evidence) -> Iterable[Hypothesis]:
+    """Quasars and stars."""
+    quasars = Kind.QUASAR, evidence.quasars, QUASAR_PEAKS, QUASAR_SEPARATION
+    for kind, curve, number, separation in (quasars, (Kind.STAR, evidence.stars, 1, SEPARATION)):
+        for place in _peaks(curve.z, curve.gain, number, separation):
+            z, error = _climbed(curve.z, curve.gain, place, evidence.prepared.axis)
+            yield Hypothesis(kind, z, error, continuum_gain=max(float(curve.gain[place]) - LOOK_ELSEWHERE[kind], 0.0))
 
 
 def _lyman_alpha(evidence: Evidence) -> Iterable[Hypothesis]:
@@ -260,12 +254,6 @@ def _lyman_alpha(evidence: Evidence) -> Iterable[Hypothesis]:
         yield Hypothesis(
             Kind.LYMAN_ALPHA, best, error, line_gain=float(gain[place]), width=1, first=ratio, lines=1, main=-1
         )
-
-
-def _with_unexplained(one: Hypothesis, evidence: Evidence) -> Hypothesis:
-    """Measure the strongest line that the hypothesis does not explain."""
-    left = unexplained(evidence, one.waves, one.kind)
-    return replace(one, unexplained=max(0.0, float(left.max())))
 
 
 def unexplained(evidence: Evidence, waves: FloatArray, kind: Kind) -> FloatArray:
