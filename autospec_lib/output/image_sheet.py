@@ -7,8 +7,7 @@ would be spent on Axis and Tick objects; every source has about a dozen panels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from itertools import chain
+from itertools import chain, product
 from typing import Any, NamedTuple, TypeAlias
 
 import matplotlib
@@ -37,7 +36,10 @@ FRAME_COLOUR, MARK_COLOUR, HALO_COLOUR = 'black', '#d62828', 'white'
 PANEL_SIZE = 2.1  # the longer side of a panel; this and the following lengths are in inches
 GAP_X, GAP_Y = 0.15, 0.3
 LEFT, BOTTOM = 0.55, 0.5
-TICK = 0.035
+TICK, NUMBER = 0.035, 0.07  # from a panel's edge to the end of a tick, and to its number
+X, Y = np.eye(2)
+# The alignment of what is written beside the edges along x and y.
+BESIDE: tuple[dict[str, Any], ...] = ({'ha': 'center', 'va': 'top'}, {'ha': 'right', 'va': 'center'})
 SMALL = 7  # points, the size of tick labels
 # The marks, in shorter sides of a panel: four strokes around the source that leave its core free.
 MARK_REACH = 0.17
@@ -83,13 +85,11 @@ class ImageSheet:
         self._canvas = Canvas(self.figure)
         self._paper = self.figure.add_axes((0, 0, 1, 1), xlim=(0, paper_width), ylim=(0, paper_height))
         self._paper.set_axis_off()
-        # Lower left corners of all panels, and of those with tick labels below them and beside them.
+        # Lower left corners of all panels, and of those with tick labels along x and along y.
         self._corners: list[tuple[float, float]] = []
-        self._labelled_below: list[tuple[float, float]] = []
-        self._labelled_beside: list[tuple[float, float]] = []
+        self._labelled: tuple[list[tuple[float, float]], ...] = ([], [])
         self._images: list[AxesImage] = []
         look: dict[str, Any] = {'origin': 'lower', 'interpolation': 'nearest', 'aspect': 'auto'}
-        upright: dict[str, Any] = {'ha': 'right', 'va': 'center', 'rotation': 'vertical'}
         for i, row in enumerate(titles):
             low = paper_height - (i + 1) * (height + GAP_Y)
             for j, title in enumerate(row):
@@ -99,11 +99,13 @@ class ImageSheet:
                 self._corners.append((left, low))
                 self._paper.text(left + width / 2, low + height + 0.04, title, ha='center', va='baseline')
                 if i == len(titles) - 1 or j >= len(titles[i + 1]):
-                    self._labelled_below.append((left, low))
-                    self._paper.text(left + width / 2, low - 0.22, '\u0394x [arcsec]', ha='center', va='top')
+                    self._labelled[0].append((left, low))
+                    self._paper.text(left + width / 2, low - 0.22, '\u0394x [arcsec]', **BESIDE[0])
                 if j == 0:
-                    self._labelled_beside.append((left, low))
-                    self._paper.text(left - 0.33, low + height / 2, '\u0394y [arcsec]', **upright)
+                    self._labelled[1].append((left, low))
+                    self._paper.text(
+                        left - 0.33, low + height / 2, '\u0394y [arcsec]', **BESIDE[1], rotation='vertical'
+                    )
                 extent = (left, left + width, low, low + height)
                 self._images.append(self._paper.imshow(np.zeros(shape), extent=extent, label=title, **look))
         styles = ((FRAME_COLOUR, 0.6), (HALO_COLOUR, 2.2), (MARK_COLOUR, 1.1))
@@ -127,21 +129,20 @@ class ImageSheet:
         (y, x), (dy, dx) = cutout.centre, cutout.pixel
         size = np.array(self._size)
         source = np.array([(x + 0.5) * dx, (y + 0.5) * dy]) * self._scale
-        across, up = (_ticks(zero, length, self._scale) for zero, length in zip(source, size, strict=True))
-        below = [(left + at, low, label) for left, low in self._labelled_below for at, label in across]
-        beside = [(left, low + at, label) for left, low in self._labelled_beside for at, label in up]
         corners = np.array(self._corners)[:, None]
         frames = [*(corners + BORDER * size)]
-        frames += [np.array([(at, edge), (at, edge - TICK)]) for at, edge, _ in below]
-        frames += [np.array([(edge, at), (edge - TICK, at)]) for edge, at, _ in beside]
+        while self._numbers:
+            self._numbers.pop().remove()
+        for axis, (along, outwards) in enumerate(((X, -Y), (Y, -X))):
+            ticks = _ticks(source[axis], size[axis], self._scale)
+            for corner, (at, label) in product(self._labelled[axis], ticks):
+                place = corner + at * along
+                frames.append(np.array([place, place + TICK * outwards]))
+                x, y = place + NUMBER * outwards
+                self._numbers.append(self._paper.text(x, y, label, fontsize=SMALL, **BESIDE[axis]))
         marks = [*(corners[:, None] + source + MARK_STROKES * size.min()).reshape(-1, 2, 2)]
         for lines, segments in zip(self._lines, (frames, marks, marks), strict=True):
             lines.set_segments(segments)
-        for text in self._numbers:
-            text.remove()
-        write = partial(self._paper.text, fontsize=SMALL)
-        self._numbers = [write(at, edge - 0.07, label, ha='center', va='top') for at, edge, label in below]
-        self._numbers += [write(edge - 0.07, at, label, ha='right', va='center') for edge, at, label in beside]
         # At a panel's edge the marks overlap its title, so the title is drawn on top.
         reach = MARK_REACH * size.min()
         inside = bool(((reach <= source) & (source <= size - reach)).all())
