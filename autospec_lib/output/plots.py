@@ -136,9 +136,7 @@ def _image_rows(products: Products, colours: Colormap) -> Rows:
     below = [maps.pop(keys.segmap(tag), None) for tag in tags]
     rows: list[Sequence[Panel | None]] = [images, below]
     rest = list(maps.values())
-    while rest:
-        rows.append(rest[: len(tags)])
-        rest = rest[len(tags) :]
+    rows += [rest[first : first + len(tags)] for first in range(0, len(rest), len(tags) or 1)]
     return rows
 
 

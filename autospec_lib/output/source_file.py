@@ -24,7 +24,7 @@ from autospec_lib import __version__
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.products import Group, Kind, Products, RedshiftModel, Spectrum
-from autospec_lib.core.types import Cutout, FloatArray, Grid, Mask, Measured, Product, Segmap, Target, Voxels
+from autospec_lib.core.types import Cutout, Grid, Mask, Measured, Product, Segmap, Target, Voxels
 from autospec_lib.output.units import of_lines, per_angstrom, to_power
 
 FORMAT = '0.6'  # of MPDAF's Source files
@@ -202,7 +202,12 @@ def read_cutout(path: Path, open_sky: Callable[[Path, str, fits.Header], Any]) -
     with fits.open(path, memmap=False) as hdus:
         header = _own_header(path, hdus)
         axis = hdus[f'SPE_{header["REFSPEC"]}_DATA'].header
-        wave, unit = _wavelengths(axis, hdus)
+        if axis['CTYPE1'] == CHANNEL:
+            table = hdus['TAB_WAVE']
+            wave, unit = table.data['WAVE'].astype(float), str(table.columns['WAVE'].unit)
+        else:
+            spectral, unit = WCS(axis, naxis=1), axis['CUNIT1']
+            wave = spectral.wcs_pix2world(np.arange(axis['NAXIS1']), 0)[0] * spectral.wcs.cunit[0].to(unit)
         image = next((hdu for hdu in hdus if hdu.name.startswith('IMA_')), None)
         centre, pixel = (0.0, 0.0), (1.0, 1.0)
         if image is not None:
@@ -227,16 +232,6 @@ def _own_header(path: Path, hdus: fits.HDUList) -> fits.Header:
     if header['EXT'] != 'AutoSpec':
         raise ValueError(f'{path}: not written by AutoSpec')
     return header
-
-
-def _wavelengths(axis: fits.Header, hdus: fits.HDUList) -> tuple[FloatArray, str]:
-    """The wavelengths of a spectrum and their unit, from the table beside it if its axis counts channels."""
-    if axis['CTYPE1'] == CHANNEL:
-        table = hdus['TAB_WAVE']
-        return table.data['WAVE'].astype(float), str(table.columns['WAVE'].unit)
-    spectral, unit = WCS(axis, naxis=1), axis['CUNIT1']
-    wave = spectral.wcs_pix2world(np.arange(axis['NAXIS1']), 0)[0]
-    return wave * spectral.wcs.cunit[0].to(unit), unit
 
 
 def _primary(products: Products, target: Target, origin: Mapping[str, str]) -> fits.Header:
