@@ -42,10 +42,10 @@ def library() -> Path | None:
     The package itself is not imported, because that takes a second.
     """
     package = find_spec('plotly')
-    if package is None:
+    if package is None or package.origin is None:
         return None
-    paths = (Path(place) / 'package_data' / LIBRARY for place in package.submodule_search_locations or ())
-    return next((path for path in paths if path.is_file()), None)
+    path = Path(package.origin).parent / 'package_data' / LIBRARY
+    return path if path.is_file() else None
 
 
 def obstacle(output: Path) -> str:

@@ -69,8 +69,16 @@ def write(
     OSError
         If it cannot be written.
     """
-    content = _content(products, cutout, cmap, links) | _pictures(products, cutout, cmap)
-    content |= {'spectra': [], 'cube': has_cube}
+    reference = products.spectra[products.reference]
+    sky = sky_lines(reference)
+    small = [*products.images.values()][:1] + [*products.maps.values()][-1:]
+    preview = {
+        'thumb': thumbnails([image.data for image in small], cmap),
+        'outline': outline(reference.data, sky),
+    }
+    # The preview is first, where `read_preview` looks for it.
+    content = {'preview': preview} | _content(products, cutout, sky) | _pictures(products, cutout, cmap)
+    content |= {'links': dict(links), 'spectra': [], 'cube': has_cube}
     # Of each spectrum the flux, then the errors if there are any; behind them the models of the candidates for the
     # redshift. They are encoded together, which takes half the time.
     rows = []
@@ -81,7 +89,7 @@ def write(
             rows.append(one.error)
     rows += [one.flux for one in products.models]
     write_script(path, SOURCE_FUNCTION, content, binary(np.concatenate(rows)))
-    return dict(content['preview'])
+    return preview
 
 
 def read_preview(path: Path) -> dict[str, str] | None:
@@ -102,22 +110,21 @@ def read_preview(path: Path) -> dict[str, str] | None:
         return None
 
 
-def _content(products: Products, cutout: Cutout, cmap: str, links: Mapping[str, str]) -> dict[str, Any]:
+def _content(products: Products, cutout: Cutout, sky: BoolArray) -> dict[str, Any]:
+    """What is said of the source, its spectra and its redshift; ``sky`` are the channels on sky lines."""
     reference, wave, grid = products.spectra[products.reference], cutout.wave, cutout.grid
-    sky = sky_lines(reference)
     best, why = products.best
-    small = [*products.images.values()][:1] + [*products.maps.values()][-1:]
+    step = float(wave[-1] - wave[0]) / max(1, len(wave) - 1)
+    axis: dict[str, Any] = {'start': float(wave[0]), 'step': step, 'number': len(wave)}
+    if not np.allclose(wave, wave[0] + step * np.arange(len(wave)), rtol=0, atol=1e-4 * abs(step)):
+        axis = {'values': binary(wave, '<f8')}  # in double precision
     # Only the first candidate can be more than improbable.
     qualities = [products.facts.get('ZQUAL', (0, ''))[0]] + [0] * len(products.models)
     return {
-        'preview': {
-            'thumb': thumbnails([image.data for image in small], cmap),
-            'outline': outline(reference.data, sky),
-        },
         'id': str(cutout.target.id),
         'ra': cutout.target.ra,
         'dec': cutout.target.dec,
-        'wave': _axis(wave),
+        'wave': axis,
         'wave_unit': in_words(grid.wave_unit),
         'angstrom': grid.angstrom,
         'medium': grid.medium,
@@ -143,7 +150,6 @@ def _content(products: Products, cutout: Cutout, cmap: str, links: Mapping[str, 
             for card, (value, text) in products.facts.items()
             if not re.fullmatch(TOLD_ELSEWHERE, card)
         ],
-        'links': dict(links),
     }
 
 
@@ -175,14 +181,6 @@ def _pictures(products: Products, cutout: Cutout, cmap: str) -> dict[str, Any]:
         ],
         'mask': '' if mask is None else binary(np.packbits(mask.data, bitorder='little'), 'u1'),
     }
-
-
-def _axis(wave: FloatArray) -> dict[str, Any]:
-    """Start and step of a linear axis, else every wavelength in double precision."""
-    step = float(wave[-1] - wave[0]) / max(1, len(wave) - 1)
-    if np.allclose(wave, wave[0] + step * np.arange(len(wave)), rtol=0, atol=1e-4 * abs(step)):
-        return {'start': float(wave[0]), 'step': step, 'number': len(wave)}
-    return {'values': binary(wave, '<f8')}
 
 
 def _ranges(wave: FloatArray, chosen: BoolArray) -> list[list[float]]:
