@@ -338,14 +338,14 @@ def set_visual(path: Path, redshifts: Sequence[float], lines: Sequence[Mapping[s
     with fits.open(path, memmap=False) as hdus:
         header = _own_header(path, hdus)
         rows = [tuple(row) for hdu in hdus[1:] if hdu.name == 'Z' for row in hdu.data]
-        places = [(hdu.name, hdu.fileinfo()) for hdu in hdus]
-    tables = {'Z': _redshift_table([row for row in rows if not row[0].startswith(VISUAL)], redshifts)}
-    if lines is not None:
-        tables['LINES'] = _lines(lines, unit)
-    content = path.read_bytes()
-    ends = [(name, place['hdrLoc'], place['datLoc'] + place['datSpan']) for name, place in places]
-    rest = b''.join(content[start:end] for name, start, end in ends[1:] if name not in tables)
-    body = b''.join(tables.values()) + rest
+        parts = {'Z': _redshift_table([row for row in rows if not row[0].startswith(VISUAL)], redshifts)}
+        if lines is not None:
+            parts['LINES'] = _lines(lines, unit)
+        content = path.read_bytes()
+        for hdu in hdus[1:]:
+            place = hdu.fileinfo()
+            parts.setdefault(hdu.name, content[place['hdrLoc'] : place['datLoc'] + place['datSpan']])
+    body = b''.join(parts.values())
     header[SIZE_CARD] = len(header.tostring()) + len(body)
     with complete_file(path) as temporary:
         temporary.write_bytes(header.tostring().encode('ascii') + body)
