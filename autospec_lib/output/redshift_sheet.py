@@ -69,11 +69,14 @@ ABSORPTION = {
     'Ca 8665': 8664.52,
 }
 BALMER = ('H\u03b4', 'H\u03b3', 'H\u03b2', 'H\u03b1')
+OF_QUASARS = (
+    *('Ly\u03b1', 'NV', 'SiIV', 'CIV', 'HeII', 'CIII]', 'MgII', '[NeV]', '[OII]'),
+    *('[OIII]4960', '[OIII]5008', *BALMER),
+)
 LINES_OF = {
     'gal': EMISSION | ABSORPTION,
     'LAE': {key: EMISSION[key] for key in ('Ly\u03b1', 'NV', 'CIV', 'HeII', 'CIII]')},
-    'QSO': {key: EMISSION[key] for key in ('Ly\u03b1', 'NV', 'SiIV', 'CIV', 'HeII', 'CIII]', 'MgII', '[NeV]', '[OII]')}
-    | {key: EMISSION[key] for key in ('H\u03b4', 'H\u03b3', 'H\u03b2', '[OIII]4960', '[OIII]5008', 'H\u03b1')},
+    'QSO': {key: EMISSION[key] for key in OF_QUASARS},
     'star': {key: EMISSION[key] for key in BALMER} | ABSORPTION,
 }
 # Ranges at rest that are shown larger, as many as there is room for, the most important ones first.

@@ -110,8 +110,8 @@ def sky_lines(spectrum: Measured) -> BoolArray:
         return noisy
     known = spectrum.usable
     if known.any():
-        variance = spectrum.variance[known]
-        line = np.abs(_reach(spectrum.data[known])) > 10 * np.sqrt(variance)
+        data, variance = spectrum.data[known], spectrum.variance[known]
+        line = np.abs(confirmed(data - _running(data, 50))) > 10 * np.sqrt(variance)
         noisy[known] = (variance > 4 * _running(variance, 25)) & ~line
     return noisy
 
@@ -134,22 +134,22 @@ def limits(flux: FloatArray, noisy: BoolArray) -> tuple[float, float]:
     if not used.any():
         used = finite
     values = flux[used] if used.any() else np.zeros(1)
-    ends = _running(values, 50) + _reach(values)
+    continuum = _running(values, 50)
+    ends = continuum + confirmed(values - continuum)
     low, high = min(0.0, ends.min()), max(0.0, ends.max())
     margin = 0.08 * (high - low) or 1.0
     return low - margin, high + margin
 
 
-def _reach(values: FloatArray) -> FloatArray:
-    """How far each channel stands out of the continuum, limited to what its neighbours confirm.
+def confirmed(values: FloatArray) -> FloatArray:
+    """How far each channel (nl,) stands out, limited to what its neighbours confirm.
 
     The running median of three channels drops what is one channel wide. A line as narrow as the resolution, two
     channels, keeps at least half its height in it wherever its peak falls, so twice the median holds the whole line.
     """
-    excess = values - _running(values, 50)
-    windows = np.lib.stride_tricks.sliding_window_view(np.pad(excess, 1, mode='median'), 3)
-    borne_out = 2 * np.median(windows, axis=1)
-    return np.clip(excess, np.minimum(borne_out, 0), np.maximum(borne_out, 0))
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(values, 1, mode='median'), 3)
+    twice = 2 * np.median(windows, axis=1)
+    return np.clip(values, np.minimum(twice, 0), np.maximum(twice, 0))
 
 
 def _running(values: FloatArray, percent: float) -> FloatArray:

@@ -26,7 +26,7 @@ from autospec_lib.core.products import Group, Products
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray
 from autospec_lib.output.image_sheet import stretch
 from autospec_lib.output.report.page import binary, compass, write_script
-from autospec_lib.output.spectra_sheet import sky_lines
+from autospec_lib.output.spectra_sheet import confirmed, sky_lines
 from autospec_lib.output.units import in_words, to_power
 
 SOURCE_FUNCTION = 'autospecSource'  # of the page
@@ -244,12 +244,9 @@ def outline(flux: FloatArray, noisy: BoolArray) -> str:
     """
     known = np.isfinite(flux) & ~noisy
     values = flux[known]
-    low, high = min([0.0, *values]), max([0.0, *values])
-    if len(values) > 2:  # no hot voxel: a channel counts up to twice the median of three
-        inner = values[1:-1]
-        twice = 2 * np.median([values[:-2], inner, values[2:]], axis=0)
-        low = min(0.0, float(np.maximum(inner, twice).min()))
-        high = max(0.0, float(np.minimum(inner, twice).max()))
+    if len(values) > 2:
+        values = confirmed(values)[1:-1]  # every line, but no hot voxel
+    low, high = float(values.min(initial=0)), float(values.max(initial=0))
     bins = min(BINS, len(flux))
     edges = np.linspace(0, len(flux), bins + 1).astype(int)[:-1]
     share = (np.where(known, flux, low) - low) / ((high - low) or 1)
