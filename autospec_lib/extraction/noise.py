@@ -157,16 +157,14 @@ def _placements(weights: FloatArray, blank: BoolArray) -> FloatArray:
     ny, nx = blank.shape
     u = np.where(np.isfinite(weights), weights, 0.0)
     u = np.where(np.abs(u) > _FOOTPRINT * np.abs(u).max(), u, 0.0)
-    wide = np.zeros((3 * ny, 3 * nx))
+    wide = np.pad(u, ((ny, ny), (nx, nx)))
     placements = []
     power = np.square(u).sum()
     for dy in range(-ny + 1, ny):
         for dx in range(-nx + 1, nx):
-            wide[:] = 0
-            wide[ny + dy : 2 * ny + dy, nx + dx : 2 * nx + dx] = u
-            moved = wide[ny : 2 * ny, nx : 2 * nx]
+            moved = wide[ny - dy : 2 * ny - dy, nx - dx : 2 * nx - dx]
             if power > 0 and np.square(moved[blank]).sum() >= _INSIDE * power:
-                placements.append(moved.ravel().copy())
+                placements.append(moved.ravel())
     step = max(1, -(-len(placements) // _MOST))
     return np.asarray(placements[::step], dtype=float).reshape(-1, ny * nx)
 

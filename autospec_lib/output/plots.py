@@ -70,8 +70,8 @@ def render(products: Products, cutout: Cutout, cmap: str, kept: Kept) -> dict[st
     dict of str to Image
         'IMAGES': the images in a row, below each its segmentation map, then the user's maps; 'MASKS'; 'SPECTRA': the
         reference above the cross-correlation spectra; 'REDSHIFT': the spectrum with the model of the first candidate;
-        'XCOR': the cross-correlation maps; 'DEBLEND': white light, the
-        joint model of it and the residual. A picture with nothing to show is left out.
+        'XCOR': the cross-correlation maps; 'DEBLEND': white light, the joint model of it and the residual. A picture
+        with nothing to show is left out.
 
     Raises
     ------
