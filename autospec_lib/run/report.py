@@ -169,7 +169,7 @@ class Page:
         about: dict[str, Any] = {
             'shape': cube.shape,
             'pixel': cube.pixel,
-            'palette': source_data.colour_table(job.params.cmap),
+            'palette': page.binary(source_data.colour_table(job.params.cmap), 'u1'),
             'channels': [job.white_channels, len(cube.wave)],
             'unit': in_words(cube.grid.unit),
             **page.compass(cube.sky.arcsec_per_pixel(np.subtract(cube.shape, 1) / 2).T),

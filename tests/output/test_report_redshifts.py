@@ -136,7 +136,8 @@ def write_report(output, truths, seed=21):
         rows.append({'ID': truth.ident, 'RA': target.ra, 'DEC': DEC, 'STATUS': 'extracted', 'NOTES': '', **measured})
     rows.append({'ID': len(rows) + 1, 'RA': RA, 'DEC': DEC, 'STATUS': 'failed'})
     number = len(rows)
-    run = page.Run('key', 'field', '2', 'AutoSpec', 'd', 'c', 't', 's', 'w', 0, False, number, number, 'done')
+    words = ('key', 'name', 'version', 'command', 'folder', 'cube', 'catalogue', 'settings', 'written', 'summary')
+    run = {word: word for word in words} | {'stamp': 0, 'running': False, 'total': number, 'done': number}
     page.write_table(output, run, COLUMNS, rows, previews, {})
     page.install(output)
 
