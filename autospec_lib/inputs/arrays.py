@@ -14,7 +14,7 @@ import time
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -220,45 +220,103 @@ class StoredArray:
         return values
 
 
-def open_array(path: Path, name: str, hdu: fits.ImageHDU, axes: tuple[int, ...]) -> StoredArray:
+@dataclass(frozen=True)
+class Layer:
+    """An extension with data, noise or flags: its file, the HDU, and what it is called in messages.
+
+    Noise and flags may have fewer axes than the data (see `spread_shape`). Numbers are multiplied by ``scale``.
+    """
+
+    path: Path
+    hdu: Any
+    name: str
+    scale: float = 1.0
+
+
+def is_cube(shape: Sequence[int]) -> bool:
+    """Whether an array has three axes, apart from further ones of length 1."""
+    return len(shape) >= 3 and sum(length == 1 for length in shape) >= len(shape) - 3
+
+
+def arranged(stored: NDArray[Any], axes: Sequence[int]) -> NDArray[Any]:
+    """A stored array as (λ, y, x) or (y, x), without further axes, which have length 1.
+
+    Parameters
+    ----------
+    stored : array
+        As the file has it.
+    axes : sequence of int
+        Its FITS axes, counted from 1, of longitude, latitude and wavelength. FITS axis n is axis -n of the array.
+    """
+    order = [-axis for axis in reversed(axes)]
+    at_end = np.moveaxis(stored, order, range(-len(order), 0))
+    return at_end.reshape(at_end.shape[-len(order) :])
+
+
+def spread_shape(hdu: Any, data: Any, axes: Sequence[int]) -> tuple[int, ...]:
+    """The shape of a layer with 1 for each axis of the data that it lacks; () if it does not fit the data.
+
+    A layer has all axes of the data, those of the sky (a value per spaxel) or that of wavelength (one per channel).
+
+    Parameters
+    ----------
+    hdu, data : HDU
+        The layer and the data.
+    axes : sequence of int
+        The data's FITS axes of longitude, latitude and wavelength.
+    """
+    if not hdu.is_image:
+        return ()
+    if hdu.shape == data.shape:
+        return tuple(data.shape)
+    for part in (axes[:2], axes[2:]):
+        shape = tuple(length if len(data.shape) - place in part else 1 for place, length in enumerate(data.shape))
+        lengths = [length for length in shape if length > 1]
+        if lengths and lengths == [length for length in hdu.shape if length > 1]:
+            return shape
+    return ()
+
+
+def open_array(layer: Layer, data: fits.ImageHDU, axes: Sequence[int]) -> StoredArray:
     """Find where an extension's array lies in its file.
 
     Parameters
     ----------
-    path, name : Path, str
-        The file, and what the extension is called in messages.
-    hdu : astropy.io.fits HDU
-        Of that file, opened with ``do_not_scale_image_data=True``.
+    layer : Layer
+        The extension, of a file opened with ``do_not_scale_image_data=True``.
+    data : HDU
+        The extension with the data, over whose other axes a layer with fewer axes is spread.
     axes : tuple of int
-        Which axes of its array are wavelength, y and x; others have length 1.
-
-    Returns
-    -------
-    StoredArray
+        The data's FITS axes of longitude, latitude and wavelength; others have length 1.
 
     Raises
     ------
     InputError
         If the checksum of a compressed extension is wrong.
     """
+    path, name, hdu = layer.path, layer.name, layer.hdu
     header = hdu.header
-    order = tuple(sorted(axes).index(axis) for axis in axes)
-    nl, ny, nx = (int(hdu.shape[axis]) for axis in axes)
-    shape = nl, ny, nx
-    dtype = np.dtype(fits.BITPIX2DTYPE[header['BITPIX']]).newbyteorder('>')
-    numbers = scaling(header)
+    nl, ny, nx = (int(data.shape[-axis]) for axis in reversed(axes))
+    scale, zero = float(header.get('BSCALE', 1.0)), float(header.get('BZERO', 0.0))
+    blank = header.get('BLANK') if header['BITPIX'] > 0 else None  # only integers have it
+    numbers = layer.scale * scale, layer.scale * zero, blank
     if isinstance(hdu, fits.CompImageHDU):
         with fits.open(path, disable_image_compression=True, memmap=False) as hdus:
             packed = hdus[hdu.name]
             if 'DATASUM' in packed.header and packed.verify_datasum() != 1:
                 raise InputError(f'{path.name}: damaged: extension {name} does not match its DATASUM; copy it again')
-    if isinstance(hdu, fits.CompImageHDU) or path.suffix.lower() in COMPRESSED:
-        values = np.reshape(hdu.data, [hdu.shape[axis] for axis in sorted(axes)]).transpose(order)
-        return StoredArray(path, name, shape, dtype, 0, *numbers, values=values)
+    is_spread = hdu.shape != data.shape
+    if is_spread or isinstance(hdu, fits.CompImageHDU) or path.suffix.lower() in COMPRESSED:
+        values = arranged(np.reshape(hdu.data, spread_shape(hdu, data, axes)), axes)
+        if is_spread:
+            values = np.broadcast_to(values, (nl, ny, nx))
+        return StoredArray(path, name, (nl, ny, nx), values.dtype, 0, *numbers, values=values)
+    dtype = np.dtype(fits.BITPIX2DTYPE[header['BITPIX']]).newbyteorder('>')
+    order = tuple(sorted(axes, reverse=True).index(axis) for axis in reversed(axes))
     offset = int(hdu.fileinfo()['datLoc'])
     with opened(path) as file:
         identity = Identity.of(file, (int(hdu.fileinfo()['hdrLoc']), offset))
-    return StoredArray(path, name, shape, dtype, offset, *numbers, identity=identity, order=order)
+    return StoredArray(path, name, (nl, ny, nx), dtype, offset, *numbers, identity=identity, order=order)
 
 
 def card_text(header: Mapping[str, Any], card: str) -> str:
@@ -266,60 +324,52 @@ def card_text(header: Mapping[str, Any], card: str) -> str:
     return str(header.get(card) or '').strip()
 
 
+def card_word(header: Mapping[str, Any], card: str) -> str:
+    """The same in capitals."""
+    return card_text(header, card).upper()
+
+
 def is_number(value: Any) -> bool:
     """Whether a card's value is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
-
-
-def scaling(header: fits.Header) -> tuple[float, float, int | None]:
-    """BSCALE, BZERO, and BLANK of integers, which only these have."""
-    blank = header.get('BLANK') if header['BITPIX'] > 0 else None
-    return float(header.get('BSCALE', 1.0)), float(header.get('BZERO', 0.0)), blank
 
 
 @dataclass(frozen=True)
 class Identity:
     """The identity of a file: on one machine its inode, on several machines its size, date and a part of its bytes.
 
-    By it a file that is replaced or changed during a run is noticed. ``place`` holds device, inode and the time at
-    which the inode was last changed; ``header`` is where the part begins and ends, ``digest`` its SHA-256.
+    By it a file that is replaced or changed during a run is noticed. ``status`` is what the system tells of it,
+    ``header`` where the part begins and ends, ``digest`` its SHA-256.
     """
 
-    place: tuple[int, int, int]
-    size: int
-    changed: int
+    status: os.stat_result
     header: tuple[int, int]
     digest: bytes
 
     @classmethod
     def of(cls, file: BinaryIO, header: tuple[int, int]) -> Identity:
         """The identity of an open file, with the header at these bytes."""
-        status = os.fstat(file.fileno())
         file.seek(header[0])
         digest = hashlib.sha256(file.read(header[1] - header[0])).digest()
-        return cls(_place(status), status.st_size, status.st_mtime_ns, header, digest)
+        return cls(os.fstat(file.fileno()), header, digest)
 
     def check(self, file: BinaryIO) -> None:
         """Raise OSError if an open file is not this one.
 
-        On another machine with the same shared file system, ``place`` may differ.
+        On another machine with the same shared file system, device and inode may differ.
         """
-        status = os.fstat(file.fileno())
-        if status.st_size < self.size:
+        now, then = os.fstat(file.fileno()), self.status
+        if now.st_size < then.st_size:
             raise OSError('it is shorter than at the start of the run')
-        if (status.st_size, status.st_mtime_ns) != (self.size, self.changed):
-            when = time.strftime('%F %T', time.localtime(status.st_mtime))
+        if (now.st_size, now.st_mtime_ns) != (then.st_size, then.st_mtime_ns):
+            when = time.strftime('%F %T', time.localtime(now.st_mtime))
             raise OSError(f'it is another file than at the start of the run (changed {when})')
-        place = _place(status)
-        if place[:2] == self.place[:2] and place != self.place:
+        same_inode = (now.st_dev, now.st_ino) == (then.st_dev, then.st_ino)
+        if same_inode and now.st_ctime_ns != then.st_ctime_ns:
             # A program can restore the date of a file that it has changed, but not the date of its inode.
             raise OSError('its contents or its permissions were changed since the start of the run')
-        if place != self.place and Identity.of(file, self.header).digest != self.digest:
+        if not same_inode and Identity.of(file, self.header).digest != self.digest:
             raise OSError('it is another file than at the start of the run (with another header)')
-
-
-def _place(status: os.stat_result) -> tuple[int, int, int]:
-    return status.st_dev, status.st_ino, status.st_ctime_ns
 
 
 @dataclass(frozen=True)

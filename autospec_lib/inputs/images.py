@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,17 +29,9 @@ from scipy import ndimage
 from autospec_lib.core.errors import InputError, counted
 from autospec_lib.core.noise_kind import NoiseKind
 from autospec_lib.core.types import BoolArray, FloatArray, IntArray
-from autospec_lib.inputs.arrays import card_text, is_number, open_fits, readable
-from autospec_lib.inputs.coordinates import (
-    Sky,
-    arranged,
-    array_axes,
-    contradictions,
-    find_axes,
-    header_of_axes,
-    open_sky,
-)
-from autospec_lib.inputs.extensions import kind_of_name, looks_like_flags, looks_like_noise
+from autospec_lib.inputs.arrays import arranged, card_text, is_number, open_fits, readable
+from autospec_lib.inputs.coordinates import Sky, contradictions, find_axes, header_of_axes, open_sky
+from autospec_lib.inputs.extensions import FLAGS, kind_of_name, looks_like_noise
 from autospec_lib.inputs.units import parsed, written
 
 SAME_GRID = 1e-3  # spaxels by which two grids differ that are taken as one
@@ -136,7 +128,7 @@ class SkyImage:
     @property
     def shape(self) -> tuple[int, ...]:
         """Pixels (my, mx)."""
-        return tuple(self.hdu.shape[axis] for axis in array_axes(self.axes, len(self.hdu.shape)))
+        return tuple(self.hdu.shape[-axis] for axis in reversed(self.axes))
 
     def read(self, box: tuple[slice, ...]) -> FloatArray:
         """The values in a box (ys, xs)."""
@@ -150,8 +142,8 @@ class SkyImage:
     def _part(self, hdu: Any, box: tuple[slice, ...]) -> NDArray[Any]:
         """A box (ys, xs) of an extension with these axes; no more of it is held in memory."""
         part = [slice(0, length) for length in hdu.shape]
-        for axis, side in zip(array_axes(self.axes, len(part)), box, strict=True):
-            part[axis] = side
+        for axis, side in zip(self.axes, reversed(box), strict=True):
+            part[-axis] = side
         lines = [*part[:-1], slice(None)]
         # A file that is unpacked while it is read is unpacked once more for each piece; whole lines are one piece.
         packed = hdu.fileinfo()['file'].compression is not None
@@ -182,7 +174,13 @@ def open_images(path: Path, prefer: tuple[str, ...] = ('DATA', 'SCI')) -> Iterat
     with open_fits(path, 'not a readable FITS file', scaled=True) as hdus:
         flat = [hdu for hdu in hdus if hdu.is_image and len(hdu.shape) >= 2 and {*hdu.shape[:-2]} <= {1}]
         weights = [hdu for hdu in flat if kind_of_name(hdu.name) is NoiseKind.INVERSE_VARIANCE]
-        flat = [hdu for hdu in flat if not _is_about_another(hdu)]
+        flat = [
+            hdu
+            for hdu in flat
+            if card_text(hdu.header, 'HDUCLAS2') not in ('ERROR', 'QUALITY')
+            and not FLAGS.search(hdu.name)
+            and not looks_like_noise(hdu.name)
+        ]
         flat.sort(key=lambda hdu: [not hdu.name.startswith(name) for name in prefer])
         if not flat:
             raise InputError(f'{path.name}: no two-dimensional image in it; IMG, WEIGHT and SEG take FITS images')
@@ -205,12 +203,6 @@ def _sky_image(path: Path, hdus: fits.HDUList, hdu: Any, weights: Sequence[Any])
     label = f'{hdu.name},{hdu.ver}' if hdu.name else f'extension {hdus.index(hdu)}'
     notes = [f'{path.name}: {note}' for note in contradictions(name, hdu.header)]
     return SkyImage(hdu, own[0] if own else None, label, axes, header, sky, (*notes, *sky.notes))
-
-
-def _is_about_another(hdu: fits.ImageHDU) -> bool:
-    """Whether an extension holds noise, weights or flags of another one."""
-    declared = card_text(hdu.header, 'HDUCLAS2') in ('ERROR', 'QUALITY')
-    return declared or looks_like_flags(hdu.name) or looks_like_noise(hdu.name)
 
 
 def _on_cube(images: Sequence[SkyImage], grid: Sky, shape: tuple[int, int]) -> list[tuple[SkyImage, FloatArray]]:
@@ -273,7 +265,9 @@ def align(
     """
     way_out = f'take it out of {parameter}'
     if np.any(shift):
-        grid = grid.moved(shift)
+        wcs = grid.wcs.deepcopy()
+        wcs.wcs.crpix = wcs.wcs.crpix + np.array(shift)[::-1]
+        grid = replace(grid, wcs=wcs)
     with open_images(path) as images, readable(path, 'cannot be put on the grid of the cube'):
         overlapping = _on_cube(images, grid, shape)
         labels = [image.label for image, _ in overlapping]

@@ -152,9 +152,7 @@ class FluxUnit:
     notes: tuple[str, ...] = ()
 
 
-def flux_unit(
-    file: str, header: Mapping[str, Any], instrument: Instrument, wcs: WCS, response: Mapping[str, Any] | None
-) -> FluxUnit:
+def flux_unit(file: str, header: Mapping[str, Any], instrument: Instrument, wcs: WCS, response: Any) -> FluxUnit:
     """The unit of flux per spaxel.
 
     Parameters
@@ -167,8 +165,8 @@ def flux_unit(
         Its table entry may have the unit if that is missing or wrong in the header.
     wcs : WCS
         The celestial WCS, which gives the area of a spaxel if no card does.
-    response : mapping or None
-        Header of the spectrum that the data are multiplied by.
+    response : HDU or None
+        The spectrum that the data are multiplied by.
     """
     own, notes = card_text(header, 'BUNIT'), []
     text = own
@@ -177,7 +175,7 @@ def flux_unit(
         notes.append(f'{file}: no BUNIT; {standard(text)} is taken, the unit of {instrument.name} cubes')
     unit = parsed(text) if text else None
     if response is not None:
-        unit = _times_response(unit, card_text(response, 'BUNIT'))
+        unit = _times_response(unit, card_text(response.header, 'BUNIT'))
         own_text = ''
     else:
         own_text = own

@@ -19,8 +19,7 @@ from astropy.wcs import WCS
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import FloatArray
-from autospec_lib.inputs.arrays import card_text, readable
-from autospec_lib.inputs.coordinates import axis_type
+from autospec_lib.inputs.arrays import card_text, card_word, readable
 from autospec_lib.inputs.units import parsed
 
 # Axes that a spectrum's cards can describe: linear in wavelength, in its logarithm, in frequency, velocity, ...
@@ -89,7 +88,7 @@ def wave_axis(path: Path, hdus: fits.HDUList, header: fits.Header, length: int) 
     InputError
         If there are no wavelengths between `SHORTEST` and `LONGEST`.
     """
-    ctype = axis_type(header, 3)
+    ctype = card_word(header, 'CTYPE3')
     if ctype.endswith('-TAB'):
         unit = card_text(header, 'CUNIT3')
         return _axis_of_table(path.name, _tabulated(path, hdus, header, length, unit), unit, ctype)
@@ -115,7 +114,7 @@ def _axis_of_cards(path: Path, header: fits.Header, length: int) -> WaveAxis:
     paper III (Greisen et al. 2006, A&A 446, 747), or log10 of wavelengths as IRAF writes it (DC-FLAG = 1), which become
     -LOG axes of paper III.
     """
-    file, written = path.name, axis_type(header, 3)
+    file, written = path.name, card_word(header, 'CTYPE3')
     ctype, medium, notes = _spectrum_type(file, written)
     start, step, reference = _linear_cards(file, header)
     if 'CRPIX3' not in header:
@@ -166,7 +165,7 @@ def _axis_of_table(file: str, numbers: FloatArray, text: str, ctype: str) -> Wav
 
 def _tabulated(path: Path, hdus: fits.HDUList, header: fits.Header, length: int, unit: str) -> FloatArray:
     """The wavelengths of a -TAB axis (FITS paper III), in the unit of CUNIT3."""
-    with readable(path, f'the table of its wavelength axis (CTYPE3 = {axis_type(header, 3)!r}) cannot be read'):
+    with readable(path, f'the table of its wavelength axis (CTYPE3 = {card_word(header, "CTYPE3")!r}) cannot be read'):
         wcs = WCS(header, fobj=hdus).sub([3])
         wave = wcs.wcs_pix2world(np.arange(length, dtype=float), 0)[0]
         factor = wcs.wcs.cunit[0].to(length_unit(path.name, unit)) if unit else 1.0

@@ -120,8 +120,8 @@ def _boxes(job: Job, targets: Sequence[Target]) -> Iterator[tuple[slice, slice]]
         if job.resume and resume.is_complete(job, target, by_date=True):
             continue
         with suppress(SourceError):  # it lies outside
-            box, _ = cutouts.box_of(job.cube, target, cutouts.locate(job.cube, target))
-            yield cutouts.inside(job.cube, box)
+            _, _, inside, _ = cutouts.box_of(job.cube, target)
+            yield inside
 
 
 def _on_disk(cube: OpenCube) -> dict[str, StoredArray]:

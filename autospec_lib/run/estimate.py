@@ -44,17 +44,17 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
         yield f'offset: {line}'
     if job.usable:
         yield f'voxels: {job.usable}'
-    inside = cutouts.covers(job.cube, cutouts.positions(job.cube, job.catalogue))
-    yield f'field: {cutouts.field_text(job.cube)}; rows of the catalogue inside: {inside.sum()}'
+    number = cutouts.covers(job.cube, cutouts.positions(job.cube, job.catalogue)).sum()
+    yield f'field: {cutouts.field_text(job.cube)}; rows of the catalogue inside: {number}'
     spaxels = []
     for target in targets:
         try:
-            box, notes = cutouts.box_of(job.cube, target, cutouts.locate(job.cube, target))
+            _, box, inside, notes = cutouts.box_of(job.cube, target)
         except SourceError as error:
             yield f'source {target.id}: will fail: {error}'
             continue
         failure = []
-        if job.blank is not None and job.blank[cutouts.inside(job.cube, box)].all():
+        if job.blank is not None and job.blank[inside].all():
             failure = ['will fail: no usable voxel in its subcube']
         height, width = (s.stop - s.start for s in box)
         spaxels.append(height * width)
