@@ -210,7 +210,7 @@ def _position(text: str) -> tuple[float, float]:
     if len(cells) != 2:
         expected = "degrees ('130.578 1.643') or hours and degrees ('08:42:18.8 +01:38:33')"
         raise ValueError(f'{counted(len(cells), "value")}; expected {expected}')
-    return rows.right_ascension(cells[0]), rows.declination(cells[1])
+    return rows.degrees('RA', cells[0]), rows.degrees('DEC', cells[1])
 
 
 def position_name(ra: float, dec: float) -> str:
