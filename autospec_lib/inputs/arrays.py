@@ -133,17 +133,18 @@ class StoredArray:
         InputError
             As `read`, or if the file is changed meanwhile.
         """
+        assert self.identity is not None  # the array is on disk
         number, *plane = self.stored_shape
         buffer = np.empty((together, *plane), self.dtype)
         try:
             with opened(self.path) as file:
-                self._check(file)
+                self.identity.check(file)
                 file.seek(self.offset)
                 for start in range(0, number, together):
                     planes = buffer[: number - start]
                     fill(planes, file)
                     yield planes
-                self._check(file)
+                self.identity.check(file)
         except OSError as error:
             raise self.lost(error) from error
 
@@ -173,10 +174,6 @@ class StoredArray:
         box = channels or slice(0, self.shape[0]), ys, xs
         return tuple(box[self.order.index(axis)] for axis in range(3))
 
-    def _as_stored(self, numbers: NDArray[Any]) -> NDArray[Any]:
-        """A view of an array (nl, ny, nx) with the axes in the order of the file."""
-        return numbers.transpose(np.argsort(self.order))
-
     def pieces(self, ys: slice, xs: slice) -> int:
         """How many pieces of the file `read` reads for a box."""
         if self.values is not None:
@@ -189,27 +186,25 @@ class StoredArray:
         """The stored numbers of a box, integers as they are, others in double precision."""
         if self.values is not None:
             return self.values[channels, ys, xs].copy()
+        assert self.identity is not None  # the array is on disk
         kind = np.float64 if self.dtype.kind == 'f' else self.dtype
         chosen = range(self.shape[0])[channels]
         numbers = np.empty((len(chosen), ys.stop - ys.start, xs.stop - xs.start), kind)
+        axes = np.argsort(self.order)  # those of the file
         try:
             box = self.stored_box(ys, xs)
             if self.copy is not None and channels == ALL and self.copy.holds(box):
-                self.copy.read_into(self._as_stored(numbers), box)
+                self.copy.read_into(numbers.transpose(axes), box)
                 return numbers
             parts = [chosen] if chosen.step == 1 else [range(one, one + 1) for one in chosen]
             with opened(self.path) as file:
-                self._check(file)
+                self.identity.check(file)
                 for part, values in zip(parts, np.array_split(numbers, len(parts)), strict=True):
                     box = self.stored_box(ys, xs, slice(part.start, part.stop))
-                    read_into(self._as_stored(values), file, self.offset, self.dtype, self.stored_shape, box)
+                    read_into(values.transpose(axes), file, self.offset, self.dtype, self.stored_shape, box)
         except OSError as error:
             raise self.lost(error) from error
         return numbers
-
-    def _check(self, file: BinaryIO) -> None:
-        if self.identity is not None:
-            self.identity.check(file)
 
     def _scaled(self, numbers: NDArray[Any]) -> NDArray[np.float64]:
         values = np.asarray(numbers, np.float64)

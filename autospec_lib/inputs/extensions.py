@@ -173,9 +173,10 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
     else:
         why = 'as DATA_EXT says'
         noise = _named(path, hdus, second, data)
-    flags = _named(path, hdus, third, data)
     if third is None:
         flags = _partner(hdus, data, (instrument.flags, *FLAG_NAMES), 'QUALDATA', 'MASKEXT')
+    else:
+        flags = _named(path, hdus, third, data)
     axes = find_axes(path.name, label(hdus, data), data.header, data.shape, spectral=True)
     for hdu in (noise, flags):
         if hdu is not None and not spread_shape(hdu, data, axes):
@@ -287,14 +288,29 @@ def _listing(hdus: fits.HDUList) -> str:
 
 def _data(path: Path, hdus: fits.HDUList, instrument: Instrument, warnings: list[str]) -> Any:
     """The extension with the data; a warning is added where this is a guess."""
-    candidates = next(filter(None, _data_candidates(hdus, instrument)), [])
+    there = cubes(hdus)
+    # Lists of extensions that may hold the data, the surest way to recognise them first.
+    options = [[hdu for hdu in there if re.fullmatch(instrument.data, FIRST if hdu is hdus[0] else hdu.name)]]
+    for name in (card_word(hdus[0].header, 'FLUXEXT'), *DATA_NAMES):
+        options.append([hdu for hdu in there if name and hdu.name == name])
+    options.append([hdu for hdu in there if WITH_PREFIX.fullmatch(hdu.name)])
+    # MPDAF copies all cards of the data to the variance, which then names itself as its noise.
+    options.append(
+        [
+            hdu
+            for hdu in there
+            if card_word(hdu.header, 'HDUCLAS2') == 'DATA'
+            and {card_word(hdu.header, card) for card in ('ERRDATA', 'QUALDATA')} - {'', hdu.name}
+        ]
+    )
+    candidates = next(filter(None, options), [])
     if len(candidates) > 1:
         raise _several_cubes(path, hdus, candidates, instrument)
     if candidates:
         return candidates[0]
     left = [
         hdu
-        for hdu in cubes(hdus)
+        for hdu in there
         if not (FLAGS.search(hdu.name) or looks_like_noise(hdu.name) or NOT_DATA.fullmatch(hdu.name))
     ]
     if left:
@@ -303,13 +319,11 @@ def _data(path: Path, hdus: fits.HDUList, instrument: Instrument, warnings: list
             guess = f'{label(hdus, left[0])} is taken for the data, which is a guess'
             warnings.append(f'{path.name}: {guess}; extensions are {_listing(hdus)}: {confirm}')
         return left[0]
-    if len(hdus) == 1:
-        return hdus[0]
-    for name in ('DATA', 'SCI'):
-        for hdu in hdus:
-            if hdu.name == name and hdu.is_image and hdu.shape:
-                return hdu
-    raise InputError(f"{path.name}: no data in extension 'DATA'; extensions are {_listing(hdus)}: set DATA_EXT")
+    # No cube: what is named like one is found to have too few axes.
+    named = [hdu for name in ('DATA', 'SCI') for hdu in hdus if hdu.name == name and hdu.is_image and hdu.shape]
+    if len(hdus) > 1 and not named:
+        raise InputError(f"{path.name}: no data in extension 'DATA'; extensions are {_listing(hdus)}: set DATA_EXT")
+    return hdus[0] if len(hdus) == 1 else named[0]
 
 
 def _several_cubes(path: Path, hdus: fits.HDUList, candidates: Sequence[Any], instrument: Instrument) -> InputError:
@@ -324,23 +338,6 @@ def _several_cubes(path: Path, hdus: fits.HDUList, candidates: Sequence[Any], in
     example = ', '.join(repr(_entry(hdus, hdu)) for hdu in (candidates[0], noise) if hdu is not None)
     what = f'holds {len(candidates)} cubes: {", ".join(names)}'
     return InputError(f'{path.name}: {what}; choose one, as in DATA_EXT = {example}')
-
-
-def _data_candidates(hdus: fits.HDUList, instrument: Instrument) -> Iterator[list[Any]]:
-    """Lists of extensions that may hold the data, the surest way to recognise them first."""
-    there = cubes(hdus)
-    if instrument.data:
-        yield [hdu for hdu in there if re.fullmatch(instrument.data, FIRST if hdu is hdus[0] else hdu.name)]
-    for name in (card_word(hdus[0].header, 'FLUXEXT'), *DATA_NAMES):
-        yield [hdu for hdu in there if name and hdu.name == name]
-    yield [hdu for hdu in there if WITH_PREFIX.fullmatch(hdu.name)]
-    # MPDAF copies all cards of the data to the variance, which then names itself as its noise.
-    yield [
-        hdu
-        for hdu in there
-        if card_word(hdu.header, 'HDUCLAS2') == 'DATA'
-        and {card_word(hdu.header, card) for card in ('ERRDATA', 'QUALDATA')} - {'', hdu.name}
-    ]
 
 
 # --- Extensions that belong to the data ---

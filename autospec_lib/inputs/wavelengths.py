@@ -123,7 +123,10 @@ def _axis_of_cards(path: Path, header: fits.Header, length: int) -> WaveAxis:
     unit = length_unit(file, text)
     says_log10 = card_text(header, 'DC-FLAG') in ('1', '1.0')
     numbers = start + (np.arange(1.0, length + 1) - reference) * step
-    if _is_log10(says_log10, written, numbers, start, unit):
+    in_range = (numbers > 2.5).all() and (numbers < 5).all() and np.ptp(numbers) < 1.5
+    # In Angstrom such numbers make no sense.
+    looks_log10 = in_range and (unit == 'Angstrom' or (not unit and written == 'LINEAR'))
+    if -8 < start < 8 and (says_log10 or looks_log10):
         # 10^(s + p d) = S exp(p D / S) with S = 10^s and D = S d ln 10: the -LOG axis of paper III.
         step, start = float(10**start * step * np.log(10)), 10**start
         ctype = f'{ctype[:4] if medium else "WAVE"}-LOG'  # FITS has none for an unknown medium
@@ -218,16 +221,6 @@ def _linear_cards(file: str, header: Mapping[str, Any]) -> tuple[float, float, f
             f'{file}: no wavelength axis (CRVAL3 = {start}, CD3_3 or CDELT3 = {step}, CRPIX3 = {reference})'
         )
     return numbers
-
-
-def _is_log10(says_log10: bool, ctype: str, numbers: FloatArray, start: float, unit: str) -> bool:
-    """Whether an axis holds log10 of wavelengths: IRAF's cards say so, or as Angstrom the numbers make no sense."""
-    if not -8 < start < 8:
-        return False
-    if says_log10:
-        return True
-    makes_no_sense = unit == 'Angstrom' or (not unit and ctype == 'LINEAR')
-    return makes_no_sense and bool((numbers > 2.5).all() and (numbers < 5).all() and np.ptp(numbers) < 1.5)
 
 
 def _wavelengths(path: Path, cards: Mapping[str, Any], length: int) -> FloatArray:
