@@ -18,13 +18,13 @@ from autospec_lib.core import geometry
 from autospec_lib.core.errors import InputError, SourceError
 from autospec_lib.core.noise_kind import ZERO_IS_BAD, Extension, NoiseKind
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Grid, Ident, IntArray, Psf, Target, Voxels
-from autospec_lib.inputs.arrays import ALL, Layer, StoredArray, card_word, open_array, open_fits, readable
+from autospec_lib.inputs.arrays import ALL, Layer, StoredArray, card_text, card_word, open_array, open_fits, readable
 from autospec_lib.inputs.catalogue import Catalogue
 from autospec_lib.inputs.coordinates import OF_AXES, Sky, check_separable, contradictions, header_of_axes, open_sky
 from autospec_lib.inputs.extensions import Extensions, FlagRule, choose
 from autospec_lib.inputs.images import AlignedImage
 from autospec_lib.inputs.instruments import Instrument
-from autospec_lib.inputs.units import FluxUnit, flux_unit, line_unit
+from autospec_lib.inputs.units import flux_unit, line_unit
 from autospec_lib.inputs.wavelengths import SAME_TO, WaveAxis, wave_axis
 
 Box = tuple[slice, slice]
@@ -151,18 +151,18 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         check_separable(path, layer.name, header, data.shape)
         sky = open_sky(path, layer.name, header_of_axes(header, (1, 2)))
         axis = wave_axis(path, hdus, header, data.shape[0])
-        unit = flux_unit(path.name, header, extensions.instrument, sky.wcs, extensions.response)
-        factor = np.full(data.shape[0], unit.factor)
+        unit, scale, of_unit = flux_unit(path.name, header, extensions.instrument, sky.wcs, extensions.response)
+        factor = np.full(data.shape[0], scale)
         if extensions.response is not None:
             factor *= extensions.response.data
         grids = [_other_grid(hdus, one, extensions, data, axis, sky) for one in layers]
         primary = hdus[0].header.copy()
     notes = [f'{path.name}: {note}' for note in contradictions(layer.name, layer.hdu.header)]
-    notes += [*sky.notes, *axis.notes, *unit.notes, *extensions.warnings, *filter(None, grids)]
+    notes += [*sky.notes, *axis.notes, *of_unit, *extensions.warnings, *filter(None, grids)]
     if list(axes) != sorted(axes):
         types = ', '.join(card_word(header, f'CTYPE{number}') or 'wavelength' for number in (1, 2, 3))
         notes.insert(0, f'{path.name}: the axes of {layer.name} are brought into the order {types}')
-    if not unit.text:
+    if not unit:
         notes.append(f'{path.name}: no unit (BUNIT); spectra have none either')
     loaded = sum(array.in_memory for array in (data, noise, flags) if array is not None)
     if loaded:
@@ -177,9 +177,9 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         factor if (factor != 1).any() else None,
         sky,
         axis.wave,
-        Grid(sky.cards(), axis.cards, unit.text, axis.unit, axis.medium, *line_unit(unit.text)),
+        Grid(sky.cards(), axis.cards, unit, axis.unit, axis.medium, *line_unit(unit)),
         extensions.instrument,
-        _recognised(extensions, unit, axis),
+        _recognised(extensions, card_text(header, 'BUNIT'), unit, axis),
         f'{extensions.noise_kind} in {noise.name} ({extensions.noise_why})' if noise else 'no variance',
         primary,
         tuple(notes),
@@ -231,15 +231,15 @@ def _other_grid(
     return f'{data.path.name}: {what}: {way_out}'
 
 
-def _recognised(extensions: Extensions, unit: FluxUnit, axis: WaveAxis) -> str:
-    """One line on what the cube was recognised as, and why."""
+def _recognised(extensions: Extensions, own_unit: str, unit: str, axis: WaveAxis) -> str:
+    """One line on what the cube was recognised as, and why; units are those in the file and of the spectra."""
     parts = [extensions.data.name]
     if extensions.noise is not None:
         parts.append(f'{extensions.noise.name} ({extensions.noise_kind}, {extensions.noise_why})')
     if extensions.flags is not None:
         parts.append(f'{extensions.flags.name} ({extensions.flag_rule})')
-    if unit.own and unit.own != unit.text:
-        parts.append(f'BUNIT {unit.own!r}')
+    if own_unit not in ('', unit):
+        parts.append(f'BUNIT {own_unit!r}')
     name, why = extensions.instrument.name, extensions.why
     start = f'{name} ({why})' if name and why else name or why or 'by the names of its extensions'
     medium = axis.medium or 'whether in air or vacuum is not known'

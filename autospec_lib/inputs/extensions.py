@@ -290,7 +290,8 @@ def _data(path: Path, hdus: fits.HDUList, instrument: Instrument, warnings: list
     """The extension with the data; a warning is added where this is a guess."""
     there = cubes(hdus)
     # Lists of extensions that may hold the data, the surest way to recognise them first.
-    options = [[hdu for hdu in there if re.fullmatch(instrument.data, FIRST if hdu is hdus[0] else hdu.name)]]
+    pattern = instrument.data or '(?!)'  # which nothing matches
+    options = [[hdu for hdu in there if re.fullmatch(pattern, FIRST if hdu is hdus[0] else hdu.name)]]
     for name in (card_word(hdus[0].header, 'FLUXEXT'), *DATA_NAMES):
         options.append([hdu for hdu in there if name and hdu.name == name])
     options.append([hdu for hdu in there if WITH_PREFIX.fullmatch(hdu.name)])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -121,29 +120,9 @@ def line_unit(text: str) -> tuple[str, float]:
 # --- The unit of flux ---
 
 
-@dataclass(frozen=True)
-class FluxUnit:
-    """The unit of a cube's spectra.
-
-    Attributes
-    ----------
-    text : str
-        As FITS writes it, '' for none.
-    own : str
-        BUNIT as the cube has it.
-    factor : float
-        What the cube's numbers are multiplied by to have the unit.
-    notes : tuple of str
-        Assumptions, one line each.
-    """
-
-    text: str
-    own: str
-    factor: float = 1.0
-    notes: tuple[str, ...] = ()
-
-
-def flux_unit(file: str, header: Mapping[str, Any], instrument: Instrument, wcs: WCS, response: Any) -> FluxUnit:
+def flux_unit(
+    file: str, header: Mapping[str, Any], instrument: Instrument, wcs: WCS, response: Any
+) -> tuple[str, float, list[str]]:
     """The unit of flux per spaxel.
 
     Parameters
@@ -158,6 +137,15 @@ def flux_unit(file: str, header: Mapping[str, Any], instrument: Instrument, wcs:
         The celestial WCS, which gives the area of a spaxel if no card does.
     response : HDU or None
         The spectrum that the data are multiplied by.
+
+    Returns
+    -------
+    str
+        The unit as FITS writes it, '' for none.
+    float
+        What the cube's numbers are multiplied by to have it.
+    list of str
+        Assumptions, one line each.
     """
     own, notes = card_text(header, 'BUNIT'), []
     text = own
@@ -182,7 +170,7 @@ def flux_unit(file: str, header: Mapping[str, Any], instrument: Instrument, wcs:
             notes.append(f'{standard(text)} is surface brightness; {line}')
     elif result:
         notes.append(f'BUNIT = {own!r} is not a unit that astropy knows; it is copied as it is')
-    return FluxUnit(result, own, factor, tuple(f'{file}: {note}' for note in notes))
+    return result, factor, [f'{file}: {note}' for note in notes]
 
 
 def _times_response(unit: units.UnitBase | None, text: str) -> units.UnitBase | None:

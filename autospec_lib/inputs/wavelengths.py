@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -89,9 +90,14 @@ def wave_axis(path: Path, hdus: fits.HDUList, header: fits.Header, length: int) 
         If there are no wavelengths between `SHORTEST` and `LONGEST`.
     """
     ctype = card_word(header, 'CTYPE3')
-    if ctype.endswith('-TAB'):
-        unit = card_text(header, 'CUNIT3')
-        return _axis_of_table(path.name, _tabulated(path, hdus, header, length, unit), unit, ctype)
+    if ctype.endswith('-TAB'):  # a table as in FITS paper III
+        text = card_text(header, 'CUNIT3')
+        with readable(path, f'the table of its wavelength axis (CTYPE3 = {ctype!r}) cannot be read'):
+            wcs = WCS(header, fobj=hdus).sub([3])
+            wave = wcs.wcs_pix2world(np.arange(length, dtype=float), 0)[0]
+            if text:
+                wave = wave * wcs.wcs.cunit[0].to(length_unit(path.name, text))
+        return _axis_of_table(path.name, wave, text, ctype)
     arrays = (hdu for hdu in hdus if hdu.name in WAVELENGTH_ARRAYS and hdu.is_image and hdu.shape == (length,))
     array = next((hdu for hdu in arrays if hdu.header['BITPIX'] < 0), None)
     if array is None:
@@ -166,15 +172,6 @@ def _axis_of_table(file: str, numbers: FloatArray, text: str, ctype: str) -> Wav
     return WaveAxis(wave, unit, CHANNELS, medium, 'of a table', tuple(notes))
 
 
-def _tabulated(path: Path, hdus: fits.HDUList, header: fits.Header, length: int, unit: str) -> FloatArray:
-    """The wavelengths of a -TAB axis (FITS paper III), in the unit of CUNIT3."""
-    with readable(path, f'the table of its wavelength axis (CTYPE3 = {card_word(header, "CTYPE3")!r}) cannot be read'):
-        wcs = WCS(header, fobj=hdus).sub([3])
-        wave = wcs.wcs_pix2world(np.arange(length, dtype=float), 0)[0]
-        factor = wcs.wcs.cunit[0].to(length_unit(path.name, unit)) if unit else 1.0
-        return np.asarray(wave * factor, np.float64)
-
-
 def _difference(file: str, axis: WaveAxis, wave: FloatArray, text: str, name: str) -> str:
     """A note if an array of wavelengths differs from the header's, else ''."""
     try:
@@ -209,18 +206,13 @@ def _spectrum_type(file: str, ctype: str) -> tuple[str, str, list[str]]:
 def _linear_cards(file: str, header: Mapping[str, Any]) -> tuple[float, float, float]:
     """CRVAL3, the step and CRPIX3."""
     step, start, reference = header.get('CD3_3'), header.get('CRVAL3'), header.get('CRPIX3', 0.0)
-    try:
+    with suppress(TypeError, ValueError):  # not there, or text
         if step is None and header.get('CDELT3') is not None:
             step = float(header['CDELT3']) * float(header.get('PC3_3', 1.0))
         numbers = float(start), float(step), float(reference)  # type: ignore[arg-type]
-        usable = bool(np.isfinite(numbers).all()) and numbers[1] != 0
-    except (TypeError, ValueError):  # not there, or text
-        usable = False
-    if not usable:
-        raise InputError(
-            f'{file}: no wavelength axis (CRVAL3 = {start}, CD3_3 or CDELT3 = {step}, CRPIX3 = {reference})'
-        )
-    return numbers
+        if np.isfinite(numbers).all() and numbers[1] != 0:
+            return numbers
+    raise InputError(f'{file}: no wavelength axis (CRVAL3 = {start}, CD3_3 or CDELT3 = {step}, CRPIX3 = {reference})')
 
 
 def _wavelengths(path: Path, cards: Mapping[str, Any], length: int) -> FloatArray:
