@@ -547,8 +547,7 @@ def readable(path: Path, what: str = 'not a readable FITS file') -> Iterator[Non
 
     They raise many classes: VerifyError, KeyError, TypeError, MemoryError, SingularMatrixError, ...
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
+    with warnings.catch_warnings(action='ignore'):
         try:
             yield
         except AutoSpecError:

@@ -135,7 +135,7 @@ def contradictions(name: str, header: fits.Header) -> list[str]:
                 notes.append(f'{name} has {keyword} {number} times ({", ".join(map(repr, values))}); the last is used')
     if not header['CD?_?'] or not header['PC?_?']:
         return notes
-    for element in sorted({card[2:] for pattern in ('CD?_?', 'PC?_?') for card in header[pattern]}):
+    for element in sorted({card[2:] for card in (*header['CD?_?'], *header['PC?_?'])}):
         i, _, j = element.partition('_')
         cd, pc = header.get(f'CD{element}', 0.0), header.get(f'PC{element}', float(i == j))
         step = header.get(f'CDELT{i}', 1.0)
@@ -218,8 +218,7 @@ class Sky:
 
     def cards(self) -> dict[str, Any]:
         """The cards that describe the coordinates in a FITS header."""
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # of what a WCS cannot write, such as lookup tables
+        with warnings.catch_warnings(action='ignore'):  # of what a WCS cannot write, such as lookup tables
             return {card.keyword: card.value for card in self.wcs.to_header(relax=True).cards}
 
 

@@ -550,8 +550,7 @@ def _kind_of_unit(header: Mapping[str, Any], data_header: Mapping[str, Any]) -> 
     if own_unit is not None and flux_unit is not None:
         if flux_unit == units.dimensionless_unscaled:
             return None
-        with python_warnings.catch_warnings():
-            python_warnings.simplefilter('ignore')
+        with python_warnings.catch_warnings(action='ignore'):
             return next((kind for power, kind in OF_POWER.items() if own_unit == flux_unit**power), None)
     # Units that astropy does not know are compared as text.
     if own == flux:

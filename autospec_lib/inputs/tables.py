@@ -85,8 +85,7 @@ def read(name: str, content: bytes, form: str, catalogue_mode: bool) -> Rows:
         It cannot be read, holds no row, or no column with positions.
     """
     what = _FORM_NAMES[form]
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # of units and formats that do not matter here
+    with warnings.catch_warnings(action='ignore'):  # of units and formats that do not matter here
         try:
             tables = [_flat(table) for table in _tables(content, form)]
         except Exception as error:  # astropy's readers, and those that it calls, have many kinds
@@ -235,7 +234,7 @@ def _cell(value: Any) -> Cell:
         value = value.decode('utf-8', 'surrogateescape')
     if isinstance(value, str):
         return value.strip()
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else repr(value)
+    return value if type(value) in (int, float) else repr(value)
 
 
 _FRAMES = {

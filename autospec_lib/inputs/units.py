@@ -65,8 +65,7 @@ def parsed(text: str) -> units.UnitBase | None:
     if text == text.upper():
         spellings.append(_in_words(plain, WORDS | UPPER))
     for spelling in spellings:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
+        with warnings.catch_warnings(action='ignore'):
             try:
                 unit = units.Unit(spelling)
             except (ValueError, TypeError):
@@ -92,8 +91,7 @@ def written(unit: units.UnitBase | None) -> str:
     """A unit as FITS writes it, or as astropy does where FITS has no such unit or scale (electron, 2e-17 erg)."""
     if unit is None:
         return ''
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
+    with warnings.catch_warnings(action='ignore'):
         try:
             text = str(unit.to_string('fits'))
         except ValueError:
