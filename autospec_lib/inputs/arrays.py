@@ -510,9 +510,22 @@ def _piece(shape: tuple[int, ...], rows: slice) -> tuple[int, int, int]:
     return 0, shape[1], max(1, CHUNK // (shape[1] * shape[2]))
 
 
+class FileError(InputError):
+    """What is wrong with a file, without its name, which `in_file` puts before it."""
+
+
+@contextmanager
+def in_file(path: Path) -> Iterator[None]:
+    """Say of each `FileError` in which file it is."""
+    try:
+        yield
+    except FileError as fault:
+        raise InputError(*(f'{path.name}: {text}' for text in fault.faults)) from fault
+
+
 @contextmanager
 def open_fits(path: Path, what: str, scaled: bool = False) -> Iterator[fits.HDUList]:
-    """Open a FITS file; whatever is wrong with it is an `InputError` (see `readable`).
+    """Open a FITS file; whatever is wrong with it is an `InputError` with its name (see `readable` and `in_file`).
 
     Parameters
     ----------
@@ -523,18 +536,18 @@ def open_fits(path: Path, what: str, scaled: bool = False) -> Iterator[fits.HDUL
     scaled : bool
         Whether BSCALE and BZERO are applied to numbers, which are as stored otherwise.
     """
-    with readable(path, what):
+    with in_file(path), readable(what):
         is_packed = path.suffix.lower() in COMPRESSED
         with path.open('rb') as file:
             # Downloads may have the name of a compressed file and not be compressed, or the reverse.
             start = file.read(9)
             packed = next((suffix for suffix, signature in SIGNATURES.items() if start.startswith(signature)), '')
             if packed and not is_packed:
-                raise InputError(f'{path.name}: is compressed; rename it to {path.name}{packed}')
+                raise FileError(f'is compressed; rename it to {path.name}{packed}')
             if is_packed and start == b'SIMPLE  =':
-                raise InputError(f'{path.name}: is not compressed; rename it to {path.stem}')
+                raise FileError(f'is not compressed; rename it to {path.stem}')
             if not is_packed:
-                _check_headers(path, file)
+                _check_headers(file)
         if is_packed:
             _check_compressed(path)
         with fits.open(path, do_not_scale_image_data=not scaled) as hdus:
@@ -542,8 +555,8 @@ def open_fits(path: Path, what: str, scaled: bool = False) -> Iterator[fits.HDUL
 
 
 @contextmanager
-def readable(path: Path, what: str = 'not a readable FITS file') -> Iterator[None]:
-    """Turn any error of astropy, wcslib or MPDAF on a damaged file into an `InputError` of one line.
+def readable(what: str) -> Iterator[None]:
+    """Turn any error of astropy, wcslib or MPDAF on a damaged file into a `FileError` of one line.
 
     They raise many classes: VerifyError, KeyError, TypeError, MemoryError, SingularMatrixError, ...
     """
@@ -553,9 +566,7 @@ def readable(path: Path, what: str = 'not a readable FITS file') -> Iterator[Non
         except AutoSpecError:
             raise
         except Exception as error:
-            raise InputError(
-                f'{path.name}: {what} ({plain_reason(error)}); copy it again, or correct its header'
-            ) from error
+            raise FileError(f'{what} ({plain_reason(error)}); copy it again, or correct its header') from error
 
 
 def plain_reason(error: Exception) -> str:
@@ -564,7 +575,7 @@ def plain_reason(error: Exception) -> str:
     return ' '.join(text.split()).rstrip('.')[:200] or type(error).__name__
 
 
-def _check_headers(path: Path, file: BinaryIO) -> None:
+def _check_headers(file: BinaryIO) -> None:
     """Refuse truncated files, and headers on which astropy would hang.
 
     Such headers have a thousand million axes, or an axis of negative length.
@@ -576,11 +587,11 @@ def _check_headers(path: Path, file: BinaryIO) -> None:
             reached = min(reached, os.fstat(file.fileno()).st_size)
         missing = begin - reached
         if missing > 0:
-            raise InputError(f'{path.name}: truncated: its last {missing} bytes are missing; copy it again')
+            raise FileError(f'truncated: its last {missing} bytes are missing; copy it again')
         start = file.read(9)
         if not start:
             if begin == 0:
-                raise InputError(f'{path.name}: not a readable FITS file: it is empty; copy it again')
+                raise FileError('not a readable FITS file: it is empty; copy it again')
             return
         file.seek(begin)
         try:
@@ -588,11 +599,11 @@ def _check_headers(path: Path, file: BinaryIO) -> None:
         except (OSError, EOFError, ValueError) as error:  # a header without an end, in astropy's words
             if begin == 0 and not b'SIMPLE  ='.startswith(start):
                 raise
-            raise InputError(f'{path.name}: truncated in a header, at byte {begin}; copy it again') from error
+            raise FileError(f'truncated in a header, at byte {begin}; copy it again') from error
         if not 0 <= header.get('NAXIS', 0) <= MOST_AXES:
-            raise InputError(f'{path.name}: not a readable FITS file: NAXIS = {header["NAXIS"]}; copy it again')
+            raise FileError(f'not a readable FITS file: NAXIS = {header["NAXIS"]}; copy it again')
         if header.data_size < 0:
-            raise InputError(f'{path.name}: not a readable FITS file: an axis of negative length; copy it again')
+            raise FileError('not a readable FITS file: an axis of negative length; copy it again')
         begin = file.tell() + header.data_size_padded
 
 
@@ -604,7 +615,7 @@ def _check_compressed(path: Path) -> None:
         if opener is not None:
             with opener(path) as file:
                 try:
-                    _check_headers(path, file)
+                    _check_headers(file)
                 finally:  # the file may be damaged rather than what is packed in it
                     file.seek(0, io.SEEK_END)
         elif path.suffix.lower() == '.zip':
@@ -613,4 +624,4 @@ def _check_compressed(path: Path) -> None:
                     raise OSError('a checksum is wrong')
     except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
         reason = plain_reason(error)
-        raise InputError(f'{path.name}: damaged or truncated ({reason}); copy it again') from error
+        raise FileError(f'damaged or truncated ({reason}); copy it again') from error

@@ -10,7 +10,6 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,9 +19,8 @@ from astropy.time import Time
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 
-from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import FloatArray
-from autospec_lib.inputs.arrays import card_text, card_word, is_number, readable
+from autospec_lib.inputs.arrays import FileError, card_text, card_word, is_number, readable
 from autospec_lib.inputs.units import parsed
 
 # Longitude and latitude as CTYPE begins with them: equatorial, galactic, ecliptic, supergalactic.
@@ -43,13 +41,13 @@ MOST_COUPLED = 0.01  # of a pixel, over the whole cube
 # --- The order of the axes ---
 
 
-def find_axes(file: str, name: str, header: fits.Header, shape: Sequence[int], spectral: bool) -> tuple[int, ...]:
+def find_axes(name: str, header: fits.Header, shape: Sequence[int], spectral: bool) -> tuple[int, ...]:
     """The FITS axes, counted from 1, of longitude, latitude and, if ``spectral``, wavelength.
 
     Parameters
     ----------
-    file, name : str
-        The file and the extension, for messages.
+    name : str
+        The extension, for messages.
     header : Header
         Of the extension.
     shape : sequence of int
@@ -59,7 +57,7 @@ def find_axes(file: str, name: str, header: fits.Header, shape: Sequence[int], s
 
     Raises
     ------
-    InputError
+    FileError
         If more axes than these are longer than 1, or distortions go with another order of the sky's axes.
     """
     lengths = dict(zip(range(len(shape), 0, -1), shape, strict=True))
@@ -78,12 +76,10 @@ def find_axes(file: str, name: str, header: fits.Header, shape: Sequence[int], s
             break
     if any(length > 1 for axis, length in lengths.items() if axis not in axes):
         listing = ', '.join(f'{types[axis] or "no CTYPE"} of length {lengths[axis]}' for axis in sorted(lengths))
-        raise InputError(f'{file}: {name} has the axes {listing}; expected {number}: cut one piece out of the others')
+        raise FileError(f'{name} has the axes {listing}; expected {number}: cut one piece out of the others')
     if axes[:2] != [1, 2] and any(map(DISTORTION.fullmatch, header)):
         order = ', '.join(types[axis] for axis in axes[:2])
-        raise InputError(
-            f'{file}: distortions (SIP, lookup tables) of {name} go with axes in the order {order}: transpose it'
-        )
+        raise FileError(f'distortions (SIP, lookup tables) of {name} go with axes in the order {order}: transpose it')
     return tuple(axes)
 
 
@@ -222,13 +218,11 @@ class Sky:
             return {card.keyword: card.value for card in self.wcs.to_header(relax=True).cards}
 
 
-def open_sky(path: Path, name: str, header: fits.Header, hdus: fits.HDUList | None = None) -> Sky:
+def open_sky(name: str, header: fits.Header, hdus: fits.HDUList | None = None) -> Sky:
     """The coordinates on the sky in a header of two axes.
 
     Parameters
     ----------
-    path : Path
-        The file, for messages.
     name : str
         The extension, for messages.
     header : Header
@@ -238,24 +232,24 @@ def open_sky(path: Path, name: str, header: fits.Header, hdus: fits.HDUList | No
 
     Raises
     ------
-    InputError
+    FileError
         If its cards cannot be used; the message names the card.
     """
     fault = next(_sky_faults(header, name), '')
     if fault:
-        raise InputError(f'{path.name}: {fault}')
+        raise FileError(fault)
     notes = []
     ctype = card_word(header, 'CTYPE1')
     if any(map(SIP.fullmatch, header)) and not ctype.endswith('-SIP'):
         header = fits.Header(card for card in header.cards if not SIP.fullmatch(card.keyword))
         way_out = 'add -SIP to CTYPE1 and CTYPE2 if they are meant'
         notes.append(f'CTYPE1 = {ctype!r} of {name} is without -SIP, so its SIP cards are not used; {way_out}')
-    with readable(path, 'its WCS cannot be read'):
+    with readable('its WCS cannot be read'):
         wcs = WCS(header, hdus).celestial
         frame, words = _frame(wcs)
     if words:
         notes.append(words)
-    return Sky(wcs, frame, tuple(f'{path.name}: {note}' for note in notes))
+    return Sky(wcs, frame, tuple(notes))
 
 
 def _frame(wcs: WCS) -> tuple[BaseCoordinateFrame | None, str]:
@@ -311,13 +305,11 @@ def _sky_faults(header: fits.Header, name: str) -> Iterator[str]:
         yield f'its WCS cannot be used: the {kind} matrix is singular, {rows}'
 
 
-def check_separable(path: Path, name: str, header: fits.Header, shape: Sequence[int]) -> None:
+def check_separable(name: str, header: fits.Header, shape: Sequence[int]) -> None:
     """Refuse a cube whose third axis is no wavelength, or whose wavelengths depend on the position or the reverse.
 
     Parameters
     ----------
-    path : Path
-        The file, for messages.
     name : str
         The extension, for messages.
     header : Header
@@ -327,7 +319,7 @@ def check_separable(path: Path, name: str, header: fits.Header, shape: Sequence[
 
     Raises
     ------
-    InputError
+    FileError
         The message names the card.
     """
     for axis in (1, 2, 3):
@@ -336,18 +328,16 @@ def check_separable(path: Path, name: str, header: fits.Header, shape: Sequence[
             expected = 'wavelength (WAVE, AWAV): convert the cube'
             if axis < 3:
                 expected = 'one axis of wavelength and two of the sky (RA and Dec, or the like)'
-            raise InputError(f'{path.name}: axis {axis} of {name} is {text}; expected {expected}')
+            raise FileError(f'axis {axis} of {name} is {text}; expected {expected}')
     kind, matrix = _matrix(header, 3)
     for i, j in ((3, 1), (3, 2), (1, 3), (2, 3)):
         value = matrix[i - 1][j - 1]
         if not is_number(value):
-            raise InputError(f'{path.name}: {kind}{i}_{j} = {value!r} is not a number')
+            raise FileError(f'{kind}{i}_{j} = {value!r} is not a number')
         own = matrix[2][2:] if i == 3 else matrix[i - 1][:2]
         if all(map(is_number, own)) and abs(value) * shape[3 - j] > MOST_COUPLED * float(np.hypot.reduce(own)):
             what = 'wavelengths depend on the position in the field' if i == 3 else 'positions depend on the wavelength'
-            raise InputError(
-                f'{path.name}: {kind}{i}_{j} = {value:g} makes {what}; expected axes that do not: resample the cube'
-            )
+            raise FileError(f'{kind}{i}_{j} = {value:g} makes {what}; expected axes that do not: resample the cube')
 
 
 def _matrix(header: fits.Header, number: int) -> tuple[str, list[list[Any]]]:

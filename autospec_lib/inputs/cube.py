@@ -18,7 +18,18 @@ from autospec_lib.core import geometry
 from autospec_lib.core.errors import InputError, SourceError
 from autospec_lib.core.noise_kind import ZERO_IS_BAD, Extension, NoiseKind
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Grid, Ident, IntArray, Psf, Target, Voxels
-from autospec_lib.inputs.arrays import ALL, Layer, StoredArray, card_text, card_word, open_array, open_fits, readable
+from autospec_lib.inputs.arrays import (
+    ALL,
+    FileError,
+    Layer,
+    StoredArray,
+    card_text,
+    card_word,
+    in_file,
+    open_array,
+    open_fits,
+    readable,
+)
 from autospec_lib.inputs.catalogue import Catalogue
 from autospec_lib.inputs.coordinates import OF_AXES, Sky, check_separable, contradictions, header_of_axes, open_sky
 from autospec_lib.inputs.extensions import Extensions, FlagRule, choose
@@ -140,7 +151,7 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
     """
     if not path.exists():
         raise InputError(f'{path.name}: not found in {path.parent}; set DATACUBE')
-    with ExitStack() as files:
+    with ExitStack() as files, in_file(path):
         hdus = files.enter_context(open_fits(path, 'not a readable FITS cube'))
         extensions = choose(path, hdus, entries, files)
         layer, axes = extensions.data, extensions.axes
@@ -148,25 +159,25 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         layers = extensions.noise, extensions.flags
         noise, flags = (None if one is None else open_array(one, layer.hdu, axes) for one in layers)
         header = header_of_axes(layer.hdu.header, axes)
-        check_separable(path, layer.name, header, data.shape)
-        sky = open_sky(path, layer.name, header_of_axes(header, (1, 2)))
-        axis = wave_axis(path, hdus, header, data.shape[0])
-        unit, scale, of_unit = flux_unit(path.name, header, extensions.instrument, sky.wcs, extensions.response)
+        check_separable(layer.name, header, data.shape)
+        sky = open_sky(layer.name, header_of_axes(header, (1, 2)))
+        axis = wave_axis(hdus, header, data.shape[0])
+        unit, scale, of_unit = flux_unit(header, extensions.instrument, sky.wcs, extensions.response)
         factor = np.full(data.shape[0], scale)
         if extensions.response is not None:
             factor *= extensions.response.data
         grids = [_other_grid(hdus, one, extensions, data, axis, sky) for one in layers]
         primary = hdus[0].header.copy()
-    notes = [f'{path.name}: {note}' for note in contradictions(layer.name, layer.hdu.header)]
-    notes += [*sky.notes, *axis.notes, *of_unit, *extensions.warnings, *filter(None, grids)]
+    notes = [*contradictions(layer.name, layer.hdu.header), *sky.notes, *axis.notes, *of_unit]
+    notes += [*extensions.warnings, *filter(None, grids)]
     if list(axes) != sorted(axes):
         types = ', '.join(card_word(header, f'CTYPE{number}') or 'wavelength' for number in (1, 2, 3))
-        notes.insert(0, f'{path.name}: the axes of {layer.name} are brought into the order {types}')
+        notes.insert(0, f'the axes of {layer.name} are brought into the order {types}')
     if not unit:
-        notes.append(f'{path.name}: no unit (BUNIT); spectra have none either')
+        notes.append('no unit (BUNIT); spectra have none either')
     loaded = sum(array.in_memory for array in (data, noise, flags) if array is not None)
     if loaded:
-        notes.append(f'{path.name}: compressed; {loaded / 1e6:.0f} MB of memory hold it; decompress it to need less')
+        notes.append(f'compressed; {loaded / 1e6:.0f} MB of memory hold it; decompress it to need less')
     return OpenCube(
         data,
         noise,
@@ -182,7 +193,7 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         _recognised(extensions, card_text(header, 'BUNIT'), unit, axis),
         f'{extensions.noise_kind} in {noise.name} ({extensions.noise_why})' if noise else 'no variance',
         primary,
-        tuple(notes),
+        tuple(f'{path.name}: {note}' for note in notes),
     )
 
 
@@ -211,9 +222,9 @@ def _other_grid(
         return ''
     try:
         own_header = header_of_axes(header, extensions.axes)
-        own = wave_axis(data.path, hdus, own_header, data.shape[0])
-        own_sky = open_sky(data.path, layer.name, header_of_axes(own_header, (1, 2)))
-    except InputError:  # coordinates that cannot be used say nothing
+        own = wave_axis(hdus, own_header, data.shape[0])
+        own_sky = open_sky(layer.name, header_of_axes(own_header, (1, 2)))
+    except FileError:  # coordinates that cannot be used say nothing
         return ''
     problems = []
     off = np.abs(own.wave * units.Unit(own.unit).to(axis.unit) - axis.wave)
@@ -228,7 +239,7 @@ def _other_grid(
         return ''
     way_out = f'resample it if its header is right, or leave {layer.name} out with DATA_EXT'
     what = f'{layer.name} is on another grid: {"; ".join(problems)}; it is used voxel by voxel'
-    return f'{data.path.name}: {what}: {way_out}'
+    return f'{what}: {way_out}'
 
 
 def _recognised(extensions: Extensions, own_unit: str, unit: str, axis: WaveAxis) -> str:
@@ -262,7 +273,7 @@ def positions(cube: OpenCube, targets: Sequence[Target]) -> FloatArray:
         The n sources.
     """
     ra, dec = np.array([(target.ra, target.dec) for target in targets]).T
-    with readable(cube.data.path, 'its WCS has no pixels for the positions of the catalogue'):
+    with in_file(cube.data.path), readable('its WCS has no pixels for the positions of the catalogue'):
         return np.stack(cube.sky.to_pixels(ra, dec), axis=-1)
 
 

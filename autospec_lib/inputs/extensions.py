@@ -20,7 +20,7 @@ from astropy.io import fits
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.noise_kind import Extension, NoiseKind
-from autospec_lib.inputs.arrays import Layer, card_text, card_word, is_cube, open_fits, spread_shape
+from autospec_lib.inputs.arrays import FileError, Layer, card_text, card_word, is_cube, open_fits, spread_shape
 from autospec_lib.inputs.coordinates import find_axes
 from autospec_lib.inputs.instruments import FIRST, FLAG_DEFINITIONS, UNKNOWN, Instrument, recognise
 from autospec_lib.inputs.units import parsed
@@ -158,37 +158,36 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
     """
     number = len(hdus)  # astropy reads all headers now, and not only those up to an extension that is asked for
     if not any(hdus[place].is_image and hdus[place].shape for place in range(number)):
-        raise InputError(f'{path.name}: truncated, or no cube: no extension in it holds an array; copy it again')
+        raise FileError('truncated, or no cube: no extension in it holds an array; copy it again')
     instrument, why = recognise([hdu.header for hdu in hdus])
     warnings: list[str] = []
     first, second, third = (*entries, None, None, None)[:3]
-    data = _data(path, hdus, instrument, warnings) if first is None else _named(path, hdus, first)
+    data = _data(hdus, instrument, warnings) if first is None else _named(hdus, first)
     if not data.is_image or not is_cube(data.shape):
-        raise InputError(
-            f'{path.name}: extension {label(hdus, data)} holds {_shape(data)}; expected three axes (wavelength, y, x): '
-            'set DATA_EXT'
+        raise FileError(
+            f'extension {label(hdus, data)} holds {_shape(data)}; expected three axes (wavelength, y, x): set DATA_EXT'
         )
     if first is None:
-        noise = _noise(path, hdus, data, instrument, warnings)
+        noise = _noise(hdus, data, instrument, warnings)
     else:
         why = 'as DATA_EXT says'
-        noise = _named(path, hdus, second, data)
+        noise = _named(hdus, second, data)
     if third is None:
         flags = _partner(hdus, data, (instrument.flags, *FLAG_NAMES), 'QUALDATA', 'MASKEXT')
     else:
-        flags = _named(path, hdus, third, data)
-    axes = find_axes(path.name, label(hdus, data), data.header, data.shape, spectral=True)
+        flags = _named(hdus, third, data)
+    axes = find_axes(label(hdus, data), data.header, data.shape, spectral=True)
     for hdu in (noise, flags):
         if hdu is not None and not spread_shape(hdu, data, axes):
             names = f'extension {label(hdus, hdu)} has another shape ({_shape(hdu)}) than {label(hdus, data)}'
             expected = "expected that of the data, of one of their images, or of a spectrum: set DATA_EXT ('' for none)"
-            raise InputError(f'{path.name}: {names}; {expected}')
+            raise FileError(f'{names}; {expected}')
     noise_layer, flags_layer = (None if hdu is None else Layer(path, hdu, label(hdus, hdu)) for hdu in (noise, flags))
     kind, noise_why = second.kind if second else None, why
     if noise is not None and kind is None:
         kind, noise_why = noise_kind(noise, data, hdus[0].header, instrument)
         if kind is None:
-            raise _unknown_kind(path, hdus, data, noise)
+            raise _unknown_kind(hdus, data, noise)
     if noise is None and first is None:
         beside = _files_beside(path, instrument, data.shape, files)
         noise_layer, flags_layer = next(beside), flags_layer or next(beside)
@@ -204,7 +203,7 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
         if hint:
             note = f'{note}; {hint}'
     if note:
-        warnings.append(f'{path.name}: {note}')
+        warnings.append(note)
     rule = FlagRule()
     if any(entry.zero_is_bad for entry in entries):
         rule = FlagRule(zero_is_bad=True)
@@ -214,8 +213,8 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
     response = next((hdu for hdu in hdus if instrument.response and hdu.name == name and hdu.is_image), None)
     length = data.shape[-axes[2]]
     if response is not None and response.shape != (length,):
-        raise InputError(
-            f'{path.name}: {response.name} has {response.shape} values for {length} wavelengths; correct it, or remove '
+        raise FileError(
+            f'{response.name} has {response.shape} values for {length} wavelengths; correct it, or remove '
             'it to keep counts'
         )
     return Extensions(
@@ -250,7 +249,7 @@ def _entry(hdus: fits.HDUList, hdu: Any) -> int | str:
     return str(hdu.name) if hdu.name and hdu is not hdus[0] and names.count(hdu.name) == 1 else int(hdus.index(hdu))
 
 
-def _named(path: Path, hdus: fits.HDUList, entry: Extension | None, data: Any = None) -> Any:
+def _named(hdus: fits.HDUList, entry: Extension | None, data: Any = None) -> Any:
     """The extension that an entry of DATA_EXT names, None for ''.
 
     Of several with a name, that of ``data`` is meant. If these are looked for, and several cubes have the name, one
@@ -262,7 +261,7 @@ def _named(path: Path, hdus: fits.HDUList, entry: Extension | None, data: Any = 
     if data is None:
         same = [hdu for hdu in cubes(hdus) if hdu.name == name]
         if len(same) > 1:
-            raise _several_cubes(path, hdus, same, UNKNOWN)
+            raise _several_cubes(hdus, same, UNKNOWN)
     else:
         same = [hdu for hdu in _beside(hdus, data).values() if hdu.name == name]
     if same:
@@ -271,7 +270,7 @@ def _named(path: Path, hdus: fits.HDUList, entry: Extension | None, data: Any = 
         return hdus[entry.name]
     except (KeyError, IndexError):
         listing = _listing(hdus)
-        raise InputError(f'{path.name}: no extension {entry.name!r}; extensions are {listing}: set DATA_EXT') from None
+        raise FileError(f'no extension {entry.name!r}; extensions are {listing}: set DATA_EXT') from None
 
 
 def _shape(hdu: Any) -> str:
@@ -286,7 +285,7 @@ def _listing(hdus: fits.HDUList) -> str:
 # --- Data ---
 
 
-def _data(path: Path, hdus: fits.HDUList, instrument: Instrument, warnings: list[str]) -> Any:
+def _data(hdus: fits.HDUList, instrument: Instrument, warnings: list[str]) -> Any:
     """The extension with the data; a warning is added where this is a guess."""
     there = cubes(hdus)
     # Lists of extensions that may hold the data, the surest way to recognise them first.
@@ -306,7 +305,7 @@ def _data(path: Path, hdus: fits.HDUList, instrument: Instrument, warnings: list
     )
     candidates = next(filter(None, options), [])
     if len(candidates) > 1:
-        raise _several_cubes(path, hdus, candidates, instrument)
+        raise _several_cubes(hdus, candidates, instrument)
     if candidates:
         return candidates[0]
     left = [
@@ -318,16 +317,16 @@ def _data(path: Path, hdus: fits.HDUList, instrument: Instrument, warnings: list
         if len(left) > 2 or any(hdu.name for hdu in left[1:]):
             confirm = f'confirm with DATA_EXT = {_entry(hdus, left[0])!r}, or name another'
             guess = f'{label(hdus, left[0])} is taken for the data, which is a guess'
-            warnings.append(f'{path.name}: {guess}; extensions are {_listing(hdus)}: {confirm}')
+            warnings.append(f'{guess}; extensions are {_listing(hdus)}: {confirm}')
         return left[0]
     # No cube: what is named like one is found to have too few axes.
     named = [hdu for name in ('DATA', 'SCI') for hdu in hdus if hdu.name == name and hdu.is_image and hdu.shape]
     if len(hdus) > 1 and not named:
-        raise InputError(f"{path.name}: no data in extension 'DATA'; extensions are {_listing(hdus)}: set DATA_EXT")
+        raise FileError(f"no data in extension 'DATA'; extensions are {_listing(hdus)}: set DATA_EXT")
     return hdus[0] if len(hdus) == 1 else named[0]
 
 
-def _several_cubes(path: Path, hdus: fits.HDUList, candidates: Sequence[Any], instrument: Instrument) -> InputError:
+def _several_cubes(hdus: fits.HDUList, candidates: Sequence[Any], instrument: Instrument) -> FileError:
     """The error if several cubes may be the data."""
     names = [
         label(hdus, hdu)
@@ -338,7 +337,7 @@ def _several_cubes(path: Path, hdus: fits.HDUList, candidates: Sequence[Any], in
     noise = _partner(hdus, candidates[0], (instrument.noise, *NOISE_NAMES), 'ERRDATA', 'ERREXT')
     example = ', '.join(repr(_entry(hdus, hdu)) for hdu in (candidates[0], noise) if hdu is not None)
     what = f'holds {len(candidates)} cubes: {", ".join(names)}'
-    return InputError(f'{path.name}: {what}; choose one, as in DATA_EXT = {example}')
+    return FileError(f'{what}; choose one, as in DATA_EXT = {example}')
 
 
 # --- Extensions that belong to the data ---
@@ -398,7 +397,7 @@ def _prefix(name: str) -> str:
     return match[1] if match else ''
 
 
-def _noise(path: Path, hdus: fits.HDUList, data: Any, instrument: Instrument, warnings: list[str]) -> Any:
+def _noise(hdus: fits.HDUList, data: Any, instrument: Instrument, warnings: list[str]) -> Any:
     """The extension with the noise, None where there is none; a warning is added where it is a guess."""
     noise = _partner(hdus, data, (instrument.noise, *NOISE_NAMES), 'ERRDATA', 'ERREXT')
     others = [hdu for hdu in cubes(hdus) if hdu is not data]
@@ -409,7 +408,7 @@ def _noise(path: Path, hdus: fits.HDUList, data: Any, instrument: Instrument, wa
         return None
     first, second = _entry(hdus, data), _entry(hdus, others[0])
     warnings.append(
-        f'{path.name}: {label(hdus, others[0])}, which has no name, is taken for the noise, which is a guess: '
+        f'{label(hdus, others[0])}, which has no name, is taken for the noise, which is a guess: '
         f"confirm with DATA_EXT = {first!r}, {second!r}, or set {first!r}, '' if it is not noise"
     )
     return others[0]
@@ -437,13 +436,13 @@ def _files_beside(
 # --- What the numbers mean ---
 
 
-def _unknown_kind(path: Path, hdus: fits.HDUList, data: Any, noise: Any) -> InputError:
+def _unknown_kind(hdus: fits.HDUList, data: Any, noise: Any) -> FileError:
     """The error if it is not known how the noise is stored."""
     unit = card_text(noise.header, 'BUNIT')
     known = f'BUNIT = {unit!r}' if unit else 'it has no BUNIT'
     entry = _entry(hdus, noise)
-    return InputError(
-        f'{path.name}: whether {label(hdus, noise)} is variance or sigma cannot be told from its name and unit '
+    return FileError(
+        f'whether {label(hdus, noise)} is variance or sigma cannot be told from its name and unit '
         f"({known}); state it in DATA_EXT, as in DATA_EXT = {_entry(hdus, data)!r}, '{entry}: variance', or "
         f"'{entry}: sigma', '{entry}: inverse variance'"
     )

@@ -29,7 +29,7 @@ from scipy import ndimage
 from autospec_lib.core.errors import InputError, counted
 from autospec_lib.core.noise_kind import NoiseKind
 from autospec_lib.core.types import BoolArray, FloatArray, IntArray
-from autospec_lib.inputs.arrays import arranged, card_text, is_number, open_fits, readable
+from autospec_lib.inputs.arrays import FileError, arranged, card_text, is_number, open_fits, readable
 from autospec_lib.inputs.coordinates import Sky, contradictions, find_axes, header_of_axes, open_sky
 from autospec_lib.inputs.extensions import FLAGS, kind_of_name, looks_like_noise
 from autospec_lib.inputs.units import parsed, written
@@ -174,30 +174,30 @@ def open_images(path: Path, prefer: tuple[str, ...] = ('DATA', 'SCI')) -> Iterat
         ]
         flat.sort(key=lambda hdu: [not hdu.name.startswith(name) for name in prefer])
         if not flat:
-            raise InputError(f'{path.name}: no two-dimensional image in it; IMG, WEIGHT and SEG take FITS images')
-        images = [_sky_image(path, hdus, flat[0], weights)]
+            raise FileError('no two-dimensional image in it; IMG, WEIGHT and SEG take FITS images')
+        images = [_sky_image(hdus, flat[0], weights)]
         for hdu in flat[1:]:
-            with suppress(InputError):  # of images that need not be chips of the same
-                images.append(_sky_image(path, hdus, hdu, weights))
+            with suppress(FileError):  # of images that need not be chips of the same
+                images.append(_sky_image(hdus, hdu, weights))
         yield [image for image in images if image.shape == images[0].shape or image.hdu.name == images[0].hdu.name]
 
 
-def _sky_image(path: Path, hdus: fits.HDUList, hdu: Any, weights: Sequence[Any]) -> SkyImage:
+def _sky_image(hdus: fits.HDUList, hdu: Any, weights: Sequence[Any]) -> SkyImage:
     """An extension with its coordinates, and the one of ``weights`` that belongs to it: by EXTVER and shape."""
     if 'CTYPE1' not in hdu.header or 'CTYPE2' not in hdu.header:
-        raise InputError(f'{path.name}: no celestial WCS (CTYPE1, CTYPE2); it cannot be placed on the cube')
+        raise FileError('no celestial WCS (CTYPE1, CTYPE2); it cannot be placed on the cube')
     name = hdu.name or 'the image'
-    axes = find_axes(path.name, name, hdu.header, hdu.shape, spectral=False)
+    axes = find_axes(name, hdu.header, hdu.shape, spectral=False)
     header = header_of_axes(hdu.header, axes)
-    sky = open_sky(path, name, header, hdus)
+    sky = open_sky(name, header, hdus)
     own = [one for one in weights if one.shape == hdu.shape and one.ver == hdu.ver]
     label = f'{hdu.name},{hdu.ver}' if hdu.name else f'extension {hdus.index(hdu)}'
-    notes = [f'{path.name}: {note}' for note in contradictions(name, hdu.header)]
-    return SkyImage(hdu, own[0] if own else None, label, axes, header, sky, (*notes, *sky.notes))
+    notes = *contradictions(name, hdu.header), *sky.notes
+    return SkyImage(hdu, own[0] if own else None, label, axes, header, sky, notes)
 
 
 def _on_cube(
-    path: Path, images: Sequence[SkyImage], grid: Sky, shape: tuple[int, int], parameter: str
+    images: Sequence[SkyImage], grid: Sky, shape: tuple[int, int], parameter: str
 ) -> list[tuple[SkyImage, FloatArray]]:
     """The images that cover the cube, with the positions in them of its spaxels and of MARGIN more on each side.
 
@@ -205,10 +205,8 @@ def _on_cube(
 
     Parameters
     ----------
-    path : Path
-        The file, for messages.
     images : sequence of SkyImage
-        Its images.
+        Those of a file.
     grid : Sky
         The cube's coordinates.
     shape : (int, int)
@@ -239,7 +237,7 @@ def _on_cube(
     if not overlapping:
         which = f' ({", ".join(image.label for image in images)})' if len(images) > 1 else ''
         way_out = f'correct its WCS, or take it out of {parameter}'
-        raise InputError(f'{path.name}: does not overlap the cube{which}; {way_out}')
+        raise FileError(f'does not overlap the cube{which}; {way_out}')
     return overlapping
 
 
@@ -280,16 +278,16 @@ def align(
         grid = replace(grid, wcs=wcs)
     sides = grid.pixel
     square = max(sides) - min(sides) <= NOT_SQUARE * min(sides)
-    with open_images(path) as images, readable(path, 'cannot be put on the grid of the cube'):
-        overlapping = _on_cube(path, images, grid, shape, parameter)
+    with open_images(path) as images, readable('cannot be put on the grid of the cube'):
+        overlapping = _on_cube(images, grid, shape, parameter)
         unit = str(overlapping[0][0].header.get('BUNIT', ''))
         if LOGARITHMIC.search(unit):
-            raise InputError(f'{path.name}: BUNIT = {unit!r} is not linear in flux; convert it, or {way_out}')
+            raise FileError(f'BUNIT = {unit!r} is not linear in flux; convert it, or {way_out}')
         notes: list[str] = []
         sums, offset = np.zeros((3, *shape)), None
         for image, pixels in overlapping:
             box, start = _box(pixels, image.shape)
-            values, more = _read(path, image, box)
+            values, more = _read(image, box)
             notes += more
             node = np.zeros(2)
             if len(overlapping) == 1:
@@ -310,11 +308,13 @@ def align(
         raise InputError(f'{path.name}: has no value on the cube; correct its WCS, or {way_out}')
     labels = [image.label for image, _ in overlapping]
     if len(images) > 1 and labels != [images[0].label]:
-        notes.append(f'{path.name}: its images {", ".join(labels)} cover the cube and are used')
-    return AlignedImage(values, written(parsed(unit)), offset, tuple(notes), parameter == 'IMG')
+        notes.append(f'its images {", ".join(labels)} cover the cube and are used')
+    return AlignedImage(
+        values, written(parsed(unit)), offset, tuple(f'{path.name}: {note}' for note in notes), parameter == 'IMG'
+    )
 
 
-def _read(path: Path, image: SkyImage, box: tuple[slice, ...]) -> tuple[FloatArray, list[str]]:
+def _read(image: SkyImage, box: tuple[slice, ...]) -> tuple[FloatArray, list[str]]:
     """The values of an image in a box (ys, xs), linear in flux and NaN for none, and what is unusual about it."""
     values = image.part(image.hdu, box).astype(np.float64)
     notes = list(image.notes)
@@ -327,12 +327,12 @@ def _read(path: Path, image: SkyImage, box: tuple[slice, ...]) -> tuple[FloatArr
             sizes = np.unique(values[empty])
             value = ' and '.join(f'{one:g}' for one in sizes) if sizes.size <= 3 else 'nearly 0'
             number = counted(int(empty.sum()), 'pixel')
-            notes.append(f'{path.name}: no data where {image.label} is {value}, in {number}')
+            notes.append(f'no data where {image.label} is {value}, in {number}')
     values = np.where(empty, np.nan, values)
     softening, zero = image.header.get('BSOFTEN'), image.header.get('BOFFSET', 0.0)
     if is_number(softening) and is_number(zero):
         values = zero + 2 * softening * np.sinh(values / ASINH)
-        notes.append(f'{path.name}: made linear in flux: BSOFTEN = {softening:g}, BOFFSET = {zero:g}')
+        notes.append(f'made linear in flux: BSOFTEN = {softening:g}, BOFFSET = {zero:g}')
     return values, notes
 
 
@@ -668,13 +668,13 @@ def nearest_map(path: Path, grid: Sky, shape: tuple[int, int]) -> IntArray:
         If the file holds no image with a WCS, does not overlap the cube, or its values are no labels.
     """
     labels = np.full(shape, -1, np.int32)
-    with open_images(path, ('SEG', 'DATA', 'SCI')) as images, readable(path, 'its WCS cannot be used'):
-        for image, pixels in _on_cube(path, images, grid, shape, 'SEG'):
+    with open_images(path, ('SEG', 'DATA', 'SCI')) as images, readable('its WCS cannot be used'):
+        for image, pixels in _on_cube(images, grid, shape, 'SEG'):
             box, start = _box(_inner(pixels), image.shape)
             there = _inner(pixels) - start
             values = np.nan_to_num(image.part(image.hdu, box).astype(np.float64), nan=0.0)
             if (values < 0).any() or (values != np.round(values)).any() or (values > np.iinfo(np.int32).max).any():
-                raise InputError(f'{path.name}: not a segmentation map: labels are whole numbers from 0 (no object) up')
+                raise FileError('not a segmentation map: labels are whole numbers from 0 (no object) up')
             # Labels of several maps are made different.
             values[values > 0] += max(labels.max(), 0)
             inside = _inside(there, values.shape) & (labels <= 0)

@@ -119,14 +119,12 @@ def line_unit(text: str) -> tuple[str, float]:
 
 
 def flux_unit(
-    file: str, header: Mapping[str, Any], instrument: Instrument, wcs: WCS, response: Any
+    header: Mapping[str, Any], instrument: Instrument, wcs: WCS, response: Any
 ) -> tuple[str, float, list[str]]:
     """The unit of flux per spaxel.
 
     Parameters
     ----------
-    file : str
-        The file's name, for messages.
     header : mapping
         Of the extension with the data.
     instrument : Instrument
@@ -168,7 +166,7 @@ def flux_unit(
             notes.append(f'{standard(text)} is surface brightness; {line}')
     elif result:
         notes.append(f'BUNIT = {own!r} is not a unit that astropy knows; it is copied as it is')
-    return result, factor, [f'{file}: {note}' for note in notes]
+    return result, factor, notes
 
 
 def _times_response(unit: units.UnitBase | None, text: str) -> units.UnitBase | None:
