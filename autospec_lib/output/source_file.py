@@ -169,7 +169,7 @@ def _product(group: Group, hdu: fits.ImageHDU) -> Product:
     return product_type(hdu.data.astype(dtype), None, hdu.header['BUNIT'], **attributes)
 
 
-def read_cutout(path: Path, open_sky: Callable[[Path, str, fits.Header], Any]) -> Cutout:
+def read_cutout(path: Path, open_sky: Callable[[str, fits.Header], Any]) -> Cutout:
     """The cut-out that a source's file is from, without its voxels.
 
     It has the target, wavelengths and units; the position and the size of pixels if the file has images.
@@ -199,9 +199,9 @@ def read_cutout(path: Path, open_sky: Callable[[Path, str, fits.Header], Any]) -
         centre, pixel = (0.0, 0.0), (1.0, 1.0)
         if image is not None:
             try:
-                sky = open_sky(path, image.name, image.header)
+                sky = open_sky(image.name, image.header)
             except InputError as error:
-                raise ValueError(str(error)) from error
+                raise ValueError(f'{path.name}: {error}') from error
             y, x = sky.to_pixels(header['RA'], header['DEC'])
             centre, pixel = (float(y), float(x)), sky.pixel
     return Cutout(
