@@ -11,6 +11,7 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -137,19 +138,7 @@ def started(folder, number):
     """A run in two processes that is under way with ``number`` sources, each a session of its own."""
     rows = [f'{n} {RA:.7f} {DEC:.7f}\n' for n in range(number)]
     (folder / 'catalog.txt').write_text(''.join(rows))
-    # A shell that runs the tests in its background has them, and what they start, ignore Ctrl-C.
-    heed = 'import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); '
-    heed += 'signal.signal(signal.SIGHUP, signal.SIG_DFL); '
-    command = [sys.executable, '-c', heed + 'from autospec_lib.cli import main; sys.exit(main())']
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    process = subprocess.Popen(
-        [*command, str(folder), '--cores', '2'],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    process = forked.start(folder, '--cores', '2', start_new_session=True)
     output = folder / 'output'
     while not (output.exists() and len(list(output.glob('Source_*.fits'))) > 3):
         time.sleep(0.02)
@@ -214,11 +203,18 @@ class Cluster:
             self.workers.append(start('distributed.cli.dask_worker', *options, '--local-directory', place))
 
     def address(self):
-        """Where the scheduler listens."""
-        while not self.file.exists():
+        """Where the scheduler listens, once it knows all workers."""
+        from distributed import Client
+
+        while not (self.file.exists() and self.file.stat().st_size):
             time.sleep(0.02)
             assert self.scheduler.poll() is None
-        return json.loads(self.file.read_text())['address']
+        address = json.loads(self.file.read_text())['address']
+        with Client(address, set_as_default=False) as client:
+            alive = sum(worker.poll() is None for worker in self.workers)
+            if alive:
+                client.wait_for_workers(alive)
+        return address
 
 
 @pytest.fixture
@@ -261,7 +257,8 @@ def losing(folder, address, process):
 def test_a_cluster_that_loses_a_worker_does_every_source_once_and_stops_without_any(many, cluster, capfd):
     cluster.add(2)
     with_rows(many, 40)
-    assert losing(many, cluster.address(), cluster.workers[0]) == 0
+    address = cluster.address()
+    assert losing(many, address, cluster.workers[0]) == 0
     assert capfd.readouterr().out == '40 of 40 sources extracted\n'
     (log,) = (many / 'logs').glob('*.log')
     done = [line.split(':')[0] for line in log.read_text().splitlines() if 'Extracted Successfully' in line]
@@ -271,16 +268,17 @@ def test_a_cluster_that_loses_a_worker_does_every_source_once_and_stops_without_
     for path in (many / 'output').glob('Source_*.fits'):
         path.unlink()
     with_rows(many, 1000)
-    assert losing(many, cluster.address(), cluster.workers[1]) == 1
-    stops_in_one_line(capfd.readouterr().err, cluster.address())
+    assert losing(many, address, cluster.workers[1]) == 1
+    stops_in_one_line(capfd.readouterr().err, address)
 
 
 @pytest.mark.filterwarnings('ignore')
 def test_a_cluster_whose_scheduler_goes_stops_the_run_with_one_line(many, cluster, capfd):
     cluster.add(1)
     with_rows(many, 1000)
-    assert losing(many, cluster.address(), cluster.scheduler) == 1
-    stops_in_one_line(capfd.readouterr().err, cluster.address())
+    address = cluster.address()
+    assert losing(many, address, cluster.scheduler) == 1
+    stops_in_one_line(capfd.readouterr().err, address)
 
 
 def stops_in_one_line(said, address):
@@ -291,15 +289,7 @@ def stops_in_one_line(said, address):
 
 
 def test_ctrl_c_while_a_cluster_has_no_worker(many, cluster):
-    heed = 'import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); '
-    code = heed + 'from autospec_lib.cli import main; sys.exit(main())'
-    process = subprocess.Popen(
-        [sys.executable, '-c', code, str(many), '--scheduler', cluster.address()],
-        env={**os.environ, 'PYTHONPATH': str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = forked.start(many, '--scheduler', cluster.address())
     while not (many / 'logs').exists():
         time.sleep(0.02)
         assert process.poll() is None
