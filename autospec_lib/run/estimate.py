@@ -18,6 +18,7 @@ from autospec_lib.output.report import binned_cube
 from autospec_lib.output.source_file import BLOCK
 from autospec_lib.run import cube_copy, resume
 from autospec_lib.run.job import Job, with_catalogue_error
+from autospec_lib.run.seeing import with_seeing
 
 BASE_MEMORY = 250e6  # Python with numpy, astropy, scipy and matplotlib
 PROCESS_MEMORY = 80e6  # the part of it that each further process does not share
@@ -60,9 +61,10 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
         spaxels.append(height * width)
         note = '; '.join((_reference(job, target), *_line_bands(job, target), *notes, *failure))
         yield f'source {target.id}: {height} x {width} spaxels, reference {note}'
-    _, positions = with_catalogue_error(job)
-    if positions:
-        yield positions
+    for measure in (with_seeing, with_catalogue_error):
+        job, line = measure(job)
+        if line:
+            yield line
     slow = cube_copy.plan(job, targets)
     if slow is not None:
         yield f'{job.params.datacube}: {slow.line}'
@@ -157,7 +159,7 @@ def file_size(job: Job, spaxels: int) -> float:
     if params.deblend:
         spectra += 1
         planes += 3
-    if params.psf:
+    if job.cube.psf is not None:
         spectra += 1
     if params.xcor:
         spectra += 1
