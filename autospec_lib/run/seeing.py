@@ -131,23 +131,22 @@ def _candidates(job: Job) -> list[tuple[Target, dict[Ident, tuple[float, float]]
 
     They are those whose light is most concentrated, at most `MOST_TRIED`; ``size`` is that of the cut-out.
     """
-    if job.white is None or len(job.cube.wave) < FEWEST_CHANNELS:
+    if job.white is None or len(job.cube.wave) < FEWEST_CHANNELS or not np.isfinite(np.diff(job.white)).any():
         return []
     places, pixel = cutouts.positions(job.cube, job.catalogue), np.array(job.cube.pixel)
     light = np.nan_to_num(job.white - np.nanmedian(job.white))
     sigma = USUAL_SEEING / 2.35 / pixel
     narrow, wide, background = (gaussian_filter(light, n * sigma) for n in (1, 2, 4))
     # The noise of narrow - wide, as if all channels were read.
-    noise = (
-        FILTERED * robust_width(np.diff(job.white)) / sigma.mean() * np.sqrt(job.white_channels / len(job.cube.wave))
-    )
+    noise = FILTERED / sigma.mean() * robust_width(np.diff(job.white))
+    noise = noise * np.sqrt(job.white_channels / len(job.cube.wave))
     at = tuple(np.rint(np.nan_to_num(places)).clip(0, np.subtract(job.cube.shape, 1)).astype(int).T)
     peaks = np.where(cutouts.covers(job.cube, places), (narrow - wide)[at], 0.0)
-    concentration = peaks / (wide - background)[at].clip(1e-300)
+    around = (wide - background)[at]
     size = WIDTH * geometry.scale(job.cube.pixel)
     found = []
-    bright = np.flatnonzero(peaks > SEEN * noise)
-    for row in bright[np.argsort(-concentration[bright])].tolist():
+    bright = np.flatnonzero((peaks > SEEN * noise) & (around > 0))
+    for row in bright[np.argsort(around[bright] / peaks[bright])].tolist():
         target = job.catalogue[row]
         apart = np.hypot(*((places - places[row]) * pixel).T)
         beside = np.flatnonzero((peaks > LEAST_SHARE * peaks[row]) & (apart < size) & (np.arange(len(places)) != row))

@@ -30,20 +30,23 @@ def image(place, widths=FWHM, e1=0.0, shape=(SIDE, SIDE)):
     return np.tensordot(between, nodes, axes=1)
 
 
-def field(folder, sources, settings=''):
-    """Write a folder with these sources: spectrum and image by ID."""
+def field(folder, sources, settings='', order=1, z=0.0):
+    """Write a folder with these sources: spectrum and image by ID.
+
+    With ``order`` -1 wavelengths descend; ``z`` is the redshift of all sources in the catalogue.
+    """
     header, rng = cube_header(), np.random.default_rng(4)
     header.update(sky_header(crpix=(1, 1)))
-    header['CD3_3'] = STEP
+    header['CRVAL3'], header['CD3_3'] = WAVE[::order][0], order * STEP
     cube = sum(400 * spectrum[:, None, None] * profile for spectrum, profile in sources.values())
     noisy = cube + rng.normal(size=(NL, SIDE, SIDE))
-    write_cube(folder / 'datacube.fits', noisy.astype('f4'), np.ones(noisy.shape, 'f4'), header)
+    write_cube(folder / 'datacube.fits', noisy[::order].astype('f4'), np.ones(noisy.shape, 'f4'), header)
     rows = [
         f'{ident} {RA - PLACES[ident][1] * PIXEL / 3600 / np.cos(np.radians(DEC)):.7f} '
-        f'{DEC + PLACES[ident][0] * PIXEL / 3600:.7f}\n'
+        f'{DEC + PLACES[ident][0] * PIXEL / 3600:.7f} {z}\n'
         for ident in sources
     ]
-    (folder / 'catalog.txt').write_text(''.join(rows))
+    (folder / 'catalog.txt').write_text(''.join(['ID RA DEC Z\n', *rows]))
     (folder / 'param.py').write_text(
         f"DATACUBE = 'datacube.fits'\nCATALOG = 'catalog.txt'\nSIZE = 3\nPLOTS = REPORT = False\n{settings}"
     )
@@ -78,6 +81,18 @@ def test_check_and_log_say_the_psf_and_only_the_parameter_uses_it(tmp_path, caps
             assert ('SPE_MUSE_PSF_SKYSUB_DATA' in hdus) is is_used
             if is_used:  # of the wings, some count as sky
                 assert_allclose(np.median(hdus['SPE_MUSE_PSF_SKYSUB_DATA'].data / STARS[0]), 400, rtol=0.03)
+
+
+def test_blue_comes_first_where_wavelengths_descend(tmp_path, capsys):
+    field(tmp_path, three_stars_and_a_galaxy(), order=-1)
+    assert main([str(tmp_path), '--check']) == 0
+    assert_allclose(psf_line(capsys.readouterr().out)[:2], FWHM[[0, -1]] * PIXEL, atol=0.01)
+
+
+def test_sources_of_a_redshift_in_the_catalogue_are_no_stars(tmp_path, capsys):
+    field(tmp_path, three_stars_and_a_galaxy(), z=0.02)
+    assert main([str(tmp_path), '--check']) == 0
+    assert psf_line(capsys.readouterr().out) is None
 
 
 @pytest.mark.parametrize('ident', [2, 4])
