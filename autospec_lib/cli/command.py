@@ -271,6 +271,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
     from autospec_lib.run.output_folder import locked
     from autospec_lib.run.report import Page
     from autospec_lib.run.results import Results, write_marz, write_redshifts, write_summary
+    from autospec_lib.run.seeing import with_seeing
 
     if os.access(job.folder, os.W_OK):
         sextractor.install_defaults(job.folder)
@@ -289,9 +290,12 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
             warnings.append(unlocked)
         log.header(job, command, warnings)
         with interruption.in_this_process():
+            job, seeing = with_seeing(job)
             job, positions = with_catalogue_error(job)
-        if positions:
-            log.comment(positions)
+        if job.params.psf and job.cube.psf is None:
+            _warn([seeing], options)
+        for line in filter(None, (seeing, positions)):
+            log.comment(line)
         progress = stack.enter_context(closing(Progress(len(targets), options.quiet, options.verbose)))
 
         def tell(line: str) -> None:

@@ -14,7 +14,7 @@ from autospec_lib.core.noise_kind import NOISE_WORDS, ZERO_IS_BAD, Extension
 
 Check: TypeAlias = Callable[[Any], Any]
 
-MEASURED = 'measured'
+MEASURED, HEADER, STARS = 'measured', 'header', 'stars'
 _TYPES = {str: 'text', bool: 'a switch', int: 'a number', float: 'a number', type(None): 'nothing'}
 
 
@@ -182,9 +182,9 @@ def deblending(value: Any) -> bool | str:
 
 
 def psf(value: Any) -> tuple[float, ...] | str:
-    """'header', or one to three numbers: FWHM; or FWHM at both ends; or these and a Moffat exponent."""
-    if isinstance(value, str) and value.strip().lower() == 'header':
-        return 'header'
+    """'header', 'stars', or one to three numbers: FWHM; or FWHM at both ends; or these and a Moffat exponent."""
+    if isinstance(value, str) and value.strip().lower() in (HEADER, STARS):
+        return value.strip().lower()
     numbers: tuple[float, ...] = several(positive, most=3)(value)
     if len(numbers) == 3 and numbers[2] <= 1:
         raise ValueError(f'holds the Moffat exponent {numbers[2]:g}, which is not above 1')
@@ -324,7 +324,9 @@ ERROR = Rule(not_negative, 'a number of arcsec, e.g. 0.1, or 0 to measure it')
 DEGREE = Rule(whole, 'a whole number from 0, e.g. 5')
 COUNT = Rule(count, 'a whole number from 1, e.g. 3')
 DEBLENDING = Rule(deblending, "True, False or an image of IMG, e.g. 'hst'")
-PSF_SETTING = Rule(psf, "(), 'header', a FWHM in arcsec, (blue, red) or (blue, red, Moffat exponent), e.g. (0.9, 0.7)")
+PSF_SETTING = Rule(
+    psf, "(), 'header', 'stars', a FWHM in arcsec, (blue, red) or (blue, red, Moffat exponent), e.g. (0.9, 0.7)"
+)
 SHIFTS = Rule(
     shifts, "(), 'measured' or (dRA, dDec) in arcsec, or one of these for each image of IMG, e.g. (0.2, -0.1)"
 )

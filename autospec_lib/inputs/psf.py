@@ -20,8 +20,8 @@ def read(setting: tuple[float, ...] | str, path: Path, header: fits.Header, wave
 
     Parameters
     ----------
-    setting : tuple of float or 'header'
-        The parameter PSF: (), (FWHM,), (blue, red), (blue, red, beta), or 'header'.
+    setting : tuple of float, 'header' or 'stars'
+        The parameter PSF: (), (FWHM,), (blue, red), (blue, red, beta), 'header', or 'stars', which is measured later.
     path : Path
         The cube's file, for messages.
     header : fits.Header
@@ -36,7 +36,7 @@ def read(setting: tuple[float, ...] | str, path: Path, header: fits.Header, wave
     InputError
         If the header holds no usable PSF.
     """
-    if not setting:
+    if not setting or setting == 'stars':
         return None
     if setting == 'header':
         return _in_header(path, header, np.linspace(wave[0], wave[-1], NODES), unit)

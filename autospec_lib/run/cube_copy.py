@@ -70,7 +70,7 @@ def plan(job: Job, targets: Sequence[Target], shared: bool = False) -> Plan | No
         If the cube cannot be read any more.
     """
     cube = job.cube
-    seek = float(np.median([_read_time(cube.data, 1) for _ in range(SEEKS)]))
+    seek = seek_time(cube)
     # If all wavelengths of a spaxel lie together in the file, a box is a few pieces anyway.
     if seek < SLOW or any(array.order[0] != 0 for array in cube.arrays):
         return None
@@ -96,6 +96,11 @@ def plan(job: Job, targets: Sequence[Target], shared: bool = False) -> Plan | No
     else:
         line = f'{slow}: it is read once, into a temporary {copy} in {folder}'
     return Plan((ys, xs), nbytes, folder, line)
+
+
+def seek_time(cube: OpenCube) -> float:
+    """The median of the seconds that it takes to find a place in the cube's file."""
+    return float(np.median([_read_time(cube.data, 1) for _ in range(SEEKS)]))
 
 
 def _read_time(array: StoredArray, number: int) -> float:

@@ -18,6 +18,7 @@ from autospec_lib.output.report import binned_cube
 from autospec_lib.output.source_file import BLOCK
 from autospec_lib.run import cube_copy, resume
 from autospec_lib.run.job import Job, with_catalogue_error
+from autospec_lib.run.seeing import with_seeing
 
 BASE_MEMORY = 250e6  # Python with numpy, astropy, scipy and matplotlib
 PROCESS_MEMORY = 80e6  # the part of it that each further process does not share
@@ -59,9 +60,10 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
         height, width = (s.stop - s.start for s in box)
         spaxels.append(height * width)
         yield f'source {target.id}: {height} x {width} spaxels, reference {"; ".join((*_images(job, target), *notes))}'
-    _, positions = with_catalogue_error(job)
-    if positions:
-        yield positions
+    for measure in (with_seeing, with_catalogue_error):
+        job, line = measure(job)
+        if line:
+            yield line
     slow = cube_copy.plan(job, targets)
     if slow is not None:
         yield slow.line
@@ -152,7 +154,7 @@ def file_size(job: Job, spaxels: int) -> float:
     if params.deblend:
         spectra += 1
         planes += 3
-    if params.psf:
+    if job.cube.psf is not None:
         spectra += 1
     if params.xcor:
         spectra += 1
