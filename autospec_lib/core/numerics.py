@@ -1,4 +1,4 @@
-"""Small numerical tools: a width that outliers hardly change, and linear interpolation as a matrix."""
+"""Small numerical tools: a robust width, linear interpolation as a matrix, and wavelengths in vacuum."""
 
 from __future__ import annotations
 
@@ -36,3 +36,16 @@ def linear_weights(nodes: FloatArray, points: FloatArray) -> FloatArray:
         Its product with the values at the nodes is the values at the points.
     """
     return np.array([np.interp(points, nodes, row) for row in np.eye(len(nodes))]).T
+
+
+def to_vacuum(wave: FloatArray) -> FloatArray:
+    """Vacuum wavelengths from those in air, by the inverse of Morton (2000, ApJS 130, 403) that VALD uses.
+
+    Parameters
+    ----------
+    wave : array
+        In Angstrom.
+    """
+    wavenumber = (1e4 / wave) ** 2  # per micron, squared
+    near, far = 0.02408926869968 / (130.1065924522 - wavenumber), 0.0001599740894897 / (38.92568793293 - wavenumber)
+    return np.asarray(wave * (1 + 0.00008336624212083 + near + far))

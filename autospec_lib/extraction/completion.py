@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from autospec_lib.core.types import BoolArray, FloatArray, Measured, Voxels
+from autospec_lib.extraction.weights import inverse_variance
 
 LEAST_SEEN = 0.5  # share of the light in good voxels below which a channel has no value
 # The shares are linear in wavelength, as the seeing changes; expected change from the middle to an end, relative.
@@ -91,10 +92,7 @@ def _shares(spaxels: Voxels, bad: BoolArray, channels: BoolArray) -> tuple[Float
     with np.errstate(invalid='ignore', divide='ignore'):
         flux = spaxels.data.sum(axis=1) / (good @ image)
     flux = np.where(np.isfinite(flux), flux, 0.0)
-    if spaxels.variance is None:
-        weight = good.astype(float)
-    else:
-        weight = np.divide(1.0, spaxels.variance, out=np.zeros_like(spaxels.variance), where=good)
+    weight = inverse_variance(spaxels)
     t = np.linspace(-1, 1, len(flux))
     # The normal equations of all spaxels, as matrix products.
     aa, ab, bb = (flux**2 * t**power @ weight for power in (0, 1, 2))

@@ -153,7 +153,7 @@ def band(entry: str | tuple[float, float], z: float | None, channels: Channels) 
     return Band(keys.band(entry), text, widths, sides, fault)
 
 
-def image(spaxels: Voxels, wave: FloatArray, band: Band) -> Measured:
+def image(spaxels: Voxels, wave: FloatArray, chosen: Band) -> Measured:
     """The flux in a band less the continuum, with its variance; in units of the cube times Angstrom.
 
     flux = sum of (d - c) dw over the channels, with the part dw of each that is in the band and the continuum c, a
@@ -167,7 +167,7 @@ def image(spaxels: Voxels, wave: FloatArray, band: Band) -> Measured:
         (nl, n).
     wave : array (nl,)
         Wavelengths in Angstrom.
-    band : Band
+    chosen : Band
         The band.
 
     Returns
@@ -175,12 +175,12 @@ def image(spaxels: Voxels, wave: FloatArray, band: Band) -> Measured:
     Measured
         (n,), NaN where more than `MOST_MISSING` of the band or all of a side band is bad.
     """
-    total, place, flux, variance = _means(spaxels, wave, band.widths)
+    total, place, flux, variance = _means(spaxels, wave, chosen.widths)
     weights = channel_weights(spaxels)
     (blue_total, blue_place, blue, blue_variance), (red_total, red_place, red, red_variance) = (
-        _means(spaxels, wave, side * weights) for side in band.sides
+        _means(spaxels, wave, side * weights) for side in chosen.sides
     )
-    width = float(band.widths.sum())
+    width = float(chosen.widths.sum())
     known = (total >= (1 - MOST_MISSING) * width) & (blue_total > 0) & (red_total > 0)
     share = (place - blue_place) / np.where(known, red_place - blue_place, 1.0)
     net = width * (flux - (1 - share) * blue - share * red)

@@ -7,7 +7,7 @@ for every sum over spaxels. The remedy, used for many MUSE catalogues (e.g. Baco
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,19 +24,6 @@ _FEWEST = 8
 _MOST = 60
 # Number of channels over which the factor is smoothed, and over which the level of each placement is subtracted.
 _WINDOW = 301
-
-
-@dataclass(frozen=True)
-class NoiseFactor:
-    """The factor (nl,) for the variance of a spectrum, its median, and the number of placements that it is based on.
-
-    ``factor`` is None if there were too few blank spaxels; ``note`` then says so.
-    """
-
-    factor: FloatArray | None
-    median: float | None
-    placements: int
-    note: str = ''
 
 
 def with_empirical_noise(products: Products, voxels: Voxels, sky: BoolArray) -> Products:
@@ -66,12 +53,12 @@ def with_empirical_noise(products: Products, voxels: Voxels, sky: BoolArray) -> 
             continue
         # The joint extraction fits the sky; its error is in the covariance already.
         shared_sky = spectrum.sky_subtracted and spectrum.kind is not Kind.JOINT
-        measured = empirical_factor(voxels, spectrum.weights, blank, shared_sky)
-        if measured.factor is None or spectrum.variance is None:
-            failed[key] = measured.note
+        measured, note = empirical_factor(voxels, spectrum.weights, blank, shared_sky)
+        if measured is None or spectrum.variance is None:
+            failed[key] = note
             continue
         # A range of wavelengths without data has no measured scatter.
-        factor = np.where(np.isfinite(measured.factor) & (measured.factor > 0), measured.factor, 1.0)
+        factor = np.where(np.isfinite(measured) & (measured > 0), measured, 1.0)
         spectra[key] = replace(spectrum, variance=spectrum.variance * factor)
         facts[f'NFACT{len(facts) + 1}'] = (round(float(np.median(factor)), 4), key)
     notes = [
@@ -82,7 +69,7 @@ def with_empirical_noise(products: Products, voxels: Voxels, sky: BoolArray) -> 
 
 def empirical_factor(
     voxels: Voxels, weights: FloatArray, blank: BoolArray, sky_subtracted: bool = False
-) -> NoiseFactor:
+) -> tuple[FloatArray | None, str]:
     """Compare the scatter of a weighted sum at empty positions with its propagated error.
 
     The weights u are moved over the subcube; every placement that falls on blank spaxels gives
@@ -103,17 +90,20 @@ def empirical_factor(
 
     Returns
     -------
-    NoiseFactor
-        The factor of the variance; only a note if the blank spaxels allow too few placements.
+    factor : array (nl,) or None
+        The factor of the variance; None if the blank spaxels allow too few placements.
+    note : str
+        Which then says so; else ''.
     """
     placed = _placements(weights, blank)
     if len(placed) < _FEWEST:
-        note = f'noise: {len(placed)} empty places for the weights, at least {_FEWEST} needed; propagated errors kept'
-        return NoiseFactor(None, None, len(placed), note)
+        return None, (
+            f'noise: {len(placed)} empty places for the weights, at least {_FEWEST} needed; propagated errors kept'
+        )
     factor: FloatArray = _running_width(_scatter(voxels.columns, placed, blank.ravel())) ** 2
     if sky_subtracted:
         factor = factor * _shared_sky(voxels.columns, weights.ravel(), blank.ravel())
-    return NoiseFactor(factor, float(np.median(factor)), len(placed))
+    return factor, ''
 
 
 def _scatter(spaxels: Voxels, placed: FloatArray, blank: BoolArray) -> FloatArray:
@@ -167,16 +157,14 @@ def _placements(weights: FloatArray, blank: BoolArray) -> FloatArray:
     ny, nx = blank.shape
     u = np.where(np.isfinite(weights), weights, 0.0)
     u = np.where(np.abs(u) > _FOOTPRINT * np.abs(u).max(), u, 0.0)
-    wide = np.zeros((3 * ny, 3 * nx))
+    wide = np.pad(u, ((ny, ny), (nx, nx)))
     placements = []
     power = np.square(u).sum()
     for dy in range(-ny + 1, ny):
         for dx in range(-nx + 1, nx):
-            wide[:] = 0
-            wide[ny + dy : 2 * ny + dy, nx + dx : 2 * nx + dx] = u
-            moved = wide[ny : 2 * ny, nx : 2 * nx]
+            moved = wide[ny - dy : 2 * ny - dy, nx - dx : 2 * nx - dx]
             if power > 0 and np.square(moved[blank]).sum() >= _INSIDE * power:
-                placements.append(moved.ravel().copy())
+                placements.append(moved.ravel())
     step = max(1, -(-len(placements) // _MOST))
     return np.asarray(placements[::step], dtype=float).reshape(-1, ny * nx)
 

@@ -37,7 +37,7 @@ def sums(spaxels: Voxels, masks: BoolArray) -> list[Measured]:
     list of Measured
         k spectra (nl,), NaN in channels where a mask has no usable voxel.
     """
-    return _spectra(*_totals(spaxels, masks))
+    return spectra(*_totals(spaxels, masks))
 
 
 def means(spaxels: Voxels, masks: BoolArray) -> list[Measured]:
@@ -50,7 +50,7 @@ def means(spaxels: Voxels, masks: BoolArray) -> list[Measured]:
     """
     data, variance, count = _totals(spaxels, masks)
     with np.errstate(invalid='ignore', divide='ignore'):
-        return _spectra(data / count, None if variance is None else variance / count**2, count)
+        return spectra(data / count, None if variance is None else variance / count**2, count)
 
 
 def mean_sky(voxels: Voxels, mask: BoolArray) -> Measured | None:
@@ -78,7 +78,16 @@ def _totals(spaxels: Voxels, masks: BoolArray) -> tuple[FloatArray, FloatArray |
     return spaxels.data @ columns, variance, spaxels.count(masks)
 
 
-def _spectra(data: FloatArray, variance: FloatArray | None, count: FloatArray) -> list[Measured]:
+def spectra(data: FloatArray, variance: FloatArray | None, count: FloatArray) -> list[Measured]:
+    """Spectra from their numbers.
+
+    Parameters
+    ----------
+    data, variance : array (nl, k)
+        Of k spectra; there may be no variance.
+    count : array (nl, k)
+        There is no value where it is 0.
+    """
     data = np.where(count > 0, data, np.nan).T
     if variance is None:
         return [Measured(column) for column in data]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from autospec_lib.core.types import FloatArray, Measured, Voxels
+from autospec_lib.extraction.sums import spectra
 
 ROUNDING = 4e-7  # relative: a few times the precision of images of single precision
 
@@ -56,14 +57,11 @@ def weighted(spaxels: Voxels, profiles: FloatArray) -> list[Measured]:
     list of Measured
         k spectra (nl,), NaN in channels where no voxel with weight is usable.
     """
-    inverse = _inverse_variance(spaxels)
+    inverse = inverse_variance(spaxels)
     norm = inverse @ (profiles**2).T
     with np.errstate(invalid='ignore', divide='ignore'):
-        flux = np.where(norm > 0, ((spaxels.data * inverse) @ profiles.T) / norm, np.nan)
-        variance = np.where(norm > 0, 1.0 / norm, np.nan)
-    if spaxels.variance is None:
-        return [Measured(column) for column in flux.T]
-    return [Measured(*pair) for pair in zip(flux.T, variance.T, strict=True)]
+        variance = None if spaxels.variance is None else 1.0 / norm
+        return spectra(((spaxels.data * inverse) @ profiles.T) / norm, variance, norm)
 
 
 def optimal(spaxels: Voxels, profile: FloatArray) -> Measured:
@@ -71,7 +69,7 @@ def optimal(spaxels: Voxels, profile: FloatArray) -> Measured:
 
     The profile's sum over an infinite plane is 1; the flux is the total flux even if the spaxels hold a part of it.
     """
-    inverse = _inverse_variance(spaxels)
+    inverse = inverse_variance(spaxels)
     norm = (inverse * profile**2).sum(axis=1)
     with np.errstate(invalid='ignore', divide='ignore'):
         flux = np.where(norm > 0, (spaxels.data * inverse * profile).sum(axis=1) / norm, np.nan)
@@ -79,8 +77,9 @@ def optimal(spaxels: Voxels, profile: FloatArray) -> Measured:
     return Measured(flux, None if spaxels.variance is None else variance)
 
 
-def _inverse_variance(spaxels: Voxels) -> FloatArray:
+def inverse_variance(spaxels: Voxels) -> FloatArray:
     """1 / variance (nl, n), or 1 where there is no variance; 0 in bad voxels."""
+    good = spaxels.good
     if spaxels.variance is None:
-        return np.ones_like(spaxels.data) if spaxels.bad is None else (~spaxels.bad).astype(float)
-    return np.divide(1.0, spaxels.variance, out=np.zeros_like(spaxels.variance), where=spaxels.good)
+        return good.astype(float)
+    return np.divide(1.0, spaxels.variance, out=np.zeros_like(spaxels.variance), where=good)

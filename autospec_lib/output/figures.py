@@ -5,7 +5,7 @@ Whatever holds figures can be made without matplotlib, which takes a while to im
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,12 +30,12 @@ class Canvas:
         self._canvas: Any = FigureCanvasAgg(figure)
         self._ground: Any = None
 
-    def draw(self, moving: Iterable[Artist], apart: bool = True) -> Image.Image:
+    def draw(self, moving: Sequence[Artist], apart: bool = True) -> Image.Image:
         """Draw the artists that change, in this order, on top of all others of the figure.
 
         Parameters
         ----------
-        moving : iterable of Artist
+        moving : sequence of Artist
             All artists that were changed after the first drawing. New ones may be among them.
         apart : bool
             Whether all other artists lie below or beside these. If not, the whole figure is drawn anew.
@@ -47,59 +47,49 @@ class Canvas:
         """
         from PIL import Image
 
-        artists = list(moving)
         if not apart:
             self._canvas.draw()
         else:
             if self._ground is None:
-                for artist in artists:
+                for artist in moving:
                     artist.set_visible(False)
                 self._canvas.draw()
-                for artist in artists:
+                for artist in moving:
                     artist.set_visible(True)
                 self._ground = self._canvas.copy_from_bbox(self._canvas.figure.bbox)
             self._canvas.restore_region(self._ground)
             renderer = self._canvas.get_renderer()
-            for artist in artists:
+            for artist in moving:
                 artist.draw(renderer)
         return Image.fromarray(np.asarray(self._canvas.buffer_rgba())).convert('RGB')
 
 
-class Kept:
-    """The figures of the last `LIMIT` layouts: most sources need figures of the same layouts as the source before.
+class Kept(dict[tuple[str, tuple[Hashable, ...]], Any]):
+    """The latest figures that are not in use, by kind of picture and layout: most sources need those of the one before.
 
     A figure is taken out while it is used, so that no other thread draws on it; if drawing fails, it is not put back.
     Copies for other processes start empty.
     """
-
-    def __init__(self) -> None:
-        self._waiting: dict[tuple[str, Hashable], Any] = {}
 
     def __reduce__(self) -> tuple[type[Kept], tuple[()]]:
         """Pickle without the figures."""
         return Kept, ()
 
     @contextmanager
-    def borrowed(self, key: str, layout: Hashable, make: Callable[[], T]) -> Iterator[T]:
+    def borrowed(self, key: str, make: Callable[..., T], *layout: Hashable) -> Iterator[T]:
         """The kept figure of a kind and layout, or a new one; it is put back if the block does not raise.
 
         Parameters
         ----------
         key : str
             The kind of picture.
-        layout : hashable
-            What figures that can be used for each other have in common.
         make : function
-            Makes a new figure.
+            Makes a new figure from the layout.
+        *layout : hashable
+            What figures that can be used for each other have in common.
         """
-        figure: T | None = self._waiting.pop((key, layout), None)
-        if figure is None:
-            figure = make()
+        figure = self.pop((key, layout), None) or make(*layout)
         yield figure
-        self._waiting[key, layout] = figure
-        for oldest in list(self._waiting)[:-LIMIT]:
-            self._waiting.pop(oldest, None)  # another thread may have been faster
-
-    def all(self) -> dict[tuple[str, Hashable], Any]:
-        """The figures that are not in use, by kind and layout, the latest last."""
-        return dict(self._waiting)
+        self[key, layout] = figure
+        for oldest in list(self)[:-LIMIT]:
+            self.pop(oldest, None)  # another thread may have been faster

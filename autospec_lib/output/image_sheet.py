@@ -6,8 +6,8 @@ would be spent on Axis and Tick objects; every source has about a dozen panels.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from itertools import chain
+from collections.abc import Sequence
+from itertools import chain, product
 from typing import Any, NamedTuple, TypeAlias
 
 import matplotlib
@@ -36,7 +36,10 @@ FRAME_COLOUR, MARK_COLOUR, HALO_COLOUR = 'black', '#d62828', 'white'
 PANEL_SIZE = 2.1  # the longer side of a panel; this and the following lengths are in inches
 GAP_X, GAP_Y = 0.15, 0.3
 LEFT, BOTTOM = 0.55, 0.5
-TICK = 0.035
+TICK, NUMBER = 0.035, 0.07  # from a panel's edge to the end of a tick, and to its number
+X, Y = np.eye(2)
+# The alignment of what is written beside the edges along x and y.
+BESIDE: tuple[dict[str, Any], ...] = ({'ha': 'center', 'va': 'top'}, {'ha': 'right', 'va': 'center'})
 SMALL = 7  # points, the size of tick labels
 # The marks, in shorter sides of a panel: four strokes around the source that leave its core free.
 MARK_REACH = 0.17
@@ -55,83 +58,69 @@ class Panel(NamedTuple):
 Rows: TypeAlias = Sequence[Sequence[Panel | None]]
 
 
-def layout(rows: Rows, cutout: Cutout) -> tuple[Hashable, ...]:
-    """What the sheets of two sources must share to be drawn with one figure.
-
-    Parameters
-    ----------
-    rows : Rows
-        The panels, row by row.
-    cutout : Cutout
-        Gives number and size of the pixels.
-    """
-    titles = tuple(tuple(panel and panel.title for panel in row) for row in rows)
-    return titles, cutout.shape, cutout.pixel
-
-
 class ImageSheet:
     """Panels in rows; offsets from the source in arcsec at the left and at the bottom only.
 
-    Every panel is an image of the figure's one Axes, with the panel's title as its label. A sheet can be used again for
-    a source whose images have the same titles, number of pixels and size of the pixels (see `layout`).
+    Every panel is an image of the figure's one Axes, with the panel's title as its label.
 
     Parameters
     ----------
-    rows : Rows
-        The panels, row by row.
-    cutout : Cutout
-        Gives number and size of the pixels.
+    titles : tuple of tuple of (str or None)
+        Those of the panels, row by row; None where there is no panel.
+    shape : (int, int)
+        Pixels (ny, nx) of the images.
+    pixel : (float, float)
+        A pixel's size (y, x) in arcsec.
     """
 
-    def __init__(self, rows: Rows, cutout: Cutout) -> None:
-        (ny, nx), (dy, dx) = cutout.shape, cutout.pixel
+    def __init__(
+        self, titles: tuple[tuple[str | None, ...], ...], shape: tuple[int, int], pixel: tuple[float, float]
+    ) -> None:
+        (ny, nx), (dy, dx) = shape, pixel
         self._scale = PANEL_SIZE / max(ny * dy, nx * dx)  # inches per arcsec
         self._size = width, height = nx * dx * self._scale, ny * dy * self._scale
-        paper_width = LEFT + max(len(row) for row in rows) * (width + GAP_X)
-        paper_height = BOTTOM + len(rows) * (height + GAP_Y)
+        paper_width = LEFT + max(map(len, titles)) * (width + GAP_X)
+        paper_height = BOTTOM + len(titles) * (height + GAP_Y)
         self.figure = Figure(figsize=(paper_width, paper_height), dpi=DPI)
         self._canvas = Canvas(self.figure)
         self._paper = self.figure.add_axes((0, 0, 1, 1), xlim=(0, paper_width), ylim=(0, paper_height))
         self._paper.set_axis_off()
-        # Lower left corners of all panels, and of those with tick labels below them and beside them.
+        # Lower left corners of all panels, and of those with tick labels along x and along y.
         self._corners: list[tuple[float, float]] = []
-        self._labelled_below: list[tuple[float, float]] = []
-        self._labelled_beside: list[tuple[float, float]] = []
+        self._labelled: tuple[list[tuple[float, float]], ...] = ([], [])
         self._images: list[AxesImage] = []
-        delta = '\N{GREEK CAPITAL LETTER DELTA}'
         look: dict[str, Any] = {'origin': 'lower', 'interpolation': 'nearest', 'aspect': 'auto'}
-        upright: dict[str, Any] = {'ha': 'right', 'va': 'center', 'rotation': 'vertical'}
-        for i, row in enumerate(rows):
+        for i, row in enumerate(titles):
             low = paper_height - (i + 1) * (height + GAP_Y)
-            for j, panel in enumerate(row):
-                if panel is None:
+            for j, title in enumerate(row):
+                if title is None:
                     continue
                 left = LEFT + j * (width + GAP_X)
                 self._corners.append((left, low))
-                self._paper.text(left + width / 2, low + height + 0.04, panel.title, ha='center', va='baseline')
-                if i == len(rows) - 1 or j >= len(rows[i + 1]):
-                    self._labelled_below.append((left, low))
-                    self._paper.text(left + width / 2, low - 0.22, f'{delta}x [arcsec]', ha='center', va='top')
+                self._paper.text(left + width / 2, low + height + 0.04, title, ha='center', va='baseline')
+                if i == len(titles) - 1 or j >= len(titles[i + 1]):
+                    self._labelled[0].append((left, low))
+                    self._paper.text(left + width / 2, low - 0.22, '\u0394x [arcsec]', **BESIDE[0])
                 if j == 0:
-                    self._labelled_beside.append((left, low))
-                    self._paper.text(left - 0.33, low + height / 2, f'{delta}y [arcsec]', **upright)
+                    self._labelled[1].append((left, low))
+                    self._paper.text(
+                        left - 0.33, low + height / 2, '\u0394y [arcsec]', **BESIDE[1], rotation='vertical'
+                    )
                 extent = (left, left + width, low, low + height)
-                image = self._paper.imshow(np.zeros(cutout.shape), extent=extent, label=panel.title, **look)
-                self._images.append(image)
+                self._images.append(self._paper.imshow(np.zeros(shape), extent=extent, label=title, **look))
         styles = ((FRAME_COLOUR, 0.6), (HALO_COLOUR, 2.2), (MARK_COLOUR, 1.1))
         self._lines = [LineCollection([], colors=colour, linewidths=thickness) for colour, thickness in styles]
         for lines in self._lines:
             self._paper.add_collection(lines, autolim=False)
-        self._below: list[Text] = []
-        self._beside: list[Text] = []
+        self._numbers: list[Text] = []  # at the ticks
 
     def draw(self, rows: Rows, cutout: Cutout) -> Image.Image:
-        """Draw the panels of a source; they must have the sheet's layout.
+        """Draw the panels of a source.
 
         Parameters
         ----------
         rows : Rows
-            The panels, row by row.
+            The panels, row by row, with the titles, pixels and size of pixels for which the sheet was made.
         cutout : Cutout
             Gives the position of the source.
         """
@@ -140,35 +129,24 @@ class ImageSheet:
         (y, x), (dy, dx) = cutout.centre, cutout.pixel
         size = np.array(self._size)
         source = np.array([(x + 0.5) * dx, (y + 0.5) * dy]) * self._scale
-        across, up = (_ticks(zero, length, self._scale) for zero, length in zip(source, size, strict=True))
-        below = [(left + at, low, label) for left, low in self._labelled_below for at, label in across]
-        beside = [(left, low + at, label) for left, low in self._labelled_beside for at, label in up]
-        corners = [np.array(corner) for corner in self._corners]
-        frames = [corner + BORDER * size for corner in corners]
-        frames += [np.array([(at, edge), (at, edge - TICK)]) for at, edge, _ in below]
-        frames += [np.array([(edge, at), (edge - TICK, at)]) for edge, at, _ in beside]
-        marks = [stroke for corner in corners for stroke in corner + source + MARK_STROKES * size.min()]
+        corners = np.array(self._corners)[:, None]
+        frames = [*(corners + BORDER * size)]
+        while self._numbers:
+            self._numbers.pop().remove()
+        for axis, (along, outwards) in enumerate(((X, -Y), (Y, -X))):
+            ticks = _ticks(source[axis], size[axis], self._scale)
+            for corner, (at, label) in product(self._labelled[axis], ticks):
+                place = corner + at * along
+                frames.append(np.array([place, place + TICK * outwards]))
+                x, y = place + NUMBER * outwards
+                self._numbers.append(self._paper.text(x, y, label, fontsize=SMALL, **BESIDE[axis]))
+        marks = [*(corners[:, None] + source + MARK_STROKES * size.min()).reshape(-1, 2, 2)]
         for lines, segments in zip(self._lines, (frames, marks, marks), strict=True):
             lines.set_segments(segments)
-        words = [(at, edge - 0.07, label) for at, edge, label in below]
-        self._write(self._below, words, ha='center', va='top')
-        words = [(edge - 0.07, at, label) for edge, at, label in beside]
-        self._write(self._beside, words, ha='right', va='center')
         # At a panel's edge the marks overlap its title, so the title is drawn on top.
         reach = MARK_REACH * size.min()
         inside = bool(((reach <= source) & (source <= size - reach)).all())
-        moving = [*self._images, *self._lines, *self._below, *self._beside]
-        return self._canvas.draw(moving, apart=inside)
-
-    def _write(self, texts: list[Text], words: list[tuple[float, float, str]], **look: Any) -> None:
-        """Set the texts to these words at these positions."""
-        while len(texts) > len(words):
-            texts.pop().remove()
-        while len(texts) < len(words):
-            texts.append(self._paper.text(0, 0, '', fontsize=SMALL, **look))
-        for text, (x, y, word) in zip(texts, words, strict=True):
-            text.set_position((x, y))
-            text.set_text(word)
+        return self._canvas.draw([*self._images, *self._lines, *self._numbers], apart=inside)
 
 
 def _ticks(zero: float, size: float, scale: float) -> list[tuple[float, str]]:

@@ -141,12 +141,12 @@ def _fibres(entries: Sequence[Entry], scales: FloatArray) -> fits.BinTableHDU:
     # Columns that MARZ does not read, for other programs.
     if any(entry.redshift is not None for entry in entries):
         several = [entry.redshift or Counting() for entry in entries]
-        table['Z'] = [np.nan if one.z is None else one.z for one in several]
-        table['Z_ERR'] = [np.nan if one.error is None else one.error for one in several]
+        table['Z'] = np.array([one.z for one in several], float)  # NaN for None
+        table['Z_ERR'] = np.array([one.error for one in several], float)
         table['ZTYPE'] = [one.kind for one in several]
         table['QOP'] = [entry.quality for entry in entries]
     if any(entry.catalogued is not None for entry in entries):
-        table['Z_CATALOG'] = [np.nan if entry.catalogued is None else entry.catalogued for entry in entries]
+        table['Z_CATALOG'] = np.array([entry.catalogued for entry in entries], float)
     hdu = fits.table_to_hdu(table)
     hdu.name = 'FIBRES'
     return hdu

@@ -7,7 +7,6 @@ example, the underscores in keys would be errors.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -19,9 +18,8 @@ from PIL import Image
 
 from autospec_lib.core import file_names, keys
 from autospec_lib.core.atomic import complete_file
-from autospec_lib.core.products import Products
+from autospec_lib.core.products import Kind, Products
 from autospec_lib.core.types import Cutout, FloatArray, Ident, Segmap
-from autospec_lib.output import image_sheet, spectra_sheet
 from autospec_lib.output.figures import DPI, Kept
 from autospec_lib.output.image_sheet import (
     LABEL_COLOURS,
@@ -72,8 +70,8 @@ def render(products: Products, cutout: Cutout, cmap: str, kept: Kept) -> dict[st
     dict of str to Image
         'IMAGES': the images in a row, below each its segmentation map, then the user's maps; 'MASKS'; 'SPECTRA': the
         reference above the cross-correlation spectra; 'REDSHIFT': the spectrum with the model of the first candidate;
-        'XCOR': the cross-correlation maps; 'DEBLEND': white light, the
-        joint model of it and the residual. A picture with nothing to show is left out.
+        'XCOR': the cross-correlation maps; 'DEBLEND': white light, the joint model of it and the residual. A picture
+        with nothing to show is left out.
 
     Raises
     ------
@@ -86,23 +84,26 @@ def render(products: Products, cutout: Cutout, cmap: str, kept: Kept) -> dict[st
         'IMAGES': _image_rows(products, colours),
         'MASKS': [[Panel(key, mask.data.astype(int), switched) for key, mask in products.masks.items()]],
         'XCOR': [[Panel(key, image.data, _look(image.data, colours)) for key, image in products.maps.items()]],
-        'DEBLEND': [_joint_panels(products, colours)],
     }
+    if keys.RESIDUAL in products.fitted:
+        sheets['DEBLEND'] = [_joint_panels(products, colours)]
+    correlated = (one for one in products.spectra.values() if one.kind is Kind.CROSS_CORRELATION)
+    spectra, grid = [products.spectra[products.reference], *correlated], cutout.grid
+    ends = float(cutout.wave.min()), float(cutout.wave.max())
+    shared = tuple(one.key for one in spectra), ends, grid.wave_unit, grid.unit, bool(products.notes)
     pictures = {}
     style: Any = {**matplotlib.rcParamsDefault, **STYLE}  # whatever the user's matplotlibrc says
     with ONE_AT_A_TIME, matplotlib.rc_context(style):
         for key, rows in sheets.items():
             if any(rows):
-                make = partial(ImageSheet, rows, cutout)
-                with kept.borrowed(key, image_sheet.layout(rows, cutout), make) as sheet:
+                titles = tuple(tuple(panel and panel.title for panel in row) for row in rows)
+                with kept.borrowed(key, ImageSheet, titles, cutout.shape, cutout.pixel) as sheet:
                     pictures[key] = sheet.draw(rows, cutout)
-        make_spectra = partial(SpectraSheet, products, cutout)
-        with kept.borrowed('SPECTRA', spectra_sheet.layout(products, cutout), make_spectra) as spectra:
-            pictures['SPECTRA'] = spectra.draw(products, cutout)
+        with kept.borrowed('SPECTRA', SpectraSheet, *shared) as spectra_sheet:
+            pictures['SPECTRA'] = spectra_sheet.draw(spectra, cutout, products.notes)
         if products.models:
             pictures['REDSHIFT'] = RedshiftSheet(products, cutout).image
-    wanted = file_names.pictures(bool(products.maps), bool(products.fitted), bool(products.models))
-    return {key: pictures[key] for key in wanted if key in pictures}
+    return {key: pictures[key] for key in file_names.PICTURES if key in pictures}
 
 
 def save(pictures: Mapping[str, Image.Image], folder: Path, ident: Ident) -> None:
@@ -135,9 +136,7 @@ def _image_rows(products: Products, colours: Colormap) -> Rows:
     below = [maps.pop(keys.segmap(tag), None) for tag in tags]
     rows: list[Sequence[Panel | None]] = [images, below]
     rest = list(maps.values())
-    while rest:
-        rows.append(rest[: len(tags)])
-        rest = rest[len(tags) :]
+    rows += [rest[first : first + len(tags)] for first in range(0, len(rest), len(tags) or 1)]
     return rows
 
 
@@ -148,8 +147,6 @@ def _look(values: FloatArray, colours: Colormap) -> dict[str, Any]:
 
 def _joint_panels(products: Products, colours: Colormap) -> list[Panel]:
     """White light and its model with the same colour scale, and the residual with a scale symmetric about 0."""
-    if keys.RESIDUAL not in products.fitted:
-        return []
     white, residual = products.white.data, products.fitted[keys.RESIDUAL].data
     look = _look(white, colours)
     finite = np.abs(residual[np.isfinite(residual)])

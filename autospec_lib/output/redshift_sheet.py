@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from scipy.ndimage import binary_dilation
 from scipy.optimize import isotonic_regression
 
 from autospec_lib.core.emission_lines import LINES
-from autospec_lib.core.products import Products, RedshiftModel
-from autospec_lib.core.types import Cutout
+from autospec_lib.core.numerics import to_vacuum
+from autospec_lib.core.products import Products
+from autospec_lib.core.types import Cutout, FloatArray
 from autospec_lib.output.figures import DPI, Canvas
 from autospec_lib.output.spectra_sheet import INK, PALE, QUIET, limits, sky_lines
 from autospec_lib.output.units import in_words
@@ -21,15 +24,8 @@ from autospec_lib.output.units import in_words
 MODEL, FOREIGN, SHADE = '#d62839', '#b35900', '#eceff4'
 WIDTH = 9.5  # inches, as are the following lengths
 LEFT, RIGHT = 0.72, 0.14
-HEIGHTS = {
-    'title': 0.3,
-    'labels': 0.58,
-    'spectrum': 2.0,
-    'residual': 0.62,
-    'axis': 0.95,  # with the labels of lines above the zooms
-    'zoom': 1.4,
-    'bottom': 0.42,
-}
+HEIGHT = 6.27
+PANELS = {'spectrum': (3.39, 2.0), 'residual': (2.77, 0.62), 'zoom': (0.42, 1.4)}  # bottom and height of each
 GAP, LIST = 0.45, 2.45  # between zooms; the width of the list of candidates
 LABEL = 0.115  # between the labels of two lines
 RESIDUALS = 5.5  # sigma, the range of the strip
@@ -73,11 +69,14 @@ ABSORPTION = {
     'Ca 8665': 8664.52,
 }
 BALMER = ('H\u03b4', 'H\u03b3', 'H\u03b2', 'H\u03b1')
+OF_QUASARS = (
+    *('Ly\u03b1', 'NV', 'SiIV', 'CIV', 'HeII', 'CIII]', 'MgII', '[NeV]', '[OII]'),
+    *('[OIII]4960', '[OIII]5008', *BALMER),
+)
 LINES_OF = {
     'gal': EMISSION | ABSORPTION,
     'LAE': {key: EMISSION[key] for key in ('Ly\u03b1', 'NV', 'CIV', 'HeII', 'CIII]')},
-    'QSO': {key: EMISSION[key] for key in ('Ly\u03b1', 'NV', 'SiIV', 'CIV', 'HeII', 'CIII]', 'MgII', '[NeV]', '[OII]')}
-    | {key: EMISSION[key] for key in ('H\u03b4', 'H\u03b3', 'H\u03b2', '[OIII]4960', '[OIII]5008', 'H\u03b1')},
+    'QSO': {key: EMISSION[key] for key in OF_QUASARS},
     'star': {key: EMISSION[key] for key in BALMER} | ABSORPTION,
 }
 # Ranges at rest that are shown larger, as many as there is room for, the most important ones first.
@@ -121,57 +120,46 @@ class RedshiftSheet:
         self.error = self.spectrum.error[order]
         if self.spectrum.variance is None:
             self.error = np.full(self.wave.shape, np.nanstd(self.flux - self.model))
-        noisy = sky_lines(self.spectrum)[order]
-        self.noisy = noisy
-        self.widened = noisy | np.roll(noisy, 1) | np.roll(noisy, -1)
-        self.height = sum(HEIGHTS.values())
-        self.figure = Figure(figsize=(WIDTH, self.height), dpi=DPI)
-        canvas = Canvas(self.figure)
+        self.noisy = sky_lines(self.spectrum)[order]
+        self.widened = binary_dilation(self.noisy)
+        self.figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI)
         self._title()
         self._main()
         self._zooms()
-        self.image = canvas.draw((), apart=False)
+        self.image = Canvas(self.figure).draw(())
 
-    def _axes(self, left: float, width: float, first: str, last: str = '') -> Axes:
-        """Axes from the top of one part of `HEIGHTS` to the bottom of another; lengths in inches."""
-        parts = [*HEIGHTS]
-        top = sum(HEIGHTS[part] for part in parts[: parts.index(first)])
-        tall = sum(HEIGHTS[part] for part in parts[parts.index(first) : parts.index(last or first) + 1])
-        box = (left / WIDTH, 1 - (top + tall) / self.height, width / WIDTH, tall / self.height)
-        return self.figure.add_axes(box)
+    def _axes(self, panel: str, left: float, width: float) -> Axes:
+        """Axes in one of the `PANELS`; lengths in inches."""
+        bottom, height = PANELS[panel]
+        return self.figure.add_axes((left / WIDTH, bottom / HEIGHT, width / WIDTH, height / HEIGHT))
 
     def _title(self) -> None:
         one = self.first
-        if self.facts.get('ZAUTO') is None:
-            text = f'no redshift: best candidate z = {one.z:.4f}, P = {one.probability:.2f}'
-        else:
+        text = f'no redshift: best candidate z = {one.z:.4f}, P = {one.probability:.2f}'
+        notes = [note for note in self.products.notes if note.startswith('redshift: ')]
+        if self.facts.get('ZAUTO') is not None:
             text = f'z = {one.z:.5f} \u00b1 {one.error:.5f}   {one.kind}   P = {self.facts["ZPROB"]:.3f}'
             text += f'   quality {self.facts["ZQUAL"]}'
-        y = 1 - 0.19 / self.height
+            if 'ZNOTE' in self.facts:
+                notes.insert(0, self.facts['ZNOTE'])
+        y, end = 1 - 0.19 / HEIGHT, 1 - RIGHT / WIDTH
         words: Any = {'parse_math': False, 'va': 'center'}
         self.figure.text(LEFT / WIDTH, y, text, fontsize=10, color=INK, weight='bold', **words)
         right = f'source {self.cutout.target.id}   {self.spectrum.key}'
-        self.figure.text(1 - RIGHT / WIDTH, y, right, fontsize=8, color=QUIET, ha='right', **words)
-        notes = [note for note in self.products.notes if note.startswith('redshift: ')]
-        if 'ZNOTE' in self.facts and self.facts.get('ZAUTO') is not None:
-            notes.insert(0, self.facts['ZNOTE'])
+        self.figure.text(end, y, right, fontsize=8, color=QUIET, ha='right', **words)
         below = textwrap.shorten('; '.join(notes), 165)
-        self.figure.text(1 - RIGHT / WIDTH, 0.06 / self.height, below, fontsize=7, color=QUIET, ha='right', **words)
+        self.figure.text(end, 0.06 / HEIGHT, below, fontsize=7, color=QUIET, ha='right', **words)
 
     def _main(self) -> None:
         """The whole spectrum, the residual below it, labels of lines above it."""
         width = WIDTH - LEFT - RIGHT
-        axes, strip = self._axes(LEFT, width, 'spectrum'), self._axes(LEFT, width, 'residual')
-        self._curves(axes, slice(None), linewidth=0.5)
-        axes.set_ylim(self._limits(slice(None)))
+        axes, strip = (self._axes(panel, LEFT, width) for panel in ('spectrum', 'residual'))
+        self._spectrum(axes, slice(None), linewidth=0.5)
         axes.tick_params(labelbottom=False)
         axes.set_ylabel(f'flux [{in_words(self.spectrum.unit)}]' if self.spectrum.unit else 'flux')
         with np.errstate(invalid='ignore', divide='ignore'):
             residual = (self.flux - self.model) / self.error
-        self._shade(strip)
-        strip.axhline(0, color=QUIET, linewidth=0.5)
-        strip.plot(self.wave, np.where(self.widened, residual, np.nan), color=PALE, linewidth=0.4)
-        strip.plot(self.wave, np.where(self.noisy, np.nan, residual), color=INK, linewidth=0.4)
+        self._curve(strip, residual, slice(None), linewidth=0.4)
         strip.set_ylim(-RESIDUALS, RESIDUALS)
         strip.set_yticks([-3, 0, 3])
         strip.set_ylabel('residual [\u03c3]')
@@ -179,11 +167,9 @@ class RedshiftSheet:
         for one in (axes, strip):
             one.set_xlim(self.wave[0], self.wave[-1])
             one.yaxis.set_label_coords(-0.5 / width, 0.5)
-        marks = self._marks(float(self.wave[0]), float(self.wave[-1]))
-        self._label(axes, marks, width)
-        words = ((INK, 'spectrum'), (MODEL, f'model at z = {self.first.z:.4f}'), (SHADE, 'sky line'))
-        handles = [strip.plot([], [], color=colour, linewidth=1.2, label=word)[0] for colour, word in words]
-        handles[-1].set_linewidth(5)
+        self._label(axes)
+        styles = ((INK, 1.2, 'spectrum'), (MODEL, 1.2, f'model at z = {self.first.z:.4f}'), (SHADE, 5, 'sky line'))
+        handles = [Line2D([], [], color=colour, linewidth=thick, label=word) for colour, thick, word in styles]
         place: Any = {'loc': 'upper right', 'bbox_to_anchor': (1.0, -0.26), 'borderaxespad': 0.0}
         strip.legend(handles=handles, fontsize=7, frameon=False, ncol=3, **place)
 
@@ -193,22 +179,50 @@ class RedshiftSheet:
         room = WIDTH - LEFT - RIGHT - LIST
         width = room / max(len(ranges), 1) - GAP
         for number, (low, high) in enumerate(ranges):
-            axes = self._axes(LEFT + number * (width + GAP), width, 'zoom')
+            axes = self._axes('zoom', LEFT + number * (width + GAP), width)
             # With a channel beyond each end, so that the curves fill the panel.
             part = np.flatnonzero((self.wave >= low) & (self.wave <= high))
             part = np.arange(max(part[0] - 1, 0), min(part[-1] + 2, len(self.wave)))
-            self._curves(axes, part, linewidth=0.8, drawstyle='steps-mid')
+            self._spectrum(axes, part, linewidth=0.8, drawstyle='steps-mid')
             axes.set_xlim(low, high)
-            axes.set_ylim(self._limits(part))
             axes.tick_params(labelsize=6.5)
             axes.locator_params(axis='x', nbins=2 + round(2 * width))
             axes.locator_params(axis='y', nbins=5)
-            marks = self._marks(low, high)
-            for x, _, colour in marks:
+            for x, _, colour in self._label(axes):
                 axes.axvline(x, color=colour, linewidth=0.5, linestyle=(0, (3, 3)), zorder=0)
-            self._label(axes, marks, width)
         left = LEFT + room if ranges else LEFT
-        self._candidates(self._axes(left, WIDTH - RIGHT - left, 'zoom'))
+        self._candidates(self._axes('zoom', left, WIDTH - RIGHT - left))
+
+    def _spectrum(self, axes: Axes, part: Any, **style: Any) -> None:
+        """Draw some channels of spectrum and model, and set the limits of the flux."""
+        self._curve(axes, self.flux, part, **style)
+        model = self.model[part]
+        axes.plot(self.wave[part], model, color=MODEL, linewidth=0.9, alpha=0.9)
+        low, high = limits(self.flux[part], self.noisy[part])
+        if np.isfinite(model).any():
+            reach = 0.08 * (high - low)
+            low, high = min(low, float(np.nanmin(model)) - reach), max(high, float(np.nanmax(model)) + reach)
+        axes.set_ylim(low, high)
+
+    def _curve(self, axes: Axes, values: FloatArray, part: Any, **style: Any) -> None:
+        """Draw some channels of values, pale on sky lines, which are shaded.
+
+        Parameters
+        ----------
+        axes : Axes
+            Where to draw.
+        values : array (nl,)
+            The values.
+        part : slice or array
+            The channels.
+        **style
+            Of the curve.
+        """
+        inside: Any = {'where': self.widened.tolist(), 'transform': axes.get_xaxis_transform()}
+        axes.fill_between(self.wave, 0, 1, color=SHADE, linewidth=0, zorder=-1, **inside)
+        axes.axhline(0, color=QUIET, linewidth=0.5)
+        for colour, hidden in ((PALE, ~self.widened), (INK, self.noisy)):
+            axes.plot(self.wave[part], np.where(hidden, np.nan, values)[part], color=colour, **style)
 
     def _ranges(self) -> list[tuple[float, float]]:
         """The zooms with a line inside the spectrum, as observed, in ascending order."""
@@ -240,17 +254,21 @@ class RedshiftSheet:
         return bool(height > SEEN / 2 * np.nanmedian(self.error[around]))
 
     def _observed(self, rest: float) -> float:
-        """The wavelength of a line as observed, in the unit of the cube.
-
-        That in air is by Morton (1991, ApJS 77, 119).
-        """
+        """The wavelength of a line as observed, in the unit of the cube."""
         wave = rest * (1 + self.first.z)
         if self.cutout.grid.medium != 'vacuum':
-            wave /= 1 + 2.735182e-4 + 131.4182 / wave**2 + 2.76249e8 / wave**4
+            # The index of refraction is the same at the wavelength in vacuum, to a part in 1e8.
+            wave *= wave / float(to_vacuum(np.array(wave)))
         return wave / self.cutout.grid.angstrom
 
-    def _marks(self, low: float, high: float) -> list[tuple[float, str, str]]:
-        """Wavelength, label and colour of the lines between two wavelengths, in ascending order."""
+    def _label(self, axes: Axes) -> list[tuple[float, str, str]]:
+        """Write labels of lines above axes, apart from one another, with strokes from the lines to them.
+
+        Returns
+        -------
+        list of (float, str, str)
+            Wavelength, label and colour of the lines, in ascending order.
+        """
         marks = []
         for label, rest in LINES_OF[self.first.kind].items():
             dark = self._seen(label) or self.first.kind != 'gal'
@@ -259,72 +277,24 @@ class RedshiftSheet:
             if not row['LINE']:
                 wave = row['LBDA_OBS'] / self.cutout.grid.angstrom
                 marks.append((wave, f'? {row["LBDA_OBS"]:.0f}', FOREIGN))
-        return sorted(mark for mark in marks if low < mark[0] < high)
-
-    def _label(self, axes: Axes, marks: Sequence[tuple[float, str, str]], width: float) -> None:
-        """Write labels of lines above axes, apart from one another, with strokes from the lines to them.
-
-        Parameters
-        ----------
-        axes : Axes
-            The axes.
-        marks : sequence of (float, str, str)
-            See `_marks`.
-        width : float
-            Of the axes in inches.
-        """
-        if not marks:
-            return
         low, high = axes.get_xlim()
+        marks = sorted(mark for mark in marks if low < mark[0] < high)
+        if not marks:
+            return []
         place = np.array([(x - low) / (high - low) for x, _, _ in marks])
-        step = np.arange(len(marks)) * LABEL / width
+        box = axes.get_position()
+        step = np.arange(len(marks)) * LABEL / (box.width * WIDTH)
         # The places nearest to those of the lines that are this far apart, in the same order.
         apart = isotonic_regression(place - step).x
         apart = np.clip(apart, 0.004, max(1 - 0.004 - step[-1], 0.004)) + step
-        inch = 1 / HEIGHTS['spectrum' if width > WIDTH / 1.5 else 'zoom']
+        inch = 1 / (box.height * HEIGHT)
+        stroke = 1 + inch * np.array([0.0, 0.02, 0.1, 0.14])
+        above: Any = {'rotation': 90, 'ha': 'center', 'va': 'bottom', 'fontsize': 6, 'parse_math': False}
         for x, there, (_, label, colour) in zip(place, apart, marks, strict=True):
-            axes.plot(
-                [x, x, there, there],
-                1 + inch * np.array([0.0, 0.02, 0.1, 0.14]),
-                transform=axes.transAxes,
-                color=colour,
-                linewidth=0.5,
-                clip_on=False,
-            )
-            axes.text(
-                there,
-                1 + 0.15 * inch,
-                label,
-                transform=axes.transAxes,
-                rotation=90,
-                ha='center',
-                va='bottom',
-                fontsize=6,
-                color=colour,
-                parse_math=False,
-            )
-
-    def _curves(self, axes: Axes, part: Any, **style: Any) -> None:
-        self._shade(axes)
-        axes.axhline(0, color=QUIET, linewidth=0.5)
-        axes.plot(self.wave[part], np.where(self.widened, self.flux, np.nan)[part], color=PALE, **style)
-        axes.plot(self.wave[part], np.where(self.noisy, np.nan, self.flux)[part], color=INK, **style)
-        axes.plot(self.wave[part], self.model[part], color=MODEL, linewidth=0.9, alpha=0.9)
-
-    def _shade(self, axes: Axes) -> None:
-        """Shade sky lines."""
-        inside: Any = axes.get_xaxis_transform()
-        axes.fill_between(
-            self.wave, 0, 1, where=self.widened.tolist(), transform=inside, color=SHADE, linewidth=0, zorder=-1
-        )
-
-    def _limits(self, part: Any) -> tuple[float, float]:
-        low, high = limits(self.flux[part], self.noisy[part])
-        model = self.model[part]
-        if not np.isfinite(model).any():
-            return low, high
-        reach = 0.08 * (high - low)
-        return min(low, float(np.nanmin(model)) - reach), max(high, float(np.nanmax(model)) + reach)
+            look: Any = {'transform': axes.transAxes, 'color': colour}
+            axes.plot([x, x, there, there], stroke, linewidth=0.5, clip_on=False, **look)
+            axes.text(there, 1 + 0.15 * inch, label, **above, **look)
+        return marks
 
     def _candidates(self, axes: Axes) -> None:
         """The list of candidates, the second source, and what the catalogue says."""
@@ -333,26 +303,19 @@ class RedshiftSheet:
         axes.text(0, 1.0, 'candidates', fontsize=7, color=INK, **words)
         y = 0.86
         for number, one in enumerate(self.products.models, 1):
-            colour, text = (MODEL if number == 1 else QUIET), _candidate(number, one)
+            colour, shown = (MODEL if number == 1 else QUIET), int(1000 * one.probability) / 1000  # as on top
+            text = f'{number}  z = {one.z:7.4f}  {one.kind:4s}  P = {shown:.3f}'
             axes.text(0, y, text, fontsize=6.5, color=colour, family='monospace', **words)
             y -= 0.115
         others: Mapping[str, Any] = {
             'second source in the spectrum at z =': self.facts.get('ZBLEND'),
             'catalogue: z =': self.cutout.target.z,
             'neighbour with this redshift:': self.facts.get('ZNEIGHB'),
+            '? lines that this redshift does not explain:': sum(not row['LINE'] for row in self.products.lines) or None,
         }
         y -= 0.05
         for label, value in others.items():
             if value is not None:
                 text = f'{label} {value:.4f}' if isinstance(value, float) else f'{label} {value}'
-                axes.text(0, y, text, fontsize=6.5, color=INK, **words)
+                axes.text(0, y, text, fontsize=6.5, color=FOREIGN if label.startswith('?') else INK, **words)
                 y -= 0.115
-        unnamed = sum(not row['LINE'] for row in self.products.lines)
-        if unnamed:
-            text = f'? lines that this redshift does not explain: {unnamed}'
-            axes.text(0, y, text, fontsize=6.5, color=FOREIGN, **words)
-
-
-def _candidate(number: int, one: RedshiftModel) -> str:
-    # Rounded down, as on top.
-    return f'{number}  z = {one.z:7.4f}  {one.kind:4s}  P = {int(1000 * one.probability) / 1000:.3f}'

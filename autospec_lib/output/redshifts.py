@@ -7,37 +7,32 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autospec_lib.core.atomic import complete_file
+from autospec_lib.core.products import SURE, differ
 from autospec_lib.core.types import Ident
 from autospec_lib.output import summary
 from autospec_lib.output.summary import Column, Row
 from autospec_lib.output.verdicts import Verdict
 
 NAME = 'redshifts.ecsv'
-SURE = 0.95  # least probability, as in `redshift.estimate`
-SAME = 0.003  # difference, over 1 + z, up to which an accepted redshift is that of the first candidate
 AUTOMATIC, BY_HAND = 'AUTOSPEC', 'VISUAL'  # origins, as in MPDAF's table Z
 NOTE = 'redshift: '  # what notes on redshifts begin with
 TYPES = {'galaxy': 'gal', 'star': 'star', 'quasar': 'QSO', 'Lya': 'LAE', 'nothing': ''}  # of classes in verdicts
 COLUMNS = (
-    Column('ID', '', int, 'ID in the catalogue'),  # text if any ID is text
-    Column('RA', 'deg', float, 'right ascension in the catalogue'),
-    Column('DEC', 'deg', float, 'declination in the catalogue'),
-    Column('Z', '', float, 'the redshift that counts: accepted by hand, else sure, else empty'),
-    Column('Z_ERR', '', float, 'its standard deviation'),
-    Column('Z_FROM', '', str, 'VISUAL: accepted by hand; AUTOSPEC: sure'),
-    Column('QUALITY', '', int, 'of Z: 3 sure, 2 sure by one line or probable, 1 possible, 0 no redshift'),
-    Column('TYPE', '', str, 'of Z: gal, LAE, QSO or star'),
-    Column('Z_BEST', '', float, 'first candidate, empty below a probability of 0.5; it need not count'),
-    Column('P', '', float, 'probability of the first candidate'),
-    Column('Z_CATALOG', '', float, 'redshift in the catalogue'),
-    Column('Z_SECOND', '', float, 'redshift of a second source in the spectrum'),
-    Column('SPECTRUM', '', str, 'key of the spectrum that candidates and lines are from'),
-    Column('NEIGHBOUR', '', int, 'ID of a neighbour with the same redshift'),  # text if any ID is text
-    Column('NOTES', '', str, 'notes on the redshift, separated by semicolons'),
+    *summary.OF_SOURCE[:3],  # ID and position
+    Column('Z', 'the redshift that counts: accepted by hand, else sure, else empty'),
+    Column('Z_ERR', 'its standard deviation'),
+    Column('Z_FROM', 'VISUAL: accepted by hand; AUTOSPEC: sure', str),
+    Column('QUALITY', 'of Z: 3 sure, 2 sure by one line or probable, 1 possible, 0 no redshift', int),
+    Column('TYPE', 'of Z: gal, LAE, QSO or star', str),
+    Column('Z_BEST', 'first candidate, empty below a probability of 0.5; it need not count', source='Z'),
+    Column('P', 'probability of the first candidate', source='ZPROB'),
+    Column('Z_CATALOG', 'redshift in the catalogue'),
+    Column('Z_SECOND', 'redshift of a second source in the spectrum', source='ZBLEND'),
+    Column('SPECTRUM', 'key of the spectrum that candidates and lines are from', str, source='ZSPEC'),
+    Column('NEIGHBOUR', 'ID of a neighbour with the same redshift', int, source='ZNEIGHB'),  # text if any ID is text
+    Column('NOTES', 'notes on the redshift, separated by semicolons', str),
     *summary.OF_LINES,
 )
-# Columns of the summary that are here under another name.
-RENAMED = {'Z_BEST': 'Z', 'P': 'ZPROB', 'Z_SECOND': 'ZBLEND', 'SPECTRUM': 'ZSPEC', 'NEIGHBOUR': 'ZNEIGHB'}
 
 
 @dataclass(frozen=True)
@@ -76,7 +71,7 @@ def counting(row: Row, verdict: Verdict | None = None) -> Counting:
         return Counting(z, error, AUTOMATIC, 1 if doubtful else row['ZQUAL'], kind)
     if verdict.accepted is None:
         return Counting(origin=BY_HAND)
-    if z is None or abs(verdict.accepted - z) > SAME * (1 + z):
+    if z is None or differ(z, verdict.accepted):
         error, kind = None, ''
     quality = verdict.quality
     if quality is None:
@@ -121,7 +116,7 @@ def _row(row: Row, catalogued: Mapping[Ident, float], verdicts: Mapping[str, Ver
     notes = (row.get('NOTES') or '').split('; ')
     return {
         **row,
-        **{name: row.get(held) for name, held in RENAMED.items()},
+        **{column.name: row.get(column.source) for column in COLUMNS if column.source},
         'Z': one.z,
         'Z_ERR': one.error,
         'Z_FROM': one.origin,

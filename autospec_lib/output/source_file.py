@@ -24,7 +24,7 @@ from autospec_lib import __version__
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.products import Group, Kind, Products, RedshiftModel, Spectrum
-from autospec_lib.core.types import Cutout, FloatArray, Grid, Ident, Mask, Measured, Product, Segmap, Target, Voxels
+from autospec_lib.core.types import Cutout, Grid, Mask, Measured, Product, Segmap, Target, Voxels
 from autospec_lib.output.units import of_lines, per_angstrom, to_power
 
 FORMAT = '0.6'  # of MPDAF's Source files
@@ -33,8 +33,12 @@ BLOCK = 2880  # bytes; FITS files grow in whole blocks
 BITPIX = {'f4': -32, 'f8': -64, 'i4': 32, 'u1': 8}
 SINGLE = np.finfo(np.float32)
 SIZE_CARD = 'NBYTES'
+# Rows of table Z: a name, the redshift and its limits.
+Redshift: TypeAlias = tuple[str, float, float, float]
+REDSHIFT_TYPE = [('Z_DESC', 'S20'), ('Z', 'f8'), ('Z_MIN', 'f8'), ('Z_MAX', 'f8')]
 VISUAL = 'VISUAL'  # name of a redshift that a person has accepted
-Redshift: TypeAlias = tuple[str, float, float, float]  # its name in table Z, value and limits
+# Names of measured redshifts, and the cards that they are from.
+MEASURED = (('AUTOSPEC', 'ZAUTO', 'ZAUTOERR'), ('AUTOSPEC_2', 'Z2AUTO', 'Z2ERR'), ('AUTOSPEC_3', 'Z3AUTO', 'Z3ERR'))
 CHANNEL = 'CHANNEL'  # type of an axis that counts channels, because no cards describe its wavelengths
 NAME_STARTS = {1: 'SPE', 2: 'IMA', 3: 'CUB'}  # of the names of extensions, by their number of axes
 GROUP_CARD = 'PRODUCT'
@@ -79,13 +83,24 @@ def write_source(path: Path, products: Products, cutout: Cutout, origin: Mapping
     """
     primary = fits.PrimaryHDU(header=_primary(products, cutout.target, origin)).header
     primary['EXTEND'] = True
+    sky, spectral = cutout.grid.sky, cutout.grid.spectral
+    third = {card[:-1] + '3' if card.endswith('1') else card: value for card, value in spectral.items()}
+    coordinates = {1: spectral, 2: sky, 3: {**sky, **third, 'WCSAXES': 3}}  # by the number of axes
     with complete_file(path) as temporary, temporary.open('wb') as file:
         file.write(primary.tostring().encode('ascii'))
-        file.write(_redshift_table(_redshifts(cutout.target, products.facts)))
+        file.write(_redshift_table(_redshifts(cutout.target, products.facts), cutout.target.visual))
         file.write(_lines(products.lines, cutout.grid.unit))
         file.write(_models(products.models, cutout.grid.unit))
-        file.writelines(_extensions(products, cutout.grid))
-        if cutout.grid.spectral.get('CTYPE1') == CHANNEL:
+        for group, key, product in products:  # in the order of v1.1.2
+            axes = product.data.ndim
+            name, wcs = f'{NAME_STARTS[axes]}_{key}', coordinates[axes].items()
+            unit = ('BUNIT', to_power(product.unit, product.power))
+            cards = [*wcs, unit, (GROUP_CARD, group.value), *about(product)]
+            file.write(_extension(f'{name}_DATA', stored(product.data), cards))
+            if product.variance is not None:
+                unit = ('BUNIT', to_power(product.unit, 2 * product.power))
+                file.write(_extension(f'{name}_STAT', stored(product.variance), [*wcs, unit]))
+        if spectral.get('CTYPE1') == CHANNEL:
             file.write(_wave_table(cutout))
         primary[SIZE_CARD] = file.tell()
         file.seek(0)
@@ -127,7 +142,7 @@ def read(path: Path, last: Group = Group.CUBE) -> Products:
         for hdu in hdus:
             key, part = hdu.name[4:-5], hdu.name[-5:]
             if hdu.name == 'LINES':
-                lines = _read_lines(hdu)
+                lines = tuple(dict(zip(hdu.data.names, row, strict=True)) for row in hdu.data.tolist())
             elif hdu.name == MODELS:
                 models = _read_models(hdu)
             elif part == '_DATA':
@@ -138,7 +153,11 @@ def read(path: Path, last: Group = Group.CUBE) -> Products:
             elif part == '_STAT':
                 table[group][key] = replace(table[group][key], variance=hdu.data.astype(float))
     notes = tuple(header[f'NOTE{number}'] for number in range(1, header['NNOTES'] + 1))
-    return Products(table, header['REFSPEC'], notes, _facts(header), lines, models)
+    # `_primary` writes the facts between FORMAT and NNOTES, where no card of every file stands but that of the length.
+    cards = [*header]
+    between = cards[cards.index('FORMAT') + 1 : cards.index('NNOTES')]
+    facts = {card: (header[card], header.comments[card]) for card in between if card != SIZE_CARD}
+    return Products(table, header['REFSPEC'], notes, facts, lines, models)
 
 
 def _product(group: Group, hdu: fits.ImageHDU) -> Product:
@@ -150,7 +169,7 @@ def _product(group: Group, hdu: fits.ImageHDU) -> Product:
     return product_type(hdu.data.astype(dtype), None, hdu.header['BUNIT'], **attributes)
 
 
-def read_cutout(path: Path, open_sky: Callable[[Path, str, fits.Header], Any]) -> Cutout:
+def read_cutout(path: Path, open_sky: Callable[[str, fits.Header], Any]) -> Cutout:
     """The cut-out that a source's file is from, without its voxels.
 
     It has the target, wavelengths and units; the position and the size of pixels if the file has images.
@@ -170,14 +189,19 @@ def read_cutout(path: Path, open_sky: Callable[[Path, str, fits.Header], Any]) -
     with fits.open(path, memmap=False) as hdus:
         header = _own_header(path, hdus)
         axis = hdus[f'SPE_{header["REFSPEC"]}_DATA'].header
-        wave, unit = _wavelengths(axis, hdus)
+        if axis['CTYPE1'] == CHANNEL:
+            table = hdus['TAB_WAVE']
+            wave, unit = table.data['WAVE'].astype(float), str(table.columns['WAVE'].unit)
+        else:
+            spectral, unit = WCS(axis, naxis=1), axis['CUNIT1']
+            wave = spectral.wcs_pix2world(np.arange(axis['NAXIS1']), 0)[0] * spectral.wcs.cunit[0].to(unit)
         image = next((hdu for hdu in hdus if hdu.name.startswith('IMA_')), None)
         centre, pixel = (0.0, 0.0), (1.0, 1.0)
         if image is not None:
             try:
-                sky = open_sky(path, image.name, image.header)
+                sky = open_sky(image.name, image.header)
             except InputError as error:
-                raise ValueError(str(error)) from error
+                raise ValueError(f'{path.name}: {error}') from error
             y, x = sky.to_pixels(header['RA'], header['DEC'])
             centre, pixel = (float(y), float(x)), sky.pixel
     return Cutout(
@@ -197,30 +221,10 @@ def _own_header(path: Path, hdus: fits.HDUList) -> fits.Header:
     return header
 
 
-def _facts(header: fits.Header) -> dict[str, tuple[Any, str]]:
-    """The facts of products, which `_primary` writes between FORMAT and NNOTES; no card of every file stands there."""
-    cards = [*header]
-    between = cards[cards.index('FORMAT') + 1 : cards.index('NNOTES')]
-    return {card: (header[card], header.comments[card]) for card in between if card != SIZE_CARD}
-
-
-def _wavelengths(axis: fits.Header, hdus: fits.HDUList) -> tuple[FloatArray, str]:
-    """The wavelengths of a spectrum and their unit, from the table beside it if its axis counts channels."""
-    if axis['CTYPE1'] == CHANNEL:
-        table = hdus['TAB_WAVE']
-        return table.data['WAVE'].astype(float), str(table.columns['WAVE'].unit)
-    spectral, unit = WCS(axis, naxis=1), axis['CUNIT1']
-    wave = spectral.wcs_pix2world(np.arange(axis['NAXIS1']), 0)[0]
-    return wave * spectral.wcs.cunit[0].to(unit), unit
-
-
 def _primary(products: Products, target: Target, origin: Mapping[str, str]) -> fits.Header:
-    facts = [
-        (card, printable(value) if isinstance(value, str) else value, comment)
-        for card, (value, comment) in products.facts.items()
-    ]
     cards = [
-        ('ID', *ident_card(target.id)),
+        # MPDAF's comments say how to print these.
+        ('ID', printable(target.id), 'object ID %d' if isinstance(target.id, int) else 'object ID %s'),
         ('RA', round(target.ra, 7), 'RA u.degree %.7f'),
         ('DEC', round(target.dec, 7), 'DEC u.degree %.7f'),
         ('FROM', origin.get('FROM', ''), 'detection software'),
@@ -234,7 +238,7 @@ def _primary(products: Products, target: Target, origin: Mapping[str, str]) -> f
         ('DATE', datetime.datetime.now().isoformat(sep=' '), 'Creation date'),
         ('AUTHOR', 'MPDAF', 'Origin of the file format'),
         ('FORMAT', FORMAT, 'Version of the Source format'),
-        *facts,
+        *((card, printable(value), comment) for card, (value, comment) in products.facts.items()),
         (SIZE_CARD, 0, 'length of this file in bytes'),
         ('NNOTES', len(products.notes), 'fall-backs and warnings: NOTE1, NOTE2, ...'),
         *((f'NOTE{number}', printable(note), '') for number, note in enumerate(products.notes, 1)),
@@ -242,51 +246,46 @@ def _primary(products: Products, target: Target, origin: Mapping[str, str]) -> f
     return fits.Header(cards)
 
 
-def ident_card(ident: Ident) -> tuple[int | str, str]:
-    """The ID as a card holds it, and MPDAF's comment, which says how to print it."""
-    if isinstance(ident, int):
-        return ident, 'object ID %d'
-    return printable(ident), 'object ID %s'
-
-
-def printable(text: str) -> str:
-    """The text as FITS headers hold it, in printable ASCII."""
-    return ''.join(c if ' ' <= c <= '~' else '?' for c in text)
+def printable(value: Any) -> Any:
+    """The value of a card; a text as FITS headers hold it, in printable ASCII."""
+    if not isinstance(value, str):
+        return value
+    return ''.join(c if ' ' <= c <= '~' else '?' for c in value)
 
 
 def _redshifts(target: Target, facts: Mapping[str, tuple[Any, str]]) -> list[Redshift]:
-    """The rows of table Z: of the catalogue, the measured one and its rivals if it is probable at least, accepted ones.
+    """The first rows of table Z: of the catalogue, the measured one and its rivals if it is probable at least.
 
     Parameters
     ----------
     target : Target
-        Has the catalogue's, and those that people have accepted.
+        Has the catalogue's.
     facts : mapping of str to (value, comment)
         The header cards, which hold the measured ones.
     """
     rows = [] if target.z is None else [('CATALOG', target.z, target.z, target.z)]
     if facts.get('ZQUAL', (0, ''))[0] >= 2:
-        for name, start in (('AUTOSPEC', 'ZAUTO'), ('AUTOSPEC_2', 'Z2'), ('AUTOSPEC_3', 'Z3')):
-            card = facts.get(start if start == 'ZAUTO' else f'{start}AUTO')
-            if card is not None:
-                value, error = card[0], facts[f'{start}ERR'][0]
+        for name, card, error_card in MEASURED:
+            if card in facts:
+                value, error = facts[card][0], facts[error_card][0]
                 rows.append((name, value, value - error, value + error))
-    return rows + _visual(target.visual)
+    return rows
 
 
-def _visual(redshifts: Sequence[float]) -> list[Redshift]:
-    names = [VISUAL if number == 1 else f'{VISUAL}_{number}' for number in range(1, len(redshifts) + 1)]
-    return [(name, z, z, z) for name, z in zip(names, redshifts, strict=True)]
+def _redshift_table(rows: Sequence[Redshift], visual: Sequence[float]) -> bytes:
+    """MPDAF's table Z of redshifts, each with a name and limits; nothing where there is none.
 
-
-def _redshift_table(rows: Sequence[Redshift]) -> bytes:
-    """MPDAF's table Z of redshifts, each with a name and limits; nothing where there is none."""
-    if not rows:
-        return b''
-    columns = [fits.Column('Z_DESC', '20A', array=np.array([name for name, *_ in rows]))]
-    for number, name in enumerate(('Z', 'Z_MIN', 'Z_MAX'), 1):
-        columns.append(fits.Column(name, 'D', array=np.array([row[number] for row in rows])))
-    return _table(fits.BinTableHDU.from_columns(columns, name='Z'))
+    Parameters
+    ----------
+    rows : sequence of Redshift
+        The first rows.
+    visual : sequence of float
+        The redshifts that people have accepted, which follow.
+    """
+    rows = [*rows]
+    for number, z in enumerate(visual, 1):
+        rows.append((VISUAL if number == 1 else f'{VISUAL}_{number}', z, z, z))
+    return _table(fits.BinTableHDU(np.array(rows, REDSHIFT_TYPE), name='Z')) if rows else b''
 
 
 def read_whole(path: Path) -> tuple[fits.Header, tuple[float, ...]]:
@@ -329,14 +328,14 @@ def set_visual(path: Path, redshifts: Sequence[float], lines: Sequence[Mapping[s
     with fits.open(path, memmap=False) as hdus:
         header = _own_header(path, hdus)
         rows = [tuple(row) for hdu in hdus[1:] if hdu.name == 'Z' for row in hdu.data]
-        places = [(hdu.name, hdu.fileinfo()) for hdu in hdus]
-    tables = {'Z': _redshift_table([row for row in rows if not row[0].startswith(VISUAL)] + _visual(redshifts))}
-    if lines is not None:
-        tables['LINES'] = _lines(lines, unit)
-    content = path.read_bytes()
-    ends = [(name, place['hdrLoc'], place['datLoc'] + place['datSpan']) for name, place in places]
-    rest = b''.join(content[start:end] for name, start, end in ends[1:] if name not in tables)
-    body = b''.join(tables.values()) + rest
+        parts = {'Z': _redshift_table([row for row in rows if not row[0].startswith(VISUAL)], redshifts)}
+        if lines is not None:
+            parts['LINES'] = _lines(lines, unit)
+        content = path.read_bytes()
+        for hdu in hdus[1:]:
+            place = hdu.fileinfo()
+            parts.setdefault(hdu.name, content[place['hdrLoc'] : place['datLoc'] + place['datSpan']])
+    body = b''.join(parts.values())
     header[SIZE_CARD] = len(header.tostring()) + len(body)
     with complete_file(path) as temporary:
         temporary.write_bytes(header.tostring().encode('ascii') + body)
@@ -356,27 +355,23 @@ def _lines(rows: Sequence[Mapping[str, Any]], unit: str) -> bytes:
     return _table(fits.BinTableHDU.from_columns(columns, name='LINES'))
 
 
-def _read_lines(hdu: fits.BinTableHDU) -> tuple[dict[str, Any], ...]:
-    data = hdu.data
-    columns = [data[name].tolist() for name in data.names]
-    return tuple(dict(zip(data.names, row, strict=True)) for row in zip(*columns, strict=True))
-
-
 def _models(models: Sequence[RedshiftModel], unit: str) -> bytes:
     """The table TAB_ZMODELS: a column for each candidate, a row for each channel; ``unit`` is that of the spectrum."""
     if not models:
         return b''
-    columns = []
+    columns, cards = [], list[tuple[str, Any, str]]()
     for number, one in enumerate(models, 1):
         flux = stored(one.flux)
         kind = 'E' if flux.itemsize == 4 else 'D'
         columns.append(fits.Column(f'MODEL{number}', kind, unit=unit, array=flux))
+        cards += [
+            (f'Z{number}', one.z, f'redshift of candidate {number}'),
+            (f'ZERR{number}', float(one.error), 'its standard deviation'),
+            (f'ZPROB{number}', one.probability, 'its probability'),
+            (f'ZTYPE{number}', one.kind, 'what the source is then'),
+        ]
     table = fits.BinTableHDU.from_columns(columns, name=MODELS)
-    for number, one in enumerate(models, 1):
-        table.header[f'Z{number}'] = (one.z, f'redshift of candidate {number}')
-        table.header[f'ZERR{number}'] = (float(one.error), 'its standard deviation')
-        table.header[f'ZPROB{number}'] = (one.probability, 'its probability')
-        table.header[f'ZTYPE{number}'] = (one.kind, 'what the source is then')
+    table.header.extend(cards)
     return _table(table)
 
 
@@ -412,21 +407,6 @@ def _table(table: fits.BinTableHDU) -> bytes:
     return file.getvalue()[BLOCK:]
 
 
-def _extensions(products: Products, grid: Grid) -> Iterator[bytes]:
-    """All extensions in the order of v1.1.2: spectra, images, segmentation maps, masks, maps, cubes."""
-    axis = {card[:-1] + '3' if card.endswith('1') else card: value for card, value in grid.spectral.items()}
-    coordinates = {1: grid.spectral, 2: grid.sky, 3: {**grid.sky, **axis, 'WCSAXES': 3}}
-    for group, key, product in products:
-        axes = product.data.ndim
-        name, wcs = f'{NAME_STARTS[axes]}_{key}', coordinates[axes].items()
-        unit = ('BUNIT', to_power(product.unit, product.power))
-        cards = [*wcs, unit, (GROUP_CARD, group.value), *about(product)]
-        yield _extension(f'{name}_DATA', stored(product.data), cards)
-        if product.variance is not None:
-            unit = ('BUNIT', to_power(product.unit, 2 * product.power))
-            yield _extension(f'{name}_STAT', stored(product.variance), [*wcs, unit])
-
-
 def about(product: Product) -> Iterator[tuple[str, Any, str]]:
     """The cards on a product: keyword, value and comment."""
     for card, (attribute, comment) in ABOUT.items():
@@ -450,15 +430,13 @@ def stored(values: NDArray[Any]) -> NDArray[Any]:
 
 def as_read(products: Products) -> Products:
     """Spectra and images with the numbers that `read` gives back: in double precision, rounded as the file has them."""
-    table = dict(products.table)
+    table: dict[Group, dict[str, Any]] = {group: dict(products[group]) for group in products.table}
     for group in (Group.SPECTRUM, Group.IMAGE):
-        table[group] = {key: _rounded(product) for key, product in products[group].items()}
+        for key, product in products[group].items():
+            arrays = {'data': product.data, 'variance': product.variance}
+            rounded = {name: stored(values).astype(float) for name, values in arrays.items() if values is not None}
+            table[group][key] = replace(product, **rounded)
     return replace(products, table=table)
-
-
-def _rounded(product: Product) -> Product:
-    variance = None if product.variance is None else stored(product.variance).astype(float)
-    return replace(product, data=stored(product.data).astype(float), variance=variance)
 
 
 def as_stored(spectrum: Spectrum) -> Spectrum:

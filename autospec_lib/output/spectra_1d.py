@@ -17,7 +17,7 @@ from autospec_lib.core import file_names
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Products, Spectrum
 from autospec_lib.core.types import Cutout, Ident
-from autospec_lib.output.source_file import BLOCK, about, ident_card, printable, stored
+from autospec_lib.output.source_file import BLOCK, about, printable, stored
 
 FOLDER = 'spectra'
 COMMENT = 'source of AutoSpec'  # the comment of the card OBJECT, by which AutoSpec recognises its own files
@@ -96,13 +96,11 @@ def remove(folder: Path, ident: Ident, listed: Sequence[str]) -> None:
         if not name.startswith(start):
             break
         with suppress(FileNotFoundError):  # removed by an earlier attempt
-            if name.endswith('.fits') and own in _first_block(folder / name):
-                (folder / name).unlink()
-
-
-def _first_block(path: Path) -> bytes:
-    with path.open('rb') as file:
-        return file.read(BLOCK)
+            if name.endswith('.fits'):
+                with (folder / name).open('rb') as file:
+                    is_own = own in file.read(BLOCK)
+                if is_own:
+                    (folder / name).unlink()
 
 
 def _table(spectrum: Spectrum, cutout: Cutout) -> fits.BinTableHDU:
@@ -137,7 +135,7 @@ def _source(products: Products, cutout: Cutout) -> Iterator[tuple[str, Any, str]
     yield 'ORIGIN', 'AutoSpec', 'program that wrote this file'
     yield 'EXT_V', f'v.{__version__}', 'its version'
     yield 'OBJECT', printable(str(target.id)), COMMENT
-    yield 'ID', ident_card(target.id)[0], 'ID in the catalogue'
+    yield 'ID', printable(target.id), 'ID in the catalogue'
     yield 'RA', round(target.ra, 7), '[deg] in the catalogue'
     yield 'DEC', round(target.dec, 7), '[deg] in the catalogue'
     yield 'RADESYS', 'FK5' if fk5 else 'ICRS', 'frame of RA and DEC'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Hashable
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
+from scipy.ndimage import binary_dilation
 
-from autospec_lib.core.products import Kind, Products, Spectrum
+from autospec_lib.core.products import Spectrum
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Measured
 from autospec_lib.output.figures import DPI, Canvas
 from autospec_lib.output.units import in_words
@@ -20,49 +21,38 @@ from autospec_lib.output.units import in_words
 INK, QUIET, PALE, ERROR = '#1d3557', '#7a7a7a', '#c3cbd8', '#e59866'
 
 
-def layout(products: Products, cutout: Cutout) -> tuple[Hashable, ...]:
-    """What two sources must share for their spectra to be drawn with one figure.
-
-    Parameters
-    ----------
-    products : Products
-        With the spectra and notes.
-    cutout : Cutout
-        Gives wavelengths and units.
-    """
-    wave, grid = cutout.wave, cutout.grid
-    keys = tuple(spectrum.key for spectrum in _drawn(products))
-    return keys, float(wave.min()), float(wave.max()), grid.wave_unit, grid.unit, bool(products.notes)
-
-
 class SpectraSheet:
-    """The reference spectrum and the cross-correlation spectra, one panel each, on one wavelength axis.
+    """Spectra, one panel each, on one wavelength axis.
 
-    Channels that a sky line makes noisy are drawn pale and do not affect the limits (see `sky_lines`, `limits`). A
-    sheet can be used again for a source with the same `layout`.
+    Channels that a sky line makes noisy are drawn pale and do not affect the limits (see `sky_lines`, `limits`).
 
     Parameters
     ----------
-    products : Products
-        With the spectra and notes.
-    cutout : Cutout
-        Gives wavelengths and units.
+    keys : tuple of str
+        The spectra's.
+    ends : (float, float)
+        The smallest and the largest wavelength.
+    wave_unit, unit : str
+        Units of wavelengths and of the cube, as in `Grid`.
+    noted : bool
+        Whether there are notes.
     """
 
-    def __init__(self, products: Products, cutout: Cutout) -> None:
-        spectra = _drawn(products)
-        bottom = 0.65 if products.notes else 0.5  # inches
-        height = bottom + 1.75 * len(spectra) + 0.2
+    def __init__(
+        self, keys: tuple[str, ...], ends: tuple[float, float], wave_unit: str, unit: str, noted: bool
+    ) -> None:
+        bottom = 0.65 if noted else 0.5  # inches
+        height = bottom + 1.75 * len(keys) + 0.2
         self.figure = Figure(figsize=(9.5, height), dpi=DPI)
         self._canvas = Canvas(self.figure)
         self.figure.subplots_adjust(left=0.075, right=0.985, bottom=bottom / height, top=1 - 0.3 / height, hspace=0.22)
-        self._axes: list[Axes] = list(self.figure.subplots(len(spectra), 1, sharex=True, squeeze=False)[:, 0])
+        self._axes: list[Axes] = list(self.figure.subplots(len(keys), 1, sharex=True, squeeze=False)[:, 0])
         self._curves: list[list[Line2D]] = []
         self._moving: list[Artist] = []
-        first, last = cutout.wave.min(), cutout.wave.max()
+        first, last = ends
         styles = ({'color': ERROR, 'alpha': 0.8}, {'color': PALE}, {'color': INK})
-        for axes, spectrum in zip(self._axes, spectra, strict=True):
-            axes.set_title(spectrum.key, loc='left', y=1.0)
+        for axes, key in zip(self._axes, keys, strict=True):
+            axes.set_title(key, loc='left', y=1.0)
             axes.set_xlim(first, last if last > first else first + 1)
             zero = axes.axhline(0, color=QUIET, linewidth=0.5)
             curves = [axes.plot([], [], linewidth=0.5, **style)[0] for style in styles]
@@ -76,42 +66,37 @@ class SpectraSheet:
         words = ((INK, 'flux'), (ERROR, '1\N{GREEK SMALL LETTER SIGMA} error'), (PALE, 'sky line'))
         lines = [Line2D([], [], color=colour, linewidth=0.9, label=word) for colour, word in words]
         top.legend(handles=lines, loc='lower right', bbox_to_anchor=(0.93, 0.97), fontsize=6, frameon=False, ncol=3)
-        unit = cutout.grid.unit
-        lowest.set_xlabel(f'wavelength [{in_words(cutout.grid.wave_unit)}]')
+        lowest.set_xlabel(f'wavelength [{in_words(wave_unit)}]')
         self.figure.supylabel(f'flux [{in_words(unit)}]' if unit else 'flux', fontsize=8, x=0.005)
         self._notes = self.figure.text(
             0.985, 0.05 / height, '', ha='right', va='bottom', fontsize=6, color=QUIET, parse_math=False
         )
+        self._moving += [self._source, self._notes]
 
-    def draw(self, products: Products, cutout: Cutout) -> Image.Image:
-        """Draw a source's spectra; they must have the sheet's layout.
+    def draw(self, spectra: Sequence[Spectrum], cutout: Cutout, notes: Sequence[str]) -> Image.Image:
+        """Draw a source's spectra.
 
         Parameters
         ----------
-        products : Products
-            With the spectra and notes.
+        spectra : sequence of Spectrum
+            Those with the keys for which the sheet was made.
         cutout : Cutout
             Gives the wavelengths and the source's ID.
+        notes : sequence of str
+            The notes.
         """
         wave = cutout.wave
-        for axes, curves, spectrum in zip(self._axes, self._curves, _drawn(products), strict=True):
+        for axes, curves, spectrum in zip(self._axes, self._curves, spectra, strict=True):
             noisy = sky_lines(spectrum)
-            # Channels on sky lines with their neighbours on both sides, so that the pale curve joins the other one.
-            widened = noisy | np.roll(noisy, 1) | np.roll(noisy, -1)
             error, pale, flux = curves
             error.set_data(wave, spectrum.error)
-            pale.set_data(wave, np.where(widened, spectrum.data, np.nan))
+            # With the channels on both sides of sky lines, so that the pale curve joins the other one.
+            pale.set_data(wave, np.where(binary_dilation(noisy), spectrum.data, np.nan))
             flux.set_data(wave, np.where(noisy, np.nan, spectrum.data))
             axes.set_ylim(limits(spectrum.data, noisy))
         self._source.set_text(f'source {cutout.target.id}')
-        self._notes.set_text(textwrap.shorten('; '.join(products.notes), 170))
-        return self._canvas.draw([*self._moving, self._source, self._notes])
-
-
-def _drawn(products: Products) -> list[Spectrum]:
-    """The reference spectrum, then those weighted by cross-correlation."""
-    correlated = [one for one in products.spectra.values() if one.kind is Kind.CROSS_CORRELATION]
-    return [products.spectra[products.reference], *correlated]
+        self._notes.set_text(textwrap.shorten('; '.join(notes), 170))
+        return self._canvas.draw(self._moving)
 
 
 def sky_lines(spectrum: Measured) -> BoolArray:
@@ -125,8 +110,8 @@ def sky_lines(spectrum: Measured) -> BoolArray:
         return noisy
     known = spectrum.usable
     if known.any():
-        variance = spectrum.variance[known]
-        line = np.abs(_reach(spectrum.data[known])) > 10 * np.sqrt(variance)
+        data, variance = spectrum.data[known], spectrum.variance[known]
+        line = np.abs(confirmed(data - _running(data, 50))) > 10 * np.sqrt(variance)
         noisy[known] = (variance > 4 * _running(variance, 25)) & ~line
     return noisy
 
@@ -149,22 +134,22 @@ def limits(flux: FloatArray, noisy: BoolArray) -> tuple[float, float]:
     if not used.any():
         used = finite
     values = flux[used] if used.any() else np.zeros(1)
-    ends = _running(values, 50) + _reach(values)
+    continuum = _running(values, 50)
+    ends = continuum + confirmed(values - continuum)
     low, high = min(0.0, ends.min()), max(0.0, ends.max())
     margin = 0.08 * (high - low) or 1.0
     return low - margin, high + margin
 
 
-def _reach(values: FloatArray) -> FloatArray:
-    """How far each channel stands out of the continuum, limited to what its neighbours confirm.
+def confirmed(values: FloatArray) -> FloatArray:
+    """How far each channel (nl,) stands out, limited to what its neighbours confirm.
 
     The running median of three channels drops what is one channel wide. A line as narrow as the resolution, two
     channels, keeps at least half its height in it wherever its peak falls, so twice the median holds the whole line.
     """
-    excess = values - _running(values, 50)
-    windows = np.lib.stride_tricks.sliding_window_view(np.pad(excess, 1, mode='median'), 3)
-    borne_out = 2 * np.median(windows, axis=1)
-    return np.clip(excess, np.minimum(borne_out, 0), np.maximum(borne_out, 0))
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(values, 1, mode='median'), 3)
+    twice = 2 * np.median(windows, axis=1)
+    return np.clip(values, np.minimum(twice, 0), np.maximum(twice, 0))
 
 
 def _running(values: FloatArray, percent: float) -> FloatArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from autospec_lib.core import keys
 from autospec_lib.core.atomic import complete_file
-from autospec_lib.core.products import Kind, Products, Spectrum
+from autospec_lib.core.products import Kind, Products
 from autospec_lib.core.types import Cutout, FloatArray
 from autospec_lib.output import white_light
 from autospec_lib.output.source_file import printable
@@ -24,88 +24,100 @@ if TYPE_CHECKING:
 
 NAMES = ('summary.ecsv', 'summary.fits')
 LONGEST = 60  # characters of a column's name in FITS
-FILLERS = {int: 0, float: np.nan, str: ''}
 Row = dict[str, Any]
 FLUX, LINE_FLUX = 'flux', 'line flux'  # stand for the cube's unit, and for it times Angstrom
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the summary: name, unit ('' = none, `FLUX` or `LINE_FLUX`), type, description."""
+    """A column of the summary, or of the catalogue of redshifts.
+
+    Attributes
+    ----------
+    name, text : str
+        Its name and description.
+    kind : type
+        int, float or str.
+    unit : str
+        '' for none, `FLUX` or `LINE_FLUX`.
+    source : str
+        What it is from: a header card; in `VISUAL`, the attribute of a verdict; in the catalogue of redshifts, a column
+        of the summary. '' where it is computed.
+    """
 
     name: str
-    unit: str
-    kind: type
     text: str
+    kind: type = float
+    unit: str = ''
+    source: str = ''
 
 
 OF_SOURCE = (
-    Column('ID', '', int, 'ID in the catalogue'),  # text if any ID is text
-    Column('RA', 'deg', float, 'right ascension in the catalogue'),
-    Column('DEC', 'deg', float, 'declination in the catalogue'),
-    Column('STATUS', '', str, 'extracted, kept (from an earlier run), failed or not reached'),
-    Column('NOTES', '', str, 'fall-backs and warnings, separated by semicolons'),
-    Column('ERROR', '', str, 'why the source failed'),
-    Column('REFERENCE', '', str, 'key of the reference spectrum'),
-    Column('MASK', '', str, 'object mask that was used; circle: nothing was detected'),
-    Column('MASK_NPIX', '', int, 'spaxels in the object mask'),
-    Column('MASK_AREA', 'arcsec2', float, 'area of the object mask'),
-    Column('MAG_WHITE', 'mag', float, 'AB magnitude of the mean over wavelength of the sum over the object mask'),
-    Column('FWHM_WHITE', 'arcsec', float, 'FWHM of the Gaussian that fits the source best in white light'),
-    Column('NEIGHBOURS', '', int, 'neighbours in the joint extraction'),
-    Column('LEAKAGE', '', float, 'upper limit of light of other sources in the joint extraction, per own light'),
-    Column('GRADE', '', str, 'of the joint extraction: A, B: to be trusted; C: a note says why not'),
-    Column('BEST', '', str, 'the spectrum to use, and why'),
+    Column('ID', 'ID in the catalogue', int),  # text if any ID is text
+    Column('RA', 'right ascension in the catalogue', unit='deg'),
+    Column('DEC', 'declination in the catalogue', unit='deg'),
+    Column('STATUS', 'extracted, kept (from an earlier run), failed or not reached', str),
+    Column('NOTES', 'fall-backs and warnings, separated by semicolons', str),
+    Column('ERROR', 'why the source failed', str),
+    Column('REFERENCE', 'key of the reference spectrum', str),
+    Column('MASK', 'object mask that was used; circle: nothing was detected', str, source='OBJMASK'),
+    Column('MASK_NPIX', 'spaxels in the object mask', int, source='OBJNPIX'),
+    Column('MASK_AREA', 'area of the object mask', unit='arcsec2', source='OBJAREA'),
+    Column('MAG_WHITE', 'AB magnitude of the mean over wavelength of the sum over the object mask', unit='mag'),
+    Column('FWHM_WHITE', 'FWHM of the Gaussian that fits the source best in white light', unit='arcsec'),
+    Column('NEIGHBOURS', 'neighbours in the joint extraction', int, source='DBNUM'),
+    Column('LEAKAGE', 'upper limit of light of other sources in the joint extraction, per own light', source='DBLIM'),
+    Column('GRADE', 'of the joint extraction: A, B: to be trusted; C: a note says why not', str, source='DBGRADE'),
+    Column('BEST', 'the spectrum to use, and why', str),
 )
 OF_FILE = (
-    Column('SECONDS', 's', float, 'time the extraction took'),
-    Column('FILE', '', str, "the source's file in the output folder"),
-    Column('FINGERPRINT', '', str, 'FPRINT in its header: of parameters, inputs and version'),
+    Column('SECONDS', 'time the extraction took', unit='s'),
+    Column('FILE', "the source's file in the output folder", str),
+    Column('FINGERPRINT', 'FPRINT in its header: of parameters, inputs and version', str),
 )
 COLUMNS = (*OF_SOURCE, *OF_FILE)  # of every row
-REDSHIFT = (  # of rows of runs with REDSHIFT, and the cards that they are from
-    (Column('Z', '', float, 'redshift, empty where ZQUAL is 0'), 'ZAUTO'),
-    (Column('Z_ERR', '', float, 'its standard deviation'), 'ZAUTOERR'),
-    (Column('ZPROB', '', float, 'probability that it is right'), 'ZPROB'),
-    (
-        Column('ZQUAL', '', int, 'its quality: 3 sure, 2 sure by one line or probable, 1 possible, 0 no redshift'),
-        'ZQUAL',
+REDSHIFT = (  # of rows of runs with REDSHIFT
+    Column('Z', 'redshift, empty where ZQUAL is 0', source='ZAUTO'),
+    Column('Z_ERR', 'its standard deviation', source='ZAUTOERR'),
+    Column('ZPROB', 'probability that it is right', source='ZPROB'),
+    Column(
+        'ZQUAL', 'its quality: 3 sure, 2 sure by one line or probable, 1 possible, 0 no redshift', int, source='ZQUAL'
     ),
-    (Column('ZTYPE', '', str, 'gal, LAE, QSO or star'), 'ZTYPE'),
-    (Column('ZNLINE', '', int, 'emission lines above 3.5 sigma'), 'ZNLINE'),
-    (Column('Z2', '', float, 'second candidate'), 'Z2AUTO'),
-    (Column('ZBLEND', '', float, 'redshift of a second source in the spectrum'), 'ZBLEND'),
-    (Column('ZNEIGHB', '', int, 'ID of a neighbour with the same redshift'), 'ZNEIGHB'),  # text if an ID is
-    (Column('ZSPEC', '', str, 'key of the spectrum that it is from'), 'ZSPEC'),
+    Column('ZTYPE', 'gal, LAE, QSO or star', str, source='ZTYPE'),
+    Column('ZNLINE', 'emission lines above 3.5 sigma', int, source='ZNLINE'),
+    Column('Z2', 'second candidate', source='Z2AUTO'),
+    Column('ZBLEND', 'redshift of a second source in the spectrum', source='ZBLEND'),
+    Column('ZNEIGHB', 'ID of a neighbour with the same redshift', int, source='ZNEIGHB'),  # text if an ID is
+    Column('ZSPEC', 'key of the spectrum that it is from', str, source='ZSPEC'),
 )
 MAIN_LINES = ('LYALPHA', 'OII3727', 'OII3729', 'HBETA', 'OIII5008', 'HALPHA', 'NII6585')
 OF_LINES = tuple(  # of the same rows
     column
     for line in MAIN_LINES
     for column in (
-        Column(f'{line}_FLUX', LINE_FLUX, float, f'flux of {line}'),
-        Column(f'{line}_FLUX_ERR', LINE_FLUX, float, 'its standard deviation'),
+        Column(f'{line}_FLUX', f'flux of {line}', unit=LINE_FLUX),
+        Column(f'{line}_FLUX_ERR', 'its standard deviation', unit=LINE_FLUX),
     )
 )
 MARZ = (  # of rows with results of MARZ
-    Column('Z_MARZ', '', float, "redshift in MARZ: the user's, else that of the best match"),
-    Column('QOP_MARZ', '', int, 'its quality: 4 sure, 3, 2, 1 none, 6 star, 0 not judged'),
-    Column('TEMPLATE_MARZ', '', str, 'template that matches'),
-    Column('COMMENT_MARZ', '', str, 'comment in MARZ'),
+    Column('Z_MARZ', "redshift in MARZ: the user's, else that of the best match"),
+    Column('QOP_MARZ', 'its quality: 4 sure, 3, 2, 1 none, 6 star, 0 not judged', int),
+    Column('TEMPLATE_MARZ', 'template that matches', str),
+    Column('COMMENT_MARZ', 'comment in MARZ', str),
 )
 VISUAL = (  # of rows with verdicts from the report
-    Column('VERDICT', '', str, "a person's verdict: good, doubtful or bad"),
-    Column('Z_VISUAL', '', float, 'redshift that a person has accepted'),
-    Column('ZQUAL_VISUAL', '', int, 'its quality: 3 sure, 2 probable, 1 possible, 0 no redshift'),
-    Column('CLASS_VISUAL', '', str, 'galaxy, star, quasar, Lya or nothing'),
-    Column('ORIGIN_VISUAL', '', str, 'where Z_VISUAL is from: a column, or user'),
-    Column('COMMENT_VISUAL', '', str, 'comment in the report'),
-    Column('DIFFERS_VISUAL', '', str, 'who says what, where people differ'),
+    Column('VERDICT', "a person's verdict: good, doubtful or bad", str, source='verdict'),
+    Column('Z_VISUAL', 'redshift that a person has accepted', source='accepted'),
+    Column('ZQUAL_VISUAL', 'its quality: 3 sure, 2 probable, 1 possible, 0 no redshift', int, source='quality'),
+    Column('CLASS_VISUAL', 'galaxy, star, quasar, Lya or nothing', str, source='kind'),
+    Column('ORIGIN_VISUAL', 'where Z_VISUAL is from: a column, or user', str, source='origin'),
+    Column('COMMENT_VISUAL', 'comment in the report', str, source='comment'),
+    Column('DIFFERS_VISUAL', 'who says what, where people differ', str, source='differs'),
 )
 # Behind those of the source, for each main spectrum; its short key is appended to the name.
 OF_SPECTRA = (
-    Column('SN_', '', float, 'median signal-to-noise ratio per pixel'),
-    Column('FLUX_', FLUX, float, 'median flux'),
+    Column('SN_', 'median signal-to-noise ratio per pixel'),
+    Column('FLUX_', 'median flux', unit=FLUX),
 )
 
 
@@ -115,24 +127,23 @@ def columns(rows: Iterable[Mapping[str, Any]]) -> list[Column]:
     Columns of spectra are in the order of the rows, also if a row lacks some of the spectra.
     """
     rows = list(rows)
-    optional = (*(column for column, _ in REDSHIFT), *OF_LINES, *MARZ, *VISUAL)
+    optional = (*REDSHIFT, *OF_LINES, *MARZ, *VISUAL)
     used = [column for column in optional if any(column.name in row for row in rows)]
     fixed = {column.name for column in (*COLUMNS, *optional)}
-    of_spectra: list[str] = []
+    names: list[str] = []
     for row in rows:
         place = 0
         for name in row:
             if name in fixed:
                 continue
-            if name not in of_spectra:
-                of_spectra.insert(place, name)
-            place = of_spectra.index(name) + 1
-    return [*OF_SOURCE, *map(_column, of_spectra), *used, *OF_FILE]
-
-
-def _column(name: str) -> Column:
-    base = next(one for one in OF_SPECTRA if name.startswith(one.name))
-    return Column(name, base.unit, base.kind, f'{base.text} of {name.removeprefix(base.name)}')
+            if name not in names:
+                names.insert(place, name)
+            place = names.index(name) + 1
+    of_spectra = []
+    for name in names:
+        base = next(one for one in OF_SPECTRA if name.startswith(one.name))
+        of_spectra.append(replace(base, name=name, text=f'{base.text} of {name.removeprefix(base.name)}'))
+    return [*OF_SOURCE, *of_spectra, *used, *OF_FILE]
 
 
 def measure(products: Products, cutout: Cutout) -> Row:
@@ -150,27 +161,24 @@ def measure(products: Products, cutout: Cutout) -> Row:
     dict
         int, float or str by column; None if there is no value. ID, position, status and file are added in `run`.
     """
-    spectra = products.main_spectra
     facts = {card: value for card, (value, _) in products.facts.items()}
     best, why = products.best
-    row: Row = {
+    row: Row = {column.name: facts.get(column.source) for column in OF_SOURCE if column.source}
+    row |= {
         'NOTES': '; '.join(products.notes),
         'REFERENCE': products.reference,
-        'MASK': facts.get('OBJMASK'),
-        'MASK_NPIX': facts.get('OBJNPIX'),
-        'MASK_AREA': facts.get('OBJAREA'),
-        'MAG_WHITE': _magnitude(spectra, cutout),
-        'FWHM_WHITE': _width(products, facts.get('OBJMASK'), cutout),
-        'NEIGHBOURS': facts.get('DBNUM'),
-        'LEAKAGE': facts.get('DBLIM'),
-        'GRADE': facts.get('DBGRADE'),
+        'MAG_WHITE': None,
+        'FWHM_WHITE': _width(products, row['MASK'], cutout),
         'BEST': f'{best.short_key}: {why}',
     }
-    for key, spectrum in spectra.items():
-        row[f'SN_{key}'] = _signal_to_noise(spectrum)
+    for key, spectrum in products.main_spectra.items():
+        row[f'SN_{key}'] = _median(spectrum.data / spectrum.error)
         row[f'FLUX_{key}'] = _median(spectrum.data)
+        if spectrum.kind is Kind.SUM and spectrum.radius is None:
+            wave_unit = cutout.grid.wave_unit
+            row['MAG_WHITE'] = _plain(white_light.ab_magnitude(spectrum.data, spectrum.unit, cutout.wave, wave_unit))
     if 'ZQUAL' in facts:
-        row |= {column.name: facts.get(card) for column, card in REDSHIFT}
+        row |= {column.name: facts.get(column.source) for column in REDSHIFT}
         row |= line_fluxes(products.lines)
     return row
 
@@ -187,9 +195,8 @@ def line_fluxes(lines: Iterable[Mapping[str, Any]]) -> Row:
 
 def visual(verdict: Verdict) -> Row:
     """The columns on a verdict."""
-    decided = (verdict.verdict, verdict.accepted, verdict.quality, verdict.kind, verdict.origin)
-    values = (*decided, verdict.comment, verdict.differs)
-    return {column.name: None if value == '' else value for column, value in zip(VISUAL, values, strict=True)}
+    values = {column.name: getattr(verdict, column.source) for column in VISUAL}
+    return {name: None if value == '' else value for name, value in values.items()}
 
 
 def _plain(value: Any) -> float | None:
@@ -201,18 +208,6 @@ def _median(values: FloatArray) -> float | None:
     """The median of the finite values."""
     known = values[np.isfinite(values)]
     return _plain(np.median(known)) if known.size else None
-
-
-def _signal_to_noise(spectrum: Spectrum) -> float | None:
-    """The median ratio of flux and error."""
-    return _median(spectrum.data / spectrum.error)
-
-
-def _magnitude(spectra: Mapping[str, Spectrum], cutout: Cutout) -> float | None:
-    total = next((one for one in spectra.values() if one.kind is Kind.SUM and one.radius is None), None)
-    if total is None:  # of a file without it
-        return None
-    return _plain(white_light.ab_magnitude(total.data, total.unit, cutout.wave, cutout.grid.wave_unit))
 
 
 def _width(products: Products, mask_key: Any, cutout: Cutout) -> float | None:
@@ -253,8 +248,22 @@ def write(folder: Path, rows: Sequence[Row], unit: str) -> None:
     table = as_table(rows, columns(rows), unit)
     with complete_file(folder / NAMES[0]) as path:
         table.write(path, format='ascii.ecsv')
+    # FITS has texts in ASCII, short names, and units of its own or as astropy writes them.
+    shown = [(column.unit, column.description) for column in table.columns.values()]
+    for number, name in enumerate(table.colnames):
+        if table[name].dtype.kind == 'U':
+            table[name] = [printable(text) for text in table[name]]
+        table[name].unit = None  # astropy warns of units that are not those of FITS, and refuses 5e-17 of one
+        if len(name) > LONGEST:
+            table.rename_column(name, f'{name[:LONGEST]}_{number}'.replace("'", '_'))
+    hdu = fits.table_to_hdu(table)
+    hdu.name = 'SUMMARY'
+    for number, (unit, text) in enumerate(shown, 1):
+        hdu.header[f'TCOMM{number}'] = text
+        if unit is not None:
+            hdu.columns[number - 1].unit = as_fits(unit)
     with complete_file(folder / NAMES[1]) as path:
-        fits.HDUList([fits.PrimaryHDU(), _as_fits(table)]).writeto(path)
+        fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
 
 
 def as_table(rows: Sequence[Row], shown: Sequence[Column], unit: str) -> Table:
@@ -269,54 +278,25 @@ def as_table(rows: Sequence[Row], shown: Sequence[Column], unit: str) -> Table:
     unit : str
         That of fluxes.
     """
-    from astropy.table import Table
+    from astropy import table
 
-    return Table([_filled([row.get(column.name) for row in rows], column, unit) for column in shown])
+    made = table.Table()
+    for column in shown:
+        values = [row.get(column.name) for row in rows]
+        kind = str if any(isinstance(value, str) for value in values) else column.kind
+        missing = [value is None for value in values]
+        data: NDArray[Any] = np.array([kind() if value is None else value for value in values], dtype=kind)
+        words = {'description': column.text, 'unit': _unit(column, unit)}
+        if kind is not str and any(missing):
+            made[column.name] = table.MaskedColumn(data, mask=missing, **words)
+        else:
+            made[column.name] = table.Column(data, **words)
+    return made
 
 
 def _unit(column: Column, unit: str) -> Any:
     """The unit of a column; ``unit`` is that of fluxes."""
     return parsed({FLUX: unit, LINE_FLUX: of_lines(unit)}.get(column.unit, column.unit))
-
-
-def _filled(values: list[Any], column: Column, unit: str) -> Any:
-    """A column of the table; ``unit`` is that of fluxes."""
-    from astropy.table import Column as Plain
-    from astropy.table import MaskedColumn
-
-    kind = str if any(isinstance(value, str) for value in values) else column.kind
-    missing = [value is None for value in values]
-    filled = [FILLERS[kind] if value is None else value for value in values]
-    data: NDArray[Any] = np.array(filled, dtype=kind)
-    words = {
-        'name': column.name,
-        'description': column.text,
-        'unit': _unit(column, unit),
-    }
-    if kind is not str and any(missing):
-        return MaskedColumn(data, mask=missing, **words)
-    return Plain(data, **words)
-
-
-def _as_fits(table: Table) -> Any:
-    """The table as FITS can hold it: texts in ASCII, short names, units of FITS or as astropy writes them."""
-    from astropy.io import fits
-
-    table = table.copy()
-    shown = [(column.unit, column.description) for column in table.columns.values()]
-    for name in table.colnames:
-        if table[name].dtype.kind == 'U':
-            table[name] = [printable(text) for text in table[name]]
-        table[name].unit = None  # astropy warns of units that are not those of FITS, and refuses 5e-17 of one
-        if len(name) > LONGEST:
-            table.rename_column(name, f'{name[:LONGEST]}_{table.index_column(name)}'.replace("'", '_'))
-    hdu = fits.table_to_hdu(table)
-    hdu.name = 'SUMMARY'
-    for number, (unit, text) in enumerate(shown, 1):
-        hdu.header[f'TCOMM{number}'] = text
-        if unit is not None:
-            hdu.columns[number - 1].unit = as_fits(unit)
-    return hdu
 
 
 def read(path: Path, unit: str) -> list[Row]:

@@ -87,13 +87,10 @@ def in_words(text: str) -> str:
     )
     words = [_with_exponent(base.to_string('unicode'), power) for base, power in factors]
     if unit.scale != 1:
-        words.insert(0, _scale(unit.scale))
+        exponent = np.log10(unit.scale)
+        is_round = np.isclose(exponent, round(exponent))
+        words.insert(0, _with_exponent('10', round(exponent)) if is_round else f'{unit.scale:g}')
     return ' '.join(words)
-
-
-def _scale(factor: float) -> str:
-    exponent = np.log10(factor)
-    return _with_exponent('10', round(exponent)) if np.isclose(exponent, round(exponent)) else f'{factor:g}'
 
 
 def _with_exponent(base: str, exponent: float) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from astropy import constants, units
+from astropy import units
 
 from autospec_lib.core.types import BoolArray, FloatArray
-from autospec_lib.output.units import PER_WAVELENGTH, flux_density
+from autospec_lib.output.units import flux_density
 
-AB_ZERO = units.Jy * 3631  # flux density of magnitude 0
+AB_ZERO = 3631.0  # Jy, flux density of magnitude 0
 WIDTH = float(np.sqrt(8 * np.log(2)))  # FWHM of a Gaussian of unit standard deviation
 LARGEST = 0.5  # largest FWHM in units of the image's width; wider sources leave no background in the image
 ITERATIONS = 100
@@ -43,10 +43,8 @@ def ab_magnitude(flux: FloatArray, unit: str, wave: FloatArray, wave_unit: str) 
     mean = float(np.average(flux[known], weights=widths)) * density
     if not 0 < mean.value < np.inf:
         return None
-    if density.is_equivalent(PER_WAVELENGTH):
-        pivot = np.average(wave[known] ** -2.0, weights=widths) ** -0.5 * units.Unit(wave_unit)
-        mean = mean * pivot**2 / constants.c
-    ratio = float((mean / AB_ZERO).to_value(''))
+    pivot = np.average(wave[known] ** -2.0, weights=widths) ** -0.5 * units.Unit(wave_unit)
+    ratio = float(mean.to_value(units.Jy, units.spectral_density(pivot))) / AB_ZERO
     return -2.5 * float(np.log10(ratio)) if 0 < ratio < np.inf else None
 
 

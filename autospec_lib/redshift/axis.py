@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autospec_lib.core.emission_lines import SPEED_OF_LIGHT
+from autospec_lib.core.numerics import to_vacuum
 from autospec_lib.core.types import BoolArray, FloatArray
 
 LOG_STEP = 1e-4  # of log10(wavelength): the grid of templates, 69 km/s
@@ -19,19 +20,6 @@ MUSE_FWHM = (5.866e-8, -9.187e-4, 6.040)
 MUSE_STEP = 1.25  # Angstrom
 MUSE_RANGE = (4500.0, 9500.0)
 DEFAULT_CHANNELS = 2.5  # FWHM of an unknown instrument
-
-
-def to_vacuum(wave: FloatArray) -> FloatArray:
-    """Vacuum wavelengths from those in air, by the inverse of Morton (2000, ApJS 130, 403) that VALD uses.
-
-    Parameters
-    ----------
-    wave : array
-        In Angstrom.
-    """
-    wavenumber = (1e4 / wave) ** 2  # per micron, squared
-    near, far = 0.02408926869968 / (130.1065924522 - wavenumber), 0.0001599740894897 / (38.92568793293 - wavenumber)
-    return np.asarray(wave * (1 + 0.00008336624212083 + near + far))
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from autospec_lib.core.products import SURE
 from autospec_lib.core.types import BoolArray, FloatArray
 from autospec_lib.redshift import probability
 from autospec_lib.redshift.axis import Axis
@@ -17,7 +18,7 @@ from autospec_lib.redshift.engine import Engine, Evidence
 from autospec_lib.redshift.hypotheses import Hypothesis, Kind, independent, rank
 from autospec_lib.redshift.prepare import FEWEST_CHANNELS, prepare
 
-SURE, PROBABLE, POSSIBLE = 0.95, 0.8, 0.5  # least probabilities
+PROBABLE, POSSIBLE = 0.8, 0.5  # least probabilities
 BLEND_GAIN = 30.0  # gain in chi2 from which a second source is named
 CONTINUUM_LINES = 40.0  # gain in chi2 of the continuum that counts like a second line
 

@@ -9,6 +9,7 @@ from enum import Enum
 import numpy as np
 
 from autospec_lib.core.emission_lines import SPEED_OF_LIGHT
+from autospec_lib.core.products import SAME_REDSHIFT, differ
 from autospec_lib.core.types import FloatArray
 from autospec_lib.redshift.axis import Axis
 from autospec_lib.redshift.engine import Evidence
@@ -22,8 +23,7 @@ from autospec_lib.redshift.lines import (
 )
 from autospec_lib.redshift.single_line import Shape, gain
 
-SEPARATION = 0.003  # of two redshifts of one kind, times (1 + z)
-QUASAR_SEPARATION = 0.01
+QUASAR_SEPARATION = 0.01  # of two redshifts, times (1 + z); of others `SAME_REDSHIFT`
 # Peaks that are followed: of lines and continuum of galaxies together, of their lines, of their continuum; others.
 GALAXY_PEAKS = (7, 5, 4)
 QUASAR_PEAKS = 3
@@ -121,7 +121,7 @@ class Hypothesis:
 
     def differs(self, other: Hypothesis) -> bool:
         """Whether the other one has another redshift."""
-        return abs(other.z - self.z) > SEPARATION * (1 + self.z)
+        return differ(self.z, other.z)
 
     @property
     def waves(self) -> FloatArray:
@@ -143,12 +143,14 @@ def rank(evidence: Evidence) -> list[Hypothesis]:
     evidence : Evidence
         Of the spectrum.
     """
-    every = [*_galaxies(evidence), *_quasars(evidence), *_stars(evidence), *_lyman_alpha(evidence)]
-    full = [_with_penalty(_with_shape(_with_unexplained(one, evidence), evidence), evidence) for one in every]
+    full = []
+    for one in (*_galaxies(evidence), *_continua(evidence), *_lyman_alpha(evidence)):
+        strongest = max(0.0, float(unexplained(evidence, one.waves, one.kind).max()))
+        full.append(_with_penalty(_with_shape(replace(one, unexplained=strongest), evidence), evidence))
     return sorted(full, key=lambda one: -one.score)
 
 
-def _peaks(z: FloatArray, gain: FloatArray, number: int, separation: float = SEPARATION) -> list[int]:
+def _peaks(z: FloatArray, gain: FloatArray, number: int, separation: float = SAME_REDSHIFT) -> list[int]:
     """Places of the highest positive peaks, apart by ``separation`` times (1 + z).
 
     Parameters
@@ -211,7 +213,7 @@ def _galaxies(evidence: Evidence) -> Iterable[Hypothesis]:
     for place in (*_peaks(grid.z, total, GALAXY_PEAKS[0]), *_peaks(grid.z, of_lines, GALAXY_PEAKS[1]), *of_scan):
         low = max(0, place - REFINED)
         best = low + int(total[low : place + REFINED + 1].argmax())
-        apart = SEPARATION * (1 + grid.z[best]) * 0.9
+        apart = SAME_REDSHIFT * (1 + grid.z[best]) * 0.9
         if total[best] > 0 and all(abs(grid.z[best] - grid.z[other]) > apart for other in chosen):
             chosen.append(best)
     for best in chosen:
@@ -232,21 +234,13 @@ def _galaxies(evidence: Evidence) -> Iterable[Hypothesis]:
         )
 
 
-def _quasars(evidence: Evidence) -> Iterable[Hypothesis]:
-    curve = evidence.quasars
-    for place in _peaks(curve.z, curve.gain, QUASAR_PEAKS, QUASAR_SEPARATION):
-        z, error = _climbed(curve.z, curve.gain, place, evidence.prepared.axis)
-        yield Hypothesis(
-            Kind.QUASAR, z, error, continuum_gain=max(float(curve.gain[place]) - LOOK_ELSEWHERE[Kind.QUASAR], 0.0)
-        )
-
-
-def _stars(evidence: Evidence) -> Iterable[Hypothesis]:
-    curve = evidence.stars
-    if curve.gain[curve.best] > 0:
-        z, error = _climbed(curve.z, curve.gain, curve.best, evidence.prepared.axis)
-        gain = max(float(curve.gain[curve.best]) - LOOK_ELSEWHERE[Kind.STAR], 0.0)
-        yield Hypothesis(Kind.STAR, z, error, continuum_gain=gain)
+def _continua(evidence: Evidence) -> Iterable[Hypothesis]:
+    """Quasars and stars."""
+    quasars = Kind.QUASAR, evidence.quasars, QUASAR_PEAKS, QUASAR_SEPARATION
+    for kind, curve, number, separation in (quasars, (Kind.STAR, evidence.stars, 1, SAME_REDSHIFT)):
+        for place in _peaks(curve.z, curve.gain, number, separation):
+            z, error = _climbed(curve.z, curve.gain, place, evidence.prepared.axis)
+            yield Hypothesis(kind, z, error, continuum_gain=max(float(curve.gain[place]) - LOOK_ELSEWHERE[kind], 0.0))
 
 
 def _lyman_alpha(evidence: Evidence) -> Iterable[Hypothesis]:
@@ -260,12 +254,6 @@ def _lyman_alpha(evidence: Evidence) -> Iterable[Hypothesis]:
         yield Hypothesis(
             Kind.LYMAN_ALPHA, best, error, line_gain=float(gain[place]), width=1, first=ratio, lines=1, main=-1
         )
-
-
-def _with_unexplained(one: Hypothesis, evidence: Evidence) -> Hypothesis:
-    """Measure the strongest line that the hypothesis does not explain."""
-    left = unexplained(evidence, one.waves, one.kind)
-    return replace(one, unexplained=max(0.0, float(left.max())))
 
 
 def unexplained(evidence: Evidence, waves: FloatArray, kind: Kind) -> FloatArray:

@@ -163,7 +163,7 @@ class Filters:
             signal[number, ~covered] = 0.0
             norm[number, ~covered] = 1e-6 * row.max()
             ratio = signal[number] / np.sqrt(norm[number])
-            scale = running(ratio, covered, self.axis.channels(SCALE_HALF), lambda part: float(robust_width(part)), 40)
+            scale = running(ratio, covered, self.axis.channels(SCALE_HALF), robust_width, 40)
             if scale is not None:
                 excess[number] = np.maximum(scale, LEAST_SCALE) ** 2
         signal /= excess

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.ndimage import median_filter
@@ -109,7 +110,7 @@ def prepare(axis: Axis, flux: FloatArray, variance: FloatArray | None, bad: Bool
 
 
 def running(
-    values: FloatArray, used: BoolArray, half: int, statistic: Callable[[FloatArray], float], fewest: int
+    values: FloatArray, used: BoolArray, half: int, statistic: Callable[[FloatArray], Any], fewest: int
 ) -> FloatArray | None:
     """A statistic in a running window, interpolated between positions half a half-window apart.
 
@@ -150,24 +151,20 @@ def _bridged(values: FloatArray, good: BoolArray) -> FloatArray:
     return np.interp(place, place[good], values[good])
 
 
-def _scatter(values: FloatArray) -> float:
-    return float(robust_width(values))
-
-
 def _in_sky_lines(axis: Axis, variance: FloatArray) -> BoolArray:
     everywhere = np.ones(variance.size, bool)
-    between = running(variance, everywhere, axis.channels(SKY_HALF), lambda part: float(np.percentile(part, 25)), 0)
+    between = running(variance, everywhere, axis.channels(SKY_HALF), lambda part: np.percentile(part, 25), 0)
     assert between is not None  # every window has values
     return np.asarray(variance > SKY_LEVEL * between)
 
 
 def _noise_scale(axis: Axis, residual: FloatArray, good: BoolArray, sky: BoolArray) -> FloatArray | None:
     """Factors (nl,) to the errors; None if residuals do not scatter."""
-    normal = running(residual, good & ~sky, axis.channels(NOISE_HALF), _scatter, 40)
+    normal = running(residual, good & ~sky, axis.channels(NOISE_HALF), robust_width, 40)
     if normal is None or not np.median(normal) > 0:
         return None
     normal = np.maximum(normal, 0.01 * np.median(normal))
-    in_lines = running(residual, good & sky, axis.channels(SKY_NOISE_HALF), _scatter, 25)
+    in_lines = running(residual, good & sky, axis.channels(SKY_NOISE_HALF), robust_width, 25)
     if in_lines is None:
         in_lines = normal
     return np.where(sky, SKY_MARGIN * np.maximum(in_lines, normal), normal)

@@ -8,14 +8,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from autospec_lib.core.products import Products, RedshiftModel
+from autospec_lib.core.products import Products, RedshiftModel, differ
 from autospec_lib.core.types import Cutout, FloatArray, Grid, Ident, Measured
 from autospec_lib.redshift import fluxes, models
 from autospec_lib.redshift.cards import cards, line_rows, unnamed_rows
 from autospec_lib.redshift.estimate import Redshift, estimate
 from autospec_lib.redshift.hypotheses import Kind
 
-SAME_REDSHIFT = 0.003  # difference, over 1 + z, up to which two redshifts are one
 MOST_NEIGHBOURS = 3  # the nearest ones, with whose redshifts that of the source is compared
 CIRCLE = 0.6  # arcsec, the radius in which they are compared
 MOST_EXPLAINED = 1.5  # times the neighbour's light on its other sides; a source with less shows nothing of its own
@@ -83,11 +82,11 @@ def measure(products: Products, cutout: Cutout, lsf: tuple[float, ...], light: L
     result = axis.measured(chosen)
     sure = result.candidates[0].z if result.sure else None
     catalogued = cutout.target.z
-    if sure is not None and catalogued is not None and _differ(sure, catalogued):
+    if sure is not None and catalogued is not None and differ(sure, catalogued):
         notes.append(f'redshift: {sure:.4f} is sure, but the catalogue has {catalogued:.4f}')
     for key, spectrum in products.main_spectra.items():
         other = Redshift() if spectrum.key == chosen.key else axis.measured(spectrum)
-        if other.sure and (sure is None or _differ(sure, other.candidates[0].z)):
+        if other.sure and (sure is None or differ(sure, other.candidates[0].z)):
             notes.append(f'redshift: {key} has {other.candidates[0].z:.4f} for sure, {chosen.short_key} has not')
     facts = cards(result) | {'ZSPEC': (chosen.key, 'spectrum that the redshift is from')}
     if sure is not None:
@@ -150,11 +149,11 @@ def _lines_and_models(
     vacuum, wave = evidence.prepared.axis.wave, np.sort(axis.wave)
     fit = None if known is None else fluxes.measure(evidence, known)
     rows = () if fit is None or known is None else line_rows(fit, known, vacuum, wave)
-    shown = next((one for one in result.candidates if known is None or not _differ(known, one.z)), None)
+    shown = next((one for one in result.candidates if known is None or not differ(known, one.z)), None)
     candidates = []
     for one in result.candidates:
         lines = None
-        if known is not None and not _differ(known, one.z):
+        if known is not None and not differ(known, one.z):
             lines = fit
         elif one is shown:
             lines = fluxes.measure(evidence, one.z)
@@ -214,7 +213,7 @@ def _neighbours_at(cutout: Cutout, light: Light, z: float, axis: _Wavelengths) -
         if not inside[0]:
             continue
         other = axis.measured(at(place))
-        if not other.sure or _differ(z, other.candidates[0].z):
+        if not other.sure or differ(z, other.candidates[0].z):
             continue
         explains = False
         if any(inside[1:]):
@@ -223,8 +222,3 @@ def _neighbours_at(cutout: Cutout, light: Light, z: float, axis: _Wavelengths) -
             feature = 0 if own[0] > 0 or around[0] > 0 else 1  # lines if there are any, else the continuum
             explains = own[feature] < MOST_EXPLAINED * around[feature]
         yield ident, float(np.hypot(dy, dx)), explains
-
-
-def _differ(z: float, other: float) -> bool:
-    """Whether two redshifts are different."""
-    return abs(z - other) > SAME_REDSHIFT * (1 + z)

@@ -78,8 +78,8 @@ def plan(job: Job, targets: Sequence[Target], shared: bool = False) -> Plan | No
     for target in targets:
         if not (job.resume and resume.is_complete(job, target, by_date=True)):
             with suppress(SourceError):  # it lies outside
-                box, _ = cutouts.box_of(cube, target, cutouts.locate(cube, target))
-                boxes.append(cutouts.inside(cube, box))
+                _, _, inside, _ = cutouts.box_of(cube, target)
+                boxes.append(inside)
     pieces = sum(array.pieces(*box) for array in cube.arrays for box in boxes)
     size = sum(array.nbytes for array in _on_disk(cube).values())
     stretch = min(STRETCH, cube.data.nbytes)

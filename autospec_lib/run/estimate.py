@@ -45,16 +45,16 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
         yield f'offset: {line}'
     if job.usable:
         yield f'voxels: {job.usable}'
-    inside = cutouts.covers(cube, cutouts.positions(cube, job.catalogue))
-    yield f'field: {cutouts.field_text(cube)}; rows of the catalogue inside: {inside.sum()}'
+    number = cutouts.covers(cube, cutouts.positions(cube, job.catalogue)).sum()
+    yield f'field: {cutouts.field_text(cube)}; rows of the catalogue inside: {number}'
     spaxels = []
     for target in targets:
         try:
-            box, notes = cutouts.box_of(cube, target, cutouts.locate(cube, target))
+            _, box, inside, notes = cutouts.box_of(cube, target)
         except SourceError as error:
             yield f'source {target.id}: will fail: {error}'
             continue
-        if job.blank is not None and job.blank[cutouts.inside(cube, box)].all():
+        if job.blank is not None and job.blank[inside].all():
             notes = (*notes, 'will fail: no usable voxel in its subcube')
         height, width = (s.stop - s.start for s in box)
         spaxels.append(height * width)

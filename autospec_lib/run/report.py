@@ -130,22 +130,22 @@ class Page:
             is_new = not self._known
             if is_new:
                 self._begin(results)
-            run = page.Run(
-                key=hashlib.sha256(str(output.resolve()).encode(errors='replace')).hexdigest()[:16],
-                name=job.folder.name,
-                version=__version__,
-                command=self._command,
-                folder=str(job.folder),
-                cube=job.params.datacube,
-                catalogue=job.params.catalog,
-                settings=parameters.describe(job.params),
-                written=time.strftime('%Y-%m-%d %H:%M:%S'),
-                stamp=int(time.time()),
-                running=results.state == 'running',
-                total=len(results.rows),
-                done=sum(row['STATUS'] != NOT_REACHED for row in results.rows.values()),
-                summary=results.sentence(on_all=True) + STATE[results.state],
-            )
+            run: dict[str, Any] = {
+                'key': hashlib.sha256(str(output.resolve()).encode(errors='replace')).hexdigest()[:16],
+                'name': job.folder.name,
+                'version': __version__,
+                'command': self._command,
+                'folder': str(job.folder),
+                'cube': job.params.datacube,
+                'catalogue': job.params.catalog,
+                'settings': parameters.describe(job.params),
+                'written': time.strftime('%Y-%m-%d %H:%M:%S'),
+                'stamp': int(time.time()),
+                'running': results.state == 'running',
+                'total': len(results.rows),
+                'done': sum(row['STATUS'] != NOT_REACHED for row in results.rows.values()),
+                'summary': results.sentence(on_all=True) + STATE[results.state],
+            }
             previews = self._earlier | {str(ident): preview for ident, preview in results.previews.items()}
             names = ('verdict', 'z', 'origin', 'quality', 'kind', 'comment', 'changed')
             verdicts = {ident: {name: getattr(one, name) for name in names} for ident, one in job.verdicts.items()}
@@ -169,7 +169,7 @@ class Page:
         about: dict[str, Any] = {
             'shape': cube.shape,
             'pixel': cube.pixel,
-            'palette': source_data.colour_table(job.params.cmap),
+            'palette': page.binary(source_data.colour_table(job.params.cmap), 'u1'),
             'channels': [job.white_channels, len(cube.wave)],
             'unit': in_words(cube.grid.unit),
             **page.compass(cube.sky.arcsec_per_pixel(np.subtract(cube.shape, 1) / 2).T),

@@ -10,6 +10,7 @@ import pytest
 
 from autospec_lib.cli.command import main
 from autospec_lib.core import atomic
+from autospec_lib.demo import simulation
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = [sys.executable, '-c', 'import sys; from autospec_lib.cli import main; sys.exit(main())']
@@ -63,6 +64,8 @@ def full(*_):
 @pytest.mark.parametrize('options', [[], ['--init'], ['--demo', 'sim']])
 def test_a_disk_that_is_full_from_the_start_is_said_in_one_line(tmp_path, folder, capsys, monkeypatch, options):
     monkeypatch.setattr(atomic.os, 'fsync', full)
+    easy = simulation.easy
+    monkeypatch.setattr(simulation, 'easy', lambda seed: easy(seed).with_channels(40))
     where = folder if not options else tmp_path / 'new'
     assert main([str(where), *options]) == 2
     said = capsys.readouterr().err

@@ -57,7 +57,7 @@ def drawn(products, cutout, cmap='viridis'):
     """The figures that the pictures of a source were drawn with."""
     kept = Kept()
     plots.render(products, cutout, cmap, kept)
-    return {key: sheet.figure for (key, _), sheet in kept.all().items()}
+    return {key: sheet.figure for (key, _), sheet in kept.items()}
 
 
 def panels(figure):
@@ -262,7 +262,7 @@ def test_settings_and_pyplot_are_left_alone(products, cutout, tmp_path):
     with matplotlib.rc_context({'font.size': 30, 'axes.facecolor': 'red'}):
         pictures = plots.render(products, cutout, 'viridis', kept)
         assert matplotlib.rcParams['font.size'] == 30
-    figures = {key: sheet.figure for (key, _), sheet in kept.all().items()}
+    figures = {key: sheet.figure for (key, _), sheet in kept.items()}
     assert figures['SPECTRA'].axes[0].get_facecolor() == (1, 1, 1, 1)
     assert {text.get_fontsize() for text in figures['XCOR'].axes[0].texts} == {7, 8}
     plots.save(pictures, tmp_path, 7)

@@ -9,17 +9,16 @@ from __future__ import annotations
 import base64
 import zlib
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autospec_lib.core import keys
-from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.numerics import linear_weights
 from autospec_lib.core.products import Products
 from autospec_lib.core.types import Cutout, FloatArray, Voxels
-from autospec_lib.output.report.page import binary, script
+from autospec_lib.output.report.page import binary, write_script
 
 SingleArray: TypeAlias = NDArray[np.float32]
 
@@ -73,9 +72,7 @@ def write(path: Path, products: Products, cutout: Cutout) -> None:
     }
     packed = zlib.compressobj(level=6, strategy=zlib.Z_HUFFMAN_ONLY)
     numbers = base64.b64encode(packed.compress(levels.tobytes()) + packed.flush()).decode('ascii')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with complete_file(path, flush=False) as temporary:
-        temporary.write_text(script(CUBE_FUNCTION, content, numbers), encoding='ascii')
+    write_script(path, CUBE_FUNCTION, content, numbers)
 
 
 def channels_per_bin(nl: int, spaxels: int) -> int:
@@ -91,24 +88,13 @@ def channels_per_bin(nl: int, spaxels: int) -> int:
 
 def _means(voxels: Voxels, step: int) -> SingleArray:
     """Means (nb, ny, nx) of the good voxels in bins of so many channels; NaN where a bin has none."""
-    total = _sums(voxels.data, step)
-    number = np.full(len(total), step)
-    number[-1] = len(voxels.data) - step * (len(total) - 1)
-    good = np.broadcast_to(number[:, None, None], total.shape)
-    if voxels.bad is not None:
-        good = good - _sums(voxels.bad, step)
+    channels, spaxels = (0, -len(voxels.data) % step), ((0, 0), (0, 0))
+    padded = [np.pad(values, (channels, *spaxels)) for values in (voxels.data, voxels.good)]
+    # `numpy.add.reduceat` takes ten times as long.
+    total, good = (values.reshape(-1, step, *values.shape[1:]).sum(axis=1) for values in padded)
     means = np.full(total.shape, np.nan, np.float32)
     np.divide(total, good, out=means, where=good > 0, casting='same_kind')
     return means
-
-
-def _sums(values: NDArray[Any], step: int) -> NDArray[Any]:
-    """Sums along the first axis; `numpy.add.reduceat` takes ten times as long."""
-    whole = len(values) // step * step
-    parts = [values[:whole].reshape(-1, step, *values.shape[1:]).sum(axis=1)]
-    if whole < len(values):
-        parts.append(values[whole:].sum(axis=0, keepdims=True))
-    return np.concatenate(parts)
 
 
 def _continuum(values: SingleArray) -> tuple[FloatArray, SingleArray]:

@@ -10,8 +10,8 @@ import filecmp
 import json
 import math
 import shutil
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from autospec_lib.core import file_names
 from autospec_lib.core.atomic import complete_file
-from autospec_lib.core.types import FloatArray, Ident
+from autospec_lib.core.types import FloatArray
 
 PAGE, TABLE, FIELD = 'index.html', 'sources.js', 'white.js'
 TABLE_FUNCTION, FIELD_FUNCTION = 'autospecTable', 'autospecField'  # of the page
@@ -30,45 +30,10 @@ MOST_PIXELS = 2**19  # of the image of the field
 GENERATOR = b'<meta name="generator" content="AutoSpec">'
 LIBRARY, FIRST = 'plotly.min.js', 'theme.js'
 OWN = Path(__file__).parent / 'page'
+OWN_FILES = sorted(path for path in OWN.iterdir() if path.suffix in ('.js', '.css'))  # that the page loads
 # JSON is JavaScript, but a browser looks for the end of a script, and for comments, before it reads the JavaScript.
 # U+2028 and U+2029 end lines in old browsers; they are not ASCII, so JSON escapes them already.
 _ESCAPES = {'<': '\\u003c', '>': '\\u003e', '&': '\\u0026'}
-
-
-@dataclass(frozen=True)
-class Run:
-    """What the page says of a run.
-
-    Attributes
-    ----------
-    key : str
-        The key under which the browser stores the user's verdicts: the same for all runs of a field.
-    name, version, command, folder, cube, catalogue, settings, written : str
-        The origin of the results, and when the table was written.
-    stamp : int
-        The same time in seconds since 1970.
-    running : bool
-        Whether the run is still in progress.
-    total, done : int
-        Numbers of sources.
-    summary : str
-        The results in one line.
-    """
-
-    key: str
-    name: str
-    version: str
-    command: str
-    folder: str
-    cube: str
-    catalogue: str
-    settings: str
-    written: str
-    stamp: int
-    running: bool
-    total: int
-    done: int
-    summary: str
 
 
 def library() -> Path | None:
@@ -77,10 +42,10 @@ def library() -> Path | None:
     The package itself is not imported, because that takes a second.
     """
     package = find_spec('plotly')
-    if package is None:
+    if package is None or package.origin is None:
         return None
-    paths = (Path(place) / 'package_data' / LIBRARY for place in package.submodule_search_locations or ())
-    return next((path for path in paths if path.is_file()), None)
+    path = Path(package.origin).parent / 'package_data' / LIBRARY
+    return path if path.is_file() else None
 
 
 def obstacle(output: Path) -> str:
@@ -98,9 +63,8 @@ def obstacle(output: Path) -> str:
 def is_foreign(output: Path) -> bool:
     """Whether a page or folder that AutoSpec did not write is where the report would be written."""
     try:
-        with (output / PAGE).open('rb') as file:
-            if GENERATOR not in file.read(4096):
-                return True
+        if GENERATOR not in (output / PAGE).read_bytes()[:4096]:
+            return True
     except FileNotFoundError:
         pass
     except OSError:  # a folder, or a file that cannot be read
@@ -110,12 +74,8 @@ def is_foreign(output: Path) -> bool:
         return folder.exists()
     held = {path.name for path in folder.iterdir() if not path.name.startswith('.')}
     # Scripts of another version may have other names; the first one is always there.
-    return bool(held - {path.name for path in _own()} - {LIBRARY, TABLE, FIELD} - FOLDERS) and FIRST not in held
-
-
-def _own() -> list[Path]:
-    """AutoSpec's own files that the page loads."""
-    return [*sorted(OWN.glob('*.js')), *OWN.glob('*.css')]
+    own = {path.name for path in OWN_FILES} | {LIBRARY, TABLE, FIELD} | FOLDERS
+    return not held <= own and FIRST not in held
 
 
 def install(output: Path) -> None:
@@ -133,7 +93,7 @@ def install(output: Path) -> None:
     """
     folder = output / file_names.REPORT
     folder.mkdir(parents=True, exist_ok=True)
-    goals = {path: folder / path.name for path in (*_own(), library()) if path is not None}
+    goals = {path: folder / path.name for path in (*OWN_FILES, library()) if path is not None}
     goals[OWN / PAGE] = output / PAGE
     for path, goal in goals.items():
         if not (goal.is_file() and filecmp.cmp(path, goal, shallow=False)):
@@ -151,7 +111,7 @@ def remove(output: Path) -> None:
 
 def write_table(
     output: Path,
-    run: Run,
+    run: Mapping[str, Any],
     columns: Sequence[tuple[str, str, str, bool]],
     rows: Sequence[Mapping[str, Any]],
     previews: Mapping[str, Mapping[str, str]],
@@ -163,8 +123,11 @@ def write_table(
     ----------
     output : Path
         The output folder.
-    run : Run
-        What the page says of the run.
+    run : mapping
+        What the page says of the run: 'key', under which the browser stores verdicts, the same for all runs of a field;
+        'name', 'version', 'command', 'folder', 'cube', 'catalogue' and 'settings', which are texts; when the table was
+        'written', as text, and as 'stamp' in seconds since 1970; whether the run is still 'running'; the numbers of
+        sources 'total' and 'done'; and a 'summary' in one line.
     columns : sequence of (str, str, str, bool)
         Name, unit and description of each column, and whether it holds numbers.
     rows : sequence of mapping
@@ -179,16 +142,18 @@ def write_table(
     OSError
         If it cannot be written.
     """
+    known = [(row['ID'], previews.get(str(row['ID']), {})) for row in rows]
     table = {
-        'run': asdict(run),
+        'run': run,
         'columns': columns,
         'rows': [[row.get(name) for name, *_ in columns] for row in rows],
-        'previews': [_preview(row['ID'], previews) for row in rows],
+        # Small images and outline of each source, and the name of the file with its data.
+        'previews': [
+            [one.get('thumb', ''), one.get('outline', ''), file_names.report_data(ident)] for ident, one in known
+        ],
         'verdicts': verdicts,
     }
-    (output / file_names.REPORT).mkdir(parents=True, exist_ok=True)
-    with complete_file(output / file_names.REPORT / TABLE, flush=False) as temporary:
-        temporary.write_text(script(TABLE_FUNCTION, table), encoding='ascii')
+    write_script(output / file_names.REPORT / TABLE, TABLE_FUNCTION, table)
 
 
 def write_field(output: Path, white: FloatArray | None, about: Mapping[str, Any]) -> None:
@@ -211,22 +176,13 @@ def write_field(output: Path, white: FloatArray | None, about: Mapping[str, Any]
     content = {**about, 'image': ''}
     if white is not None:
         factor = math.ceil(math.sqrt(max(1.0, white.size / MOST_PIXELS)))
-        image = _binned(white, factor)
+        padded = np.pad(white, [(0, -length % factor) for length in white.shape], constant_values=np.nan)
+        squares = padded.reshape(len(padded) // factor, factor, -1, factor)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # of a square without any value
+            image = np.nanmean(squares, axis=(1, 3))
         content |= {'bin': factor, 'size': image.shape, 'image': binary(image)}
-    (output / file_names.REPORT).mkdir(parents=True, exist_ok=True)
-    with complete_file(output / file_names.REPORT / FIELD, flush=False) as temporary:
-        temporary.write_text(script(FIELD_FUNCTION, content), encoding='ascii')
-
-
-def _binned(image: FloatArray, factor: int) -> FloatArray:
-    """Means of squares of so many pixels; NaN where there is no value at all."""
-    known = np.isfinite(image)
-    total, number = np.where(known, image, 0.0), known.astype(float)
-    for axis, length in enumerate(image.shape):
-        edges = np.arange(0, length, factor)
-        total, number = (np.add.reduceat(values, edges, axis=axis) for values in (total, number))
-    mean: FloatArray = np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
-    return mean
+    write_script(output / file_names.REPORT / FIELD, FIELD_FUNCTION, content)
 
 
 def compass(arcsec: FloatArray) -> dict[str, list[float]]:
@@ -241,17 +197,16 @@ def compass(arcsec: FloatArray) -> dict[str, list[float]]:
     return {'east': east, 'north': north}
 
 
-def _preview(ident: Ident, previews: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Small images and outline of a source, and the name of the file with its data."""
-    preview = previews.get(str(ident), {})
-    return [preview.get('thumb', ''), preview.get('outline', ''), file_names.report_data(ident)]
+def write_script(path: Path, function: str, value: Any, numbers: str = '') -> None:
+    """Write a script of one line that hands a value to a function of the page.
 
-
-def script(function: str, value: Any, numbers: str = '') -> str:
-    """A script of one line that hands a value to a function of the page.
+    It appears under its name only when it is complete. It is not flushed to disk, because it can be made again from the
+    FITS files.
 
     Parameters
     ----------
+    path : Path
+        The file; its folder is made.
     function : str
         The function's name.
     value : dict, list, str, int, float, bool or None
@@ -262,7 +217,11 @@ def script(function: str, value: Any, numbers: str = '') -> str:
     text = json.dumps(_finite(value), ensure_ascii=True, allow_nan=False, separators=(',', ':'))
     for character, escape in _ESCAPES.items():
         text = text.replace(character, escape)
-    return f'{function}({text},"{numbers}");\n' if numbers else f'{function}({text});\n'
+    if numbers:
+        text += f',"{numbers}"'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with complete_file(path, flush=False) as temporary:
+        temporary.write_text(f'{function}({text});\n', encoding='ascii')
 
 
 def _finite(value: Any) -> Any:

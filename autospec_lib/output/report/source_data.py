@@ -22,27 +22,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from autospec_lib.core import keys
-from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Group, Products
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray
 from autospec_lib.output.image_sheet import stretch
-from autospec_lib.output.report.page import binary, compass, script
-from autospec_lib.output.spectra_sheet import sky_lines
+from autospec_lib.output.report.page import binary, compass, write_script
+from autospec_lib.output.spectra_sheet import confirmed, sky_lines
 from autospec_lib.output.units import in_words, to_power
 
 SOURCE_FUNCTION = 'autospecSource'  # of the page
 HEAD = 16384  # bytes at the beginning of a file of data that hold the preview
-SUMMARY_CARDS = (
-    'FPRINT',
-    'INPUTSUM',
-    'REFSPEC',
-    'OBJMASK',
-    'OBJNPIX',
-    'OBJAREA',
-    'DBNUM',
-    'DBLIM',
-    'DBGRADE',
-)  # cards that the summary has too, or that say nothing to a reader
+# Cards that the summary has too, that say nothing to a reader, or that are in the list of candidates.
+TOLD_ELSEWHERE = r'FPRINT|INPUTSUM|REFSPEC|OBJ(MASK|NPIX|AREA)|DB(NUM|LIM|GRADE)|Z\d(AUTO|ERR|PROB|TYPE)'
 SIDE = 32  # most pixels of a small image along an axis
 GAP = 1  # pixels between two
 BINS = 96  # of the outline
@@ -52,9 +42,7 @@ LEVELS = 63  # of a small image; one more is transparent
 def write(
     path: Path, products: Products, cutout: Cutout, cmap: str, links: Mapping[str, str], has_cube: bool = False
 ) -> dict[str, str]:
-    """Write a source's file of data, which appears under its name only when it is complete.
-
-    Unlike the source's FITS file, it is not flushed to disk, because it can be made again from the FITS file.
+    """Write a source's file of data.
 
     Parameters
     ----------
@@ -81,13 +69,27 @@ def write(
     OSError
         If it cannot be written.
     """
-    listed, numbers = _numbers(products)
-    content = _content(products, cutout, cmap, links) | _pictures(products, cutout, cmap)
-    content |= {'spectra': listed, 'cube': has_cube}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with complete_file(path, flush=False) as temporary:
-        temporary.write_text(script(SOURCE_FUNCTION, content, numbers), encoding='ascii')
-    return dict(content['preview'])
+    reference = products.spectra[products.reference]
+    sky = sky_lines(reference)
+    small = [*products.images.values()][:1] + [*products.maps.values()][-1:]
+    preview = {
+        'thumb': thumbnails([image.data for image in small], cmap),
+        'outline': outline(reference.data, sky),
+    }
+    # The preview is first, where `read_preview` looks for it.
+    content = {'preview': preview} | _content(products, cutout, sky) | _pictures(products, cutout, cmap)
+    content |= {'links': dict(links), 'spectra': [], 'cube': has_cube}
+    # Of each spectrum the flux, then the errors if there are any; behind them the models of the candidates for the
+    # redshift. They are encoded together, which takes half the time.
+    rows = []
+    for key, one in products.spectra.items():
+        content['spectra'].append({'key': key, 'about': one.kind.value, 'errors': one.variance is not None})
+        rows.append(one.data)
+        if one.variance is not None:
+            rows.append(one.error)
+    rows += [one.flux for one in products.models]
+    write_script(path, SOURCE_FUNCTION, content, binary(np.concatenate(rows)))
+    return preview
 
 
 def read_preview(path: Path) -> dict[str, str] | None:
@@ -108,20 +110,21 @@ def read_preview(path: Path) -> dict[str, str] | None:
         return None
 
 
-def _content(products: Products, cutout: Cutout, cmap: str, links: Mapping[str, str]) -> dict[str, Any]:
+def _content(products: Products, cutout: Cutout, sky: BoolArray) -> dict[str, Any]:
+    """What is said of the source, its spectra and its redshift; ``sky`` are the channels on sky lines."""
     reference, wave, grid = products.spectra[products.reference], cutout.wave, cutout.grid
-    sky = sky_lines(reference)
     best, why = products.best
-    small = [*products.images.values()][:1] + [*products.maps.values()][-1:]
+    step = float(wave[-1] - wave[0]) / max(1, len(wave) - 1)
+    axis: dict[str, Any] = {'start': float(wave[0]), 'step': step, 'number': len(wave)}
+    if not np.allclose(wave, wave[0] + step * np.arange(len(wave)), rtol=0, atol=1e-4 * abs(step)):
+        axis = {'values': binary(wave, '<f8')}  # in double precision
+    # Only the first candidate can be more than improbable.
+    qualities = [products.facts.get('ZQUAL', (0, ''))[0]] + [0] * len(products.models)
     return {
-        'preview': {
-            'thumb': thumbnails([image.data for image in small], cmap),
-            'outline': outline(reference.data, sky),
-        },
         'id': str(cutout.target.id),
         'ra': cutout.target.ra,
         'dec': cutout.target.dec,
-        'wave': _axis(wave),
+        'wave': axis,
         'wave_unit': in_words(grid.wave_unit),
         'angstrom': grid.angstrom,
         'medium': grid.medium,
@@ -129,18 +132,32 @@ def _content(products: Products, cutout: Cutout, cmap: str, links: Mapping[str, 
         'reference': products.reference,
         'best': [next(key for key, one in products.spectra.items() if one is best), why],
         'modelled': products.facts.get('ZSPEC', ('', ''))[0],  # key of the spectrum that has the models
-        'candidates': _candidates(products),
+        'candidates': [
+            {
+                'z': round(one.z, 6),
+                'error': round(one.error, 6),
+                'type': one.kind,
+                'p': round(one.probability, 3),
+                'quality': quality,
+            }
+            for one, quality in zip(products.models, qualities, strict=False)
+        ],
         'unnamed': [line['LBDA_OBS'] / grid.angstrom for line in products.lines if not line['LINE']],
         'sky': _ranges(wave, sky),
         'notes': list(products.notes),
-        'facts': [[card, value, text] for card, (value, text) in products.facts.items() if _is_told(card)],
-        'links': dict(links),
+        'facts': [
+            [card, value, text]
+            for card, (value, text) in products.facts.items()
+            if not re.fullmatch(TOLD_ELSEWHERE, card)
+        ],
     }
 
 
 def _pictures(products: Products, cutout: Cutout, cmap: str) -> dict[str, Any]:
     """The images and maps with their numbers, the outline's mask, and the directions on the sky."""
-    degrees, mask = cutout.degrees, object_mask(products)
+    degrees, name = cutout.degrees, products.facts.get('OBJMASK', ('', ''))[0]
+    # A circle, where nothing is detected, stands in place of the union.
+    mask = products.masks.get(name, products.masks.get(keys.object_mask('UNION')))
     if degrees is None:
         dy, dx = cutout.pixel
         arcsec = np.array([[0.0, -dx], [dy, 0.0]])
@@ -151,7 +168,7 @@ def _pictures(products: Products, cutout: Cutout, cmap: str) -> dict[str, Any]:
         'centre': cutout.centre,
         'pixel': cutout.pixel,
         **compass(arcsec),
-        'palette': colour_table(cmap),
+        'palette': binary(colour_table(cmap), 'u1'),
         'images': [
             {
                 'key': key,
@@ -162,60 +179,8 @@ def _pictures(products: Products, cutout: Cutout, cmap: str) -> dict[str, Any]:
             for group, key, image in products
             if group in (Group.IMAGE, Group.MAP)
         ],
-        'mask': '' if mask is None else binary(np.packbits(mask, bitorder='little'), 'u1'),
+        'mask': '' if mask is None else binary(np.packbits(mask.data, bitorder='little'), 'u1'),
     }
-
-
-def object_mask(products: Products) -> BoolArray | None:
-    """The object mask (ny, nx); None if it is not among the products."""
-    name = str(products.facts.get('OBJMASK', ('', ''))[0])
-    # A circle, where nothing is detected, stands in place of the union.
-    used = products.masks.get(name, products.masks.get(keys.object_mask('UNION')))
-    return None if used is None else used.data
-
-
-def _is_told(card: str) -> bool:
-    """Whether a card is listed: the page has those on further candidates elsewhere."""
-    return card not in SUMMARY_CARDS and not re.fullmatch(r'Z\d(AUTO|ERR|PROB|TYPE)', card)
-
-
-def _candidates(products: Products) -> list[dict[str, Any]]:
-    """The redshifts that the source may have; only the first one can be more than improbable."""
-    qualities = [products.facts.get('ZQUAL', (0, ''))[0]] + [0] * len(products.models)
-    return [
-        {
-            'z': round(one.z, 6),
-            'error': round(one.error, 6),
-            'type': one.kind,
-            'p': round(one.probability, 3),
-            'quality': quality,
-        }
-        for one, quality in zip(products.models, qualities, strict=False)
-    ]
-
-
-def _numbers(products: Products) -> tuple[list[dict[str, Any]], str]:
-    """A description of each spectrum, and all numbers as one array.
-
-    For each spectrum it holds the flux, then the errors if there are any; behind them the models of the candidates for
-    the redshift. They are encoded together, which takes half the time.
-    """
-    listed, rows = [], []
-    for key, one in products.spectra.items():
-        listed.append({'key': key, 'about': one.kind.value, 'errors': one.variance is not None})
-        rows.append(one.data)
-        if one.variance is not None:
-            rows.append(one.error)
-    rows += [one.flux for one in products.models]
-    return listed, binary(np.concatenate(rows))
-
-
-def _axis(wave: FloatArray) -> dict[str, Any]:
-    """Start and step of a linear axis, else every wavelength in double precision."""
-    step = float(wave[-1] - wave[0]) / max(1, len(wave) - 1)
-    if np.allclose(wave, wave[0] + step * np.arange(len(wave)), rtol=0, atol=1e-4 * abs(step)):
-        return {'start': float(wave[0]), 'step': step, 'number': len(wave)}
-    return {'values': binary(wave, '<f8')}
 
 
 def _ranges(wave: FloatArray, chosen: BoolArray) -> list[list[float]]:
@@ -239,38 +204,27 @@ def thumbnails(images: Sequence[FloatArray], cmap: str) -> str:
     """
     if not images:
         return ''
-    small = [_levels(_reduced(image)) for image in images]
-    gap = np.full((len(small[0]), GAP), LEVELS, np.uint8)
-    strip = np.hstack([part for level in small for part in (level, gap)][:-1])
+    parts: list[NDArray[np.uint8]] = []
+    for image in images:
+        step = -(-max(image.shape) // SIDE)
+        small = image[step // 2 :: step, step // 2 :: step]
+        # Indices of colours, from just below the background to the peak.
+        scale = stretch(small, (5, 99.8), sigmas=2, share=0.03)
+        shown = np.clip(np.ma.getdata(scale(np.nan_to_num(small))), 0, 1)
+        level = np.where(np.isfinite(small), np.rint(shown * (LEVELS - 1)), LEVELS).astype(np.uint8)
+        parts += [level, np.full((len(level), GAP), LEVELS, np.uint8)]
+    strip = np.hstack(parts[:-1])
     picture = Image.fromarray(strip[::-1])
-    picture.putpalette(_palette(cmap))
+    picture.putpalette([*colour_table(cmap).ravel().tolist(), 0, 0, 0])
     file = io.BytesIO()
     picture.save(file, 'PNG', transparency=LEVELS, optimize=False)
     return f'data:image/png;base64,{base64.b64encode(file.getvalue()).decode("ascii")}'
 
 
-def colour_table(cmap: str) -> str:
-    """The `LEVELS` colours of a matplotlib colour map, three bytes each, in base64."""
-    return binary(np.frombuffer(_palette(cmap)[: 3 * LEVELS], 'u1'), 'u1')
-
-
 @lru_cache(maxsize=4)
-def _palette(cmap: str) -> bytes:
-    table = matplotlib.colormaps[cmap](np.linspace(0, 1, LEVELS), bytes=True)[:, :3]
-    return bytes([*table.ravel().tolist(), 0, 0, 0])
-
-
-def _reduced(image: FloatArray) -> FloatArray:
-    """Every n-th pixel of an image that is too large."""
-    step = -(-max(image.shape) // SIDE)
-    return image[step // 2 :: step, step // 2 :: step]
-
-
-def _levels(image: FloatArray) -> NDArray[np.uint8]:
-    """Indices of colours, from just below the background to the peak."""
-    scale = stretch(image, (5, 99.8), sigmas=2, share=0.03)
-    shown = np.clip(np.ma.getdata(scale(np.nan_to_num(image))), 0, 1)
-    return np.where(np.isfinite(image), np.rint(shown * (LEVELS - 1)), LEVELS).astype(np.uint8)
+def colour_table(cmap: str) -> NDArray[np.uint8]:
+    """The `LEVELS` colours (red, green, blue; columns) of a matplotlib colour map."""
+    return np.asarray(matplotlib.colormaps[cmap](np.linspace(0, 1, LEVELS), bytes=True)[:, :3])
 
 
 def outline(flux: FloatArray, noisy: BoolArray) -> str:
@@ -289,7 +243,10 @@ def outline(flux: FloatArray, noisy: BoolArray) -> str:
         Bytes in base64: `BINS` lowest levels, then as many highest ones, from 1 to 255; 0 where a range has no value.
     """
     known = np.isfinite(flux) & ~noisy
-    low, high = _limits(flux[known])
+    values = flux[known]
+    if len(values) > 2:
+        values = confirmed(values)[1:-1]  # every line, but no hot voxel
+    low, high = float(values.min(initial=0)), float(values.max(initial=0))
     bins = min(BINS, len(flux))
     edges = np.linspace(0, len(flux), bins + 1).astype(int)[:-1]
     share = (np.where(known, flux, low) - low) / ((high - low) or 1)
@@ -298,13 +255,3 @@ def outline(flux: FloatArray, noisy: BoolArray) -> str:
     highest = np.maximum.reduceat(np.where(known, level, 0), edges)
     empty = highest == 0
     return binary(np.concatenate([np.where(empty, 0, lowest), highest]).round(), 'u1')
-
-
-def _limits(flux: FloatArray) -> tuple[float, float]:
-    """Limits that include zero and every line but no hot voxel: a channel counts up to twice the median of three."""
-    if len(flux) < 3:
-        return min([0.0, *flux]), max([0.0, *flux])
-    inner = flux[1:-1]
-    twice = 2 * np.median([flux[:-2], inner, flux[2:]], axis=0)
-    low, high = np.maximum(inner, twice).min(), np.minimum(inner, twice).max()
-    return min(0.0, float(low)), max(0.0, float(high))
