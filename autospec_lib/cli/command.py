@@ -66,7 +66,16 @@ def _guarded(folder: Path, options: argparse.Namespace, interruption: Interrupti
     try:
         if not options.init:
             _check_address_space()
-        return _action(options)(folder, options, interruption)
+        actions = (
+            (options.demo is not None, _demo),
+            (options.init, _init),
+            (options.view, _view),
+            (options.marz_results or options.verdicts, _read_back),
+            (options.check, _check),
+            (True, _run),
+        )
+        action = next(action for is_wanted, action in actions if is_wanted)
+        return action(folder, options, interruption)
     except AutoSpecError as error:
         _list(error.faults)
         return EXIT_INPUT
@@ -108,18 +117,6 @@ def _check_address_space() -> None:
             f'memory: this process is limited to {limit / 2**20:.0f} MB of address space; AutoSpec needs at least '
             f'{ADDRESS_SPACE / 2**20:.0f} MB; raise it (in a shell: ulimit -v unlimited; in a batch job: its memory)'
         )
-
-
-def _action(options: argparse.Namespace) -> Callable[[Path, argparse.Namespace, Interruption], int]:
-    if options.demo is not None:
-        return _demo
-    if options.init:
-        return _init
-    if options.view:
-        return _view
-    if options.marz_results or options.verdicts:
-        return _read_back
-    return _check if options.check else _run
 
 
 def _init(folder: Path, _options: argparse.Namespace, _interruption: Interruption) -> int:

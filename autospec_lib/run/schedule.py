@@ -146,7 +146,7 @@ def processes(job: Job, targets: Sequence[Target], cores: int, interruption: Int
     workers: list[_Worker] = []
     try:
         while not interruption.requested and (waiting or any(worker.target for worker in workers)):
-            while waiting and len(workers) < min(cores, len(targets)) and not interruption.requested:
+            while waiting and len(workers) < cores and not interruption.requested:
                 try:
                     workers.append(_Worker(job, interruption))
                 except OSError as error:
