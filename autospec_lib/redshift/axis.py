@@ -44,13 +44,12 @@ class Axis:
             Whether wavelengths are in air.
         """
         step = np.abs(np.gradient(wave))
-        if not lsf:
-            like_muse = np.allclose(step, MUSE_STEP, rtol=1e-3)
-            like_muse = like_muse and wave[0] > MUSE_RANGE[0] and wave[-1] < MUSE_RANGE[1]
-            if not like_muse:
-                return cls(to_vacuum(wave) if air else wave, DEFAULT_CHANNELS * step)
-            lsf = MUSE_FWHM
-        return cls(to_vacuum(wave) if air else wave, np.maximum(np.polyval(lsf, wave), step))
+        inside = MUSE_RANGE[0] < wave[0] and wave[-1] < MUSE_RANGE[1]
+        if lsf or (inside and np.allclose(step, MUSE_STEP, rtol=1e-3)):
+            fwhm = np.maximum(np.polyval(lsf or MUSE_FWHM, wave), step)
+        else:
+            fwhm = DEFAULT_CHANNELS * step
+        return cls(to_vacuum(wave) if air else wave, fwhm)
 
     @cached_property
     def step(self) -> FloatArray:
