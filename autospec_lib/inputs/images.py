@@ -340,9 +340,9 @@ def _box(pixels: FloatArray, shape: tuple[int, ...]) -> tuple[tuple[slice, ...],
     """The box of an image (my, mx) that holds positions (2, ...), and its first pixel, of shape (2, 1, 1)."""
     box = []
     for positions, length in zip(pixels, shape, strict=True):
-        first = np.clip(np.nanmin(positions) - 1, 0, length - 1)
-        last = np.clip(np.nanmax(positions) + 2, 0, length - 1)
-        box.append(slice(int(first), int(last) + 1))
+        ends = np.nanmin(positions) - 1, np.nanmax(positions) + 2
+        first, last = map(int, np.clip(ends, 0, length - 1))
+        box.append(slice(first, last + 1))
     return tuple(box), np.reshape([side.start for side in box], (2, 1, 1)).astype(float)
 
 

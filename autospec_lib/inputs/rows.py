@@ -200,7 +200,6 @@ def value(role: str, cell: Cell, columns: Columns) -> Any:
     ValueError
         With what is wrong with it.
     """
-    text, length_role = str(cell), role.removesuffix('_PIX')
     scale = columns.scale.get(role, 1.0)
     if role == 'ID':
         # Text IDs need a header: without one, in the row M 31 150.1 2.2, 31 would be the right ascension.
@@ -209,6 +208,7 @@ def value(role: str, cell: Cell, columns: Columns) -> Any:
         return degrees(role, cell, scale)
     if role in ('X', 'Y'):
         return _finite(cell, 'pixel', 'a number') - columns.first
+    text, length_role = str(cell), role.removesuffix('_PIX')
     if length_role in _LENGTHS:
         if text.lower() in _EMPTY_CELLS:
             return None

@@ -379,26 +379,26 @@ def _commented(name: str, comments: Sequence[str], count: int, catalogue_mode: b
 def _cells(lines: Sequence[Line], separator: str, chosen: Columns) -> Iterator[tuple[int, dict[str, str] | str]]:
     """Each line's number, and its cells by role, '' for cells that are missing at its end, or what is wrong with it."""
     numbers = {*chosen.index.values()}
+    least = 1 + max(chosen.index.get(role, 0) for role in ('ID', 'RA', 'DEC', 'X', 'Y'))
     # The number of columns up to the last one that is read; further cells in a row do not matter.
     leading = next(number for number in range(len(numbers) + 1) if number not in numbers)
     for line, text in lines:
         cells = _split(text, separator)
         while separator and 0 < len(chosen.names) < len(cells) and not cells[-1]:
             cells.pop()
-        wrong = _misfit(text, cells, chosen, separator)
+        wrong = _misfit(text, cells, chosen, separator, least)
         count = len(cells) if len(cells) == len(chosen.names) else min(len(cells), leading)
         by_role = {role: cells[number] if number < count else '' for role, number in chosen.index.items()}
         yield line, wrong or by_role
 
 
-def _misfit(text: str, cells: Sequence[str], chosen: Columns, separator: str) -> str:
+def _misfit(text: str, cells: Sequence[str], chosen: Columns, separator: str, least: int) -> str:
     """What is wrong with the number of cells in a row, or why it is not clear which is which; '' if nothing is."""
     count, expected = len(cells), len(chosen.names)
     # A blank in a name would shift the columns, and so would decimal commas.
     shifted = 0 < expected < count and (separator or not _NUMBER_LIKE.match(cells[chosen.index.get('ID', 0)]))
     if shifted or (chosen.exact and count != expected):
         return f'{counted(count, "column")}, {expected} in the header; expected as many (- for an empty cell)'
-    least = 1 + max(chosen.index.get(role, 0) for role in ('ID', 'RA', 'DEC', 'X', 'Y'))
     if count < least:
         return f'{count} of {least} columns; expected ID RA DEC between blanks, tabs or commas'
     if separator:

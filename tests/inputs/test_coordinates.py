@@ -345,7 +345,7 @@ def test_an_osiris_cube_is_read_without_transposing_it(tmp_path):
 def test_distortions_do_not_go_with_another_order():
     header = reordered(cube_header(), (2, 1, 3))
     header['A_ORDER'] = 2
-    with pytest.raises(InputError, match='distortions .* DATA'):
+    with pytest.raises(InputError, match=r'distortions .* DATA'):
         find_axes('DATA', header, (NL, NX, NY), spectral=True)
 
 
