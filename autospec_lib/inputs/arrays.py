@@ -134,7 +134,7 @@ class StoredArray:
             As `read`, or if the file is changed meanwhile.
         """
         assert self.identity is not None  # the array is on disk
-        number, *plane = self.stored_shape
+        number, *plane = self.stored(self.shape)
         buffer = np.empty((together, *plane), self.dtype)
         try:
             with opened(self.path) as file:
@@ -164,23 +164,17 @@ class StoredArray:
         """Bytes of memory that a compressed array takes; one spread from an image or a spectrum takes hardly any."""
         return 0 if self.values is None or 0 in self.values.strides else self.values.nbytes
 
-    @property
-    def stored_shape(self) -> tuple[int, ...]:
-        """The shape of the array as the file has it."""
-        return tuple(self.shape[self.order.index(axis)] for axis in range(3))
-
-    def stored_box(self, ys: slice, xs: slice, channels: slice | None = None) -> Box:
-        """The channels (default: all) of a box, as slices of the stored array."""
-        box = channels or slice(0, self.shape[0]), ys, xs
-        return tuple(box[self.order.index(axis)] for axis in range(3))
+    def stored(self, along: Sequence[Any]) -> tuple[Any, ...]:
+        """Three things along wavelength, y and x, such as slices, in the order of the file's axes."""
+        return tuple(along[self.order.index(axis)] for axis in range(3))
 
     def pieces(self, ys: slice, xs: slice) -> int:
         """How many pieces of the file `read` reads for a box."""
         if self.values is not None:
             return 0
-        planes, rows, _ = self.stored_box(ys, xs)
+        planes, rows, _ = self.stored((slice(0, self.shape[0]), ys, xs))
         number: int = planes.stop - planes.start
-        return -(-number // _piece(self.stored_shape, rows)[2])
+        return -(-number // _piece(self.stored(self.shape), rows)[2])
 
     def _numbers(self, ys: slice, xs: slice, channels: slice) -> NDArray[Any]:
         """The stored numbers of a box, integers as they are, others in double precision."""
@@ -190,9 +184,9 @@ class StoredArray:
         kind = np.float64 if self.dtype.kind == 'f' else self.dtype
         chosen = range(self.shape[0])[channels]
         numbers = np.empty((len(chosen), ys.stop - ys.start, xs.stop - xs.start), kind)
-        axes = np.argsort(self.order)  # those of the file
+        axes, shape = self.stored(range(3)), self.stored(self.shape)
         try:
-            box = self.stored_box(ys, xs)
+            box = self.stored((slice(0, self.shape[0]), ys, xs))
             if self.copy is not None and channels == ALL and self.copy.holds(box):
                 self.copy.read_into(numbers.transpose(axes), box)
                 return numbers
@@ -200,8 +194,8 @@ class StoredArray:
             with opened(self.path) as file:
                 self.identity.check(file)
                 for part, values in zip(parts, np.array_split(numbers, len(parts)), strict=True):
-                    box = self.stored_box(ys, xs, slice(part.start, part.stop))
-                    read_into(values.transpose(axes), file, self.offset, self.dtype, self.stored_shape, box)
+                    box = self.stored((slice(part.start, part.stop), ys, xs))
+                    read_into(values.transpose(axes), file, self.offset, self.dtype, shape, box)
         except OSError as error:
             raise self.lost(error) from error
         return numbers

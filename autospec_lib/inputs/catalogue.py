@@ -118,9 +118,8 @@ def _rows(path: Path, catalogue_mode: bool) -> rows.Rows:
         return replace(
             text_tables.read(path.name, text_tables.from_latex(path.name, text), catalogue_mode), form='LaTeX table'
         )
-    if tables.has_regions(text):
-        return tables.read_regions(path.name, text, catalogue_mode)
-    return text_tables.read(path.name, text, catalogue_mode)
+    regions = tables.read_regions(path.name, text, catalogue_mode)
+    return regions or text_tables.read(path.name, text, catalogue_mode)
 
 
 def _content(path: Path) -> bytes:

@@ -638,7 +638,7 @@ def _mark_filled(data: FloatArray, bad: BoolArray) -> tuple[str, ...]:
     """Mark voxels that hold a number where there are no data as bad, in place; return a note if there are any.
 
     They are spaxels that are constant along the wavelength, unless this is by chance, as 0 in counts, and values that
-    are repeated exactly (see `_fill_values`). Where no spaxel varies nothing is known of this.
+    are repeated exactly. Where no spaxel varies nothing is known of this.
 
     Parameters
     ----------
@@ -659,35 +659,21 @@ def _mark_filled(data: FloatArray, bad: BoolArray) -> tuple[str, ...]:
     constant[constant] = [
         varying.sum() * shares.get(value, 0.0) ** len(data) < BY_CHANCE for value in data[0, constant]
     ]
-    filled = (constant | np.isin(data, _fill_values(values, counts.astype(float)))) & ~bad
+    is_filling = np.zeros(len(values), bool)
+    if len(values) >= FEWEST_VALUES:
+        # They are repeated far more often than all but one other value. Where the data have few values, as integers and
+        # counts do, they lie apart from these instead.
+        often = counts > max(MOST_REPEATED * counts.sum(), FEWEST_REPEATS)
+        third = np.sort(counts)[-3]
+        is_filling = often & (counts > MORE_COMMON * third)
+        if third > FEW_VALUES * counts[~is_filling].sum():
+            steps = np.diff(values)
+            apart = np.minimum(np.append(steps, np.inf), np.insert(steps, 0, np.inf))
+            is_filling = often & (apart > GAP * np.median(steps))
+    filled = (constant | np.isin(data, values[is_filling])) & ~bad
     number = int(filled.sum())
     if not number:
         return ()
     bad |= filled
     share = f'{number / data.size:.1%}'
     return (f'{number} voxels ({share}) repeat one value, as where there are no data; they are not used',)
-
-
-def _fill_values(values: FloatArray, counts: FloatArray) -> FloatArray:
-    """The values that stand for no data.
-
-    They are repeated far more often than all but one other value. Where the data have few values, as integers and
-    counts do, they lie apart from these instead.
-
-    Parameters
-    ----------
-    values : array (n,)
-        The different values of voxels, in ascending order.
-    counts : array (n,)
-        How many voxels have them.
-    """
-    if len(values) < FEWEST_VALUES:
-        return values[:0]
-    often = counts > max(MOST_REPEATED * counts.sum(), FEWEST_REPEATS)
-    third = np.sort(counts)[-3]
-    common = often & (counts > MORE_COMMON * third)
-    if third > FEW_VALUES * counts[~common].sum():
-        steps = np.diff(values)
-        apart = np.minimum(np.append(steps, np.inf), np.insert(steps, 0, np.inf))
-        common = often & (apart > GAP * np.median(steps))
-    return np.asarray(values[common])

@@ -161,34 +161,16 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
         raise FileError('truncated, or no cube: no extension in it holds an array; copy it again')
     instrument, why = recognise([hdu.header for hdu in hdus])
     warnings: list[str] = []
-    first, second, third = (*entries, None, None, None)[:3]
-    data = _data(hdus, instrument, warnings) if first is None else _named(hdus, first)
-    if not data.is_image or not is_cube(data.shape):
-        raise FileError(
-            f'extension {label(hdus, data)} holds {_shape(data)}; expected three axes (wavelength, y, x): set DATA_EXT'
-        )
-    if first is None:
-        noise = _noise(hdus, data, instrument, warnings)
-    else:
+    data, noise, flags, axes = _arrays(hdus, entries, instrument, warnings)
+    if entries:
         why = 'as DATA_EXT says'
-        noise = _named(hdus, second, data)
-    if third is None:
-        flags = _partner(hdus, data, (instrument.flags, *FLAG_NAMES), 'QUALDATA', 'MASKEXT')
-    else:
-        flags = _named(hdus, third, data)
-    axes = find_axes(label(hdus, data), data.header, data.shape, spectral=True)
-    for hdu in (noise, flags):
-        if hdu is not None and not spread_shape(hdu, data, axes):
-            names = f'extension {label(hdus, hdu)} has another shape ({_shape(hdu)}) than {label(hdus, data)}'
-            expected = "expected that of the data, of one of their images, or of a spectrum: set DATA_EXT ('' for none)"
-            raise FileError(f'{names}; {expected}')
     noise_layer, flags_layer = (None if hdu is None else Layer(path, hdu, label(hdus, hdu)) for hdu in (noise, flags))
-    kind, noise_why = second.kind if second else None, why
+    kind, noise_why = entries[1].kind if len(entries) > 1 else None, why
     if noise is not None and kind is None:
         kind, noise_why = noise_kind(noise, data, hdus[0].header, instrument)
         if kind is None:
             raise _unknown_kind(hdus, data, noise)
-    if noise is None and first is None:
+    if noise is None and not entries:
         beside = _files_beside(path, instrument, data.shape, files)
         noise_layer, flags_layer = next(beside), flags_layer or next(beside)
         noise_why = 'beside the data'
@@ -198,7 +180,7 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
         noise_layer = replace(noise_layer, scale=scale)
     else:
         # There is no hint if the user has asked for no noise (DATA_EXT = 'DATA', '').
-        hint = '' if second else _unused_noise(hdus, data, axes)
+        hint = '' if len(entries) > 1 else _unused_noise(hdus, data, axes)
         note = 'no variance: weights are those of equal noise, and no errors are written'
         if hint:
             note = f'{note}; {hint}'
@@ -231,6 +213,33 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
         tuple('' if hdu is None else _entry(hdus, hdu) for hdu in (data, noise, flags)),
         tuple(warnings),
     )
+
+
+def _arrays(
+    hdus: fits.HDUList, entries: Sequence[Extension], instrument: Instrument, warnings: list[str]
+) -> tuple[Any, Any, Any, tuple[int, ...]]:
+    """The extensions with data, noise and flags in this file, and the axes of the data; a warning for each guess."""
+    first, second, third = (*entries, None, None, None)[:3]
+    data = _data(hdus, instrument, warnings) if first is None else _named(hdus, first)
+    if not data.is_image or not is_cube(data.shape):
+        raise FileError(
+            f'extension {label(hdus, data)} holds {_shape(data)}; expected three axes (wavelength, y, x): set DATA_EXT'
+        )
+    if first is None:
+        noise = _noise(hdus, data, instrument, warnings)
+    else:
+        noise = _named(hdus, second, data)
+    if third is None:
+        flags = _partner(hdus, data, (instrument.flags, *FLAG_NAMES), 'QUALDATA', 'MASKEXT')
+    else:
+        flags = _named(hdus, third, data)
+    axes = find_axes(label(hdus, data), data.header, data.shape, spectral=True)
+    for hdu in (noise, flags):
+        if hdu is not None and not spread_shape(hdu, data, axes):
+            names = f'extension {label(hdus, hdu)} has another shape ({_shape(hdu)}) than {label(hdus, data)}'
+            expected = "expected that of the data, of one of their images, or of a spectrum: set DATA_EXT ('' for none)"
+            raise FileError(f'{names}; {expected}')
+    return data, noise, flags, axes
 
 
 def label(hdus: fits.HDUList, hdu: Any) -> str:

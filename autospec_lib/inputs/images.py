@@ -340,9 +340,9 @@ def _box(pixels: FloatArray, shape: tuple[int, ...]) -> tuple[tuple[slice, ...],
     """The box of an image (my, mx) that holds positions (2, ...), and its first pixel, of shape (2, 1, 1)."""
     box = []
     for positions, length in zip(pixels, shape, strict=True):
-        first = np.clip(np.nanmin(positions) - 1, 0, length - 1)
-        last = np.clip(np.nanmax(positions) + 2, 0, length - 1)
-        box.append(slice(int(first), int(last) + 1))
+        ends = np.nanmin(positions) - 1, np.nanmax(positions) + 2
+        first, last = map(int, np.clip(ends, 0, length - 1))
+        box.append(slice(first, last + 1))
     return tuple(box), np.reshape([side.start for side in box], (2, 1, 1)).astype(float)
 
 
@@ -489,6 +489,9 @@ def _node_of_mpdaf(grid: Sky, own: Sky, size: tuple[int, ...], mpdaf: _Affine) -
 def resample(image: FloatArray, pixels: FloatArray, origin: FloatArray, square: bool) -> FloatArray:
     """The values of an image in spaxels, as sums, to which those of other images of the same sky may be added.
 
+    Nodes are as far apart as square pixels. Of other pixels, an ellipse holds the spatial frequencies that they can
+    sample, and nodes sample the largest of them along y and along x.
+
     Parameters
     ----------
     image : array (my, mx)
@@ -510,14 +513,20 @@ def resample(image: FloatArray, pixels: FloatArray, origin: FloatArray, square: 
     inside = _inside(pixels, image.shape)
     if not inside.any():
         return result
-    box = _touched(inside)
-    step = _step_of_nodes(_slope(pixels))
+    down, right = np.linalg.inv(_slope(pixels)).T
+    height, width = np.hypot(*down), np.hypot(*right)
+    cosine, sine = down / height
+    step = 1 / np.hypot([cosine / height, cosine / width], [sine / width, sine / height])
     if not square:
         step = np.minimum(step, 1) / 2  # each node stands for a cell of a spaxel, no larger than half a pixel
-    nodes = []  # from MARGIN before the spaxels to as far behind them
-    for start, size, spaxels in zip(origin, step, box, strict=True):
+    # The rows and columns of spaxels that the image may touch, and those of nodes, from MARGIN before to MARGIN behind.
+    box, nodes = [], []
+    for axis, (start, size) in enumerate(zip(origin, step, strict=True)):
+        touched = np.flatnonzero(inside.any(axis=1 - axis)) - MARGIN
+        spaxels = np.arange(max(touched[0] - 1, 0), min(touched[-1] + 2, result.shape[1 + axis]))
         first = np.floor((spaxels[0] - MARGIN - start) / size)
         last = np.ceil((spaxels[-1] + MARGIN - start) / size)
+        box.append(spaxels)
         nodes.append(start + size * np.arange(first, last + 1))
     in_spaxels = _filtered if square else _means
     rows, columns = np.ix_(*box)
@@ -528,6 +537,11 @@ def resample(image: FloatArray, pixels: FloatArray, origin: FloatArray, square: 
 
 def _filtered(layers: FloatArray, nodes: list[FloatArray], box: list[IntArray]) -> FloatArray:
     """Values and weights in spaxels from those at nodes, as MPDAF has them: filtered, then interpolated.
+
+    Where nodes are closer together than spaxels, the filter removes the spatial frequencies that spaxels cannot sample,
+    of more than half a period in a spaxel. The window is Blackman's, of the radius in the plane of frequencies. In the
+    image it is nearly a Gaussian of sigma 0.96 spaxels; the outermost `MARGIN` spaxels are affected by those on the
+    opposite side.
 
     Parameters
     ----------
@@ -541,9 +555,17 @@ def _filtered(layers: FloatArray, nodes: list[FloatArray], box: list[IntArray]) 
     step = np.array([places[1] - places[0] for places in nodes])
     lit = ndimage.maximum_filter(layers[0] != 0, 1 + 2 * np.ceil(np.maximum(MAIN_LOBE / step, 1)).astype(int))
     if (step < 1 - ROUNDING).any():
-        layers = _low_pass(layers, step)
+        # At most an eighth longer, without large prime factors, with which Fourier transforms take longer.
+        size = []
+        for places in nodes:
+            unit = 1 << max(len(places).bit_length() - 4, 0)
+            size.append(-(-len(places) // unit) * unit)
+        radius = 2 * np.hypot(np.fft.fftfreq(size[0], step[0])[:, None], np.fft.rfftfreq(size[1], step[1]))
+        window = 0.42 + 0.5 * np.cos(np.pi * radius) + 0.08 * np.cos(2 * np.pi * radius)
+        layers = np.fft.irfft2(np.fft.rfft2(layers, size) * np.where(radius < 1, window, 0.0), size)
+        layers = layers[:, : len(nodes[0]), : len(nodes[1])]
     # The spaxels, counted in nodes.
-    y, x = ((spaxels - places[0]) / size for spaxels, places, size in zip(box, nodes, step, strict=True))
+    y, x = ((spaxels - places[0]) / side for spaxels, places, side in zip(box, nodes, step, strict=True))
     values, weights = _bilinear(layers, y, x)
     is_lit = lit[np.ix_(np.rint(y).astype(int), np.rint(x).astype(int))]
     return np.stack([np.where(is_lit, values, 0.0), weights])
@@ -561,17 +583,6 @@ def _means(layers: FloatArray, nodes: list[FloatArray], box: list[IntArray]) -> 
     return np.asarray(down @ layers @ across.T)
 
 
-def _touched(inside: BoolArray) -> list[IntArray]:
-    """The rows and columns of spaxels that an image may touch, if these spaxels and some of the margin lie inside."""
-    ranges = []
-    for axis in (0, 1):
-        touched = np.flatnonzero(inside.any(axis=1 - axis)) - MARGIN
-        length = inside.shape[axis] - 2 * MARGIN
-        first = max(touched[0] - 1, 0)
-        ranges.append(np.arange(first, min(touched[-1] + 2, length)))
-    return ranges
-
-
 def _slope(pixels: FloatArray) -> FloatArray:
     """The derivatives of positions (2, ny, nx) along y and x, a matrix (2, 2): medians of those that are not NaN."""
     columns = []
@@ -579,18 +590,6 @@ def _slope(pixels: FloatArray) -> FloatArray:
         steps = np.diff(pixels, axis=axis).reshape(2, -1)
         columns.append(np.median(steps[:, np.isfinite(steps).all(axis=0)], axis=1))
     return np.stack(columns, axis=1)
-
-
-def _step_of_nodes(slope: FloatArray) -> FloatArray:
-    """The distance of nodes along y and x, in spaxels: for square pixels, their side.
-
-    An ellipse holds the spatial frequencies in an image that its pixels can sample. The nodes sample the largest of
-    them along y and along x.
-    """
-    down, right = np.linalg.inv(slope).T
-    height, width = np.hypot(*down), np.hypot(*right)
-    cosine, sine = down / height
-    return 1 / np.hypot([cosine / height, cosine / width], [sine / width, sine / height])
 
 
 def _at_nodes(image: FloatArray, pixels: FloatArray, nodes: list[FloatArray]) -> FloatArray:
@@ -633,30 +632,6 @@ def _coverage(image: FloatArray, pixels: FloatArray, box: list[IntArray]) -> Flo
     has_value = inside & np.isfinite(image[y, x])
     share = has_value.reshape(len(box[0]), POINTS, len(box[1]), POINTS).mean(axis=(1, 3))
     return np.asarray(share)
-
-
-def _low_pass(layers: FloatArray, step: FloatArray) -> FloatArray:
-    """Remove the spatial frequencies that spaxels cannot sample, of more than half a period in a spaxel.
-
-    The window is Blackman's, of the radius in the plane of frequencies, as in MPDAF. In the image it is nearly a
-    Gaussian of sigma 0.96 spaxels.
-
-    Parameters
-    ----------
-    layers : array (2, n, m)
-        Values at nodes; the outermost `MARGIN` spaxels are affected by those on the opposite side.
-    step : array (2,)
-        The distance of nodes along y and x, in spaxels.
-    """
-    # At most an eighth longer, without large prime factors, with which Fourier transforms take longer.
-    size = []
-    for length in layers.shape[1:]:
-        unit = 1 << max(length.bit_length() - 4, 0)
-        size.append(-(-length // unit) * unit)
-    radius = 2 * np.hypot(np.fft.fftfreq(size[0], step[0])[:, None], np.fft.rfftfreq(size[1], step[1]))
-    window = 0.42 + 0.5 * np.cos(np.pi * radius) + 0.08 * np.cos(2 * np.pi * radius)
-    filtered = np.fft.irfft2(np.fft.rfft2(layers, size) * np.where(radius < 1, window, 0.0), size)
-    return filtered[:, : layers.shape[1], : layers.shape[2]]
 
 
 def nearest_map(path: Path, grid: Sky, shape: tuple[int, int]) -> IntArray:

@@ -200,7 +200,6 @@ def value(role: str, cell: Cell, columns: Columns) -> Any:
     ValueError
         With what is wrong with it.
     """
-    text, length_role = str(cell), role.removesuffix('_PIX')
     scale = columns.scale.get(role, 1.0)
     if role == 'ID':
         # Text IDs need a header: without one, in the row M 31 150.1 2.2, 31 would be the right ascension.
@@ -209,6 +208,7 @@ def value(role: str, cell: Cell, columns: Columns) -> Any:
         return degrees(role, cell, scale)
     if role in ('X', 'Y'):
         return _finite(cell, 'pixel', 'a number') - columns.first
+    text, length_role = str(cell), role.removesuffix('_PIX')
     if length_role in _LENGTHS:
         if text.lower() in _EMPTY_CELLS:
             return None
@@ -232,7 +232,14 @@ def identifier(cell: Cell, names: bool = True) -> Ident:
 
     With ``names``, also any other text of at most 68 characters (the limit of a FITS card), such as -3, 1.10 and 3e8.
     """
-    number = _whole(cell)
+    number = None
+    if isinstance(cell, int) or (isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53):
+        number = int(cell)
+    elif isinstance(cell, str) and _DECIMAL.fullmatch(cell):
+        value = Decimal(cell)
+        # Not all digits of a number such as 3e8 are there.
+        if value == value.to_integral_value() and len(value.as_tuple().digits) > value.adjusted():
+            number = int(value)
     if number is not None and 0 <= number <= _LARGEST_ID:
         return number
     if not names:
@@ -301,19 +308,6 @@ def _number(cell: Cell) -> float | None:
         return None if isinstance(cell, str) and '_' in cell else float(cell)  # Python would read 12_3 as 123
     except ValueError:
         return None
-
-
-def _whole(cell: Cell) -> int | None:
-    """The whole number in a cell; None if there is none, or if not all of its digits are given, as in 3e8."""
-    if isinstance(cell, int):
-        return cell
-    if isinstance(cell, float):
-        return int(cell) if cell.is_integer() and abs(cell) < 2**53 else None
-    if not _DECIMAL.fullmatch(cell):
-        return None
-    number = Decimal(cell)
-    whole = number == number.to_integral_value() and len(number.as_tuple().digits) > number.adjusted()
-    return int(number) if whole else None
 
 
 def _finite(cell: Cell, what: str, expected: str) -> float:

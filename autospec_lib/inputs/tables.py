@@ -269,13 +269,7 @@ _REGION_ANGLE = re.compile(r'([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)("|\'|d|r|p
 _UNIT_LETTERS = {'d': 'deg', 'r': 'rad'}
 
 
-def has_regions(text: str) -> bool:
-    """Whether a text holds regions, of DS9 or of CASA."""
-    ds9 = text.lstrip().lower().startswith('# region file format: ds9') or _FIRST_REGION.match(text)
-    return bool(ds9 or _CRTF.match(text))
-
-
-def read_regions(name: str, text: str, catalogue_mode: bool) -> Rows:
+def read_regions(name: str, text: str, catalogue_mode: bool) -> Rows | None:
     """Find the regions of a DS9 file: points, circles and ellipses in sky coordinates or pixels.
 
     Parameters
@@ -287,13 +281,20 @@ def read_regions(name: str, text: str, catalogue_mode: bool) -> Rows:
     catalogue_mode : bool
         Whether the radius of a circle is an aperture of its own.
 
+    Returns
+    -------
+    Rows or None
+        None if it is no file of regions.
+
     Raises
     ------
     InputError
-        It holds no region.
+        It holds no source, or regions of CASA.
     """
     if _CRTF.match(text):
         raise InputError(f'{name}: CRTF regions, as CASA writes them, are not read; expected DS9 regions')
+    if not text.lstrip().lower().startswith('# region file format: ds9') and not _FIRST_REGION.match(text):
+        return None
     regions, others = [], []
     for line, frame, statement in _regions(text):
         match, label = _SHAPE.match(statement), _TEXT.search(statement)

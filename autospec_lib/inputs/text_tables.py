@@ -175,7 +175,18 @@ def _lines(text: str) -> tuple[list[str], list[Line], int]:
     comments: list[str] = []
     lines: list[Line] = []
     above = -1
-    for number, content in _records(text):
+    raw = re.split(r'\r\n|\r|\n', text)
+    end = 0
+    while end < len(raw):
+        number, content = end + 1, raw[end]
+        end += 1
+        # The lines that a quoted cell of a CSV row goes over are one.
+        while content.count('"') % 2 and _OPEN_CELL.search(_uncommented(content)):
+            more = _rest_of_cell(raw[end : end + _LONGEST_CELL])
+            if not more:
+                break
+            content = ' '.join((content, *more))
+            end += len(more)
         line = _uncommented(content).strip(' ')
         if _RULE.fullmatch(line):
             above = len(lines) if above < 0 else above
@@ -184,22 +195,6 @@ def _lines(text: str) -> tuple[list[str], list[Line], int]:
         elif len(lines) < 2 and content.lstrip().startswith('#'):
             comments.append(content.strip())
     return comments, lines, above
-
-
-def _records(text: str) -> Iterator[Line]:
-    """The lines of a text with their numbers; those that a quoted cell of a CSV row goes over are one."""
-    lines = re.split(r'\r\n|\r|\n', text)
-    end = 0
-    while end < len(lines):
-        number, line = end + 1, lines[end]
-        end += 1
-        while line.count('"') % 2 and _OPEN_CELL.search(_uncommented(line)):
-            more = _rest_of_cell(lines[end : end + _LONGEST_CELL])
-            if not more:
-                break
-            line = ' '.join((line, *more))
-            end += len(more)
-        yield number, line
 
 
 def _uncommented(line: str) -> str:
@@ -378,33 +373,27 @@ def _commented(name: str, comments: Sequence[str], count: int, catalogue_mode: b
 
 def _cells(lines: Sequence[Line], separator: str, chosen: Columns) -> Iterator[tuple[int, dict[str, str] | str]]:
     """Each line's number, and its cells by role, '' for cells that are missing at its end, or what is wrong with it."""
-    numbers = {*chosen.index.values()}
+    numbers, expected = {*chosen.index.values()}, len(chosen.names)
+    least = 1 + max(chosen.index.get(role, 0) for role in ('ID', 'RA', 'DEC', 'X', 'Y'))
     # The number of columns up to the last one that is read; further cells in a row do not matter.
     leading = next(number for number in range(len(numbers) + 1) if number not in numbers)
     for line, text in lines:
         cells = _split(text, separator)
-        while separator and 0 < len(chosen.names) < len(cells) and not cells[-1]:
+        while separator and 0 < expected < len(cells) and not cells[-1]:
             cells.pop()
-        wrong = _misfit(text, cells, chosen, separator)
-        count = len(cells) if len(cells) == len(chosen.names) else min(len(cells), leading)
-        by_role = {role: cells[number] if number < count else '' for role, number in chosen.index.items()}
-        yield line, wrong or by_role
-
-
-def _misfit(text: str, cells: Sequence[str], chosen: Columns, separator: str) -> str:
-    """What is wrong with the number of cells in a row, or why it is not clear which is which; '' if nothing is."""
-    count, expected = len(cells), len(chosen.names)
-    # A blank in a name would shift the columns, and so would decimal commas.
-    shifted = 0 < expected < count and (separator or not _NUMBER_LIKE.match(cells[chosen.index.get('ID', 0)]))
-    if shifted or (chosen.exact and count != expected):
-        return f'{counted(count, "column")}, {expected} in the header; expected as many (- for an empty cell)'
-    least = 1 + max(chosen.index.get(role, 0) for role in ('ID', 'RA', 'DEC', 'X', 'Y'))
-    if count < least:
-        return f'{count} of {least} columns; expected ID RA DEC between blanks, tabs or commas'
-    if separator:
-        return ''
-    if count > 6 and _SIX_NUMBERS.fullmatch(' '.join(cells[1:7])):
-        return 'coordinates are split by blanks; expected degrees, or hh:mm:ss.s and dd:mm:ss.s'
-    if least < count <= max(chosen.index.values()) and re.search(r'\t *\t', text.strip()):
-        return 'tabs do not show which cell is empty; expected - for an empty SIZE or REF'
-    return ''
+        count = len(cells)
+        # A blank in a name would shift the columns, and so would decimal commas.
+        shifted = 0 < expected < count and (separator or not _NUMBER_LIKE.match(cells[chosen.index.get('ID', 0)]))
+        if shifted or (chosen.exact and count != expected):
+            wrong = f'{counted(count, "column")}, {expected} in the header; expected as many (- for an empty cell)'
+        elif count < least:
+            wrong = f'{count} of {least} columns; expected ID RA DEC between blanks, tabs or commas'
+        elif not separator and count > 6 and _SIX_NUMBERS.fullmatch(' '.join(cells[1:7])):
+            wrong = 'coordinates are split by blanks; expected degrees, or hh:mm:ss.s and dd:mm:ss.s'
+        elif not separator and least < count <= max(numbers) and re.search(r'\t *\t', text.strip()):
+            wrong = 'tabs do not show which cell is empty; expected - for an empty SIZE or REF'
+        else:
+            there = count if count == expected else min(count, leading)
+            yield line, {role: cells[number] if number < there else '' for role, number in chosen.index.items()}
+            continue
+        yield line, wrong

@@ -41,6 +41,7 @@ POWER = re.compile(r'\((.*)\)\s*(?:\*\*|\^)\s*\(?([+-]?\d+)\)?')
 DOT = re.compile(r'(?:(?<=[A-Za-z)\]])|(?<=[A-Za-z]\d)|(?<=[A-Za-z][+-]\d)|(?<=[*^(+-]\d))\.(?=[A-Za-z(])')
 POSITIVE_EXPONENT = re.compile(r'^10\*\*(?=\d)')
 COUNTS = (units.ct, units.adu, units.electron)
+AREAS = {'angle': 2, 'solid angle': 1}  # the power of a unit that gives an area
 SAME_AREA = 0.01  # relative
 LINE_FLUX = units.Unit('1e-20 erg s-1 cm-2')  # of lines in cubes with fluxes per frequency
 JWST_FLUX = 'uJy'  # in which spaxels of JWST hold numbers near 1
@@ -186,33 +187,24 @@ def _per_spaxel(unit: units.UnitBase, header: Mapping[str, Any], wcs: WCS) -> tu
     powers = dict(zip(unit.bases, unit.powers, strict=True))
     if powers.get(units.pix) == -1:
         return unit * units.pix, 1.0, ''
-    angles = [base for base in powers if base.physical_type in ('angle', 'solid angle')]
-    if len(angles) != 1:
+    angles = [(base, power) for base in powers for kind, power in AREAS.items() if base.physical_type == kind]
+    if len(angles) != 1 or powers[angles[0][0]] != -angles[0][1]:
         return unit, 1.0, ''
-    is_solid = angles[0].physical_type == 'solid angle'
-    if powers[angles[0]] != (-1 if is_solid else -2):
-        return unit, 1.0, ''
-    solid = angles[0] if is_solid else angles[0] ** 2
-    area, source = _area(header, wcs)
+    solid = angles[0][0] ** angles[0][1]
+    # A card counts unless the WCS has another area: a cube that was binned or resampled may have kept the card.
+    area, source = proj_plane_pixel_area(wcs) * units.deg**2, 'of its WCS'
+    for card, of_card in (('PIXAR_SR', units.sr), ('PIXAR_A2', units.arcsec**2)):
+        value: Any = header.get(card)
+        if is_number(value) and value > 0:
+            ratio = value / area.to_value(of_card)
+            if abs(ratio - 1) < SAME_AREA:
+                area, source = value * of_card, card
+            else:
+                source = f'of its WCS; {card} = {value:.4g} is not used, it is {ratio:.3g} times that'
+            break
     factor = spaxel = float(area.to(solid).value)
     result = unit * solid
     if result.is_equivalent(units.Jy) and (result / units.Jy).decompose().scale > 1:
         factor *= result.to(JWST_FLUX)
         result = units.Unit(JWST_FLUX)
     return result, factor, f'the area of a spaxel, {spaxel:.4g} {solid} ({source})'
-
-
-def _area(header: Mapping[str, Any], wcs: WCS) -> tuple[units.Quantity, str]:
-    """The area of a spaxel, and where it is from: a card, unless the WCS has another area.
-
-    A cube that was binned or resampled may have kept the card.
-    """
-    area = proj_plane_pixel_area(wcs) * units.deg**2
-    for card, unit in (('PIXAR_SR', units.sr), ('PIXAR_A2', units.arcsec**2)):
-        value: Any = header.get(card)
-        if is_number(value) and value > 0:
-            ratio = value / area.to_value(unit)
-            if abs(ratio - 1) < SAME_AREA:
-                return value * unit, card
-            return area, f'of its WCS; {card} = {value:.4g} is not used, it is {ratio:.3g} times that'
-    return area, 'of its WCS'

@@ -211,7 +211,7 @@ def _write(cube: OpenCube, rectangle: tuple[slice, slice], file: IO[bytes], path
     parts: dict[str, Any] = {}
     for name, array in _on_disk(cube).items():
         together = max(1, int(BUFFER * len(cube.wave) // array.nbytes))
-        copy = Copy(path, file.tell(), array.dtype, array.stored_box(*rectangle), together)
+        copy = Copy(path, file.tell(), array.dtype, array.stored((slice(0, array.shape[0]), *rectangle)), together)
         copy.write(array.groups(together), file)
         parts[name] = replace(array, copy=copy)
     file.flush()
