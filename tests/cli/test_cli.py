@@ -95,11 +95,11 @@ def test_a_failing_source_does_not_keep_the_file_and_plots_of_an_earlier_run(fol
         ({'PLOTS': False}, []),
     ],
 )
-def test_plots_that_a_later_run_does_not_draw_go(folder, later, drawn):
+def test_plots_that_a_later_run_does_not_draw_go(folder, ran, later, drawn):
     from autospec_lib.core import file_names
 
     parameters(folder, PLOTS=True, DEBLEND=True)
-    assert main([str(folder), '-q']) == 0
+    ran(folder)
     pictures = folder / 'output' / 'images' / '7'
     assert {path.name for path in pictures.iterdir()} == {
         f'7_{key}.jpg' for key in file_names.pictures(True, True, False)

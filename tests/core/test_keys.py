@@ -74,10 +74,10 @@ def test_a_prefix_is_in_all_names_of_a_run_and_changes_nothing_else(folder):
     picture = 1e4 * gaussian(11, 13)
     fits.PrimaryHDU(picture, sky_header()).writeto(folder / 'muse_deep.fits')
     with (folder / 'param.py').open('a') as file:
-        file.write("IMG = 'muse_deep.fits'\nAPER = 0.6\nREF = 0.6\nOUT_SUB = True\nPLOTS = True\nDEBLEND = True\n")
+        file.write("IMG = 'muse_deep.fits'\nAPER = 0.6\nREF = 0.6\nOUT_SUB = True\nDEBLEND = True\n")
     assert main([str(folder), '-q']) == 0
     with (folder / 'param.py').open('a') as file:
-        file.write("PREFIX = 'kcwi'\nREF = 'KCWI_APER_0.6'\nOUTPUT = 'named'\n")
+        file.write("PREFIX = 'kcwi'\nREF = 'KCWI_APER_0.6'\nOUTPUT = 'named'\nPLOTS = True\n")
     assert main([str(folder), '-q']) == 0
     with (
         fits.open(folder / 'output' / 'Source_7.fits') as plain,

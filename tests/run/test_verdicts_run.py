@@ -16,11 +16,11 @@ HEAD = 'ID,RA,DEC,VERDICT,REDSHIFT,ORIGIN,QUALITY,CLASS,COMMENT,CHANGED'
 
 
 @pytest.fixture
-def three(folder):
+def three(folder, ran):
     """A folder with a finished run over three sources."""
     rows = [f'{n} {RA - dx * PIXEL / 3600:.7f} {DEC:.7f}\n' for n, dx in ((5, 0), (3, 1), (4, 2))]
     (folder / 'catalog.txt').write_text(''.join(rows))
-    assert main([str(folder), '-q']) == 0
+    ran(folder)
     return folder
 
 
