@@ -290,7 +290,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
             job, seeing = with_seeing(job)
             job, positions = with_catalogue_error(job)
         if job.params.psf and job.cube.psf is None:
-            _warn([seeing], options)
+            _warn([seeing], options.quiet)
         for line in filter(None, (seeing, positions)):
             log.comment(line)
         progress = stack.enter_context(closing(Progress(len(targets), options.quiet, options.verbose)))
