@@ -18,13 +18,13 @@ from autospec_lib.deblending.normal_equations import Problem
 # Upper limits of the leakage limit for the grades A and B.
 _BEST, _GOOD = 0.05, 0.15
 # Factors of the terms of the limits, see `separation`.
-_LEAKAGE_FACTORS = {'c': 2.4, 'm': 1.0, 's': 0.5, 'e': 0.2}
+_LEAKAGE_FACTORS = {'c': 2.4, 'm': 1.0, 's': 1.0, 'e': 0.2}
 _FLUX_FACTORS = {'c0': 1.0, 'm0': 1.0, 's0': 0.5}
 # What gives a source the grade C whatever its leakage limit is:
 # limit of the relative error of its flux, growth of its errors, share of an uncatalogued source in its flux,
 _FLUX_ERROR, _INFLATED, _FOREIGN = 0.08, 1.4, 0.2
 # significance of the flux over all wavelengths, in sigma, below which a source counts as not detected,
-_DETECTED = 4.0
+DETECTED = 4.0
 # how much brighter a neighbour is, within how many FWHM of the PSF,
 _BRIGHTER, _BESIDE = 30.0, 2.5
 # share of the light on usable pixels, and flux over that in the object mask, below which light is missing.
@@ -85,6 +85,12 @@ def mean_fluxes(result: JointFit) -> FloatArray:
     return np.asarray(np.nan_to_num(result.solution.spectra).mean(axis=1))
 
 
+def significance(result: JointFit) -> FloatArray:
+    """The flux (K,) of each source over all wavelengths, in sigma."""
+    weight = np.nan_to_num(1 / np.einsum('lkk->kl', result.solution.covariance)[:-1])
+    return np.asarray(np.nansum(weight * result.solution.spectra, axis=1) / np.sqrt(weight.sum(axis=1).clip(1e-300)))
+
+
 def separation(result: JointFit) -> Separation:
     """Compare the sources' white-light profiles, and estimate how much light of others the target's spectrum may hold.
 
@@ -92,7 +98,7 @@ def separation(result: JointFit) -> Separation:
     of the light of the other sources if their profiles P_j were exact. With F the flux of the target, F_j those of the
     others,
 
-        limit^2 = (2.4 c)^2 + m^2 + (0.5 s)^2 + (0.2 e)^2
+        limit^2 = (2.4 c)^2 + m^2 + s^2 + (0.2 e)^2
 
     c comes from the covariance C of all parameters t in the last fit: c^2 = g' C g, g = sum_j F_j w dP_j/dt / F. m
     and s are sum_j |w (P_j' - P_j)| F_j / F with the profiles P' of models with small and without clumps. e^2 is the
@@ -245,11 +251,10 @@ def doubts(result: JointFit, cutout: Cutout, parts: Separation, total: FloatArra
                 f'it may contain a source that the catalogue does not name, {apart:.1f} arcsec away at '
                 f'{sky_text(cutout, *part.place)}, with {share:.0%} of its flux'
             )
-    weight = np.nan_to_num(1 / np.einsum('lkk->kl', result.solution.covariance)[:-1])
-    sigma = np.nansum(weight * spectra, axis=1) / np.sqrt(weight.sum(axis=1).clip(1e-300))
-    if sigma[0] < -_DETECTED:
+    sigma = significance(result)
+    if sigma[0] < -DETECTED:
         yield f'its flux is negative, {sigma[0]:.1f} sigma over all wavelengths'
-    elif sigma[0] < _DETECTED:
+    elif sigma[0] < DETECTED:
         yield f'it is not detected, {sigma[0]:.1f} sigma over all wavelengths'
     for number, ident in enumerate(sources.ids[1:], 1):
         apart = float(np.hypot(*((sources.centre(number) - sources.centre(0)) * pixel)))
@@ -257,7 +262,7 @@ def doubts(result: JointFit, cutout: Cutout, parts: Separation, total: FloatArra
             continue
         if flux[number] > _BRIGHTER * flux[0] > 0:
             yield f'{name_of(ident)}, {apart:.1f} arcsec away, is {flux[number] / flux[0]:.0f} times brighter'
-        if sigma[number] < -_DETECTED:
+        if sigma[number] < -DETECTED:
             yield f'the flux of {name_of(ident)}, {apart:.1f} arcsec away, is negative, {sigma[number]:.1f} sigma'
     prior = sources.others[0].prior
     moved = np.abs(sources.model.shapes[0, :2] - prior.mean[0, :2])

@@ -27,6 +27,8 @@ _CLOSE = 1.5
 # Two sources closer than this many FWHM of the PSF are at one place. One that shares the place of another is looked for
 # within this many sigma of its position in the catalogue.
 _MERGED, _REACH = 0.5, 4.0
+# Two rows are each of one of two sources if the other way round is less likely by this difference of chi-square.
+_SURE = 6.0
 # Rows of the catalogue that are closer than this many arcsec, or half the FWHM of the PSF, are one source.
 _SAME_PLACE = 0.3
 
@@ -71,6 +73,8 @@ def extract(
     6. *Line bands* (`line_bands`). Sources of similar colour differ in their lines. For each component, the sum of the
        cube with the lines of its spectrum as weights is one more band, besides the bins, in the last fit. In that fit
        the bounds of the shapes are wide and clumps may be large.
+       The exponents of the Moffat functions, which set the light outside the cut-out, come from a fit without clumps
+       just before, with a narrower prior.
     7. *Parts of sources* (`attribution`). An added component is a part of nearby sources if its spectrum is, within the
        errors, a sum of theirs and if it is fainter than a limit; otherwise it is a source of its own. The profile of a
        source is the sum of its components.
@@ -115,36 +119,68 @@ def fit(cutout: Cutout, image: FloatArray | None = None) -> JointFit:
     SourceError
         If the data do not constrain the source.
     """
-    positions, twins = _positions(cutout)
+    positions, rows = _positions(cutout)
+    own, *twins = rows
     seeing = USUAL_SEEING / geometry.scale(cutout.pixel) if cutout.psf is None else cutout.psf
     frame = Frame.of(geometry.relative(cutout.pixel), cutout.catalogue_error)
 
     def fitted(places: Mapping[Ident, tuple[float, float]]) -> JointFit:
         return fit_jointly(cutout.voxels, places, cutout.wave_fraction, seeing, image, frame)
 
-    result = fitted(positions)
-    reach = _REACH * max(frame.sigma, 0.0 if cutout.catalogue_error is None else cutout.catalogue_error.scatter)
-    found: list[tuple[float, Ident, tuple[float, float]]] = []
-    for lost in _collapsed(positions, result):
-        sources = fitted({ident: place for ident, place in positions.items() if ident != lost}).sources
-        for number, ident in enumerate(sources.ids):
-            apart = float(np.hypot(*((sources.centre(number) - positions[lost]) * frame.pixel)))
-            if isinstance(ident, int) and ident < 0 and apart < reach:
-                y, x = sources.centre(number)
-                found.append((apart, lost, (float(y), float(x))))
+    result, doubts = fitted(positions), list[str]()
+    sigma = max(frame.sigma, 0.0 if cutout.catalogue_error is None else cutout.catalogue_error.scatter)
+    found = [
+        (apart, lost, place)
+        for lost in _misplaced(positions, result)
+        for apart, place in _unnamed(fitted({one: positions[one] for one in positions if one != lost}), positions[lost])
+        if apart < _REACH * sigma
+    ]
     if found:
         _, lost, place = min(found)
         result = fitted({**positions, lost: place})
+    elif twins:
+        beside = [place for apart, place in _unnamed(result, positions[own]) if apart < _REACH * sigma]
+        if beside:
+            # Two rows stand at one place, and there are two sources: the rows are divided as their positions say.
+            pair = [_place(result, 0), beside[0]]
+            cost, swapped = (
+                float(np.square(np.subtract([rows[own], rows[twins[0]]], order) * frame.pixel).sum() / sigma**2)
+                for order in (pair, pair[::-1])
+            )
+            if abs(cost - swapped) < _SURE:
+                doubts.append(
+                    f'source {twins[0]} is listed at its place, and each may be either of the two sources there'
+                )
+            pair = pair if cost < swapped else pair[::-1]
+            result = fitted({**positions, own: pair[0], twins.pop(0): pair[1]})
+        elif any(_close_neighbours(cutout, result)):
+            doubts.append(
+                f'source {twins[0]} stands at its place in the catalogue, and a source beside it is not named'
+            )
     if not np.isfinite(result.solution.spectra[0]).any():
         raise SourceError('the data do not constrain the source')
     notes = [f'same place as source {twin} of the catalogue: fitted as one' for twin in twins]
     if len(positions) > MAX_NEIGHBOURS:
         notes.append(f'joint extraction: only the {MAX_NEIGHBOURS} nearest neighbours are fitted')
-    return replace(result, notes=(*result.notes, *notes))
+    return replace(result, notes=(*result.notes, *notes), doubts=tuple(doubts))
 
 
-def _collapsed(positions: Mapping[Ident, tuple[float, float]], result: JointFit) -> tuple[Ident, ...]:
-    """The first two sources of the catalogue that a fit has put at one place though they are listed at two; else none.
+def _place(result: JointFit, source: int) -> tuple[float, float]:
+    y, x = result.sources.centre(source)
+    return float(y), float(x)
+
+
+def _unnamed(result: JointFit, row: tuple[float, float]) -> list[tuple[float, tuple[float, float]]]:
+    """Distance from a catalogue's position, in the unit of a pixel, and place of each source in no catalogue, nearest
+    first."""
+    places = [_place(result, n) for n, one in enumerate(result.sources.ids) if isinstance(one, int) and one < 0]
+    apart = (np.subtract(place, row) * result.sources.model.pixel for place in places)
+    return sorted((float(np.hypot(*offset)), place) for offset, place in zip(apart, places, strict=True))
+
+
+def _misplaced(positions: Mapping[Ident, tuple[float, float]], result: JointFit) -> tuple[Ident, ...]:
+    """The first two sources of the catalogue that a fit has put at one place though they are listed at two; else those
+    of negative flux.
 
     Where positions are wrong by more than a source is far from its neighbour, both lead to the same light.
     """
@@ -155,11 +191,12 @@ def _collapsed(positions: Mapping[Ident, tuple[float, float]], result: JointFit)
         now = (result.sources.centre(one) - result.sources.centre(other)) * result.sources.model.pixel
         if np.hypot(*now) < min(least, 0.5 * np.hypot(*listed)):
             return pair
-    return ()
+    significance = diagnostics.significance(result)[: len(positions)]
+    return tuple(one for one, sigma in zip(positions, significance, strict=True) if sigma < -diagnostics.DETECTED)
 
 
-def _positions(cutout: Cutout) -> tuple[dict[Ident, tuple[float, float]], list[Ident]]:
-    """The positions (y, x) to fit, the target's first, then by distance, and the IDs of rows at the target's place.
+def _positions(cutout: Cutout) -> tuple[dict[Ident, tuple[float, float]], dict[Ident, FloatArray]]:
+    """The positions (y, x) to fit, the target's first, then by distance, and those of the rows at the target's place.
 
     Rows of the catalogue at one place are one source, at the mean of their positions.
     """
@@ -176,7 +213,7 @@ def _positions(cutout: Cutout) -> tuple[dict[Ident, tuple[float, float]], list[I
         together.setdefault(next(same, ident), []).append(ident)
     places = {ident: np.mean([rows[one] for one in group], axis=0) for ident, group in together.items()}
     nearest = [*places.items()][: MAX_NEIGHBOURS + 1]
-    return {ident: (float(y), float(x)) for ident, (y, x) in nearest}, together[own][1:]
+    return {ident: (float(y), float(x)) for ident, (y, x) in nearest}, {one: rows[one] for one in together[own]}
 
 
 def products(
@@ -218,9 +255,7 @@ def doubts_of_fit(
 ) -> Iterator[str]:
     """Reasons for the grade C that one fit gives; parameters as in `diagnostics.doubts`."""
     yield from diagnostics.doubts(result, cutout, separation, total)
-    twins = _positions(cutout)[1]
-    if twins and any(_close_neighbours(cutout, result)):
-        yield f'source {twins[0]} stands at its place in the catalogue, and a source beside it is not named'
+    yield from result.doubts
 
 
 def doubts_of_size(

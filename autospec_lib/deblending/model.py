@@ -14,6 +14,7 @@ from autospec_lib.deblending.weighted_data import BAND_NODES, Bands
 # Parameters of a component: y, x (pixels), log FWHM, two ellipticities, log(beta - 1). FWHM and ellipticities are those
 # on the sky; the unit of FWHM is `geometry.scale` of a pixel, which is the pixel if pixels are square.
 N_SHAPE = 6
+LOG_BETA = 5
 # Images of so many components are computed at once: more do not fit into the processor's cache.
 AT_ONCE = 4
 # The prior, from fits to exponential discs with clumps that are seen through a Moffat PSF (simulated fields 1-4).
@@ -147,6 +148,12 @@ class Model:
         shapes[components, 2:] = mean[components, 2:] = shape
         bound[components, 2:] = 0
         return replace(self, shapes=shapes, prior=replace(self.prior, mean=mean, bound=bound))
+
+    def with_wings(self, log_beta: FloatArray, sigma: float) -> Model:
+        """The model in which the exponents of components with a free one have the prior of this mean (n,) and sigma."""
+        mean, width, free = self.prior.mean.copy(), self.prior.sigma.copy(), self.prior.free[:, LOG_BETA]
+        mean[free, LOG_BETA], width[free, LOG_BETA] = log_beta[free], sigma
+        return replace(self, prior=replace(self.prior, mean=mean, sigma=width))
 
     def without(self, component: int) -> Model:
         """The model without one of its components."""

@@ -1,5 +1,6 @@
 """The error of a catalogue's positions is measured from its own sources; rows at one place are one source."""
 
+import importlib
 from dataclasses import replace
 
 import numpy as np
@@ -85,6 +86,39 @@ def test_two_rows_at_one_place_beside_a_source_without_a_row_are_not_trusted():
     assert alone.facts['DBGRADE'][0] in ('A', 'B')
     assert wrong.facts['DBGRADE'][0] == 'C'
     assert sum('grade C' in note and 'source 9' in note for note in wrong.notes) == 1
+
+
+def two_sources(places, spectra, seed, **more):
+    cube = light(spectra, [round_image(place, 4.0) for place in places])
+    noise = np.random.default_rng(seed).normal(size=cube.shape) * np.sqrt(VARIANCE)
+    return replace(cutout(3, places[0], **more), voxels=Voxels(cube + noise, VARIANCE))
+
+
+@pytest.mark.parametrize(('own', 'other', 'sure'), [(-0.6, 0.6, True), (0.6, -0.6, True), (0.0, 0.1, False)])
+def test_two_rows_at_one_place_are_divided_between_two_sources_within_reach(own, other, sure):
+    places = (13.0, 9.0), (13.0, 14.0)
+    rows = [(13.0, 11.5 + along) for along in (own, other)]
+    both = two_sources(places, [SPECTRUM, 1.5 * SPECTRUM], 7, neighbours={9: rows[1]})
+    both = replace(both, centre=rows[0], catalogue_error=CatalogueError((0.0, 0.0), 0.9, 9))
+    made = joint_extraction.fit(both)
+    assert made.sources.ids == (5, 9)
+    nearer = places if own < other else places[::-1]
+    assert_allclose([made.sources.centre(row) for row in (0, 1)], nearer, atol=0.2)
+    assert (not made.doubts) == sure
+    assert made.notes == ()
+
+
+def test_a_row_that_comes_out_negative_is_looked_for_where_light_is_left(monkeypatch):
+    kinds = importlib.import_module('benchmarks.quality_kinds')
+    for name, value in {'WAVE': kinds.WAVE[::8], 'DEPTH': kinds.DEPTH / 8}.items():
+        monkeypatch.setattr(kinds, name, value)
+    # Sources 5 and 6 are listed 0.3 and 1 arcsec from their light, and both positions lead to that of one of them.
+    sample = next(one for one in kinds.make_scene('astrom03', 48).samples() if one.cutout.target.id == 5)
+    error = CatalogueError((0.0, 0.0), 3.0, 5)
+    judged = kinds.judge(replace(sample, cutout=replace(sample.cutout, catalogue_error=error)))
+    assert judged['flux'] == pytest.approx(1, abs=0.05)
+    assert judged['leakage'] < 0.02
+    assert judged['grade'] == 'A'
 
 
 def test_two_sources_whose_positions_lead_to_the_same_light_are_both_found():

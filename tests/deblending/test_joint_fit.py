@@ -30,6 +30,7 @@ from autospec_lib.core.types import Psf, Voxels
 from autospec_lib.deblending import diagnostics
 from autospec_lib.deblending.joint_fit import fit_jointly
 from autospec_lib.deblending.linear_system import solve
+from autospec_lib.deblending.weighted_data import WeightedCube
 from autospec_lib.demo import simulation
 
 
@@ -124,6 +125,20 @@ def test_lines_tell_sources_of_one_colour_apart():
     for seed in range(5):
         made = fitted(cube, seed, {7: (13.4, 8.8), 9: (12.7, 12.4)})
         assert leakage(made, loud, other) < 0.015 * faint.sum()
+
+
+def test_clumps_of_a_disc_do_not_widen_its_wings():
+    field, row = simulation.hard(43).with_channels(115, 40.0).with_noise(25 / 32).make(), 7
+    low = np.rint(field.positions[row]).astype(int) - 12
+    box = tuple(slice(first, first + 25) for first in low)
+    data, variance = field.cube[:, *box].astype(float), field.variance[:, *box].astype(float)
+    fraction = np.linspace(0, 1, len(field.wave))
+    places = field.positions - low
+    near = [row, *(n for n, place in enumerate(places) if n != row and (np.abs(place - 12) < 24).all())]
+    made = fit_jointly(Voxels(data, variance), {n: tuple(places[n]) for n in near}, fraction, 4.0)
+    own = WeightedCube.of(Voxels(field.truth(row, box), variance), fraction)
+    flux = solve(own, made.profiles).spectra[0].sum() / field.spectra[row].sum()
+    assert flux == pytest.approx(1, abs=0.05)
 
 
 def test_a_source_wider_than_the_search_allows_is_fitted_in_the_end():
