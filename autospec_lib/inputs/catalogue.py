@@ -67,9 +67,22 @@ def load(
     InputError
         The file cannot be read or holds no row; otherwise every fault of its rows at once.
     """
-    table = _rows(path, mode == 'cat')
-    default = Target(id=0, ra=0.0, dec=0.0, size=size, ref='' if mode == 'cat' else ref)
-    listed, faults, assumptions = rows.read(path.name, table, default, in_field)
+    name, is_cat = path.name, mode == 'cat'
+    content = _content(path)
+    form = tables.recognise(content)
+    if form and form != 'latex':
+        table = tables.read(name, content, form, is_cat)
+    elif b'\0' in content:
+        raise InputError(f'{name}: is not plain text; save it as text or CSV, in UTF-8')
+    else:
+        # Bytes that are not UTF-8 become lone surrogates; in a comment they do no harm.
+        text = content.decode('utf-8-sig', 'surrogateescape')
+        if form:
+            table = replace(text_tables.read(name, text_tables.from_latex(name, text), is_cat), form='LaTeX table')
+        else:
+            table = tables.read_regions(name, text, is_cat) or text_tables.read(name, text, is_cat)
+    default = Target(id=0, ra=0.0, dec=0.0, size=size, ref='' if is_cat else ref)
+    listed, faults, assumptions = rows.read(name, table, default, in_field)
     if faults and not (skip_bad_rows and listed.targets):
         raise InputError(*faults)
     chosen = table.columns
@@ -78,25 +91,8 @@ def load(
     return replace(
         listed,
         warnings=tuple(' '.join(warning.splitlines()) for warning in warnings),
-        description=f'{path.name}: {kind}: {chosen.description}',
+        description=f'{name}: {kind}: {chosen.description}',
     )
-
-
-def _rows(path: Path, catalogue_mode: bool) -> rows.Rows:
-    content = _content(path)
-    form = tables.recognise(content)
-    if form and form != 'latex':
-        return tables.read(path.name, content, form, catalogue_mode)
-    if b'\0' in content:
-        raise InputError(f'{path.name}: is not plain text; save it as text or CSV, in UTF-8')
-    # Bytes that are not UTF-8 become lone surrogates; in a comment they do no harm.
-    text = content.decode('utf-8-sig', 'surrogateescape')
-    if form:
-        return replace(
-            text_tables.read(path.name, text_tables.from_latex(path.name, text), catalogue_mode), form='LaTeX table'
-        )
-    regions = tables.read_regions(path.name, text, catalogue_mode)
-    return regions or text_tables.read(path.name, text, catalogue_mode)
 
 
 def _content(path: Path) -> bytes:
