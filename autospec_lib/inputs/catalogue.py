@@ -15,7 +15,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
@@ -23,6 +23,7 @@ from autospec_lib.core.errors import InputError, counted
 from autospec_lib.core.files import read_file
 from autospec_lib.core.types import BoolArray, Ident, Target
 from autospec_lib.inputs import rows, tables, text_tables
+from autospec_lib.inputs.rows import Catalogue
 
 _LARGEST = 2**30  # bytes that a compressed catalogue may have
 TEMPLATE = """\
@@ -33,28 +34,6 @@ TEMPLATE = """\
 # ID   RA           DEC         SIZE  REF
 # 120  130.5751301  +1.6470841  5     g-band
 """
-
-
-@dataclass(frozen=True)
-class Catalogue:
-    """The sources.
-
-    Attributes
-    ----------
-    targets : list of Target
-        In the file's order, positions in degrees; NaN where they are in ``pixels``.
-    warnings : tuple of str
-        One line each.
-    description : str
-        One line: the kind of file, and which columns are read as what.
-    pixels : mapping of ID to mapping of str to float
-        What is in pixels of the cube and not in the target: X and Y (0-based), SIZE_PIX, APER_PIX.
-    """
-
-    targets: list[Target]
-    warnings: tuple[str, ...] = ()
-    description: str = ''
-    pixels: Mapping[Ident, Mapping[str, float]] = field(default_factory=dict)
 
 
 def load(
@@ -88,38 +67,32 @@ def load(
     InputError
         The file cannot be read or holds no row; otherwise every fault of its rows at once.
     """
-    table = _rows(path, mode == 'cat')
-    default = Target(id=0, ra=0.0, dec=0.0, size=size, ref='' if mode == 'cat' else ref)
-    covers = None if in_field is None else lambda sources: in_field(Catalogue(sources[0], pixels=sources[1]))
-    (targets, pixels), faults, assumptions = rows.read(path.name, table, default, covers)
-    if faults and not (skip_bad_rows and targets):
+    name, is_cat = path.name, mode == 'cat'
+    content = _content(path)
+    form = tables.recognise(content)
+    if form and form != 'latex':
+        table = tables.read(name, content, form, is_cat)
+    elif b'\0' in content:
+        raise InputError(f'{name}: is not plain text; save it as text or CSV, in UTF-8')
+    else:
+        # Bytes that are not UTF-8 become lone surrogates; in a comment they do no harm.
+        text = content.decode('utf-8-sig', 'surrogateescape')
+        if form:
+            table = replace(text_tables.read(name, text_tables.from_latex(name, text), is_cat), form='LaTeX table')
+        else:
+            table = tables.read_regions(name, text, is_cat) or text_tables.read(name, text, is_cat)
+    default = Target(id=0, ra=0.0, dec=0.0, size=size, ref='' if is_cat else ref)
+    listed, faults, assumptions = rows.read(name, table, default, in_field)
+    if faults and not (skip_bad_rows and listed.targets):
         raise InputError(*faults)
     chosen = table.columns
     kind = f'{chosen.program} ({table.form})' if chosen.program else table.form
     warnings = [*chosen.warnings, *assumptions, *(f'{fault}; skipped' for fault in faults)]
-    return Catalogue(
-        targets,
-        tuple(' '.join(warning.splitlines()) for warning in warnings),
-        f'{path.name}: {kind}: {chosen.description}',
-        pixels,
+    return replace(
+        listed,
+        warnings=tuple(' '.join(warning.splitlines()) for warning in warnings),
+        description=f'{name}: {kind}: {chosen.description}',
     )
-
-
-def _rows(path: Path, catalogue_mode: bool) -> rows.Rows:
-    content = _content(path)
-    form = tables.recognise(content)
-    if form and form != 'latex':
-        return tables.read(path.name, content, form, catalogue_mode)
-    if b'\0' in content:
-        raise InputError(f'{path.name}: is not plain text; save it as text or CSV, in UTF-8')
-    # Bytes that are not UTF-8 become lone surrogates; in a comment they do no harm.
-    text = content.decode('utf-8-sig', 'surrogateescape')
-    if form:
-        return replace(
-            text_tables.read(path.name, text_tables.from_latex(path.name, text), catalogue_mode), form='LaTeX table'
-        )
-    regions = tables.read_regions(path.name, text, catalogue_mode)
-    return regions or text_tables.read(path.name, text, catalogue_mode)
 
 
 def _content(path: Path) -> bytes:

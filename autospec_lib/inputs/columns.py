@@ -150,7 +150,7 @@ _WITHOUT_MEANING = """
     decimal time angle mean in system equinox epoch dr1 dr2 dr3 edr3 right ascension declination
 """.split()
 _NO_UNIT = ('', '-', '--', '---', 'none', '""')
-_NUMBER_LIKE = re.compile(r'[+-]?\.?\d')
+NUMBER_LIKE = re.compile(r'[+-]?\.?\d')
 _MULTIPLE = re.compile(r'\d{1,3}(?:\.\d*)?')
 _BETWEEN_WORDS = re.compile(r'[\s,;:=()\[\]{}<>]+|/(?=\s*[a-z])')
 # The name of a coordinate, and behind it its unit and system: RA_B1950, R.A. (h), DEC [deg] J2000, RA2000.
@@ -281,7 +281,7 @@ def with_units(header: Header, rows: Iterable[Sequence[str]]) -> tuple[Header, i
         own = [unit.get(name, '') for name in place]
         factors, forms, _, others = zip(*map(_meaning, own), strict=True) if own else ((), (), (), ())
         is_known = any(factors) or any(forms) or (any(units) and not any(unit.get(name) for name in ident))
-        understood = not any(others) and not any(map(_NUMBER_LIKE.match, own))
+        understood = not any(others) and not any(map(NUMBER_LIKE.match, own))
         if len(cells) != len(header) or not place or not (numbered or (is_known and understood)):
             break
         header = [(name, f'{old} {new}'.strip()) for (name, old), new in zip(header, units, strict=True)]

@@ -30,11 +30,11 @@ from autospec_lib.inputs.arrays import (
     open_fits,
     readable,
 )
-from autospec_lib.inputs.catalogue import Catalogue
 from autospec_lib.inputs.coordinates import OF_AXES, Sky, check_separable, contradictions, header_of_axes, open_sky
 from autospec_lib.inputs.extensions import Extensions, FlagRule, choose
 from autospec_lib.inputs.images import AlignedImage
 from autospec_lib.inputs.instruments import Instrument
+from autospec_lib.inputs.rows import Catalogue
 from autospec_lib.inputs.units import flux_unit, line_unit
 from autospec_lib.inputs.wavelengths import SAME_TO, WaveAxis, wave_axis
 

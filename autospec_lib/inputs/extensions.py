@@ -267,12 +267,10 @@ def _named(hdus: fits.HDUList, entry: Extension | None, data: Any = None) -> Any
     if entry is None or entry.name == '':
         return None
     name = str(entry.name).upper()
-    if data is None:
-        same = [hdu for hdu in cubes(hdus) if hdu.name == name]
-        if len(same) > 1:
-            raise _several_cubes(hdus, same, UNKNOWN)
-    else:
-        same = [hdu for hdu in _beside(hdus, data).values() if hdu.name == name]
+    there = cubes(hdus) if data is None else _beside(hdus, data).values()
+    same = [hdu for hdu in there if hdu.name == name]
+    if data is None and len(same) > 1:
+        raise _several_cubes(hdus, same, UNKNOWN)
     if same:
         return same[0]
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -20,7 +20,6 @@ from autospec_lib.inputs.columns import Columns
 
 Cell: TypeAlias = str | float
 Values: TypeAlias = dict[str, Any]  # what a row has, by role
-Sources: TypeAlias = tuple[list[Target], dict[Ident, dict[str, float]]]  # and what is in pixels, by ID and role
 
 PIXEL_ROLES = ('X', 'Y', 'SIZE_PIX', 'APER_PIX')
 _ANGLES = {'RA': ('right ascension', 'h'), 'DEC': ('declination', 'd'), 'LON': ('longitude', 'd')}
@@ -31,6 +30,28 @@ _LONGEST_NAME = 68
 # numpy.savetxt writes the number 12 as 1.200000000000000000e+01.
 _DECIMAL = re.compile(r'[+-]?\d{1,19}(?:\.\d*)?(?:e[+-]\d{2,3})?', re.ASCII | re.IGNORECASE)
 _SEXAGESIMAL = re.compile(r'([+-]?)(\d{1,3})([:hd])(\d{1,2})([:m])(\d{1,2}(?:\.\d*)?)(s?)', re.ASCII)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The sources.
+
+    Attributes
+    ----------
+    targets : list of Target
+        In the file's order, positions in degrees; NaN where they are in ``pixels``.
+    warnings : tuple of str
+        One line each.
+    description : str
+        One line: the kind of file, and which columns are read as what.
+    pixels : mapping of ID to mapping of str to float
+        What is in pixels of the cube and not in the target: X and Y (0-based), SIZE_PIX, APER_PIX.
+    """
+
+    targets: list[Target]
+    warnings: tuple[str, ...] = ()
+    description: str = ''
+    pixels: Mapping[Ident, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,8 +79,8 @@ class Rows:
 
 
 def read(
-    name: str, rows: Rows, default: Target, in_field: Callable[[Sources], BoolArray] | None = None
-) -> tuple[Sources, list[str], list[str]]:
+    name: str, rows: Rows, default: Target, in_field: Callable[[Catalogue], BoolArray] | None = None
+) -> tuple[Catalogue, list[str], list[str]]:
     """The targets of the sound rows and the faults of the others.
 
     Parameters
@@ -75,8 +96,8 @@ def read(
 
     Returns
     -------
-    sources : targets and what is in pixels
-        In the file's order. In a catalogue of lines a source has the position of its brightest row.
+    catalogue : Catalogue
+        In a catalogue of lines a source has the position of its brightest row.
     faults, warnings : list of str
         One line each.
     """
@@ -158,8 +179,8 @@ def _sources(
     return sources, faults, merged, doubtful
 
 
-def _targets(sources: Mapping[Any, Values], default: Target) -> Sources:
-    """The targets, and what is in pixels of the cube by ID and role: X and Y (0-based), SIZE_PIX, APER_PIX."""
+def _targets(sources: Mapping[Any, Values], default: Target) -> Catalogue:
+    """The targets of rows, in ICRS or pixels."""
     places = {ident: (values.get('RA', math.nan), values.get('DEC', math.nan)) for ident, values in sources.items()}
     for frame in {values['FRAME'] for values in sources.values()} - {''}:
         import numpy as np
@@ -178,7 +199,7 @@ def _targets(sources: Mapping[Any, Values], default: Target) -> Sources:
         in_pixels = {role: values[role] for role in PIXEL_ROLES if values.get(role) is not None}
         if in_pixels:
             pixels[ident] = in_pixels
-    return targets, pixels
+    return Catalogue(targets, pixels=pixels)
 
 
 def value(role: str, cell: Cell, columns: Columns) -> Any:

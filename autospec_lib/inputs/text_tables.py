@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from autospec_lib.core.errors import InputError, counted
 from autospec_lib.inputs import columns
-from autospec_lib.inputs.columns import Columns, Header
+from autospec_lib.inputs.columns import NUMBER_LIKE, Columns, Header
 from autospec_lib.inputs.rows import Rows
 
 # The number of a line, and its text without comments and without blanks, but not tabs, around it.
@@ -20,7 +20,6 @@ _QUOTED = r"""'[^']*'(?!\S)|"[^"]*"(?!\S)"""
 _BETWEEN_BLANKS = re.compile(_QUOTED + r'|\S+')
 _TITLE_WORD = re.compile(_QUOTED + r'|[^\s(\[]+(?:\s*[(\[][^)\]]{0,99}[)\]])?')
 _TITLE = re.compile(r'([^(\[]*)[(\[](.*)[)\]]', re.DOTALL)
-_NUMBER_LIKE = re.compile(r'[+-]?\.?\d')
 _SIX_NUMBERS = re.compile(r'\d\d? \d\d? \d\d?(\.\d*)? [+-]?\d\d? \d\d? \d\d?(\.\d*)?', re.ASCII)
 _ANGLE_WITH_BLANKS = re.compile(r'(\d[hd])\s+(\d+m)\s+(\d+(?:\.\d*)?s)(?!\S)', re.ASCII | re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r'[+-]?\d+,\d+', re.ASCII)
@@ -285,7 +284,7 @@ def _header(name: str, lines: Sequence[Line], ruled: bool) -> tuple[Header, bool
     separator = '\t' if tabs else _separator(text)
     header = _titles(text, separator)
     named = columns.position(dict(header))
-    if not header or (not named and any(_NUMBER_LIKE.match(title) for title, _ in header[:3])):
+    if not header or (not named and any(NUMBER_LIKE.match(title) for title, _ in header[:3])):
         return [], False, lines
     if len(lines) == 1:
         return header, tabs, ()
@@ -294,7 +293,7 @@ def _header(name: str, lines: Sequence[Line], ruled: bool) -> tuple[Header, bool
     if len(units) == len(header):
         measured, count = columns.with_units(header, (_split(line, separator) for _, line in lines[1:]))
         return measured, tabs, lines[1 + count :]
-    if not ruled or 2 * sum(bool(_NUMBER_LIKE.match(unit)) for unit in units) >= len(units):
+    if not ruled or 2 * sum(bool(NUMBER_LIKE.match(unit)) for unit in units) >= len(units):
         return header, tabs, lines[1:]
     if any(columns.ARCSEC.get(unit.strip('()[]').lower(), 3600) != 3600 for unit in units):
         place = f'{name}, line {number}'
@@ -383,7 +382,7 @@ def _cells(lines: Sequence[Line], separator: str, chosen: Columns) -> Iterator[t
             cells.pop()
         count = len(cells)
         # A blank in a name would shift the columns, and so would decimal commas.
-        shifted = 0 < expected < count and (separator or not _NUMBER_LIKE.match(cells[chosen.index.get('ID', 0)]))
+        shifted = 0 < expected < count and (separator or not NUMBER_LIKE.match(cells[chosen.index.get('ID', 0)]))
         if shifted or (chosen.exact and count != expected):
             wrong = f'{counted(count, "column")}, {expected} in the header; expected as many (- for an empty cell)'
         elif count < least:

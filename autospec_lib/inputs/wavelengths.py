@@ -176,8 +176,8 @@ def _difference(axis: WaveAxis, wave: FloatArray, text: str, name: str) -> str:
         return ''
     with np.errstate(invalid='ignore'):
         off = np.abs(wave / divisor * units.Unit(unit).to(axis.unit) - axis.wave)
-    step = float(np.abs(np.diff(axis.wave)).min()) if len(wave) > 1 else np.inf
-    rounding = 2 * float(np.finfo(np.float32).eps) * float(np.abs(axis.wave).max())  # of single precision
+    step = np.abs(np.diff(axis.wave)).min(initial=np.inf)
+    rounding = 2 * np.finfo(np.float32).eps * np.abs(axis.wave).max()  # of single precision
     if not (off > SAME_TO * step + rounding).any():
         return ''
     most = f'{np.nanmax(off):.4g} {axis.unit}'

@@ -26,6 +26,7 @@ from autospec_lib.extraction import sums
 from autospec_lib.inputs import catalogue
 from autospec_lib.inputs import cube as cutouts
 from autospec_lib.inputs.cube import OpenCube
+from autospec_lib.inputs.rows import Catalogue
 from autospec_lib.output import spectra_1d, verdicts
 from autospec_lib.output.figures import Kept
 from autospec_lib.output.report import page
@@ -173,7 +174,7 @@ def prepare(
     logging.getLogger('astropy').setLevel(logging.WARNING if params.warnings else logging.ERROR)
     opened = cache(partial(opening.open_all, params, folder))
 
-    def in_field(rows: catalogue.Catalogue) -> BoolArray:
+    def in_field(rows: Catalogue) -> BoolArray:
         return cutouts.covers(opened(), cutouts.positions(opened(), cutouts.placed(opened(), rows)))
 
     # Which sources? Faults of rows outside the field do not matter, so that the cube may have to be opened first.
