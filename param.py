@@ -35,7 +35,7 @@ XCOR_WEIGHT = 'none'           # 'variance': noisy wavelengths count less
 
 # --- Joint extraction ---
 DEBLEND     = False            # fit a source together with its neighbours; 'hst': shapes from that image in IMG
-PSF         = ()               # seeing: FWHM [arcsec], (blue, red), (blue, red, beta) or 'header'
+PSF         = ()               # seeing: FWHM [arcsec], (blue, red), (blue, red, beta), 'header' or 'stars'
 CATERR      = 0.0              # error of the catalogue's positions along an axis [arcsec]; 0: measured in the field
 
 # --- Redshifts ---

@@ -7,7 +7,7 @@ a spectrum weighted by the PSF, measured errors and the redshift are optional.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -64,25 +64,15 @@ def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> P
     """
     if cutout.voxels.blank.all():
         raise SourceError('no usable voxel in its subcube: every value or variance is NaN, masked or outside the field')
-    names = Names.of_source(params.prefix or cutout.prefix, params.aper, cutout.target.aper)
-    cutout, bands = _with_narrow_bands(cutout, params)
-    images = _images(cutout, names) | bands
-    segmaps = _segmentation_maps(cutout, names, images[names.white].data, settings)
-    tag, radius, notes = _reference(cutout, names, bool(params.deblend))
-    masks = source_masks.choose(cutout, segmaps, params.use_imgs, params.obj_mask, names.radii)
-    if radius is not None:
-        masks = source_masks.with_aperture(masks, cutout, radius, names)
-    products = Products(
-        {
-            Group.IMAGE: images,
-            Group.SEGMAP: {key: _centred(segmap, cutout, masks) for key, segmap in segmaps.items()},
-            Group.MASK: {key: Mask(mask) for key, mask in masks.named.items()},
-        },
-        notes=cutout.notes + notes + masks.notes,
-        facts=_object_mask(cutout, masks),
-    )
-    sky, mean = _sky(cutout, masks, names) if params.sky_sub else (None, Products())
-    products |= mean
+    names = Names(params.prefix or cutout.prefix, params.aper, cutout.target.aper)
+    cutout, images = _images(cutout, params, names)
+    masks, tag, products = _masks(cutout, images, params, settings, names)
+    sky = sums.mean_sky(cutout.voxels, masks.sky) if params.sky_sub else None
+    if sky is not None:
+        mean = Spectrum(sky.data, sky.variance, cutout.grid.unit, tag=names.sky, kind=Kind.SKY)
+        products |= Products({Group.SPECTRUM: by_key([mean])})
+    elif params.sky_sub:
+        products |= Products(notes=('no usable sky pixel: spectra are not sky-subtracted',))
     target = _Spaxels(cutout, masks.target, sky)
     white = images[names.white].data
     products |= _summed(target, names, white - np.nanmedian(white[masks.sky]) if masks.sky.any() else white)
@@ -91,14 +81,20 @@ def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> P
         products |= _weighted_by_psf(target, names)
     if params.deblend:
         total = products.spectra.get(keys.spectrum(names.total, False, sky is not None))
-        image, flux = _sharper_image(cutout, params), None if total is None else total.data
+        image = None
+        if isinstance(params.deblend, str):  # there is none if it is a narrow band that this source does not have
+            image = cutout.images.get(keys.tag_among(params.deblend, cutout.images))
+        flux = None if total is None else total.data
         products |= joint_extraction.extract(cutout, image, sky is not None, flux)
     if tag == keys.DEBLEND and not products.fitted:
         tag = names.white
         products |= Products(notes=(f'reference {keys.DEBLEND} is not there: white light used',))
-    products |= _reference_spectrum(products, keys.spectrum(tag, False, sky is not None), tag)
+    key = keys.spectrum(tag, False, sky is not None)
+    if key not in products.spectra or not np.isfinite(products.spectra[key].data).any():
+        raise SourceError(f'no reference spectrum: {tag} has no usable value in the object mask')
+    products |= Products(reference=key, facts={'REFSPEC': (key, 'reference spectrum')})
     if params.out_sub:
-        products |= Products({Group.CUBE: {names.cube: _cube(cutout, cutout.voxels.data)}})
+        products |= Products({Group.CUBE: {names.prefix: _cube(cutout, cutout.voxels.data)}})
     if params.xcor:
         matched = target if masks.xcor is masks.target else _Spaxels(cutout, masks.xcor, sky)
         products |= _cross_correlated(products, matched, params, names)
@@ -140,14 +136,6 @@ def _image(values: Measured, cutout: Cutout, power: int = 1) -> Measured:
     return Measured(values.data.reshape(cutout.shape), variance, cutout.grid.unit, power)
 
 
-def _images(cutout: Cutout, names: Names) -> dict[str, Measured]:
-    """White light and the user's images, by their keys."""
-    images = {names.white: _image(sums.white_light(cutout.voxels.columns), cutout)}
-    for tag, image in cutout.images.items():
-        images[tag] = Measured(image, unit=cutout.image_units.get(tag, ''))
-    return images
-
-
 def cube_channels(wave: FloatArray, grid: Grid, lsf: tuple[float, ...]) -> narrow_band.Channels:
     """The channels of a cube, for narrow bands.
 
@@ -168,12 +156,15 @@ def cube_channels(wave: FloatArray, grid: Grid, lsf: tuple[float, ...]) -> narro
     return narrow_band.Channels(wave * grid.angstrom, axis.wave[place], axis.fwhm[place], grid)
 
 
-def _with_narrow_bands(cutout: Cutout, params: Params) -> tuple[Cutout, dict[str, Measured]]:
-    """The cut-out with narrow-band images among those of the user; these images with their variance."""
+def _images(cutout: Cutout, params: Params, names: Names) -> tuple[Cutout, dict[str, Measured]]:
+    """The cut-out with narrow-band images among those of the user; and by their keys white light and all of these."""
+    images = {names.white: _image(sums.white_light(cutout.voxels.columns), cutout)}
+    for tag, image in cutout.images.items():
+        images[tag] = Measured(image, unit=cutout.image_units.get(tag, ''))
     if not params.narrowband:
-        return cutout, {}
+        return cutout, images
     channels = cube_channels(cutout.wave, cutout.grid, params.lsf)
-    images: dict[str, Measured] = {}
+    bands: dict[str, FloatArray] = {}
     notes = []
     if not cutout.grid.medium and any(isinstance(entry, str) for entry in params.narrowband):
         notes.append('narrow bands of lines: wavelengths are taken to be in air')
@@ -185,22 +176,15 @@ def _with_narrow_bands(cutout: Cutout, params: Params) -> tuple[Cutout, dict[str
         flux = _image(narrow_band.image(cutout.voxels.columns, channels.wave, band), cutout)
         scale = float(np.average(cutout.grid.per_wavelength(cutout.wave), weights=band.widths))
         variance = None if flux.variance is None else flux.variance * scale**2
-        images[band.tag] = Measured(flux.data * scale, variance, cutout.grid.line_unit)
-    arrays = {tag: image.data for tag, image in images.items()}
+        bands[band.tag] = flux.data * scale
+        images[band.tag] = Measured(bands[band.tag], variance, cutout.grid.line_unit)
     cutout = replace(
         cutout,
-        images={**cutout.images, **arrays},
-        detection={**cutout.detection, **arrays},
+        images={**cutout.images, **bands},
+        detection={**cutout.detection, **bands},
         notes=(*cutout.notes, *notes),
     )
     return cutout, images
-
-
-def _sharper_image(cutout: Cutout, params: Params) -> FloatArray | None:
-    """The image that DEBLEND names; None also where it is a narrow band that this source does not have."""
-    if isinstance(params.deblend, str):
-        return cutout.images.get(keys.tag_among(params.deblend, cutout.images))
-    return None
 
 
 def _cube(cutout: Cutout, data: FloatArray) -> Measured:
@@ -223,63 +207,70 @@ def _segmentation_maps(
     return segmaps
 
 
-def _centred(segmap: IntArray, cutout: Cutout, masks: SourceMasks) -> Segmap:
-    if masks.used == source_masks.CIRCLE:  # the source is not detected
-        return Segmap(segmap)
-    label, _ = nearest_label(segmap, cutout.centre, cutout.pixel)
-    return Segmap(segmap, central=label)
-
-
-def _reference(cutout: Cutout, names: Names, deblended: bool) -> tuple[str, float | None, tuple[str, ...]]:
-    """The reference's tag and, for an aperture, its radius; white light and a note if there is no such reference."""
-    tag = names.reference(cutout.target.ref, cutout.images, deblended)
-    if tag is not None:
-        radii = {names.aperture(radius): radius for radius in names.radii}
-        return tag, radii.get(tag), ()
-    note = f'reference {cutout.target.ref!r} is not in IMG, NARROWBAND, WEIGHT or APER: white light used'
-    return names.white, None, (note,)
-
-
-def _object_mask(cutout: Cutout, masks: SourceMasks) -> dict[str, tuple[Any, str]]:
-    """Header cards on the object mask."""
+def _masks(
+    cutout: Cutout, images: Mapping[str, Measured], params: Params, settings: SegmentationSettings, names: Names
+) -> tuple[SourceMasks, str, Products]:
+    """The masks, the tag of the reference, and the products up to here: images, segmentation maps and masks."""
+    segmaps = _segmentation_maps(cutout, names, images[names.white].data, settings)
+    tag, notes = names.reference(cutout.target.ref, cutout.images, bool(params.deblend)), cutout.notes
+    if tag is None:
+        tag = names.white
+        what = f'reference {cutout.target.ref!r} is not in IMG, NARROWBAND, WEIGHT or APER'
+        notes = (*notes, f'{what}: white light used')
+    masks = source_masks.choose(cutout, segmaps, params.use_imgs, params.obj_mask, names.radii)
+    radii = {names.aperture(radius): radius for radius in names.radii}
+    if tag in radii:
+        masks = source_masks.with_aperture(masks, cutout, radii[tag], names)
+    labels = dict.fromkeys(segmaps, 0)
+    if masks.used != source_masks.CIRCLE:  # the source is detected
+        labels = {key: nearest_label(segmap, cutout.centre, cutout.pixel)[0] for key, segmap in segmaps.items()}
     number = int(masks.target.sum())
-    return {
-        'OBJMASK': (masks.used, 'object mask that spectra are from'),
-        'OBJNPIX': (number, 'spaxels in it'),
-        'OBJAREA': (float(f'{number * cutout.pixel[0] * cutout.pixel[1]:.6g}'), 'its area [arcsec2]'),
-    }
-
-
-def _reference_spectrum(products: Products, key: str, tag: str) -> Products:
-    """Which spectrum is the reference, and its card; raises `SourceError` where it has no value."""
-    if key not in products.spectra or not np.isfinite(products.spectra[key].data).any():
-        raise SourceError(f'no reference spectrum: {tag} has no usable value in the object mask')
-    return Products(reference=key, facts={'REFSPEC': (key, 'reference spectrum')})
-
-
-def _of_spectra(spectra: Iterable[Spectrum], notes: tuple[str, ...] = ()) -> Products:
-    return Products({Group.SPECTRUM: by_key(spectra)}, notes=notes)
-
-
-def _sky(cutout: Cutout, masks: SourceMasks, names: Names) -> tuple[Measured | None, Products]:
-    """The sky, as the mean over the sky mask; None and a note if the mask has no usable pixel."""
-    sky = sums.mean_sky(cutout.voxels, masks.sky)
-    if sky is None:
-        return None, Products(notes=('no usable sky pixel: spectra are not sky-subtracted',))
-    spectrum = Spectrum(sky.data, sky.variance, cutout.grid.unit, tag=names.sky, kind=Kind.SKY)
-    return sky, _of_spectra([spectrum])
+    products = Products(
+        {
+            Group.IMAGE: dict(images),
+            Group.SEGMAP: {key: Segmap(segmap, central=labels[key]) for key, segmap in segmaps.items()},
+            Group.MASK: {key: Mask(mask) for key, mask in masks.named.items()},
+        },
+        notes=notes + masks.notes,
+        facts={
+            'OBJMASK': (masks.used, 'object mask that spectra are from'),
+            'OBJNPIX': (number, 'spaxels in it'),
+            'OBJAREA': (float(f'{number * cutout.pixel[0] * cutout.pixel[1]:.6g}'), 'its area [arcsec2]'),
+        },
+    )
+    return masks, tag, products
 
 
 def _summed(target: _Spaxels, names: Names, light: FloatArray) -> Products:
-    """Sums over the object mask, and over the part of it in each circle, completed where voxels are missing."""
+    """Sums over the object mask, and over the part of it in each circle, completed where voxels are missing.
+
+    A note names the apertures that lose light because the object mask cuts them, as in v1.1.2.
+
+    Parameters
+    ----------
+    target : _Spaxels
+        The spaxels of the object mask.
+    names : Names
+        The keys of the sums, and the apertures.
+    light : array (ny, nx)
+        White light less the sky.
+    """
     circles = [source_masks.aperture(target.cutout, radius) for radius in names.radii]
     inside = np.array([mask[target.mask] for mask in (target.mask, *circles)])
     total, *in_circles = completion.complete(target.voxels, inside, sums.sums(target.voxels, inside))
     spectra = [target.spectrum(names.total, Kind.SUM, total.values, inside[0])]
-    for radius, completed, weight in zip(names.radii, in_circles, inside[1:], strict=True):
+    cut = []
+    for radius, circle, completed, weight in zip(names.radii, circles, in_circles, inside[1:], strict=True):
         spectra.append(target.spectrum(names.aperture(radius), Kind.SUM, completed.values, weight, radius=radius))
-    cut = _cut_apertures(light, target.mask, dict(zip(names.radii, circles, strict=True)))
-    return _of_spectra(spectra) | _missing_light(target, names.total, total.seen) | cut
+        outside, whole = (float(np.nansum(light[part])) for part in (circle & ~target.mask, circle))
+        if not weight.any():
+            cut.append(f'{radius:g} arcsec (all of it)')
+        elif outside > NOTED_CUT * whole > 0:
+            cut.append(f'{radius:g} arcsec ({outside / whole:.0%} of its light)')
+    products = Products({Group.SPECTRUM: by_key(spectra)}) | _missing_light(target, names.total, total.seen)
+    if cut:
+        products |= Products(notes=(f'apertures are cut off by the object mask: {", ".join(cut)}',))
+    return products
 
 
 def _missing_light(target: _Spaxels, tag: str, seen: FloatArray) -> Products:
@@ -316,30 +307,6 @@ def _missing_light(target: _Spaxels, tag: str, seen: FloatArray) -> Products:
     return Products(notes=tuple(notes), facts=facts)
 
 
-def _cut_apertures(light: FloatArray, mask: BoolArray, circles: Mapping[float, BoolArray]) -> Products:
-    """A note on apertures that lose light because the object mask cuts them, as in v1.1.2.
-
-    Parameters
-    ----------
-    light : array (ny, nx)
-        White light less the sky.
-    mask : array of bool (ny, nx)
-        The object mask.
-    circles : mapping of float to array of bool (ny, nx)
-        The apertures by their radii in arcsec.
-    """
-    cut = []
-    for radius, circle in circles.items():
-        outside, total = (float(np.nansum(light[part])) for part in (circle & ~mask, circle))
-        if not (circle & mask).any():
-            cut.append(f'{radius:g} arcsec (all of it)')
-        elif outside > NOTED_CUT * total > 0:
-            cut.append(f'{radius:g} arcsec ({outside / total:.0%} of its light)')
-    if not cut:
-        return Products()
-    return Products(notes=(f'apertures are cut off by the object mask: {", ".join(cut)}',))
-
-
 def _weighted(
     target: _Spaxels, images: Mapping[str, Measured], kind: Kind, continuum_subtracted: bool = False
 ) -> Products:
@@ -372,7 +339,7 @@ def _weighted(
         target.spectrum(tag, kind, measured, profile, continuum_subtracted=continuum_subtracted)
         for (tag, profile), measured in zip(profiles.items(), values, strict=True)
     )
-    return _of_spectra(spectra, tuple(notes))
+    return Products({Group.SPECTRUM: by_key(spectra)}, notes=tuple(notes))
 
 
 def _weighted_by_psf(target: _Spaxels, names: Names) -> Products:
@@ -380,7 +347,7 @@ def _weighted_by_psf(target: _Spaxels, names: Names) -> Products:
     images = psf_spectrum.psf_images(target.cutout)[:, target.mask]
     values = psf_spectrum.point_source(target.cutout, target.voxels, images)
     spectrum = target.spectrum(names.psf, Kind.PSF, values, images.mean(axis=0))
-    return _of_spectra([spectrum])
+    return Products({Group.SPECTRUM: by_key([spectrum])})
 
 
 def _cross_correlated(products: Products, target: _Spaxels, params: Params, names: Names) -> Products:
@@ -394,13 +361,13 @@ def _cross_correlated(products: Products, target: _Spaxels, params: Params, name
         data=reference.data - continuum.fit(reference, polynomials),
         continuum_subtracted=True,
     )
-    correlated = _of_spectra([flat]) | _correlated(reference, target, params, None)
+    correlated = Products({Group.SPECTRUM: by_key([flat])}) | _correlated(reference, target, params, None)
     correlated |= _correlated(flat, target, params, polynomials)
     if not params.out_sub:
         return correlated
     voxels = target.cutout.voxels
     less = continuum.subtract(voxels.columns.data, polynomials).reshape(voxels.data.shape)
-    cube = {names.cube + keys.CONTSUB: _cube(target.cutout, less)}
+    cube = {names.prefix + keys.CONTSUB: _cube(target.cutout, less)}
     return correlated | Products({Group.CUBE: cube})
 
 

@@ -36,7 +36,7 @@ from autospec_lib.deblending.linear_system import solve
 from autospec_lib.deblending.weighted_data import WeightedCube
 from autospec_lib.demo.true_spectra import sky_variance
 from autospec_lib.inputs.cube import cut
-from autospec_lib.run.job import Request, prepare, with_catalogue_error
+from autospec_lib.run.job import prepare, with_catalogue_error
 
 PIXEL, SIDE, HALF = 0.2, 60, 12  # arcsec; pixels of a field; pixels on each side of a source
 WAVE = np.arange(4750.0, 9350.0, 5.0)  # Angstrom; four channels of MUSE in one
@@ -373,7 +373,7 @@ def report(kinds: Sequence[str], seeds: range, verbose: bool = False) -> None:
 def real_field(folder: Path) -> None:
     """Print flux and grade of every source of a working folder for three sizes, beside its aperture photometry."""
     params = replace(param_file.load(folder / 'param.py')[0], deblend=True)
-    job, targets, _ = prepare(folder, params, Request(), write_defaults=False)
+    job, targets, _ = prepare(folder, params)
     job, line = with_catalogue_error(job)
     print(f'{line}\n\n| source | aperture | ' + ' | '.join(f'SIZE {size}' for size in SIZES) + ' |')
     print('|---' * (2 + len(SIZES)) + '|')

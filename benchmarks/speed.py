@@ -40,7 +40,7 @@ from autospec_lib.inputs import cube
 from autospec_lib.inputs import cube as cutouts
 from autospec_lib.output import plots, source_file
 from autospec_lib.run import source
-from autospec_lib.run.job import Job, Request, prepare
+from autospec_lib.run.job import Job, prepare
 
 POSITIONS = [(y, x) for y in (14, 20, 25) for x in (14, 20, 25)]  # 0-based pixels: subcubes that lie inside the cube
 STAGES = ('read', 'segment', 'extract', 'cross-correlate', 'write', 'plot')
@@ -60,7 +60,7 @@ def make_folder(folder: Path, plotted: bool) -> None:
 def open_job(folder: Path) -> tuple[Job, list[Target]]:
     """What the command line does before the first source."""
     params, _ = param_file.load(folder / 'param.py')
-    job, targets, _ = prepare(folder, params, Request())
+    job, targets, _ = prepare(folder, params)
     (folder / params.output).mkdir(exist_ok=True)
     return job, targets
 

@@ -1,9 +1,20 @@
 """The working folder that many tests run in."""
 
+import gc
+import hashlib
 import os
+import shutil
 
 import pytest
 from builders import DEC, RA, small_cube, write_cube
+
+from autospec_lib.cli.command import main
+
+
+def pytest_collection_finish():
+    """Let the garbage collector leave the modules and tests alone that are there by now, and look less often."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture
@@ -14,6 +25,27 @@ def folder(tmp_path):
     lines = ("DATACUBE = 'datacube.fits'", "CATALOG = 'catalog.txt'", 'SIZE = 3', 'PLOTS = REPORT = False')
     (tmp_path / 'param.py').write_text('\n'.join((*lines, '')))
     return tmp_path
+
+
+@pytest.fixture(scope='session')
+def ran(tmp_path_factory):
+    """Runs in working folders; where the inputs are those of an earlier run, what that has written is copied."""
+    kept = {}
+
+    def run(folder, code=0):
+        digest = hashlib.sha256()
+        for path in sorted(path for path in folder.rglob('*') if path.is_file()):
+            digest.update(f'{path.relative_to(folder)} {path.stat().st_size} '.encode())
+            digest.update(path.read_bytes())
+        key = digest.hexdigest(), code
+        if key in kept:
+            shutil.copytree(kept[key], folder, dirs_exist_ok=True)
+        else:
+            assert main([str(folder), '-q']) == code
+            kept[key] = tmp_path_factory.mktemp('ran') / 'folder'
+            shutil.copytree(folder, kept[key])
+
+    return run
 
 
 @pytest.fixture(autouse=True, scope='session')

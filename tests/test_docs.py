@@ -13,7 +13,7 @@ from builders import DEC, RA, gaussian, sky_header
 
 from autospec_lib.cli import command
 from autospec_lib.cli.command import main
-from autospec_lib.config import param_file, parameters_page, params, sextractor
+from autospec_lib.config import param_file, params, sextractor
 from autospec_lib.output import redshifts, source_file, summary
 from autospec_lib.output.report import page as report
 from autospec_lib.redshift.cards import cards, line_rows
@@ -66,8 +66,9 @@ def test_the_page_of_parameters_names_none_that_is_gone():
 
 
 def test_the_tables_of_parameters_are_those_of_the_program():
-    made = 'python -m autospec_lib.config.parameters_page docs/parameters.md'
-    assert TEXT['docs/parameters.md'].partition(parameters_page.MARK)[2] == parameters_page.table(), f'run: {made}'
+    script = runpy.run_path(str(ROOT / 'docs' / 'parameters_page.py'))
+    found = TEXT['docs/parameters.md'].partition(script['MARK'])[2]
+    assert found == script['table'](), 'run: python docs/parameters_page.py'
 
 
 def test_the_table_of_columns_is_that_of_the_program():
@@ -78,9 +79,10 @@ def test_the_table_of_columns_is_that_of_the_program():
 
 def test_the_page_of_parameters_is_rewritten_below_its_mark_only(tmp_path):
     page = tmp_path / 'page.md'
-    page.write_text(f'# Mine\n\n{parameters_page.MARK}old')
-    parameters_page.rewrite(page)
-    assert page.read_text() == f'# Mine\n\n{parameters_page.MARK}{parameters_page.table()}'
+    script = runpy.run_path(str(ROOT / 'docs' / 'parameters_page.py'))
+    page.write_text(f'# Mine\n\n{script["MARK"]}old')
+    script['rewrite'](page)
+    assert page.read_text() == f'# Mine\n\n{script["MARK"]}{script["table"]()}'
 
 
 def test_the_readmes_example_of_parameters_is_accepted(folder):

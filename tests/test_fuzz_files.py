@@ -162,7 +162,7 @@ def test_damaged_files_end_a_run_in_good_order(tmp_path):
     healthy(template)
     assert run_case(shutil.copytree(template, tmp_path / 'first'))[0] == 0
     failures, codes = [], {}
-    for seed in seeds(30):
+    for seed in seeds(15):
         with tempfile.TemporaryDirectory(dir=tmp_path) as name:
             folder = Path(shutil.copytree(template, Path(name) / 'case'))
             damage(folder, seed)

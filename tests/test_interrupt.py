@@ -11,10 +11,14 @@ import sys
 import time
 from pathlib import Path
 
+import forked
 import pytest
 from astropy.io import fits
 from builders import DEC, RA
 from trials import seeds
+
+from autospec_lib import pipeline
+from autospec_lib.run import interruption
 
 ROOT = Path(__file__).resolve().parent.parent
 # A shell that runs the tests in its background has them, and what they start, ignore Ctrl-C.
@@ -61,7 +65,7 @@ def is_gone(session):
 def test_two_interruptions_at_any_moment_end_a_run_in_good_order(folder):
     (folder / 'catalog.txt').write_text(''.join(f'{n} {RA:.7f} {DEC:.7f}\n' for n in range(3000)))
     ends = []
-    for seed in seeds(4):
+    for seed in seeds(2):
         code, said, seconds, gone = interrupted(folder, random.Random(seed), str(1 + seed % 2))
         assert code == 130, said
         assert 'Traceback' not in said
@@ -99,7 +103,7 @@ def signalled(process, seconds):
 
 
 def test_an_interruption_while_modules_are_imported_ends_at_once(folder):
-    for seed in seeds(4):
+    for seed in seeds(2):
         process = started('from autospec_lib.cli import main; print("ready", flush=True)', str(folder))
         process.stdout.readline()
         code, said, seconds = signalled(process, random.Random(seed).uniform(0.005, 0.1))
@@ -108,7 +112,7 @@ def test_an_interruption_while_modules_are_imported_ends_at_once(folder):
 
 
 def test_an_interruption_while_a_demonstration_folder_is_made_leaves_whole_files(tmp_path):
-    for seed in seeds(4):
+    for seed in seeds(2):
         process = started('print("ready", flush=True)', '--demo', str(tmp_path / str(seed)))
         process.stdout.readline()
         code, said, seconds = signalled(process, random.Random(seed).uniform(0.2, 1.5))
@@ -121,28 +125,25 @@ def test_an_interruption_while_a_demonstration_folder_is_made_leaves_whole_files
                 assert [hdu.data is None for hdu in hdus[1:]] == [False] * len(hdus[1:])
 
 
-NEVER_ENDS = """
-import os, time
-from autospec_lib import pipeline
-from autospec_lib.run import interruption
+def never_ending():
+    """Make each extraction one that does not heed Ctrl-C."""
 
-def stuck(*_):
-    os.write(1, b'stuck\\n')  # at once, as two processes say it
-    while True:
-        try:
-            time.sleep(60)
-        except KeyboardInterrupt:
-            continue
+    def stuck(*_):
+        os.write(1, b'stuck\n')  # at once, as two processes say it
+        while True:
+            try:
+                time.sleep(60)
+            except KeyboardInterrupt:
+                continue
 
-pipeline.process = stuck
-interruption.DEADLINE = 0.3
-import sys"""
+    pipeline.process = stuck
+    interruption.DEADLINE = 0.3
 
 
 @pytest.mark.parametrize('cores', ['1', '2'])
 def test_what_does_not_end_is_left_after_some_seconds(folder, cores):
     (folder / 'catalog.txt').write_text(''.join(f'{n} {RA:.7f} {DEC:.7f}\n' for n in range(3)))
-    process = started(f'exec({NEVER_ENDS!r})', str(folder), '--cores', cores)
+    process = forked.start(folder, '--cores', cores, before=never_ending, start_new_session=True)
     assert process.stdout.readline() == 'stuck\n'
     code, said, seconds = signalled(process, 0.1)
     assert (code, said) == (130, 'interrupted; 0 of 3 sources extracted; 3 not reached\n')
@@ -152,6 +153,11 @@ def test_what_does_not_end_is_left_after_some_seconds(folder, cores):
 
 def test_a_program_that_was_started_to_ignore_ctrl_c_goes_on(folder):
     """As under nohup, or in the background of a script."""
-    process = started('signal.signal(signal.SIGINT, signal.SIG_IGN); print("ready", flush=True)', str(folder))
+
+    def ignoring():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        os.write(1, b'ready\n')
+
+    process = forked.start(folder, before=ignoring, start_new_session=True)
     process.stdout.readline()
-    assert signalled(process, 0.3)[:2] == (0, '')
+    assert signalled(process, 0.05)[:2] == (0, '')

@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -27,11 +28,7 @@ SOURCES = 3
 
 def start(folder, *options):
     """Start AutoSpec on a folder."""
-    command = [sys.executable, '-c', 'import sys; from autospec_lib.cli import main; sys.exit(main())']
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    return subprocess.Popen(
-        [*command, str(folder), *options], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    return forked.start(folder, *options, stderr=subprocess.STDOUT)
 
 
 def contents(output):

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 from autospec_lib import pipeline
 from autospec_lib.config.params import Params
 from autospec_lib.core.errors import SourceError
+from autospec_lib.core.products import Group
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 
 NL, NY, NX = CUTOUT
@@ -47,7 +48,7 @@ def test_keys_of_a_full_run_and_their_order():
     assert list(products.segmaps) == ['SEG_MINE', 'SEG_MUSE_WHITE', 'SEG_G-BAND']
     assert list(products.masks) == ['MASK_SKY', 'MASK_UNION', 'MASK_INTER']
     assert list(products.maps) == ['CROSS_CORRELATION', 'CROSS_CORRELATION_CONTSUB']
-    assert list(products.cubes) == ['MUSE', 'MUSE_CONTSUB']
+    assert list(products[Group.CUBE]) == ['MUSE', 'MUSE_CONTSUB']
     assert products.reference == 'G-BAND_SKYSUB'
     assert products.notes == ()
 
@@ -243,14 +244,14 @@ def test_bad_voxels_change_nothing_but_themselves(junk):
         assert np.delete(far, [7, 30]).max() < 0.5
     for key, image in products.maps.items():
         assert_allclose(image.data, clean.maps[key].data, rtol=0.05, atol=0.05 * clean.maps[key].data.max())
-    assert np.isnan(products.cubes['MUSE'].data).sum() == 2
-    assert np.isnan(products.cubes['MUSE_CONTSUB'].variance).sum() == 2
+    assert np.isnan(products[Group.CUBE]['MUSE'].data).sum() == 2
+    assert np.isnan(products[Group.CUBE]['MUSE_CONTSUB'].variance).sum() == 2
 
 
 def test_without_variance_nothing_has_one():
     products = process(changed(make_cutout(), variance=None), out_sub=True)
     everything = [*products.spectra.values(), *products.images.values(), *products.maps.values()]
-    assert all(values.variance is None for values in everything + list(products.cubes.values()))
+    assert all(values.variance is None for values in everything + list(products[Group.CUBE].values()))
 
 
 def test_the_cutout_is_left_as_it_was():

@@ -570,7 +570,7 @@ def difference(got, want, limit):
 @pytest.mark.filterwarnings('ignore')
 def test_numbers_are_those_of_plain_numpy_or_refused(tmp_path):
     faults, extracted, number = [], 0, 0
-    for seed in seeds(20):
+    for seed in seeds(10):
         with tempfile.TemporaryDirectory(dir=tmp_path) as name:
             fault = faults_of(make(Path(name), seed), Path(name))
             number, extracted = number + 1, extracted + (Path(name) / 'output' / 'Source_7.fits').exists()

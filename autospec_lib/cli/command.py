@@ -10,7 +10,8 @@ import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from autospec_lib import __version__
 from autospec_lib.cli.options import parsed
 from autospec_lib.cli.terminal import Progress, has_display, prepare_streams, say
 from autospec_lib.core.atomic import remove_remains, write_new
-from autospec_lib.core.errors import AutoSpecError, InputError, ParameterError, counted, way_out
+from autospec_lib.core.errors import AutoSpecError, InputError, ParameterError, counted, making, way_out
 from autospec_lib.core.files import other_kind
 from autospec_lib.run.interruption import EXIT as EXIT_INTERRUPTED
 from autospec_lib.run.interruption import Interruption
@@ -65,12 +66,18 @@ def _guarded(folder: Path, options: argparse.Namespace, interruption: Interrupti
     try:
         if not options.init:
             _check_address_space()
-        return _action(options)(folder, options, interruption)
+        actions = (
+            (options.demo is not None, _demo),
+            (options.init, _init),
+            (options.view, _view),
+            (options.marz_results or options.verdicts, _read_back),
+            (options.check, _check),
+            (True, _run),
+        )
+        action = next(action for is_wanted, action in actions if is_wanted)
+        return action(folder, options, interruption)
     except AutoSpecError as error:
-        for fault in error.faults[:MOST_FAULTS]:
-            say(fault, sys.stderr)
-        if len(error.faults) > MOST_FAULTS:
-            say(f'... and {len(error.faults) - MOST_FAULTS:,} more faults', sys.stderr)
+        _list(error.faults)
         return EXIT_INPUT
     except KeyboardInterrupt:
         say('interrupted; nothing was extracted', sys.stderr)
@@ -85,6 +92,13 @@ def _guarded(folder: Path, options: argparse.Namespace, interruption: Interrupti
         return EXIT_INPUT
     except Exception as error:
         return _bug(folder, error)
+
+
+def _list(faults: Sequence[str]) -> None:
+    for fault in faults[:MOST_FAULTS]:
+        say(fault, sys.stderr)
+    if len(faults) > MOST_FAULTS:
+        say(f'... and {len(faults) - MOST_FAULTS:,} more faults', sys.stderr)
 
 
 def _check_address_space() -> None:
@@ -105,33 +119,16 @@ def _check_address_space() -> None:
         )
 
 
-def _action(options: argparse.Namespace) -> Callable[[Path, argparse.Namespace, Interruption], int]:
-    if options.demo is not None:
-        return _demo
-    if options.init:
-        return _init
-    if options.view:
-        return _view
-    if options.marz_results:
-        return _read_redshifts
-    if options.verdicts:
-        return _read_verdicts
-    return _check if options.check else _run
-
-
 def _init(folder: Path, _options: argparse.Namespace, _interruption: Interruption) -> int:
     """Write the templates that are not there yet."""
     from autospec_lib.config import params
     from autospec_lib.inputs import catalogue
 
-    try:
+    with making(folder, 'choose a folder that can be written'):
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in (('param.py', params.template()), ('catalog.txt', catalogue.TEMPLATE)):
             is_new = write_new(folder / name, text)
             say(f'{folder / name}: {"written; edit it" if is_new else "is there already; kept as it is"}')
-    except OSError as error:
-        mend = way_out(error, 'choose a folder that can be written')
-        raise InputError(f'{folder}: {error.strerror}; {mend}') from error
     return 0
 
 
@@ -145,11 +142,8 @@ def _demo(folder: Path, options: argparse.Namespace, interruption: Interruption)
         raise InputError(f'--demo {named} and {options.folder}: two folders; name one')
     folder = Path(named or options.folder or ('autospec_sim' if simulated else 'autospec_demo'))
     remove_remains(folder)
-    try:
+    with making(folder, 'choose one that can be written', ', or name another folder after --demo'):
         (folders.make_simulated if simulated else folders.make_abell)(folder)
-    except OSError as error:
-        mend = way_out(error, 'choose one that can be written')
-        raise InputError(f'{folder}: {error.strerror}; {mend}, or name another folder after --demo') from error
     code = _run(folder, options, interruption)
     if not options.quiet:
         say(folders.what_to_look_at(folder, simulated))
@@ -169,7 +163,13 @@ def _view(folder: Path, options: argparse.Namespace, interruption: Interruption)
         output = params.Params().output
     page = viewing.find(folder, output)
     if options.port is not None:
-        _serve(page.parent, options.port, interruption)
+        with viewing.server(page.parent, options.port) as server:
+            place = f'http://localhost:{server.server_port}/'
+            say(f'{page.parent} is at {place} for browsers of this machine; Ctrl-C ends it')
+            interruption.begin(lambda: 'ended')
+            with suppress(KeyboardInterrupt), interruption.in_this_process():
+                server.serve_forever()
+            say('ended')
     elif has_display(os.environ) and webbrowser.open(page.as_uri()):
         say(f'opened: {page}')
     else:
@@ -180,46 +180,25 @@ def _view(folder: Path, options: argparse.Namespace, interruption: Interruption)
     return 0
 
 
-def _serve(folder: Path, port: int, interruption: Interruption) -> None:
-    from autospec_lib.run import viewing
+def _read_back(folder: Path, options: argparse.Namespace, _interruption: Interruption) -> int:
+    """Read what people have decided into all results: the redshifts that MARZ has saved, or the report's verdicts."""
+    from autospec_lib.run import feedback
 
-    with viewing.server(folder, port) as server:
-        say(f'{folder} is at http://localhost:{server.server_port}/ for browsers of this machine; Ctrl-C ends it')
-        interruption.begin(lambda: 'ended')
-        try:
-            with interruption.in_this_process():
-                server.serve_forever()
-        except KeyboardInterrupt:
-            say('ended')
-
-
-def _read_redshifts(folder: Path, options: argparse.Namespace, _interruption: Interruption) -> int:
-    """Read the redshifts that MARZ has saved into the summary."""
-    from autospec_lib.run import marz
-
-    job, _, warnings = _prepare(folder, options, write_defaults=False)
-    number, unknown = marz.read_redshifts(job, Path(options.marz_results))
-    _warn([*warnings, *unknown], options)
-    if not options.quiet:
+    job, _, warnings = _prepare(folder, options)
+    summary, faults = job.output / 'summary.ecsv', list[str]()
+    if options.marz_results:
+        number, cautions = feedback.take_redshifts(job, Path(options.marz_results))
         what = 'the redshift of 1 source is' if number == 1 else f'redshifts of {number} sources are'
-        say(f'{what} in {job.output / "summary.ecsv"}')
-    return 0
-
-
-def _read_verdicts(folder: Path, options: argparse.Namespace, _interruption: Interruption) -> int:
-    """Read the verdicts that the report has saved into all results."""
-    from autospec_lib.run import verdicts
-
-    job, _, warnings = _prepare(folder, options, write_defaults=False)
-    number, cautions, faults = verdicts.take(job, [Path(name) for name in options.verdicts])
-    _warn([*warnings, *cautions], options)
-    for fault in faults[:MOST_FAULTS]:
-        say(fault, sys.stderr)
-    if len(faults) > MOST_FAULTS:
-        say(f'... and {len(faults) - MOST_FAULTS:,} more faults', sys.stderr)
-    if not options.quiet:
+        sentence = f'{what} in {summary}'
+    else:
+        number, cautions, faults = feedback.take_verdicts(job, [Path(name) for name in options.verdicts])
         sources = counted(number, 'source')
-        say(f'verdicts on {sources} are in {job.output / "summary.ecsv"}, and accepted redshifts in redshifts.ecsv')
+        sentence = f'verdicts on {sources} are in {summary}, and accepted redshifts in redshifts.ecsv'
+    _warn(warnings, options.quiet)
+    _warn(cautions)  # no log has them
+    _list(faults)
+    if not options.quiet:
+        say(sentence)
     return EXIT_FAILED if faults else 0
 
 
@@ -227,35 +206,32 @@ def _check(folder: Path, options: argparse.Namespace, _interruption: Interruptio
     """Say what a run would do."""
     from autospec_lib.run import estimate
 
-    job, targets, warnings = _prepare(folder, options, write_defaults=False)
-    _warn(warnings, options)
+    job, targets, warnings = _prepare(folder, options)
+    _warn(warnings, options.quiet)
     for line in estimate.describe(job, targets, _processes(job, targets, options)):
         say(line)
     return 0
 
 
-def _prepare(
-    folder: Path, options: argparse.Namespace, write_defaults: bool = True
-) -> tuple[Job, list[Target], list[str]]:
+def _prepare(folder: Path, options: argparse.Namespace) -> tuple[Job, list[Target], list[str]]:
     """Read and check everything that can be checked before the first source; the third value is a list of warnings."""
     from autospec_lib.config import param_file
 
-    params, cautions = param_file.load(folder / 'param.py', _overrides(folder, options))
+    overrides = _overrides(folder, options) if options.radec else None
+    params, cautions = param_file.load(folder / 'param.py', overrides)
     # From here on numpy and more are needed; a fault in param.py is reported without waiting for their imports.
-    from autospec_lib.run.job import Request, prepare
+    from autospec_lib.run.job import prepare
 
-    request = Request(options.id, options.skip_bad_rows, options.resume, tuple(options.radec or ()))
-    job, targets, warnings = prepare(folder, params, request, write_defaults)
+    positions = tuple(options.radec or ())
+    job, targets, warnings = prepare(folder, params, options.id, options.skip_bad_rows, options.resume, positions)
     return job, targets, [*cautions, *warnings]
 
 
-def _overrides(folder: Path, options: argparse.Namespace) -> dict[str, str] | None:
-    """The parameters that ``--radec`` sets, by field: no catalogue, and the cube if it is named; None without --radec.
+def _overrides(folder: Path, options: argparse.Namespace) -> dict[str, str]:
+    """The parameters that ``--radec`` sets, by field: no catalogue, and the cube if it is named.
 
     With positions of the command line, there may be no ``param.py``.
     """
-    if not options.radec:
-        return None
     if options.id is not None:
         raise InputError('--radec and --id: choose one of them; --id is for the sources of a catalogue')
     if not folder.is_dir():
@@ -270,8 +246,8 @@ def _overrides(folder: Path, options: argparse.Namespace) -> dict[str, str] | No
     return {'catalog': ''}
 
 
-def _warn(lines: Iterable[str], options: argparse.Namespace) -> None:
-    if not options.quiet:
+def _warn(lines: Iterable[str], quiet: bool = False) -> None:
+    if not quiet:
         for line in lines:
             say(f'warning: {line}', sys.stderr)
 
@@ -284,33 +260,39 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
         job, targets, warnings = _prepare(folder, options)
     finally:
         gc.enable()
-    _warn(warnings, options)
-    from autospec_lib.run import cube_copy, marz
+    _warn(warnings, options.quiet)
+    from autospec_lib.config import sextractor
+    from autospec_lib.run import cube_copy
     from autospec_lib.run.job import with_catalogue_error
     from autospec_lib.run.log import Log
-    from autospec_lib.run.output_folder import locked, log_folder
+    from autospec_lib.run.output_folder import locked
     from autospec_lib.run.report import Page
-    from autospec_lib.run.results import Results, write_redshifts, write_summary
+    from autospec_lib.run.results import Results, write_marz, write_redshifts, write_summary
+    from autospec_lib.run.seeing import with_seeing
 
-    extract = _extractor(
-        job, targets, options, interruption
-    )  # a cluster that does not answer is a fault of the command line
+    if os.access(job.folder, os.W_OK):
+        sextractor.install_defaults(job.folder)
+    # Before the output folder is locked: a cluster that does not answer is a fault of the command line.
+    extract = _extractor(job, targets, options, interruption)
     command = shlex.join(['AutoSpec', *sys.argv[1:]])
     with ExitStack() as stack:
         try:
             unlocked = stack.enter_context(locked(job.output))
-            log = stack.enter_context(closing(Log(log_folder(job.folder, job.output))))
+            log = stack.enter_context(closing(Log(job.logs)))
         except OSError as error:
             mend = way_out(error, f'logs/ and {job.params.output}/ must be writable')
             raise InputError(f'{error.filename or job.output}: {error.strerror}; {mend}') from error
         if unlocked:
-            _warn([unlocked], options)
+            _warn([unlocked], options.quiet)
             warnings.append(unlocked)
         log.header(job, command, warnings)
         with interruption.in_this_process():
+            job, seeing = with_seeing(job)
             job, positions = with_catalogue_error(job)
-        if positions:
-            log.comment(positions)
+        if job.params.psf and job.cube.psf is None:
+            _warn([seeing], options.quiet)
+        for line in filter(None, (seeing, positions)):
+            log.comment(line)
         progress = stack.enter_context(closing(Progress(len(targets), options.quiet, options.verbose)))
 
         def tell(line: str) -> None:
@@ -323,22 +305,22 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
             job,
             targets,
             on_outcome=[log.add, progress.add],
-            files=[write_summary, write_redshifts, marz.write, Page(job, command).write, log.end],
+            files=[write_summary, write_redshifts, write_marz, Page(job, command).write, log.end],
         )
-        interruption.begin(lambda: f'interrupted; {results.sentence}')
+        interruption.begin(lambda: f'interrupted; {results.sentence()}')
         outcomes = cube_copy.extracted(job, targets, extract, interruption, tell, bool(options.scheduler))
         code = _collect(outcomes, results, progress)
     if code == EXIT_BUG:
         say(f'{results.bugs} of these are bugs in AutoSpec; please report them with {log.path}', sys.stderr)
     if not options.quiet or code:
-        say(results.sentence, sys.stderr if code else sys.stdout)
+        say(results.sentence(), sys.stderr if code else sys.stdout)
     return code
 
 
 def _collect(outcomes: Iterator[Outcome], results: Results, progress: Progress) -> int:
     """Hand on each source's outcome as it is done; return the exit code."""
     try:
-        results.begin()
+        results.write()
         for outcome in outcomes:
             results.add(outcome)
         results.finish()
@@ -362,8 +344,8 @@ def _extractor(
         return schedule.cluster(targets, options.scheduler, interruption)
     number = _processes(job, targets, options)
     if number == 1:
-        return lambda job: schedule.serial(job, targets, interruption)
-    return lambda job: schedule.processes(job, targets, number, interruption)
+        return partial(schedule.serial, targets=targets, interruption=interruption)
+    return partial(schedule.processes, targets=targets, cores=number, interruption=interruption)
 
 
 def _processes(job: Job, targets: list[Target], options: argparse.Namespace) -> int:

@@ -66,7 +66,7 @@ class Progress:
 
         # None = tqdm stays silent where there is no terminal.
         self._bar = tqdm(total=total, unit='source', leave=False, disable=True if quiet else None)
-        self._verbose = verbose
+        self._verbose, self.close = verbose, self._bar.close
 
     def add(self, outcome: Outcome) -> None:
         """Move the bar, and print what the user wants to know of a source."""
@@ -89,7 +89,3 @@ class Progress:
         """
         with self._bar.external_write_mode(file=stream):
             say(text, stream)
-
-    def close(self) -> None:
-        """Remove the bar."""
-        self._bar.close()

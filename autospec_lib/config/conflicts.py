@@ -30,7 +30,24 @@ def faults(params: Params, folder: Path) -> Iterator[Problem]:
     folder : Path
         The folder at which relative file names start.
     """
-    yield from _values(params)
+    for radius in params.aper:
+        if params.mode == 'param' and radius > params.size / 2:
+            allowed = f'expected at most {params.size / 2} arcsec, or a larger SIZE'
+            yield ('APER', 'SIZE', 'MODE'), f'APER = {radius} is larger than half of SIZE = {params.size}; {allowed}'
+    if not params.use_imgs and not params.seg:
+        yield (
+            ('USE_IMGS', 'SEG'),
+            'USE_IMGS = False without SEG leaves no map to make masks from; name a map in SEG, or set USE_IMGS = True',
+        )
+    images = params.image_tags
+    if isinstance(params.deblend, str) and keys.tag_among(params.deblend, images) not in images:
+        allowed = ', '.join(['True', 'False', *map(repr, images)])
+        hint = near(keys.image_tag(params.deblend), images) or '; add the image to IMG'
+        yield ('DEBLEND', 'IMG'), f'DEBLEND = {params.deblend!r} is not an image of IMG; expected {allowed}{hint}'
+    if len(params.img_shifts) != len(params.image_files):
+        number = f'has {counted(len(params.img_shifts), "value")} for {counted(len(params.image_files), "image")} of '
+        number += 'IMG and WEIGHT' if params.weight else 'IMG'
+        yield ('IMG_SHIFT', 'IMG'), f'IMG_SHIFT {number}; expected one, or one for each, () for none'
     yield from _tags(params)
     yield from _reserved_tags(params)
     yield from _files(params, folder)
@@ -68,8 +85,20 @@ def cautions(params: Params, written: Container[str]) -> Iterator[Problem]:
     written : container of str
         The names that ``param.py`` sets.
     """
-    if params.mode == 'param':
-        yield from _reference(params)
+    images = params.image_tags
+    if params.deblend:
+        images.append(keys.DEBLEND)
+    reference = Names(radii=params.aper).reference(params.ref, images, bool(params.deblend))
+    if params.mode == 'param' and reference is None:
+        allowed = ', '.join(["''", *map(repr, images), *map(str, params.aper)])
+        hint = near(params.ref, images) if keys.aperture_radius(params.ref) is None else '; add it to APER'
+        if keys.image_tag(params.ref.strip()) == keys.DEBLEND:
+            hint = '; switch it on with DEBLEND = True'
+        yield (
+            ('REF', 'IMG', 'APER'),
+            f'REF = {params.ref!r} is neither an image of IMG nor a radius of APER, so white light is used; '
+            f'expected one of {allowed}{hint}',
+        )
     effects = (
         ('CONT_SUB', params.cont_sub, False),
         ('XCOR_ITER', params.xcor_iter, 1),
@@ -83,32 +112,9 @@ def cautions(params: Params, written: Container[str]) -> Iterator[Problem]:
         yield ('LSF',), f'LSF = {params.lsf!r} has no effect without REDSHIFT or NARROWBAND; {way_out}'
 
 
-def _values(params: Params) -> Iterator[Problem]:
-    """Values that contradict those of other parameters."""
-    for radius in params.aper:
-        if params.mode == 'param' and radius > params.size / 2:
-            allowed = f'expected at most {params.size / 2} arcsec, or a larger SIZE'
-            yield ('APER', 'SIZE', 'MODE'), f'APER = {radius} is larger than half of SIZE = {params.size}; {allowed}'
-    if not params.use_imgs and not params.seg:
-        yield (
-            ('USE_IMGS', 'SEG'),
-            'USE_IMGS = False without SEG leaves no map to make masks from; name a map in SEG, or set USE_IMGS = True',
-        )
-    images = params.image_tags
-    if isinstance(params.deblend, str) and keys.tag_among(params.deblend, images) not in images:
-        allowed = ', '.join(['True', 'False', *map(repr, images)])
-        hint = near(keys.image_tag(params.deblend), images) or '; add the image to IMG'
-        yield ('DEBLEND', 'IMG'), f'DEBLEND = {params.deblend!r} is not an image of IMG; expected {allowed}{hint}'
-    if len(params.img_shifts) != len(params.image_files):
-        number = f'has {counted(len(params.img_shifts), "value")} for {counted(len(params.image_files), "image")} of '
-        number += 'IMG and WEIGHT' if params.weight else 'IMG'
-        yield ('IMG_SHIFT', 'IMG'), f'IMG_SHIFT {number}; expected one, or one for each, () for none'
-
-
 def _tags(params: Params) -> Iterator[Problem]:
     """Tags that FITS cannot hold, or that two files have."""
-    images = [*zip(params.image_parameters, params.image_files, strict=True)]
-    for files in (images, [('SEG', file) for file in params.seg]):
+    for files in (params.images, [('SEG', file) for file in params.seg]):
         first: dict[str, tuple[str, str]] = {}
         for name, file in files:
             tag = keys.image_tag(file)
@@ -128,7 +134,7 @@ def _tags(params: Params) -> Iterator[Problem]:
 def _reserved_tags(params: Params) -> Iterator[Problem]:
     """Tags that something else in the results is called; that of the instrument is not known yet if PREFIX is ''."""
     bands = {keys.band(entry) for entry in params.narrowband}
-    for name, file in zip(params.image_parameters, params.image_files, strict=True):
+    for name, file in params.images:
         tag = keys.image_tag(file)
         if any(Names(prefix).owns(tag) for prefix in (MUSE, params.prefix)):
             yield (name,), f'{name} = {file!r} has the tag {tag}, which is a name that AutoSpec writes; rename the file'
@@ -175,20 +181,3 @@ def _files(params: Params, folder: Path) -> Iterator[Problem]:
         yield ('OUTPUT',), f'{setting} cannot be written: no permission in {existing}; name another folder'
     elif os.path.exists(path / 'images') and not os.path.isdir(path / 'images'):
         yield ('OUTPUT',), f'{setting} has a file {path / "images"} where plots belong; rename that file'
-
-
-def _reference(params: Params) -> Iterator[Problem]:
-    images = params.image_tags
-    if params.deblend:
-        images.append(keys.DEBLEND)
-    if Names(radii=params.aper).reference(params.ref, images, bool(params.deblend)) is not None:
-        return
-    allowed = ', '.join(["''", *map(repr, images), *map(str, params.aper)])
-    hint = near(params.ref, images) if keys.aperture_radius(params.ref) is None else '; add it to APER'
-    if keys.image_tag(params.ref.strip()) == keys.DEBLEND:
-        hint = '; switch it on with DEBLEND = True'
-    yield (
-        ('REF', 'IMG', 'APER'),
-        f'REF = {params.ref!r} is neither an image of IMG nor a radius of APER, so white light is used; '
-        f'expected one of {allowed}{hint}',
-    )

@@ -14,7 +14,7 @@ import shlex
 import sys
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -56,8 +56,7 @@ def load(path: Path, overrides: Mapping[str, str] | None = None) -> tuple[Params
         The file cannot be executed, or has faults, all of which are reported at once.
     """
     values, lines = ({}, {}) if overrides is not None and not path.exists() else _run(path)
-    checked, faults = _checked(values)
-    faults += _unknown(values, lines)
+    checked, faults = _checked(values, lines)
     params = Params(**(checked | dict(overrides or {})))
 
     faulty = {name for names, _ in faults for name in names}
@@ -66,12 +65,16 @@ def load(path: Path, overrides: Mapping[str, str] | None = None) -> tuple[Params
             faults.append((names, text))
     if faults:
         raise ParameterError(*_messages(path, lines, faults))
-    cautions = [*_uncapitalised(values, lines), *conflicts.cautions(params, values)]
-    return params, tuple(_messages(path, lines, cautions))
+    cautions = [
+        ((name,), f'{name} has no effect; the parameter is {name.upper()}')
+        for name in lines
+        if name in values and name.upper() in BY_NAME.keys() - values.keys()
+    ]
+    return params, tuple(_messages(path, lines, [*cautions, *conflicts.cautions(params, values)]))
 
 
-def _checked(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """The normal form of each value that passes its check, by field; what is wrong with the others."""
+def _checked(values: Mapping[str, Any], lines: Mapping[str, int]) -> tuple[dict[str, Any], list[Problem]]:
+    """The normal form of each value that passes its check, by field; what is wrong with the others and their names."""
     checked: dict[str, Any] = {}
     faults: list[Problem] = []
     for name, field in BY_NAME.items():
@@ -88,23 +91,13 @@ def _checked(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
         if checked.setdefault(field.name, result) != result:
             other = f'{field.name.upper()} = {show(checked[field.name])}'
             faults.append(((name,), f'{name} = {show(value)} contradicts {other}; keep one of them'))
-    return checked, faults
-
-
-def _unknown(values: Mapping[str, Any], lines: Mapping[str, int]) -> Iterator[Problem]:
     for name in values:
         if name in _FORMER_NAMES:
-            yield (name,), _FORMER_NAMES[name]
+            faults.append(((name,), _FORMER_NAMES[name]))
         elif name in lines and name.isupper() and not name.startswith('_') and name not in BY_NAME:
             hint = near(name, BY_NAME) or '; names of your own go in lower case'
-            yield (name,), f'unknown parameter {name}{hint}'
-
-
-def _uncapitalised(values: Mapping[str, Any], lines: Mapping[str, int]) -> Iterator[Problem]:
-    for name in lines:
-        capitals = name.upper()
-        if name in values and name != capitals and capitals in BY_NAME and capitals not in values:
-            yield (name,), f'{name} has no effect; the parameter is {capitals}'
+            faults.append(((name,), f'unknown parameter {name}{hint}'))
+    return checked, faults
 
 
 def _messages(path: Path, lines: Mapping[str, int], problems: list[Problem]) -> list[str]:
@@ -119,12 +112,20 @@ def _run(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     Returns the value of every name that it sets, and the line of the last assignment to each name; a name that an
     import or a function sets has none.
     """
-    filename = os.path.abspath(path)
-    with _undisturbed():
-        tree, code = _compile(_source(path), filename)
-        with contextlib.chdir(os.path.dirname(filename)):
-            values = _execute(code, filename)
-    return values, _assigned(tree)
+    filename, source = os.path.abspath(path), _source(path)
+    search_path, no_bytecode = sys.path[:], sys.dont_write_bytecode
+    sys.dont_write_bytecode = True  # no .pyc for what the file imports
+    try:
+        with warnings.catch_warnings(), contextlib.chdir(os.path.dirname(filename)):
+            warnings.simplefilter('ignore')
+            tree = ast.parse(source, filename)
+            return _execute(compile(tree, filename, 'exec', dont_inherit=True), filename), _assigned(tree)
+    except SyntaxError as error:
+        raise ParameterError(f'{_place(filename, error.lineno)}: SyntaxError: {error.msg}') from error
+    except (ValueError, MemoryError, RecursionError) as error:  # a null byte; expressions nested too deep
+        raise ParameterError(f'{_place(filename, None)}: is not Python: {_text(error)}') from error
+    finally:
+        sys.path[:], sys.dont_write_bytecode = search_path, no_bytecode
 
 
 def _place(path: str | Path, line: int | None) -> str:
@@ -153,16 +154,6 @@ def _source(path: Path) -> str:
         raise ParameterError(f'{path.name}: {_text(error)}; save the file as UTF-8') from error
 
 
-def _compile(source: str, filename: str) -> tuple[ast.Module, CodeType]:
-    try:
-        tree = ast.parse(source, filename)
-        return tree, compile(tree, filename, 'exec', dont_inherit=True)
-    except SyntaxError as error:
-        raise ParameterError(f'{_place(filename, error.lineno)}: SyntaxError: {error.msg}') from error
-    except (ValueError, MemoryError, RecursionError) as error:  # a null byte; expressions nested too deep
-        raise ParameterError(f'{_place(filename, None)}: is not Python: {_text(error)}') from error
-
-
 def _execute(code: CodeType, filename: str) -> dict[str, Any]:
     presets = {
         '__builtins__': dict(vars(builtins)),
@@ -175,7 +166,9 @@ def _execute(code: CodeType, filename: str) -> dict[str, Any]:
     except BaseException as error:  # the user's code can fail in any way, also with KeyboardInterrupt and SystemExit
         steps = traceback.walk_tb(error.__traceback__)
         inside = [line for frame, line in steps if frame.f_code.co_filename == filename]
-        hint = _hint(error, values) if isinstance(error, NameError) else ''
+        hint = ''
+        if isinstance(error, NameError):
+            hint = near(error.name or '', ('True', 'False', 'None', *values)) or '; text needs quotes'
         raise ParameterError(f'{_place(filename, inside[-1])}: {_text(error)}{hint}') from error
     return {name: value for name, value in values.items() if name not in presets}
 
@@ -184,23 +177,6 @@ def _text(error: BaseException) -> str:
     """The kind of error and its message on one line."""
     message = traceback.format_exception_only(error)[-1]
     return ' '.join(message.split())[:300]
-
-
-def _hint(error: NameError, defined: Iterable[str]) -> str:
-    return near(error.name or '', ('True', 'False', 'None', *defined)) or '; text needs quotes'
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Undo what the file does to the search path, write no .pyc for what it imports, and keep its warnings quiet."""
-    search_path, no_bytecode = sys.path[:], sys.dont_write_bytecode
-    sys.dont_write_bytecode = True
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            yield
-    finally:
-        sys.path[:], sys.dont_write_bytecode = search_path, no_bytecode
 
 
 def _assigned(tree: ast.Module) -> dict[str, int]:

@@ -172,10 +172,10 @@ class Params:
         (),
         validators.PSF_SETTING,
         'Joint extraction',
-        "seeing: FWHM [arcsec], (blue, red), (blue, red, beta) or 'header'",
+        "seeing: FWHM [arcsec], (blue, red), (blue, red, beta), 'header' or 'stars'",
         'Blue and red are the ends of the cube, beta is the exponent of the Moffat function (2.8 if left out); '
-        "`'header'` reads the keywords `FSF...` in the cube's first header. Adds a spectrum for [point "
-        'sources](method.md#point-sources) and helps `DEBLEND`.',
+        "`'header'` reads the keywords `FSF...` in the cube's first header, `'stars'` [measures](deblending.md#seeing) "
+        'two or more stars. Adds a spectrum for [point sources](method.md#point-sources) and helps `DEBLEND`.',
     )
     caterr: float = _parameter(
         0.0,
@@ -302,9 +302,9 @@ class Params:
         return (*self.img, *self.weight)
 
     @property
-    def image_parameters(self) -> tuple[str, ...]:
-        """The parameter that names each of the `image_files`."""
-        return ('IMG',) * len(self.img) + ('WEIGHT',) * len(self.weight)
+    def images(self) -> list[tuple[str, str]]:
+        """The parameter that names each of the `image_files`, and the file."""
+        return [*(('IMG', file) for file in self.img), *(('WEIGHT', file) for file in self.weight)]
 
     @property
     def image_tags(self) -> list[str]:
@@ -314,7 +314,7 @@ class Params:
     @property
     def needs_neighbours(self) -> bool:
         """Whether the results for a source depend on other rows of the catalogue."""
-        return bool(self.deblend) or self.redshift
+        return bool(self.deblend) or self.redshift or self.psf == validators.STARS
 
 
 FIELDS = dataclasses.fields(Params)

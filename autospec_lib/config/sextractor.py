@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autospec_lib.core.atomic import complete_file
-from autospec_lib.core.errors import InputError, collected, counted, near, show, way_out
+from autospec_lib.core.errors import InputError, collected, counted, making, near, show
 from autospec_lib.core.files import read_file
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 
@@ -116,14 +116,16 @@ def install_defaults(folder: Path) -> list[Path]:
     InputError
         ``default.sex`` cannot be read, or a file cannot be written.
     """
+    lines = _lines(_find(folder, _SETTINGS_FILE))
+    filters = [line.words[0] for line in lines if line.key == 'FILTER_NAME' and line.words]
     written = []
-    if not os.path.lexists(folder / _SETTINGS_FILE):
-        written.append(_copy(_shipped() / _SETTINGS_FILE, folder))
-    names = [line.words[0] for line in _lines(folder / _SETTINGS_FILE) if line.key == 'FILTER_NAME' and line.words]
-    for name in names[-1:]:
-        is_shipped = name == os.path.basename(name) and os.path.isfile(_shipped() / name)
-        if is_shipped and not os.path.lexists(folder / name):
-            written.append(_copy(_shipped() / name, folder))
+    for name in (_SETTINGS_FILE, *filters[-1:]):
+        source, final = _find(folder, name), folder / name
+        if name == os.path.basename(name) and source != final and os.path.isfile(source):
+            what = f'{name}: cannot be copied to {os.path.abspath(folder)}'
+            with making(what, 'the folder has to be writable'), complete_file(final) as temporary:
+                temporary.write_bytes(source.read_bytes())
+            written.append(final)
     return written
 
 
@@ -268,14 +270,12 @@ def _read_filter(path: Path) -> tuple[dict[str, Any], list[str]]:
             faults.append(f'{place}: {counted(len(words), "value")}; expected {len(table[0])} as in the first row')
             continue
         row = []
-        for word in words:
-            try:
+        try:
+            for word in words:
                 row.append(_number(word, Key()))
-            except ValueError as error:
-                faults.append(f'{place}: {show(word)} {error}; expected numbers with blanks between them')
-                break
-        else:
             table.append(row)
+        except ValueError as error:
+            faults.append(f'{place}: {show(word)} {error}; expected numbers with blanks between them')
     if faults:
         raise InputError(*faults)
     kernel = np.array(table, np.float32)
@@ -302,21 +302,6 @@ def _find(folder: Path, name: str) -> Path:
         return own
     shipped = _shipped() / name
     return shipped if os.path.exists(shipped) else own
-
-
-def _copy(source: Path, folder: Path) -> Path:
-    """Copy a file so that it appears under its name only when it is complete."""
-    final = folder / source.name
-    try:
-        with complete_file(final) as temporary:
-            temporary.write_bytes(source.read_bytes())
-    except OSError as error:
-        where = os.path.abspath(folder)
-        raise InputError(
-            f'{source.name}: cannot be copied to {where}: {error.strerror}; '
-            + way_out(error, 'the folder has to be writable')
-        ) from error
-    return final
 
 
 def _rows(path: Path) -> Iterator[tuple[str, str]]:

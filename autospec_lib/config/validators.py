@@ -14,7 +14,7 @@ from autospec_lib.core.noise_kind import NOISE_WORDS, ZERO_IS_BAD, Extension
 
 Check: TypeAlias = Callable[[Any], Any]
 
-MEASURED = 'measured'
+MEASURED, HEADER, STARS = 'measured', 'header', 'stars'
 _TYPES = {str: 'text', bool: 'a switch', int: 'a number', float: 'a number', type(None): 'nothing'}
 
 
@@ -100,9 +100,7 @@ def not_negative(value: Any) -> float:
 
 def whole(value: Any) -> int:
     """A whole number from 0."""
-    result = number(value)
-    if result < 0:
-        raise ValueError('is negative')
+    result = not_negative(value)
     if not result.is_integer():
         raise ValueError('is not a whole number')
     return int(result)
@@ -184,9 +182,9 @@ def deblending(value: Any) -> bool | str:
 
 
 def psf(value: Any) -> tuple[float, ...] | str:
-    """'header', or one to three numbers: FWHM; or FWHM at both ends; or these and a Moffat exponent."""
-    if isinstance(value, str) and value.strip().lower() == 'header':
-        return 'header'
+    """'header', 'stars', or one to three numbers: FWHM; or FWHM at both ends; or these and a Moffat exponent."""
+    if isinstance(value, str) and value.strip().lower() in (HEADER, STARS):
+        return value.strip().lower()
     numbers: tuple[float, ...] = several(positive, most=3)(value)
     if len(numbers) == 3 and numbers[2] <= 1:
         raise ValueError(f'holds the Moffat exponent {numbers[2]:g}, which is not above 1')
@@ -224,9 +222,7 @@ def narrow_bands(value: Any) -> tuple[str | tuple[float, float], ...]:
     """Lines and ranges of wavelengths, or one of them; each once."""
     if isinstance(value, tuple | list) and len(value) == 2 and all(map(_is_number, value)):
         value = (value,)
-    if isinstance(value, tuple | list):
-        return tuple(dict.fromkeys(_item(_narrow_band, item) for item in value))
-    return () if value in (None, '') else (_narrow_band(value),)
+    return tuple(dict.fromkeys(several(_narrow_band)(value)))
 
 
 def _narrow_band(value: Any) -> str | tuple[float, float]:
@@ -307,7 +303,7 @@ def _extension(value: Any) -> Extension:
         return Extension('')
     entry = name(value)
     extension = Extension.parse(entry)
-    if ':' in entry and not extension.tells_kind:
+    if ':' in entry and extension == Extension(entry):  # what follows the colon was not understood
         hint = near(entry.rpartition(':')[2].strip(), [*NOISE_WORDS, ZERO_IS_BAD])
         raise ValueError('does not name a kind of noise or mask', hint)
     if extension.name == '':
@@ -328,7 +324,9 @@ ERROR = Rule(not_negative, 'a number of arcsec, e.g. 0.1, or 0 to measure it')
 DEGREE = Rule(whole, 'a whole number from 0, e.g. 5')
 COUNT = Rule(count, 'a whole number from 1, e.g. 3')
 DEBLENDING = Rule(deblending, "True, False or an image of IMG, e.g. 'hst'")
-PSF_SETTING = Rule(psf, "(), 'header', a FWHM in arcsec, (blue, red) or (blue, red, Moffat exponent), e.g. (0.9, 0.7)")
+PSF_SETTING = Rule(
+    psf, "(), 'header', 'stars', a FWHM in arcsec, (blue, red) or (blue, red, Moffat exponent), e.g. (0.9, 0.7)"
+)
 SHIFTS = Rule(
     shifts, "(), 'measured' or (dRA, dDec) in arcsec, or one of these for each image of IMG, e.g. (0.2, -0.1)"
 )

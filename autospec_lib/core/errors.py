@@ -130,6 +130,25 @@ def collected(faults: list[str]) -> Iterator[None]:
 
 
 @contextmanager
+def making(what: object, otherwise: str, more: str = '') -> Iterator[None]:
+    """Turn an error of the operating system before the first source into an InputError.
+
+    Parameters
+    ----------
+    what : Path or str
+        What is made, with which the message begins.
+    otherwise : str
+        What to do, as in `way_out`.
+    more : str
+        The end of the message.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f'{what}: {error.strerror}; {way_out(error, otherwise)}{more}') from error
+
+
+@contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn an error in writing ``path`` into an OutputError, which stops the run: further sources would fail too."""
     try:

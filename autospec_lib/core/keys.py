@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from decimal import Decimal
 
 from autospec_lib.core import emission_lines
@@ -26,62 +25,34 @@ SKYSUB = '_SKYSUB'
 _SAME_RADIUS = 1e-6  # relative difference up to which two radii are one
 
 
-@dataclass(frozen=True)
 class Names:
     """The keys of a source that begin with the prefix.
 
-    Attributes
+    Parameters
     ----------
     prefix : str
-        The user's choice, else the instrument's.
+        The user's choice, else the instrument's; it is itself the key of the subcube.
     radii : tuple of float
-        Radii of the source's apertures in arcsec.
+        Radii in arcsec of the apertures of all sources.
+    own : float or None
+        The radius of an aperture that only this source has.
+
+    Attributes
+    ----------
+    white, sky, total, psf : str
+        The keys of white light, the mean of the sky, the sum over the object mask, the spectrum weighted by the PSF.
+    radii : tuple of float
+        Those of all apertures of the source.
     """
 
-    prefix: str = MUSE
-    radii: tuple[float, ...] = ()
+    def __init__(self, prefix: str = MUSE, radii: tuple[float, ...] = (), own: float | None = None) -> None:
+        self.prefix, self.radii = prefix, radii
+        self.white, self.sky, self.total, self.psf = (f'{prefix}_{name}' for name in ('WHITE', 'SKY', 'TOT', 'PSF'))
+        if own is not None and not self._same(own):
+            self.radii = (*radii, own)
 
-    @classmethod
-    def of_source(cls, prefix: str, radii: tuple[float, ...], own: float | None) -> Names:
-        """The names for a source.
-
-        Parameters
-        ----------
-        prefix : str
-            What they begin with.
-        radii : tuple of float
-            Radii in arcsec of the apertures of all sources.
-        own : float or None
-            The radius of an aperture that only this source has.
-        """
-        if own is None or any(math.isclose(own, radius, rel_tol=_SAME_RADIUS) for radius in radii):
-            return cls(prefix, radii)
-        return cls(prefix, (*radii, own))
-
-    @property
-    def cube(self) -> str:
-        """The subcube."""
-        return self.prefix
-
-    @property
-    def white(self) -> str:
-        """White light."""
-        return f'{self.prefix}_WHITE'
-
-    @property
-    def sky(self) -> str:
-        """The mean of the sky."""
-        return f'{self.prefix}_SKY'
-
-    @property
-    def total(self) -> str:
-        """The sum over the object mask."""
-        return f'{self.prefix}_TOT'
-
-    @property
-    def psf(self) -> str:
-        """The spectrum weighted by the PSF."""
-        return f'{self.prefix}_PSF'
+    def _same(self, radius: float) -> list[float]:
+        return [one for one in self.radii if math.isclose(one, radius, rel_tol=_SAME_RADIUS)]
 
     def aperture(self, radius: float) -> str:
         """The sum in a circle; ``radius`` in arcsec."""
@@ -128,8 +99,7 @@ class Names:
             return self.white
         radius = aperture_radius(ref)
         if radius is not None:
-            same = (one for one in self.radii if math.isclose(one, radius, rel_tol=_SAME_RADIUS))
-            return next(map(self.aperture, same), None)
+            return next(map(self.aperture, self._same(radius)), None)
         tag = tag_among(ref, images)
         if tag in images:
             return tag

@@ -75,11 +75,6 @@ class Extension:
         name = name.strip()
         return cls(int(name) if name.isdecimal() else name, NOISE_WORDS.get(word), word == ZERO_IS_BAD)
 
-    @property
-    def tells_kind(self) -> bool:
-        """Whether the entry says what the numbers in it mean."""
-        return self.kind is not None or self.zero_is_bad
-
     def __repr__(self) -> str:
         """The entry as ``param.py`` may hold it."""
         if self.zero_is_bad:

@@ -169,13 +169,15 @@ class Products:
         """
         table = {group: products for group, products in self.table.items() if group in groups}
         if not all_spectra:
-            table[Group.SPECTRUM] = {key: one for key, one in self.spectra.items() if self._is_essential(one)}
+            tag = self.spectra[self.reference].tag
+            table[Group.SPECTRUM] = {
+                key: one
+                for key, one in self.spectra.items()
+                if one.kind is Kind.CROSS_CORRELATION
+                or key == self.reference
+                or (one.continuum_subtracted and one.tag == tag)
+            }
         return replace(self, table=table)
-
-    def _is_essential(self, spectrum: Spectrum) -> bool:
-        if spectrum.kind is Kind.CROSS_CORRELATION or spectrum.key == self.reference:
-            return True
-        return spectrum.continuum_subtracted and spectrum.tag == self.spectra[self.reference].tag
 
     @property
     def spectra(self) -> dict[str, Spectrum]:
@@ -237,11 +239,6 @@ class Products:
     def maps(self) -> dict[str, Measured]:
         """Cross-correlation maps (ny, nx)."""
         return self[Group.MAP]
-
-    @property
-    def cubes(self) -> dict[str, Measured]:
-        """Subcubes (nl, ny, nx)."""
-        return self[Group.CUBE]
 
 
 def by_key(spectra: Iterable[Spectrum]) -> dict[str, Spectrum]:

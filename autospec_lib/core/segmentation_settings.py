@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-
-def _pyramid() -> NDArray[np.float32]:
-    """SExtractor's own filter, the default.conv that comes with it."""
-    return np.outer([1, 2, 1], [1, 2, 1]).astype(np.float32)
+# SExtractor's own filter, the default.conv that comes with it.
+PYRAMID = np.outer([1, 2, 1], [1, 2, 1]).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +25,7 @@ class SegmentationSettings:
     detect_maxarea: int = 0
     detect_thresh: tuple[float, ...] = (1.5,)
     thresh_type: str = 'RELATIVE'
-    kernel: NDArray[np.float32] | None = field(default_factory=_pyramid)
+    kernel: NDArray[np.float32] | None = field(default_factory=PYRAMID.copy)
     kernel_norm: bool = True
     deblend_nthresh: int = 32
     deblend_mincont: float = 0.005

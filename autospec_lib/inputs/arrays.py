@@ -14,7 +14,7 @@ import time
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,17 +133,18 @@ class StoredArray:
         InputError
             As `read`, or if the file is changed meanwhile.
         """
-        number, *plane = self.stored_shape
+        assert self.identity is not None  # the array is on disk
+        number, *plane = self.stored(self.shape)
         buffer = np.empty((together, *plane), self.dtype)
         try:
             with opened(self.path) as file:
-                self._check(file)
+                self.identity.check(file)
                 file.seek(self.offset)
                 for start in range(0, number, together):
                     planes = buffer[: number - start]
                     fill(planes, file)
                     yield planes
-                self._check(file)
+                self.identity.check(file)
         except OSError as error:
             raise self.lost(error) from error
 
@@ -163,53 +164,41 @@ class StoredArray:
         """Bytes of memory that a compressed array takes; one spread from an image or a spectrum takes hardly any."""
         return 0 if self.values is None or 0 in self.values.strides else self.values.nbytes
 
-    @property
-    def stored_shape(self) -> tuple[int, ...]:
-        """The shape of the array as the file has it."""
-        return tuple(self.shape[self.order.index(axis)] for axis in range(3))
-
-    def stored_box(self, ys: slice, xs: slice, channels: slice | None = None) -> Box:
-        """The channels (default: all) of a box, as slices of the stored array."""
-        box = channels or slice(0, self.shape[0]), ys, xs
-        return tuple(box[self.order.index(axis)] for axis in range(3))
-
-    def _as_stored(self, numbers: NDArray[Any]) -> NDArray[Any]:
-        """A view of an array (nl, ny, nx) with the axes in the order of the file."""
-        return numbers.transpose(np.argsort(self.order))
+    def stored(self, along: Sequence[Any]) -> tuple[Any, ...]:
+        """Three things along wavelength, y and x, such as slices, in the order of the file's axes."""
+        return tuple(along[self.order.index(axis)] for axis in range(3))
 
     def pieces(self, ys: slice, xs: slice) -> int:
         """How many pieces of the file `read` reads for a box."""
         if self.values is not None:
             return 0
-        planes, rows, _ = self.stored_box(ys, xs)
+        planes, rows, _ = self.stored((slice(0, self.shape[0]), ys, xs))
         number: int = planes.stop - planes.start
-        return -(-number // _piece(self.stored_shape, rows)[2])
+        return -(-number // _piece(self.stored(self.shape), rows)[2])
 
     def _numbers(self, ys: slice, xs: slice, channels: slice) -> NDArray[Any]:
         """The stored numbers of a box, integers as they are, others in double precision."""
         if self.values is not None:
             return self.values[channels, ys, xs].copy()
+        assert self.identity is not None  # the array is on disk
         kind = np.float64 if self.dtype.kind == 'f' else self.dtype
         chosen = range(self.shape[0])[channels]
         numbers = np.empty((len(chosen), ys.stop - ys.start, xs.stop - xs.start), kind)
+        axes, shape = self.stored(range(3)), self.stored(self.shape)
         try:
-            box = self.stored_box(ys, xs)
+            box = self.stored((slice(0, self.shape[0]), ys, xs))
             if self.copy is not None and channels == ALL and self.copy.holds(box):
-                self.copy.read_into(self._as_stored(numbers), box)
+                self.copy.read_into(numbers.transpose(axes), box)
                 return numbers
             parts = [chosen] if chosen.step == 1 else [range(one, one + 1) for one in chosen]
             with opened(self.path) as file:
-                self._check(file)
+                self.identity.check(file)
                 for part, values in zip(parts, np.array_split(numbers, len(parts)), strict=True):
-                    box = self.stored_box(ys, xs, slice(part.start, part.stop))
-                    read_into(self._as_stored(values), file, self.offset, self.dtype, self.stored_shape, box)
+                    box = self.stored((slice(part.start, part.stop), ys, xs))
+                    read_into(values.transpose(axes), file, self.offset, self.dtype, shape, box)
         except OSError as error:
             raise self.lost(error) from error
         return numbers
-
-    def _check(self, file: BinaryIO) -> None:
-        if self.identity is not None:
-            self.identity.check(file)
 
     def _scaled(self, numbers: NDArray[Any]) -> NDArray[np.float64]:
         values = np.asarray(numbers, np.float64)
@@ -220,45 +209,103 @@ class StoredArray:
         return values
 
 
-def open_array(path: Path, name: str, hdu: fits.ImageHDU, axes: tuple[int, ...]) -> StoredArray:
+@dataclass(frozen=True)
+class Layer:
+    """An extension with data, noise or flags: its file, the HDU, and what it is called in messages.
+
+    Noise and flags may have fewer axes than the data (see `spread_shape`). Numbers are multiplied by ``scale``.
+    """
+
+    path: Path
+    hdu: Any
+    name: str
+    scale: float = 1.0
+
+
+def is_cube(shape: Sequence[int]) -> bool:
+    """Whether an array has three axes, apart from further ones of length 1."""
+    return len(shape) >= 3 and sum(length == 1 for length in shape) >= len(shape) - 3
+
+
+def arranged(stored: NDArray[Any], axes: Sequence[int]) -> NDArray[Any]:
+    """A stored array as (λ, y, x) or (y, x), without further axes, which have length 1.
+
+    Parameters
+    ----------
+    stored : array
+        As the file has it.
+    axes : sequence of int
+        Its FITS axes, counted from 1, of longitude, latitude and wavelength. FITS axis n is axis -n of the array.
+    """
+    order = [-axis for axis in reversed(axes)]
+    at_end = np.moveaxis(stored, order, range(-len(order), 0))
+    return at_end.reshape(at_end.shape[-len(order) :])
+
+
+def spread_shape(hdu: Any, data: Any, axes: Sequence[int]) -> tuple[int, ...]:
+    """The shape of a layer with 1 for each axis of the data that it lacks; () if it does not fit the data.
+
+    A layer has all axes of the data, those of the sky (a value per spaxel) or that of wavelength (one per channel).
+
+    Parameters
+    ----------
+    hdu, data : HDU
+        The layer and the data.
+    axes : sequence of int
+        The data's FITS axes of longitude, latitude and wavelength.
+    """
+    if not hdu.is_image:
+        return ()
+    if hdu.shape == data.shape:
+        return tuple(data.shape)
+    for part in (axes[:2], axes[2:]):
+        shape = tuple(length if len(data.shape) - place in part else 1 for place, length in enumerate(data.shape))
+        lengths = [length for length in shape if length > 1]
+        if lengths and lengths == [length for length in hdu.shape if length > 1]:
+            return shape
+    return ()
+
+
+def open_array(layer: Layer, data: fits.ImageHDU, axes: Sequence[int]) -> StoredArray:
     """Find where an extension's array lies in its file.
 
     Parameters
     ----------
-    path, name : Path, str
-        The file, and what the extension is called in messages.
-    hdu : astropy.io.fits HDU
-        Of that file, opened with ``do_not_scale_image_data=True``.
+    layer : Layer
+        The extension, of a file opened with ``do_not_scale_image_data=True``.
+    data : HDU
+        The extension with the data, over whose other axes a layer with fewer axes is spread.
     axes : tuple of int
-        Which axes of its array are wavelength, y and x; others have length 1.
-
-    Returns
-    -------
-    StoredArray
+        The data's FITS axes of longitude, latitude and wavelength; others have length 1.
 
     Raises
     ------
     InputError
         If the checksum of a compressed extension is wrong.
     """
+    path, name, hdu = layer.path, layer.name, layer.hdu
     header = hdu.header
-    order = tuple(sorted(axes).index(axis) for axis in axes)
-    nl, ny, nx = (int(hdu.shape[axis]) for axis in axes)
-    shape = nl, ny, nx
-    dtype = np.dtype(fits.BITPIX2DTYPE[header['BITPIX']]).newbyteorder('>')
-    numbers = scaling(header)
+    nl, ny, nx = (int(data.shape[-axis]) for axis in reversed(axes))
+    scale, zero = float(header.get('BSCALE', 1.0)), float(header.get('BZERO', 0.0))
+    blank = header.get('BLANK') if header['BITPIX'] > 0 else None  # only integers have it
+    numbers = layer.scale * scale, layer.scale * zero, blank
     if isinstance(hdu, fits.CompImageHDU):
         with fits.open(path, disable_image_compression=True, memmap=False) as hdus:
             packed = hdus[hdu.name]
             if 'DATASUM' in packed.header and packed.verify_datasum() != 1:
                 raise InputError(f'{path.name}: damaged: extension {name} does not match its DATASUM; copy it again')
-    if isinstance(hdu, fits.CompImageHDU) or path.suffix.lower() in COMPRESSED:
-        values = np.reshape(hdu.data, [hdu.shape[axis] for axis in sorted(axes)]).transpose(order)
-        return StoredArray(path, name, shape, dtype, 0, *numbers, values=values)
+    is_spread = hdu.shape != data.shape
+    if is_spread or isinstance(hdu, fits.CompImageHDU) or path.suffix.lower() in COMPRESSED:
+        values = arranged(np.reshape(hdu.data, spread_shape(hdu, data, axes)), axes)
+        if is_spread:
+            values = np.broadcast_to(values, (nl, ny, nx))
+        return StoredArray(path, name, (nl, ny, nx), values.dtype, 0, *numbers, values=values)
+    dtype = np.dtype(fits.BITPIX2DTYPE[header['BITPIX']]).newbyteorder('>')
+    order = tuple(sorted(axes, reverse=True).index(axis) for axis in reversed(axes))
     offset = int(hdu.fileinfo()['datLoc'])
     with opened(path) as file:
         identity = Identity.of(file, (int(hdu.fileinfo()['hdrLoc']), offset))
-    return StoredArray(path, name, shape, dtype, offset, *numbers, identity=identity, order=order)
+    return StoredArray(path, name, (nl, ny, nx), dtype, offset, *numbers, identity=identity, order=order)
 
 
 def card_text(header: Mapping[str, Any], card: str) -> str:
@@ -266,60 +313,52 @@ def card_text(header: Mapping[str, Any], card: str) -> str:
     return str(header.get(card) or '').strip()
 
 
+def card_word(header: Mapping[str, Any], card: str) -> str:
+    """The same in capitals."""
+    return card_text(header, card).upper()
+
+
 def is_number(value: Any) -> bool:
     """Whether a card's value is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
-
-
-def scaling(header: fits.Header) -> tuple[float, float, int | None]:
-    """BSCALE, BZERO, and BLANK of integers, which only these have."""
-    blank = header.get('BLANK') if header['BITPIX'] > 0 else None
-    return float(header.get('BSCALE', 1.0)), float(header.get('BZERO', 0.0)), blank
 
 
 @dataclass(frozen=True)
 class Identity:
     """The identity of a file: on one machine its inode, on several machines its size, date and a part of its bytes.
 
-    By it a file that is replaced or changed during a run is noticed. ``place`` holds device, inode and the time at
-    which the inode was last changed; ``header`` is where the part begins and ends, ``digest`` its SHA-256.
+    By it a file that is replaced or changed during a run is noticed. ``status`` is what the system tells of it,
+    ``header`` where the part begins and ends, ``digest`` its SHA-256.
     """
 
-    place: tuple[int, int, int]
-    size: int
-    changed: int
+    status: os.stat_result
     header: tuple[int, int]
     digest: bytes
 
     @classmethod
     def of(cls, file: BinaryIO, header: tuple[int, int]) -> Identity:
         """The identity of an open file, with the header at these bytes."""
-        status = os.fstat(file.fileno())
         file.seek(header[0])
         digest = hashlib.sha256(file.read(header[1] - header[0])).digest()
-        return cls(_place(status), status.st_size, status.st_mtime_ns, header, digest)
+        return cls(os.fstat(file.fileno()), header, digest)
 
     def check(self, file: BinaryIO) -> None:
         """Raise OSError if an open file is not this one.
 
-        On another machine with the same shared file system, ``place`` may differ.
+        On another machine with the same shared file system, device and inode may differ.
         """
-        status = os.fstat(file.fileno())
-        if status.st_size < self.size:
+        now, then = os.fstat(file.fileno()), self.status
+        if now.st_size < then.st_size:
             raise OSError('it is shorter than at the start of the run')
-        if (status.st_size, status.st_mtime_ns) != (self.size, self.changed):
-            when = time.strftime('%F %T', time.localtime(status.st_mtime))
+        if (now.st_size, now.st_mtime_ns) != (then.st_size, then.st_mtime_ns):
+            when = time.strftime('%F %T', time.localtime(now.st_mtime))
             raise OSError(f'it is another file than at the start of the run (changed {when})')
-        place = _place(status)
-        if place[:2] == self.place[:2] and place != self.place:
+        same_inode = (now.st_dev, now.st_ino) == (then.st_dev, then.st_ino)
+        if same_inode and now.st_ctime_ns != then.st_ctime_ns:
             # A program can restore the date of a file that it has changed, but not the date of its inode.
             raise OSError('its contents or its permissions were changed since the start of the run')
-        if place != self.place and Identity.of(file, self.header).digest != self.digest:
+        if not same_inode and Identity.of(file, self.header).digest != self.digest:
             raise OSError('it is another file than at the start of the run (with another header)')
-
-
-def _place(status: os.stat_result) -> tuple[int, int, int]:
-    return status.st_dev, status.st_ino, status.st_ctime_ns
 
 
 @dataclass(frozen=True)
@@ -465,9 +504,22 @@ def _piece(shape: tuple[int, ...], rows: slice) -> tuple[int, int, int]:
     return 0, shape[1], max(1, CHUNK // (shape[1] * shape[2]))
 
 
+class FileError(InputError):
+    """What is wrong with a file, without its name, which `in_file` puts before it."""
+
+
+@contextmanager
+def in_file(path: Path) -> Iterator[None]:
+    """Say of each `FileError` in which file it is."""
+    try:
+        yield
+    except FileError as fault:
+        raise InputError(*(f'{path.name}: {text}' for text in fault.faults)) from fault
+
+
 @contextmanager
 def open_fits(path: Path, what: str, scaled: bool = False) -> Iterator[fits.HDUList]:
-    """Open a FITS file; whatever is wrong with it is an `InputError` (see `readable`).
+    """Open a FITS file; whatever is wrong with it is an `InputError` with its name (see `readable` and `in_file`).
 
     Parameters
     ----------
@@ -478,18 +530,18 @@ def open_fits(path: Path, what: str, scaled: bool = False) -> Iterator[fits.HDUL
     scaled : bool
         Whether BSCALE and BZERO are applied to numbers, which are as stored otherwise.
     """
-    with readable(path, what):
+    with in_file(path), readable(what):
         is_packed = path.suffix.lower() in COMPRESSED
         with path.open('rb') as file:
             # Downloads may have the name of a compressed file and not be compressed, or the reverse.
             start = file.read(9)
             packed = next((suffix for suffix, signature in SIGNATURES.items() if start.startswith(signature)), '')
             if packed and not is_packed:
-                raise InputError(f'{path.name}: is compressed; rename it to {path.name}{packed}')
+                raise FileError(f'is compressed; rename it to {path.name}{packed}')
             if is_packed and start == b'SIMPLE  =':
-                raise InputError(f'{path.name}: is not compressed; rename it to {path.stem}')
+                raise FileError(f'is not compressed; rename it to {path.stem}')
             if not is_packed:
-                _check_headers(path, file)
+                _check_headers(file)
         if is_packed:
             _check_compressed(path)
         with fits.open(path, do_not_scale_image_data=not scaled) as hdus:
@@ -497,21 +549,18 @@ def open_fits(path: Path, what: str, scaled: bool = False) -> Iterator[fits.HDUL
 
 
 @contextmanager
-def readable(path: Path, what: str = 'not a readable FITS file') -> Iterator[None]:
-    """Turn any error of astropy, wcslib or MPDAF on a damaged file into an `InputError` of one line.
+def readable(what: str) -> Iterator[None]:
+    """Turn any error of astropy, wcslib or MPDAF on a damaged file into a `FileError` of one line.
 
     They raise many classes: VerifyError, KeyError, TypeError, MemoryError, SingularMatrixError, ...
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
+    with warnings.catch_warnings(action='ignore'):
         try:
             yield
         except AutoSpecError:
             raise
         except Exception as error:
-            raise InputError(
-                f'{path.name}: {what} ({plain_reason(error)}); copy it again, or correct its header'
-            ) from error
+            raise FileError(f'{what} ({plain_reason(error)}); copy it again, or correct its header') from error
 
 
 def plain_reason(error: Exception) -> str:
@@ -520,7 +569,7 @@ def plain_reason(error: Exception) -> str:
     return ' '.join(text.split()).rstrip('.')[:200] or type(error).__name__
 
 
-def _check_headers(path: Path, file: BinaryIO) -> None:
+def _check_headers(file: BinaryIO) -> None:
     """Refuse truncated files, and headers on which astropy would hang.
 
     Such headers have a thousand million axes, or an axis of negative length.
@@ -532,11 +581,11 @@ def _check_headers(path: Path, file: BinaryIO) -> None:
             reached = min(reached, os.fstat(file.fileno()).st_size)
         missing = begin - reached
         if missing > 0:
-            raise InputError(f'{path.name}: truncated: its last {missing} bytes are missing; copy it again')
+            raise FileError(f'truncated: its last {missing} bytes are missing; copy it again')
         start = file.read(9)
         if not start:
             if begin == 0:
-                raise InputError(f'{path.name}: not a readable FITS file: it is empty; copy it again')
+                raise FileError('not a readable FITS file: it is empty; copy it again')
             return
         file.seek(begin)
         try:
@@ -544,11 +593,11 @@ def _check_headers(path: Path, file: BinaryIO) -> None:
         except (OSError, EOFError, ValueError) as error:  # a header without an end, in astropy's words
             if begin == 0 and not b'SIMPLE  ='.startswith(start):
                 raise
-            raise InputError(f'{path.name}: truncated in a header, at byte {begin}; copy it again') from error
+            raise FileError(f'truncated in a header, at byte {begin}; copy it again') from error
         if not 0 <= header.get('NAXIS', 0) <= MOST_AXES:
-            raise InputError(f'{path.name}: not a readable FITS file: NAXIS = {header["NAXIS"]}; copy it again')
+            raise FileError(f'not a readable FITS file: NAXIS = {header["NAXIS"]}; copy it again')
         if header.data_size < 0:
-            raise InputError(f'{path.name}: not a readable FITS file: an axis of negative length; copy it again')
+            raise FileError('not a readable FITS file: an axis of negative length; copy it again')
         begin = file.tell() + header.data_size_padded
 
 
@@ -560,7 +609,7 @@ def _check_compressed(path: Path) -> None:
         if opener is not None:
             with opener(path) as file:
                 try:
-                    _check_headers(path, file)
+                    _check_headers(file)
                 finally:  # the file may be damaged rather than what is packed in it
                     file.seek(0, io.SEEK_END)
         elif path.suffix.lower() == '.zip':
@@ -569,4 +618,4 @@ def _check_compressed(path: Path) -> None:
                     raise OSError('a checksum is wrong')
     except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
         reason = plain_reason(error)
-        raise InputError(f'{path.name}: damaged or truncated ({reason}); copy it again') from error
+        raise FileError(f'damaged or truncated ({reason}); copy it again') from error

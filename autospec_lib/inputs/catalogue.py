@@ -118,9 +118,8 @@ def _rows(path: Path, catalogue_mode: bool) -> rows.Rows:
         return replace(
             text_tables.read(path.name, text_tables.from_latex(path.name, text), catalogue_mode), form='LaTeX table'
         )
-    if tables.has_regions(text):
-        return tables.read_regions(path.name, text, catalogue_mode)
-    return text_tables.read(path.name, text, catalogue_mode)
+    regions = tables.read_regions(path.name, text, catalogue_mode)
+    return regions or text_tables.read(path.name, text, catalogue_mode)
 
 
 def _content(path: Path) -> bytes:
@@ -188,8 +187,15 @@ def from_positions(positions: Sequence[str], size: float, ref: str) -> Catalogue
     targets: dict[Ident, Target] = {}
     faults = []
     for text in positions:
+        cells = re.findall(r'[^,\s]+', text)
+        if len(cells) == 6:
+            cells = [':'.join(cells[:3]), ':'.join(cells[3:])]
+        if len(cells) != 2:
+            expected = "degrees ('130.578 1.643') or hours and degrees ('08:42:18.8 +01:38:33')"
+            faults.append(f'--radec {text!r}: {counted(len(cells), "value")}; expected {expected}')
+            continue
         try:
-            ra, dec = _position(text)
+            ra, dec = rows.degrees('RA', cells[0]), rows.degrees('DEC', cells[1])
         except ValueError as error:
             faults.append(f'--radec {text!r}: {error}')
             continue
@@ -200,17 +206,6 @@ def from_positions(positions: Sequence[str], size: float, ref: str) -> Catalogue
     if faults:
         raise InputError(*faults)
     return Catalogue([*targets.values()], description='positions of the command line')
-
-
-def _position(text: str) -> tuple[float, float]:
-    """Right ascension and declination in degrees; raises `ValueError` with what is wrong."""
-    cells = re.findall(r'[^,\s]+', text)
-    if len(cells) == 6:
-        cells = [':'.join(cells[:3]), ':'.join(cells[3:])]
-    if len(cells) != 2:
-        expected = "degrees ('130.578 1.643') or hours and degrees ('08:42:18.8 +01:38:33')"
-        raise ValueError(f'{counted(len(cells), "value")}; expected {expected}')
-    return rows.right_ascension(cells[0]), rows.declination(cells[1])
 
 
 def position_name(ra: float, dec: float) -> str:

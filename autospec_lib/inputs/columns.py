@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from autospec_lib.core.errors import InputError
@@ -215,22 +215,16 @@ def by_position(place: str, header: Header, catalogue_mode: bool, declared: str 
     place : str
         The file, with which messages begin.
     header : sequence of (name, unit)
-        RA and DEC with the units that comments state.
+        `BY_POSITION`, with the units that comments state.
     catalogue_mode : bool
         Whether SIZE and REF are read.
     declared : str, optional
         Words for the coordinate system of RA and DEC.
     """
-    roles = BY_POSITION if catalogue_mode else REQUIRED
-    index = {role: number for number, role in enumerate(roles)}
-    scale, frame, warnings = _units(place, header, index, declared)
-    description = f'{_description(header, index, [])} by position'
-    return Columns(index, scale=scale, frame=frame, description=description, warnings=warnings)
-
-
-def has_position(header: Header) -> bool:
-    """Whether there are columns with positions on the sky or in pixels."""
-    return bool(position(name for name, _ in header))
+    if not catalogue_mode:
+        header = header[: len(REQUIRED)]
+    chosen = choose(place, header, catalogue_mode, declared=declared)
+    return replace(chosen, names=(), exact=False, description=f'{chosen.description} by position')
 
 
 def position(names: Iterable[str]) -> dict[str, str]:
@@ -245,16 +239,17 @@ def position(names: Iterable[str]) -> dict[str, str]:
         if coordinate and (unit_of(name) or not coordinate[2]):
             by_role['RA' if coordinate[1] else 'DEC'].append(name)
     if all(by_role.values()):
-        for some in by_role.values():
-            some.sort(key=lambda name: bool(_meaning(unit_of(name))[2] - {''}))  # those in ICRS come first
-        return {role: some[0] for role, some in by_role.items()}
+        # Those in ICRS come first.
+        return {
+            role: min(some, key=lambda name: bool(_meaning(unit_of(name))[2] - {''})) for role, some in by_role.items()
+        }
     of_origin = PIXELS_OF_ORIGIN if _first(ORIGIN_ONLY, known) else ()
     return _by_role('X Y', (*PIXELS_FROM_1, *PIXELS_FROM_0, *of_origin), known)
 
 
-def has_identifiers(header: Header) -> bool:
+def has_identifiers(names: Iterable[str]) -> bool:
     """Whether there is a column with IDs."""
-    return bool(_first(IDENTS_OF_LINES, _lower(header)))
+    return bool(_first(IDENTS_OF_LINES, [name.lower() for name in names]))
 
 
 def with_units(header: Header, rows: Iterable[Sequence[str]]) -> tuple[Header, int]:
@@ -276,18 +271,18 @@ def with_units(header: Header, rows: Iterable[Sequence[str]]) -> tuple[Header, i
         Number of rows that have units or numbers of columns.
     """
     count = 0
-    place = position(name for name, _ in header).values()
-    ident = _first(IDENTS, _lower(header))
+    known = _lower(header)
+    place, ident = position(known).values(), _first(IDENTS, known)
     for cells in rows:
         units = [cell.strip('()[] ') for cell in cells]
         numbered = all(cell == f'({number})' for number, cell in enumerate(cells, 1))
         units = ['' if numbered or text.lower() in _NO_UNIT else text for text in units]
-        unit = dict(zip(_lower(header), units, strict=False))
+        unit = dict(zip(known, units, strict=False))
         own = [unit.get(name, '') for name in place]
         factors, forms, _, others = zip(*map(_meaning, own), strict=True) if own else ((), (), (), ())
-        known = any(factors) or any(forms) or (any(units) and not any(unit.get(name) for name in ident))
+        is_known = any(factors) or any(forms) or (any(units) and not any(unit.get(name) for name in ident))
         understood = not any(others) and not any(map(_NUMBER_LIKE.match, own))
-        if len(cells) != len(header) or not place or not (numbered or (known and understood)):
+        if len(cells) != len(header) or not place or not (numbered or (is_known and understood)):
             break
         header = [(name, f'{old} {new}'.strip()) for (name, old), new in zip(header, units, strict=True)]
         count += 1
@@ -298,12 +293,11 @@ def with_statement(header: Header, text: str) -> Header:
     """The header with the unit that a text such as 'RA in hours' states of a column that has none."""
     text = text.strip().lower()
     coordinate, length = _COORDINATE.fullmatch(text), _LENGTH.fullmatch(text)
+    column, stated = length.groups() if length else ('', '')
     if coordinate:
-        column = position(name for name, _ in header).get('RA' if coordinate[1] else 'DEC')
+        column = position(dict(header)).get('RA' if coordinate[1] else 'DEC')
         stated = unit_of(text).strip(' .,:;=-')
-    elif length:
-        column, stated = length[1], length[2]
-    if not (coordinate or length) or not _meaning(stated)[0]:
+    if not _meaning(stated)[0]:
         return header
     return [(name, unit or stated if name.lower() == column else unit) for name, unit in header]
 
@@ -373,12 +367,14 @@ def choose(
         names |= position(known)
         if not {'RA', 'DEC'} <= names.keys() and 'X' not in names:
             raise InputError(f'{place}: {_without_position(known)}')
-    if catalogue_mode:
-        names |= _length('SIZE', SIZES, known) | _by_role('REF', REFERENCES, known)
-    names |= _length('APER', APERTURES, known)
-    names |= _by_role('Z', REDSHIFTS[:-1] if _first(NOT_A_REDSHIFT, known) else REDSHIFTS, known)
+    further = {'SIZE': SIZES, 'REF': REFERENCES} if catalogue_mode else {}
+    further |= {'APER': APERTURES, 'Z': REDSHIFTS[:-1] if _first(NOT_A_REDSHIFT, known) else REDSHIFTS}
     if lines:
-        names |= _by_role('BRIGHT', BRIGHTNESSES, known)
+        further['BRIGHT'] = BRIGHTNESSES
+    # The name of a column of lengths may have its unit at its end.
+    lengths = {match[0]: match[1] for match in map(_LENGTH.fullmatch, known) if match and match[2] in ARCSEC}
+    for role, options in further.items():
+        names |= _by_role(role, (*(name for name in lengths if lengths[name] in options), *options), known)
     index = {role: known.index(name) for role, name in names.items()}
     scale, frame, warnings = _units(place, header, index, declared)
     return Columns(
@@ -406,13 +402,6 @@ def _first(options: Iterable[str], known: Collection[str]) -> list[str]:
 
 def _by_role(roles: str, options: Iterable[str], known: Collection[str]) -> dict[str, str]:
     return dict(zip(roles.split(), _first(options, known), strict=False))
-
-
-def _length(role: str, options: Sequence[str], known: Sequence[str]) -> dict[str, str]:
-    """The name of a column of lengths, which may have its unit at its end."""
-    units = ((name, _LENGTH.fullmatch(name)) for name in known)
-    others = [name for name, match in units if match and match[1] in options and match[2] in ARCSEC]
-    return _by_role(role, (*options, *others), known)
 
 
 def _without_position(known: Sequence[str]) -> str:
@@ -505,16 +494,15 @@ def _units(
         name, unit = header[number]
         if known.count(known[number]) > 1:
             faults.append(f'column {name} appears twice; rename one of them')
+        if role not in ('SIZE', 'APER', 'RA', 'DEC'):
+            continue
         try:
-            if role in ('SIZE', 'APER'):
-                scale[role] = _arcsec(name, unit)
-            elif role in ('RA', 'DEC'):
-                scale[role], system = _degrees(role, name, unit)
-                systems |= system
-                if name.lower().startswith('coord_') and not unit:
-                    warnings.append(f'column {name} has no unit; taken as radians, as LSST has it')
+            scale[role], system = _factor(role, name, unit)
+            systems |= system
         except ValueError as error:
             faults.append(str(error))
+        if name.lower().startswith('coord_') and not unit:
+            warnings.append(f'column {name} has no unit; taken as radians, as LSST has it')
     if 'RA' in index and not systems:
         systems, other = equatorial(declared)
         what = f'coordinate system {" ".join(other)}'
@@ -532,20 +520,18 @@ def _units(
     return scale, frame, tuple(f'{place}: {warning}' for warning in warnings)
 
 
-def _arcsec(name: str, unit: str) -> float:
-    """The factor from a length's unit to arcsec; raises `ValueError` if it is no unit of a length."""
-    in_name = _LENGTH.fullmatch(name.lower())
-    factor = ARCSEC.get(unit.strip().lower() or (in_name[2] if in_name else 'arcsec'))
-    if factor in (None, HOUR, RADIAN):
-        raise ValueError(f'column {name} is in {unit}; expected arcsec, arcmin, deg or pix')
-    return factor
+def _factor(role: str, name: str, unit: str) -> tuple[float, set[str]]:
+    """The factor from a column's unit to arcsec or, for RA and DEC, to degrees; its system, as `equatorial`.
 
-
-def _degrees(role: str, name: str, unit: str) -> tuple[float, set[str]]:
-    """The factor from a coordinate's unit to degrees, NaN for sexagesimal text; its system, as `equatorial`.
-
-    Raises `ValueError` for what is not understood, for pixels, several units, and hours of a declination.
+    The factor is NaN for sexagesimal text. Raises `ValueError` for what is not understood, for coordinates in pixels,
+    several units, and hours of a declination.
     """
+    if role in ('SIZE', 'APER'):
+        in_name = _LENGTH.fullmatch(name.lower())
+        factor = ARCSEC.get(unit.strip().lower() or (in_name[2] if in_name else 'arcsec'))
+        if factor in (None, HOUR, RADIAN):
+            raise ValueError(f'column {name} is in {unit}; expected arcsec, arcmin, deg or pix')
+        return factor, set()
     if name.lower().startswith('coord_') and not unit:
         return RADIAN / 3600, set()
     factors, form, systems, other = _meaning(f'{unit_of(name)} {unit}')

@@ -8,27 +8,19 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from astropy.coordinates import (
-    BarycentricMeanEcliptic,
-    BaseCoordinateFrame,
-    SkyCoord,
-    Supergalactic,
-)
+from astropy.coordinates import BarycentricMeanEcliptic, BaseCoordinateFrame, SkyCoord, Supergalactic
 from astropy.io import fits
 from astropy.time import Time
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
-from numpy.typing import NDArray
 
-from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import FloatArray
-from autospec_lib.inputs.arrays import card_text, is_number, readable
+from autospec_lib.inputs.arrays import FileError, card_text, card_word, is_number, readable
 from autospec_lib.inputs.units import parsed
 
 # Longitude and latitude as CTYPE begins with them: equatorial, galactic, ecliptic, supergalactic.
@@ -49,18 +41,13 @@ MOST_COUPLED = 0.01  # of a pixel, over the whole cube
 # --- The order of the axes ---
 
 
-def is_cube(shape: Sequence[int]) -> bool:
-    """Whether an array has three axes, apart from further ones of length 1."""
-    return len(shape) >= 3 and sum(length == 1 for length in shape) >= len(shape) - 3
-
-
-def find_axes(file: str, name: str, header: fits.Header, shape: Sequence[int], spectral: bool) -> tuple[int, ...]:
+def find_axes(name: str, header: fits.Header, shape: Sequence[int], spectral: bool) -> tuple[int, ...]:
     """The FITS axes, counted from 1, of longitude, latitude and, if ``spectral``, wavelength.
 
     Parameters
     ----------
-    file, name : str
-        The file and the extension, for messages.
+    name : str
+        The extension, for messages.
     header : Header
         Of the extension.
     shape : sequence of int
@@ -70,55 +57,30 @@ def find_axes(file: str, name: str, header: fits.Header, shape: Sequence[int], s
 
     Raises
     ------
-    InputError
+    FileError
         If more axes than these are longer than 1, or distortions go with another order of the sky's axes.
     """
     lengths = dict(zip(range(len(shape), 0, -1), shape, strict=True))
-    types = {axis: axis_type(header, axis) for axis in lengths}
+    types = {axis: card_word(header, f'CTYPE{axis}') for axis in lengths}
     number = 3 if spectral else 2
-    axes = _sky_axes(types)
-    if axes:
-        rest = [axis for axis in lengths if axis not in axes]
-        # An axis that is named as a wavelength comes first, then axes longer than 1.
-        rest.sort(key=lambda axis: (not types[axis].startswith(WAVELENGTH_TYPES), lengths[axis] == 1, axis))
-        axes += rest[: number - 2]
-    else:
-        axes = list(range(1, number + 1))
+    axes = [*range(1, number + 1)]
+    for names in LATITUDE_OF.items():
+        longitudes, latitudes = ([axis for axis in types if types[axis].startswith(start)] for start in names)
+        if len(longitudes) == len(latitudes) == 1:
+            # An axis that is named as a wavelength comes first, then axes longer than 1.
+            rest = sorted(
+                (not types[axis].startswith(WAVELENGTH_TYPES), lengths[axis] == 1, axis)
+                for axis in {*lengths}.difference(longitudes, latitudes)
+            )
+            axes = [*longitudes, *latitudes, *(axis for *_, axis in rest[: number - 2])]
+            break
     if any(length > 1 for axis, length in lengths.items() if axis not in axes):
         listing = ', '.join(f'{types[axis] or "no CTYPE"} of length {lengths[axis]}' for axis in sorted(lengths))
-        raise InputError(f'{file}: {name} has the axes {listing}; expected {number}: cut one piece out of the others')
+        raise FileError(f'{name} has the axes {listing}; expected {number}: cut one piece out of the others')
     if axes[:2] != [1, 2] and any(map(DISTORTION.fullmatch, header)):
         order = ', '.join(types[axis] for axis in axes[:2])
-        raise InputError(
-            f'{file}: distortions (SIP, lookup tables) of {name} go with axes in the order {order}: transpose it'
-        )
+        raise FileError(f'distortions (SIP, lookup tables) of {name} go with axes in the order {order}: transpose it')
     return tuple(axes)
-
-
-def _sky_axes(types: Mapping[int, str]) -> list[int]:
-    """The axes of longitude and latitude, [] where there is not one of each."""
-    for longitude, latitude in LATITUDE_OF.items():
-        axes = [axis for start in (longitude, latitude) for axis, text in types.items() if text.startswith(start)]
-        if len(axes) == 2 and types[axes[0]].startswith(longitude) and types[axes[1]].startswith(latitude):
-            return axes
-    return []
-
-
-def axis_type(header: Mapping[str, Any], axis: int) -> str:
-    """CTYPE of an axis in capitals, '' where there is none."""
-    return card_text(header, f'CTYPE{axis}').upper()
-
-
-def array_axes(axes: Sequence[int], dimensions: int) -> tuple[int, ...]:
-    """The axes of a numpy array with so many dimensions that are these FITS axes, the last one first: (λ, y, x)."""
-    return tuple(dimensions - axis for axis in reversed(axes))
-
-
-def arranged(stored: NDArray[Any], axes: Sequence[int]) -> NDArray[Any]:
-    """A stored array with these FITS axes (see `find_axes`) as (λ, y, x) or (y, x), without those of length 1."""
-    order = array_axes(axes, stored.ndim)
-    others = [axis for axis in range(stored.ndim) if axis not in order]
-    return stored.transpose([*order, *others]).reshape([stored.shape[axis] for axis in order])
 
 
 def header_of_axes(header: fits.Header, axes: Sequence[int]) -> fits.Header:
@@ -131,21 +93,18 @@ def header_of_axes(header: fits.Header, axes: Sequence[int]) -> fits.Header:
     has_pc = bool(header['PC?_?'])
     result = fits.Header()
     for card in header.cards:
-        keyword = card.keyword
-        match = OF_AXES.fullmatch(keyword)
+        match = OF_AXES.fullmatch(card.keyword)
         if match is not None:
             kind, axis, other = match.groups()
             if kind in ('CD', 'PC'):
                 other = number.get(other)
                 if other is None or (kind == 'CD' and has_pc):
                     continue
-            if axis not in number:
-                continue
-            keyword = kind + number[axis]
-            if other is not None:
-                keyword += f'_{other}'
-        if match is not None or keyword in OF_THE_FRAME:
-            result[keyword] = card.value, card.comment
+            if axis in number:
+                keyword = kind + number[axis]
+                result[keyword if other is None else f'{keyword}_{other}'] = card.value, card.comment
+        elif card.keyword in OF_THE_FRAME:
+            result[card.keyword] = card.value, card.comment
         else:
             result.append(card, bottom=True)
     result['NAXIS'] = len(axes)
@@ -172,7 +131,7 @@ def contradictions(name: str, header: fits.Header) -> list[str]:
                 notes.append(f'{name} has {keyword} {number} times ({", ".join(map(repr, values))}); the last is used')
     if not header['CD?_?'] or not header['PC?_?']:
         return notes
-    for element in sorted({card[2:] for pattern in ('CD?_?', 'PC?_?') for card in header[pattern]}):
+    for element in sorted({card[2:] for card in (*header['CD?_?'], *header['PC?_?'])}):
         i, _, j = element.partition('_')
         cd, pc = header.get(f'CD{element}', 0.0), header.get(f'PC{element}', float(i == j))
         step = header.get(f'CDELT{i}', 1.0)
@@ -247,12 +206,6 @@ class Sky:
         """
         return np.asarray(np.linalg.solve(self.arcsec_per_pixel(place).T, angles))
 
-    def moved(self, shift: Any) -> Sky:
-        """The coordinates of an image whose pixels lie ``shift`` (y, x) pixels before these; distortions stay."""
-        wcs = self.wcs.deepcopy()
-        wcs.wcs.crpix = wcs.wcs.crpix + np.array(shift)[::-1]
-        return replace(self, wcs=wcs)
-
     @property
     def pixel(self) -> tuple[float, float]:
         """A pixel's size (y, x) in arcsec."""
@@ -261,18 +214,15 @@ class Sky:
 
     def cards(self) -> dict[str, Any]:
         """The cards that describe the coordinates in a FITS header."""
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # of what a WCS cannot write, such as lookup tables
+        with warnings.catch_warnings(action='ignore'):  # of what a WCS cannot write, such as lookup tables
             return {card.keyword: card.value for card in self.wcs.to_header(relax=True).cards}
 
 
-def open_sky(path: Path, name: str, header: fits.Header, hdus: fits.HDUList | None = None) -> Sky:
+def open_sky(name: str, header: fits.Header, hdus: fits.HDUList | None = None) -> Sky:
     """The coordinates on the sky in a header of two axes.
 
     Parameters
     ----------
-    path : Path
-        The file, for messages.
     name : str
         The extension, for messages.
     header : Header
@@ -282,27 +232,24 @@ def open_sky(path: Path, name: str, header: fits.Header, hdus: fits.HDUList | No
 
     Raises
     ------
-    InputError
+    FileError
         If its cards cannot be used; the message names the card.
     """
     fault = next(_sky_faults(header, name), '')
     if fault:
-        raise InputError(f'{path.name}: {fault}')
+        raise FileError(fault)
     notes = []
-    if any(map(SIP.fullmatch, header)) and not axis_type(header, 1).endswith('-SIP'):
-        header = header.copy()
-        for card in filter(SIP.fullmatch, list(header)):
-            header.remove(card)
+    ctype = card_word(header, 'CTYPE1')
+    if any(map(SIP.fullmatch, header)) and not ctype.endswith('-SIP'):
+        header = fits.Header(card for card in header.cards if not SIP.fullmatch(card.keyword))
         way_out = 'add -SIP to CTYPE1 and CTYPE2 if they are meant'
-        notes.append(
-            f'CTYPE1 = {axis_type(header, 1)!r} of {name} is without -SIP, so its SIP cards are not used; {way_out}'
-        )
-    with readable(path, 'its WCS cannot be read'):
+        notes.append(f'CTYPE1 = {ctype!r} of {name} is without -SIP, so its SIP cards are not used; {way_out}')
+    with readable('its WCS cannot be read'):
         wcs = WCS(header, hdus).celestial
         frame, words = _frame(wcs)
     if words:
         notes.append(words)
-    return Sky(wcs, frame, tuple(f'{path.name}: {note}' for note in notes))
+    return Sky(wcs, frame, tuple(notes))
 
 
 def _frame(wcs: WCS) -> tuple[BaseCoordinateFrame | None, str]:
@@ -331,20 +278,21 @@ def _frame(wcs: WCS) -> tuple[BaseCoordinateFrame | None, str]:
 
 def _sky_faults(header: fits.Header, name: str) -> Iterator[str]:
     """What is wrong with the cards of the sky: wcslib would fall back to defaults, or name no card."""
-    longitude, latitude = axis_type(header, 1), axis_type(header, 2)
+    types = [card_word(header, card) for card in ('CTYPE1', 'CTYPE2')]
+    longitude, latitude = types
     if not longitude or not latitude:
         yield f'no celestial WCS in {name} (CTYPE1 = {longitude!r}, CTYPE2 = {latitude!r}); expected RA and Dec'
     start = longitude[:4] if longitude[:4] in LATITUDE_OF else 'RA--'
-    for axis, text, first in ((1, longitude, start), (2, latitude, LATITUDE_OF[start])):
+    for axis, text, first in zip((1, 2), types, (start, LATITUDE_OF[start]), strict=True):
         if not text.startswith(first) or len(text) < 6:
             yield f'CTYPE{axis} = {text!r} of {name} is not an axis of a projection; expected {first}-TAN or the like'
     if longitude[5:] != latitude[5:]:
         yield f'CTYPE1 = {longitude!r} and CTYPE2 = {latitude!r} of {name} are of two projections; expected the same'
-    for axis in (1, 2):
-        text = card_text(header, f'CUNIT{axis}')
+    for card in ('CUNIT1', 'CUNIT2'):
+        text = card_text(header, card)
         unit = parsed(text) or parsed(text.lower())
         if text and (unit is None or unit.physical_type != 'angle'):
-            yield f'CUNIT{axis} = {text!r} of {name} is not a unit of angle; expected deg'
+            yield f'{card} = {text!r} of {name} is not a unit of angle; expected deg'
     matrix = [f'{start}{i}_{j}' for start in ('CD', 'PC') for i in (1, 2) for j in (1, 2)]
     for card in ('CRVAL1', 'CRVAL2', 'CRPIX1', 'CRPIX2', 'CDELT1', 'CDELT2', *matrix):
         if card in header and not is_number(header[card]):
@@ -352,19 +300,16 @@ def _sky_faults(header: fits.Header, name: str) -> Iterator[str]:
     for card, most in (('CRVAL1', 360), ('CRVAL2', 90)):
         if abs(header.get(card, 0.0)) > most:
             yield f'{card} = {header[card]:g} of {name} is out of range; expected degrees up to {most}'
-    kind = 'CD' if header['CD?_?'] else 'PC'
-    rows = [[header.get(f'{kind}{i}_{j}', float(kind == 'PC' and i == j)) for j in (1, 2)] for i in (1, 2)]
+    kind, rows = _matrix(header, 2)
     if not np.linalg.cond(rows) < WORST_MATRIX:
         yield f'its WCS cannot be used: the {kind} matrix is singular, {rows}'
 
 
-def check_separable(path: Path, name: str, header: fits.Header, shape: Sequence[int]) -> None:
+def check_separable(name: str, header: fits.Header, shape: Sequence[int]) -> None:
     """Refuse a cube whose third axis is no wavelength, or whose wavelengths depend on the position or the reverse.
 
     Parameters
     ----------
-    path : Path
-        The file, for messages.
     name : str
         The extension, for messages.
     header : Header
@@ -374,31 +319,31 @@ def check_separable(path: Path, name: str, header: fits.Header, shape: Sequence[
 
     Raises
     ------
-    InputError
+    FileError
         The message names the card.
     """
     for axis in (1, 2, 3):
-        text = axis_type(header, axis)
+        text = card_word(header, f'CTYPE{axis}')
         if text.startswith(OTHER_TYPES) or (axis < 3 and text.startswith(WAVELENGTH_TYPES)):
             expected = 'wavelength (WAVE, AWAV): convert the cube'
             if axis < 3:
                 expected = 'one axis of wavelength and two of the sky (RA and Dec, or the like)'
-            raise InputError(f'{path.name}: axis {axis} of {name} is {text}; expected {expected}')
-    kind = 'CD' if header['CD?_?'] else 'PC'
-
-    def element(i: int, j: int) -> Any:
-        default = 0.0
-        if i == j:  # CALIFA has a CD matrix of the sky, and CDELT3
-            default = 1.0 if kind == 'PC' else header.get(f'CDELT{i}', 0.0)
-        return header.get(f'{kind}{i}_{j}', default)
-
+            raise FileError(f'axis {axis} of {name} is {text}; expected {expected}')
+    kind, matrix = _matrix(header, 3)
     for i, j in ((3, 1), (3, 2), (1, 3), (2, 3)):
-        value = element(i, j)
+        value = matrix[i - 1][j - 1]
         if not is_number(value):
-            raise InputError(f'{path.name}: {kind}{i}_{j} = {value!r} is not a number')
-        own = [element(i, k) for k in ((3,) if i == 3 else (1, 2))]
+            raise FileError(f'{kind}{i}_{j} = {value!r} is not a number')
+        own = matrix[2][2:] if i == 3 else matrix[i - 1][:2]
         if all(map(is_number, own)) and abs(value) * shape[3 - j] > MOST_COUPLED * float(np.hypot.reduce(own)):
             what = 'wavelengths depend on the position in the field' if i == 3 else 'positions depend on the wavelength'
-            raise InputError(
-                f'{path.name}: {kind}{i}_{j} = {value:g} makes {what}; expected axes that do not: resample the cube'
-            )
+            raise FileError(f'{kind}{i}_{j} = {value:g} makes {what}; expected axes that do not: resample the cube')
+
+
+def _matrix(header: fits.Header, number: int) -> tuple[str, list[list[Any]]]:
+    """The kind of matrix of a header, CD or PC, and its elements for the first axes."""
+    kind = 'CD' if header['CD?_?'] else 'PC'
+    # CALIFA has a CD matrix of the sky, and CDELT3.
+    default = {3: header.get('CDELT3', 0.0)} if kind == 'CD' else dict.fromkeys((1, 2, 3), 1.0)
+    axes = range(1, number + 1)
+    return kind, [[header.get(f'{kind}{i}_{j}', default.get(i, 0.0) if i == j else 0.0) for j in axes] for i in axes]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,23 +18,24 @@ from autospec_lib.core import geometry
 from autospec_lib.core.errors import InputError, SourceError
 from autospec_lib.core.noise_kind import ZERO_IS_BAD, Extension, NoiseKind
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Grid, Ident, IntArray, Psf, Target, Voxels
-from autospec_lib.inputs.arrays import ALL, StoredArray, open_array, open_fits, readable, scaling
-from autospec_lib.inputs.catalogue import Catalogue
-from autospec_lib.inputs.coordinates import (
-    OF_AXES,
-    Sky,
-    arranged,
-    array_axes,
-    axis_type,
-    check_separable,
-    contradictions,
-    header_of_axes,
-    open_sky,
+from autospec_lib.inputs.arrays import (
+    ALL,
+    FileError,
+    Layer,
+    StoredArray,
+    card_text,
+    card_word,
+    in_file,
+    open_array,
+    open_fits,
+    readable,
 )
-from autospec_lib.inputs.extensions import Extensions, FlagRule, Layer, choose, label, stored_part
+from autospec_lib.inputs.catalogue import Catalogue
+from autospec_lib.inputs.coordinates import OF_AXES, Sky, check_separable, contradictions, header_of_axes, open_sky
+from autospec_lib.inputs.extensions import Extensions, FlagRule, choose
 from autospec_lib.inputs.images import AlignedImage
 from autospec_lib.inputs.instruments import Instrument
-from autospec_lib.inputs.units import FluxUnit, flux_unit, line_unit
+from autospec_lib.inputs.units import flux_unit, line_unit
 from autospec_lib.inputs.wavelengths import SAME_TO, WaveAxis, wave_axis
 
 Box = tuple[slice, slice]
@@ -150,45 +151,33 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
     """
     if not path.exists():
         raise InputError(f'{path.name}: not found in {path.parent}; set DATACUBE')
-    with ExitStack() as files:
+    with ExitStack() as files, in_file(path):
         hdus = files.enter_context(open_fits(path, 'not a readable FITS cube'))
         extensions = choose(path, hdus, entries, files)
-        name, stored = label(hdus, extensions.data), extensions.data
-        axes = extensions.axes
-        order = array_axes(axes, len(stored.shape))
-        length, ny, nx = (stored.shape[axis] for axis in order)
-        header = header_of_axes(stored.header, axes)
-        check_separable(path, name, header, (length, ny, nx))
-        sky = open_sky(path, name, header_of_axes(header, (1, 2)))
-        axis = wave_axis(path, hdus, header, length)
-        response = extensions.response
-        unit = flux_unit(
-            path.name, header, extensions.instrument, sky.wcs, None if response is None else response.header
-        )
-        data = open_array(path, name, stored, order)
+        layer, axes = extensions.data, extensions.axes
+        data = open_array(layer, layer.hdu, axes)
         layers = extensions.noise, extensions.flags
-        noise, flags = (None if layer is None else _stored(layer, stored.shape, axes) for layer in layers)
-        grids = []
-        for layer in filter(None, layers):
-            if layer.hdu.shape == stored.shape and _coordinates(layer.hdu) - _coordinates(stored):
-                with suppress(InputError):  # coordinates of its own that cannot be used say nothing
-                    own = header_of_axes(layer.hdu.header, axes)
-                    own_axis = wave_axis(path, hdus, own, length)
-                    own_sky = open_sky(path, layer.name, header_of_axes(own, (1, 2)))
-                    grids += _differences(data, layer.name, (axis, own_axis), (sky, own_sky))
-        factor = _factor(path, response, unit.factor, length)
+        noise, flags = (None if one is None else open_array(one, layer.hdu, axes) for one in layers)
+        header = header_of_axes(layer.hdu.header, axes)
+        check_separable(layer.name, header, data.shape)
+        sky = open_sky(layer.name, header_of_axes(header, (1, 2)))
+        axis = wave_axis(hdus, header, data.shape[0])
+        unit, scale, of_unit = flux_unit(header, extensions.instrument, sky.wcs, extensions.response)
+        factor = np.full(data.shape[0], scale)
+        if extensions.response is not None:
+            factor *= extensions.response.data
+        grids = [_other_grid(hdus, one, extensions, data, axis, sky) for one in layers]
         primary = hdus[0].header.copy()
-    notes = [f'{path.name}: {note}' for note in contradictions(name, stored.header)]
-    notes += [*sky.notes, *axis.notes, *unit.notes, *extensions.warnings, *grids]
+    notes = [*contradictions(layer.name, layer.hdu.header), *sky.notes, *axis.notes, *of_unit]
+    notes += [*extensions.warnings, *filter(None, grids)]
     if list(axes) != sorted(axes):
-        types = ', '.join(axis_type(header, number) or 'wavelength' for number in (1, 2, 3))
-        notes.insert(0, f'{path.name}: the axes of {name} are brought into the order {types}')
-    if not unit.text:
-        notes.append(f'{path.name}: no unit (BUNIT); spectra have none either')
+        types = ', '.join(card_word(header, f'CTYPE{number}') or 'wavelength' for number in (1, 2, 3))
+        notes.insert(0, f'the axes of {layer.name} are brought into the order {types}')
+    if not unit:
+        notes.append('no unit (BUNIT); spectra have none either')
     loaded = sum(array.in_memory for array in (data, noise, flags) if array is not None)
     if loaded:
-        notes.append(f'{path.name}: compressed; {loaded / 1e6:.0f} MB of memory hold it; decompress it to need less')
-    spacing = f'{axis.spacing}, {axis.medium or "whether in air or vacuum is not known"}'
+        notes.append(f'compressed; {loaded / 1e6:.0f} MB of memory hold it; decompress it to need less')
     return OpenCube(
         data,
         noise,
@@ -196,107 +185,76 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         extensions.noise_kind,
         extensions.flag_rule,
         extensions.entries,
-        factor,
+        factor if (factor != 1).any() else None,
         sky,
         axis.wave,
-        Grid(sky.cards(), axis.cards, unit.text, axis.unit, axis.medium, *line_unit(unit.text)),
+        Grid(sky.cards(), axis.cards, unit, axis.unit, axis.medium, *line_unit(unit)),
         extensions.instrument,
-        _recognised(extensions, (data, noise, flags), unit, spacing),
+        _recognised(extensions, card_text(header, 'BUNIT'), unit, axis),
         f'{extensions.noise_kind} in {noise.name} ({extensions.noise_why})' if noise else 'no variance',
         primary,
-        tuple(notes),
+        tuple(f'{path.name}: {note}' for note in notes),
     )
 
 
-def _coordinates(hdu: Any) -> set[tuple[str, Any]]:
-    """The cards of an extension's axes."""
-    return {(card, hdu.header[card]) for card in filter(OF_AXES.fullmatch, hdu.header)}
-
-
-def _differences(data: StoredArray, name: str, axes: tuple[WaveAxis, WaveAxis], skies: tuple[Sky, Sky]) -> list[str]:
-    """A warning if the own header of noise or flags places them elsewhere than the data, else none.
+def _other_grid(
+    hdus: fits.HDUList, layer: Layer | None, extensions: Extensions, data: StoredArray, axis: WaveAxis, sky: Sky
+) -> str:
+    """A warning if the own header of noise or flags places them elsewhere than the data, else ''.
 
     Parameters
     ----------
+    hdus : HDUList
+        The open file.
+    layer : Layer or None
+        The noise or flags.
+    extensions : Extensions
+        All extensions.
     data : StoredArray
         The data.
-    name : str
-        The extension of the noise or flags.
-    axes, skies : (WaveAxis, WaveAxis), (Sky, Sky)
-        The coordinates of the data and those of the other array.
+    axis, sky : WaveAxis, Sky
+        The coordinates of the data.
     """
+    if layer is None or layer.hdu.shape != extensions.data.hdu.shape:
+        return ''
+    header, of_data = layer.hdu.header, extensions.data.hdu.header
+    if all(header[card] == of_data.get(card) for card in filter(OF_AXES.fullmatch, header)):
+        return ''
+    try:
+        own_header = header_of_axes(header, extensions.axes)
+        own = wave_axis(hdus, own_header, data.shape[0])
+        own_sky = open_sky(layer.name, header_of_axes(own_header, (1, 2)))
+    except FileError:  # coordinates that cannot be used say nothing
+        return ''
     problems = []
-    axis, own = axes
     off = np.abs(own.wave * units.Unit(own.unit).to(axis.unit) - axis.wave)
     if off.max() > SAME_TO * np.abs(np.diff(axis.wave)).min(initial=np.inf):
-        ranges = [f'{one.wave[0]:.6g} to {one.wave[-1]:.6g} {one.unit}' for one in axes]
-        problems.append(f'its wavelengths are {ranges[1]}, those of {data.name} {ranges[0]}')
+        there, here = (f'{one.wave[0]:.6g} to {one.wave[-1]:.6g} {one.unit}' for one in (own, axis))
+        problems.append(f'its wavelengths are {there}, those of {data.name} {here}')
     y, x = np.meshgrid(*((0, length - 1) for length in data.shape[1:]), indexing='ij')
-    off = np.abs(np.array(skies[0].to_pixels(*skies[1].to_icrs(y, x))) - (y, x)).max()
+    off = np.abs(np.array(sky.to_pixels(*own_sky.to_icrs(y, x))) - (y, x)).max()
     if not off < SAME_PIXEL:
         problems.append(f'its spaxels lie up to {off:.2g} pixels from those of {data.name} on the sky')
     if not problems:
-        return []
-    way_out = f'resample it if its header is right, or leave {name} out with DATA_EXT'
-    what = f'{name} is on another grid: {"; ".join(problems)}; it is used voxel by voxel'
-    return [f'{data.path.name}: {what}: {way_out}']
+        return ''
+    way_out = f'resample it if its header is right, or leave {layer.name} out with DATA_EXT'
+    what = f'{layer.name} is on another grid: {"; ".join(problems)}; it is used voxel by voxel'
+    return f'{what}: {way_out}'
 
 
-def _stored(layer: Layer, data_shape: tuple[int, ...], axes: tuple[int, ...]) -> StoredArray:
-    """The array of noise or flags in a file; one with fewer axes than the data is spread over the missing ones.
-
-    Parameters
-    ----------
-    layer : Layer
-        The extension.
-    data_shape : tuple of int
-        The shape of the stored data.
-    axes : tuple of int
-        The data's FITS axes of longitude, latitude and wavelength.
-    """
-    hdu, order = layer.hdu, array_axes(axes, len(data_shape))
-    if hdu.shape == data_shape:
-        array = open_array(layer.path, layer.name, hdu, order)
-    else:
-        part = stored_part(hdu.shape, data_shape, axes)
-        # The axes that are missing get length 1.
-        shape = [length if axis in part else 1 for axis, length in enumerate(data_shape)]
-        nl, ny, nx = (data_shape[axis] for axis in order)
-        values = np.broadcast_to(arranged(np.reshape(hdu.data, shape), axes), (nl, ny, nx))
-        array = StoredArray(layer.path, layer.name, (nl, ny, nx), values.dtype, 0, *scaling(hdu.header), values=values)
-    return replace(array, scale=layer.scale * array.scale, zero=layer.scale * array.zero)
-
-
-def _recognised(
-    extensions: Extensions,
-    arrays: tuple[StoredArray, StoredArray | None, StoredArray | None],
-    unit: FluxUnit,
-    axis: str,
-) -> str:
-    """One line on what the cube was recognised as, and why; ``axis`` describes its wavelengths."""
-    data, noise, flags = arrays
-    parts = [data.name]
-    if noise is not None:
-        parts.append(f'{noise.name} ({extensions.noise_kind}, {extensions.noise_why})')
-    if flags is not None:
-        parts.append(f'{flags.name} ({extensions.flag_rule})')
-    if unit.own and unit.own != unit.text:
-        parts.append(f'BUNIT {unit.own!r}')
+def _recognised(extensions: Extensions, own_unit: str, unit: str, axis: WaveAxis) -> str:
+    """One line on what the cube was recognised as, and why; units are those in the file and of the spectra."""
+    parts = [extensions.data.name]
+    if extensions.noise is not None:
+        parts.append(f'{extensions.noise.name} ({extensions.noise_kind}, {extensions.noise_why})')
+    if extensions.flags is not None:
+        parts.append(f'{extensions.flags.name} ({extensions.flag_rule})')
+    if own_unit not in ('', unit):
+        parts.append(f'BUNIT {own_unit!r}')
     name, why = extensions.instrument.name, extensions.why
     start = f'{name} ({why})' if name and why else name or why or 'by the names of its extensions'
-    return f'{start}: {", ".join(parts)}, wavelengths {axis}'
-
-
-def _factor(path: Path, response: Any, factor: float, length: int) -> FloatArray | None:
-    """What to multiply the data by at each wavelength (nl,), None for 1."""
-    if response is None:
-        return None if factor == 1 else np.full(length, factor)
-    if response.shape != (length,):
-        raise InputError(
-            f'{path.name}: {response.name} has {response.shape} values for {length} wavelengths; correct it, or remove '
-            'it to keep counts'
-        )
-    return np.asarray(response.data, np.float64) * factor
+    medium = axis.medium or 'whether in air or vacuum is not known'
+    return f'{start}: {", ".join(parts)}, wavelengths {axis.spacing}, {medium}'
 
 
 # --- Positions ---
@@ -314,17 +272,8 @@ def positions(cube: OpenCube, targets: Sequence[Target]) -> FloatArray:
     targets : sequence of Target
         The n sources.
     """
-    return _in_pixels(cube, *_degrees(targets))
-
-
-def _degrees(targets: Sequence[Target]) -> FloatArray:
-    """Right ascensions and declinations (2, n)."""
-    return np.array([(target.ra, target.dec) for target in targets]).T
-
-
-def _in_pixels(cube: OpenCube, ra: FloatArray, dec: FloatArray) -> FloatArray:
-    """Positions (n, 2), as (y, x) in the cube's pixels, of degrees."""
-    with readable(cube.data.path, 'its WCS has no pixels for the positions of the catalogue'):
+    ra, dec = np.array([(target.ra, target.dec) for target in targets]).T
+    with in_file(cube.data.path), readable('its WCS has no pixels for the positions of the catalogue'):
         return np.stack(cube.sky.to_pixels(ra, dec), axis=-1)
 
 
@@ -378,7 +327,7 @@ def distances(cube: OpenCube, targets: Sequence[Target]) -> FloatArray:
     places = positions(cube, targets)
     ends = np.array(cube.shape) - 0.5
     nearest = np.clip(np.where(np.isfinite(places), places, ends / 2), -0.5, ends)
-    ra, dec = np.radians(_degrees(targets))
+    ra, dec = np.radians([(target.ra, target.dec) for target in targets]).T
     angles = angular_separation(ra, dec, *np.radians(cube.sky.to_icrs(*nearest.T)))
     return np.asarray(np.degrees(angles), np.float64)
 
@@ -411,24 +360,23 @@ def other_reading(cube: OpenCube, targets: Sequence[Target]) -> str:
     targets : sequence of Target
         The sources outside the field.
     """
-    ra, dec = _degrees(targets)
-    pixels = np.stack([dec, ra], axis=-1) - 1
+    hours = [replace(target, ra=15 * target.ra) for target in targets]
+    swapped = [
+        replace(target, ra=target.dec % 360, dec=target.ra if abs(target.ra) <= 90 else np.nan) for target in targets
+    ]
+    pixels = np.array([(target.dec, target.ra) for target in targets]) - 1
+    readings = [
+        ('RA in hours', positions(cube, hours), 'name its column RA(h)'),
+        ('RA and Dec swapped', positions(cube, swapped), 'name the columns in a first line, ID DEC RA'),
+        ('pixels', pixels, 'name the columns ID X_IMAGE Y_IMAGE; the first pixel is 1'),
+    ]
+    numbers = [int(covers(cube, places).sum()) for _, places, _ in readings]
     spread = len(targets) > 2 and (np.ptp(pixels, axis=0) > NEAR).all()
-    readings = {
-        'RA in hours': (covers(cube, _in_pixels(cube, 15 * ra, dec)), 'name its column RA(h)'),
-        'RA and Dec swapped': (
-            covers(cube, _in_pixels(cube, dec % 360, np.where(abs(ra) > 90, np.nan, ra))),
-            'name the columns in a first line, ID DEC RA',
-        ),
-        'pixels': (covers(cube, pixels), 'name the columns ID X_IMAGE Y_IMAGE; the first pixel is 1'),
-    }
-    numbers = {reading: int(inside.sum()) for reading, (inside, _) in readings.items()}
-    if not spread or numbers['pixels'] < len(targets) / 2:
-        numbers['pixels'] = 0
-    best = max(numbers, key=lambda reading: numbers[reading])
-    if not numbers[best]:
-        return ''
-    return f'taken as {best}, {numbers[best]} would lie inside: {readings[best][1]}'
+    if not spread or numbers[-1] < len(targets) / 2:
+        numbers[-1] = 0
+    number = max(numbers)
+    reading, _, way_out = readings[numbers.index(number)]
+    return f'taken as {reading}, {number} would lie inside: {way_out}' if number else ''
 
 
 def placed(cube: OpenCube, catalogue: Catalogue) -> list[Target]:
@@ -445,20 +393,16 @@ def placed(cube: OpenCube, catalogue: Catalogue) -> list[Target]:
     """
     if not catalogue.pixels:
         return catalogue.targets
-    scale = geometry.scale(cube.pixel)
     in_pixels = [catalogue.pixels.get(target.id, {}) for target in catalogue.targets]
-    places = np.array([(pixels.get('Y', np.nan), pixels.get('X', np.nan)) for pixels in in_pixels])
+    y, x = (np.array([pixels.get(role, np.nan) for pixels in in_pixels]) for role in 'YX')
+    degrees = np.transpose(cube.sky.to_icrs(y, x)).tolist()
     targets = []
-    for target, pixels, (ra, dec) in zip(
-        catalogue.targets, in_pixels, np.transpose(cube.sky.to_icrs(*places.T)).tolist(), strict=True
-    ):
-        if 'X' in pixels:
-            target = replace(target, ra=ra, dec=dec)
-        if 'SIZE_PIX' in pixels:
-            target = replace(target, size=pixels['SIZE_PIX'] * scale)
-        if 'APER_PIX' in pixels:
-            target = replace(target, aper=pixels['APER_PIX'] * scale)
-        targets.append(target)
+    for target, pixels, (ra, dec) in zip(catalogue.targets, in_pixels, degrees, strict=True):
+        own = {'ra': ra, 'dec': dec} if 'X' in pixels else {}
+        for role, name in (('SIZE_PIX', 'size'), ('APER_PIX', 'aper')):
+            if role in pixels:
+                own[name] = pixels[role] * geometry.scale(cube.pixel)
+        targets.append(replace(target, **own))
     return targets
 
 
@@ -484,18 +428,16 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
     InputError
         If the cube's file cannot be read any more.
     """
-    y, x = locate(cube, target)
-    box, notes = box_of(cube, target, (y, x))
-    inner = inside(cube, box)
+    (y, x), box, inside, notes = box_of(cube, target)
     ys, xs = box
-    pad = [(i.start - s.start, s.stop - i.stop) for i, s in zip(inner, box, strict=True)]
+    pad = [(i.start - s.start, s.stop - i.stop) for i, s in zip(inside, box, strict=True)]
 
     def padded(values: Any, fill: float) -> Any:
         return np.pad(values, [(0, 0)] * (values.ndim - 2) + pad, constant_values=fill) if np.any(pad) else values
 
-    data, variance, bad, more, causes = _read(cube, *inner)
+    data, variance, bad, more, why = _read(cube, *inside)
     if bad.all():
-        raise SourceError(f'no usable voxel in its subcube: {why_unusable(cube, causes)}')
+        raise SourceError(f'no usable voxel in its subcube: {why}')
     sky = dict(cube.grid.sky)
     sky['CRPIX1'], sky['CRPIX2'] = sky.get('CRPIX1', 0.0) - xs.start, sky.get('CRPIX2', 0.0) - ys.start
     scale = geometry.scale(cube.pixel)
@@ -506,12 +448,12 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
         centre=(y - ys.start, x - xs.start),
         pixel=cube.pixel,
         grid=replace(cube.grid, sky=sky),
-        images={tag: padded(image.data[inner], np.nan) for tag, image in cube.images.items()},
+        images={tag: padded(image.data[inside], np.nan) for tag, image in cube.images.items()},
         detection={
-            tag: padded(image.on_grid(inner), np.nan) for tag, image in cube.images.items() if image.is_segmented
+            tag: padded(image.on_grid(inside), np.nan) for tag, image in cube.images.items() if image.is_segmented
         },
         image_units={tag: image.unit for tag, image in cube.images.items()},
-        segmaps={tag: padded(segmap[inner], 0) for tag, segmap in cube.segmaps.items()},
+        segmaps={tag: padded(segmap[inside], 0) for tag, segmap in cube.segmaps.items()},
         degrees=cube.sky.degrees_per_pixel((y, x)),
         neighbours={
             ident: (row - ys.start, column - xs.start)
@@ -526,26 +468,19 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
     )
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """The whole field in some channels.
 
     Attributes
     ----------
     voxels : Voxels
         The voxels (number of channels, ny, nx).
-    why : str
-        Which arrays make voxels bad, in words; '' for none.
+    usable : str
+        Which share of them can be used, and why not all, in words; '' where no array makes voxels bad.
     """
 
     voxels: Voxels
-    why: str
-
-    @property
-    def usable(self) -> str:
-        """Which share of the voxels can be used, and why not all, in words; '' where no array is named."""
-        share = self.voxels.good.mean()
-        return self.why and f'of those in {len(self.voxels.data)} channels {share:.1%} are usable: {self.why}'
+    usable: str
 
 
 def sample(cube: OpenCube) -> Sample | None:
@@ -566,8 +501,9 @@ def sample(cube: OpenCube) -> Sample | None:
         step = 1
     if size // step > MOST_BYTES:
         return None
-    data, variance, bad, _, causes = _read(cube, slice(0, ny), slice(0, nx), slice(nl % step // 2, nl, step))
-    return Sample(Voxels.of(data, variance, bad), why_unusable(cube, causes))
+    data, variance, bad, _, why = _read(cube, slice(0, ny), slice(0, nx), slice(nl % step // 2, nl, step))
+    usable = f'of those in {len(data)} channels {(~bad).mean():.1%} are usable: {why}'
+    return Sample(Voxels.of(data, variance, bad), usable if why else '')
 
 
 def off_data(cube: OpenCube, blank: BoolArray, places: FloatArray) -> BoolArray:
@@ -594,8 +530,8 @@ def off_data(cube: OpenCube, blank: BoolArray, places: FloatArray) -> BoolArray:
     return result
 
 
-def box_of(cube: OpenCube, target: Target, centre: tuple[float, float]) -> tuple[Box, tuple[str, ...]]:
-    """The box (ys, xs) to cut out around a source, and notes on its size.
+def box_of(cube: OpenCube, target: Target) -> tuple[tuple[float, float], Box, Box, tuple[str, ...]]:
+    """Where to cut out a source.
 
     Parameters
     ----------
@@ -603,48 +539,40 @@ def box_of(cube: OpenCube, target: Target, centre: tuple[float, float]) -> tuple
         The cube.
     target : Target
         The source, which has the size in arcsec.
-    centre : (float, float)
+
+    Returns
+    -------
+    (float, float)
         Its position (y, x) in pixels.
+    box, inside : two slices
+        The box (ys, xs), and the part of it that lies in the field.
+    notes : tuple of str
+        On its size.
+
+    Raises
+    ------
+    SourceError
+        If the position lies outside the cube.
     """
     ny, nx = cube.shape
+    centre = locate(cube, target)
     box = geometry.box_around(centre, target.size, cube.pixel)
     height, width = (s.stop - s.start for s in box)
+    notes: tuple[str, ...] = ()
     if height >= 2 * ny and width >= 2 * nx:
         # It holds the whole cube wherever the source lies; padding beyond would only cost memory.
-        return (slice(0, ny), slice(0, nx)), (f'SIZE = {target.size:g} is larger than the cube: all of it is used',)
-    if min(height, width) < SMALLEST or height * width < FEWEST_SPAXELS:
-        return box, (f'SIZE = {target.size:g} gives a subcube of only {height} x {width} spaxels',)
-    return box, ()
-
-
-def inside(cube: OpenCube, box: Box) -> Box:
-    """The part of a box that lies in the field."""
+        box = slice(0, ny), slice(0, nx)
+        notes = (f'SIZE = {target.size:g} is larger than the cube: all of it is used',)
+    elif min(height, width) < SMALLEST or height * width < FEWEST_SPAXELS:
+        notes = (f'SIZE = {target.size:g} gives a subcube of only {height} x {width} spaxels',)
     ys, xs = (slice(max(s.start, 0), min(s.stop, n)) for s, n in zip(box, cube.shape, strict=True))
-    return ys, xs
+    return centre, box, (ys, xs), notes
 
 
-class _Box(NamedTuple):
-    """What is read of a box (nl, ny, nx).
-
-    Attributes
-    ----------
-    data, variance, bad : array or None
-        As in `Voxels`, but ``bad`` is never None.
-    notes : tuple of str
-        What is unusual, one line each.
-    causes : mapping of str to float
-        The share of voxels that 'data', 'mask' and 'noise' make bad, of those that are there.
-    """
-
-    data: FloatArray
-    variance: FloatArray | None
-    bad: BoolArray
-    notes: tuple[str, ...]
-    causes: Mapping[str, float]
-
-
-def _read(cube: OpenCube, ys: slice, xs: slice, channels: slice = ALL) -> _Box:
-    """Read a box.
+def _read(
+    cube: OpenCube, ys: slice, xs: slice, channels: slice = ALL
+) -> tuple[FloatArray, FloatArray | None, BoolArray, tuple[str, ...], str]:
+    """Read a box: data, variance and bad voxels as in `Voxels`, notes, and which arrays make voxels bad.
 
     Voxels that are not finite, flagged, without positive variance, or filled (see `_mark_filled`) are bad; they hold 0.
     """
@@ -652,12 +580,9 @@ def _read(cube: OpenCube, ys: slice, xs: slice, channels: slice = ALL) -> _Box:
     data = cube.data.read(ys, xs, channels)
     if factor is not None:
         data *= factor
-    bad = ~np.isfinite(data)
-    causes = {'data': np.count_nonzero(bad) / bad.size}
+    causes = {'data': ~np.isfinite(data)}
     if cube.flags is not None:
-        flagged = cube.flags.are_set(ys, xs, channels, cube.flag_rule.bits) != cube.flag_rule.zero_is_bad
-        causes['mask'] = np.count_nonzero(flagged) / bad.size
-        bad |= flagged
+        causes['mask'] = cube.flags.are_set(ys, xs, channels, cube.flag_rule.bits) != cube.flag_rule.zero_is_bad
     variance = None
     if cube.noise is not None:
         variance = cube.noise.read(ys, xs, channels)
@@ -668,17 +593,19 @@ def _read(cube: OpenCube, ys: slice, xs: slice, channels: slice = ALL) -> _Box:
                 variance = np.where(variance > 0, variance**2, np.nan)
             if factor is not None:
                 variance = variance * factor**2
-        without = ~(variance > 0) | (variance == np.inf)
-        causes['noise'] = np.count_nonzero(without) / bad.size
-        bad |= without
+        causes['noise'] = ~(variance > 0) | (variance == np.inf)
+    bad = np.zeros(data.shape, bool)
+    for cause in causes.values():
+        bad |= cause
+    why = _why_unusable(cube, {role: np.count_nonzero(cause) / bad.size for role, cause in causes.items()})
     notes = _mark_filled(data, bad)
     data[bad] = 0.0
     if variance is not None:
         variance[bad] = 0.0
-    return _Box(data, variance, bad, notes, causes)
+    return data, variance, bad, notes, why
 
 
-def why_unusable(cube: OpenCube, causes: Mapping[str, float]) -> str:
+def _why_unusable(cube: OpenCube, causes: Mapping[str, float]) -> str:
     """Which arrays make voxels bad, in words; '' for none. If one marks all of them, the way out follows.
 
     Parameters
@@ -686,18 +613,19 @@ def why_unusable(cube: OpenCube, causes: Mapping[str, float]) -> str:
     cube : OpenCube
         The cube.
     causes : mapping of str to float
-        See `_Box`.
+        The share of voxels that 'data', 'mask' and 'noise' make bad, of those that are there.
     """
-    words = [(cube.data, 'data', '{} is not finite in {}')]
-    words += [] if cube.flags is None else [(cube.flags, 'mask', '{} marks {} ' + f'({cube.flag_rule})')]
-    words += [] if cube.noise is None else [(cube.noise, 'noise', '{} is not above 0 in {}')]
-    worst = max(causes.values())
+    words = {
+        'data': (cube.data, '{} is not finite in {}'),
+        'mask': (cube.flags, '{} marks {} ' + f'({cube.flag_rule})'),
+        'noise': (cube.noise, '{} is not above 0 in {}'),
+    }
+    marks_all = max(causes.values()) == 1
     parts = []
-    for array, role, text in words:
-        if worst == 1 == causes[role]:
-            parts.append(text.format(array.name, 'all of them'))
-        elif worst < 1 and causes[role] >= NOTED_SHARE:
-            parts.append(text.format(array.name, f'{causes[role]:.1%}'))
+    for role, share in causes.items():
+        array, text = words[role]
+        if array is not None and (share == 1 if marks_all else share >= NOTED_SHARE):
+            parts.append(text.format(array.name, 'all of them' if marks_all else f'{share:.1%}'))
     data, noise, mask = cube.entries
     if causes.get('mask') == 1 and mask and not cube.flag_rule.zero_is_bad:
         parts.append(f"if 0 is bad in it, set DATA_EXT = {data!r}, {noise!r}, '{mask}: {ZERO_IS_BAD}'")
@@ -710,7 +638,7 @@ def _mark_filled(data: FloatArray, bad: BoolArray) -> tuple[str, ...]:
     """Mark voxels that hold a number where there are no data as bad, in place; return a note if there are any.
 
     They are spaxels that are constant along the wavelength, unless this is by chance, as 0 in counts, and values that
-    are repeated exactly (see `_fill_values`). Where no spaxel varies nothing is known of this.
+    are repeated exactly. Where no spaxel varies nothing is known of this.
 
     Parameters
     ----------
@@ -731,35 +659,21 @@ def _mark_filled(data: FloatArray, bad: BoolArray) -> tuple[str, ...]:
     constant[constant] = [
         varying.sum() * shares.get(value, 0.0) ** len(data) < BY_CHANCE for value in data[0, constant]
     ]
-    filled = (constant | np.isin(data, _fill_values(values, counts.astype(float)))) & ~bad
+    is_filling = np.zeros(len(values), bool)
+    if len(values) >= FEWEST_VALUES:
+        # They are repeated far more often than all but one other value. Where the data have few values, as integers and
+        # counts do, they lie apart from these instead.
+        often = counts > max(MOST_REPEATED * counts.sum(), FEWEST_REPEATS)
+        third = np.sort(counts)[-3]
+        is_filling = often & (counts > MORE_COMMON * third)
+        if third > FEW_VALUES * counts[~is_filling].sum():
+            steps = np.diff(values)
+            apart = np.minimum(np.append(steps, np.inf), np.insert(steps, 0, np.inf))
+            is_filling = often & (apart > GAP * np.median(steps))
+    filled = (constant | np.isin(data, values[is_filling])) & ~bad
     number = int(filled.sum())
     if not number:
         return ()
     bad |= filled
     share = f'{number / data.size:.1%}'
     return (f'{number} voxels ({share}) repeat one value, as where there are no data; they are not used',)
-
-
-def _fill_values(values: FloatArray, counts: FloatArray) -> FloatArray:
-    """The values that stand for no data.
-
-    They are repeated far more often than all but one other value. Where the data have few values, as integers and
-    counts do, they lie apart from these instead.
-
-    Parameters
-    ----------
-    values : array (n,)
-        The different values of voxels, in ascending order.
-    counts : array (n,)
-        How many voxels have them.
-    """
-    if len(values) < FEWEST_VALUES:
-        return values[:0]
-    often = counts > max(MOST_REPEATED * counts.sum(), FEWEST_REPEATS)
-    third = np.sort(counts)[-3]
-    common = often & (counts > MORE_COMMON * third)
-    if third > FEW_VALUES * counts[~common].sum():
-        steps = np.diff(values)
-        apart = np.minimum(np.append(steps, np.inf), np.insert(steps, 0, np.inf))
-        common = often & (apart > GAP * np.median(steps))
-    return np.asarray(values[common])

@@ -20,8 +20,8 @@ from astropy.io import fits
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.noise_kind import Extension, NoiseKind
-from autospec_lib.inputs.arrays import card_text, open_fits
-from autospec_lib.inputs.coordinates import array_axes, find_axes, is_cube
+from autospec_lib.inputs.arrays import FileError, Layer, card_text, card_word, is_cube, open_fits, spread_shape
+from autospec_lib.inputs.coordinates import find_axes
 from autospec_lib.inputs.instruments import FIRST, FLAG_DEFINITIONS, UNKNOWN, Instrument, recognise
 from autospec_lib.inputs.units import parsed
 
@@ -31,7 +31,7 @@ NOISE_NAMES = """
     INV_VAR INVERSE_VARIANCE
 """.split()
 FLAG_NAMES = 'DQ MASK BADPIX BPM DQI QUALITY'.split()
-NOT_DATA = re.compile(r'WAVE|LAMBDA|LAM|DISP|SPECRES\w*|LSF\w*|COV\w*|COUNTS?|EXP\w*|FIBCOVER')
+NOT_DATA = re.compile(r'WAVE|LAMBDA|LAM|DISP|SPECRES\w*|LSF\w*|COV\w*|COUNTS?|EXP\w*|FIBCOVER', re.IGNORECASE)
 WITH_PREFIX = re.compile(rf'(.*[_.])({"|".join(DATA_NAMES)})')
 ALL_BITS = (0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
 # What headers declare: ESO's HDUCLAS3, JWST's ERRTYPE, astropy's UTYPE.
@@ -50,15 +50,14 @@ DECLARED = {
 }
 # Parts of extensions' names; the first that occurs counts.
 WEIGHT = re.compile(r'WEIGHT|WHT|WGT')
-PARTS_OF_NAMES = (
-    (re.compile(r'IVAR|INV\w*VAR|VAR(IANCE)?_?INV(ERSE)?'), NoiseKind.INVERSE_VARIANCE),
-    (re.compile(r'INV\w*(ERR|SIG|STD|RMS)|(?<![A-Z])I(ERR|SIG|STD)'), NoiseKind.INVERSE_SIGMA),
-    (re.compile(r'(?<!CO)VAR|(?<![A-Z])STATS?(?![A-Z])'), NoiseKind.VARIANCE),
-    (
-        re.compile(r'ERR|NOISE|UNCERT|(?<![A-Z])UNC(?![A-Z])|STD|STDEV|SIGMA|(?<![A-Z])SIG(?![A-Z])|RMS(?![A-Z])'),
-        NoiseKind.SIGMA,
-    ),
-)
+PARTS_OF_NAMES = {
+    re.compile(r'IVAR|INV\w*VAR|VAR(IANCE)?_?INV(ERSE)?'): NoiseKind.INVERSE_VARIANCE,
+    re.compile(r'INV\w*(ERR|SIG|STD|RMS)|(?<![A-Z])I(ERR|SIG|STD)'): NoiseKind.INVERSE_SIGMA,
+    re.compile(r'(?<!CO)VAR|(?<![A-Z])STATS?(?![A-Z])'): NoiseKind.VARIANCE,
+    re.compile(
+        r'ERR|NOISE|UNCERT|(?<![A-Z])UNC(?![A-Z])|STD|STDEV|SIGMA|(?<![A-Z])SIG(?![A-Z])|RMS(?![A-Z])'
+    ): NoiseKind.SIGMA,
+}
 # With one of these words a name says that the array is a function of the noise.
 FUNCTION = re.compile(
     r'SQRT|ROOT|(?<![A-Z])LO?[GN](?![A-Z])|LOG10|(?<![A-Z])(LOG|LN)(?=VAR|ERR|SIG|NOISE|STD|RMS)|LOG$|(?<![A-Z])REL|'
@@ -66,7 +65,7 @@ FUNCTION = re.compile(
 )
 # ERR2 and SIGMA_SQ may be a variance, or the second of two extensions
 SQUARED = re.compile(r'(2|SQ|SQUARED?)$|(?<![A-Z])SQ(UARED?)?(?![A-Z])|(?<![A-Z])SQ(?=ERR|SIG|NOISE|STD)')
-FLAGS = re.compile(r'(?<![A-Z])(DQI?|BPM|BADPIX|MASK|QUALITY|FLAGS?)(?![A-Z])')
+FLAGS = re.compile(r'(?<![A-Z])(DQI?|BPM|BADPIX|MASK|QUALITY|FLAGS?)(?![A-Z])', re.IGNORECASE)
 OF_POWER = {
     1: NoiseKind.SIGMA,
     2: NoiseKind.VARIANCE,
@@ -94,30 +93,15 @@ class FlagRule:
         """The rule in words, for messages."""
         if self.zero_is_bad:
             return '0 is bad'
-        numbers = [str(bit) for bit in range(64) if self.bits >> bit & 1]
-        if not numbers:
-            return 'any but 0 is bad'
-        if len(numbers) == 1:
-            return f'bit {numbers[0]} is bad'
-        return f'bits {", ".join(numbers[:-1])} and {numbers[-1]} are bad'
-
-
-@dataclass(frozen=True)
-class Layer:
-    """An extension with noise or flags: its file, the HDU, and what it is called in messages.
-
-    It may have fewer axes than the data (see `stored_part`). Its numbers are multiplied by ``scale``.
-    """
-
-    path: Path
-    hdu: Any
-    name: str
-    scale: float = 1.0
+        *others, last = [str(bit) for bit in range(64) if self.bits >> bit & 1] or ['']
+        if others:
+            return f'bits {", ".join(others)} and {last} are bad'
+        return f'bit {last} is bad' if last else 'any but 0 is bad'
 
 
 @dataclass(frozen=True)
 class Extensions:
-    """The HDUs of a cube (None = there is none), and what is known of them.
+    """The extensions of a cube (None = there is none), and what is known of them.
 
     Attributes
     ----------
@@ -125,10 +109,10 @@ class Extensions:
         The instrument, and the cards or the parameter that show it.
     axes : tuple of int
         The FITS axes of the data that are longitude, latitude and wavelength.
-    data, response : HDU
-        ``response`` is a spectrum by which the data are multiplied, or None.
-    noise, flags : Layer or None
-        The noise and the flags.
+    data, noise, flags : Layer, Layer or None
+        The arrays.
+    response : HDU or None
+        A spectrum by which the data are multiplied.
     noise_kind, noise_why : NoiseKind, str
         How the noise is stored, and how this is known.
     flag_rule : FlagRule
@@ -142,10 +126,10 @@ class Extensions:
     instrument: Instrument
     why: str
     axes: tuple[int, ...]
-    data: Any
-    response: Any
+    data: Layer
     noise: Layer | None
     flags: Layer | None
+    response: Any
     noise_kind: NoiseKind
     noise_why: str
     flag_rule: FlagRule
@@ -174,34 +158,34 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
     """
     number = len(hdus)  # astropy reads all headers now, and not only those up to an extension that is asked for
     if not any(hdus[place].is_image and hdus[place].shape for place in range(number)):
-        raise InputError(f'{path.name}: truncated, or no cube: no extension in it holds an array; copy it again')
+        raise FileError('truncated, or no cube: no extension in it holds an array; copy it again')
     instrument, why = recognise([hdu.header for hdu in hdus])
     warnings: list[str] = []
+    data, noise, flags, axes = _arrays(hdus, entries, instrument, warnings)
     if entries:
         why = 'as DATA_EXT says'
-        data = _named(path, hdus, entries[0])
-        noise, flags = (_named(path, hdus, entry, data) for entry in [*entries[1:], None, None][:2])
+    noise_layer, flags_layer = (None if hdu is None else Layer(path, hdu, label(hdus, hdu)) for hdu in (noise, flags))
+    kind, noise_why = entries[1].kind if len(entries) > 1 else None, why
+    if noise is not None and kind is None:
+        kind, noise_why = noise_kind(noise, data, hdus[0].header, instrument)
+        if kind is None:
+            raise _unknown_kind(hdus, data, noise)
+    if noise is None and not entries:
+        beside = _files_beside(path, instrument, data.shape, files)
+        noise_layer, flags_layer = next(beside), flags_layer or next(beside)
+        noise_why = 'beside the data'
+    kind = kind or NoiseKind.VARIANCE
+    if noise_layer is not None:
+        scale, note = noise_scale(noise_layer.hdu, data, kind)
+        noise_layer = replace(noise_layer, scale=scale)
     else:
-        data, noise, flags = _data(path, hdus, instrument, warnings), None, None
-    if not data.is_image or not is_cube(data.shape):
-        raise InputError(
-            f'{path.name}: extension {label(hdus, data)} holds {_shape(data)}; expected three axes (wavelength, y, x): '
-            'set DATA_EXT'
-        )
-    if not entries:
-        noise = _noise(path, hdus, data, instrument, warnings)
-    if len(entries) < 3:
-        flags = _partner(hdus, data, (instrument.flags, *FLAG_NAMES), 'QUALDATA', 'MASKEXT')
-    axes = find_axes(path.name, label(hdus, data), data.header, data.shape, spectral=True)
-    for hdu in (noise, flags):
-        if hdu is not None and not (hdu.is_image and hdu.shape and stored_part(hdu.shape, data.shape, axes)):
-            names = f'extension {label(hdus, hdu)} has another shape ({_shape(hdu)}) than {label(hdus, data)}'
-            expected = "expected that of the data, of one of their images, or of a spectrum: set DATA_EXT ('' for none)"
-            raise InputError(f'{path.name}: {names}; {expected}')
-    kind, noise_why = NoiseKind.VARIANCE, ''
-    if noise is not None:
-        own = entries[1].kind if len(entries) > 1 else None
-        kind, noise_why = (own, why) if own is not None else _kind(path, hdus, data, noise, instrument)
+        # There is no hint if the user has asked for no noise (DATA_EXT = 'DATA', '').
+        hint = '' if len(entries) > 1 else _unused_noise(hdus, data, axes)
+        note = 'no variance: weights are those of equal noise, and no errors are written'
+        if hint:
+            note = f'{note}; {hint}'
+    if note:
+        warnings.append(note)
     rule = FlagRule()
     if any(entry.zero_is_bad for entry in entries):
         rule = FlagRule(zero_is_bad=True)
@@ -209,36 +193,53 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
         rule = flag_rule(flags.header, ChainMap(data.header, hdus[0].header), instrument)
     name = _prefix(data.name) + instrument.response
     response = next((hdu for hdu in hdus if instrument.response and hdu.name == name and hdu.is_image), None)
-    layers = [None if hdu is None else Layer(path, hdu, label(hdus, hdu)) for hdu in (noise, flags)]
-    if noise is None and not entries:
-        beside = _files_beside(path, instrument, data.shape, files)
-        layers = [inside or outside for inside, outside in zip(layers, beside, strict=True)]
-        noise_why = 'beside the data'
-    noise_layer, flags_layer = layers
-    if noise_layer is not None:
-        scale, note = noise_scale(noise_layer.hdu, data.header, kind)
-        noise_layer = replace(noise_layer, scale=scale)
-        if note:
-            warnings.append(f'{path.name}: {note}')
-    else:
-        # There is no hint if the user has asked for no noise (DATA_EXT = 'DATA', '').
-        hint = '' if len(entries) > 1 else _unused_noise(hdus, data, axes)
-        lack = f'{path.name}: no variance: weights are those of equal noise, and no errors are written'
-        warnings.append(f'{lack}; {hint}' if hint else lack)
+    length = data.shape[-axes[2]]
+    if response is not None and response.shape != (length,):
+        raise FileError(
+            f'{response.name} has {response.shape} values for {length} wavelengths; correct it, or remove '
+            'it to keep counts'
+        )
     return Extensions(
         instrument,
         why,
         axes,
-        data,
-        response,
+        Layer(path, data, label(hdus, data)),
         noise_layer,
         flags_layer,
-        noise_kind=kind,
-        noise_why=noise_why,
-        flag_rule=rule,
-        entries=tuple('' if hdu is None else _entry(hdus, hdu) for hdu in (data, noise, flags)),
-        warnings=tuple(warnings),
+        response,
+        kind,
+        noise_why,
+        rule,
+        tuple('' if hdu is None else _entry(hdus, hdu) for hdu in (data, noise, flags)),
+        tuple(warnings),
     )
+
+
+def _arrays(
+    hdus: fits.HDUList, entries: Sequence[Extension], instrument: Instrument, warnings: list[str]
+) -> tuple[Any, Any, Any, tuple[int, ...]]:
+    """The extensions with data, noise and flags in this file, and the axes of the data; a warning for each guess."""
+    first, second, third = (*entries, None, None, None)[:3]
+    data = _data(hdus, instrument, warnings) if first is None else _named(hdus, first)
+    if not data.is_image or not is_cube(data.shape):
+        raise FileError(
+            f'extension {label(hdus, data)} holds {_shape(data)}; expected three axes (wavelength, y, x): set DATA_EXT'
+        )
+    if first is None:
+        noise = _noise(hdus, data, instrument, warnings)
+    else:
+        noise = _named(hdus, second, data)
+    if third is None:
+        flags = _partner(hdus, data, (instrument.flags, *FLAG_NAMES), 'QUALDATA', 'MASKEXT')
+    else:
+        flags = _named(hdus, third, data)
+    axes = find_axes(label(hdus, data), data.header, data.shape, spectral=True)
+    for hdu in (noise, flags):
+        if hdu is not None and not spread_shape(hdu, data, axes):
+            names = f'extension {label(hdus, hdu)} has another shape ({_shape(hdu)}) than {label(hdus, data)}'
+            expected = "expected that of the data, of one of their images, or of a spectrum: set DATA_EXT ('' for none)"
+            raise FileError(f'{names}; {expected}')
+    return data, noise, flags, axes
 
 
 def label(hdus: fits.HDUList, hdu: Any) -> str:
@@ -257,7 +258,7 @@ def _entry(hdus: fits.HDUList, hdu: Any) -> int | str:
     return str(hdu.name) if hdu.name and hdu is not hdus[0] and names.count(hdu.name) == 1 else int(hdus.index(hdu))
 
 
-def _named(path: Path, hdus: fits.HDUList, entry: Extension | None, data: Any = None) -> Any:
+def _named(hdus: fits.HDUList, entry: Extension | None, data: Any = None) -> Any:
     """The extension that an entry of DATA_EXT names, None for ''.
 
     Of several with a name, that of ``data`` is meant. If these are looked for, and several cubes have the name, one
@@ -269,7 +270,7 @@ def _named(path: Path, hdus: fits.HDUList, entry: Extension | None, data: Any = 
     if data is None:
         same = [hdu for hdu in cubes(hdus) if hdu.name == name]
         if len(same) > 1:
-            raise _several_cubes(path, hdus, same, UNKNOWN)
+            raise _several_cubes(hdus, same, UNKNOWN)
     else:
         same = [hdu for hdu in _beside(hdus, data).values() if hdu.name == name]
     if same:
@@ -278,7 +279,7 @@ def _named(path: Path, hdus: fits.HDUList, entry: Extension | None, data: Any = 
         return hdus[entry.name]
     except (KeyError, IndexError):
         listing = _listing(hdus)
-        raise InputError(f'{path.name}: no extension {entry.name!r}; extensions are {listing}: set DATA_EXT') from None
+        raise FileError(f'no extension {entry.name!r}; extensions are {listing}: set DATA_EXT') from None
 
 
 def _shape(hdu: Any) -> str:
@@ -290,59 +291,51 @@ def _listing(hdus: fits.HDUList) -> str:
     return ', '.join(hdu.name or f'{number} (without a name)' for number, hdu in enumerate(hdus))
 
 
-def stored_part(shape: Sequence[int], data_shape: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
-    """The axes of the stored data that a layer with this shape has, in their order; () if it does not fit.
-
-    A layer has all axes of the data, those of the sky (a value per spaxel) or that of wavelength (one per channel).
-
-    Parameters
-    ----------
-    shape, data_shape : sequence of int
-        Of the stored arrays.
-    axes : sequence of int
-        The data's FITS axes of longitude, latitude and wavelength.
-    """
-    if tuple(shape) == tuple(data_shape):
-        return tuple(range(len(data_shape)))
-    wave, *sky = array_axes(axes, len(data_shape))
-    for part in (tuple(sorted(sky)), (wave,)):
-        lengths = [data_shape[axis] for axis in part if data_shape[axis] > 1]
-        if lengths and lengths == [length for length in shape if length > 1]:
-            return part
-    return ()
-
-
 # --- Data ---
 
 
-def _data(path: Path, hdus: fits.HDUList, instrument: Instrument, warnings: list[str]) -> Any:
+def _data(hdus: fits.HDUList, instrument: Instrument, warnings: list[str]) -> Any:
     """The extension with the data; a warning is added where this is a guess."""
-    candidates = next(filter(None, _data_candidates(hdus, instrument)), [])
+    there = cubes(hdus)
+    # Lists of extensions that may hold the data, the surest way to recognise them first.
+    pattern = instrument.data or '(?!)'  # which nothing matches
+    options = [[hdu for hdu in there if re.fullmatch(pattern, FIRST if hdu is hdus[0] else hdu.name)]]
+    for name in (card_word(hdus[0].header, 'FLUXEXT'), *DATA_NAMES):
+        options.append([hdu for hdu in there if name and hdu.name == name])
+    options.append([hdu for hdu in there if WITH_PREFIX.fullmatch(hdu.name)])
+    # MPDAF copies all cards of the data to the variance, which then names itself as its noise.
+    options.append(
+        [
+            hdu
+            for hdu in there
+            if card_word(hdu.header, 'HDUCLAS2') == 'DATA'
+            and {card_word(hdu.header, card) for card in ('ERRDATA', 'QUALDATA')} - {'', hdu.name}
+        ]
+    )
+    candidates = next(filter(None, options), [])
     if len(candidates) > 1:
-        raise _several_cubes(path, hdus, candidates, instrument)
+        raise _several_cubes(hdus, candidates, instrument)
     if candidates:
         return candidates[0]
     left = [
         hdu
-        for hdu in cubes(hdus)
-        if not (looks_like_flags(hdu.name) or looks_like_noise(hdu.name) or NOT_DATA.fullmatch(hdu.name.upper()))
+        for hdu in there
+        if not (FLAGS.search(hdu.name) or looks_like_noise(hdu.name) or NOT_DATA.fullmatch(hdu.name))
     ]
     if left:
         if len(left) > 2 or any(hdu.name for hdu in left[1:]):
             confirm = f'confirm with DATA_EXT = {_entry(hdus, left[0])!r}, or name another'
             guess = f'{label(hdus, left[0])} is taken for the data, which is a guess'
-            warnings.append(f'{path.name}: {guess}; extensions are {_listing(hdus)}: {confirm}')
+            warnings.append(f'{guess}; extensions are {_listing(hdus)}: {confirm}')
         return left[0]
-    if len(hdus) == 1:
-        return hdus[0]
-    for name in ('DATA', 'SCI'):
-        for hdu in hdus:
-            if hdu.name == name and hdu.is_image and hdu.shape:
-                return hdu
-    raise InputError(f"{path.name}: no data in extension 'DATA'; extensions are {_listing(hdus)}: set DATA_EXT")
+    # No cube: what is named like one is found to have too few axes.
+    named = [hdu for name in ('DATA', 'SCI') for hdu in hdus if hdu.name == name and hdu.is_image and hdu.shape]
+    if len(hdus) > 1 and not named:
+        raise FileError(f"no data in extension 'DATA'; extensions are {_listing(hdus)}: set DATA_EXT")
+    return hdus[0] if len(hdus) == 1 else named[0]
 
 
-def _several_cubes(path: Path, hdus: fits.HDUList, candidates: Sequence[Any], instrument: Instrument) -> InputError:
+def _several_cubes(hdus: fits.HDUList, candidates: Sequence[Any], instrument: Instrument) -> FileError:
     """The error if several cubes may be the data."""
     names = [
         label(hdus, hdu)
@@ -353,25 +346,7 @@ def _several_cubes(path: Path, hdus: fits.HDUList, candidates: Sequence[Any], in
     noise = _partner(hdus, candidates[0], (instrument.noise, *NOISE_NAMES), 'ERRDATA', 'ERREXT')
     example = ', '.join(repr(_entry(hdus, hdu)) for hdu in (candidates[0], noise) if hdu is not None)
     what = f'holds {len(candidates)} cubes: {", ".join(names)}'
-    return InputError(f'{path.name}: {what}; choose one, as in DATA_EXT = {example}')
-
-
-def _data_candidates(hdus: fits.HDUList, instrument: Instrument) -> Iterator[list[Any]]:
-    """Lists of extensions that may hold the data, the surest way to recognise them first."""
-    there = cubes(hdus)
-    if instrument.data:
-        names = [FIRST if hdu is hdus[0] else hdu.name for hdu in there]
-        yield [hdu for hdu, name in zip(there, names, strict=True) if re.fullmatch(instrument.data, name)]
-    for name in (_upper(hdus[0].header, 'FLUXEXT'), *DATA_NAMES):
-        yield [hdu for hdu in there if name and hdu.name == name]
-    yield [hdu for hdu in there if WITH_PREFIX.fullmatch(hdu.name)]
-    yield [hdu for hdu in there if _declares_data(hdu)]
-
-
-def _declares_data(hdu: Any) -> bool:
-    # MPDAF copies all cards of the data to the variance, which then names itself as its noise.
-    partners = {_upper(hdu.header, card) for card in ('ERRDATA', 'QUALDATA')} - {'', hdu.name}
-    return _upper(hdu.header, 'HDUCLAS2') == 'DATA' and bool(partners)
+    return FileError(f'{what}; choose one, as in DATA_EXT = {example}')
 
 
 # --- Extensions that belong to the data ---
@@ -381,11 +356,11 @@ def _partner(hdus: fits.HDUList, data: Any, names: Sequence[str], card: str, pri
     """The noise or flags of the data: the extension that a card names, else the first of some names that is there.
 
     The cards are ``card`` of the data and ``primary_card`` of the first extension. The extension may have fewer axes
-    than the data (see `stored_part`). A name counts with the prefix that extensions share with the data (RED_ of
+    than the data (see `spread_shape`). A name counts with the prefix that extensions share with the data (RED_ of
     RED_DATA), or after the data's own. Of several extensions with this name, the one in `_beside` is meant.
     """
     there = _beside(hdus, data)
-    pointers = _upper(data.header, card), _upper(hdus[0].header, primary_card)
+    pointers = card_word(data.header, card), card_word(hdus[0].header, primary_card)
     wanted = [pointer for pointer in pointers if pointer not in ('', data.name)]
     wanted += [_prefix(data.name) + name for name in names if name]
     if data.name and data.name != FIRST:
@@ -431,7 +406,7 @@ def _prefix(name: str) -> str:
     return match[1] if match else ''
 
 
-def _noise(path: Path, hdus: fits.HDUList, data: Any, instrument: Instrument, warnings: list[str]) -> Any:
+def _noise(hdus: fits.HDUList, data: Any, instrument: Instrument, warnings: list[str]) -> Any:
     """The extension with the noise, None where there is none; a warning is added where it is a guess."""
     noise = _partner(hdus, data, (instrument.noise, *NOISE_NAMES), 'ERRDATA', 'ERREXT')
     others = [hdu for hdu in cubes(hdus) if hdu is not data]
@@ -442,7 +417,7 @@ def _noise(path: Path, hdus: fits.HDUList, data: Any, instrument: Instrument, wa
         return None
     first, second = _entry(hdus, data), _entry(hdus, others[0])
     warnings.append(
-        f'{path.name}: {label(hdus, others[0])}, which has no name, is taken for the noise, which is a guess: '
+        f'{label(hdus, others[0])}, which has no name, is taken for the noise, which is a guess: '
         f"confirm with DATA_EXT = {first!r}, {second!r}, or set {first!r}, '' if it is not noise"
     )
     return others[0]
@@ -470,40 +445,36 @@ def _files_beside(
 # --- What the numbers mean ---
 
 
-def _kind(path: Path, hdus: fits.HDUList, data: Any, noise: Any, instrument: Instrument) -> tuple[NoiseKind, str]:
-    """How the noise is stored, and how this is known; raises `InputError` if it is not."""
-    primary = hdus[0].header
-    kind, why = declared(noise.header, primary)
-    if kind is None and instrument.kind and noise.name == f'{_prefix(data.name)}{instrument.noise}':
-        return instrument.kind, f'as {instrument.name} has it'
-    if kind is None:
-        kind, why = noise_kind(noise.header, primary, data.header)
-    if kind is not None:
-        return kind, why
+def _unknown_kind(hdus: fits.HDUList, data: Any, noise: Any) -> FileError:
+    """The error if it is not known how the noise is stored."""
     unit = card_text(noise.header, 'BUNIT')
     known = f'BUNIT = {unit!r}' if unit else 'it has no BUNIT'
     entry = _entry(hdus, noise)
-    raise InputError(
-        f'{path.name}: whether {label(hdus, noise)} is variance or sigma cannot be told from its name and unit '
+    return FileError(
+        f'whether {label(hdus, noise)} is variance or sigma cannot be told from its name and unit '
         f"({known}); state it in DATA_EXT, as in DATA_EXT = {_entry(hdus, data)!r}, '{entry}: variance', or "
         f"'{entry}: sigma', '{entry}: inverse variance'"
     )
 
 
 def noise_kind(
-    header: Mapping[str, Any], primary: Mapping[str, Any], data_header: Mapping[str, Any]
+    noise: Any, data: Any, primary: Mapping[str, Any], instrument: Instrument = UNKNOWN
 ) -> tuple[NoiseKind | None, str]:
     """How an extension stores noise.
 
-    What the file declares counts first, then the extension's name, then its unit in comparison with that of the data.
-    Exact names (VAR, STAT, IVAR) count whatever the unit is. Other names (ERR, WEIGHT), which may stand for noise of
-    any kind, must not contradict the unit; but the unit of the data itself, which is often copied with the rest of the
-    header, is no contradiction.
+    What the file declares counts first, then the table of instruments, the extension's name, and its unit in comparison
+    with that of the data. Exact names (VAR, STAT, IVAR) count whatever the unit is. Other names (ERR, WEIGHT), which
+    may stand for noise of any kind, must not contradict the unit; but the unit of the data itself, which is often
+    copied with the rest of the header, is no contradiction.
 
     Parameters
     ----------
-    header, primary, data_header : mapping
-        Headers of the extension, of the first one, and of that with the data.
+    noise, data : HDU
+        The extension, and that with the data.
+    primary : mapping
+        The header of the first extension.
+    instrument : Instrument
+        Its entry in the table.
 
     Returns
     -------
@@ -512,11 +483,18 @@ def noise_kind(
     str
         How it is known, '' if it is not.
     """
-    kind, why = declared(header, primary)
-    if kind is not None:
-        return kind, why
-    name, by_unit = str(header.get('EXTNAME', '')).upper(), _kind_of_unit(header, data_header)
-    by_name = kind_of_name(name)
+    header, name = noise.header, noise.name.upper()
+    cards = [('ERRTYPE', header), ('ERRTYPE', primary), ('UTYPE', header)]
+    # MPDAF copies all cards of the data to the variance, HDUCLAS2 = DATA among them.
+    if card_word(header, 'HDUCLAS2') in ('', 'ERROR'):
+        cards.insert(0, ('HDUCLAS3', header))
+    for card, one in cards:
+        kind = DECLARED.get(card_word(one, card))
+        if kind is not None:
+            return kind, f'by its {card}'
+    if instrument.kind and noise.name == f'{_prefix(data.name)}{instrument.noise}':
+        return instrument.kind, f'as {instrument.name} has it'
+    by_name, by_unit = kind_of_name(name), _kind_of_unit(header, data.header)
     if by_name is None:
         # The unit of the data is copied to what is called noise of unknown kind, and to flags.
         if by_unit is None or FLAGS.search(name) or (by_unit is NoiseKind.SIGMA and looks_like_noise(name)):
@@ -529,32 +507,13 @@ def noise_kind(
     return by_name, 'by its name'
 
 
-def declared(header: Mapping[str, Any], primary: Mapping[str, Any]) -> tuple[NoiseKind | None, str]:
-    """The kind of noise that cards declare, and which card; None and '' if none does.
-
-    Parameters
-    ----------
-    header, primary : mapping
-        Headers of the extension and of the first one.
-    """
-    cards = [('ERRTYPE', header), ('ERRTYPE', primary), ('UTYPE', header)]
-    # MPDAF copies all cards of the data to the variance, HDUCLAS2 = DATA among them.
-    if _upper(header, 'HDUCLAS2') in ('', 'ERROR'):
-        cards.insert(0, ('HDUCLAS3', header))
-    for card, one in cards:
-        kind = DECLARED.get(_upper(one, card))
-        if kind is not None:
-            return kind, f'by its {card}'
-    return None, ''
-
-
 def kind_of_name(name: str) -> NoiseKind | None:
-    """The kind of noise that the name of an extension stands for; None for none, or where its words contradict."""
+    """The kind of noise that an extension's name stands for; None for none, or where its words contradict."""
     name = name.upper()
-    if looks_like_flags(name) or FUNCTION.search(name):
+    if FLAGS.search(name) or FUNCTION.search(name):
         return None
     kinds = set()
-    for part, kind in PARTS_OF_NAMES:
+    for part, kind in PARTS_OF_NAMES.items():
         if part.search(name):
             kinds.add(kind)
             name = part.sub(' ', name)  # IVAR is no VAR besides
@@ -566,41 +525,31 @@ def kind_of_name(name: str) -> NoiseKind | None:
 
 
 def looks_like_noise(name: str) -> bool:
-    """Whether a name is one of noise, of whatever kind."""
-    parts = (WEIGHT, *(part for part, _ in PARTS_OF_NAMES))
-    return not looks_like_flags(name) and any(part.search(name.upper()) for part in parts)
+    """Whether an extension's name is one of noise, of whatever kind."""
+    return not FLAGS.search(name) and any(part.search(name.upper()) for part in (WEIGHT, *PARTS_OF_NAMES))
 
 
-def looks_like_flags(name: str) -> bool:
-    """Whether a name is one of flags or masks."""
-    return bool(FLAGS.search(name.upper()))
-
-
-def noise_scale(noise: Any, data_header: Mapping[str, Any], kind: NoiseKind) -> tuple[float, str]:
+def noise_scale(noise: Any, data: Any, kind: NoiseKind) -> tuple[float, str]:
     """What to multiply noise by if its unit has another scale than that of the data, and a line on it; else 1 and ''.
 
     Parameters
     ----------
-    noise : HDU
-        The extension.
-    data_header : mapping
-        Header of the data.
+    noise, data : HDU
+        The extensions.
     kind : NoiseKind
         How the noise is stored.
     """
-    texts = [card_text(header, 'BUNIT') for header in (noise.header, data_header)]
-    own, flux = map(parsed, texts)
-    if own is None or flux is None:
-        return 1.0, ''
+    own_text, data_text = (card_text(hdu.header, 'BUNIT') for hdu in (noise, data))
+    own, flux = parsed(own_text), parsed(data_text)
     power = next(power for power, one in OF_POWER.items() if one is kind)
-    try:
-        scale = float(own.to(flux**power))
-    except units.UnitConversionError:  # the unit of the data is copied to noise of any kind
+    # The unit of the data is copied to noise of any kind.
+    if own is None or flux is None or not own.is_equivalent(flux**power):
         return 1.0, ''
+    scale = float(own.to(flux**power))
     if abs(scale - 1) < SAME_SCALE:
         return 1.0, ''
-    of_noise, of_data = texts
-    return scale, f'{noise.name} is in {of_noise!r}, the data in {of_data!r}: {noise.name} is multiplied by {scale:.6g}'
+    name = noise.name
+    return scale, f'{name} is in {own_text!r}, the data in {data_text!r}: {name} is multiplied by {scale:.6g}'
 
 
 def _kind_of_unit(header: Mapping[str, Any], data_header: Mapping[str, Any]) -> NoiseKind | None:
@@ -609,8 +558,7 @@ def _kind_of_unit(header: Mapping[str, Any], data_header: Mapping[str, Any]) -> 
     if own_unit is not None and flux_unit is not None:
         if flux_unit == units.dimensionless_unscaled:
             return None
-        with python_warnings.catch_warnings():
-            python_warnings.simplefilter('ignore')
+        with python_warnings.catch_warnings(action='ignore'):
             return next((kind for power, kind in OF_POWER.items() if own_unit == flux_unit**power), None)
     # Units that astropy does not know are compared as text.
     if own == flux:
@@ -626,9 +574,8 @@ def _unused_noise(hdus: fits.HDUList, data: Any, axes: Sequence[int]) -> str:
     """A hint if the file has an extension that might be noise, or names one that is missing; else ''."""
     candidates = []
     for hdu in hdus:
-        fits_data = hdu is not data and hdu.is_image and hdu.shape and stored_part(hdu.shape, data.shape, axes)
-        if fits_data and not looks_like_flags(hdu.name):
-            kind, why = noise_kind(hdu.header, {}, data.header)
+        if hdu is not data and spread_shape(hdu, data, axes) and not FLAGS.search(hdu.name):
+            kind, why = noise_kind(hdu, data, {})
             # Models and other fluxes have the unit of the data as well.
             if looks_like_noise(hdu.name) or (kind and not (kind is NoiseKind.SIGMA and why == BY_UNIT)):
                 candidates.append((hdu, kind))
@@ -658,21 +605,17 @@ def flag_rule(header: Mapping[str, Any], data_header: Mapping[str, Any], instrum
     instrument : Instrument
         Its entry in the table.
     """
-    if _upper(header, 'HDUCLAS2') == 'QUALITY':
-        if _upper(header, 'HDUCLAS3') == 'MASKONE':
+    if card_word(header, 'HDUCLAS2') == 'QUALITY':
+        if card_word(header, 'HDUCLAS3') == 'MASKONE':
             return FlagRule(zero_is_bad=True)
         if 'QUALMASK' in header:
             bits = 0
             with suppress(ValueError):  # it is not a number
                 bits = int(str(header['QUALMASK']), 0)
             return FlagRule(bits) if bits > 0 and bits not in ALL_BITS else FlagRule()
-    definition = _upper(header, 'MASKNAME') or _upper(data_header, 'MASKNAME')
+    definition = card_word(header, 'MASKNAME') or card_word(data_header, 'MASKNAME')
     if definition:
         return FlagRule.of_bits(FLAG_DEFINITIONS.get(definition, ()))
-    if _upper(header, 'EXTNAME') != (instrument.flags if not instrument.flags.isdecimal() else ''):
+    if card_word(header, 'EXTNAME') != (instrument.flags if not instrument.flags.isdecimal() else ''):
         return FlagRule()
     return FlagRule.of_bits(instrument.bits) if not instrument.zero_is_bad else FlagRule(zero_is_bad=True)
-
-
-def _upper(header: Mapping[str, Any], card: str) -> str:
-    return card_text(header, card).upper()

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,17 +29,9 @@ from scipy import ndimage
 from autospec_lib.core.errors import InputError, counted
 from autospec_lib.core.noise_kind import NoiseKind
 from autospec_lib.core.types import BoolArray, FloatArray, IntArray
-from autospec_lib.inputs.arrays import card_text, is_number, open_fits, readable
-from autospec_lib.inputs.coordinates import (
-    Sky,
-    arranged,
-    array_axes,
-    contradictions,
-    find_axes,
-    header_of_axes,
-    open_sky,
-)
-from autospec_lib.inputs.extensions import kind_of_name, looks_like_flags, looks_like_noise
+from autospec_lib.inputs.arrays import FileError, arranged, card_text, is_number, open_fits, readable
+from autospec_lib.inputs.coordinates import Sky, contradictions, find_axes, header_of_axes, open_sky
+from autospec_lib.inputs.extensions import FLAGS, kind_of_name, looks_like_noise
 from autospec_lib.inputs.units import parsed, written
 
 SAME_GRID = 1e-3  # spaxels by which two grids differ that are taken as one
@@ -136,22 +128,13 @@ class SkyImage:
     @property
     def shape(self) -> tuple[int, ...]:
         """Pixels (my, mx)."""
-        return tuple(self.hdu.shape[axis] for axis in array_axes(self.axes, len(self.hdu.shape)))
+        return tuple(self.hdu.shape[-axis] for axis in reversed(self.axes))
 
-    def read(self, box: tuple[slice, ...]) -> FloatArray:
-        """The values in a box (ys, xs)."""
-        return self._part(self.hdu, box).astype(np.float64)
-
-    def has_weight(self, box: tuple[slice, ...]) -> BoolArray:
-        """Whether the pixels in a box have weight, if there is an extension with weights."""
-        weight = self._part(self.weights, box)
-        return np.asarray(weight > ROUNDED * weight.max(where=np.isfinite(weight), initial=0))
-
-    def _part(self, hdu: Any, box: tuple[slice, ...]) -> NDArray[Any]:
+    def part(self, hdu: Any, box: tuple[slice, ...]) -> NDArray[Any]:
         """A box (ys, xs) of an extension with these axes; no more of it is held in memory."""
         part = [slice(0, length) for length in hdu.shape]
-        for axis, side in zip(array_axes(self.axes, len(part)), box, strict=True):
-            part[axis] = side
+        for axis, side in zip(self.axes, reversed(box), strict=True):
+            part[-axis] = side
         lines = [*part[:-1], slice(None)]
         # A file that is unpacked while it is read is unpacked once more for each piece; whole lines are one piece.
         packed = hdu.fileinfo()['file'].compression is not None
@@ -182,63 +165,80 @@ def open_images(path: Path, prefer: tuple[str, ...] = ('DATA', 'SCI')) -> Iterat
     with open_fits(path, 'not a readable FITS file', scaled=True) as hdus:
         flat = [hdu for hdu in hdus if hdu.is_image and len(hdu.shape) >= 2 and {*hdu.shape[:-2]} <= {1}]
         weights = [hdu for hdu in flat if kind_of_name(hdu.name) is NoiseKind.INVERSE_VARIANCE]
-        flat = [hdu for hdu in flat if not _is_about_another(hdu)]
+        flat = [
+            hdu
+            for hdu in flat
+            if card_text(hdu.header, 'HDUCLAS2') not in ('ERROR', 'QUALITY')
+            and not FLAGS.search(hdu.name)
+            and not looks_like_noise(hdu.name)
+        ]
         flat.sort(key=lambda hdu: [not hdu.name.startswith(name) for name in prefer])
         if not flat:
-            raise InputError(f'{path.name}: no two-dimensional image in it; IMG, WEIGHT and SEG take FITS images')
-        images = [_sky_image(path, hdus, flat[0], weights)]
+            raise FileError('no two-dimensional image in it; IMG, WEIGHT and SEG take FITS images')
+        images = [_sky_image(hdus, flat[0], weights)]
         for hdu in flat[1:]:
-            with suppress(InputError):  # of images that need not be chips of the same
-                images.append(_sky_image(path, hdus, hdu, weights))
+            with suppress(FileError):  # of images that need not be chips of the same
+                images.append(_sky_image(hdus, hdu, weights))
         yield [image for image in images if image.shape == images[0].shape or image.hdu.name == images[0].hdu.name]
 
 
-def _sky_image(path: Path, hdus: fits.HDUList, hdu: Any, weights: Sequence[Any]) -> SkyImage:
+def _sky_image(hdus: fits.HDUList, hdu: Any, weights: Sequence[Any]) -> SkyImage:
     """An extension with its coordinates, and the one of ``weights`` that belongs to it: by EXTVER and shape."""
     if 'CTYPE1' not in hdu.header or 'CTYPE2' not in hdu.header:
-        raise InputError(f'{path.name}: no celestial WCS (CTYPE1, CTYPE2); it cannot be placed on the cube')
+        raise FileError('no celestial WCS (CTYPE1, CTYPE2); it cannot be placed on the cube')
     name = hdu.name or 'the image'
-    axes = find_axes(path.name, name, hdu.header, hdu.shape, spectral=False)
+    axes = find_axes(name, hdu.header, hdu.shape, spectral=False)
     header = header_of_axes(hdu.header, axes)
-    sky = open_sky(path, name, header, hdus)
+    sky = open_sky(name, header, hdus)
     own = [one for one in weights if one.shape == hdu.shape and one.ver == hdu.ver]
     label = f'{hdu.name},{hdu.ver}' if hdu.name else f'extension {hdus.index(hdu)}'
-    notes = [f'{path.name}: {note}' for note in contradictions(name, hdu.header)]
-    return SkyImage(hdu, own[0] if own else None, label, axes, header, sky, (*notes, *sky.notes))
+    notes = *contradictions(name, hdu.header), *sky.notes
+    return SkyImage(hdu, own[0] if own else None, label, axes, header, sky, notes)
 
 
-def _is_about_another(hdu: fits.ImageHDU) -> bool:
-    """Whether an extension holds noise, weights or flags of another one."""
-    declared = card_text(hdu.header, 'HDUCLAS2') in ('ERROR', 'QUALITY')
-    return declared or looks_like_flags(hdu.name) or looks_like_noise(hdu.name)
-
-
-def _on_cube(images: Sequence[SkyImage], grid: Sky, shape: tuple[int, int]) -> list[tuple[SkyImage, FloatArray]]:
+def _on_cube(
+    images: Sequence[SkyImage], grid: Sky, shape: tuple[int, int], parameter: str
+) -> list[tuple[SkyImage, FloatArray]]:
     """The images that cover the cube, with the positions in them of its spaxels and of MARGIN more on each side.
 
     They have one name, or cover different spaxels: images of another kind may follow in the file.
+
+    Parameters
+    ----------
+    images : sequence of SkyImage
+        Those of a file.
+    grid : Sky
+        The cube's coordinates.
+    shape : (int, int)
+        The cube's (ny, nx).
+    parameter : str
+        The one that names the file.
+
+    Raises
+    ------
+    InputError
+        If there is none.
     """
-    spaxels = np.ogrid[-MARGIN : shape[0] + MARGIN, -MARGIN : shape[1] + MARGIN]
     overlapping: list[tuple[SkyImage, FloatArray]] = []
     covered = np.zeros(shape, bool)
     for image in images:
-        if not _may_overlap(image, grid, shape):
+        # A camera may have dozens whose box, in spaxels, does not overlap the cube.
+        rows, columns = (np.linspace(-0.5, length - 0.5, 5) for length in image.shape)
+        there = places(image.sky, grid, rows[:, None], columns)
+        low, high = there.min(axis=(1, 2)), there.max(axis=(1, 2))
+        if not np.isnan(low).any() and ((high <= -1) | (low >= shape)).any():
             continue
-        pixels = places(grid, image.sky, *spaxels)
+        pixels = places(grid, image.sky, *np.ogrid[-MARGIN : shape[0] + MARGIN, -MARGIN : shape[1] + MARGIN])
         inside = _inside(_inner(pixels), image.shape)
         same_name = bool(overlapping) and image.hdu.name == overlapping[0][0].hdu.name != ''
         if inside.any() and (same_name or not (inside & covered).any()):
             overlapping.append((image, pixels))
             covered |= inside
+    if not overlapping:
+        which = f' ({", ".join(image.label for image in images)})' if len(images) > 1 else ''
+        way_out = f'correct its WCS, or take it out of {parameter}'
+        raise FileError(f'does not overlap the cube{which}; {way_out}')
     return overlapping
-
-
-def _may_overlap(image: SkyImage, grid: Sky, shape: tuple[int, int]) -> bool:
-    """Whether the box around an image, in spaxels, overlaps the cube; a camera may have dozens that do not."""
-    rows, columns = (np.linspace(-0.5, length - 0.5, 5) for length in image.shape)
-    there = places(image.sky, grid, rows[:, None], columns)
-    low, high = there.min(axis=(1, 2)), there.max(axis=(1, 2))
-    return bool(np.isnan(low).any() or ((high > -1) & (low < shape)).all())
 
 
 def _inner(pixels: FloatArray) -> FloatArray:
@@ -273,62 +273,66 @@ def align(
     """
     way_out = f'take it out of {parameter}'
     if np.any(shift):
-        grid = grid.moved(shift)
-    with open_images(path) as images, readable(path, 'cannot be put on the grid of the cube'):
-        overlapping = _on_cube(images, grid, shape)
-        labels = [image.label for image, _ in overlapping]
-        if not overlapping:
-            which = f' ({", ".join(image.label for image in images)})' if len(images) > 1 else ''
-            raise InputError(f'{path.name}: does not overlap the cube{which}; correct its WCS, or {way_out}')
+        wcs = grid.wcs.deepcopy()
+        wcs.wcs.crpix = wcs.wcs.crpix + np.array(shift)[::-1]
+        grid = replace(grid, wcs=wcs)
+    sides = grid.pixel
+    square = max(sides) - min(sides) <= NOT_SQUARE * min(sides)
+    with open_images(path) as images, readable('cannot be put on the grid of the cube'):
+        overlapping = _on_cube(images, grid, shape, parameter)
         unit = str(overlapping[0][0].header.get('BUNIT', ''))
         if LOGARITHMIC.search(unit):
-            raise InputError(f'{path.name}: BUNIT = {unit!r} is not linear in flux; convert it, or {way_out}')
+            raise FileError(f'BUNIT = {unit!r} is not linear in flux; convert it, or {way_out}')
         notes: list[str] = []
         sums, offset = np.zeros((3, *shape)), None
         for image, pixels in overlapping:
             box, start = _box(pixels, image.shape)
-            values, more = _read(path, image, box)
+            values, more = _read(image, box)
             notes += more
-            node, mpdaf = None, None
+            node = np.zeros(2)
             if len(overlapping) == 1:
                 inner, indices = _inner(pixels), np.indices(shape)
                 if image.shape == shape and (np.abs(inner - indices) < SAME_GRID).all():
                     sums = np.stack([values, *np.ones((2, *shape))])
                     break
-                mpdaf = _grid_of_mpdaf(grid, image.sky, inner)
-            if mpdaf is not None:
-                pixels = mpdaf(*np.ogrid[-MARGIN : shape[0] + MARGIN, -MARGIN : shape[1] + MARGIN])
-                node = _node_of_mpdaf(grid, image.sky, image.shape, mpdaf)
-                offset = mpdaf.inverse(*inner) - indices
-            sums += resample(values, pixels - start, node, _has_square_spaxels(grid))
+                mpdaf = _grid_of_mpdaf(grid, image.sky, inner) if square else None
+                if mpdaf is not None:
+                    pixels = mpdaf(*np.ogrid[-MARGIN : shape[0] + MARGIN, -MARGIN : shape[1] + MARGIN])
+                    node = _node_of_mpdaf(grid, image.sky, image.shape, mpdaf)
+                    offset = mpdaf.inverse(*inner) - indices
+            sums += resample(values, pixels - start, node, square)
     value, weight, coverage = sums
     with np.errstate(all='ignore'):
         values = np.where(coverage > 1 - MOST_MISSING, value / weight, np.nan)
     if not np.isfinite(values).any():
         raise InputError(f'{path.name}: has no value on the cube; correct its WCS, or {way_out}')
+    labels = [image.label for image, _ in overlapping]
     if len(images) > 1 and labels != [images[0].label]:
-        notes.append(f'{path.name}: its images {", ".join(labels)} cover the cube and are used')
-    return AlignedImage(values, written(parsed(unit)), offset, tuple(notes), parameter == 'IMG')
+        notes.append(f'its images {", ".join(labels)} cover the cube and are used')
+    return AlignedImage(
+        values, written(parsed(unit)), offset, tuple(f'{path.name}: {note}' for note in notes), parameter == 'IMG'
+    )
 
 
-def _read(path: Path, image: SkyImage, box: tuple[slice, ...]) -> tuple[FloatArray, list[str]]:
+def _read(image: SkyImage, box: tuple[slice, ...]) -> tuple[FloatArray, list[str]]:
     """The values of an image in a box (ys, xs), linear in flux and NaN for none, and what is unusual about it."""
-    values = image.read(box)
+    values = image.part(image.hdu, box).astype(np.float64)
     notes = list(image.notes)
     if image.weights is not None:
-        empty = ~image.has_weight(box)
+        weight = image.part(image.weights, box)
+        empty = ~(weight > ROUNDED * weight.max(where=np.isfinite(weight), initial=0))
     else:
         empty = _without_data(values)
         if empty.any():
             sizes = np.unique(values[empty])
             value = ' and '.join(f'{one:g}' for one in sizes) if sizes.size <= 3 else 'nearly 0'
             number = counted(int(empty.sum()), 'pixel')
-            notes.append(f'{path.name}: no data where {image.label} is {value}, in {number}')
+            notes.append(f'no data where {image.label} is {value}, in {number}')
     values = np.where(empty, np.nan, values)
     softening, zero = image.header.get('BSOFTEN'), image.header.get('BOFFSET', 0.0)
     if is_number(softening) and is_number(zero):
         values = zero + 2 * softening * np.sinh(values / ASINH)
-        notes.append(f'{path.name}: made linear in flux: BSOFTEN = {softening:g}, BOFFSET = {zero:g}')
+        notes.append(f'made linear in flux: BSOFTEN = {softening:g}, BOFFSET = {zero:g}')
     return values, notes
 
 
@@ -336,9 +340,9 @@ def _box(pixels: FloatArray, shape: tuple[int, ...]) -> tuple[tuple[slice, ...],
     """The box of an image (my, mx) that holds positions (2, ...), and its first pixel, of shape (2, 1, 1)."""
     box = []
     for positions, length in zip(pixels, shape, strict=True):
-        first = np.clip(np.nanmin(positions) - 1, 0, length - 1)
-        last = np.clip(np.nanmax(positions) + 2, 0, length - 1)
-        box.append(slice(int(first), int(last) + 1))
+        ends = np.nanmin(positions) - 1, np.nanmax(positions) + 2
+        first, last = map(int, np.clip(ends, 0, length - 1))
+        box.append(slice(first, last + 1))
     return tuple(box), np.reshape([side.start for side in box], (2, 1, 1)).astype(float)
 
 
@@ -418,18 +422,13 @@ class _Affine(NamedTuple):
         return _Affine(self.end, self.start, np.asarray(np.linalg.inv(self.slope), np.float64))
 
 
-def _has_square_spaxels(grid: Sky) -> bool:
-    sides = grid.pixel
-    return max(sides) - min(sides) <= NOT_SQUARE * min(sides)
-
-
 def _grid_of_mpdaf(grid: Sky, own: Sky, pixels: FloatArray) -> _Affine | None:
     """Where MPDAF's grid for an aligned image lies in the image, or None if it is not to be used.
 
     It has the cube's direction of north and sides of spaxels, in the image's projection, and coincides with the cube's
     grid at the centre. Where the cube's axes are not perpendicular, or its projection has another centre, it is off the
     cube's grid by a fraction of a spaxel. Spectra and maps of v1.1.2 are made from images on this grid. It is not used
-    if it is off by more, if there are distortions, which MPDAF ignores, if spaxels are not square, or if cube and
+    if it is off by more, if there are distortions, which MPDAF ignores, or if cube and
     image are in different frames.
 
     Parameters
@@ -442,7 +441,7 @@ def _grid_of_mpdaf(grid: Sky, own: Sky, pixels: FloatArray) -> _Affine | None:
     # FITS orders matrices (x, y).
     matrix = grid.wcs.pixel_scale_matrix
     sides = np.hypot(*matrix)
-    if not _has_square_spaxels(grid) or grid.frame is not own.frame:
+    if grid.frame is not own.frame:
         return None
     first = matrix[0] / sides
     first = first / np.hypot(*first)
@@ -487,8 +486,11 @@ def _node_of_mpdaf(grid: Sky, own: Sky, size: tuple[int, ...], mpdaf: _Affine) -
     return np.asarray(cut_out.min(axis=(1, 2)))
 
 
-def resample(image: FloatArray, pixels: FloatArray, node: FloatArray | None = None, square: bool = True) -> FloatArray:
+def resample(image: FloatArray, pixels: FloatArray, origin: FloatArray, square: bool) -> FloatArray:
     """The values of an image in spaxels, as sums, to which those of other images of the same sky may be added.
+
+    Nodes are as far apart as square pixels. Of other pixels, an ellipse holds the spatial frequencies that they can
+    sample, and nodes sample the largest of them along y and along x.
 
     Parameters
     ----------
@@ -496,8 +498,8 @@ def resample(image: FloatArray, pixels: FloatArray, node: FloatArray | None = No
         NaN for no value.
     pixels : array (2, ny + 2 MARGIN, nx + 2 MARGIN)
         The positions (y, x) in the image of the spaxels, and of MARGIN more on each side; NaN for none.
-    node : array (2,), optional
-        The position (y, x) of a node in spaxels; default (0, 0).
+    origin : array (2,)
+        The position (y, x) of a node in spaxels.
     square : bool
         Whether spaxels are square. If not, values are means over them.
 
@@ -511,27 +513,39 @@ def resample(image: FloatArray, pixels: FloatArray, node: FloatArray | None = No
     inside = _inside(pixels, image.shape)
     if not inside.any():
         return result
-    box = _touched(inside)
-    step = _step_of_nodes(_slope(pixels))
+    down, right = np.linalg.inv(_slope(pixels)).T
+    height, width = np.hypot(*down), np.hypot(*right)
+    cosine, sine = down / height
+    step = 1 / np.hypot([cosine / height, cosine / width], [sine / width, sine / height])
     if not square:
         step = np.minimum(step, 1) / 2  # each node stands for a cell of a spaxel, no larger than half a pixel
-    start = np.zeros(2) if node is None else node
-    nodes = [_nodes(*axis) for axis in zip(start, step, box, strict=True)]
-    values, weights = _at_nodes(image, pixels, nodes)
+    # The rows and columns of spaxels that the image may touch, and those of nodes, from MARGIN before to MARGIN behind.
+    box, nodes = [], []
+    for axis, (start, size) in enumerate(zip(origin, step, strict=True)):
+        touched = np.flatnonzero(inside.any(axis=1 - axis)) - MARGIN
+        spaxels = np.arange(max(touched[0] - 1, 0), min(touched[-1] + 2, result.shape[1 + axis]))
+        first = np.floor((spaxels[0] - MARGIN - start) / size)
+        last = np.ceil((spaxels[-1] + MARGIN - start) / size)
+        box.append(spaxels)
+        nodes.append(start + size * np.arange(first, last + 1))
     in_spaxels = _filtered if square else _means
     rows, columns = np.ix_(*box)
-    result[:, rows, columns] = *in_spaxels(values, weights, nodes, box), _coverage(image, pixels, box)
+    result[:2, rows, columns] = in_spaxels(_at_nodes(image, pixels, nodes), nodes, box)
+    result[2, rows, columns] = _coverage(image, pixels, box)
     return result
 
 
-def _filtered(
-    values: FloatArray, weights: FloatArray, nodes: list[FloatArray], box: list[IntArray]
-) -> tuple[FloatArray, FloatArray]:
-    """Values and weights in spaxels from those at nodes (n, m), as MPDAF has them: filtered, then interpolated.
+def _filtered(layers: FloatArray, nodes: list[FloatArray], box: list[IntArray]) -> FloatArray:
+    """Values and weights in spaxels from those at nodes, as MPDAF has them: filtered, then interpolated.
+
+    Where nodes are closer together than spaxels, the filter removes the spatial frequencies that spaxels cannot sample,
+    of more than half a period in a spaxel. The window is Blackman's, of the radius in the plane of frequencies. In the
+    image it is nearly a Gaussian of sigma 0.96 spaxels; the outermost `MARGIN` spaxels are affected by those on the
+    opposite side.
 
     Parameters
     ----------
-    values, weights : array (n, m)
+    layers : array (2, n, m)
         See `_at_nodes`.
     nodes : list of array
         The positions of the rows (n,) and columns (m,) of nodes in spaxels.
@@ -539,19 +553,25 @@ def _filtered(
         The rows and columns of spaxels.
     """
     step = np.array([places[1] - places[0] for places in nodes])
-    lit = ndimage.maximum_filter(values != 0, 1 + 2 * np.ceil(np.maximum(MAIN_LOBE / step, 1)).astype(int))
+    lit = ndimage.maximum_filter(layers[0] != 0, 1 + 2 * np.ceil(np.maximum(MAIN_LOBE / step, 1)).astype(int))
     if (step < 1 - ROUNDING).any():
-        values = _low_pass(values, step)
-        weights = _low_pass(weights, step)
+        # At most an eighth longer, without large prime factors, with which Fourier transforms take longer.
+        size = []
+        for places in nodes:
+            unit = 1 << max(len(places).bit_length() - 4, 0)
+            size.append(-(-len(places) // unit) * unit)
+        radius = 2 * np.hypot(np.fft.fftfreq(size[0], step[0])[:, None], np.fft.rfftfreq(size[1], step[1]))
+        window = 0.42 + 0.5 * np.cos(np.pi * radius) + 0.08 * np.cos(2 * np.pi * radius)
+        layers = np.fft.irfft2(np.fft.rfft2(layers, size) * np.where(radius < 1, window, 0.0), size)
+        layers = layers[:, : len(nodes[0]), : len(nodes[1])]
     # The spaxels, counted in nodes.
-    y, x = ((spaxels - places[0]) / size for spaxels, places, size in zip(box, nodes, step, strict=True))
+    y, x = ((spaxels - places[0]) / side for spaxels, places, side in zip(box, nodes, step, strict=True))
+    values, weights = _bilinear(layers, y, x)
     is_lit = lit[np.ix_(np.rint(y).astype(int), np.rint(x).astype(int))]
-    return np.where(is_lit, _bilinear(values, y, x), 0.0), _bilinear(weights, y, x)
+    return np.stack([np.where(is_lit, values, 0.0), weights])
 
 
-def _means(
-    values: FloatArray, weights: FloatArray, nodes: list[FloatArray], box: list[IntArray]
-) -> tuple[FloatArray, FloatArray]:
+def _means(layers: FloatArray, nodes: list[FloatArray], box: list[IntArray]) -> FloatArray:
     """The means of values and weights over spaxels, each node standing for the cell around it; as `_filtered`."""
     shares = []
     for spaxels, places in zip(box, nodes, strict=True):
@@ -560,25 +580,7 @@ def _means(
         high = np.minimum(spaxels[:, None] + 0.5, places + half)
         shares.append(np.maximum(high - low, 0))
     down, across = shares
-    return down @ values @ across.T, down @ weights @ across.T
-
-
-def _touched(inside: BoolArray) -> list[IntArray]:
-    """The rows and columns of spaxels that an image may touch, if these spaxels and some of the margin lie inside."""
-    ranges = []
-    for axis in (0, 1):
-        touched = np.flatnonzero(inside.any(axis=1 - axis)) - MARGIN
-        length = inside.shape[axis] - 2 * MARGIN
-        first = max(touched[0] - 1, 0)
-        ranges.append(np.arange(first, min(touched[-1] + 2, length)))
-    return ranges
-
-
-def _nodes(start: float, step: float, spaxels: IntArray) -> FloatArray:
-    """The positions of nodes along an axis, in spaxels, from `MARGIN` before a range of spaxels to as far behind it."""
-    first = np.floor((spaxels[0] - MARGIN - start) / step)
-    last = np.ceil((spaxels[-1] + MARGIN - start) / step)
-    return np.asarray(start + step * np.arange(first, last + 1))
+    return np.asarray(down @ layers @ across.T)
 
 
 def _slope(pixels: FloatArray) -> FloatArray:
@@ -590,35 +592,22 @@ def _slope(pixels: FloatArray) -> FloatArray:
     return np.stack(columns, axis=1)
 
 
-def _step_of_nodes(slope: FloatArray) -> FloatArray:
-    """The distance of nodes along y and x, in spaxels: for square pixels, their side.
-
-    An ellipse holds the spatial frequencies in an image that its pixels can sample. The nodes sample the largest of
-    them along y and along x.
-    """
-    down, right = np.linalg.inv(slope).T
-    height, width = np.hypot(*down), np.hypot(*right)
-    cosine, sine = down / height
-    return 1 / np.hypot([cosine / height, cosine / width], [sine / width, sine / height])
-
-
-def _at_nodes(image: FloatArray, pixels: FloatArray, nodes: list[FloatArray]) -> tuple[FloatArray, FloatArray]:
+def _at_nodes(image: FloatArray, pixels: FloatArray, nodes: list[FloatArray]) -> FloatArray:
     """An image at nodes, linearly interpolated, with 0 for no value; and the share of each that has a value.
 
-    The outermost pixels are continued to their outer edges.
+    The outermost pixels are continued to their outer edges. The shape is (2, n, m).
     """
     has_value = np.isfinite(image)
-    filled = np.where(has_value, image, 0.0)
-    share = has_value.astype(float)
+    filled = np.where(has_value, image, 0.0), has_value.astype(float)
     rows, columns = nodes
-    values, weights = np.zeros((2, rows.size, columns.size))
-    for some in np.array_split(np.arange(rows.size), 1 + values.size // NODES_AT_ONCE):
+    layers = np.zeros((2, rows.size, columns.size))
+    for some in np.array_split(np.arange(rows.size), 1 + rows.size * columns.size // NODES_AT_ONCE):
         there = _bilinear(pixels, rows[some] + MARGIN, columns + MARGIN)
         inside = _inside(there, image.shape)
         there = np.where(inside, there, 0.0)
-        values[some] = inside * ndimage.map_coordinates(filled, there, order=1, mode='nearest')
-        weights[some] = inside * ndimage.map_coordinates(share, there, order=1, mode='nearest')
-    return values, weights
+        for layer, values in zip(layers, filled, strict=True):
+            layer[some] = inside * ndimage.map_coordinates(values, there, order=1, mode='nearest')
+    return layers
 
 
 def _bilinear(values: FloatArray, rows: FloatArray, columns: FloatArray) -> FloatArray:
@@ -645,32 +634,6 @@ def _coverage(image: FloatArray, pixels: FloatArray, box: list[IntArray]) -> Flo
     return np.asarray(share)
 
 
-def _low_pass(values: FloatArray, step: FloatArray) -> FloatArray:
-    """Remove the spatial frequencies that spaxels cannot sample, of more than half a period in a spaxel.
-
-    The window is Blackman's, of the radius in the plane of frequencies, as in MPDAF. In the image it is nearly a
-    Gaussian of sigma 0.96 spaxels.
-
-    Parameters
-    ----------
-    values : array (n, m)
-        Values at nodes; the outermost `MARGIN` spaxels are affected by those on the opposite side.
-    step : array (2,)
-        The distance of nodes along y and x, in spaxels.
-    """
-    size = [_fast_length(length) for length in values.shape]
-    radius = 2 * np.hypot(np.fft.fftfreq(size[0], step[0])[:, None], np.fft.rfftfreq(size[1], step[1]))
-    window = 0.42 + 0.5 * np.cos(np.pi * radius) + 0.08 * np.cos(2 * np.pi * radius)
-    filtered = np.fft.irfft2(np.fft.rfft2(values, size) * np.where(radius < 1, window, 0.0), size)
-    return filtered[: values.shape[0], : values.shape[1]]
-
-
-def _fast_length(length: int) -> int:
-    """A length, at most an eighth longer, without large prime factors, with which Fourier transforms take longer."""
-    unit = 1 << max(length.bit_length() - 4, 0)
-    return -(-length // unit) * unit
-
-
 def nearest_map(path: Path, grid: Sky, shape: tuple[int, int]) -> IntArray:
     """Put a segmentation map on the cube's grid by nearest neighbour; -1 where the map has no pixel.
 
@@ -680,19 +643,16 @@ def nearest_map(path: Path, grid: Sky, shape: tuple[int, int]) -> IntArray:
         If the file holds no image with a WCS, does not overlap the cube, or its values are no labels.
     """
     labels = np.full(shape, -1, np.int32)
-    with open_images(path, ('SEG', 'DATA', 'SCI')) as images, readable(path, 'its WCS cannot be used'):
-        overlapping = _on_cube(images, grid, shape)
-        for image, pixels in overlapping:
+    with open_images(path, ('SEG', 'DATA', 'SCI')) as images, readable('its WCS cannot be used'):
+        for image, pixels in _on_cube(images, grid, shape, 'SEG'):
             box, start = _box(_inner(pixels), image.shape)
             there = _inner(pixels) - start
-            values = np.nan_to_num(image.read(box), nan=0.0)
+            values = np.nan_to_num(image.part(image.hdu, box).astype(np.float64), nan=0.0)
             if (values < 0).any() or (values != np.round(values)).any() or (values > np.iinfo(np.int32).max).any():
-                raise InputError(f'{path.name}: not a segmentation map: labels are whole numbers from 0 (no object) up')
+                raise FileError('not a segmentation map: labels are whole numbers from 0 (no object) up')
             # Labels of several maps are made different.
             values[values > 0] += max(labels.max(), 0)
             inside = _inside(there, values.shape) & (labels <= 0)
             row, column = np.round(there[:, inside]).astype(int)
             labels[inside] = values[row, column]
-    if not overlapping:
-        raise InputError(f'{path.name}: does not overlap the cube; correct its WCS, or take it out of SEG')
     return labels

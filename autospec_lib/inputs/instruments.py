@@ -25,9 +25,10 @@ class Instrument:
     ----------
     name, prefix : str
         What it is called in messages, and what the names of its products begin with.
-    signs : sequence of mapping
-        How it is recognised. At least one mapping must fit: all its cards must be in the file's headers, with values
-        that match the regular expressions. The card ``EXTNAME`` stands for an extension of this name.
+    signs : sequence of str
+        How it is recognised, each as ``CARD=PATTERN CARD=PATTERN ...``. At least one must fit: all its cards must be in
+        the file's headers, with values that match the regular expressions. The card ``EXTNAME`` stands for an extension
+        of this name.
     data : str
         Regular expression for the name of the extension with the data; `FIRST` for the first one.
     noise, flags : str
@@ -51,7 +52,7 @@ class Instrument:
 
     name: str = ''
     prefix: str = 'MUSE'
-    signs: Sequence[Mapping[str, str]] = ()
+    signs: Sequence[str] = ()
     data: str = ''
     noise: str = ''
     flags: str = ''
@@ -76,56 +77,56 @@ FLAG_DEFINITIONS = {
 MANGA_BITS = FLAG_DEFINITIONS['MANGA_DRP3PIXMASK']
 # Bad pixel, saturated, cosmic ray, no data; bits 1 (non-linear) and 5 (overlap) are information (DRAGONS).
 GEMINI_BITS = (0, 2, 3, 4)
-MANGA = {'INSTRUME': 'MaNGA'}
 # In the order of recognition: the first entry that fits is used.
 INSTRUMENTS = (
-    Instrument('MUSE', 'MUSE', ({'INSTRUME': 'MUSE'},), 'DATA', 'STAT', 'DQ', NoiseKind.VARIANCE),
-    Instrument(
-        'MaNGA LOGCUBE', 'MANGA', ({**MANGA, 'CTYPE3': '.*-LOG'},),
-        'FLUX', 'IVAR', 'MASK', NoiseKind.INVERSE_VARIANCE, bits=MANGA_BITS,
+    Instrument('MUSE', 'MUSE', ('INSTRUME=MUSE',), 'DATA', 'STAT', 'DQ', NoiseKind.VARIANCE),
+    *(
+        Instrument(name, 'MANGA', (sign,), 'FLUX', 'IVAR', 'MASK', NoiseKind.INVERSE_VARIANCE, MANGA_BITS)
+        for name, sign in (
+            ('MaNGA LOGCUBE', 'INSTRUME=MaNGA CTYPE3=.*-LOG'),
+            ('MaNGA LINCUBE', 'INSTRUME=MaNGA'),
+        )
     ),
-    Instrument('MaNGA LINCUBE', 'MANGA', (MANGA,), 'FLUX', 'IVAR', 'MASK', NoiseKind.INVERSE_VARIANCE, bits=MANGA_BITS),
     Instrument(
-        'CALIFA', 'CALIFA', ({'CALIFAID': '.*'}, {'MED_VEL': '.*'}, {'EXTNAME': 'ERRWEIGHT'}, {'INSTRUME': 'PMAS.*'}),
+        'CALIFA', 'CALIFA', ('CALIFAID=.*', 'MED_VEL=.*', 'EXTNAME=ERRWEIGHT', 'INSTRUME=PMAS.*'),
         FIRST, 'ERROR', 'BADPIX', NoiseKind.SIGMA,
     ),
-    Instrument('SAMI', 'SAMI', ({'INSTRUME': '.*SAMI.*'}, {'IFUPROBE': '.*', 'DROPFACT': '.*'}), FIRST, 'VARIANCE'),
+    Instrument('SAMI', 'SAMI', ('INSTRUME=.*SAMI.*', 'IFUPROBE=.* DROPFACT=.*'), FIRST, 'VARIANCE'),
     # Before KCWI, of which it reduces data too.
     Instrument(
-        'PypeIt', 'PYPEIT', ({'DMODCLS': 'DataCube'}, {'PYP_SPEC': '.*', 'EXTNAME': 'SIG'}),
-        'FLUX', 'SIG', 'BPM', NoiseKind.SIGMA,
+        'PypeIt', 'PYPEIT', ('DMODCLS=DataCube', 'PYP_SPEC=.* EXTNAME=SIG'), 'FLUX', 'SIG', 'BPM', NoiseKind.SIGMA,
         unit='1e-17 erg / (s cm2 Angstrom arcsec2)', unit_if='FLUXED',
     ),
     # The Python pipeline writes the power of ten with the wrong sign (FluxCalibrate.py). Its FLAGS is no mask: good
     # voxels have bits of what was corrected. The IDL pipeline has noise and flags in files of their own.
     Instrument(
-        'KCWI', 'KCWI', ({'INSTRUME': 'KC[WR][IM]'},), FIRST, 'UNCERT', 'MASK', NoiseKind.SIGMA,
+        'KCWI', 'KCWI', ('INSTRUME=KC[WR][IM]',), FIRST, 'UNCERT', 'MASK', NoiseKind.SIGMA,
         wrong_scales={1e16: 1e-16}, beside=(r'(.*_)i(cube\w*\.fits.*)', r'\1v\2', r'\1m\2'),
     ),
     # Bit 0 is DO_NOT_USE; the other bits of DQ say why, or are information.
     *(
-        Instrument(
-            f'JWST {name}', 'JWST', ({'TELESCOP': 'JWST', 'INSTRUME': card},),
-            'SCI', 'ERR', 'DQ', NoiseKind.SIGMA, bits=(0,),
+        Instrument(f'JWST {name}', 'JWST', (sign,), 'SCI', 'ERR', 'DQ', NoiseKind.SIGMA, (0,))
+        for name, sign in (
+            ('NIRSpec', 'TELESCOP=JWST INSTRUME=NIRSPEC'),
+            ('MIRI', 'TELESCOP=JWST INSTRUME=MIRI'),
+            ('cube', 'TELESCOP=JWST INSTRUME=.*'),
         )
-        for name, card in (('NIRSpec', 'NIRSPEC'), ('MIRI', 'MIRI'), ('cube', '.*'))
     ),
     Instrument(
-        'WEAVE', 'WEAVE', ({'EXTNAME': '(RED|BLUE)_SENSFUNC'}, {'INSTRUME': 'WEAVE'}),
-        '(RED|BLUE)_DATA', 'IVAR', kind=NoiseKind.INVERSE_VARIANCE, response='SENSFUNC',
+        'WEAVE', 'WEAVE', ('EXTNAME=(RED|BLUE)_SENSFUNC', 'INSTRUME=WEAVE'), '(RED|BLUE)_DATA', 'IVAR',
+        kind=NoiseKind.INVERSE_VARIANCE, response='SENSFUNC',
     ),
-    Instrument('KMOS', 'KMOS', ({'INSTRUME': 'KMOS'},), r'IFU\.\d+\.DATA', 'NOISE', kind=NoiseKind.SIGMA),
-    Instrument('GMOS', 'GMOS', ({'INSTRUME': 'GMOS.*'},), 'SCI', 'VAR', 'DQ', NoiseKind.VARIANCE, GEMINI_BITS),
+    Instrument('KMOS', 'KMOS', ('INSTRUME=KMOS',), r'IFU\.\d+\.DATA', 'NOISE', kind=NoiseKind.SIGMA),
     *(
-        Instrument(name, name, ({'INSTRUME': name},), 'SCI', 'VAR', 'DQ', NoiseKind.VARIANCE, GEMINI_BITS)
-        for name in ('NIFS', 'GNIRS')
+        Instrument(name, name, (sign,), 'SCI', 'VAR', 'DQ', NoiseKind.VARIANCE, GEMINI_BITS)
+        for name, sign in (('GMOS', 'INSTRUME=GMOS.*'), ('NIFS', 'INSTRUME=NIFS'), ('GNIRS', 'INSTRUME=GNIRS'))
     ),
     *(
-        Instrument(name, name, ({'INSTRUME': name},))
+        Instrument(name, name, (f'INSTRUME={name}',))
         for name in ('SINFONI', 'ERIS', 'XSHOOTER', 'VIMOS', 'HARMONI')
     ),
     # Extensions have no names; the second one after the data has bits of what is good: 9 where all is, 0 where bad.
-    Instrument('OSIRIS', 'OSIRIS', ({'INSTRUME': 'OSIRIS'},), FIRST, flags='2', zero_is_bad=True),
+    Instrument('OSIRIS', 'OSIRIS', ('INSTRUME=OSIRIS',), FIRST, flags='2', zero_is_bad=True),
 )  # fmt: skip
 
 
@@ -133,13 +134,11 @@ def recognise(headers: Sequence[Mapping[str, Any]]) -> tuple[Instrument, str]:
     """The instrument of a file with these headers, and the cards that say so; `UNKNOWN` and '' where none does."""
     for instrument in INSTRUMENTS:
         for sign in instrument.signs:
-            values = {card: _value(headers, card, pattern) for card, pattern in sign.items()}
-            if None not in values.values():
-                return instrument, ', '.join(f'{card} = {value!r}' for card, value in values.items())
+            cards = {}
+            for card, pattern in (word.split('=') for word in sign.split()):
+                # Whichever header has it.
+                values = (str(header[card]).strip() for header in headers if card in header)
+                cards[card] = next((value for value in values if re.fullmatch(pattern, value, re.IGNORECASE)), None)
+            if None not in cards.values():
+                return instrument, ', '.join(f'{card} = {value!r}' for card, value in cards.items())
     return UNKNOWN, ''
-
-
-def _value(headers: Sequence[Mapping[str, Any]], card: str, pattern: str) -> str | None:
-    """A card's value that matches, from whichever header has it; None where none has."""
-    values = (str(header[card]).strip() for header in headers if card in header)
-    return next((value for value in values if re.fullmatch(pattern, value, re.IGNORECASE)), None)

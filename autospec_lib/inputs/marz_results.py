@@ -47,19 +47,17 @@ def read(path: Path) -> dict[str, Redshift]:
     if any(len(row) != len(names) for row in rows):
         what = 'a row has more or fewer values than its header has columns'
         raise InputError(f'{path}: {what}; save it in MARZ again')
-    cells = [dict(zip(names, row, strict=True)) for row in rows]
-    return {row['Name']: _redshift(path, row) for row in cells}
-
-
-def _redshift(path: Path, row: dict[str, str]) -> Redshift:
-    kind = 'Fin' if row.get('FinZ') else 'Auto'
-    try:
-        z = float(row.get(f'{kind}Z') or 'nan')
-        quality = int(row['QOP'])
-    except ValueError as error:
-        raise InputError(
-            f'{path}: {row["Name"]}: redshift or QOP is not a number; expected a .mz file of MARZ'
-        ) from error
-    if quality not in range(MOST + 1):
-        raise InputError(f'{path}: {row["Name"]}: QOP {quality} is not from 0 to {MOST}; expected a .mz file of MARZ')
-    return Redshift(z if math.isfinite(z) else None, quality, row.get(f'{kind}TN', ''), row.get('Comment', ''))
+    redshifts = {}
+    for cells in rows:
+        row = dict(zip(names, cells, strict=True))
+        name, kind = row['Name'], 'Fin' if row.get('FinZ') else 'Auto'
+        try:
+            z, quality = float(row.get(f'{kind}Z') or 'nan'), int(row['QOP'])
+        except ValueError as error:
+            what = 'redshift or QOP is not a number'
+            raise InputError(f'{path}: {name}: {what}; expected a .mz file of MARZ') from error
+        if quality not in range(MOST + 1):
+            raise InputError(f'{path}: {name}: QOP {quality} is not from 0 to {MOST}; expected a .mz file of MARZ')
+        comment, template = row.get('Comment', ''), row.get(f'{kind}TN', '')
+        redshifts[name] = Redshift(z if math.isfinite(z) else None, quality, template, comment)
+    return redshifts

@@ -20,8 +20,8 @@ def read(setting: tuple[float, ...] | str, path: Path, header: fits.Header, wave
 
     Parameters
     ----------
-    setting : tuple of float or 'header'
-        The parameter PSF: (), (FWHM,), (blue, red), (blue, red, beta), or 'header'.
+    setting : tuple of float, 'header' or 'stars'
+        The parameter PSF: (), (FWHM,), (blue, red), (blue, red, beta), 'header', or 'stars', which is measured later.
     path : Path
         The cube's file, for messages.
     header : fits.Header
@@ -36,7 +36,7 @@ def read(setting: tuple[float, ...] | str, path: Path, header: fits.Header, wave
     InputError
         If the header holds no usable PSF.
     """
-    if not setting:
+    if not setting or setting == 'stars':
         return None
     if setting == 'header':
         return _in_header(path, header, np.linspace(wave[0], wave[-1], NODES), unit)
@@ -59,24 +59,18 @@ def _in_header(path: Path, header: fits.Header, wave: FloatArray, unit: str) -> 
     except ValueError as error:  # not a unit that astropy knows, or not a length
         raise fault(f'the unit of its wavelengths, {unit!r}, is not a length (CUNIT3)') from error
     try:
-        models = [_model(header, field, angstrom) for field in _fields(header)]
+        # The fields of a mosaic are numbered from 1; a single field may have any number.
+        number = int(header.get('NFIELDS', 1))
+        single = (field for field in (*range(10), 99) if {f'FSF{field:02d}BET', f'FSF{field:02d}FNC'} & set(header))
+        fields = range(1, number + 1) if number > 1 else [next(single, 0)]
+        models = np.array([_model(header, field, angstrom) for field in fields])
     except (KeyError, TypeError, ValueError) as error:
         raise fault(f'its FSF keywords cannot be read: {error.args[0]}') from error
-    fwhm = np.mean([width for width, _ in models], axis=0)
-    beta = np.mean([exponent for _, exponent in models], axis=0)
+    fwhm, beta = models.mean(axis=0)
     if not (fwhm.min() > 0 and beta.min() > 1 and np.isfinite([fwhm, beta]).all()):
         values = f'FWHM {fwhm.min():g} to {fwhm.max():g} arcsec, exponent {beta.min():g} to {beta.max():g}'
         raise fault(f'its FSF keywords make no sense: {values}')
     return Psf(tuple(fwhm.tolist()), tuple(beta.tolist()))
-
-
-def _fields(header: fits.Header) -> list[int]:
-    """The numbers of the fields of a mosaic, from 1 on, or of the one that a single field has."""
-    number = int(header.get('NFIELDS', 1))
-    if number > 1:
-        return list(range(1, number + 1))
-    present = [field for field in (*range(10), 99) if {f'FSF{field:02d}BET', f'FSF{field:02d}FNC'} & set(header)]
-    return present[:1] or [0]
 
 
 def _model(header: fits.Header, field: int, wave: FloatArray) -> tuple[FloatArray, FloatArray]:

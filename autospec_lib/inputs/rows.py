@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
 from typing import Any, TypeAlias
 
 from autospec_lib.core import file_names
@@ -24,6 +23,8 @@ Values: TypeAlias = dict[str, Any]  # what a row has, by role
 Sources: TypeAlias = tuple[list[Target], dict[Ident, dict[str, float]]]  # and what is in pixels, by ID and role
 
 PIXEL_ROLES = ('X', 'Y', 'SIZE_PIX', 'APER_PIX')
+_ANGLES = {'RA': ('right ascension', 'h'), 'DEC': ('declination', 'd'), 'LON': ('longitude', 'd')}
+_LENGTHS = {'SIZE': ('size', 'the SIZE of param.py'), 'APER': ('aperture', 'none')}
 _EMPTY_CELLS = frozenset(('', '-', '--', 'nan', 'none'))
 _LARGEST_ID = 2**63 - 1  # FITS integers have 64 bits
 _LONGEST_NAME = 68
@@ -79,6 +80,7 @@ def read(
     faults, warnings : list of str
         One line each.
     """
+    columns = rows.columns
     listed = [*_listed(rows)]
     sources, faults, merged, doubtful = _sources(name, rows, listed)
     warnings = []
@@ -95,25 +97,34 @@ def read(
         if outside and others:
             sources, faults, merged, _ = _sources(name, rows, others)
             warnings.append(f'{len(outside)} rows with faults, or with the ID of another, lie outside the field')
-    warnings += _assumptions(rows, len(sources), merged)
+    if 'ID' not in columns.index:
+        warnings.append(f'no column with IDs; {rows.place}s are numbered from 1')
+    if 'X' in columns.index:
+        warnings.append(
+            f'no RA and DEC; X and Y are taken as pixels of the cube, of which the first is {columns.first}'
+        )
+    if merged:
+        bright = columns.index.get('BRIGHT')
+        which = 'its first row' if bright is None else f'its row with the largest {columns.names[bright]}'
+        number = f'{len(sources) + merged} rows with {counted(len(sources), "ID")}'
+        warnings.append(f'{number}: each source is at the position of {which}')
     return _targets(sources, default), faults, [f'{name}: {text}' for text in warnings]
 
 
 def _listed(rows: Rows) -> Iterator[Values]:
     """Each row's values by role, with its number (ROW), its place among all (ORDER) and what is wrong (FAULTS)."""
-    readers = _readers(rows.columns)
     for order, (number, cells) in enumerate(rows.cells, 1):
         values: Values = {'ID': order, 'FRAME': rows.columns.frame, 'BRIGHT': 0.0, 'ROW': number, 'ORDER': order}
-        faults = []
+        values['FAULTS'] = faults = []
         if isinstance(cells, str):
             faults.append(cells)
             cells = {}
         for role, cell in cells.items():
             try:
-                values['RA' if role == 'LON' else role] = readers[role](cell)
+                values['RA' if role == 'LON' else role] = value(role, cell, rows.columns)
             except ValueError as error:
                 faults.append(str(error))
-        yield values | {'FAULTS': faults}
+        yield values
 
 
 def _sources(
@@ -170,40 +181,50 @@ def _targets(sources: Mapping[Any, Values], default: Target) -> Sources:
     return targets, pixels
 
 
-def _readers(columns: Columns) -> dict[str, Callable[[Cell], Any]]:
-    """The function that reads the cells of each role."""
-    scale = {'RA': 1.0, 'DEC': 1.0, 'SIZE': 1.0, 'APER': 1.0, **columns.scale}
-    return {
+def value(role: str, cell: Cell, columns: Columns) -> Any:
+    """What a cell holds; None or '' where it is empty.
+
+    Positions are in degrees or 0-based pixels, lengths in arcsec or pixels.
+
+    Parameters
+    ----------
+    role : str
+        The role of its column, see `Rows`.
+    cell : str or number
+        The cell.
+    columns : Columns
+        The units of the columns, and whether they have names.
+
+    Raises
+    ------
+    ValueError
+        With what is wrong with it.
+    """
+    scale = columns.scale.get(role, 1.0)
+    if role == 'ID':
         # Text IDs need a header: without one, in the row M 31 150.1 2.2, 31 would be the right ascension.
-        'ID': partial(identifier, names=bool(columns.names)),
-        'FRAME': str,
-        'RA': partial(right_ascension, scale=scale['RA']),
-        'LON': longitude,
-        'DEC': partial(declination, scale=scale['DEC']),
-        'X': partial(pixel, first=columns.first),
-        'Y': partial(pixel, first=columns.first),
-        'SIZE': partial(size, scale=scale['SIZE']),
-        'SIZE_PIX': size,
-        'APER': partial(aperture, scale=scale['APER']),
-        'APER_PIX': aperture,
-        'REF': reference,
-        'Z': redshift,
-        'BRIGHT': brightness,
-    }
-
-
-def _assumptions(rows: Rows, count: int, merged: int) -> Iterator[str]:
-    """Warnings on what was assumed in reading the rows."""
-    columns = rows.columns
-    if 'ID' not in columns.index:
-        yield f'no column with IDs; {rows.place}s are numbered from 1'
-    if 'X' in columns.index:
-        yield f'no RA and DEC; X and Y are taken as pixels of the cube, of which the first is {columns.first}'
-    if merged:
-        which = 'its first row'
-        if 'BRIGHT' in columns.index:
-            which = f'its row with the largest {columns.names[columns.index["BRIGHT"]]}'
-        yield f'{count + merged} rows with {counted(count, "ID")}: each source is at the position of {which}'
+        return identifier(cell, bool(columns.names))
+    if role in _ANGLES:
+        return degrees(role, cell, scale)
+    if role in ('X', 'Y'):
+        return _finite(cell, 'pixel', 'a number') - columns.first
+    text, length_role = str(cell), role.removesuffix('_PIX')
+    if length_role in _LENGTHS:
+        if text.lower() in _EMPTY_CELLS:
+            return None
+        what, otherwise = _LENGTHS[length_role]
+        length = _finite(cell, what, f'arcsec above 0, or - for {otherwise}')
+        if length <= 0:
+            raise ValueError(f'{what} {cell} is not above 0')
+        return length * scale
+    number = _number(cell)
+    if role == 'Z':  # catalogues have many ways to say that there is none
+        return number if number is not None and -0.1 < number < 20 else None
+    if role == 'BRIGHT':
+        return -math.inf if number is None or math.isnan(number) else number
+    if not text.isprintable():
+        raise ValueError(f'reference {show(text)} is not plain text; save the file as UTF-8')
+    return '' if text.lower() in _EMPTY_CELLS else text
 
 
 def identifier(cell: Cell, names: bool = True) -> Ident:
@@ -211,11 +232,18 @@ def identifier(cell: Cell, names: bool = True) -> Ident:
 
     With ``names``, also any other text of at most 68 characters (the limit of a FITS card), such as -3, 1.10 and 3e8.
     """
-    value = _whole(cell)
-    if value is not None and 0 <= value <= _LARGEST_ID:
-        return value
+    number = None
+    if isinstance(cell, int) or (isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53):
+        number = int(cell)
+    elif isinstance(cell, str) and _DECIMAL.fullmatch(cell):
+        value = Decimal(cell)
+        # Not all digits of a number such as 3e8 are there.
+        if value == value.to_integral_value() and len(value.as_tuple().digits) > value.adjusted():
+            number = int(value)
+    if number is not None and 0 <= number <= _LARGEST_ID:
+        return number
     if not names:
-        if value is None:
+        if number is None:
             raise ValueError(f'ID {show(cell)} is not a whole number; other IDs need a header that names the columns')
         raise ValueError(f'ID {cell} is outside 0 to 2^63 - 1; other IDs need a header that names the columns')
     text = ' '.join(str(cell).split())
@@ -232,61 +260,46 @@ def identifier(cell: Cell, names: bool = True) -> Ident:
     return text
 
 
-def right_ascension(cell: Cell, scale: float = 1.0) -> float:
-    """Degrees, from hours as hh:mm:ss.s or 00h00m00.0s, or from a number times ``scale``."""
-    value = _degrees(cell, 'right ascension', 'h', scale)
-    if not 0 <= value < 360:
-        swapped = '; is it the declination?' if -90 <= value < 0 else ''
-        raise ValueError(f'right ascension {cell} is outside 0 to 360 degrees{swapped}')
-    return value
+def degrees(role: str, cell: Cell, scale: float = 1.0) -> float:
+    """Degrees, from sexagesimal notation (hours of an RA), or from a number times ``scale``.
 
+    Parameters
+    ----------
+    role : str
+        'RA', 'DEC', or 'LON' for a galactic or ecliptic longitude, which becomes one from 0 to 360.
+    cell : str or number
+        Such as 10:00:24.0, 10h00m24.0s, -00d30m00s, 150.1, or the same with blanks: 10 00 24.0, - 2 00 05.
+    scale : float
+        What numbers are multiplied by; NaN if they are not expected.
 
-def longitude(cell: Cell) -> float:
-    """Degrees from 0 to 360 of a galactic or ecliptic longitude, also as ddd:mm:ss.s."""
-    return _degrees(cell, 'longitude', 'd', 1.0) % 360
-
-
-def declination(cell: Cell, scale: float = 1.0) -> float:
-    """Degrees, from dd:mm:ss.s or 00d00m00.0s, or from a number times ``scale``."""
-    value = _degrees(cell, 'declination', 'd', scale)
-    if not -90 <= value <= 90:
-        raise ValueError(f'declination {cell} is outside -90 to 90 degrees; is it the right ascension, or a pixel?')
-    return value
-
-
-def pixel(cell: Cell, first: int = 0) -> float:
-    """A position in 0-based pixels; ``first`` is the number of the first pixel in the catalogue."""
-    return _finite(cell, 'pixel', 'a number') - first
-
-
-def size(cell: Cell, scale: float = 1.0) -> float | None:
-    """A width in arcsec, or None where the cell is empty."""
-    return _length(cell, 'size', 'arcsec above 0, or - for the SIZE of param.py', scale)
-
-
-def aperture(cell: Cell, scale: float = 1.0) -> float | None:
-    """A radius in arcsec, or None where the cell is empty."""
-    return _length(cell, 'aperture', 'arcsec above 0, or - for none', scale)
-
-
-def redshift(cell: Cell) -> float | None:
-    """A redshift above -0.1 and below 20; None for all else, as catalogues have many ways to say that there is none."""
-    value = _number(cell)
-    return value if value is not None and -0.1 < value < 20 else None
-
-
-def brightness(cell: Cell) -> float:
-    """How bright a row is; lower than any number if the cell has no number."""
-    value = _number(cell)
-    return -math.inf if value is None or math.isnan(value) else value
-
-
-def reference(cell: Cell) -> str:
-    """The reference as it is written, or '' where the cell is empty."""
-    text = str(cell)
-    if not text.isprintable():
-        raise ValueError(f'reference {show(text)} is not plain text; save the file as UTF-8')
-    return '' if text.lower() in _EMPTY_CELLS else text
+    Raises
+    ------
+    ValueError
+        If it is no angle, or out of range.
+    """
+    what, unit = _ANGLES[role]
+    parts = re.sub(r'^([+-])\s+', r'\1', str(cell)).lower().split() or ['']
+    text = ('' if parts[0][-1:] in 'hd' else ':').join(parts)
+    match = _SEXAGESIMAL.fullmatch(text) if _number(cell) is None else None
+    if match and match[3] + match[5] + match[7] in ('::', f'{unit}m', f'{unit}ms'):
+        minutes, seconds = int(match[4]), float(match[6])
+        if minutes >= 60 or seconds >= 60:
+            raise ValueError(f'{what} {cell} has 60 or more minutes or seconds')
+        angle = (3600 * int(match[2]) + 60 * minutes + seconds) / 3600
+        if unit == 'h':
+            angle *= 15
+        if match[1] == '-':
+            angle = -angle
+    elif math.isnan(scale):
+        raise ValueError(f'{what} {show(cell)} is not {unit}{unit}:mm:ss.s, as the unit of its column says')
+    else:
+        angle = scale * _finite(cell, what, f'degrees, {unit}{unit}:mm:ss.s or 00{unit}00m00.0s')
+    if role == 'RA' and not 0 <= angle < 360:
+        swapped = '; is it the declination?' if -90 <= angle < 0 else ''
+        raise ValueError(f'{what} {cell} is outside 0 to 360 degrees{swapped}')
+    if role == 'DEC' and not -90 <= angle <= 90:
+        raise ValueError(f'{what} {cell} is outside -90 to 90 degrees; is it the right ascension, or a pixel?')
+    return angle % 360 if role == 'LON' else angle
 
 
 def _number(cell: Cell) -> float | None:
@@ -297,21 +310,6 @@ def _number(cell: Cell) -> float | None:
         return None
 
 
-def _whole(cell: Cell) -> int | None:
-    """The whole number in a cell; None if there is none, or if not all of its digits are given, as in 3e8."""
-    if isinstance(cell, int):
-        return cell
-    if isinstance(cell, float):
-        return int(cell) if cell.is_integer() and abs(cell) < 2**53 else None
-    if cell.isascii() and cell.isdecimal() and len(cell) < 20:
-        return int(cell)
-    if not _DECIMAL.fullmatch(cell):
-        return None
-    value = Decimal(cell)
-    whole = value == value.to_integral_value() and len(value.as_tuple().digits) > value.adjusted()
-    return int(value) if whole else None
-
-
 def _finite(cell: Cell, what: str, expected: str) -> float:
     value = _number(cell)
     if value is None:
@@ -319,31 +317,3 @@ def _finite(cell: Cell, what: str, expected: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f'{what} {cell} is not finite')
     return value
-
-
-def _length(cell: Cell, what: str, expected: str, scale: float) -> float | None:
-    if str(cell).lower() in _EMPTY_CELLS:
-        return None
-    value = _finite(cell, what, expected)
-    if value <= 0:
-        raise ValueError(f'{what} {cell} is not above 0')
-    return value * scale
-
-
-def _degrees(cell: Cell, what: str, unit: str, scale: float) -> float:
-    """An angle in degrees; the first field of sexagesimal notation has the letter ``unit``, h or d."""
-    # Without blanks: 10 00 24.0, as VizieR writes it, 10h 00m 24.0s, - 2 00 05.
-    parts = re.sub(r'^([+-])\s+', r'\1', str(cell)).lower().split() or ['']
-    text = ('' if parts[0][-1:] in 'hd' else ':').join(parts)
-    match = _SEXAGESIMAL.fullmatch(text) if _number(cell) is None else None
-    if not match or match[3] + match[5] + match[7] not in ('::', f'{unit}m', f'{unit}ms'):
-        if math.isnan(scale):
-            raise ValueError(f'{what} {show(cell)} is not {unit}{unit}:mm:ss.s, as the unit of its column says')
-        return _finite(cell, what, f'degrees, {unit}{unit}:mm:ss.s or 00{unit}00m00.0s') * scale
-    minutes, seconds = int(match[4]), float(match[6])
-    if minutes >= 60 or seconds >= 60:
-        raise ValueError(f'{what} {cell} has 60 or more minutes or seconds')
-    angle = (3600 * int(match[2]) + 60 * minutes + seconds) / 3600
-    if unit == 'h':
-        angle *= 15
-    return -angle if match[1] == '-' else angle

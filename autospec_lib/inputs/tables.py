@@ -38,6 +38,7 @@ _FORM_NAMES = {
 _IPAC_TYPES = b'int long float double real char date i l f d r c'.split()
 _STATED = {'ID': 'idname', 'RA': 'raname', 'DEC': 'decname'}
 _HOURS, _DEGREES = ('rah', 'ram', 'ras'), ('de-', 'ded', 'dem', 'des')
+_BEFORE_TEXT = b'\xef\xbb\xbf \t\r\n'  # a byte-order mark and empty lines
 _LATEX = re.compile(rb'(?:%[^\n]*\n|\s)*\\(?:begin|document|usepackage|table|caption|centering|scriptsize|small)')
 _VOTABLE = re.compile(rb'<(?:\w+:)?VOTABLE\b')
 _ECSV = re.compile(rb'(?:#[^\n]*\n)*?(?=# %ECSV )')
@@ -45,7 +46,7 @@ _ECSV = re.compile(rb'(?:#[^\n]*\n)*?(?=# %ECSV )')
 
 def recognise(content: bytes) -> str:
     """astropy's name for the format of a file, 'latex', or '' if it is other text or unknown."""
-    head = _text(content[:4096])
+    head = content[:4096].lstrip(_BEFORE_TEXT)
     if _LATEX.match(head):
         return 'latex'
     for start, form in _FIRST_BYTES.items():
@@ -55,22 +56,13 @@ def recognise(content: bytes) -> str:
         return 'ascii.ecsv'
     if head.startswith(b'<'):
         return 'votable' if _VOTABLE.search(content) else 'ascii.html'
-    if head.startswith(b'\\') or (head.startswith(b'|') and _is_ipac(head)):
-        return 'ascii.ipac'
+    if head.startswith((b'\\', b'|')):
+        # The second line of an IPAC table names types of columns, or has no bars.
+        second = [*head.splitlines(), b''][1]
+        types = [word.strip() for word in second.strip(b'| \r').split(b'|')]
+        if head.startswith(b'\\') or not second.startswith(b'|') or {*types} <= {*_IPAC_TYPES}:
+            return 'ascii.ipac'
     return 'ascii.cds' if b'Byte-by-byte Description' in content[:200_000] else ''
-
-
-def _text(content: bytes) -> bytes:
-    """A file without byte-order mark and empty lines at its beginning."""
-    return content.lstrip(b'\xef\xbb\xbf \t\r\n')
-
-
-def _is_ipac(head: bytes) -> bool:
-    """Whether the second line names types of columns, as in an IPAC table, or has no bars."""
-    lines = head.splitlines()
-    if len(lines) < 2 or not lines[1].startswith(b'|'):
-        return True
-    return all(word.strip() in _IPAC_TYPES for word in lines[1].strip(b'| \r').split(b'|'))
 
 
 def read(name: str, content: bytes, form: str, catalogue_mode: bool) -> Rows:
@@ -93,8 +85,7 @@ def read(name: str, content: bytes, form: str, catalogue_mode: bool) -> Rows:
         It cannot be read, holds no row, or no column with positions.
     """
     what = _FORM_NAMES[form]
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # of units and formats that do not matter here
+    with warnings.catch_warnings(action='ignore'):  # of units and formats that do not matter here
         try:
             tables = [_flat(table) for table in _tables(content, form)]
         except Exception as error:  # astropy's readers, and those that it calls, have many kinds
@@ -106,12 +97,12 @@ def read(name: str, content: bytes, form: str, catalogue_mode: bool) -> Rows:
     ranks = [_rank(table) for table in tables]
     number = ranks.index(max(ranks))
     table = tables[number]
-    chosen = columns.choose(name, _header(table), catalogue_mode, _stated(table), _declared(table))
+    header = [(title, str(getattr(table[title], 'unit', None) or '')) for title in table.colnames]
+    chosen = columns.choose(name, header, catalogue_mode, _stated(table), _declared(table))
     if not len(table):
         raise InputError(f'{name}: no sources; the table has no rows')
     if len(tables) > 1:
-        title = table.meta.get('EXTNAME') or table.meta.get('name') or f'number {number + 1}'
-        what = f'{what} {title}'
+        what += f' {table.meta.get("extname") or table.meta.get("name") or f"number {number + 1}"}'
         others = sum(placed for placed, _ in ranks) - 1
         if others > 0:
             warning = f'{name}: {what} is read; other tables with positions: {others}'
@@ -123,9 +114,9 @@ def read(name: str, content: bytes, form: str, catalogue_mode: bool) -> Rows:
 
 def _rank(table: Table) -> tuple[bool, bool]:
     """Whether a table has positions, and IDs beside them."""
-    header, stated = _header(table), _stated(table)
-    placed = 'RA' in stated or columns.has_position(header)
-    return placed, placed and ('ID' in stated or columns.has_identifiers(header))
+    stated = _stated(table)
+    placed = 'RA' in stated or bool(columns.position(table.colnames))
+    return placed, placed and ('ID' in stated or columns.has_identifiers(table.colnames))
 
 
 def _tables(content: bytes, form: str) -> Iterator[Table]:
@@ -143,7 +134,7 @@ def _tables(content: bytes, form: str) -> Iterator[Table]:
     elif form == 'votable':
         from astropy.io.votable import parse
 
-        votable = parse(io.BytesIO(_text(content)), verify='ignore')
+        votable = parse(io.BytesIO(content.lstrip(_BEFORE_TEXT)), verify='ignore')
         for one in votable.iter_tables():
             table = one.to_table(use_names_over_ids=True)
             table.meta |= _system(votable, one)
@@ -151,7 +142,7 @@ def _tables(content: bytes, form: str) -> Iterator[Table]:
     elif form in ('hdf5', 'parquet'):
         yield Table.read(io.BytesIO(content), format=form)
     else:
-        text = _text(content).decode('utf-8', 'replace')
+        text = content.lstrip(_BEFORE_TEXT).decode('utf-8', 'replace')
         if form == 'ascii.ecsv':
             text = text[text.index('# %ECSV ') :]  # below other comments
         table = Table.read(text.splitlines(), format=form, guess=False)
@@ -180,27 +171,22 @@ def _system(votable: Any, table: Any) -> dict[str, str]:
 
 def _stated(table: Table) -> dict[str, str]:
     """Names of columns by role that the table's metadata state, as MPDAF's Catalog does."""
-    words = _cards(table)
-    return {role: words[key] for role, key in _STATED.items() if words.get(key)}
+    return {role: table.meta[key] for role, key in _STATED.items() if table.meta.get(key)}
 
 
 def _declared(table: Table) -> str:
     """Words for the coordinate system of RA and DEC: in the description of RA, if they are clear, else of the table."""
     place = columns.position(table.colnames).get('RA')
     descriptions = [str(getattr(table[name], 'description', '')) for name in table.colnames if name.lower() == place]
-    cards = _cards(table)
-    stated = [cards[card] for card in ('radesys', 'radecsys') if cards.get(card)]
-    stated += [f'{card} {cards[card]}' for card in ('equinox', 'epoch') if cards.get(card)]
+    cards = {card: value for card, value in table.meta.items() if value}
+    stated = [cards[card] for card in ('radesys', 'radecsys') if card in cards]
+    stated += [f'{card} {cards[card]}' for card in ('equinox', 'epoch') if card in cards]
     further = ' '.join(value for card, value in cards.items() if re.search('frame|coo|comment', card))
     return columns.mentioned(' '.join(descriptions)) or ' '.join(stated) or columns.mentioned(further)
 
 
-def _cards(table: Table) -> dict[str, str]:
-    return {str(card).lower(): str(value) for card, value in table.meta.items()}
-
-
 def _flat(table: Table) -> Table:
-    """The table with one value in a cell.
+    """The table with one value in a cell, and its metadata as text by words in small letters.
 
     A column of coordinates becomes two in degrees; RAh, RAm ... DEs become two sexagesimal ones. Columns of shape
     (n, 1) become n rows, and so do those of shape (1, n), as IDL writes them, if nothing else has positions.
@@ -229,11 +215,8 @@ def _flat(table: Table) -> Table:
         description = getattr(flat[by_case['rah']], 'description', None)
         flat['RA'] = Column([':'.join(map(str, cells)) for cells in ra], description=description)
         flat['DE'] = Column([f'{sign}{":".join(map(str, cells))}' for sign, *cells in dec])
-    return Table(flat, meta=table.meta, copy=False)
-
-
-def _header(table: Table) -> columns.Header:
-    return [(name, str(getattr(table[name], 'unit', None) or '')) for name in table.colnames]
+    meta = {str(card).lower(): str(value) for card, value in table.meta.items()}
+    return Table(flat, meta=meta, copy=False)
 
 
 def _cells(column: Any, named: bool = False) -> list[Cell]:
@@ -251,7 +234,7 @@ def _cell(value: Any) -> Cell:
         value = value.decode('utf-8', 'surrogateescape')
     if isinstance(value, str):
         return value.strip()
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else repr(value)
+    return value if type(value) in (int, float) else repr(value)
 
 
 _FRAMES = {
@@ -286,13 +269,7 @@ _REGION_ANGLE = re.compile(r'([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)("|\'|d|r|p
 _UNIT_LETTERS = {'d': 'deg', 'r': 'rad'}
 
 
-def has_regions(text: str) -> bool:
-    """Whether a text holds regions, of DS9 or of CASA."""
-    ds9 = text.lstrip().lower().startswith('# region file format: ds9') or _FIRST_REGION.match(text)
-    return bool(ds9 or _CRTF.match(text))
-
-
-def read_regions(name: str, text: str, catalogue_mode: bool) -> Rows:
+def read_regions(name: str, text: str, catalogue_mode: bool) -> Rows | None:
     """Find the regions of a DS9 file: points, circles and ellipses in sky coordinates or pixels.
 
     Parameters
@@ -304,13 +281,20 @@ def read_regions(name: str, text: str, catalogue_mode: bool) -> Rows:
     catalogue_mode : bool
         Whether the radius of a circle is an aperture of its own.
 
+    Returns
+    -------
+    Rows or None
+        None if it is no file of regions.
+
     Raises
     ------
     InputError
-        It holds no region.
+        It holds no source, or regions of CASA.
     """
     if _CRTF.match(text):
         raise InputError(f'{name}: CRTF regions, as CASA writes them, are not read; expected DS9 regions')
+    if not text.lstrip().lower().startswith('# region file format: ds9') and not _FIRST_REGION.match(text):
+        return None
     regions, others = [], []
     for line, frame, statement in _regions(text):
         match, label = _SHAPE.match(statement), _TEXT.search(statement)

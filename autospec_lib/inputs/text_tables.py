@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -63,19 +63,32 @@ def read(name: str, text: str, catalogue_mode: bool) -> Rows:
         It holds no row, or a header that cannot be used.
     """
     comments, lines, above = _lines(text)
-    numbered = _numbered(comments)
+    # Words for the coordinate system, unless positions were converted from it.
+    as_they_are = [one for one in comments if not re.search('(?i)conver|transform|precess', one)]
+    declared = columns.mentioned('\n'.join(as_they_are))
+    numbered, program = _numbered(comments)
     header, tabs, body = ([], False, lines) if numbered or not lines else _header(name, lines, above == 2)
     if header:
+        place = f'{name}, line {lines[0][0]}'
         header = _measured(name, header, comments)
-        if not tabs and _are_numbered([_split(line, '') for _, line in body[:3]], len(header)):
-            place = f'{name}, line {lines[0][0]}'
+        # pandas and R write the numbers of rows, from 0 or 1, before their IDs.
+        first = [_split(line, '') for _, line in body[:3]]
+        in_order = [row[0] for row in first] in (['0', '1', '2'][: len(first)], ['1', '2', '3'][: len(first)])
+        too_many = all(len(row) == len(header) + 1 and row[1].isdecimal() for row in first)
+        if first and not tabs and in_order and too_many:
             raise InputError(f'{place}: no name for the numbers that rows begin with; leave them out (index=False)')
-        chosen = _named(f'{name}, line {lines[0][0]}', header, catalogue_mode, _declared(comments))
+        chosen = _named(place, header, catalogue_mode, declared)
     if not body:
         raise InputError(f'{name}: no sources; expected one per line: ID RA DEC')
     separator = '\t' if tabs else _separator(body[0][1])
     if not header:
-        chosen = _commented(name, comments, numbered, len(_split(body[0][1], separator)), catalogue_mode)
+        count = len(_split(body[0][1], separator))
+        if numbered and max(numbered) <= count:
+            titles = [numbered.get(number, ('', '')) for number in range(1, count + 1)]
+            chosen = columns.choose(name, titles, catalogue_mode, declared=declared)
+            chosen = replace(chosen, program=program or chosen.program)
+        else:
+            chosen = _commented(name, comments, count, catalogue_mode, declared)
     return Rows(_FORMS[separator], 'line', chosen, _cells(body, separator, chosen))
 
 
@@ -130,20 +143,6 @@ def from_latex(name: str, text: str) -> str:
     return plain
 
 
-def _declared(comments: Iterable[str]) -> str:
-    """Words for the coordinate system in the comments, unless positions were converted from it."""
-    return columns.mentioned('\n'.join(one for one in comments if not re.search('(?i)conver|transform|precess', one)))
-
-
-def _are_numbered(rows: Sequence[Sequence[str]], count: int) -> bool:
-    """Whether up to three rows, with one cell more than there are names, are numbered from 0 or 1 before their IDs.
-
-    pandas and R write such rows.
-    """
-    in_order = [row[0] for row in rows] in (['0', '1', '2'][: len(rows)], ['1', '2', '3'][: len(rows)])
-    return bool(rows) and in_order and all(len(row) == count + 1 and row[1].isdecimal() for row in rows)
-
-
 def _measured(name: str, header: Header, comments: Iterable[str]) -> Header:
     """The header with the units that comments have, in a row or in words; raises `InputError` for too few of them."""
     for comment in filter(columns.UNIT_WORD.search, comments):
@@ -154,7 +153,7 @@ def _measured(name: str, header: Header, comments: Iterable[str]) -> Header:
         if not count and len(units) > 1 and all(unit in columns.ARCSEC for unit in units):
             raise InputError(f'{name}: {len(units)} units ({text}) for {len(header)} columns; expected one each')
         titles = _titles(comment, _separator(comment, len(header)))
-        if len(titles) == len(header) and columns.has_position(titles):  # the names
+        if len(titles) == len(header) and columns.position(dict(titles)):  # the names
             continue
         for phrase in _BEFORE_COORDINATE.split(text):
             header = columns.with_statement(header, phrase)
@@ -176,7 +175,18 @@ def _lines(text: str) -> tuple[list[str], list[Line], int]:
     comments: list[str] = []
     lines: list[Line] = []
     above = -1
-    for number, content in _records(text):
+    raw = re.split(r'\r\n|\r|\n', text)
+    end = 0
+    while end < len(raw):
+        number, content = end + 1, raw[end]
+        end += 1
+        # The lines that a quoted cell of a CSV row goes over are one.
+        while content.count('"') % 2 and _OPEN_CELL.search(_uncommented(content)):
+            more = _rest_of_cell(raw[end : end + _LONGEST_CELL])
+            if not more:
+                break
+            content = ' '.join((content, *more))
+            end += len(more)
         line = _uncommented(content).strip(' ')
         if _RULE.fullmatch(line):
             above = len(lines) if above < 0 else above
@@ -185,22 +195,6 @@ def _lines(text: str) -> tuple[list[str], list[Line], int]:
         elif len(lines) < 2 and content.lstrip().startswith('#'):
             comments.append(content.strip())
     return comments, lines, above
-
-
-def _records(text: str) -> Iterator[Line]:
-    """The lines of a text with their numbers; those that a quoted cell of a CSV row goes over are one."""
-    lines = re.split(r'\r\n|\r|\n', text)
-    end = 0
-    while end < len(lines):
-        number, line = end + 1, lines[end]
-        end += 1
-        while line.count('"') % 2 and _OPEN_CELL.search(_uncommented(line)):
-            more = _rest_of_cell(lines[end : end + _LONGEST_CELL])
-            if not more:
-                break
-            line = ' '.join((line, *more))
-            end += len(more)
-        yield number, line
 
 
 def _uncommented(line: str) -> str:
@@ -232,8 +226,8 @@ def _separator(line: str, count: int = 0) -> str:
     return ',' if ',' in line else ''
 
 
-def _split(line: str, separator: str) -> list[str]:
-    """The cells of a line, without quotes."""
+def _split(line: str, separator: str, words: re.Pattern[str] = _BETWEEN_BLANKS) -> list[str]:
+    """The cells of a line, without quotes; ``words`` matches those between blanks."""
     if separator == '\t':
         cells = line.split('\t')
     elif separator:
@@ -247,22 +241,20 @@ def _split(line: str, separator: str) -> list[str]:
     else:
         if 'm ' in line or 'M ' in line:
             line = _ANGLE_WITH_BLANKS.sub(r'\1\2\3', line)
-        cells = _BETWEEN_BLANKS.findall(line)
-    cells = [_unquoted(cell.strip()) for cell in cells]
+        cells = words.findall(line)
+    cells = [
+        cell[1:-1].strip() if len(cell) > 1 and cell[0] == cell[-1] and cell[0] in '\'"' else cell
+        for cell in map(str.strip, cells)
+    ]
     if separator in (';', '\t'):
         cells = [cell.replace(',', '.') if _DECIMAL_COMMA.fullmatch(cell) else cell for cell in cells]
     return cells
 
 
-def _unquoted(cell: str) -> str:
-    return cell[1:-1].strip() if len(cell) > 1 and cell[0] == cell[-1] and cell[0] in '\'"' else cell
-
-
 def _titles(line: str, separator: str) -> Header:
     """The names and units in a line, each unit in brackets behind its name."""
     line = (line if separator == '\t' else line.strip()).lstrip('#% ')
-    words = _split(line, separator) if separator else map(_unquoted, _TITLE_WORD.findall(line))
-    titles = ((word, _TITLE.fullmatch(word)) for word in words)
+    titles = ((word, _TITLE.fullmatch(word)) for word in _split(line, separator, _TITLE_WORD))
     return [(match[1].rstrip(), match[2].strip()) if match else (word.rstrip(), '') for word, match in titles]
 
 
@@ -292,7 +284,7 @@ def _header(name: str, lines: Sequence[Line], ruled: bool) -> tuple[Header, bool
     tabs = count > 1 and all(line.count('\t') == count for _, line in lines[2 if ruled else 1 :])
     separator = '\t' if tabs else _separator(text)
     header = _titles(text, separator)
-    named = columns.has_position(header)
+    named = columns.position(dict(header))
     if not header or (not named and any(_NUMBER_LIKE.match(title) for title, _ in header[:3])):
         return [], False, lines
     if len(lines) == 1:
@@ -313,7 +305,7 @@ def _header(name: str, lines: Sequence[Line], ruled: bool) -> tuple[Header, bool
 def _named(place: str, header: Header, catalogue_mode: bool, declared: str) -> Columns:
     """The columns as named in a header, by position if it has no known name of a position."""
     known = [title.upper() for title, _ in header]
-    if columns.has_position(header):
+    if columns.position(dict(header)):
         chosen = columns.choose(place, header, catalogue_mode, declared=declared)
         # AutoSpec's own header: further cells are ignored, as without a header.
         last = max(number for role, number in chosen.index.items() if role not in ('APER', 'APER_PIX', 'Z', 'BRIGHT'))
@@ -328,39 +320,40 @@ def _named(place: str, header: Header, catalogue_mode: bool, declared: str) -> C
     return replace(chosen, program=columns.program(header), warnings=(what, *chosen.warnings))
 
 
-def _numbered(comments: Sequence[str]) -> dict[int, tuple[str, str, str]]:
-    """Colon, name and unit of each column that the comments name by number; empty if these are no such comments.
+def _numbered(comments: Sequence[str]) -> tuple[dict[int, tuple[str, str]], str]:
+    """Name and unit of each column that the comments name by number, and the program that writes such comments.
 
     There are three columns at least, and their numbers rise from 1. Names are in capitals, or some are of a position.
     """
     matches = list(_NUMBERED.finditer('\n'.join(comments)))
     numbers = [int(match[1]) for match in matches]
-    if len(numbers) < 3 or numbers[0] != 1 or sorted({*numbers}) != numbers:
-        return {}
-    named = {
-        int(match[1]): (match[2], match[3], match[4] or match[6] or columns.unit_of(match[5])) for match in matches
-    }
-    titles = [title for _, title, _ in named.values()]
-    return named if ''.join(titles).isupper() or columns.position(titles) else {}
+    titles = [match[3] for match in matches]
+    in_capitals = ''.join(titles).isupper()
+    rises = len(numbers) > 2 and numbers[0] == 1 and sorted({*numbers}) == numbers
+    if not rises or not (in_capitals or columns.position(titles)):
+        return {}, ''
+    units = [match[4] or match[6] or columns.unit_of(match[5]) for match in matches]
+    program = {'': 'SExtractor', ':': 'LSDCat'}.get(matches[0][2], '') if in_capitals else ''
+    return dict(zip(numbers, zip(titles, units, strict=True), strict=True)), program
 
 
-def _commented(
-    name: str, comments: Sequence[str], numbered: Mapping[int, tuple[str, str, str]], count: int, catalogue_mode: bool
-) -> Columns:
-    """The columns of rows with ``count`` cells as named in the comments above them, else by position."""
-    declared = _declared(comments)
-    if numbered and max(numbered) <= count:
-        names = [numbered.get(number, ('', '', '')) for number in range(1, count + 1)]
-        titles = [(title, unit) for _, title, unit in names]
-        chosen = columns.choose(name, titles, catalogue_mode, declared=declared)
-        capitals = ''.join(title for _, title, _ in names).isupper()
-        program = {'': 'SExtractor', ':': 'LSDCat'}.get(names[0][0], '') if capitals else ''
-        return replace(chosen, program=program or chosen.program)
-    header = _commented_header(comments, count)
+def _commented(name: str, comments: Sequence[str], count: int, catalogue_mode: bool, declared: str) -> Columns:
+    """The columns of rows with ``count`` cells as named in a comment above them, else by position.
+
+    It is the last comment with a name for each column, positions among them; if there is none, one that gives the
+    position another name or unit.
+    """
+    header: Header = []
+    for comment in comments:
+        titles = _titles(comment, _separator(comment, count))
+        other = columns.is_no_position(titles) or columns.is_other_position(titles)
+        named = columns.position(dict(titles)) or (other and not columns.position(dict(header)))
+        if named and len(titles) == count > 2:
+            header = titles
     if not header:
         return columns.by_position(name, _measured(name, _BY_POSITION, comments), catalogue_mode, declared)
     by_position = columns.by_position(name, _BY_POSITION, catalogue_mode, declared)
-    if not columns.has_position(header) and not columns.is_other_position(header):
+    if not columns.position(dict(header)) and not columns.is_other_position(header):
         x, y = (title for title, _ in header[1:3])
         what = f'{name}: a comment calls columns 2 and 3 {x} and {y}; they are taken as degrees, by position'
         return replace(by_position, warnings=(what, *by_position.warnings))
@@ -378,60 +371,29 @@ def _commented(
     return replace(chosen, index=index, exact=False, warnings=tuple(warnings))
 
 
-def _commented_header(comments: Sequence[str], count: int) -> Header:
-    """The last comment with a name for each column, positions among them.
-
-    If there is none, a comment that gives the position another name or unit, else an empty header.
-    """
-    header: Header = []
-    for comment in comments:
-        titles = _titles(comment, _separator(comment, count))
-        if len(titles) != count or count < 3:
-            continue
-        other = columns.is_no_position(titles) or columns.is_other_position(titles)
-        if columns.has_position(titles) or (other and not columns.has_position(header)):
-            header = titles
-    return header
-
-
 def _cells(lines: Sequence[Line], separator: str, chosen: Columns) -> Iterator[tuple[int, dict[str, str] | str]]:
     """Each line's number, and its cells by role, '' for cells that are missing at its end, or what is wrong with it."""
-    numbers = {*chosen.index.values()}
+    numbers, expected = {*chosen.index.values()}, len(chosen.names)
     least = 1 + max(chosen.index.get(role, 0) for role in ('ID', 'RA', 'DEC', 'X', 'Y'))
     # The number of columns up to the last one that is read; further cells in a row do not matter.
     leading = next(number for number in range(len(numbers) + 1) if number not in numbers)
     for line, text in lines:
         cells = _split(text, separator)
-        while separator and 0 < len(chosen.names) < len(cells) and not cells[-1]:
+        while separator and 0 < expected < len(cells) and not cells[-1]:
             cells.pop()
-        wrong = _misfit(cells, chosen, least, separator)
-        if not wrong and not separator:
-            wrong = _ambiguity(text, cells, least, max(numbers))
-        if wrong:
-            yield line, wrong
-            continue
         count = len(cells)
-        if count != len(chosen.names):
-            count = min(count, leading)
-        yield line, {role: cells[number] if number < count else '' for role, number in chosen.index.items()}
-
-
-def _misfit(cells: Sequence[str], chosen: Columns, least: int, separator: str) -> str:
-    """What is wrong with the number of cells in a row; '' if nothing is."""
-    count, expected = len(cells), len(chosen.names)
-    # A blank in a name would shift the columns, and so would decimal commas.
-    shifted = 0 < expected < count and (separator or not _NUMBER_LIKE.match(cells[chosen.index.get('ID', 0)]))
-    if shifted or (chosen.exact and count != expected):
-        return f'{counted(count, "column")}, {expected} in the header; expected as many (- for an empty cell)'
-    if count < least:
-        return f'{count} of {least} columns; expected ID RA DEC between blanks, tabs or commas'
-    return ''
-
-
-def _ambiguity(text: str, cells: Sequence[str], least: int, last: int) -> str:
-    """Why it is not clear which cell belongs to which column in a row between blanks; '' if it is."""
-    if len(cells) > 6 and _SIX_NUMBERS.fullmatch(' '.join(cells[1:7])):
-        return 'coordinates are split by blanks; expected degrees, or hh:mm:ss.s and dd:mm:ss.s'
-    if least < len(cells) <= last and re.search(r'\t *\t', text.strip()):
-        return 'tabs do not show which cell is empty; expected - for an empty SIZE or REF'
-    return ''
+        # A blank in a name would shift the columns, and so would decimal commas.
+        shifted = 0 < expected < count and (separator or not _NUMBER_LIKE.match(cells[chosen.index.get('ID', 0)]))
+        if shifted or (chosen.exact and count != expected):
+            wrong = f'{counted(count, "column")}, {expected} in the header; expected as many (- for an empty cell)'
+        elif count < least:
+            wrong = f'{count} of {least} columns; expected ID RA DEC between blanks, tabs or commas'
+        elif not separator and count > 6 and _SIX_NUMBERS.fullmatch(' '.join(cells[1:7])):
+            wrong = 'coordinates are split by blanks; expected degrees, or hh:mm:ss.s and dd:mm:ss.s'
+        elif not separator and least < count <= max(numbers) and re.search(r'\t *\t', text.strip()):
+            wrong = 'tabs do not show which cell is empty; expected - for an empty SIZE or REF'
+        else:
+            there = count if count == expected else min(count, leading)
+            yield line, {role: cells[number] if number < there else '' for role, number in chosen.index.items()}
+            continue
+        yield line, wrong

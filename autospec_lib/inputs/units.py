@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -42,6 +41,7 @@ POWER = re.compile(r'\((.*)\)\s*(?:\*\*|\^)\s*\(?([+-]?\d+)\)?')
 DOT = re.compile(r'(?:(?<=[A-Za-z)\]])|(?<=[A-Za-z]\d)|(?<=[A-Za-z][+-]\d)|(?<=[*^(+-]\d))\.(?=[A-Za-z(])')
 POSITIVE_EXPONENT = re.compile(r'^10\*\*(?=\d)')
 COUNTS = (units.ct, units.adu, units.electron)
+AREAS = {'angle': 2, 'solid angle': 1}  # the power of a unit that gives an area
 SAME_AREA = 0.01  # relative
 LINE_FLUX = units.Unit('1e-20 erg s-1 cm-2')  # of lines in cubes with fluxes per frequency
 JWST_FLUX = 'uJy'  # in which spaxels of JWST hold numbers near 1
@@ -59,9 +59,14 @@ def parsed(text: str) -> units.UnitBase | None:
         return root**-1
     if power is not None and (root := parsed(power[1])) is not None:
         return root ** int(power[2])
-    for spelling in _spellings(text):
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
+    # MUSE writes 10**(-20)*erg/..., which astropy reads with a plain exponent only.
+    plain = DOT.sub(' ', TEN_TO_THE.sub(r'1e\1 ', text))
+    spellings = [] if says_ampere(text) else [text, plain]
+    spellings.append(_in_words(plain, WORDS))
+    if text == text.upper():
+        spellings.append(_in_words(plain, WORDS | UPPER))
+    for spelling in spellings:
+        with warnings.catch_warnings(action='ignore'):
             try:
                 unit = units.Unit(spelling)
             except (ValueError, TypeError):
@@ -70,40 +75,24 @@ def parsed(text: str) -> units.UnitBase | None:
     return None
 
 
-def _spellings(text: str) -> Iterator[str]:
-    """Texts to try, of which the first that is a unit counts."""
-    # MUSE writes 10**(-20)*erg/..., which astropy reads with a plain exponent only.
-    plain = DOT.sub(' ', TEN_TO_THE.sub(r'1e\1 ', text))
-    if not says_ampere(text):
-        yield from (text, plain)
-    yield _in_words(plain, WORDS)
-    if text == text.upper():
-        yield _in_words(plain, WORDS | UPPER)
-
-
 def says_ampere(text: str) -> bool:
     """Whether A in a unit is Angstrom here, where astropy and MPDAF read ampere."""
     return 'A' in WORD.findall(DOT.sub(' ', text))
 
 
-def _in_words(text: str, words: dict[str, str]) -> str:
+def _in_words(text: str, words: Mapping[str, str]) -> str:
     """A unit with each of its words replaced by one that astropy knows."""
-
-    def replaced(match: re.Match[str]) -> str:
-        return 'Angstrom' if ANGSTROM.fullmatch(match[0]) else words.get(match[0], match[0])
-
     flam = FLAM.fullmatch(text.strip())
     if flam is not None:
         return f'1e-{flam[1] or 0} erg / (s cm2 Angstrom)'
-    return WORD.sub(replaced, text)
+    return WORD.sub(lambda word: 'Angstrom' if ANGSTROM.fullmatch(word[0]) else words.get(word[0], word[0]), text)
 
 
 def written(unit: units.UnitBase | None) -> str:
     """A unit as FITS writes it, or as astropy does where FITS has no such unit or scale (electron, 2e-17 erg)."""
     if unit is None:
         return ''
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
+    with warnings.catch_warnings(action='ignore'):
         try:
             text = str(unit.to_string('fits'))
         except ValueError:
@@ -130,72 +119,55 @@ def line_unit(text: str) -> tuple[str, float]:
 # --- The unit of flux ---
 
 
-@dataclass(frozen=True)
-class FluxUnit:
-    """The unit of a cube's spectra.
-
-    Attributes
-    ----------
-    text : str
-        As FITS writes it, '' for none.
-    own : str
-        BUNIT as the cube has it.
-    factor : float
-        What the cube's numbers are multiplied by to have the unit.
-    notes : tuple of str
-        Assumptions, one line each.
-    """
-
-    text: str
-    own: str
-    factor: float = 1.0
-    notes: tuple[str, ...] = ()
-
-
 def flux_unit(
-    file: str, header: Mapping[str, Any], instrument: Instrument, wcs: WCS, response: Mapping[str, Any] | None
-) -> FluxUnit:
+    header: Mapping[str, Any], instrument: Instrument, wcs: WCS, response: Any
+) -> tuple[str, float, list[str]]:
     """The unit of flux per spaxel.
 
     Parameters
     ----------
-    file : str
-        The file's name, for messages.
     header : mapping
         Of the extension with the data.
     instrument : Instrument
         Its table entry may have the unit if that is missing or wrong in the header.
     wcs : WCS
         The celestial WCS, which gives the area of a spaxel if no card does.
-    response : mapping or None
-        Header of the spectrum that the data are multiplied by.
+    response : HDU or None
+        The spectrum that the data are multiplied by.
+
+    Returns
+    -------
+    str
+        The unit as FITS writes it, '' for none.
+    float
+        What the cube's numbers are multiplied by to have it.
+    list of str
+        Assumptions, one line each.
     """
     own, notes = card_text(header, 'BUNIT'), []
     text = own
     if not own and instrument.unit and header.get(instrument.unit_if):
         text = instrument.unit
-        notes.append(f'{file}: no BUNIT; {standard(text)} is taken, the unit of {instrument.name} cubes')
+        notes.append(f'no BUNIT; {standard(text)} is taken, the unit of {instrument.name} cubes')
     unit = parsed(text) if text else None
     if response is not None:
-        unit = _times_response(unit, card_text(response, 'BUNIT'))
-        own_text = ''
-    else:
-        own_text = own
-    if unit is None:
-        if own_text:
-            notes.append(f'{file}: BUNIT = {own!r} is not a unit that astropy knows; it is copied as it is')
-        return FluxUnit(own_text, own, 1.0, tuple(notes))
-    if says_ampere(own):
-        notes.append(f'{file}: A in BUNIT = {own!r} is taken for Angstrom')
-    for wrong, right in instrument.wrong_scales.items():
-        if np.isclose(unit.scale, wrong, rtol=1e-6):
-            unit = units.Unit(right / wrong * unit)
-            notes.append(f'{file}: BUNIT = {own!r} is a mistake of the pipeline; {written(unit)} is written')
-    per_spaxel, factor, source = _per_spaxel(unit, header, wcs)
-    if source:
-        line = f'values are multiplied by {source}, which gives {written(per_spaxel)}'
-        notes.append(f'{file}: {standard(text)} is surface brightness; {line}')
-    return FluxUnit(written(per_spaxel), own, factor, tuple(notes))
+        unit = _times_response(unit, card_text(response.header, 'BUNIT'))
+    factor, result = 1.0, '' if response is not None else own
+    if unit is not None:
+        if says_ampere(own):
+            notes.append(f'A in BUNIT = {own!r} is taken for Angstrom')
+        for wrong, right in instrument.wrong_scales.items():
+            if np.isclose(unit.scale, wrong, rtol=1e-6):
+                unit = units.Unit(right / wrong * unit)
+                notes.append(f'BUNIT = {own!r} is a mistake of the pipeline; {written(unit)} is written')
+        per_spaxel, factor, source = _per_spaxel(unit, header, wcs)
+        result = written(per_spaxel)
+        if source:
+            line = f'values are multiplied by {source}, which gives {result}'
+            notes.append(f'{standard(text)} is surface brightness; {line}')
+    elif result:
+        notes.append(f'BUNIT = {own!r} is not a unit that astropy knows; it is copied as it is')
+    return result, factor, notes
 
 
 def _times_response(unit: units.UnitBase | None, text: str) -> units.UnitBase | None:
@@ -215,33 +187,24 @@ def _per_spaxel(unit: units.UnitBase, header: Mapping[str, Any], wcs: WCS) -> tu
     powers = dict(zip(unit.bases, unit.powers, strict=True))
     if powers.get(units.pix) == -1:
         return unit * units.pix, 1.0, ''
-    angles = [base for base in powers if base.physical_type in ('angle', 'solid angle')]
-    if len(angles) != 1:
+    angles = [(base, power) for base in powers for kind, power in AREAS.items() if base.physical_type == kind]
+    if len(angles) != 1 or powers[angles[0][0]] != -angles[0][1]:
         return unit, 1.0, ''
-    is_solid = angles[0].physical_type == 'solid angle'
-    if powers[angles[0]] != (-1 if is_solid else -2):
-        return unit, 1.0, ''
-    solid = angles[0] if is_solid else angles[0] ** 2
-    area, source = _area(header, wcs)
+    solid = angles[0][0] ** angles[0][1]
+    # A card counts unless the WCS has another area: a cube that was binned or resampled may have kept the card.
+    area, source = proj_plane_pixel_area(wcs) * units.deg**2, 'of its WCS'
+    for card, of_card in (('PIXAR_SR', units.sr), ('PIXAR_A2', units.arcsec**2)):
+        value: Any = header.get(card)
+        if is_number(value) and value > 0:
+            ratio = value / area.to_value(of_card)
+            if abs(ratio - 1) < SAME_AREA:
+                area, source = value * of_card, card
+            else:
+                source = f'of its WCS; {card} = {value:.4g} is not used, it is {ratio:.3g} times that'
+            break
     factor = spaxel = float(area.to(solid).value)
     result = unit * solid
     if result.is_equivalent(units.Jy) and (result / units.Jy).decompose().scale > 1:
         factor *= result.to(JWST_FLUX)
         result = units.Unit(JWST_FLUX)
     return result, factor, f'the area of a spaxel, {spaxel:.4g} {solid} ({source})'
-
-
-def _area(header: Mapping[str, Any], wcs: WCS) -> tuple[units.Quantity, str]:
-    """The area of a spaxel, and where it is from: a card, unless the WCS has another area.
-
-    A cube that was binned or resampled may have kept the card.
-    """
-    area = proj_plane_pixel_area(wcs) * units.deg**2
-    for card, unit in (('PIXAR_SR', units.sr), ('PIXAR_A2', units.arcsec**2)):
-        value: Any = header.get(card)
-        if is_number(value) and value > 0:
-            ratio = value / area.to_value(unit)
-            if abs(ratio - 1) < SAME_AREA:
-                return value * unit, card
-            return area, f'of its WCS; {card} = {value:.4g} is not used, it is {ratio:.3g} times that'
-    return area, 'of its WCS'

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,8 @@ from astropy import units
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import FloatArray
-from autospec_lib.inputs.arrays import card_text, readable
-from autospec_lib.inputs.coordinates import axis_type
+from autospec_lib.inputs.arrays import FileError, card_text, card_word, readable
 from autospec_lib.inputs.units import parsed
 
 # Axes that a spectrum's cards can describe: linear in wavelength, in its logarithm, in frequency, velocity, ...
@@ -70,15 +68,13 @@ class WaveAxis:
     notes: tuple[str, ...] = ()
 
 
-def wave_axis(path: Path, hdus: fits.HDUList, header: fits.Header, length: int) -> WaveAxis:
+def wave_axis(hdus: fits.HDUList, header: fits.Header, length: int) -> WaveAxis:
     """The wavelengths of a cube's third axis: from its header, or from a table if the header names or lacks one.
 
     Parameters
     ----------
-    path : Path
-        The file, for messages.
     hdus : HDUList
-        It, open.
+        The open file.
     header : Header
         Of the extension with the data, wavelength on axis 3.
     length : int
@@ -86,73 +82,81 @@ def wave_axis(path: Path, hdus: fits.HDUList, header: fits.Header, length: int) 
 
     Raises
     ------
-    InputError
+    FileError
         If there are no wavelengths between `SHORTEST` and `LONGEST`.
     """
-    ctype = axis_type(header, 3)
-    if ctype.endswith('-TAB'):
-        unit = card_text(header, 'CUNIT3')
-        return _axis_of_table(path.name, _tabulated(path, hdus, header, length, unit), unit, ctype)
+    ctype = card_word(header, 'CTYPE3')
+    if ctype.endswith('-TAB'):  # a table as in FITS paper III
+        text = card_text(header, 'CUNIT3')
+        with readable(f'the table of its wavelength axis (CTYPE3 = {ctype!r}) cannot be read'):
+            wcs = WCS(header, fobj=hdus).sub([3])
+            wave = wcs.wcs_pix2world(np.arange(length, dtype=float), 0)[0]
+            if text:
+                wave = wave * wcs.wcs.cunit[0].to(length_unit(text))
+        return _axis_of_table(wave, text, ctype)
     arrays = (hdu for hdu in hdus if hdu.name in WAVELENGTH_ARRAYS and hdu.is_image and hdu.shape == (length,))
     array = next((hdu for hdu in arrays if hdu.header['BITPIX'] < 0), None)
     if array is None:
-        return _axis_of_cards(path, header, length)
+        return _axis_of_cards(header, length)
     wave = np.asarray(array.data, np.float64)
     unit = card_text(array.header, 'BUNIT') or card_text(array.header, 'CUNIT1')
     if header.get('CRVAL3') is None or (header.get('CD3_3') is None and header.get('CDELT3') is None):
-        axis = _axis_of_table(path.name, wave, unit, ctype)
-        note = f'{path.name}: no wavelength axis in the header; wavelengths are those of {array.name}'
+        axis = _axis_of_table(wave, unit, ctype)
+        note = f'no wavelength axis in the header; wavelengths are those of {array.name}'
     else:
-        axis = _axis_of_cards(path, header, length)
-        note = _difference(path.name, axis, wave, unit, array.name)
+        axis = _axis_of_cards(header, length)
+        note = _difference(axis, wave, unit, array.name)
     return replace(axis, notes=(*axis.notes, note)) if note else axis
 
 
-def _axis_of_cards(path: Path, header: fits.Header, length: int) -> WaveAxis:
+def _axis_of_cards(header: fits.Header, length: int) -> WaveAxis:
     """The axis that cards describe.
 
     Wavelengths are computed by astropy from the cards that the spectra get, so that both agree. Axes may be as in FITS
     paper III (Greisen et al. 2006, A&A 446, 747), or log10 of wavelengths as IRAF writes it (DC-FLAG = 1), which become
     -LOG axes of paper III.
     """
-    file, written = path.name, axis_type(header, 3)
-    ctype, medium, notes = _spectrum_type(file, written)
-    start, step, reference = _linear_cards(file, header)
+    written = card_word(header, 'CTYPE3')
+    ctype, medium, notes = _spectrum_type(written)
+    start, step, reference = _linear_cards(header)
     if 'CRPIX3' not in header:
-        notes.append(f'{file}: no CRPIX3; 0 is taken, as the FITS standard says')
+        notes.append('no CRPIX3; 0 is taken, as the FITS standard says')
     text = card_text(header, 'CUNIT3')
-    unit = length_unit(file, text)
+    unit = length_unit(text)
     says_log10 = card_text(header, 'DC-FLAG') in ('1', '1.0')
     numbers = start + (np.arange(1.0, length + 1) - reference) * step
-    if _is_log10(says_log10, written, numbers, start, unit):
+    in_range = (numbers > 2.5).all() and (numbers < 5).all() and np.ptp(numbers) < 1.5
+    # In Angstrom such numbers make no sense.
+    looks_log10 = in_range and (unit == 'Angstrom' or (not unit and written == 'LINEAR'))
+    if -8 < start < 8 and (says_log10 or looks_log10):
         # 10^(s + p d) = S exp(p D / S) with S = 10^s and D = S d ln 10: the -LOG axis of paper III.
         step, start = float(10**start * step * np.log(10)), 10**start
         ctype = f'{ctype[:4] if medium else "WAVE"}-LOG'  # FITS has none for an unknown medium
-        notes.append(f'{file}: the wavelength axis holds log10 of wavelengths (CRVAL3 = {header["CRVAL3"]})')
+        notes.append(f'the wavelength axis holds log10 of wavelengths (CRVAL3 = {header["CRVAL3"]})')
     elif says_log10:
-        notes.append(f'{file}: DC-FLAG = 1 says log10, but CRVAL3 = {start:g} is none; taken as wavelengths')
+        notes.append(f'DC-FLAG = 1 says log10, but CRVAL3 = {start:g} is none; taken as wavelengths')
     # Numbers in an unknown unit are taken for Angstrom: only their range is looked at.
     cards = {'CRPIX1': reference, 'CRVAL1': start, 'CDELT1': step, 'CUNIT1': unit or 'Angstrom', 'CTYPE1': ctype}
     for card, kind in REST_FRAME.items():
         value = header.get(card)
         if isinstance(value, kind) and not isinstance(value, bool):
             cards[card] = value
-    unit, angstrom, more = _kept_unit(file, text, _wavelengths(path, cards, length))
+    unit, angstrom, more = _kept_unit(text, _wavelengths(cards, length))
     cards |= {'CUNIT1': unit, 'CRVAL1': start / angstrom, 'CDELT1': step / angstrom}
     spacing = 'linear' if '-' not in ctype else f'as {ctype} has them'
     if ctype.endswith('-LOG'):
         spacing = 'logarithmic'
-    return WaveAxis(_wavelengths(path, cards, length), unit, cards, medium, spacing, (*notes, *more))
+    return WaveAxis(_wavelengths(cards, length), unit, cards, medium, spacing, (*notes, *more))
 
 
-def _axis_of_table(file: str, numbers: FloatArray, text: str, ctype: str) -> WaveAxis:
+def _axis_of_table(numbers: FloatArray, text: str, ctype: str) -> WaveAxis:
     """The axis for the wavelengths of a table: linear if they are linear, else one that counts channels."""
     steps = np.diff(numbers)
     if not np.isfinite(numbers).all() or not ((steps > 0).all() or (steps < 0).all()):
-        raise InputError(f'{file}: its table of wavelengths does not run up or down; correct it')
-    unit, angstrom, notes = _kept_unit(file, text, numbers)
+        raise FileError('its table of wavelengths does not run up or down; correct it')
+    unit, angstrom, notes = _kept_unit(text, numbers)
     wave = numbers / angstrom
-    kind, medium, more = _spectrum_type(file, ctype)
+    kind, medium, more = _spectrum_type(ctype)
     notes += more
     step = float(wave[-1] - wave[0]) / max(len(wave) - 1, 1)
     off = np.abs(np.linspace(wave[0], wave[-1], len(wave)) - wave)
@@ -160,24 +164,15 @@ def _axis_of_table(file: str, numbers: FloatArray, text: str, ctype: str) -> Wav
         kind = kind.removesuffix('-TAB')
         cards = {'CRPIX1': 1.0, 'CRVAL1': float(wave[0]), 'CDELT1': step, 'CUNIT1': unit, 'CTYPE1': kind}
         return WaveAxis(wave, unit, cards, medium, 'linear', tuple(notes))
-    notes.append(f'{file}: wavelengths are not linear: spectra count channels, TAB_WAVE holds the wavelengths')
+    notes.append('wavelengths are not linear: spectra count channels, TAB_WAVE holds the wavelengths')
     return WaveAxis(wave, unit, CHANNELS, medium, 'of a table', tuple(notes))
 
 
-def _tabulated(path: Path, hdus: fits.HDUList, header: fits.Header, length: int, unit: str) -> FloatArray:
-    """The wavelengths of a -TAB axis (FITS paper III), in the unit of CUNIT3."""
-    with readable(path, f'the table of its wavelength axis (CTYPE3 = {axis_type(header, 3)!r}) cannot be read'):
-        wcs = WCS(header, fobj=hdus).sub([3])
-        wave = wcs.wcs_pix2world(np.arange(length, dtype=float), 0)[0]
-        factor = wcs.wcs.cunit[0].to(length_unit(path.name, unit)) if unit else 1.0
-        return np.asarray(wave * factor, np.float64)
-
-
-def _difference(file: str, axis: WaveAxis, wave: FloatArray, text: str, name: str) -> str:
+def _difference(axis: WaveAxis, wave: FloatArray, text: str, name: str) -> str:
     """A note if an array of wavelengths differs from the header's, else ''."""
     try:
-        unit, divisor, _ = _kept_unit(file, text, wave)
-    except InputError:  # it holds no wavelengths
+        unit, divisor, _ = _kept_unit(text, wave)
+    except FileError:  # it holds no wavelengths
         return ''
     with np.errstate(invalid='ignore'):
         off = np.abs(wave / divisor * units.Unit(unit).to(axis.unit) - axis.wave)
@@ -186,71 +181,54 @@ def _difference(file: str, axis: WaveAxis, wave: FloatArray, text: str, name: st
     if not (off > SAME_TO * step + rounding).any():
         return ''
     most = f'{np.nanmax(off):.4g} {axis.unit}'
-    return f'{file}: {name} and the header give other wavelengths (by up to {most}); those of the header are used'
+    return f'{name} and the header give other wavelengths (by up to {most}); those of the header are used'
 
 
-def _spectrum_type(file: str, ctype: str) -> tuple[str, str, list[str]]:
+def _spectrum_type(ctype: str) -> tuple[str, str, list[str]]:
     """The type of a spectrum's axis, the medium of its wavelengths, and a note if the cube's type does not give it."""
     if KNOWN_TYPE.fullmatch(ctype):
         return ctype, MEDIUM_OF[ctype[:4]], []
     if '-' in ctype[3:]:
-        raise InputError(
-            f'{file}: CTYPE3 = {ctype!r} is not a usable wavelength axis; expected WAVE or AWAV, linear or -LOG: '
+        raise FileError(
+            f'CTYPE3 = {ctype!r} is not a usable wavelength axis; expected WAVE or AWAV, linear or -LOG: '
             'resample the cube'
         )
     which = f'CTYPE3 = {ctype!r} does not say' if ctype else 'no CTYPE3 says'
     way_out = 'set CTYPE3 to AWAV (air) or WAVE (vacuum) if you know'
-    note = f'{file}: {which} whether wavelengths are in air or vacuum; spectra will not say it; {way_out}'
+    note = f'{which} whether wavelengths are in air or vacuum; spectra will not say it; {way_out}'
     return UNKNOWN_TYPE, '', [note]
 
 
-def _linear_cards(file: str, header: Mapping[str, Any]) -> tuple[float, float, float]:
+def _linear_cards(header: Mapping[str, Any]) -> tuple[float, float, float]:
     """CRVAL3, the step and CRPIX3."""
     step, start, reference = header.get('CD3_3'), header.get('CRVAL3'), header.get('CRPIX3', 0.0)
-    try:
+    with suppress(TypeError, ValueError):  # not there, or text
         if step is None and header.get('CDELT3') is not None:
             step = float(header['CDELT3']) * float(header.get('PC3_3', 1.0))
         numbers = float(start), float(step), float(reference)  # type: ignore[arg-type]
-        usable = bool(np.isfinite(numbers).all()) and numbers[1] != 0
-    except (TypeError, ValueError):  # not there, or text
-        usable = False
-    if not usable:
-        raise InputError(
-            f'{file}: no wavelength axis (CRVAL3 = {start}, CD3_3 or CDELT3 = {step}, CRPIX3 = {reference})'
-        )
-    return numbers
+        if np.isfinite(numbers).all() and numbers[1] != 0:
+            return numbers
+    raise FileError(f'no wavelength axis (CRVAL3 = {start}, CD3_3 or CDELT3 = {step}, CRPIX3 = {reference})')
 
 
-def _is_log10(says_log10: bool, ctype: str, numbers: FloatArray, start: float, unit: str) -> bool:
-    """Whether an axis holds log10 of wavelengths: IRAF's cards say so, or as Angstrom the numbers make no sense."""
-    if not -8 < start < 8:
-        return False
-    if says_log10:
-        return True
-    makes_no_sense = unit == 'Angstrom' or (not unit and ctype == 'LINEAR')
-    return makes_no_sense and bool((numbers > 2.5).all() and (numbers < 5).all() and np.ptp(numbers) < 1.5)
-
-
-def _wavelengths(path: Path, cards: Mapping[str, Any], length: int) -> FloatArray:
+def _wavelengths(cards: Mapping[str, Any], length: int) -> FloatArray:
     """The wavelengths (nl,) that a spectrum's cards describe, in its unit."""
     start, step, reference = (cards[f'{card}1'] for card in ('CRVAL', 'CDELT', 'CRPIX'))
     what = f'its wavelength axis (CTYPE3 = {cards["CTYPE1"]!r}, CRVAL3 = {start:g}) cannot be used'
-    with readable(path, what):
+    with readable(what):
         wcs = WCS(fits.Header(cards), naxis=1)
         wave = wcs.wcs_pix2world(np.arange(length, dtype=float), 0)[0] * wcs.wcs.cunit[0].to(cards['CUNIT1'])
     if not np.isfinite(wave).all() or not (np.diff(wave) * step > 0).all():
         numbers = f'CRVAL3 = {start}, CRPIX3 = {reference}, step {step}'
-        raise InputError(f'{path.name}: the wavelength axis has no valid step ({numbers})')
+        raise FileError(f'the wavelength axis has no valid step ({numbers})')
     return np.asarray(wave, np.float64)
 
 
-def _kept_unit(file: str, text: str, wave: FloatArray) -> tuple[str, float, list[str]]:
+def _kept_unit(text: str, wave: FloatArray) -> tuple[str, float, list[str]]:
     """One of `KEPT_UNITS` for wavelengths in a unit.
 
     Parameters
     ----------
-    file : str
-        The file's name, for messages.
     text : str
         The unit as the header has it, '' for none.
     wave : array (nl,)
@@ -265,49 +243,47 @@ def _kept_unit(file: str, text: str, wave: FloatArray) -> tuple[str, float, list
 
     Raises
     ------
-    InputError
+    FileError
         If the unit is none of a length, is not clear, or the numbers cannot be wavelengths of a cube.
     """
     notes = []
-    unit = length_unit(file, text)
+    unit = length_unit(text)
     least, most = wave.min(), wave.max()
     ends = f'{wave[0]:.6g} to {wave[-1]:.6g}'
     if not unit:
         options = [unit for unit, shortest, longest in ASSUMED_UNITS if shortest <= least and most <= longest]
         if not options:
-            raise InputError(
-                f'{file}: no unit of wavelengths (CUNIT3), and {ends} may be in several units; add CUNIT3 = Angstrom, '
+            raise FileError(
+                f'no unit of wavelengths (CUNIT3), and {ends} may be in several units; add CUNIT3 = Angstrom, '
                 'nm, um or m to the header (and DC-FLAG = 1 to log10 of wavelengths)'
             )
         unit = options[0]
-        notes.append(f'{file}: no unit of wavelengths (CUNIT3); {unit} is taken for {ends}')
+        notes.append(f'no unit of wavelengths (CUNIT3); {unit} is taken for {ends}')
     micron = units.Unit(unit).to('um')
     if not SHORTEST <= least * micron <= most * micron <= LONGEST:
-        raise InputError(
-            f'{file}: wavelengths are {ends} {unit}; expected {SHORTEST:g} to {LONGEST:g} micron: correct CRVAL3, '
+        raise FileError(
+            f'wavelengths are {ends} {unit}; expected {SHORTEST:g} to {LONGEST:g} micron: correct CRVAL3, '
             'CUNIT3 or the step'
         )
     if unit in KEPT_UNITS:
         return unit, 1.0, notes
     angstrom = float(units.Unit('Angstrom').to(unit))  # to divide by: 4.75e-7 m become 4750 to the last digit
     if text and not np.isclose(angstrom, 1.0, rtol=1e-9):
-        notes.append(f'{file}: wavelengths are in {unit}; written in Angstrom')
+        notes.append(f'wavelengths are in {unit}; written in Angstrom')
     return 'Angstrom', angstrom, notes
 
 
-def length_unit(file: str, text: str) -> str:
+def length_unit(text: str) -> str:
     """A unit of wavelengths in the spelling of the FITS standard; '' if the header has none.
 
     Parameters
     ----------
-    file : str
-        The file's name, for messages.
     text : str
         The unit as the header has it, '' for none.
 
     Raises
     ------
-    InputError
+    FileError
         If it is not a unit of length.
     """
     if not text:
@@ -317,8 +293,8 @@ def length_unit(file: str, text: str) -> str:
     # Upper case as in old headers (ANGSTROM), and plurals.
     unit = next(filter(None, map(parsed, (word, lower, lower.removesuffix('s')))), None)
     if unit is None or unit.physical_type != 'length':
-        raise InputError(
-            f'{file}: CUNIT3 = {text!r} is not a unit of wavelength; expected Angstrom, nm, um or m: convert the cube, '
+        raise FileError(
+            f'CUNIT3 = {text!r} is not a unit of wavelength; expected Angstrom, nm, um or m: convert the cube, '
             'or correct the header'
         )
     return str(unit.to_string('fits'))

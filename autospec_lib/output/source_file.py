@@ -118,19 +118,6 @@ def read_header(path: Path) -> fits.Header:
     return fits.getheader(path)
 
 
-def is_whole(path: Path, header: fits.Header) -> bool:
-    """Whether a source's file has the length that it had when it was written.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    header : fits.Header
-        Its primary header.
-    """
-    return bool(header.get(SIZE_CARD) == path.stat().st_size)
-
-
 def read(path: Path, last: Group = Group.CUBE) -> Products:
     """The products in a source's file, without the weights of spectra.
 
@@ -182,7 +169,7 @@ def _product(group: Group, hdu: fits.ImageHDU) -> Product:
     return product_type(hdu.data.astype(dtype), None, hdu.header['BUNIT'], **attributes)
 
 
-def read_cutout(path: Path, open_sky: Callable[[Path, str, fits.Header], Any]) -> Cutout:
+def read_cutout(path: Path, open_sky: Callable[[str, fits.Header], Any]) -> Cutout:
     """The cut-out that a source's file is from, without its voxels.
 
     It has the target, wavelengths and units; the position and the size of pixels if the file has images.
@@ -212,9 +199,9 @@ def read_cutout(path: Path, open_sky: Callable[[Path, str, fits.Header], Any]) -
         centre, pixel = (0.0, 0.0), (1.0, 1.0)
         if image is not None:
             try:
-                sky = open_sky(path, image.name, image.header)
+                sky = open_sky(image.name, image.header)
             except InputError as error:
-                raise ValueError(str(error)) from error
+                raise ValueError(f'{path.name}: {error}') from error
             y, x = sky.to_pixels(header['RA'], header['DEC'])
             centre, pixel = (float(y), float(x)), sky.pixel
     return Cutout(
@@ -301,17 +288,20 @@ def _redshift_table(rows: Sequence[Redshift], visual: Sequence[float]) -> bytes:
     return _table(fits.BinTableHDU(np.array(rows, REDSHIFT_TYPE), name='Z')) if rows else b''
 
 
-def read_visual(path: Path) -> tuple[float, ...]:
-    """The redshifts that people have accepted, as `set_visual` writes them.
+def read_whole(path: Path) -> tuple[fits.Header, tuple[float, ...]]:
+    """The primary header of a complete file, and the redshifts in it that people have accepted (see `set_visual`).
 
     Raises
     ------
     OSError, KeyError, ValueError
-        If it is not a file of AutoSpec.
+        If it is not a file of AutoSpec, or has not the length that it had when it was written.
     """
     with fits.open(path, memmap=False) as hdus:
+        header = hdus[0].header
+        if header[SIZE_CARD] != path.stat().st_size:
+            raise ValueError('the file is truncated')
         rows = [row for hdu in hdus[1:2] if hdu.name == 'Z' for row in hdu.data]
-        return tuple(float(row['Z']) for row in rows if row['Z_DESC'].startswith(VISUAL))
+        return header, tuple(float(row['Z']) for row in rows if row['Z_DESC'].startswith(VISUAL))
 
 
 def set_visual(path: Path, redshifts: Sequence[float], lines: Sequence[Mapping[str, Any]] | None, unit: str) -> None:

@@ -107,6 +107,23 @@ def measure(products: Products, cutout: Cutout, lsf: tuple[float, ...], light: L
     return Products(notes=tuple(notes), facts=facts, lines=lines, models=candidates)
 
 
+def measured(spectrum: Measured, wave: FloatArray, grid: Grid, lsf: tuple[float, ...]) -> Redshift:
+    """The redshift of a spectrum of a cube.
+
+    Parameters
+    ----------
+    spectrum : Measured
+        The spectrum (nl,).
+    wave : array (nl,)
+        The cube's wavelengths.
+    grid : Grid
+        Their unit, and that of the spectrum.
+    lsf : tuple of float
+        See `estimate.estimate`.
+    """
+    return _Wavelengths.of(wave, grid, lsf).measured(spectrum)
+
+
 def lines_at(
     spectrum: Measured, wave: FloatArray, grid: Grid, lsf: tuple[float, ...], z: float | None
 ) -> tuple[dict[str, Any], ...]:

@@ -14,13 +14,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from autospec_lib.core.atomic import nearest_existing
 from autospec_lib.core.errors import SourceError
 from autospec_lib.core.types import Target
 from autospec_lib.inputs import arrays
@@ -42,26 +43,13 @@ IN_MEMORY = ('tmpfs', 'ramfs')
 COPY_NAME = '.cube-copy'
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A copy of a rectangle (ys, xs) of the cube, made because a seek takes ``seek`` seconds.
-
-    It has ``nbytes`` and lies in ``folder``; None = there is no room for it.
-    """
+class Plan(NamedTuple):
+    """A copy of a rectangle (ys, xs) of the cube in a folder, and a line on it; no folder = there is no room for it."""
 
     rectangle: tuple[slice, slice]
-    seek: float
     nbytes: float
     folder: Path | None
-
-    @property
-    def line(self) -> str:
-        """A line for the user."""
-        slow = f'its storage takes {1e3 * self.seek:.1f} ms to find a place'
-        size = f'{self.nbytes / 1e6:.0f} MB'
-        if self.folder is None:
-            return f'{slow}; a copy of {size} would be quicker to read, but there is no room; set TMPDIR to a folder'
-        return f'{slow}: it is read once, into a temporary copy of {size} in {self.folder}'
+    line: str
 
 
 def plan(job: Job, targets: Sequence[Target], shared: bool = False) -> Plan | None:
@@ -82,11 +70,16 @@ def plan(job: Job, targets: Sequence[Target], shared: bool = False) -> Plan | No
         If the cube cannot be read any more.
     """
     cube = job.cube
-    seek = float(np.median([_read_time(cube.data, 1) for _ in range(SEEKS)]))
+    seek = seek_time(cube)
     # If all wavelengths of a spaxel lie together in the file, a box is a few pieces anyway.
     if seek < SLOW or any(array.order[0] != 0 for array in cube.arrays):
         return None
-    boxes = list(_boxes(job, targets))
+    boxes = []  # inside the field, that will be read
+    for target in targets:
+        if not (job.resume and resume.is_complete(job, target, by_date=True)):
+            with suppress(SourceError):  # it lies outside
+                _, _, inside, _ = cutouts.box_of(cube, target)
+                boxes.append(inside)
     pieces = sum(array.pieces(*box) for array in cube.arrays for box in boxes)
     size = sum(array.nbytes for array in _on_disk(cube).values())
     stretch = min(STRETCH, cube.data.nbytes)
@@ -94,8 +87,20 @@ def plan(job: Job, targets: Sequence[Target], shared: bool = False) -> Plan | No
     if pieces * seek < GAIN * once:
         return None
     ys, xs = (slice(min(s.start for s in sides), max(s.stop for s in sides)) for sides in zip(*boxes, strict=True))
-    share = (ys.stop - ys.start) * (xs.stop - xs.start) / math.prod(cube.data.shape[1:])
-    return Plan((ys, xs), seek, share * size, _folder(job.output, share * size, shared))
+    nbytes = (ys.stop - ys.start) * (xs.stop - xs.start) / math.prod(cube.shape) * size
+    folder = _folder(job.output, nbytes, shared)
+    slow = f'{job.params.datacube}: its storage takes {1e3 * seek:.1f} ms to find a place'
+    copy = f'copy of {nbytes / 1e6:.0f} MB'
+    if folder is None:
+        line = f'{slow}; a {copy} would be quicker to read, but there is no room; set TMPDIR to a folder'
+    else:
+        line = f'{slow}: it is read once, into a temporary {copy} in {folder}'
+    return Plan((ys, xs), nbytes, folder, line)
+
+
+def seek_time(cube: OpenCube) -> float:
+    """The median of the seconds that it takes to find a place in the cube's file."""
+    return float(np.median([_read_time(cube.data, 1) for _ in range(SEEKS)]))
 
 
 def _read_time(array: StoredArray, number: int) -> float:
@@ -114,16 +119,6 @@ def _read_time(array: StoredArray, number: int) -> float:
     return time.perf_counter() - start
 
 
-def _boxes(job: Job, targets: Sequence[Target]) -> Iterator[tuple[slice, slice]]:
-    """The boxes (ys, xs), inside the field, that will be read of the cube."""
-    for target in targets:
-        if job.resume and resume.is_complete(job, target, by_date=True):
-            continue
-        with suppress(SourceError):  # it lies outside
-            box, _ = cutouts.box_of(job.cube, target, cutouts.locate(job.cube, target))
-            yield cutouts.inside(job.cube, box)
-
-
 def _on_disk(cube: OpenCube) -> dict[str, StoredArray]:
     """The arrays that are read from a file, by their names in the cube; compressed ones are in memory."""
     parts = {'data': cube.data, 'noise': cube.noise, 'flags': cube.flags}
@@ -134,7 +129,7 @@ def _folder(output: Path, nbytes: float, shared: bool) -> Path | None:
     """A folder with room for a copy: one for temporary files that is not in memory, or the output folder."""
     usual = [] if shared else [Path(tempfile.gettempdir()), Path('/var/tmp')]
     for folder in (*usual, output):
-        there = next(path for path in (folder, *folder.parents) if path.exists())
+        there = nearest_existing(folder)
         if folder not in (there, output) or _in_memory(there) or not os.access(there, os.W_OK):
             continue
         if shutil.disk_usage(there).free > ROOM * nbytes:
@@ -178,31 +173,25 @@ def extracted(
     shared : bool
         Other machines take part.
     """
-    cube = job.params.datacube
     with interruption.in_this_process():
         wanted = plan(job, targets, shared)
     if wanted is not None:
-        tell(f'{cube}: {wanted.line}')
-    if wanted is None or wanted.folder is None:
+        tell(wanted.line)
+    with ExitStack() as files:
+        if wanted is not None and wanted.folder is not None:
+            try:
+                with interruption.in_this_process():
+                    file, path = files.enter_context(_temporary(wanted.folder, shared))
+                    job = replace(job, cube=_write(job.cube, wanted.rectangle, file, path, shared))
+            except OSError as error:
+                files.close()  # the sources need the room
+                tell(f'{wanted.folder}: {error.strerror}; {job.params.datacube} is read without a copy')
         yield from extract(job)
-        return
-    file: IO[bytes] | None = None
-    copied = job
-    try:
-        try:
-            with interruption.in_this_process():
-                file, path = _temporary(wanted.folder, shared)
-                copied = replace(job, cube=_write(job.cube, wanted.rectangle, file, path, shared))
-        except OSError as error:
-            _close(file)  # the sources need the room
-            tell(f'{wanted.folder}: {error.strerror}; {cube} is read without a copy')
-        yield from extract(copied)
-    finally:
-        _close(file)
 
 
-def _temporary(folder: Path, shared: bool) -> tuple[IO[bytes], Path]:
-    """A new file that is deleted when it is closed, and the path under which it can be read."""
+@contextmanager
+def _temporary(folder: Path, shared: bool) -> Iterator[tuple[IO[bytes], Path]]:
+    """A new file that is deleted when the block ends, and the path under which it can be read."""
     if shared:  # only one run at a time writes here
         for torn in folder.glob(f'{COPY_NAME}.*.tmp'):
             torn.unlink(missing_ok=True)
@@ -210,11 +199,9 @@ def _temporary(folder: Path, shared: bool) -> tuple[IO[bytes], Path]:
     named = shared or sys.platform != 'linux'
     make: Callable[..., IO[bytes]] = tempfile.NamedTemporaryFile if named else tempfile.TemporaryFile
     file = make(dir=folder, prefix=f'{COPY_NAME}.', suffix='.tmp')
-    return file, Path(file.name if named else f'/proc/self/fd/{file.fileno()}')
-
-
-def _close(file: IO[bytes] | None) -> None:
-    if file is not None:
+    try:
+        yield file, Path(file.name if named else f'/proc/self/fd/{file.fileno()}')
+    finally:
         with suppress(OSError):  # a full disk does not take its last bytes, or somebody else has deleted it
             file.close()
 
@@ -224,7 +211,7 @@ def _write(cube: OpenCube, rectangle: tuple[slice, slice], file: IO[bytes], path
     parts: dict[str, Any] = {}
     for name, array in _on_disk(cube).items():
         together = max(1, int(BUFFER * len(cube.wave) // array.nbytes))
-        copy = Copy(path, file.tell(), array.dtype, array.stored_box(*rectangle), together)
+        copy = Copy(path, file.tell(), array.dtype, array.stored((slice(0, array.shape[0]), *rectangle)), together)
         copy.write(array.groups(together), file)
         parts[name] = replace(array, copy=copy)
     file.flush()

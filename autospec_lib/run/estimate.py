@@ -18,6 +18,7 @@ from autospec_lib.output.report import binned_cube
 from autospec_lib.output.source_file import BLOCK
 from autospec_lib.run import cube_copy, resume
 from autospec_lib.run.job import Job, with_catalogue_error
+from autospec_lib.run.seeing import with_seeing
 
 BASE_MEMORY = 250e6  # Python with numpy, astropy, scipy and matplotlib
 PROCESS_MEMORY = 80e6  # the part of it that each further process does not share
@@ -38,40 +39,40 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
     processes : int
         How many extract at a time on this machine.
     """
+    cube = job.cube
     yield from _cube(job)
     yield f'catalogue: {job.columns}'
     for line in job.offsets:
         yield f'offset: {line}'
     if job.usable:
         yield f'voxels: {job.usable}'
-    inside = cutouts.covers(job.cube, cutouts.positions(job.cube, job.catalogue))
-    yield f'field: {cutouts.field_text(job.cube)}; rows of the catalogue inside: {inside.sum()}'
+    number = cutouts.covers(cube, cutouts.positions(cube, job.catalogue)).sum()
+    yield f'field: {cutouts.field_text(cube)}; rows of the catalogue inside: {number}'
     spaxels = []
     for target in targets:
         try:
-            box, notes = cutouts.box_of(job.cube, target, cutouts.locate(job.cube, target))
+            _, box, inside, notes = cutouts.box_of(cube, target)
         except SourceError as error:
             yield f'source {target.id}: will fail: {error}'
             continue
-        failure = []
-        if job.blank is not None and job.blank[cutouts.inside(job.cube, box)].all():
-            failure = ['will fail: no usable voxel in its subcube']
+        if job.blank is not None and job.blank[inside].all():
+            notes = (*notes, 'will fail: no usable voxel in its subcube')
         height, width = (s.stop - s.start for s in box)
         spaxels.append(height * width)
-        note = '; '.join((_reference(job, target), *_line_bands(job, target), *notes, *failure))
-        yield f'source {target.id}: {height} x {width} spaxels, reference {note}'
-    _, positions = with_catalogue_error(job)
-    if positions:
-        yield positions
+        yield f'source {target.id}: {height} x {width} spaxels, reference {"; ".join((*_images(job, target), *notes))}'
+    for measure in (with_seeing, with_catalogue_error):
+        job, line = measure(job)
+        if line:
+            yield line
     slow = cube_copy.plan(job, targets)
     if slow is not None:
-        yield f'{job.params.datacube}: {slow.line}'
+        yield slow.line
     yield f'memory: about {memory(job, max(spaxels), processes) / 1e6:.0f} MB'
     needed = sum(file_size(job, number) for number in spaxels)
     free = shutil.disk_usage(nearest_existing(job.output)).free
     yield f'disk: about {needed / 1e6:.0f} MB, {free / 1e6:.0f} MB are free'
     complete = sum(job.resume and resume.is_complete(job, target) for target in targets)
-    replaced = sum(job.path(target).exists() for target in targets) - complete
+    replaced = sum(job.files(target)['file'].exists() for target in targets) - complete
     line = f'sources to extract: {len(spaxels) - complete}'
     if replaced:
         line += f', replacing {counted(replaced, "file")}'
@@ -81,45 +82,41 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
 
 
 def _cube(job: Job) -> Iterator[str]:
-    cube = job.cube
+    cube, params = job.cube, job.params
     nl, ny, nx = cube.data.shape
-    yield f'cube: {job.params.datacube}, {nl} x {ny} x {nx} voxels (wavelength, y, x), {cube.noise_text}'
+    yield f'cube: {params.datacube}, {nl} x {ny} x {nx} voxels (wavelength, y, x), {cube.noise_text}'
     yield f'recognised: {cube.recognised}'
     yield (
         f'wavelengths: {cube.wave[0]:.7g} to {cube.wave[-1]:.7g} {cube.grid.wave_unit}; '
         f'spaxels: {cube.pixel[0]:.3f} x {cube.pixel[1]:.3f} arcsec; unit: {cube.grid.unit or "none"}'
     )
     yield f'images: {", ".join(cube.images) or "none"}'
-    if job.params.weight:
-        yield f'of these for weights alone: {", ".join(map(keys.image_tag, job.params.weight))}'
-    for entry in job.params.narrowband:
-        if isinstance(entry, str):
-            yield f'narrow band: {keys.band(entry)} at the redshift of each source'
-        else:
-            yield f'narrow band: {keys.band(entry)}, {_band(job, entry, None).text}'
+    if params.weight:
+        yield f'of these for weights alone: {", ".join(map(keys.image_tag, params.weight))}'
+    for entry, band in _bands(job, None):
+        place = ' at the redshift of each source' if isinstance(entry, str) else f', {band.text}'
+        yield f'narrow band: {band.tag}{place}'
     yield f'your segmentation maps: {", ".join(cube.segmaps) or "none"}'
 
 
-def _band(job: Job, entry: str | tuple[float, float], z: float | None) -> narrow_band.Band:
-    channels = pipeline.cube_channels(job.cube.wave, job.cube.grid, job.params.lsf)
-    return narrow_band.band(entry, z, channels)
+def _bands(job: Job, z: float | None) -> Iterator[tuple[str | tuple[float, float], narrow_band.Band]]:
+    """The entries of NARROWBAND, and their bands at a redshift."""
+    if job.params.narrowband:
+        channels = pipeline.cube_channels(job.cube.wave, job.cube.grid, job.params.lsf)
+        for entry in job.params.narrowband:
+            yield entry, narrow_band.band(entry, z, channels)
 
 
-def _line_bands(job: Job, target: Target) -> Iterator[str]:
-    """Where the narrow bands of lines are for a source, or why there is none."""
-    for entry in job.params.narrowband:
+def _images(job: Job, target: Target) -> Iterator[str]:
+    """The reference of a source, and where its narrow bands of lines are, or why there is none."""
+    names = Names(job.params.prefix or job.cube.instrument.prefix, job.params.aper, target.aper)
+    bands = [*_bands(job, target.z)]
+    tags = [*job.cube.images, *(band.tag for _, band in bands if not band.fault)]
+    tag = names.reference(target.ref, tags, bool(job.params.deblend))
+    yield tag or f'{names.white} ({target.ref!r} is not in IMG, NARROWBAND, WEIGHT or APER)'
+    for entry, band in bands:
         if isinstance(entry, str):
-            band = _band(job, entry, target.z)
             yield f'no {band.tag}: {band.fault}' if band.fault else f'{band.tag} {band.text}'
-
-
-def _reference(job: Job, target: Target) -> str:
-    names = Names.of_source(job.prefix, job.params.aper, target.aper)
-    bands = [keys.band(entry) for entry in job.params.narrowband if not _band(job, entry, target.z).fault]
-    tag = names.reference(target.ref, [*job.cube.images, *bands], bool(job.params.deblend))
-    if tag is None:
-        return f'{names.white} ({target.ref!r} is not in IMG, NARROWBAND, WEIGHT or APER)'
-    return tag
 
 
 def memory(job: Job, spaxels: int, processes: int) -> float:
@@ -157,7 +154,7 @@ def file_size(job: Job, spaxels: int) -> float:
     if params.deblend:
         spectra += 1
         planes += 3
-    if params.psf:
+    if job.cube.psf is not None:
         spectra += 1
     if params.xcor:
         spectra += 1

@@ -8,7 +8,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
+from itertools import compress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +19,6 @@ from autospec_lib.config import sextractor
 from autospec_lib.config.params import Params
 from autospec_lib.core import file_names, geometry
 from autospec_lib.core.errors import InputError, SourceError, near
-from autospec_lib.core.products import Group
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 from autospec_lib.core.types import BoolArray, CatalogueError, Cutout, FloatArray, Ident, Target
 from autospec_lib.deblending import catalogue_error
@@ -75,6 +76,8 @@ class Job:
         How far images and catalogue lie from the cube where this is certain and no warning, one line each.
     verdicts : mapping of str to Verdict
         What people have decided on sources, by ID as text.
+    logs : Path
+        The folder with the folder of logs.
     usable : str
         Which voxels of the cube are not usable, and why, in words; '' where this is not known.
     blank : array of bool (ny, nx) or None
@@ -101,6 +104,7 @@ class Job:
     columns: str = ''
     offsets: tuple[str, ...] = ()
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    logs: Path = Path()
     usable: str = ''
     blank: BoolArray | None = field(default=None, compare=False, repr=False)
     white: FloatArray | None = field(default=None, compare=False, repr=False)
@@ -112,96 +116,25 @@ class Job:
         """The output folder."""
         return self.folder / self.params.output
 
-    def path(self, target: Target) -> Path:
-        """The path of a source's file."""
-        return self.output / f'{self.params.pre_out}{file_names.file_stem(target.id)}.fits'
-
-    def picture(self, target: Target, key: str) -> Path:
-        """The path of a plot.
-
-        Parameters
-        ----------
-        target : Target
-            The source.
-        key : str
-            Which of `file_names.PICTURES`.
-        """
-        return self.output / 'images' / file_names.file_stem(target.id) / file_names.picture(target.id, key)
-
-    def data(self, target: Target) -> Path:
-        """The path of the report's file on a source."""
-        return self.output / file_names.REPORT / 'data' / file_names.report_data(target.id)
-
-    def binned_cube(self, target: Target) -> Path:
-        """The path of the report's file with the binned cube of a source."""
-        return self.output / file_names.REPORT / 'cubes' / file_names.report_data(target.id)
-
-    @property
-    def spectra(self) -> Path:
-        """The folder of spectra as tables."""
-        return self.output / spectra_1d.FOLDER
-
-    @property
-    def inputs(self) -> list[Path]:
-        """The files that the results are made from, except ``param.py``."""
-        params = self.params
-        names = dict.fromkeys((params.datacube, params.catalog, *params.image_files, *params.seg, 'default.sex'))
-        return [*(self.folder / name for name in names if name), *self.cube.beside]
-
-    @property
-    def prefix(self) -> str:
-        """The prefix of AutoSpec's own names: the user's choice, else the instrument's."""
-        return self.params.prefix or self.cube.instrument.prefix
-
-    @property
-    def written(self) -> set[Group]:
-        """The groups of products that go into the files."""
-        params = self.params
-        switches = {
-            Group.IMAGE: params.out_img,
-            Group.FITTED: params.out_img,
-            Group.SEGMAP: params.out_seg,
-            Group.MASK: params.out_mask,
-            Group.MAP: params.out_xcor,
-        }
-        return {group for group in Group if switches.get(group, True)}
-
-    @property
-    def origin(self) -> dict[str, str]:
-        """The header cards on the origin of sources and cube."""
-        params = self.params
+    def files(self, target: Target) -> dict[str, Path]:
+        """The paths of a source's files: 'file' in FITS, its plots by `PICTURES`, 'data' and 'cube' of the report."""
+        stem, report = file_names.file_stem(target.id), self.output / file_names.REPORT
+        plots, script = self.output / 'images' / stem, file_names.report_data(target.id)
         return {
-            'FROM': params.orig_from,
-            'FROM_V': params.orig_fromv,
-            'CUBE': params.orig_cube,
-            'CUBE_V': params.orign_cubev,
+            'file': self.output / f'{self.params.pre_out}{stem}.fits',
+            **{key: plots / file_names.picture(target.id, key) for key in file_names.PICTURES},
+            'data': report / 'data' / script,
+            'cube': report / 'cubes' / script,
         }
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the command line asks for.
-
-    Attributes
-    ----------
-    idents : collection of int or str, or None
-        The IDs of the sources to extract; None = all.
-    skip_bad_rows : bool
-        Leave out rows of the catalogue that cannot be read.
-    resume : bool
-        Keep complete sources.
-    positions : sequence of str
-        Positions that are used instead of the catalogue, if there are any.
-    """
-
-    idents: Collection[Ident] | None = None
-    skip_bad_rows: bool = False
-    resume: bool = False
-    positions: Sequence[str] = ()
 
 
 def prepare(
-    folder: Path, params: Params, request: Request, write_defaults: bool = True
+    folder: Path,
+    params: Params,
+    idents: Collection[Ident] | None = None,
+    skip_bad_rows: bool = False,
+    resume: bool = False,
+    positions: Sequence[str] = (),
 ) -> tuple[Job, list[Target], list[str]]:
     """Read and check the inputs.
 
@@ -211,10 +144,14 @@ def prepare(
         The working folder.
     params : Params
         The parameters in its ``param.py``.
-    request : Request
-        Which sources to extract.
-    write_defaults : bool
-        Write ``default.sex`` into the folder if there is none.
+    idents : collection of int or str, or None
+        The IDs of the sources to extract; None = all.
+    skip_bad_rows : bool
+        Leave out rows of the catalogue that cannot be read.
+    resume : bool
+        Keep complete sources.
+    positions : sequence of str
+        Positions that are used instead of the catalogue, if there are any.
 
     Returns
     -------
@@ -239,89 +176,88 @@ def prepare(
     def in_field(rows: catalogue.Catalogue) -> BoolArray:
         return cutouts.covers(opened(), cutouts.positions(opened(), cutouts.placed(opened(), rows)))
 
-    if request.positions:
-        listed = catalogue.from_positions(request.positions, params.size, params.ref)
+    # Which sources? Faults of rows outside the field do not matter, so that the cube may have to be opened first.
+    if positions:
+        listed = catalogue.from_positions(positions, params.size, params.ref)
     else:
         path = folder / params.catalog
-        listed = catalogue.load(path, params.mode, params.size, params.ref, request.skip_bad_rows, in_field)
-    chosen = _selected(listed.targets, request.idents, params.catalog)
+        listed = catalogue.load(path, params.mode, params.size, params.ref, skip_bad_rows, in_field)
+    chosen = _selected(listed.targets, idents, params.catalog)
     settings, ignored = sextractor.load(folder)
+    # Which of them lie where the cube has data, and what have people decided on them?
     cube = opened()
-    rows = cutouts.placed(cube, listed)
-    by_name = request.idents is not None or bool(request.positions)
     sample = cutouts.sample(cube)
-    kept, outside, places = _in_field(cube, sample, rows, chosen, by_name, params)
-    verdict_file = folder / params.output / verdicts.NAME
-    stored = verdicts.read(verdict_file) if verdict_file.is_file() else {}
-    verdicts_by_id = verdicts.about(stored, kept)
-    moved = [str(target.id) for target in kept if str(target.id) in stored.keys() - verdicts_by_id.keys()]
-    kept = [with_verdict(target, verdicts_by_id) for target in kept]
+    blank = None if sample is None else sample.voxels.blank
+    by_name = idents is not None or bool(positions)
+    kept, places, outside = _in_field(cube, blank, cutouts.placed(cube, listed), chosen, by_name, params)
+    output = folder / params.output
+    kept, by_id, moved = with_verdicts(kept, output / verdicts.NAME)
+    warnings = [*listed.warnings, *ignored, *cube.notes, *outside, *moved]
     targets = [target for target in kept if target.id in chosen]
-    warnings = [*listed.warnings, *ignored, *cube.notes, *outside]
-    if moved:
-        warnings.append(verdicts.elsewhere(verdict_file, moved))
     if any(isinstance(entry, str) for entry in params.narrowband) and all(target.z is None for target in targets):
-        warnings.append(
-            f'{params.catalog or "--radec"}: no redshifts (column Z), so NARROWBAND gives no image of a line'
-        )
-    output_folder.check_names(folder, params, {file_names.file_stem(target.id) for target in targets})
-    if output_folder.log_folder(folder, folder / params.output) != folder:
+        source = params.catalog or '--radec'
+        warnings.append(f'{source}: no redshifts (column Z), so NARROWBAND gives no image of a line')
+    # May the results be written?
+    logs = output_folder.check(folder, params, {file_names.file_stem(target.id) for target in targets})
+    if logs != folder:
         warnings.append(f'{folder / "logs"}: cannot be written; the log goes to {params.output}/logs')
-    if write_defaults and os.access(folder, os.W_OK):
-        sextractor.install_defaults(folder)
-    obstacle = page.obstacle(folder / params.output) if params.report else ''
+    obstacle = page.obstacle(output) if params.report else ''
     if obstacle:
         params = replace(params, report=False)
         warnings.append(obstacle)
-    states = _states(folder, params, cube.beside)
-    if params.needs_neighbours:
-        states += repr(request.positions)  # which are each other's neighbours
-    listed_places = [] if request.positions else [places[target.id] for target in kept]
+    # What does each source's result depend on, and how far do images and catalogue lie from the white light?
+    fingerprint, states = _fingerprints(folder, params, settings, cube, positions)
     white = np.full(cube.shape, np.nan)
+    sampled: dict[str, Any] = {}
     if sample is not None:
         white = sums.white_light(sample.voxels.columns).data.reshape(cube.shape)
+        number = len(sample.voxels.data)
+        sampled = {'usable': sample.usable, 'blank': blank, 'white': white, 'white_channels': number}
+    listed_places = [] if positions else [places[target.id] for target in kept]
     cube, offsets, cautions = opening.registered(cube, folder, params, listed_places, white)
-    warnings += cautions
     job = Job(
         folder,
         params,
         settings,
         cube,
-        fingerprint=_fingerprint(params, settings),
-        states=states,
-        resume=request.resume,
+        fingerprint,
+        states,
+        resume,
         sources=_neighbours(cube, places, targets) if params.needs_neighbours else {},
         catalogue=tuple(kept),
-        old_tables=spectra_1d.listing(folder / params.output / spectra_1d.FOLDER),
+        old_tables=spectra_1d.listing(output / spectra_1d.FOLDER),
         columns=listed.description,
         offsets=tuple(offsets),
-        verdicts=verdicts_by_id,
-        usable='' if sample is None else sample.usable,
-        blank=None if sample is None else sample.voxels.blank,
-        white=None if sample is None else white,
-        white_channels=0 if sample is None else len(sample.voxels.data),
+        verdicts=by_id,
+        logs=logs,
+        **sampled,
     )
-    return job, targets, warnings
+    return job, targets, warnings + cautions
 
 
-def with_verdict(target: Target, by_id: Mapping[str, Verdict]) -> Target:
-    """The target with the redshift that a person has accepted, or those between which people have not decided.
+def with_verdicts(targets: Sequence[Target], file: Path) -> tuple[list[Target], dict[str, Verdict], list[str]]:
+    """The targets with the redshifts that people have accepted or not decided between, the verdicts on them, warnings.
 
     Where one has a redshift and another says that there is none, the target has neither: a single one counts as
     accepted.
 
     Parameters
     ----------
-    target : Target
-        The source.
-    by_id : mapping of str to Verdict
-        Verdicts by ID as text.
+    targets : sequence of Target
+        The sources.
+    file : Path
+        The file of verdicts in the output folder, if there is one.
     """
-    one = by_id.get(str(target.id), Verdict())
-    if one.accepted is not None:
-        return replace(target, visual=(one.accepted,))
-    # A single redshift that somebody denies would look like an accepted one.
-    return replace(target, visual=one.rivals if len(one.rivals) > 1 else ())
+    stored = verdicts.read(file) if file.is_file() else {}
+    by_id = verdicts.about(stored, targets)
+    judged = []
+    for target in targets:
+        one = by_id.get(str(target.id), Verdict())
+        # A single redshift that somebody denies would look like an accepted one.
+        undecided = one.rivals if len(one.rivals) > 1 else ()
+        judged.append(replace(target, visual=undecided if one.accepted is None else (one.accepted,)))
+    moved = [str(target.id) for target in targets if str(target.id) in stored.keys() - by_id.keys()]
+    return judged, by_id, [verdicts.elsewhere(file, moved)] if moved else []
 
 
 def with_catalogue_error(job: Job) -> tuple[Job, str]:
@@ -354,27 +290,24 @@ def _isolated(job: Job) -> Iterator[Cutout]:
     """Small cut-outs around sources in the field, those with the most distant neighbours first."""
     from scipy.spatial import cKDTree
 
-    rows = {target.id: target for target in job.catalogue}
     places = np.array([*job.sources.values()]).reshape(-1, 2)
     apart = cKDTree(places).query(places, k=2)[0][:, 1] if len(places) > 1 else np.zeros(len(places))
+    inside = np.all((places > 0) & (places < job.cube.shape), axis=1).tolist()
+    distances = dict(compress(zip(job.sources, np.minimum(apart, WIDTH), strict=True), inside))
+    targets = [target for target in job.catalogue if target.id in distances]
+    targets.sort(key=lambda target: -distances[target.id])
     size = WIDTH * geometry.scale(job.cube.pixel)
-    inside = ((places > 0) & (places < job.cube.shape)).all(axis=1)
-    idents = [*job.sources]
-    inside &= np.array([ident in rows for ident in idents], bool)
-    order = sorted(np.flatnonzero(inside).tolist(), key=lambda row: -min(float(apart[row]), WIDTH))
-    for row in order[:MOST_TRIED]:
+    for target in targets[:MOST_TRIED]:
         with suppress(SourceError):
-            yield cutouts.cut(job.cube, replace(rows[idents[row]], size=size), job.sources)
+            yield cutouts.cut(job.cube, replace(target, size=size), job.sources)
 
 
 def _selected(targets: list[Target], wanted: Collection[Ident] | None, file: str) -> set[Ident]:
     """The IDs of the sources to extract; raises `InputError` if the catalogue lacks one of them."""
     known = dict.fromkeys(target.id for target in targets)
-    if wanted is None:
-        return set(known)
-    unknown = [ident for ident in wanted if ident not in known]
+    unknown = [ident for ident in wanted or () if ident not in known]
     if not unknown:
-        return set(wanted)
+        return set(known if wanted is None else wanted)
     numbers = [ident for ident in known if isinstance(ident, int)]
     names = [ident for ident in known if isinstance(ident, str)]
     if names:
@@ -391,13 +324,13 @@ def _selected(targets: list[Target], wanted: Collection[Ident] | None, file: str
 
 def _in_field(
     cube: OpenCube,
-    sample: cutouts.Sample | None,
+    blank: BoolArray | None,
     rows: Sequence[Target],
     chosen: Collection[Ident],
     by_name: bool,
     params: Params,
-) -> tuple[list[Target], list[str], dict[Ident, tuple[float, float]]]:
-    """The rows that a run is about, lines on the others, and the positions (y, x) in pixels of all, by ID.
+) -> tuple[list[Target], dict[Ident, tuple[float, float]], list[str]]:
+    """The rows that a run is about, the positions (y, x) in pixels of all by ID, and lines on the others.
 
     The catalogue of a survey has many rows outside the field.
 
@@ -405,8 +338,8 @@ def _in_field(
     ----------
     cube : OpenCube
         The cube.
-    sample : Sample or None
-        Some of its channels.
+    blank : array of bool (ny, nx) or None
+        The spaxels in which no voxel is usable, as far as it is known.
     rows : sequence of Target
         All rows of the catalogue.
     chosen : collection of int or str
@@ -424,32 +357,32 @@ def _in_field(
     places = cutouts.positions(cube, rows)
     by_id = {target.id: (y, x) for target, (y, x) in zip(rows, places.tolist(), strict=True)}
     inside = cutouts.covers(cube, places)
-    outside = [target for target, is_inside in zip(rows, inside, strict=True) if not is_inside]
+    outside = [*compress(rows, ~inside)]
     missing = [target for target in outside if target.id in chosen]
     if len(missing) == len(chosen):
         field = f'the field of {params.datacube} ({cutouts.field_text(cube)})'
         what = cutouts.other_reading(cube, missing) or f'{_distances(cube, missing)}; correct them, or DATACUBE'
         raise InputError(f'{params.catalog or "--radec"}: 0 of {len(missing):,} positions lie in {field}; {what}')
     if by_name:
-        stay = {target.id for target in rows} - {target.id for target in outside} | set(chosen)
-        return [target for target in rows if target.id in stay], [], by_id
+        inside |= [target.id in chosen for target in rows]
+        return [*compress(rows, inside)], by_id, []
     notes = []
     if outside:
         note = f'{params.catalog}: {len(outside):,} of {len(rows):,} rows lie outside the field'
         if len(outside) <= MOST_NAMED:
             note += f' ({_distances(cube, outside)})'
         notes.append(note)
-    if sample is not None:
-        off_data = cutouts.off_data(cube, sample.voxels.blank, places)
-        if off_data.any() and not sample.voxels.blank.all():
-            if off_data.sum() < inside.sum():  # else each source says what is wrong with the cube there
-                inside &= ~off_data
-            some = [str(target.id) for target, is_off in zip(rows, off_data, strict=True) if is_off]
+    if blank is not None and not blank.all():
+        off_data = cutouts.off_data(cube, blank, places)
+        some = [str(target.id) for target in compress(rows, off_data)]
+        if len(some) < inside.sum():  # else each source says what is wrong with the cube there
+            inside &= ~off_data
+        if some:
             listed = ', '.join(some[:MOST_NAMED]) + (' ...' if len(some) > MOST_NAMED else '')
             notes.append(
                 f'{params.catalog}: {len(some):,} of {len(rows):,} rows lie where the cube has no data (ID {listed})'
             )
-    return [target for target, is_inside in zip(rows, inside, strict=True) if is_inside], notes, by_id
+    return [*compress(rows, inside)], by_id, notes
 
 
 def _distances(cube: OpenCube, outside: Sequence[Target]) -> str:
@@ -466,25 +399,24 @@ def _neighbours(
 ) -> dict[Ident, tuple[float, float]]:
     """Those of the positions (y, x), in pixels, by ID that are in or near the subcube of a target."""
     reach = max(target.size for target in targets) / min(cube.pixel) + cutouts.NEAR
-    near = cutouts.covers(cube, np.array([*places.values()]), reach)
-    return {ident: place for (ident, place), is_near in zip(places.items(), near, strict=True) if is_near}
+    return dict(compress(places.items(), cutouts.covers(cube, np.array([*places.values()]), reach)))
 
 
-def _fingerprint(params: Params, settings: SegmentationSettings) -> str:
-    """What all sources share of the first half of `resume.fingerprint`: version, parameters, settings."""
+def _fingerprints(
+    folder: Path, params: Params, settings: SegmentationSettings, cube: OpenCube, positions: Sequence[str]
+) -> tuple[str, str]:
+    """What all sources share of the two halves of `resume.fingerprint`.
+
+    The first is of version, parameters and settings, the second of size and dates of the inputs.
+    """
     relevant = {name: value for name, value in vars(params).items() if name not in IRRELEVANT}
     kernel = None if settings.kernel is None else settings.kernel.tolist()
-    return repr((__version__, relevant, vars(settings) | {'kernel': kernel}))
-
-
-def _states(folder: Path, params: Params, beside: Sequence[Path]) -> str:
-    """What all sources share of the second half: size and dates of the inputs.
-
-    ``beside`` are files with noise and mask that belong to the cube.
-    """
     names = [params.datacube, *params.image_files, *params.seg]
     if params.needs_neighbours:  # other rows of the catalogue
         names.append(params.catalog)
-    statuses = [path.stat() for path in (*(folder / name for name in names if name), *beside)]
+    statuses = [path.stat() for path in (*(folder / name for name in names if name), *cube.beside)]
     # A program may set the date of a file's content, but not that of the change of its inode.
-    return repr([(status.st_size, status.st_mtime_ns, status.st_ctime_ns) for status in statuses])
+    states = repr([(status.st_size, status.st_mtime_ns, status.st_ctime_ns) for status in statuses])
+    if params.needs_neighbours:
+        states += repr(positions)  # which are each other's neighbours
+    return repr((__version__, relevant, vars(settings) | {'kernel': kernel})), states

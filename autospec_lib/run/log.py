@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from importlib import metadata
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from autospec_lib import __version__
 from autospec_lib.core.errors import OutputError, writing
@@ -36,11 +37,13 @@ class Log:
 
     def __init__(self, folder: Path) -> None:
         (folder / 'logs').mkdir(exist_ok=True)
-        self.path, self._file = _new_file(folder / 'logs' / time.strftime('%d%b%Y_%H%M%S'))
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        name = time.strftime('%d%b%Y_%H%M%S')
+        for number in count():  # two runs that start in the same second must not share a log
+            self.path = folder / 'logs' / (f'{name}_{number}.log' if number else f'{name}.log')
+            with suppress(FileExistsError):
+                self._file = self.path.open('x', encoding='utf-8', errors='backslashreplace')
+                break
+        self.close = self._file.close
 
     def header(self, job: Job, command: str, warnings: Iterable[str]) -> None:
         """Write what is needed to repeat the run: versions, command, parameters, settings, date and size of inputs.
@@ -56,28 +59,31 @@ class Log:
         """
         from autospec_lib.config import params, sextractor
 
-        self.comment(f'AutoSpec {__version__}, {time.strftime("%c")}')
-        self.comment(f'Python {platform.python_version()} on {platform.platform()}; {versions()}')
-        self.comment(f'{command} in {job.folder.resolve()}')
-        settings = sextractor.describe(vars(job.segmentation))
-        for line in (*params.describe(job.params).splitlines(), 'default.sex:', *settings.splitlines()):
-            self.comment(f'  {line}')
-        for path in filter(Path.exists, job.inputs):  # without default.sex, the defaults are used
+        used = job.params
+        lines = [
+            f'AutoSpec {__version__}, {time.strftime("%c")}',
+            f'Python {platform.python_version()} on {platform.platform()}; {versions()}',
+            f'{command} in {job.folder.resolve()}',
+            *(f'  {line}' for line in params.describe(used).splitlines()),
+            '  default.sex:',
+            *(f'  {line}' for line in sextractor.describe(vars(job.segmentation)).splitlines()),
+        ]
+        names = dict.fromkeys((used.datacube, used.catalog, *used.image_files, *used.seg, 'default.sex'))
+        inputs = [*(job.folder / name for name in names if name), *job.cube.beside]
+        for path in filter(Path.exists, inputs):  # without default.sex, the defaults are used
             status = path.stat()
             changed = time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(status.st_mtime))
-            self.comment(f'input {path.name}: {status.st_size} bytes, changed {changed}')
-        self.comment(f'recognised: {job.cube.recognised}')
-        self.comment(f'catalogue: {job.columns}')
-        for line in job.offsets:
-            self.comment(f'offset: {line}')
-        for line in warnings:
-            self.comment(f'warning: {line}')
+            lines.append(f'input {path.name}: {status.st_size} bytes, changed {changed}')
+        lines += [f'recognised: {job.cube.recognised}', f'catalogue: {job.columns}']
+        lines += [f'offset: {line}' for line in job.offsets]
+        lines += [f'warning: {line}' for line in warnings]
+        for line in lines:
+            self.comment(line)
 
     def add(self, outcome: Outcome) -> None:
         """Write one line for a source's outcome, and one for each of its notes."""
-        self._write(outcome.line)
-        for note in outcome.notes:
-            self._write(f'{outcome.ident}: Note, {note}')
+        for line in (outcome.line, *(f'{outcome.ident}: Note, {note}' for note in outcome.notes)):
+            self.comment(line, mark='')
         if outcome.trace is not None:
             self.bug(outcome.trace)
 
@@ -88,7 +94,7 @@ class Log:
         with suppress(OutputError):
             if results.state != 'finished':
                 self.comment(results.why)
-            self.comment(results.sentence)
+            self.comment(results.sentence())
 
     def bug(self, trace: str) -> None:
         """Write a traceback with the versions."""
@@ -96,39 +102,33 @@ class Log:
         for line in trace.splitlines():
             self.comment(line)
 
-    def comment(self, line: str) -> None:
-        """Add a line that is not about a single source.
+    def comment(self, line: str, mark: str = '# ') -> None:
+        """Add a line, which is not about a single source if it is marked.
+
+        Parameters
+        ----------
+        line : str
+            The line.
+        mark : str
+            What it begins with.
 
         Raises
         ------
         OutputError
             If the file cannot be written (full disk, lost file system).
         """
-        self._write(f'# {line}')
-
-    def _write(self, line: str) -> None:
         with writing(self.path):
-            self._file.write(line + '\n')
+            self._file.write(f'{mark}{line}\n')
             self._file.flush()
-
-
-def _new_file(stem: Path) -> tuple[Path, TextIO]:
-    """Open a new file: two runs that start in the same second must not share a log."""
-    path, number = stem.with_name(f'{stem.name}.log'), 0
-    while True:
-        with suppress(FileExistsError):
-            return path, path.open('x', encoding='utf-8', errors='backslashreplace')
-        number += 1
-        path = stem.with_name(f'{stem.name}_{number}.log')
 
 
 def versions() -> str:
     """The versions of the packages that affect the results, without importing them."""
-    return ', '.join(f'{name} {_version(name)}' for name in PACKAGES)
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return 'missing'
+    parts = []
+    for name in PACKAGES:
+        try:
+            version = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            version = 'missing'
+        parts.append(f'{name} {version}')
+    return ', '.join(parts)

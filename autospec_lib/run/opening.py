@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,8 +44,8 @@ def open_all(params: Params, folder: Path) -> OpenCube:
     shape = cube.shape
     faults: list[str] = []
     aligned, maps, seeing = {}, {}, None
-    centre = _centre(cube)
-    for name, parameter, setting in zip(params.image_files, params.image_parameters, params.img_shifts, strict=True):
+    centre = np.subtract(shape, 1) / 2
+    for (parameter, name), setting in zip(params.images, params.img_shifts, strict=True):
         with collected(faults):
             shift = cube.sky.to_shift(centre, setting) if setting and setting != MEASURED else (0.0, 0.0)
             aligned[keys.image_tag(name)] = images.align(folder / name, cube.sky, shape, shift, parameter)
@@ -56,28 +56,20 @@ def open_all(params: Params, folder: Path) -> OpenCube:
         seeing = psf.read(params.psf, path, cube.primary, cube.wave, cube.grid.wave_unit)
     with_cube = conflicts.faults_with_cube(params, len(cube.wave), cube.instrument.prefix)
     faults += [f'param.py: {text}' for _, text in with_cube]
-    faults += [f'param.py: {text}' for text in _band_faults(params, cube)]
+    fewest = 2 * narrow_band.FEWEST + 1
+    if params.narrowband and len(cube.wave) < fewest:
+        few = f'NARROWBAND needs at least {fewest} wavelengths, and {params.datacube} has {len(cube.wave)}'
+        faults.append(f'param.py: {few}; set NARROWBAND = ()')
+    elif params.narrowband:
+        channels = pipeline.cube_channels(cube.wave, cube.grid, params.lsf)
+        # Where the bands of lines are depends on the source.
+        ranges = [entry for entry in params.narrowband if not isinstance(entry, str)]
+        bands = [narrow_band.band(entry, None, channels) for entry in ranges]
+        faults += [f'param.py: NARROWBAND: {band.fault}' for band in bands if band.fault]
     if faults:
         raise InputError(*faults)
     notes = [note for image in aligned.values() for note in image.notes]
     return replace(cube, images=aligned, segmaps=maps, psf=seeing, notes=(*cube.notes, *notes))
-
-
-def _band_faults(params: Params, cube: OpenCube) -> Iterator[str]:
-    """What is wrong with the ranges of NARROWBAND for this cube."""
-    if not params.narrowband:
-        return
-    number, fewest = len(cube.wave), 2 * narrow_band.FEWEST + 1
-    if number < fewest:
-        yield f'NARROWBAND needs at least {fewest} wavelengths, and {params.datacube} has {number}; set NARROWBAND = ()'
-        return
-    channels = pipeline.cube_channels(cube.wave, cube.grid, params.lsf)
-    for entry in params.narrowband:
-        if isinstance(entry, str):  # where it is depends on the source
-            continue
-        fault = narrow_band.band(entry, None, channels).fault
-        if fault:
-            yield f'NARROWBAND: {fault}'
 
 
 def registered(
@@ -113,7 +105,7 @@ def registered(
     lines: list[str] = []
     warnings: list[str] = []
     moved = dict(cube.images)
-    for name, parameter, setting in zip(params.image_files, params.image_parameters, params.img_shifts, strict=True):
+    for (parameter, name), setting in zip(params.images, params.img_shifts, strict=True):
         tag = keys.image_tag(name)
         offset = measured_offsets.of_image(cube.images[tag].data, white)
         if offset is None:
@@ -139,15 +131,9 @@ def registered(
     return replace(cube, images=moved), lines, warnings
 
 
-def _centre(cube: OpenCube) -> tuple[float, float]:
-    """The pixel (y, x) in the middle of the field."""
-    ny, nx = cube.shape
-    return (ny - 1) / 2, (nx - 1) / 2
-
-
 def _in_words(cube: OpenCube, offset: Offset) -> tuple[str, str, bool]:
     """An offset as angles, in words, and whether it is large enough for a warning."""
-    per_spaxel = cube.sky.arcsec_per_pixel(_centre(cube)).T
+    per_spaxel = cube.sky.arcsec_per_pixel(np.subtract(cube.shape, 1) / 2).T
     angles = per_spaxel @ offset.shift
     covariance = per_spaxel @ offset.covariance @ per_spaxel.T
     distance = float(np.hypot(*angles))

@@ -12,7 +12,7 @@ from pathlib import Path
 from autospec_lib.config.params import Params
 from autospec_lib.core import file_names
 from autospec_lib.core.atomic import nearest_existing, remove_remains
-from autospec_lib.core.errors import InputError, way_out
+from autospec_lib.core.errors import InputError
 from autospec_lib.output import marz, redshifts, spectra_1d, summary, verdicts
 from autospec_lib.output.report import page
 
@@ -55,42 +55,17 @@ def locked(folder: Path) -> Iterator[str]:
         with suppress(OSError):  # a full disk: the owner of the lock is then not known
             os.ftruncate(file, 0)
             os.write(file, f'process {os.getpid()} on {platform.node()}, since {time.strftime("%F %T")}\n'.encode())
-        _remove_remains(folder)
+        # Temporary files of killed runs, once: listing the folders for each file that is written takes long.
+        report = folder / file_names.REPORT
+        pictures = folder.glob('images/*')
+        for place in (folder, folder / spectra_1d.FOLDER, report, report / 'data', report / 'cubes', *pictures):
+            remove_remains(place)
         yield ''
         # Removed while it is held: a process that has opened it meanwhile sees this and opens a new one.
         with suppress(OSError):
             (folder / LOCK).unlink()
     finally:
         os.close(file)
-
-
-@contextmanager
-def changing(folder: Path) -> Iterator[None]:
-    """Hold the lock while the results of an earlier run are changed.
-
-    Parameters
-    ----------
-    folder : Path
-        The output folder.
-
-    Raises
-    ------
-    InputError
-        If another process holds it, or the folder cannot be written.
-    """
-    try:
-        with locked(folder):
-            yield
-    except OSError as error:
-        raise InputError(f'{folder}: {error.strerror}; {way_out(error, "make it writable")}') from error
-
-
-def _remove_remains(output: Path) -> None:
-    """Remove the temporary files of killed runs, once: listing the folders for each file that is written takes long."""
-    report = output / file_names.REPORT
-    pictures = output.glob('images/*')
-    for folder in (output, output / spectra_1d.FOLDER, report, report / 'data', *pictures):
-        remove_remains(folder)
 
 
 def _open_lock(folder: Path) -> tuple[int, OSError | None]:
@@ -115,12 +90,7 @@ def _open_lock(folder: Path) -> tuple[int, OSError | None]:
         os.close(file)
 
 
-def log_folder(folder: Path, output: Path) -> Path:
-    """The folder with the logs: the working folder, or the output folder if the former cannot be written."""
-    return folder if os.access(nearest_existing(folder / 'logs'), os.W_OK) else output
-
-
-def check_names(folder: Path, params: Params, stems: Collection[str]) -> None:
+def check(folder: Path, params: Params, stems: Collection[str]) -> Path:
     """Refuse a run that would overwrite one of its inputs, or whose log cannot be written.
 
     Parameters
@@ -131,6 +101,11 @@ def check_names(folder: Path, params: Params, stems: Collection[str]) -> None:
         The parameters of the run.
     stems : collection of str
         What the names of the sources' files end with.
+
+    Returns
+    -------
+    Path
+        The folder for the logs: the working folder, or the output folder if the former cannot be written.
 
     Raises
     ------
@@ -146,12 +121,13 @@ def check_names(folder: Path, params: Params, stems: Collection[str]) -> None:
             both = f'PRE_OUT = {params.pre_out!r} and ID {stem}'
             raise InputError(f'param.py: {both} give a name that is taken: {name}; set another PRE_OUT')
     names = ('param.py', 'default.sex', params.catalog, params.datacube, *params.image_files, *params.seg)
-    inputs = {_identity(folder / name): name for name in names if name and (folder / name).exists()}
-    numbers = {inode for _, inode in inputs}
-    for path in _existing(folder / params.output, params.pre_out, stems, numbers):
-        if path.exists() and _identity(path) in inputs:
-            name = inputs[_identity(path)]
-            raise InputError(f'{path}: is the input {name}, where the run would write; move it, or set OUTPUT')
+    inputs = [name for name in names if name and (folder / name).exists()]
+    inodes = {(folder / name).stat().st_ino for name in inputs}
+    for path in filter(Path.exists, _existing(folder / params.output, params.pre_out, stems, inodes)):
+        for name in reversed(inputs):
+            if path.samefile(folder / name):
+                raise InputError(f'{path}: is the input {name}, where the run would write; move it, or set OUTPUT')
+    return folder if os.access(nearest_existing(logs), os.W_OK) else folder / params.output
 
 
 def _existing(output: Path, prefix: str, stems: Collection[str], inodes: Collection[int]) -> Iterator[Path]:
@@ -173,8 +149,3 @@ def _existing(output: Path, prefix: str, stems: Collection[str], inodes: Collect
                 is_written = folder.name == file_names.REPORT or folder.name in stems
             if is_written:
                 yield path
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_dev, status.st_ino

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection
 from typing import Any
+
+import numpy as np
 
 from autospec_lib import __version__
 from autospec_lib.config import params as parameters
@@ -53,7 +55,17 @@ def write_data(job: Job, products: Products, cutout: Cutout) -> Preview:
     OutputError
         If it cannot be written.
     """
-    return _write_data(job, products.select(tuple(Group), job.params.out_spec), cutout)
+    from autospec_lib.output.report import binned_cube, source_data
+
+    files, with_cube = job.files(cutout.target), job.params.report_cube
+    linked = [key for key in ('file', *file_names.PICTURES) if files[key].exists()]
+    links = {key: files[key].relative_to(job.output).as_posix() for key in linked}
+    shown = products.select(tuple(Group), job.params.out_spec)
+    if with_cube:
+        with writing(files['cube']):
+            binned_cube.write(files['cube'], shown, cutout)
+    with writing(files['data']):
+        return source_data.write(files['data'], shown, cutout, job.params.cmap, links, with_cube)
 
 
 def kept_preview(job: Job, target: Target) -> Preview:
@@ -75,28 +87,15 @@ def kept_preview(job: Job, target: Target) -> Preview:
     """
     from autospec_lib.output.report import source_data
 
-    preview = source_data.read_preview(job.data(target))
-    if preview is not None and (job.binned_cube(target).exists() or not job.params.report_cube):
+    files = job.files(target)
+    preview = source_data.read_preview(files['data'])
+    if preview is not None and (files['cube'].exists() or not job.params.report_cube):
         return preview
     try:
-        products, cutout = source_file.read(job.path(target), Group.MAP), cutouts.cut(job.cube, target, job.sources)
+        products, cutout = source_file.read(files['file'], Group.MAP), cutouts.cut(job.cube, target, job.sources)
     except (*source_file.BROKEN, SourceError):  # it was removed after it had been found complete
         return {}
-    return _write_data(job, products, cutout)
-
-
-def _write_data(job: Job, products: Products, cutout: Cutout) -> Preview:
-    from autospec_lib.output.report import binned_cube, source_data
-
-    target = cutout.target
-    plots = {key: job.picture(target, key) for key in file_names.PICTURES}
-    paths = {'file': job.path(target)} | {key: path for key, path in plots.items() if path.exists()}
-    links = {key: path.relative_to(job.output).as_posix() for key, path in paths.items()}
-    if job.params.report_cube:
-        with writing(job.binned_cube(target)):
-            binned_cube.write(job.binned_cube(target), products, cutout)
-    with writing(job.data(target)):
-        return source_data.write(job.data(target), products, cutout, job.params.cmap, links, job.params.report_cube)
+    return write_data(job, products, cutout)
 
 
 class Page:
@@ -112,8 +111,8 @@ class Page:
 
     def __init__(self, job: Job, command: str) -> None:
         self._job, self._command = job, command
-        self._earlier: dict[str, Preview] | None = None  # previews that earlier runs have left
-        self._places: dict[Ident, dict[str, float]] | None = None  # positions in the cube, computed once
+        self._earlier: dict[str, Preview] = {}  # previews that earlier runs have left
+        self._known: dict[Ident, Row] = {}  # what the table has of each source beside the summary's columns
 
     def write(self, results: Results) -> None:
         """Write the table, and the first time also the page.
@@ -123,79 +122,67 @@ class Page:
         OutputError
             If they cannot be written.
         """
-        output = self._job.output
+        job, output = self._job, self._job.output
         with writing(output / page.PAGE):
-            if not self._job.params.report:
+            if not job.params.report:
                 page.remove(output)
                 return
-            is_new = self._earlier is None
-            if self._earlier is None:
-                self._earlier = self._read_previews(results)
-            previews = self._earlier | {str(ident): preview for ident, preview in results.previews.items()}
-            columns, rows = self._table(results.rows.values())
-            page.write_table(output, self._run(results), columns, rows, previews, self._verdicts())
+            is_new = not self._known
             if is_new:
-                self._write_field()
+                self._begin(results)
+            run: dict[str, Any] = {
+                'key': hashlib.sha256(str(output.resolve()).encode(errors='replace')).hexdigest()[:16],
+                'name': job.folder.name,
+                'version': __version__,
+                'command': self._command,
+                'folder': str(job.folder),
+                'cube': job.params.datacube,
+                'catalogue': job.params.catalog,
+                'settings': parameters.describe(job.params),
+                'written': time.strftime('%Y-%m-%d %H:%M:%S'),
+                'stamp': int(time.time()),
+                'running': results.state == 'running',
+                'total': len(results.rows),
+                'done': sum(row['STATUS'] != NOT_REACHED for row in results.rows.values()),
+                'summary': results.sentence(on_all=True) + STATE[results.state],
+            }
+            previews = self._earlier | {str(ident): preview for ident, preview in results.previews.items()}
+            names = ('verdict', 'z', 'origin', 'quality', 'kind', 'comment', 'changed')
+            verdicts = {ident: {name: getattr(one, name) for name in names} for ident, one in job.verdicts.items()}
+            page.write_table(output, run, *self._table(results.rows.values()), previews, verdicts)
+            if is_new:
                 page.install(output)  # it looks for the table as soon as it is opened
 
-    def _write_field(self) -> None:
-        """Write the map of the field, in white light if channels were read before the first source."""
+    def _begin(self, results: Results) -> None:
+        """Read what earlier runs have left, and write the map of the field, in white light if channels were read."""
         from autospec_lib.output.report import source_data
         from autospec_lib.output.units import in_words
 
-        cube = self._job.cube
-        middle = (cube.shape[0] - 1) / 2, (cube.shape[1] - 1) / 2
-        arcsec = cube.sky.arcsec_per_pixel(middle).T
+        job, cube = self._job, self._job.cube
+        places = 1 + cutouts.positions(cube, job.catalogue)[:, ::-1].round(3)
+        for target, place in zip(job.catalogue, places.tolist(), strict=True):
+            self._known[target.id] = dict(zip(('X_CUBE', 'Y_CUBE'), place, strict=True), Z_CATALOG=target.z)
+            if results.rows[target.id].get('FILE'):
+                preview = source_data.read_preview(job.files(target)['data'])
+                if preview:
+                    self._earlier[str(target.id)] = preview
         about: dict[str, Any] = {
             'shape': cube.shape,
             'pixel': cube.pixel,
-            'palette': page.binary(source_data.colour_table(self._job.params.cmap), 'u1'),
-            'channels': [self._job.white_channels, len(cube.wave)],
+            'palette': page.binary(source_data.colour_table(job.params.cmap), 'u1'),
+            'channels': [job.white_channels, len(cube.wave)],
             'unit': in_words(cube.grid.unit),
-            **page.compass(arcsec),
+            **page.compass(cube.sky.arcsec_per_pixel(np.subtract(cube.shape, 1) / 2).T),
         }
-        if self._job.white is None:  # the page puts the cut-outs of the sources, so large in arcsec, at their places
-            about['sizes'] = {str(target.id): target.size for target in self._job.catalogue}
-        page.write_field(self._job.output, self._job.white, about)
+        if job.white is None:  # the page puts the cut-outs of the sources, so large in arcsec, at their places
+            about['sizes'] = {str(target.id): target.size for target in job.catalogue}
+        page.write_field(job.output, job.white, about)
 
-    def _read_previews(self, results: Results) -> dict[str, Preview]:
-        """The previews of sources that have a file, from the data that earlier runs have left."""
-        from autospec_lib.output.report import source_data
-
-        files = [target for target in self._job.catalogue if results.rows[target.id].get('FILE')]
-        previews = {str(target.id): source_data.read_preview(self._job.data(target)) for target in files}
-        return {ident: preview for ident, preview in previews.items() if preview}
-
-    def _run(self, results: Results) -> dict[str, Any]:
-        params, folder = self._job.params, self._job.folder
-        return {
-            'key': hashlib.sha256(str(self._job.output.resolve()).encode(errors='replace')).hexdigest()[:16],
-            'name': folder.name,
-            'version': __version__,
-            'command': self._command,
-            'folder': str(folder),
-            'cube': params.datacube,
-            'catalogue': params.catalog,
-            'settings': parameters.describe(params),
-            'written': time.strftime('%Y-%m-%d %H:%M:%S'),
-            'stamp': int(time.time()),
-            'running': results.state == 'running',
-            'total': len(results.rows),
-            'done': sum(row['STATUS'] != NOT_REACHED for row in results.rows.values()),
-            'summary': results.sentence_on_all + STATE[results.state],
-        }
-
-    def _verdicts(self) -> dict[str, dict[str, Any]]:
-        """What people have decided on sources, by ID as text, with the names of the page."""
-        names = ('verdict', 'z', 'origin', 'quality', 'kind', 'comment', 'changed')
-        return {ident: {name: getattr(one, name) for name in names} for ident, one in self._job.verdicts.items()}
-
-    def _table(self, rows: Iterable[Row]) -> tuple[list[tuple[str, str, str, bool]], list[Row]]:
+    def _table(self, rows: Collection[Row]) -> tuple[list[tuple[str, str, str, bool]], list[Row]]:
         """Columns and rows of the page's table: the summary's, the reference's S/N, the catalogue's redshifts."""
         from autospec_lib.output.units import in_words, of_lines
 
-        rows, unit = list(rows), self._job.cube.grid.unit
-        redshifts = {target.id: target.z for target in self._job.catalogue if target.z is not None}
+        unit = self._job.cube.grid.unit
         units = {'': '', summary.FLUX: in_words(unit), summary.LINE_FLUX: in_words(of_lines(unit))}
         columns = [
             (one.name, units.get(one.unit, one.unit), one.text, one.kind is not str)
@@ -204,21 +191,10 @@ class Page:
         ]
         columns.insert([name for name, *_ in columns].index('MAG_WHITE'), SN)
         columns.extend(PLACE)
-        if redshifts:
+        if any(target.z is not None for target in self._job.catalogue):
             columns.append(CATALOGUED)
-        if self._places is None:
-            places = 1 + cutouts.positions(self._job.cube, self._job.catalogue)[:, ::-1].round(3)
-            names = [name for name, *_ in PLACE]
-            self._places = {
-                target.id: dict(zip(names, place, strict=True))
-                for target, place in zip(self._job.catalogue, places.tolist(), strict=True)
-            }
+        references = [(row.get('REFERENCE') or '').removesuffix(keys.SKYSUB) for row in rows]
         return columns, [
-            row | self._places[row['ID']] | {'SN': _ratio(row), CATALOGUED[0]: redshifts.get(row['ID'])} for row in rows
+            row | self._known[row['ID']] | {'SN': row.get(f'SN_{reference}')}
+            for row, reference in zip(rows, references, strict=True)
         ]
-
-
-def _ratio(row: Mapping[str, Any]) -> Any:
-    """The signal-to-noise ratio of the reference spectrum."""
-    reference = row.get('REFERENCE') or ''
-    return row.get(f'SN_{reference.removesuffix(keys.SKYSUB)}')

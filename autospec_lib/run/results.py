@@ -5,22 +5,24 @@ To send results somewhere else, add a function to one of the two lists that `Res
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
+
+import numpy as np
 
 from autospec_lib.core import file_names
 from autospec_lib.core.errors import OutputError, listed, writing
 from autospec_lib.core.products import Group, Spectrum
 from autospec_lib.core.types import Ident, Target
 from autospec_lib.inputs.coordinates import open_sky
-from autospec_lib.inputs.marz_results import Redshift
-from autospec_lib.output import redshifts, source_file, summary
+from autospec_lib.output import marz, redshifts, source_file, summary
+from autospec_lib.output.redshifts import counting
 from autospec_lib.output.summary import Row
 from autospec_lib.run import resume
 from autospec_lib.run.job import Job
@@ -116,21 +118,26 @@ class Results:
         on_outcome: Iterable[Callable[[Outcome], None]] = (),
         files: Iterable[Callable[[Results], None]] = (),
     ) -> None:
-        self.job, self._on_outcome, self._files = job, tuple(on_outcome), tuple(files)
+        self.job, self._on_outcome = job, tuple(on_outcome)
+        self._due = dict.fromkeys(files, 0.0)  # when each is to be written again
         self._targets = {target.id: target for target in job.catalogue}
         self._chosen = {target.id for target in chosen}
-        self._earlier = _earlier_rows(job)
-        self.rows = {target.id: self._row(target) for target in job.catalogue}
+        earlier: dict[tuple[Any, ...], Row] = {}  # by place: sources that have moved are others
+        with suppress(Exception):  # of many kinds in astropy; without the old summary, rows are measured in the files
+            for row in summary.read(job.output / summary.NAMES[0], job.cube.grid.unit):
+                earlier[str(row['ID']), row['RA'], row['DEC']] = row
+        self._earlier: dict[Ident, Row] = {}
+        self.rows: dict[Ident, Row] = {}
+        for ident, target in self._targets.items():
+            self._earlier[ident] = earlier.get((str(ident), target.ra, target.dec), {})
+            self.rows[ident] = self._identity(target) | {'STATUS': NOT_REACHED}
+            if ident not in self._chosen:
+                self.rows[ident] |= self._from_before(target)
         self.previews: dict[Ident, Preview] = {}
         self.spectra: dict[Ident, Spectrum] = {}
         self.bugs = 0
         self.state: Literal['running', 'finished', 'interrupted'] = 'running'
         self.why = ''
-        self._due = dict.fromkeys(self._files, 0.0)
-
-    def begin(self) -> None:
-        """Write the results in which no chosen source is done yet."""
-        self._write(self._files)
 
     def add(self, outcome: Outcome) -> None:
         """Hear the outcome of a source, and pass it on."""
@@ -143,28 +150,27 @@ class Results:
             row |= self._from_before(target) | {'STATUS': KEPT}
         else:
             row |= {'STATUS': EXTRACTED, 'SECONDS': round(outcome.seconds, 3), **outcome.measured}
-            row |= {'NOTES': '; '.join(outcome.notes), 'FILE': self.job.path(target).name}
+            row |= {'NOTES': '; '.join(outcome.notes), 'FILE': self.job.files(target)['file'].name}
         self.rows[outcome.ident] = row
         self.previews[outcome.ident] = outcome.preview
         if outcome.spectrum is not None:
             self.spectra[outcome.ident] = outcome.spectrum
         for tell in self._on_outcome:
             tell(outcome)
-        now = time.monotonic()
-        self._write([write for write, due in self._due.items() if now > due])
+        self.write(time.monotonic())
 
     def finish(self) -> None:
         """Write everything at the end of a run."""
         self._check_files()
         self.state = 'finished'
-        self._write(self._files)
+        self.write()
 
     def interrupted(self, why: str = 'interrupted') -> None:
         """Write what can be written at the end of a run that did not reach all sources; nothing is raised."""
         with suppress(OutputError):
             self._check_files()
         self.state, self.why = 'interrupted', why
-        for write in self._files:
+        for write in self._due:
             with suppress(OutputError):
                 write(self)
 
@@ -178,48 +184,39 @@ class Results:
             if row['STATUS'] in (EXTRACTED, KEPT) and row.get('FILE') not in there:
                 self.add(Outcome(ident, 0.0, error=GONE))
 
-    def _write(self, files: Iterable[Callable[[Results], None]]) -> None:
-        for write in files:
-            start = time.monotonic()
-            write(self)
-            self._due[write] = start + max(INTERVAL, (time.monotonic() - start) / SHARE)
+    def write(self, now: float = math.inf) -> None:
+        """Write the files about all sources, or those that are due at a time."""
+        for write, due in self._due.items():
+            if due < now:
+                start = time.monotonic()
+                write(self)
+                self._due[write] = start + max(INTERVAL, (time.monotonic() - start) / SHARE)
 
     @property
     def exit_code(self) -> int:
         """0 if every source of this run is done, else 1."""
         return int(any(self.rows[ident]['STATUS'] in (FAILED, NOT_REACHED) for ident in self._chosen))
 
-    @property
-    def sentence(self) -> str:
-        """The results of this run in one line."""
-        return _sentence([row for ident, row in self.rows.items() if ident in self._chosen])
-
-    @property
-    def sentence_on_all(self) -> str:
-        """The same of all sources of the catalogue, of earlier runs too."""
-        return _sentence(self.rows.values())
-
-    def set_redshifts(self, by_name: Mapping[str, Redshift]) -> list[str]:
-        """Add the redshifts of MARZ to the rows; return the names that are not in the catalogue."""
-        idents = {file_names.file_stem(ident): ident for ident in self.rows}
-        for name in by_name.keys() & idents.keys():
-            one = by_name[name]
-            self.rows[idents[name]] |= {
-                'Z_MARZ': one.z,
-                'QOP_MARZ': one.quality,
-                'TEMPLATE_MARZ': one.template,
-                'COMMENT_MARZ': one.comment,
-            }
-        return [name for name in by_name if name not in idents]
-
-    def _row(self, target: Target) -> Row:
-        """A source's row at the beginning of the run."""
-        row = self._identity(target) | {'STATUS': NOT_REACHED}
-        return row if target.id in self._chosen else row | self._from_before(target)
+    def sentence(self, on_all: bool = False) -> str:
+        """One line on this run, or on all sources: their numbers by status, and the IDs of failures and notes."""
+        rows = [row for ident, row in self.rows.items() if on_all or ident in self._chosen]
+        number = Counter(row['STATUS'] for row in rows)
+        parts = [f'{number[EXTRACTED] + number[KEPT]} of {len(rows)} sources extracted']
+        if number[KEPT]:
+            parts[0] += f', {number[KEPT]} of them by an earlier run'
+        if number[FAILED]:
+            failed = [str(row['ID']) for row in rows if row['STATUS'] == FAILED]
+            parts.append(f'{len(failed)} failed ({listed(failed)})')
+        noted = [str(row['ID']) for row in rows if row['STATUS'] == EXTRACTED and row.get('NOTES')]
+        if noted:
+            parts.append(f'{len(noted)} with notes ({listed(noted)})')
+        if number[NOT_REACHED]:
+            parts.append(f'{number[NOT_REACHED]} not reached')
+        return '; '.join(parts)
 
     def _identity(self, target: Target) -> Row:
         """The columns that are known before the extraction; what people decided is kept even if the source fails."""
-        row = self._earlier.get(target.id, {})
+        row = self._earlier[target.id]
         redshift = {one.name: row[one.name] for one in summary.MARZ if one.name in row}
         verdict = self.job.verdicts.get(str(target.id))
         if verdict is not None:
@@ -228,9 +225,11 @@ class Results:
 
     def _from_before(self, target: Target) -> Row:
         """A source's row from an earlier run: from the old summary if it fits the file, else measured in the file."""
-        path, row = self.job.path(target), self._earlier.get(target.id)
-        fingerprint = _fingerprint(path)
-        if row is not None and row.get('FINGERPRINT') == fingerprint:
+        path, row = self.job.files(target)['file'], self._earlier[target.id]
+        fingerprint = None  # there is no such file
+        with suppress(*source_file.BROKEN):
+            fingerprint = str(source_file.read_header(path)[resume.FINGERPRINT_CARD])
+        if row.get('FINGERPRINT') == fingerprint:
             return row | self._identity(target)
         if fingerprint is not None:
             with suppress(*source_file.BROKEN):
@@ -238,42 +237,6 @@ class Results:
                 cutout = source_file.read_cutout(path, open_sky)
                 return summary.measure(source_file.read(path, Group.MASK), cutout) | file
         return {}
-
-
-def _earlier_rows(job: Job) -> dict[Ident, Row]:
-    """The rows of the existing summary, except of sources that have moved; none if it cannot be read."""
-    try:
-        rows = summary.read(job.output / summary.NAMES[0], job.cube.grid.unit)
-        by_place = {(str(row['ID']), row['RA'], row['DEC']): row for row in rows}
-    except Exception:  # of many kinds in astropy; without the old summary, rows are measured in the files
-        return {}
-    places = {target.id: (str(target.id), target.ra, target.dec) for target in job.catalogue}
-    return {ident: by_place[place] for ident, place in places.items() if place in by_place}
-
-
-def _fingerprint(path: Path) -> str | None:
-    """The fingerprint in a source's file; None if there is no such file."""
-    try:
-        return str(source_file.read_header(path)[resume.FINGERPRINT_CARD])
-    except source_file.BROKEN:
-        return None
-
-
-def _sentence(rows: Collection[Row]) -> str:
-    """The numbers of sources by status, and the IDs of those that failed or have notes."""
-    number = Counter(row['STATUS'] for row in rows)
-    parts = [f'{number[EXTRACTED] + number[KEPT]} of {len(rows)} sources extracted']
-    if number[KEPT]:
-        parts[0] += f', {number[KEPT]} of them by an earlier run'
-    if number[FAILED]:
-        failed = [str(row['ID']) for row in rows if row['STATUS'] == FAILED]
-        parts.append(f'{len(failed)} failed ({listed(failed)})')
-    noted = [str(row['ID']) for row in rows if row['STATUS'] == EXTRACTED and row.get('NOTES')]
-    if noted:
-        parts.append(f'{len(noted)} with notes ({listed(noted)})')
-    if number[NOT_REACHED]:
-        parts.append(f'{number[NOT_REACHED]} not reached')
-    return '; '.join(parts)
 
 
 def write_summary(results: Results) -> None:
@@ -291,3 +254,52 @@ def write_redshifts(results: Results) -> None:
             redshifts.write(job.output, [*results.rows.values()], job.cube.grid.unit, catalogued, job.verdicts)
         else:
             (job.output / redshifts.NAME).unlink(missing_ok=True)
+
+
+def write_marz(results: Results) -> None:
+    """Write the file for MARZ at the end of a run, with a row for every source that has a file.
+
+    Before the end, a file of an earlier run is removed. No file is written if no source has one.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    job, path = results.job, results.job.output / marz.NAME
+    with writing(path):
+        if results.state == 'running':
+            path.unlink(missing_ok=True)
+        elif results.state == 'finished' and job.params.marz:
+            entries = list(_entries(results))
+            if entries:
+                marz.write(path, entries, job.cube.wave, job.cube.grid)
+
+
+def _entries(results: Results) -> Iterator[marz.Entry]:
+    catalogued = {target.id: target.z for target in results.job.catalogue}
+    for row in results.rows.values():
+        if not row.get('FILE'):
+            continue
+        try:
+            spectrum = (
+                results.spectra.get(row['ID'])
+                or source_file.read(results.job.output / row['FILE'], last=Group.SPECTRUM).best[0]
+            )
+        except source_file.BROKEN:  # it has been removed or replaced meanwhile
+            continue
+        if len(spectrum.data) == len(results.job.cube.wave) and np.isfinite(spectrum.data).any():
+            # MARZ drops blanks and commas of a name; those that are files' names come back as they are.
+            name = file_names.file_stem(row['ID'])
+            verdict = results.job.verdicts.get(str(row['ID']))
+            yield marz.Entry(
+                name,
+                row['RA'],
+                row['DEC'],
+                row.get('MAG_WHITE'),
+                spectrum.key,
+                spectrum,
+                None if row.get('ZQUAL') is None and verdict is None else counting(row, verdict),
+                row.get('ZPROB'),
+                catalogued[row['ID']],
+            )

@@ -78,21 +78,22 @@ def is_complete(job: Job, target: Target, by_date: bool = False) -> bool:
     InputError
         If the cube cannot be read any more.
     """
-    path, wanted = job.path(target), fingerprint(job, target)
+    files, wanted = job.files(target), fingerprint(job, target)
+    path = files['file']
     try:
-        header = source_file.read_header(path)
+        header, accepted = source_file.read_whole(path)
         same_dates = bool(header[FINGERPRINT_CARD] == wanted)
-        if header[FINGERPRINT_CARD][:HALF] != wanted[:HALF] or not source_file.is_whole(path, header):
-            return False
-        if source_file.read_visual(path) != target.visual:  # a call with --verdicts was interrupted
+        # Others are accepted than in the file if a call with --verdicts was interrupted.
+        if header[FINGERPRINT_CARD][:HALF] != wanted[:HALF] or accepted != target.visual:
             return False
         spectra = source_file.read(path, Group.SPECTRUM).main_spectra if job.params.out_1d else {}
     except source_file.BROKEN:
         return False
-    if not all((job.spectra / name).exists() for name in spectra_1d.names(target.id, spectra)):
+    folder = job.output / spectra_1d.FOLDER
+    if not all((folder / name).exists() for name in spectra_1d.names(target.id, spectra)):
         return False
     pictures = file_names.pictures(job.params.xcor, 'DBNUM' in header, 'ZPROB' in header) if job.params.plots else ()
-    if not all(_is_whole_picture(job.picture(target, key)) for key in pictures):
+    if not all(_is_whole_picture(files[key]) for key in pictures):
         return False
     if same_dates or by_date:
         return same_dates

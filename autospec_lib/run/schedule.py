@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Ident, Target
+from autospec_lib.output import spectra_1d
 from autospec_lib.run.interruption import Interruption, blocked, leave_to_parent
 from autospec_lib.run.job import Job
 from autospec_lib.run.results import Outcome
@@ -113,8 +114,7 @@ class _Worker:
         self.pipe.close()
         self.interruption.workers.discard(self.process.pid)
         if self.target is not None:
-            files = job.path(self.target), job.picture(self.target, ''), job.data(self.target)
-            for folder in (job.spectra, *(path.parent for path in files)):
+            for folder in {job.output / spectra_1d.FOLDER, *(path.parent for path in job.files(self.target).values())}:
                 for torn in folder.glob(f'.*.{self.process.pid}.tmp'):
                     torn.unlink(missing_ok=True)
 
@@ -146,7 +146,7 @@ def processes(job: Job, targets: Sequence[Target], cores: int, interruption: Int
     workers: list[_Worker] = []
     try:
         while not interruption.requested and (waiting or any(worker.target for worker in workers)):
-            while waiting and len(workers) < min(cores, len(targets)) and not interruption.requested:
+            while waiting and len(workers) < cores and not interruption.requested:
                 try:
                     workers.append(_Worker(job, interruption))
                 except OSError as error:
@@ -185,16 +185,11 @@ def _answers(job: Job, workers: list[_Worker], waiting: list[Target], died: set[
         workers.remove(worker)
         worker.end(job)
         if target.id in died:
-            yield _lost_source(job, target)
+            discard(job, target)
+            yield Outcome(target.id, 0.0, error=DIED)
         else:
             died.add(target.id)
             waiting.append(target)
-
-
-def _lost_source(job: Job, target: Target) -> Outcome:
-    """The outcome of a source that kills the processes that extract it."""
-    discard(job, target)
-    return Outcome(target.id, 0.0, error=DIED)
 
 
 def _last_answers(job: Job, workers: list[_Worker]) -> Iterator[Outcome]:
@@ -274,7 +269,7 @@ def cluster(targets: Sequence[Target], address: str, interruption: Interruption)
 
 
 def _on_cluster(client: Client, job: Job, targets: Sequence[Target], interruption: Interruption) -> Iterator[Outcome]:
-    from distributed import CancelledError, as_completed
+    from distributed import CancelledError, KilledWorker, as_completed
 
     pending: dict[Any, Target] = {}
     lost = InputError(
@@ -292,7 +287,13 @@ def _on_cluster(client: Client, job: Job, targets: Sequence[Target], interruptio
                 raise KeyboardInterrupt
             done = ready.next_batch(block=False)
             for future in done:
-                yield _outcome(future, job, pending.pop(future))
+                target = pending.pop(future)
+                try:
+                    outcome: Outcome = future.result()
+                except KilledWorker:
+                    discard(job, target)
+                    outcome = Outcome(target.id, 0.0, error=DIED)
+                yield outcome
             if done or (client.status == 'running' and client.scheduler_info()['workers']):
                 seen = time.monotonic()
             if time.monotonic() - seen > ALONE:
@@ -306,13 +307,3 @@ def _on_cluster(client: Client, job: Job, targets: Sequence[Target], interruptio
         if client.status == 'running':
             client.cancel(list(pending))
         client.close(timeout=2)
-
-
-def _outcome(future: Any, job: Job, target: Target) -> Outcome:
-    from distributed import KilledWorker
-
-    try:
-        outcome: Outcome = future.result()
-        return outcome
-    except KilledWorker:
-        return _lost_source(job, target)

@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from autospec_lib import pipeline
-from autospec_lib.core import file_names
 from autospec_lib.core.errors import AutoSpecError, OutputError, SourceError, writing
-from autospec_lib.core.products import Products
+from autospec_lib.core.products import Group, Products
 from autospec_lib.core.types import Cutout, Target
 from autospec_lib.inputs import cube as cutouts
 from autospec_lib.output import source_file, spectra_1d, summary
@@ -78,10 +77,11 @@ def extract(job: Job, target: Target) -> Outcome:
         If the output cannot be written.
     """
     start = time.perf_counter()
+    params = job.params
     with warnings.catch_warnings():
-        warnings.simplefilter('default' if job.params.warnings else 'ignore')
+        warnings.simplefilter('default' if params.warnings else 'ignore')
         cutout = replace(cutouts.cut(job.cube, target, job.sources), catalogue_error=job.catalogue_error)
-        products = pipeline.process(cutout, job.params, job.segmentation)
+        products = pipeline.process(cutout, params, job.segmentation)
         fingerprint = resume.fingerprint(job, target)
         cards = {
             resume.FINGERPRINT_CARD: (fingerprint, 'of parameters, inputs and version'),
@@ -89,22 +89,21 @@ def extract(job: Job, target: Target) -> Outcome:
         }
         products = replace(products, facts=products.facts | cards)
         # Removed first, so that a run that is killed does not leave old pictures beside the new file.
-        _remove_beside(job, target)
-        selected = products.select(job.written, job.params.out_spec)
-        with writing(job.path(target)):
-            source_file.write_source(job.path(target), selected, cutout, job.origin)
-        if job.params.out_1d:
-            with writing(job.spectra):
-                job.spectra.mkdir(exist_ok=True)
-                spectra_1d.write(job.spectra, selected, cutout)
+        discard(job, target, with_file=False)
+        selected = _write(job, products, cutout)
         # As if it were read back: a later run that finds the file alone gives the same numbers.
         measured = summary.measure(source_file.as_read(products), cutout) | {'FINGERPRINT': fingerprint}
         notes, traces = list(products.notes), list[str]()
         preview: Preview = {}
-        if job.params.plots:
+        if params.plots:
             with _noted('plots', notes, traces):
-                _plot(job, products, cutout)
-        if job.params.report:
+                from autospec_lib.output import plots
+
+                folder = job.files(target)['IMAGES'].parent
+                with writing(folder):
+                    folder.mkdir(parents=True, exist_ok=True)
+                    plots.save(plots.render(products, cutout, params.cmap, job.kept), folder, target.id)
+        if params.report:
             with _noted('report', notes, traces):
                 preview = report.write_data(job, products, cutout)
     return Outcome(
@@ -114,8 +113,35 @@ def extract(job: Job, target: Target) -> Outcome:
         trace='\n'.join(traces) or None,
         measured=measured,
         preview=preview,
-        spectrum=source_file.as_stored(selected.best[0]) if job.params.marz else None,
+        spectrum=source_file.as_stored(selected.best[0]) if params.marz else None,
     )
+
+
+def _write(job: Job, products: Products, cutout: Cutout) -> Products:
+    """Write a source's file, and its spectra as tables if they are wanted; return the products in the file."""
+    params, path = job.params, job.files(cutout.target)['file']
+    switches = {
+        Group.IMAGE: params.out_img,
+        Group.FITTED: params.out_img,
+        Group.SEGMAP: params.out_seg,
+        Group.MASK: params.out_mask,
+        Group.MAP: params.out_xcor,
+    }
+    selected = products.select([group for group in Group if switches.get(group, True)], params.out_spec)
+    origin = {
+        'FROM': params.orig_from,
+        'FROM_V': params.orig_fromv,
+        'CUBE': params.orig_cube,
+        'CUBE_V': params.orign_cubev,
+    }
+    with writing(path):
+        source_file.write_source(path, selected, cutout, origin)
+    folder = job.output / spectra_1d.FOLDER
+    if params.out_1d:
+        with writing(folder):
+            folder.mkdir(exist_ok=True)
+            spectra_1d.write(folder, selected, cutout)
+    return selected
 
 
 @contextmanager
@@ -130,19 +156,8 @@ def _noted(what: str, notes: list[str], traces: list[str]) -> Iterator[None]:
         traces.append(traceback.format_exc())
 
 
-def _plot(job: Job, products: Products, cutout: Cutout) -> None:
-    """Draw and save the plots."""
-    from autospec_lib.output import plots
-
-    folder = job.picture(cutout.target, '').parent
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        pictures = plots.render(products, cutout, job.params.cmap, job.kept)
-        plots.save(pictures, folder, cutout.target.id)
-
-
-def discard(job: Job, target: Target) -> None:
-    """Remove files of an earlier run on a source that fails now: they would be mistaken for this run's.
+def discard(job: Job, target: Target, with_file: bool = True) -> None:
+    """Remove the files of an earlier run on a source: beside a new one, or none, they would be mistaken for this run's.
 
     Parameters
     ----------
@@ -150,21 +165,18 @@ def discard(job: Job, target: Target) -> None:
         What all sources share.
     target : Target
         The source.
+    with_file : bool
+        Also its FITS file: it fails now.
 
     Raises
     ------
     OutputError
         If one cannot be removed.
     """
-    with writing(job.path(target)):
-        job.path(target).unlink(missing_ok=True)
-    _remove_beside(job, target)
-
-
-def _remove_beside(job: Job, target: Target) -> None:
-    """Remove the spectra as tables, the plots and the report's data of an earlier run."""
-    with writing(job.spectra):
-        spectra_1d.remove(job.spectra, target.id, job.old_tables)
-    for path in (job.data(target), job.binned_cube(target), *(job.picture(target, key) for key in file_names.PICTURES)):
-        with writing(path):
-            path.unlink(missing_ok=True)
+    for key, path in job.files(target).items():
+        if with_file or key != 'file':
+            with writing(path):
+                path.unlink(missing_ok=True)
+    folder = job.output / spectra_1d.FOLDER
+    with writing(folder):
+        spectra_1d.remove(folder, target.id, job.old_tables)

@@ -10,7 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from autospec_lib.core.errors import InputError, way_out
+from autospec_lib.core.errors import InputError
 from autospec_lib.output.report import page
 
 HERE = '127.0.0.1'
@@ -98,9 +98,7 @@ def server(folder: Path, port: int) -> Iterator[ThreadingHTTPServer]:
     try:
         http = ThreadingHTTPServer((HERE, port), partial(_Handler, directory=str(folder)))
     except OSError as error:
-        mend = way_out(error, 'choose another')
-        raise InputError(
-            f'--port {port}: {error.strerror}; {mend if port >= 1024 else "choose one from 1024"}'
-        ) from error
+        mend = 'choose another' if port >= 1024 else 'choose one from 1024'
+        raise InputError(f'--port {port}: {error.strerror}; {mend}') from error
     with http:
         yield http

@@ -10,6 +10,7 @@ import pytest
 
 from autospec_lib.cli.command import main
 from autospec_lib.core import atomic
+from autospec_lib.demo import simulation
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = [sys.executable, '-c', 'import sys; from autospec_lib.cli import main; sys.exit(main())']
@@ -63,6 +64,8 @@ def full(*_):
 @pytest.mark.parametrize('options', [[], ['--init'], ['--demo', 'sim']])
 def test_a_disk_that_is_full_from_the_start_is_said_in_one_line(tmp_path, folder, capsys, monkeypatch, options):
     monkeypatch.setattr(atomic.os, 'fsync', full)
+    easy = simulation.easy
+    monkeypatch.setattr(simulation, 'easy', lambda seed: easy(seed).with_channels(40))
     where = folder if not options else tmp_path / 'new'
     assert main([str(where), *options]) == 2
     said = capsys.readouterr().err
@@ -75,7 +78,7 @@ def test_a_disk_that_is_full_when_the_log_begins_is_said_in_one_line(folder, cap
     from autospec_lib.run import log
 
     assert main([str(folder), '-q']) == 0
-    monkeypatch.setattr(log, '_new_file', full)
+    monkeypatch.setattr(log, 'Log', full)
     assert main([str(folder)]) == 2
     said = capsys.readouterr().err
     assert said.count('\n') == 1

@@ -10,7 +10,7 @@ from autospec_lib.core.keys import Names
 
 def test_the_programs_own_names_begin_with_the_prefix():
     names = Names('MANGA', (1.5,))
-    own = names.white, names.sky, names.total, names.psf, names.aperture(1.5), names.cube
+    own = names.white, names.sky, names.total, names.psf, names.aperture(1.5), names.prefix
     assert own == ('MANGA_WHITE', 'MANGA_SKY', 'MANGA_TOT', 'MANGA_PSF', 'MANGA_APER_1.5', 'MANGA')
 
 
@@ -33,9 +33,9 @@ def test_radii_have_the_digits_that_tell_them_apart(radii, digits):
 
 
 def test_the_radius_of_a_row_that_is_one_of_the_runs_counts_once():
-    assert Names.of_source('MUSE', (0.6, 1.0), 0.60000002).radii == (0.6, 1.0)  # 0.6 in single precision
-    assert Names.of_source('MUSE', (0.6, 1.0), 0.61).radii == (0.6, 1.0, 0.61)
-    assert Names.of_source('MUSE', (0.6, 1.0), None).radii == (0.6, 1.0)
+    assert Names('MUSE', (0.6, 1.0), 0.60000002).radii == (0.6, 1.0)  # 0.6 in single precision
+    assert Names('MUSE', (0.6, 1.0), 0.61).radii == (0.6, 1.0, 0.61)
+    assert Names('MUSE', (0.6, 1.0), None).radii == (0.6, 1.0)
 
 
 @pytest.mark.parametrize('prefix', ['MUSE', 'KCWI'])
@@ -74,10 +74,10 @@ def test_a_prefix_is_in_all_names_of_a_run_and_changes_nothing_else(folder):
     picture = 1e4 * gaussian(11, 13)
     fits.PrimaryHDU(picture, sky_header()).writeto(folder / 'muse_deep.fits')
     with (folder / 'param.py').open('a') as file:
-        file.write("IMG = 'muse_deep.fits'\nAPER = 0.6\nREF = 0.6\nOUT_SUB = True\nPLOTS = True\nDEBLEND = True\n")
+        file.write("IMG = 'muse_deep.fits'\nAPER = 0.6\nREF = 0.6\nOUT_SUB = True\nDEBLEND = True\n")
     assert main([str(folder), '-q']) == 0
     with (folder / 'param.py').open('a') as file:
-        file.write("PREFIX = 'kcwi'\nREF = 'KCWI_APER_0.6'\nOUTPUT = 'named'\n")
+        file.write("PREFIX = 'kcwi'\nREF = 'KCWI_APER_0.6'\nOUTPUT = 'named'\nPLOTS = True\n")
     assert main([str(folder), '-q']) == 0
     with (
         fits.open(folder / 'output' / 'Source_7.fits') as plain,

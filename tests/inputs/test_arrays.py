@@ -18,7 +18,7 @@ from autospec_lib.core.errors import InputError
 from autospec_lib.inputs import cube
 from autospec_lib.run import schedule
 from autospec_lib.run.interruption import Interruption
-from autospec_lib.run.job import Request, prepare
+from autospec_lib.run.job import prepare
 
 OPENERS = {'gz': gzip.open, 'bz2': bz2.open, 'xz': lzma.open}
 
@@ -107,7 +107,7 @@ def test_a_cube_cut_anywhere_is_truncated_or_loses_whole_extensions_only(tmp_pat
 
 def job(folder):
     params, _ = param_file.load(folder / 'param.py')
-    return prepare(folder, params, Request())[:2]
+    return prepare(folder, params)[:2]
 
 
 def replaced(path):

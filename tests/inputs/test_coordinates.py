@@ -15,7 +15,8 @@ from numpy.testing import assert_allclose
 from autospec_lib.cli.command import main
 from autospec_lib.core.errors import InputError
 from autospec_lib.inputs import cube, images
-from autospec_lib.inputs.coordinates import Sky, arranged, find_axes, header_of_axes, open_sky
+from autospec_lib.inputs.arrays import arranged
+from autospec_lib.inputs.coordinates import Sky, find_axes, header_of_axes, open_sky
 
 FRAMES = {
     'galactic': (Galactic(), {'CTYPE1': 'GLON-TAN', 'CTYPE2': 'GLAT-TAN'}),
@@ -274,8 +275,8 @@ def test_positions_in_every_frame_and_projection_are_those_of_astropy_and_back(t
     if 'CROTA2' in cards:
         for card in ('CD1_1', 'CD1_2', 'CD2_1', 'CD2_2'):
             header.remove(card)
-    sky = open_sky(tmp_path / 'c.fits', 'DATA', header)
-    assert sky.notes[0].startswith('c.fits: ')
+    sky = open_sky('DATA', header)
+    assert len(sky.notes) == 1
     x, y = np.meshgrid(np.linspace(0, NX - 1, 5), np.linspace(0, NY - 1, 5))
     lon, lat = WCS(header).all_pix2world(x, y, 0)
     there = SkyCoord(lon * u.deg, lat * u.deg, frame=FRAMES[frame][0]).icrs
@@ -299,7 +300,7 @@ def test_positions_in_every_frame_and_projection_are_those_of_astropy_and_back(t
 def test_icrs_and_fk5_of_2000_are_one_to_the_last_digit(tmp_path, cards, note):
     header = sky_header()
     header.update(cards)
-    sky = open_sky(tmp_path / 'c.fits', 'DATA', header)
+    sky = open_sky('DATA', header)
     assert sky.frame is None
     assert sky.to_icrs(4, 7) == tuple(WCS(sky_header()).all_pix2world(7, 4, 0))
     assert note in ''.join(sky.notes)
@@ -309,7 +310,9 @@ def test_icrs_and_fk5_of_2000_are_one_to_the_last_digit(tmp_path, cards, note):
 def test_what_is_transformed_and_reordered_is_said(tmp_path):
     header = reordered(in_frame(cube_header(), *FRAMES['galactic']), (3, 1, 2))
     write_cube(tmp_path / 'c.fits', transposed(scene()[0], (3, 1, 2)), header=header)
-    notes = '\n'.join(cube.open_cube(tmp_path / 'c.fits').notes)
+    listed = cube.open_cube(tmp_path / 'c.fits').notes
+    assert all(note.startswith('c.fits: ') for note in listed)
+    notes = '\n'.join(listed)
     assert 'c.fits: the axes of DATA are brought into the order GLON-TAN, GLAT-TAN, AWAV' in notes
     assert 'c.fits: galactic coordinates' in notes
     opened = cube.open_cube(tmp_path / 'c.fits')
@@ -342,15 +345,15 @@ def test_an_osiris_cube_is_read_without_transposing_it(tmp_path):
 def test_distortions_do_not_go_with_another_order():
     header = reordered(cube_header(), (2, 1, 3))
     header['A_ORDER'] = 2
-    with pytest.raises(InputError, match=r'c\.fits: distortions .* DATA'):
-        find_axes('c.fits', 'DATA', header, (NL, NX, NY), spectral=True)
+    with pytest.raises(InputError, match=r'distortions .* DATA'):
+        find_axes('DATA', header, (NL, NX, NY), spectral=True)
 
 
 @pytest.mark.parametrize('shape', [(NL, NY, NX), (1, NL, NY, NX), (1, 1, NL, NY, NX), (1, NY, NX)])
 def test_axes_of_length_one_are_dropped(shape):
     header = cube_header()
     header.update({'CTYPE4': 'STOKES', 'CD4_4': 1.0, 'CRVAL4': 1.0})
-    axes = find_axes('c.fits', 'DATA', header, shape, spectral=True)
+    axes = find_axes('DATA', header, shape, spectral=True)
     assert axes == (1, 2, 3)
     assert arranged(np.zeros(shape), axes).shape == shape[-3:]
     assert not any(card.endswith('4') for card in header_of_axes(header, axes))

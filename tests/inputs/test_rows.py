@@ -9,6 +9,7 @@ from astropy.table import MaskedColumn, Table
 from catalogues import faults, load, sources, table
 
 from autospec_lib.inputs import rows
+from autospec_lib.inputs.columns import Columns
 
 
 class TestSexagesimal:
@@ -17,14 +18,14 @@ class TestSexagesimal:
     def test_right_ascension_is_that_of_astropy(self, form, value):
         text = form.format(*value)
         truth = Angle(text.lower(), 'hourangle').degree
-        assert rows.right_ascension(text) == pytest.approx(truth, rel=1e-14, abs=0)
+        assert rows.degrees('RA', text) == pytest.approx(truth, rel=1e-14, abs=0)
 
     @pytest.mark.parametrize('form', ['{}d{:02}m{:06.3f}s', '{:02}:{:02}:{:06.3f}', '{}D{}M{}S'])
     @pytest.mark.parametrize('sign', ['', '+', '-'])
     @pytest.mark.parametrize('value', [(0, 30, 0.0), (10, 27, 55.9), (89, 59, 59.999)])
     def test_declination_is_that_of_astropy(self, form, sign, value):
         text = sign + form.format(*value)
-        assert rows.declination(text) == pytest.approx(Angle(text.lower(), 'degree').degree, rel=1e-14, abs=0)
+        assert rows.degrees('DEC', text) == pytest.approx(Angle(text.lower(), 'degree').degree, rel=1e-14, abs=0)
 
     @pytest.mark.parametrize(
         ('ra', 'dec'),
@@ -73,14 +74,18 @@ class TestNumbers:
     """Cells of tables are numbers already."""
 
     def test_numbers_are_read_as_they_are(self):
-        assert (rows.right_ascension(150.1), rows.declination(-2), rows.pixel(3, first=1)) == (150.1, -2.0, 2.0)
-        assert (rows.right_ascension(10.5, scale=15.0), rows.size(0.5, scale=60.0)) == (157.5, 30.0)
-        assert (rows.redshift(0.5), rows.brightness(3), rows.reference(2.0), rows.reference(2)) == (
-            0.5,
-            3.0,
-            '2.0',
-            '2',
-        )
+        columns = Columns({}, scale={'RA': 15.0, 'SIZE': 60.0}, first=1)
+        cells = {'RA': 10.5, 'DEC': -2, 'X': 3, 'SIZE': 0.5, 'Z': 0.5, 'BRIGHT': 3}
+        assert {role: rows.value(role, cell, columns) for role, cell in cells.items()} == {
+            'RA': 157.5,
+            'DEC': -2.0,
+            'X': 2.0,
+            'SIZE': 30.0,
+            'Z': 0.5,
+            'BRIGHT': 3.0,
+        }
+        assert rows.degrees('RA', 150.1) == 150.1
+        assert [rows.value('REF', cell, columns) for cell in (2.0, 2)] == ['2.0', '2']
 
     @pytest.mark.parametrize(('cell', 'ident'), [(7, 7), (7.0, 7), (2**63 - 1, 2**63 - 1), (0.0, 0)])
     def test_whole_numbers_are_ids(self, cell, ident):
@@ -96,14 +101,14 @@ class TestNumbers:
         with pytest.raises(ValueError, match='no ID'):
             rows.identifier(float('nan'))
 
-    @pytest.mark.parametrize('read', [rows.size, rows.aperture, rows.redshift])
-    def test_nan_is_an_empty_cell(self, read):
-        assert read(float('nan')) is None
+    @pytest.mark.parametrize('role', ['SIZE', 'APER', 'Z'])
+    def test_nan_is_an_empty_cell(self, role):
+        assert rows.value(role, float('nan'), Columns({})) is None
 
-    @pytest.mark.parametrize('read', [rows.right_ascension, rows.declination, rows.pixel])
-    def test_coordinates_are_finite(self, read):
+    @pytest.mark.parametrize('role', ['RA', 'DEC', 'X'])
+    def test_coordinates_are_finite(self, role):
         with pytest.raises(ValueError, match='finite'):
-            read(float('inf'))
+            rows.value(role, float('inf'), Columns({}))
 
 
 @pytest.mark.parametrize(

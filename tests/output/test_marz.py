@@ -255,8 +255,8 @@ def listed(folder):
     return fits.getdata(folder / 'output' / 'marz.fits', 'FIBRES')['NAME'].tolist()
 
 
-def test_the_command_writes_a_row_for_each_source_that_is_extracted(three):
-    assert main([str(three), '-q']) == 1
+def test_the_command_writes_a_row_for_each_source_that_is_extracted(three, ran):
+    ran(three, 1)
     with fits.open(three / 'output' / 'marz.fits') as hdus:
         acceptable(hdus)
         assert hdus['FIBRES'].data['NAME'].tolist() == ['5', '3']
@@ -277,8 +277,8 @@ def test_the_joint_extraction_goes_first(three):
     assert_array_equal(fits.getdata(three / 'output' / 'marz.fits')[0], flux)
 
 
-def test_spectra_of_this_run_are_not_read_from_their_files(three, monkeypatch):
-    assert main([str(three), '-q']) == 1
+def test_spectra_of_this_run_are_not_read_from_their_files(three, monkeypatch, ran):
+    ran(three, 1)
     before = (three / 'output' / 'marz.fits').read_bytes()
     read, paths = source_file.read, []
     monkeypatch.setattr(source_file, 'read', lambda path, last: paths.append(path.name) or read(path, last))
@@ -303,9 +303,9 @@ def test_resumed_and_chosen_sources_are_all_in_it(three):
     assert not (three / 'output' / 'marz.fits').exists()
 
 
-def test_a_source_with_a_redshift_of_the_catalogue_is_in_it_as_well(three):
+def test_a_source_with_a_redshift_of_the_catalogue_is_in_it_as_well(three, ran):
     (three / 'catalog.txt').write_text(f'ID,RA,DEC,Z\n5,{RA},{DEC},0.3\n3,{RA - PIXEL / 3600:.7f},{DEC},\n')
-    assert main([str(three), '-q']) == 0
+    ran(three)
     assert listed(three) == ['5', '3']
     fits.setval(three / 'output' / 'Source_5.fits', 'REFSPEC', value='GONE')
     (three / 'catalog.txt').write_text(f'3 {RA} {DEC}\n')
@@ -325,8 +325,8 @@ def redshifts(folder):
     )
 
 
-def test_redshifts_come_into_the_summary_and_stay(three, tmp_path, capsys):
-    assert main([str(three), '-q']) == 1
+def test_redshifts_come_into_the_summary_and_stay(three, tmp_path, capsys, ran):
+    ran(three, 1)
     (tmp_path / 'x.mz').write_text(AUTO)
     capsys.readouterr()
     assert main([str(three), '--marz-results', str(tmp_path / 'x.mz')]) == 0

@@ -1,5 +1,6 @@
 """Summary, spectra as tables and the MARZ file of cubes of many kinds: log and table axes, other units, no noise."""
 
+import shutil
 import warnings
 
 import layouts
@@ -16,20 +17,21 @@ from autospec_lib.cli.command import main
 KINDS = ('muse', 'manga_logcube', 'califa', 'kcwi', 'jwst_nirspec', 'jwst_miri', 'weave', 'sinfoni', 'nameless')
 
 
-@pytest.fixture(params=KINDS)
-def extracted(request, tmp_path):
+@pytest.fixture(params=KINDS, scope='module')
+def extracted(request, tmp_path_factory):
     """A working folder after a run with all files of this kind, and what its cube is."""
     if request.param.startswith('jwst'):
         pytest.importorskip('stdatamodels')
+    folder = tmp_path_factory.mktemp('run')
     layout = getattr(layouts, request.param)
-    path = tmp_path / layouts.NAMES.get(request.param, 'c.fits')
+    path = folder / layouts.NAMES.get(request.param, 'c.fits')
     truth = layout(path, layouts.field())
-    (tmp_path / 'catalog.txt').write_text(f'7 {RA} {DEC}\n')
-    (tmp_path / 'param.py').write_text(
+    (folder / 'catalog.txt').write_text(f'7 {RA} {DEC}\n')
+    (folder / 'param.py').write_text(
         f'DATACUBE = {path.name!r}\nCATALOG = "catalog.txt"\nSIZE = 200\nPLOTS = False\nOUT_1D = MARZ = True\n'
     )
-    assert main([str(tmp_path), '-q']) == 0
-    return tmp_path, truth
+    assert main([str(folder), '-q']) == 0
+    return folder, truth
 
 
 def test_they_have_the_wavelengths_and_units_of_the_cube(extracted):
@@ -57,8 +59,8 @@ def test_they_have_the_wavelengths_and_units_of_the_cube(extracted):
     assert 0 < row['MAG_WHITE'] < 40
 
 
-def test_a_file_measured_again_gives_the_same_row(extracted):
-    folder, _ = extracted
+def test_a_file_measured_again_gives_the_same_row(extracted, tmp_path):
+    folder = shutil.copytree(extracted[0], tmp_path / 'copy')
     before = Table.read(folder / 'output' / 'summary.ecsv')
     (folder / 'output' / 'summary.ecsv').unlink()
     assert main([str(folder), '-q', '--resume']) == 0

@@ -104,7 +104,7 @@ def test_mpdaf_reads_back_the_same_arrays(tmp_path, cutout, products):
         assert (source.images[key].var is None) == (image.variance is None)
     np.testing.assert_array_equal(source.images['SEG_MUSE_WHITE'].data, products.segmaps['SEG_MUSE_WHITE'].data)
     np.testing.assert_array_equal(source.images['MASK_UNION'].data, products.masks['MASK_UNION'].data)
-    assert_allclose(source.cubes['MUSE'].data.filled(np.nan), products.cubes['MUSE'].data, rtol=1e-6)
+    assert_allclose(source.cubes['MUSE'].data.filled(np.nan), products[Group.CUBE]['MUSE'].data, rtol=1e-6)
     assert_allclose(source.cubes['MUSE'].wave.coord(), 4750 + 1.25 * np.arange(NL))
     assert_allclose(source.images['HST'].wcs.pix2sky([2, 3]), source.cubes['MUSE'].wcs.pix2sky([2, 3]))
 

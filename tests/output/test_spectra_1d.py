@@ -119,8 +119,8 @@ def tables(folder):
 ALL = [f'7_{key}.fits' for key in ('CROSS_CORRELATION', 'CROSS_CORRELATION_CONTSUB', 'MUSE_TOT', 'MUSE_WHITE')]
 
 
-def test_the_command_writes_them_on_demand(folder, capsys):
-    assert main([str(folder), '-q']) == 0
+def test_the_command_writes_them_on_demand(folder, capsys, ran):
+    ran(folder)
     assert not (folder / 'output' / 'spectra').exists()
     switch(folder, OUT_1D=True)
     assert main([str(folder), '-q']) == 0
@@ -144,9 +144,9 @@ def test_the_command_writes_them_on_demand(folder, capsys):
     assert tables(folder) == ['7_MUSE_WHITE.fits']
 
 
-def test_those_of_an_earlier_run_go_and_files_of_others_stay(folder):
+def test_those_of_an_earlier_run_go_and_files_of_others_stay(folder, ran):
     switch(folder, OUT_1D=True)
-    assert main([str(folder), '-q']) == 0
+    ran(folder)
     for name in ('70_MUSE_TOT.fits', '7_notes.fits'):
         fits.PrimaryHDU().writeto(folder / 'output' / 'spectra' / name)
     switch(folder, OUT_1D=False)
@@ -159,9 +159,9 @@ def test_those_of_an_earlier_run_go_and_files_of_others_stay(folder):
     assert tables(folder) == ['70_MUSE_TOT.fits', '7_notes.fits']
 
 
-def test_the_folder_is_not_listed_for_each_source(folder, monkeypatch):
+def test_the_folder_is_not_listed_for_each_source(folder, monkeypatch, ran):
     switch(folder, OUT_1D=True)
-    assert main([str(folder), '-q']) == 0
+    ran(folder)
     listed = []
     for name in ('listdir', 'scandir'):
         original = getattr(os, name)
@@ -177,8 +177,8 @@ def test_the_folder_is_not_listed_for_each_source(folder, monkeypatch):
     assert len({name.split('_')[0] for name in tables(folder)}) == 6
 
 
-def test_resuming_makes_what_is_missing(folder, capsys):
-    assert main([str(folder), '-q']) == 0
+def test_resuming_makes_what_is_missing(folder, capsys, ran):
+    ran(folder)
     switch(folder, OUT_1D=True)
     assert main([str(folder), '--resume', '-v']) == 0
     assert 'Kept' not in capsys.readouterr().out

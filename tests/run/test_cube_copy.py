@@ -26,7 +26,7 @@ from autospec_lib.inputs import cube as cutouts
 from autospec_lib.inputs.cube import open_cube
 from autospec_lib.run import cube_copy, resume, schedule, source
 from autospec_lib.run.interruption import SIGNALS
-from autospec_lib.run.job import Request, prepare
+from autospec_lib.run.job import prepare
 
 # Forking a process whose numerical libraries have threads is deprecated from Python 3.12 on, and safe here: none runs.
 pytestmark = pytest.mark.filterwarnings('ignore::DeprecationWarning')
@@ -95,7 +95,7 @@ def disk(tmp_path, monkeypatch):
 def prepared(folder):
     """Job and targets of a folder."""
     (folder / 'output').mkdir(exist_ok=True)
-    job, targets, _ = prepare(folder, param_file.load(folder / 'param.py')[0], Request())
+    job, targets, _ = prepare(folder, param_file.load(folder / 'param.py')[0])
     return job, targets
 
 

@@ -9,13 +9,13 @@ import pytest
 from autospec_lib.cli.command import main
 from autospec_lib.config import param_file
 from autospec_lib.run import estimate
-from autospec_lib.run.job import Request, prepare
+from autospec_lib.run.job import prepare
 
 
 def job_of(folder):
     """A run's job and its targets."""
     params, _ = param_file.load(folder / 'param.py')
-    return prepare(folder, params, Request())[:2]
+    return prepare(folder, params)[:2]
 
 
 @pytest.mark.parametrize(

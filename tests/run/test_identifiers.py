@@ -53,11 +53,11 @@ def test_a_text_id_names_files_and_stays_in_the_header_for_mpdaf(folder, capsys)
     assert fits.getheader(output / 'Source_Kase_2.fits')['ID'] == 'K?se:2'  # FITS holds ASCII only
 
 
-def test_tables_know_text_ids(folder):
+def test_tables_know_text_ids(folder, ran):
     """Also where the name of one begins with that of another."""
     append(folder, 'OUT_1D = True\nMARZ = True\nAPER = ()\n')
     rows(folder, f'NAME,RA,DEC,APER\nA,{RA},{DEC},0.6\nA_B,{RA},{DEC},\n12,{RA},{DEC},\n')
-    assert main([str(folder), '-q']) == 0
+    ran(folder)
     table = Table.read(folder / 'output' / 'summary.ecsv')
     assert list(table['ID']) == ['A', 'A_B', '12']
     spectra = folder / 'output' / 'spectra'
@@ -69,11 +69,11 @@ def test_tables_know_text_ids(folder):
     assert list(Table.read(folder / 'output' / 'summary.ecsv')['STATUS']) == ['extracted', 'extracted', 'extracted']
 
 
-def test_redshifts_come_back_to_text_ids(folder, tmp_path):
+def test_redshifts_come_back_to_text_ids(folder, tmp_path, ran):
     """MARZ itself drops blanks and commas of a name; FITS holds ASCII only."""
     append(folder, 'MARZ = True\n')
     rows(folder, f'NAME,RA,DEC\nM 31,{RA},{DEC}\n"N, B",{RA},{DEC}\nZwölf,{RA},{DEC}\n')
-    assert main([str(folder), '-q']) == 0
+    ran(folder)
     names = [row['NAME'] for row in fits.getdata(folder / 'output' / 'marz.fits', 'FIBRES')]
     saved = [''.join(name.split()).replace(',', '') for name in names]
     lines = [f'  {n},  {name},  QSO,  {n}.5,  4,  ' for n, name in enumerate(saved)]
@@ -106,10 +106,10 @@ def test_text_ids_are_selected_and_resumed(folder, capsys):
     )
 
 
-def test_neighbours_with_text_ids(folder):
+def test_neighbours_with_text_ids(folder, ran):
     rows(folder, f'NAME,RA,DEC\nN1,{RA},{DEC}\nKäse 31,{RA + 1.2 / 3600},{DEC}\n')
     append(folder, 'DEBLEND = True\n')
-    assert main([str(folder), '-q']) == 0
+    ran(folder)
     with fits.open(folder / 'output' / 'Source_N1.fits') as hdus:
         assert hdus[0].header['DBID1'] == 'K?se 31'
         assert 'IMA_DEBLEND_PROFILE_Kase_31_DATA' in hdus
@@ -135,10 +135,10 @@ def test_positions_and_sizes_in_pixels_are_those_of_the_cube(folder, capsys):
     assert '# catalogue: catalog.txt: SExtractor' in log.read_text()
 
 
-def test_the_aperture_of_a_row_is_one_of_the_runs(folder):
+def test_the_aperture_of_a_row_is_one_of_the_runs(folder, ran):
     rows(folder, f'ID RA DEC APER\n7 {RA} {DEC} 0.9\n8 {RA} {DEC} -\n9 {RA} {DEC} 0.56\n')
     append(folder, 'APER = 0.6\n')
-    assert main([str(folder), '-q']) == 0
+    ran(folder)
     own = key(folder, 7, 'MUSE_APER_0.9_SKYSUB')
     with fits.open(folder / 'output' / 'Source_8.fits') as hdus:
         assert 'SPE_MUSE_APER_0.9_SKYSUB_DATA' not in hdus
@@ -159,8 +159,8 @@ def test_a_reference_may_be_the_rows_own_aperture(folder, capsys):
     assert fits.getheader(folder / 'output' / 'Source_7.fits')['REFSPEC'] == 'MUSE_APER_0.9_SKYSUB'
 
 
-def test_a_table_gives_what_the_same_text_gives(folder):
-    assert main([str(folder), '-q']) == 0
+def test_a_table_gives_what_the_same_text_gives(folder, ran):
+    ran(folder)
     text = key(folder, 7, 'MUSE_TOT_SKYSUB')
     Table({'source_id': [7], 'ra': [round(RA, 7)], 'dec': [round(DEC, 7)]}).write(folder / 'gaia.fits')
     append(folder, "CATALOG = 'gaia.fits'\n")

@@ -12,7 +12,7 @@ from autospec_lib.cli.command import main
 from autospec_lib.config import param_file
 from autospec_lib.run import schedule
 from autospec_lib.run.interruption import Interruption
-from autospec_lib.run.job import Request, prepare
+from autospec_lib.run.job import prepare
 
 
 @pytest.mark.parametrize('link', ['symlink_to', 'hardlink_to', None])
@@ -54,7 +54,7 @@ def test_a_job_holds_where_its_files_are_wherever_it_is_worked_on(folder, monkey
     monkeypatch.chdir(folder)
     (folder / 'output').mkdir()
     params, _ = param_file.load(folder / 'param.py')
-    job, targets, _ = prepare(folder.relative_to(folder), params, Request())
+    job, targets, _ = prepare(folder.relative_to(folder), params)
     monkeypatch.chdir(tmp_path_factory.mktemp('elsewhere'))
     assert next(iter(schedule.serial(job, targets, Interruption()))).error is None
     assert (folder / 'output' / 'Source_7.fits').exists()

@@ -21,7 +21,7 @@ def test_the_log_has_the_lines_of_v1_1_2_and_the_notes(tmp_path):
 def test_the_log_ends_with_why_a_run_stopped_and_the_results(tmp_path):
     with closing(Log(tmp_path)) as log:
         for state, why in (('running', ''), ('interrupted', 'a full disk'), ('finished', '')):
-            log.end(SimpleNamespace(state=state, why=why, sentence=f'{state} so far'))
+            log.end(SimpleNamespace(state=state, why=why, sentence=lambda state=state: f'{state} so far'))
     assert log.path.read_text().splitlines() == ['# a full disk', '# interrupted so far', '# finished so far']
 
 

@@ -51,8 +51,8 @@ def files(folder):
     return sorted(path.name for path in (folder / 'output' / 'report' / 'data').iterdir())
 
 
-def test_a_run_writes_page_table_and_data(field):
-    assert main([str(field), '-q']) == 1
+def test_a_run_writes_page_table_and_data(field, ran):
+    ran(field, 1)
     run, rows, previews = table(field)
     assert [(row['ID'], row['STATUS']) for row in rows] == [(7, 'extracted'), (8, 'extracted'), (9, 'failed')]
     assert 'no usable voxel' in rows[2]['ERROR']
@@ -67,11 +67,11 @@ def test_a_run_writes_page_table_and_data(field):
     assert not list(field.rglob('.*.tmp'))
 
 
-def test_ids_may_be_text_and_catalogues_have_redshifts(field):
+def test_ids_may_be_text_and_catalogues_have_redshifts(field, ran):
     evil = '<script>alert(1)<script> & a'
     rows = [f'"{evil}",{RA},{DEC},0.5\n', f'J1000+0200,{RA},{DEC},\n', f'<script>,{RA},{DEC},1.5\n']
     (field / 'catalog.txt').write_text('ID,RA,DEC,Z\n' + ''.join(rows))
-    assert main([str(field), '-q']) == 0
+    ran(field)
     _, rows, previews = table(field)
     assert [row['ID'] for row in rows] == [evil, 'J1000+0200', '<script>']
     assert [row['Z_CATALOG'] for row in rows] == [0.5, None, 1.5]
@@ -82,8 +82,8 @@ def test_ids_may_be_text_and_catalogues_have_redshifts(field):
     assert [row['SN'] for row in table(field)[1]] == [row['SN'] for row in rows]
 
 
-def test_the_reference_spectrums_signal_to_noise_stands_in_the_table(field):
-    assert main([str(field), '-q']) == 1
+def test_the_reference_spectrums_signal_to_noise_stands_in_the_table(field, ran):
+    ran(field, 1)
     _, rows, _ = table(field)
     assert rows[0]['REFERENCE'] == 'MUSE_WHITE_SKYSUB'
     assert rows[0]['SN'] == rows[0]['SN_MUSE_WHITE'] > 0
@@ -125,8 +125,8 @@ def test_a_run_that_is_broken_off_says_so(field, monkeypatch):
     assert {row['STATUS'] for row in rows} == {'not reached'}
 
 
-def test_sources_of_earlier_runs_stay_with_id(field):
-    assert main([str(field), '-q']) == 1
+def test_sources_of_earlier_runs_stay_with_id(field, ran):
+    ran(field, 1)
     before = data_of(field, 8)
     assert main([str(field), '-q', '--id', '7']) == 0
     _, rows, previews = table(field)
@@ -135,9 +135,9 @@ def test_sources_of_earlier_runs_stay_with_id(field):
     assert data_of(field, 8) == before
 
 
-def test_data_of_kept_sources_are_made_anew_from_their_files_where_they_are_missing(field):
+def test_data_of_kept_sources_are_made_anew_from_their_files_where_they_are_missing(field, ran):
     (field / 'catalog.txt').write_text(INSIDE)
-    assert main([str(field), '-q']) == 0
+    ran(field)
     before, (_, _, previews) = data_of(field, 7), table(field)
     (field / 'output' / 'report' / 'data' / '7.js').unlink()
     torn = field / 'output' / 'report' / 'data' / '8.js'
@@ -156,11 +156,11 @@ def test_data_of_kept_sources_are_made_anew_from_their_files_where_they_are_miss
     assert again == previews
 
 
-def test_data_are_made_anew_from_files_without_images(field):
+def test_data_are_made_anew_from_files_without_images(field, ran):
     (field / 'catalog.txt').write_text(INSIDE)
     with (field / 'param.py').open('a') as file:
         file.write('OUT_IMG = OUT_XCOR = False\n')
-    assert main([str(field), '-q']) == 0
+    ran(field)
     before = data_of(field, 7)
     (field / 'output' / 'report' / 'data' / '7.js').unlink()
     assert main([str(field), '-q', '--resume']) == 0
@@ -168,8 +168,8 @@ def test_data_are_made_anew_from_files_without_images(field):
     assert all(outline for _, outline, _ in table(field)[2])
 
 
-def test_positions_in_the_cube_and_the_map_of_the_field_are_written(field):
-    assert main([str(field), '-q']) == 1
+def test_positions_in_the_cube_and_the_map_of_the_field_are_written(field, ran):
+    ran(field, 1)
     _, rows, _ = table(field)
     with fits.open(field / 'datacube.fits') as hdus:
         wcs, data = WCS(hdus['DATA'].header).celestial, hdus['DATA'].data
@@ -192,11 +192,11 @@ def test_without_channels_the_map_has_the_sizes_of_the_cut_outs(field, monkeypat
     assert set(held['sizes']) == {'7', '8', '9'}
 
 
-def test_binned_cubes_are_made_for_kept_sources_and_go_with_failed_ones(field):
+def test_binned_cubes_are_made_for_kept_sources_and_go_with_failed_ones(field, ran):
     (field / 'catalog.txt').write_text(INSIDE)
     settings(field, REPORT_CUBE=False)
     folder = field / 'output' / 'report' / 'cubes'
-    assert main([str(field), '-q']) == 0
+    ran(field)
     assert not folder.exists()
     assert data_of(field, 7)['cube'] is False
     settings(field, REPORT_CUBE=True)
@@ -212,8 +212,8 @@ def test_binned_cubes_are_made_for_kept_sources_and_go_with_failed_ones(field):
     assert [path.name for path in folder.iterdir()] == ['7.js']
 
 
-def test_data_of_kept_sources_that_are_there_stay(field):
-    assert main([str(field), '-q']) == 1
+def test_data_of_kept_sources_that_are_there_stay(field, ran):
+    ran(field, 1)
     path = field / 'output' / 'report' / 'data' / '7.js'
     before = path.read_bytes(), path.stat().st_ino
     assert main([str(field), '-q', '--resume']) == 1
@@ -221,16 +221,16 @@ def test_data_of_kept_sources_that_are_there_stay(field):
     assert all(table(field)[2][0])
 
 
-def test_a_source_that_fails_now_loses_its_data(field):
+def test_a_source_that_fails_now_loses_its_data(field, ran):
     (field / 'catalog.txt').write_text(INSIDE)
-    assert main([str(field), '-q']) == 0
+    ran(field)
     (field / 'catalog.txt').write_text(f'{INSIDE.splitlines()[0]}\n8 {with_hole(field)}\n')
     assert main([str(field), '-q']) == 1
     assert files(field) == ['7.js']
 
 
-def test_without_report_nothing_is_written_and_what_was_there_goes(field):
-    assert main([str(field), '-q']) == 1
+def test_without_report_nothing_is_written_and_what_was_there_goes(field, ran):
+    ran(field, 1)
     settings(field, REPORT=False)
     assert main([str(field), '-q']) == 1
     assert not (field / 'output' / 'index.html').exists()
@@ -239,18 +239,18 @@ def test_without_report_nothing_is_written_and_what_was_there_goes(field):
     assert (field / 'output' / 'Source_7.fits').exists()
 
 
-def test_report_may_be_switched_on_with_resume(field):
+def test_report_may_be_switched_on_with_resume(field, ran):
     settings(field, REPORT=False)
-    assert main([str(field), '-q']) == 1
+    ran(field, 1)
     settings(field, REPORT=True)
     assert main([str(field), '-q', '--resume']) == 1
     assert [row['STATUS'] for row in table(field)[1]] == ['kept', 'kept', 'failed']
     assert files(field) == ['7.js', '8.js']
 
 
-def test_only_what_is_written_is_shown_and_pictures_that_are_there(field):
+def test_only_what_is_written_is_shown_and_pictures_that_are_there(field, ran):
     settings(field, OUT_SPEC=False, PLOTS=True, XCOR=False, PRE_OUT='S_')
-    assert main([str(field), '-q']) == 1
+    ran(field, 1)
     held = data_of(field, 7)
     with fits.open(field / 'output' / 'S_7.fits') as hdus:
         written = [hdu.name[4:-5] for hdu in hdus[1:] if hdu.name.startswith('SPE_') and hdu.name.endswith('_DATA')]
@@ -261,8 +261,8 @@ def test_only_what_is_written_is_shown_and_pictures_that_are_there(field):
     assert all((field / 'output' / path).exists() for path in links.values())
 
 
-def test_without_plots_there_are_no_pictures_but_small_images(field):
-    assert main([str(field), '-q']) == 1
+def test_without_plots_there_are_no_pictures_but_small_images(field, ran):
+    ran(field, 1)
     assert set(data_of(field, 7)['links']) == {'file'}
     assert table(field)[2][0][0].startswith('data:image/png;base64,')
 
@@ -330,9 +330,9 @@ def test_a_full_disk_stops_the_run_with_the_way_out(field, monkeypatch, capsys, 
     assert '--resume' in said
 
 
-def test_two_processes_write_the_same_report(field):
+def test_two_processes_write_the_same_report(field, ran):
     settings(field, PLOTS=False)
-    assert main([str(field), '-q']) == 1
+    ran(field, 1)
     before = {name: data_of(field, name[:-3]) for name in files(field)}, table(field)[2]
     assert main([str(field), '-q', '--cores', '2']) == 1
     assert ({name: data_of(field, name[:-3]) for name in files(field)}, table(field)[2]) == before

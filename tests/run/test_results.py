@@ -64,8 +64,8 @@ def test_every_source_has_its_row_in_the_order_of_the_catalogue(four, cores):
     assert len(Table.read(four / 'output' / 'summary.fits')) == 4
 
 
-def test_kept_sources_keep_their_rows(four):
-    assert main([str(four), '-q']) == 1
+def test_kept_sources_keep_their_rows(four, ran):
+    ran(four, 1)
     before = table_of(four)
     assert main([str(four), '-q', '--resume']) == 1
     assert stated(four) == {5: 'kept', 9: 'failed', 3: 'kept', 4: 'kept'}
@@ -74,10 +74,10 @@ def test_kept_sources_keep_their_rows(four):
 
 
 @pytest.mark.parametrize('prefix', ['', 'KCWI'])
-def test_a_source_that_the_summary_does_not_know_is_measured_in_its_file(four, prefix):
+def test_a_source_that_the_summary_does_not_know_is_measured_in_its_file(four, prefix, ran):
     with (four / 'param.py').open('a') as file:
         file.write(f'APER = 0.6\nDEBLEND = True\nPREFIX = {prefix!r}\n')
-    assert main([str(four), '-q']) == 1
+    ran(four, 1)
     before = table_of(four)
     assert {f'SN_{prefix or "MUSE"}_TOT', f'SN_{prefix or "MUSE"}_APER_0.6', 'SN_DEBLEND'} < {*before.colnames}
     assert not before['MAG_WHITE'].mask[[0, 2, 3]].any()
@@ -95,8 +95,8 @@ def test_a_source_that_the_summary_does_not_know_is_measured_in_its_file(four, p
     assert stated(four)[5] == 'kept'
 
 
-def test_rows_of_sources_that_are_not_chosen_stay(four):
-    assert main([str(four), '-q']) == 1
+def test_rows_of_sources_that_are_not_chosen_stay(four, ran):
+    ran(four, 1)
     before = table_of(four)
     with (four / 'param.py').open('a') as file:
         file.write('APER = 0.6\n')
@@ -108,8 +108,8 @@ def test_rows_of_sources_that_are_not_chosen_stay(four):
     assert after['FINGERPRINT'][2] != before['FINGERPRINT'][2]
 
 
-def test_a_row_that_its_file_has_outlived_is_measured_again(four):
-    assert main([str(four), '-q']) == 1
+def test_a_row_that_its_file_has_outlived_is_measured_again(four, ran):
+    ran(four, 1)
     old = (four / 'output' / 'summary.ecsv').read_text()
     with (four / 'param.py').open('a') as file:
         file.write('SIZE = 2.4\n')
@@ -127,8 +127,8 @@ def test_a_row_that_its_file_has_outlived_is_measured_again(four):
 @pytest.mark.parametrize(
     'text', ['', 'not a table', '# %ECSV 1.0\n# ---\n# datatype:\n# - {name: x, datatype: int64}\nx\n1\n']
 )
-def test_a_summary_that_cannot_be_read_is_written_anew(four, text):
-    assert main([str(four), '-q']) == 1
+def test_a_summary_that_cannot_be_read_is_written_anew(four, text, ran):
+    ran(four, 1)
     (four / 'output' / 'summary.ecsv').write_text(text)
     assert main([str(four), '-q', '--id', '3']) == 0
     assert stated(four) == {5: 'kept', 9: 'not reached', 3: 'extracted', 4: 'kept'}
@@ -206,10 +206,10 @@ def test_sentence_and_exit_code_follow_from_the_outcomes(tmp_path, total, outcom
     results = hearing(tmp_path, total)
     for outcome in outcomes:
         results.add(outcome)
-    assert [int(number) for number in re.findall(r'\d+', results.sentence)] == numbers
+    assert [int(number) for number in re.findall(r'\d+', results.sentence())] == numbers
     for word in ('failed', 'notes', 'not reached', 'earlier'):
-        assert (word in results.sentence) == (word in words)
-    assert results.sentence_on_all == results.sentence
+        assert (word in results.sentence()) == (word in words)
+    assert results.sentence(on_all=True) == results.sentence()
     assert results.exit_code == code
     assert results.bugs == 0
 
@@ -219,8 +219,8 @@ def test_the_sentence_of_a_run_is_about_its_own_sources(tmp_path):
     job = Job(tmp_path, Params(), PLAIN, SimpleNamespace(grid=Grid({}, {})), catalogue=tuple(targets))
     results = Results(job, targets[:1])
     results.add(Outcome(0, 0.1))
-    assert re.findall(r'\d+', results.sentence) == ['1', '1']
-    assert re.findall(r'\d+', results.sentence_on_all) == ['1', '3', '2']
+    assert re.findall(r'\d+', results.sentence()) == ['1', '1']
+    assert re.findall(r'\d+', results.sentence(on_all=True)) == ['1', '3', '2']
     assert results.exit_code == 0
 
 
@@ -242,7 +242,7 @@ def test_writing_on_the_way_takes_a_small_part_of_the_time(monkeypatch, tmp_path
     monkeypatch.setattr(time, 'monotonic', lambda: clock[0])
     heard = []
     results = hearing(tmp_path, 1000, on_outcome=[heard.append], files=[write])
-    results.begin()
+    results.write()
     for ident in results.rows:
         clock[0] += 1.0
         results.add(Outcome(ident, 1.0, error='none'))

@@ -52,8 +52,8 @@ def test_a_complete_run_is_kept_whole(three, monkeypatch, capsys):
     assert '3 of 3 sources extracted, 3 of them by an earlier run' in said
 
 
-def test_an_interrupted_run_ends_like_an_uninterrupted_one(three, monkeypatch):
-    assert main([str(three), '-q']) == 0
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(three, monkeypatch, ran):
+    ran(three)
     shutil.move(three / 'output', three / 'whole')
     assert main([str(three), '-q', '--id', '2']) == 0
     (three / 'output' / '.Source_3.fits.4242.tmp').write_bytes(b'torn')
@@ -75,11 +75,11 @@ def changed_in_place(path, place, extension=0):
 
 
 @pytest.mark.parametrize('line', ['', 'DEBLEND = True\n'])
-def test_sources_of_a_copied_folder_are_kept_if_the_inputs_are_the_same(three, monkeypatch, line):
+def test_sources_of_a_copied_folder_are_kept_if_the_inputs_are_the_same(three, monkeypatch, line, ran):
     fits.PrimaryHDU(small_cube()[0][15], sky_header()).writeto(three / 'hst.fits')
     with (three / 'param.py').open('a') as file:
         file.write(f"IMG = 'hst.fits'\n{line}")
-    assert main([str(three), '-q']) == 0
+    ran(three)
     copy = three / 'copy'
     shutil.copytree(three, copy, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns('copy'))
     os.utime(copy / 'datacube.fits', (1, 1))
@@ -109,7 +109,7 @@ def test_sources_of_a_copied_folder_are_kept_if_the_inputs_are_the_same(three, m
     ids=['parameter', 'segmentation', 'cube', 'voxel', 'noise', 'size', 'colours', 'image', 'map', 'filter'],
 )
 @pytest.mark.filterwarnings('ignore::ResourceWarning')
-def test_what_was_made_otherwise_is_made_again(three, monkeypatch, change):
+def test_what_was_made_otherwise_is_made_again(three, monkeypatch, change, ran):
     picture = small_cube()[0][15]
     fits.PrimaryHDU(picture, sky_header()).writeto(three / 'hst.fits')
     fits.PrimaryHDU((picture > 20).astype(np.int16), sky_header()).writeto(three / 'mine.fits')
@@ -117,15 +117,15 @@ def test_what_was_made_otherwise_is_made_again(three, monkeypatch, change):
         file.write("IMG = 'hst.fits'\nSEG = 'mine.fits'\n")
     (three / 'default.sex').write_text('FILTER_NAME own.conv\n')
     (three / 'own.conv').write_text('CONV NORM\n1 2 1\n2 4 2\n1 2 1\n')
-    assert main([str(three), '-q']) == 0
+    ran(three)
     change(three)
     seen = extracted(monkeypatch)
     assert main([str(three), '-q', '--resume']) == 0
     assert seen == [1, 2, 3]
 
 
-def test_only_the_moved_source_is_made_again(three, monkeypatch):
-    assert main([str(three), '-q']) == 0
+def test_only_the_moved_source_is_made_again(three, monkeypatch, ran):
+    ran(three)
     text = (three / 'catalog.txt').read_text().splitlines()
     text[1] = f'2 {RA:.7f} {DEC:.7f}'
     (three / 'catalog.txt').write_text('\n'.join(text))
@@ -136,8 +136,8 @@ def test_only_the_moved_source_is_made_again(three, monkeypatch):
 
 @pytest.mark.parametrize('line', ["OUTPUT = './output'\n", 'CORES = 2\n', 'WARNINGS = True\n'])
 @pytest.mark.filterwarnings('ignore::DeprecationWarning')  # from Python 3.12 on, of forking
-def test_parameters_that_do_not_shape_a_file_do_not_count(three, monkeypatch, line):
-    assert main([str(three), '-q']) == 0
+def test_parameters_that_do_not_shape_a_file_do_not_count(three, monkeypatch, line, ran):
+    ran(three)
     with (three / 'param.py').open('a') as file:
         file.write(line)
     seen = extracted(monkeypatch)
@@ -146,8 +146,8 @@ def test_parameters_that_do_not_shape_a_file_do_not_count(three, monkeypatch, li
 
 
 @pytest.mark.parametrize('content', [b'', b'SIMPLE', None])
-def test_a_file_that_is_no_source_file_is_made_again(three, monkeypatch, content):
-    assert main([str(three), '-q']) == 0
+def test_a_file_that_is_no_source_file_is_made_again(three, monkeypatch, content, ran):
+    ran(three)
     path = three / 'output' / 'Source_1.fits'
     path.write_bytes(path.read_bytes().replace(b'FPRINT', b'NOTHIN', 1) if content is None else content)
     seen = extracted(monkeypatch)
@@ -156,10 +156,10 @@ def test_a_file_that_is_no_source_file_is_made_again(three, monkeypatch, content
     assert np.isfinite(fits.getdata(path, 'SPE_MUSE_TOT_SKYSUB_DATA')).all()
 
 
-def test_a_source_whose_plots_are_missing_is_made_again(three, monkeypatch):
+def test_a_source_whose_plots_are_missing_is_made_again(three, monkeypatch, ran):
     with (three / 'param.py').open('a') as file:
         file.write('PLOTS = True\n')
-    assert main([str(three), '-q']) == 0
+    ran(three)
     (three / 'output' / 'images' / '2' / '2_XCOR.jpg').unlink()
     seen = extracted(monkeypatch)
     assert main([str(three), '-q', '--resume']) == 0

@@ -5,11 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -49,19 +51,19 @@ def arrays(output):
     return found
 
 
-@pytest.mark.parametrize('cores', ['2', '0'])
-def test_processes_give_the_same_files_as_one(many, capsys, cores):
+def test_processes_give_the_same_files_as_one(many, capsys):
     assert main([str(many)]) == 1
     expected = arrays(many / 'output')
-    for path in (many / 'output').iterdir():
-        path.unlink()
-    capsys.readouterr()
-    assert main([str(many), '--cores', cores]) == 1
-    assert '7 of 8 sources extracted; 1 failed (7)' in capsys.readouterr().err
-    got = arrays(many / 'output')
-    assert got.keys() == expected.keys()
-    for key, array in expected.items():
-        np.testing.assert_array_equal(got[key], array)
+    for cores in '2', '0':
+        for path in (many / 'output').iterdir():
+            path.unlink()
+        capsys.readouterr()
+        assert main([str(many), '--cores', cores]) == 1
+        assert '7 of 8 sources extracted; 1 failed (7)' in capsys.readouterr().err
+        got = arrays(many / 'output')
+        assert got.keys() == expected.keys()
+        for key, array in expected.items():
+            np.testing.assert_array_equal(got[key], array)
 
 
 def test_cores_of_param_py(many):
@@ -88,12 +90,12 @@ def dying(job, target):
 def test_a_dying_process_loses_one_source_at_most(tmp_path, monkeypatch):
     monkeypatch.setattr(schedule, 'attempt', dying)
     job = Job(tmp_path, params.Params(), None, None)
-    job.path(targets(4)[3]).parent.mkdir()
-    job.path(targets(4)[3]).write_text('of an earlier run')
+    job.files(targets(4)[3])['file'].parent.mkdir()
+    job.files(targets(4)[3])['file'].write_text('of an earlier run')
     done = list(schedule.processes(job, targets(9), 2, Interruption()))
     assert sorted(outcome.ident for outcome in done) == list(range(9))
     assert [(outcome.ident, outcome.error) for outcome in done if outcome.error] == [(3, schedule.DIED)]
-    assert not job.path(targets(4)[3]).exists()
+    assert not job.files(targets(4)[3])['file'].exists()
 
 
 def failing(job, target):
@@ -136,19 +138,7 @@ def started(folder, number):
     """A run in two processes that is under way with ``number`` sources, each a session of its own."""
     rows = [f'{n} {RA:.7f} {DEC:.7f}\n' for n in range(number)]
     (folder / 'catalog.txt').write_text(''.join(rows))
-    # A shell that runs the tests in its background has them, and what they start, ignore Ctrl-C.
-    heed = 'import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); '
-    heed += 'signal.signal(signal.SIGHUP, signal.SIG_DFL); '
-    command = [sys.executable, '-c', heed + 'from autospec_lib.cli import main; sys.exit(main())']
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    process = subprocess.Popen(
-        [*command, str(folder), '--cores', '2'],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    process = forked.start(folder, '--cores', '2', start_new_session=True)
     output = folder / 'output'
     while not (output.exists() and len(list(output.glob('Source_*.fits'))) > 3):
         time.sleep(0.02)
@@ -195,108 +185,115 @@ def start(*command, **options):
     return subprocess.Popen([sys.executable, '-m', *command], env=environment, stderr=subprocess.DEVNULL, **options)
 
 
-@pytest.fixture
-def dask(cluster_of):
-    """A scheduler and two workers of one process each, on this machine: (address, workers)."""
-    address, _, workers = cluster_of
-    return address, workers
+class Cluster:
+    """A scheduler and some workers of one process each, on this machine."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.file = folder / 'scheduler.json'
+        where = '--host', '127.0.0.1', '--port', '0', '--scheduler-file', self.file
+        self.scheduler = start('distributed.cli.dask_scheduler', '--no-dashboard', *where)
+        self.workers = []
+
+    def add(self, number):
+        """Start workers, which wait for the scheduler."""
+        options = '--nthreads', '1', '--no-dashboard', '--no-nanny', '--scheduler-file', self.file
+        for n in range(len(self.workers), len(self.workers) + number):
+            place = self.folder / f'worker{n}'
+            self.workers.append(start('distributed.cli.dask_worker', *options, '--local-directory', place))
+
+    def address(self):
+        """Where the scheduler listens, once it knows all workers."""
+        from distributed import Client
+
+        while not (self.file.exists() and self.file.stat().st_size):
+            time.sleep(0.02)
+            assert self.scheduler.poll() is None
+        address = json.loads(self.file.read_text())['address']
+        with Client(address, set_as_default=False) as client:
+            alive = sum(worker.poll() is None for worker in self.workers)
+            if alive:
+                client.wait_for_workers(alive)
+        return address
 
 
 @pytest.fixture
-def cluster_of(tmp_path, request):
-    """A scheduler and some workers (two, or the fixture's parameter): (address, scheduler, workers)."""
+def cluster(tmp_path):
+    """A scheduler without workers."""
     pytest.importorskip('distributed')
-    file = tmp_path / 'scheduler.json'
-    where = ('--host', '127.0.0.1')
-    running = [
-        start('distributed.cli.dask_scheduler', *where, '--port', '0', '--no-dashboard', '--scheduler-file', file)
-    ]
-    while not file.exists():
-        time.sleep(0.05)
-        assert running[0].poll() is None
-    worker = (
-        'distributed.cli.dask_worker',
-        '--scheduler-file',
-        file,
-        '--nthreads',
-        '1',
-        '--no-dashboard',
-        '--no-nanny',
-    )
-    running += [
-        start(*worker, '--local-directory', tmp_path / f'worker{n}') for n in range(getattr(request, 'param', 2))
-    ]
-    address = json.loads(file.read_text())['address']
-    yield address, running[0], running[1:]
-    for process in running:
+    made = Cluster(tmp_path)
+    yield made
+    for process in (made.scheduler, *made.workers):
         process.kill()
         process.wait()
 
 
+def with_rows(folder, number):
+    """Write a catalogue of so many sources."""
+    rows = [f'{n} {RA - n % 6 * PIXEL / 3600:.7f} {DEC:.7f}\n' for n in range(number)]
+    (folder / 'catalog.txt').write_text(''.join(rows))
+
+
+def losing(folder, address, process):
+    """Run on a cluster in this process, and kill a process of it when some sources are extracted; the exit code."""
+    output = folder / 'output'
+    stop = threading.Event()
+
+    def kill():
+        while not (stop.is_set() or len(list(output.glob('Source_*.fits'))) > 5):
+            time.sleep(0.02)
+        process.kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        return main([str(folder), '--scheduler', address])
+    finally:
+        stop.set()
+        killer.join()
+
+
 @pytest.mark.filterwarnings('ignore')
-def test_a_cluster_that_loses_a_worker_does_every_source_once(many, dask):
-    address, workers = dask
-    rows = [f'{n} {RA - n % 6 * PIXEL / 3600:.7f} {DEC:.7f}\n' for n in range(60)]
-    (many / 'catalog.txt').write_text(''.join(rows))
-    command = [sys.executable, '-c', 'import sys; from autospec_lib.cli import main; sys.exit(main())']
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    process = subprocess.Popen(
-        [*command, str(many), '--scheduler', address], env=environment, stdout=subprocess.PIPE, text=True
-    )
-    output = many / 'output'
-    while not (output.exists() and len(list(output.glob('Source_*.fits'))) > 5):
-        time.sleep(0.02)
-        assert process.poll() is None
-    workers[0].kill()
-    said, _ = process.communicate(timeout=100)
-    assert process.returncode == 0
-    assert said == '60 of 60 sources extracted\n'
+def test_a_cluster_that_loses_a_worker_does_every_source_once_and_stops_without_any(many, cluster, capfd):
+    cluster.add(2)
+    with_rows(many, 40)
+    address = cluster.address()
+    assert losing(many, address, cluster.workers[0]) == 0
+    assert capfd.readouterr().out == '40 of 40 sources extracted\n'
     (log,) = (many / 'logs').glob('*.log')
     done = [line.split(':')[0] for line in log.read_text().splitlines() if 'Extracted Successfully' in line]
-    assert sorted(map(int, done)) == list(range(60))
-    assert len(list(output.glob('Source_*.fits'))) == 60
+    assert sorted(map(int, done)) == list(range(40))
+    assert len(list((many / 'output').glob('Source_*.fits'))) == 40
+    # And now the last one.
+    for path in (many / 'output').glob('Source_*.fits'):
+        path.unlink()
+    with_rows(many, 1000)
+    assert losing(many, address, cluster.workers[1]) == 1
+    stops_in_one_line(capfd.readouterr().err, address)
 
 
-def on_cluster(folder, address):
-    """The command on a cluster, as a process of its own that heeds Ctrl-C."""
-    heed = 'import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); '
-    code = heed + 'from autospec_lib.cli import main; sys.exit(main())'
-    return subprocess.Popen(
-        [sys.executable, '-c', code, str(folder), '--scheduler', address],
-        env={**os.environ, 'PYTHONPATH': str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@pytest.mark.filterwarnings('ignore')
+def test_a_cluster_whose_scheduler_goes_stops_the_run_with_one_line(many, cluster, capfd):
+    cluster.add(1)
+    with_rows(many, 1000)
+    address = cluster.address()
+    assert losing(many, address, cluster.scheduler) == 1
+    stops_in_one_line(capfd.readouterr().err, address)
 
 
-@pytest.mark.parametrize('cluster_of', [2], indirect=True)
-@pytest.mark.parametrize('gone', ['scheduler', 'workers'])
-def test_a_cluster_that_goes_stops_the_run_with_one_line(many, cluster_of, gone, monkeypatch):
-    address, scheduler, workers = cluster_of
-    rows = [f'{n} {RA - n % 6 * PIXEL / 3600:.7f} {DEC:.7f}\n' for n in range(1000)]
-    (many / 'catalog.txt').write_text(''.join(rows))
-    process = on_cluster(many, address)
-    output = many / 'output'
-    while not (output.exists() and len(list(output.glob('Source_*.fits'))) > 5):
-        time.sleep(0.02)
-        assert process.poll() is None
-    for one in [scheduler] if gone == 'scheduler' else workers:
-        one.kill()
-    _, said = process.communicate(timeout=schedule.ALONE + 20)
-    assert process.returncode == 1, said
+def stops_in_one_line(said, address):
+    """Assert that a run has said why it stopped, and how many sources were extracted."""
     stopped, summary = said.splitlines()
     assert stopped.startswith(f'stopped: --scheduler {address}: the scheduler or all workers are gone')
     assert 'of 1000 sources extracted' in summary
 
 
-@pytest.mark.parametrize('cluster_of', [0], indirect=True)
-def test_ctrl_c_while_a_cluster_has_no_worker(many, cluster_of):
-    process = on_cluster(many, cluster_of[0])
+def test_ctrl_c_while_a_cluster_has_no_worker(many, cluster):
+    process = forked.start(many, '--scheduler', cluster.address())
     while not (many / 'logs').exists():
         time.sleep(0.02)
         assert process.poll() is None
-    time.sleep(1)
+    time.sleep(0.5)
     start = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=20)

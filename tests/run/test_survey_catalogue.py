@@ -13,7 +13,7 @@ from autospec_lib.cli.command import main
 from autospec_lib.config.params import Params
 from autospec_lib.core.types import Target
 from autospec_lib.inputs import cube
-from autospec_lib.run.job import Request, prepare
+from autospec_lib.run.job import prepare
 
 INSIDE = [(RA, DEC), (RA - 2 * PIXEL / 3600, DEC)]
 
@@ -201,7 +201,7 @@ def test_swapped_columns_of_a_whole_survey_are_few_lines(folder, capsys):
 
 
 @pytest.mark.parametrize('projection', ['TAN', 'TAN-SIP', 'SIN', 'CAR'])
-def test_a_hundred_thousand_positions_are_as_one_by_one(tmp_path, projection):
+def test_tens_of_thousands_of_positions_are_as_one_by_one(tmp_path, projection):
     header = cube_header()
     header['CTYPE1'], header['CTYPE2'] = f'RA---{projection}', f'DEC--{projection}'
     if projection == 'TAN-SIP':
@@ -210,29 +210,29 @@ def test_a_hundred_thousand_positions_are_as_one_by_one(tmp_path, projection):
     write_cube(tmp_path / 'c.fits', *small_cube(), header)
     opened = cube.open_cube(tmp_path / 'c.fits')
     rng = np.random.default_rng(2)
-    sky = rng.uniform((0, -90), (360, 90), (100_000, 2))
+    sky = rng.uniform((0, -90), (360, 90), (30_000, 2))
     targets = [Target(n, ra, dec, 3.0) for n, (ra, dec) in enumerate([*INSIDE, *sky.tolist()])]
     start = time.process_time()
     inside = cube.covers(opened, cube.positions(opened, targets))
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 1
     assert inside.sum() == 2
     for target, place in zip(targets[:2], cube.positions(opened, targets), strict=False):
         np.testing.assert_allclose(cube.locate(opened, target), place, rtol=0, atol=1e-9)
     assert cube.distances(opened, targets[2:]).max() <= 180
 
 
-def test_a_hundred_thousand_rows_are_prepared_in_seconds(folder):
-    catalogue(folder, INSIDE + survey(100_000))
+def test_tens_of_thousands_of_rows_are_prepared_in_seconds(folder):
+    catalogue(folder, INSIDE + survey(30_000))
     start = time.process_time()
-    job, targets, _ = prepare(folder, Params(deblend=True), Request(), write_defaults=False)
-    assert time.process_time() - start < 5
+    job, targets, _ = prepare(folder, Params(deblend=True))
+    assert time.process_time() - start < 2
     assert [target.id for target in targets] == [1, 2]
     assert job.sources.keys() == {1, 2}
 
 
 def test_rows_in_pixels_have_their_places(folder):
     catalogue(folder, [(14.0, 12.0), (3.0, 22.0), (300.0, 12.0)], 'ID X_IMAGE Y_IMAGE')
-    job, targets, warnings = prepare(folder, Params(), Request(), write_defaults=False)
+    job, targets, warnings = prepare(folder, Params())
     np.testing.assert_allclose([cube.locate(job.cube, target) for target in targets], [(11, 13), (21, 2)], atol=1e-6)
     assert any('1 of 3' in warning for warning in warnings)
 
@@ -240,6 +240,6 @@ def test_rows_in_pixels_have_their_places(folder):
 def test_neighbours_beyond_the_edge_stay(folder):
     """The light of a source just outside the field reaches into it."""
     catalogue(folder, [*INSIDE, (RA - 14.5 * PIXEL / 3600, DEC), (RA - 60 * PIXEL / 3600, DEC)])
-    job, targets, _ = prepare(folder, Params(size=6.0, deblend=True), Request(), write_defaults=False)
+    job, targets, _ = prepare(folder, Params(size=6.0, deblend=True))
     assert job.sources.keys() == {1, 2, 3}
     assert cube.cut(job.cube, targets[0], job.sources).neighbours.keys() == {2, 3}

@@ -10,17 +10,17 @@ from builders import DEC, PIXEL, RA
 from mpdaf.sdetect import Source
 
 from autospec_lib.cli.command import main
-from autospec_lib.run import verdicts as run_verdicts
+from autospec_lib.run import feedback
 
 HEAD = 'ID,RA,DEC,VERDICT,REDSHIFT,ORIGIN,QUALITY,CLASS,COMMENT,CHANGED'
 
 
 @pytest.fixture
-def three(folder):
+def three(folder, ran):
     """A folder with a finished run over three sources."""
     rows = [f'{n} {RA - dx * PIXEL / 3600:.7f} {DEC:.7f}\n' for n, dx in ((5, 0), (3, 1), (4, 2))]
     (folder / 'catalog.txt').write_text(''.join(rows))
-    assert main([str(folder), '-q']) == 0
+    ran(folder)
     return folder
 
 
@@ -125,9 +125,10 @@ def test_a_redshift_that_another_person_denies_is_not_in_the_file(three):
     assert rows_of(three)[5]['Z_VISUAL'] is None
 
 
-def test_unknown_sources_and_those_elsewhere_are_named_and_left_out(three, capsys):
+@pytest.mark.parametrize('options', [[], ['-q']])
+def test_unknown_sources_and_those_elsewhere_are_named_and_left_out(three, capsys, options):
     rows = f'77,{RA},{DEC},good,0.4,user,3,,,', f'5,{RA + 0.01},{DEC},good,0.4,user,3,,,'
-    assert main(['--verdicts', saved(three, *rows), str(three)]) == 0
+    assert main(['--verdicts', saved(three, *rows), str(three), *options]) == 0
     warned = capsys.readouterr().err.splitlines()
     assert any('77' in line and 'catalog.txt' in line for line in warned)
     assert any('5' in line and 'arcsec' in line for line in warned)
@@ -197,10 +198,10 @@ def test_each_file_has_its_own_positions(three):
 def test_verdicts_that_another_call_writes_meanwhile_are_kept(three, monkeypatch):
     def late(folder):
         (folder / 'verdicts.csv').write_text(f'{HEAD}\n3,,,good,0.3,user,3,,,\n')
-        return changing(folder)
+        return locked(folder)
 
-    changing = run_verdicts.changing
-    monkeypatch.setattr(run_verdicts, 'changing', late)
+    locked = feedback.locked
+    monkeypatch.setattr(feedback, 'locked', late)
     assert take(three, saved(three, '5,,,good,0.42,user,3,,,')) == 0
     assert [rows_of(three)[ident]['Z_VISUAL'] for ident in (5, 3)] == [0.42, 0.3]
 

@@ -1,12 +1,8 @@
-"""The tables of docs/parameters.md.
-
-``python -m autospec_lib.config.parameters_page docs/parameters.md`` writes them.
-"""
+"""Writes the tables of parameters.md: ``python docs/parameters_page.py``."""
 
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import Field
 from itertools import groupby
 from pathlib import Path
@@ -14,7 +10,7 @@ from typing import Any
 
 from autospec_lib.config.params import BY_NAME, FIELDS
 
-MARK = '<!-- From here on the page is made by autospec_lib/config/parameters_page.py: do not edit. -->\n'
+MARK = '<!-- From here on the page is made by docs/parameters_page.py: do not edit. -->\n'
 # Tuples, texts in quotes, True and False, parameters' names.
 _CODE = re.compile(rf"\([^()]*, [^()]*\)|\(\)|(?<!\w)('[^' ]*'|True|False|{'|'.join(BY_NAME)})(?!\w)")
 
@@ -53,4 +49,4 @@ def rewrite(page: Path) -> None:
 
 
 if __name__ == '__main__':
-    rewrite(Path(sys.argv[1]))
+    rewrite(Path(__file__).with_name('parameters.md'))

@@ -1,4 +1,4 @@
-"""Takes the verdicts that people have saved in the report into the results of an earlier run."""
+"""Takes what people have decided into the results of an earlier run: redshifts from MARZ, verdicts from the report."""
 
 from __future__ import annotations
 
@@ -8,21 +8,66 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from autospec_lib.core.errors import MOST_LISTED, SourceError, listed, writing
+from autospec_lib.core import file_names
+from autospec_lib.core.errors import MOST_LISTED, listed, making, writing
 from autospec_lib.core.products import Group
 from autospec_lib.core.types import Target
+from autospec_lib.inputs import marz_results
 from autospec_lib.output import source_file, summary, verdicts
 from autospec_lib.output.redshifts import counting
 from autospec_lib.output.summary import Row
 from autospec_lib.output.verdicts import Verdict
-from autospec_lib.run import marz
-from autospec_lib.run.job import Job, with_verdict
-from autospec_lib.run.output_folder import changing
+from autospec_lib.run.job import Job, with_verdicts
+from autospec_lib.run.output_folder import locked
 from autospec_lib.run.report import Page
-from autospec_lib.run.results import Results, write_redshifts, write_summary
+from autospec_lib.run.results import Results, write_marz, write_redshifts, write_summary
 
 
-def take(job: Job, paths: Sequence[Path]) -> tuple[int, list[str], list[str]]:
+def take_redshifts(job: Job, path: Path) -> tuple[int, list[str]]:
+    """Add the redshifts in a file from MARZ to the summary of an earlier run; names are those of the sources' files.
+
+    Parameters
+    ----------
+    job : Job
+        What all sources share.
+    path : Path
+        The file that MARZ has saved.
+
+    Returns
+    -------
+    number : int
+        How many redshifts were added.
+    warnings : list of str
+        A warning if names are not in the catalogue.
+
+    Raises
+    ------
+    InputError
+        If the file is not from MARZ, or another run is writing to the output folder.
+    OutputError
+        If the summary cannot be written.
+    """
+    redshifts = marz_results.read(path)
+    with making(job.output, 'make it writable'), locked(job.output):
+        page = Page(job, shlex.join(['AutoSpec', '--marz-results', str(path)]))
+        results = Results(job, [], files=[write_summary, page.write])
+        idents = {file_names.file_stem(ident): ident for ident in results.rows}
+        for name in redshifts.keys() & idents.keys():
+            one = redshifts[name]
+            results.rows[idents[name]] |= {
+                'Z_MARZ': one.z,
+                'QOP_MARZ': one.quality,
+                'TEMPLATE_MARZ': one.template,
+                'COMMENT_MARZ': one.comment,
+            }
+        results.finish()
+    unknown = [name for name in redshifts if name not in idents]
+    if not unknown:
+        return len(redshifts), []
+    return len(redshifts) - len(unknown), [f'{path}: not in {job.params.catalog}: {listed(unknown)}']
+
+
+def take_verdicts(job: Job, paths: Sequence[Path]) -> tuple[int, list[str], list[str]]:
     """Keep verdicts in the output folder, and bring all results up to date.
 
     Results are the summary, the catalogue of redshifts, the sources' files, the file for MARZ and the report. Verdicts
@@ -54,30 +99,29 @@ def take(job: Job, paths: Sequence[Path]) -> tuple[int, list[str], list[str]]:
     files = {str(path): verdicts.read(path) for path in paths}
     known = verdicts.merged([(name, verdicts.about(one, job.catalogue)) for name, one in files.items()])
     stored, faults = job.output / verdicts.NAME, list[str]()
-    with changing(job.output):
+    with making(job.output, 'make it writable'), locked(job.output):
         # Read again: another call may have written it meanwhile.
         by_id = {**(verdicts.read(stored) if stored.is_file() else {}), **known}
         with writing(stored):
             verdicts.write(stored, by_id, job.catalogue)
-        by_id = verdicts.about(by_id, job.catalogue)
-        job = replace(job, verdicts=by_id, catalogue=tuple(with_verdict(target, by_id) for target in job.catalogue))
+        targets, by_id, _ = with_verdicts(job.catalogue, stored)
+        job = replace(job, verdicts=by_id, catalogue=tuple(targets))
         page = Page(job, shlex.join(['AutoSpec', '--verdicts', *map(str, paths)]))
-        results = Results(job, [], files=[write_summary, write_redshifts, marz.write, page.write])
-        for target in job.catalogue:
-            if str(target.id) in known:
+        results = Results(job, [], files=[write_summary, write_redshifts, write_marz, page.write])
+        for target in targets:
+            path = job.files(target)['file']
+            if str(target.id) in known and path.exists():
                 try:
-                    # What astropy warns of in a broken file.
-                    with warnings.catch_warnings():
-                        warnings.simplefilter('ignore')
-                        results.rows[target.id] |= _update_file(job, target, results.rows[target.id])
-                except SourceError as error:
-                    faults.append(str(error))
+                    results.rows[target.id] |= _update_file(job, target, path, results.rows[target.id])
+                except source_file.BROKEN:
+                    what = 'not a complete file of AutoSpec, and without the verdict'
+                    faults.append(f'{path}: {what}; extract it again with: AutoSpec --resume')
         results.finish()
     return len(known), list(_warnings(job, files, known)), faults
 
 
-def _update_file(job: Job, target: Target, row: Row) -> Row:
-    """Put the accepted redshift into a source's file, and the fluxes of lines there, if the source has a file.
+def _update_file(job: Job, target: Target, path: Path, row: Row) -> Row:
+    """Put the accepted redshift into a source's file, and the fluxes of lines there.
 
     Parameters
     ----------
@@ -85,6 +129,8 @@ def _update_file(job: Job, target: Target, row: Row) -> Row:
         What all sources share.
     target : Target
         The source, with the accepted redshift. Without one, lines are measured as in a run.
+    path : Path
+        Its file.
     row : dict
         Its row of the summary.
 
@@ -92,15 +138,16 @@ def _update_file(job: Job, target: Target, row: Row) -> Row:
     -------
     dict
         The columns on lines, empty if they were not measured.
+
+    Raises
+    ------
+    Exception
+        One of `source_file.BROKEN`.
     """
-    path = job.path(target)
-    if not path.exists():
-        return {}
-    lines = None
-    try:
-        # A truncated file would be written as one that is complete.
-        if not source_file.is_whole(path, source_file.read_header(path)):
-            raise ValueError
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # of astropy in a broken file
+        source_file.read_whole(path)  # a truncated file would be written as one that is complete
+        lines = None
         if job.params.redshift:
             from autospec_lib.redshift import source
 
@@ -113,9 +160,6 @@ def _update_file(job: Job, target: Target, row: Row) -> Row:
             lines = source.lines_at(spectrum, job.cube.wave, job.cube.grid, job.params.lsf, z)
         with writing(path):
             source_file.set_visual(path, target.visual, lines, job.cube.grid.unit)
-    except source_file.BROKEN as error:
-        what = 'not a complete file of AutoSpec, and without the verdict'
-        raise SourceError(f'{path}: {what}; extract it again with: AutoSpec --resume') from error
     return {} if lines is None else summary.line_fluxes(lines)
 
 
