@@ -134,12 +134,16 @@ class ImageSheet:
         while self._numbers:
             self._numbers.pop().remove()
         for axis, (along, outwards) in enumerate(((X, -Y), (Y, -X))):
-            ticks = _ticks(source[axis], size[axis], self._scale)
-            for corner, (at, label) in product(self._labelled[axis], ticks):
-                place = corner + at * along
+            # At round offsets from the source, in arcsec.
+            first, last = -source[axis] / self._scale, (size[axis] - source[axis]) / self._scale
+            locator = MaxNLocator(max(1, int(3 * size[axis])), steps=[1, 2, 5, 10])
+            offsets = [one for one in locator.tick_values(first, last) if first <= one <= last]
+            for corner, offset in product(self._labelled[axis], offsets):
+                place = corner + (source[axis] + offset * self._scale) * along
                 frames.append(np.array([place, place + TICK * outwards]))
                 x, y = place + NUMBER * outwards
-                self._numbers.append(self._paper.text(x, y, label, fontsize=SMALL, **BESIDE[axis]))
+                number = f'{offset:.6g}'.replace('-', '\N{MINUS SIGN}')
+                self._numbers.append(self._paper.text(x, y, number, fontsize=SMALL, **BESIDE[axis]))
         marks = [*(corners[:, None] + source + MARK_STROKES * size.min()).reshape(-1, 2, 2)]
         for lines, segments in zip(self._lines, (frames, marks, marks), strict=True):
             lines.set_segments(segments)
@@ -147,15 +151,6 @@ class ImageSheet:
         reach = MARK_REACH * size.min()
         inside = bool(((reach <= source) & (source <= size - reach)).all())
         return self._canvas.draw([*self._images, *self._lines, *self._numbers], apart=inside)
-
-
-def _ticks(zero: float, size: float, scale: float) -> list[tuple[float, str]]:
-    """Ticks at round offsets from the source along an edge of this size: positions and labels."""
-    first, last = -zero / scale, (size - zero) / scale
-    locator = MaxNLocator(max(1, int(3 * size)), steps=[1, 2, 5, 10])
-    offsets = np.asarray(locator.tick_values(first, last))
-    inside = offsets[(offsets >= first) & (offsets <= last)]
-    return [(zero + o * scale, f'{o:.6g}'.replace('-', '\N{MINUS SIGN}')) for o in inside]
 
 
 def stretch(values: FloatArray, percentiles: tuple[float, float], sigmas: float, share: float) -> Normalize:

@@ -154,27 +154,19 @@ def _fibres(entries: Sequence[Entry], scales: FloatArray) -> fits.BinTableHDU:
 
 def _cleaned(spectrum: Measured, angstrom: FloatArray, order: Any) -> tuple[FloatArray, FloatArray, float]:
     """Flux and variance in the units of MARZ, in ascending order of wavelength, and the factor applied to the flux."""
-    factor = _to_cgs(spectrum.unit, angstrom)
-    flux = (spectrum.data * factor)[order]
-    variance = None if spectrum.variance is None else (spectrum.variance * factor**2)[order]
-    known = spectrum.usable[order]
+    density, factor = flux_density(spectrum.unit), np.ones(len(angstrom))
+    if density is not None:  # other units have no meaning to MARZ: their numbers stay
+        factor = CGS * density.to(PER_WAVELENGTH, factor, units.spectral_density(angstrom * units.Angstrom))
+    flux, known = (spectrum.data * factor)[order], spectrum.usable[order]
     if not known.any():
         return np.zeros(len(flux)), np.ones(len(flux)), 1.0
-    if variance is None:
+    if spectrum.variance is None:
         variance = np.full(len(flux), _scatter(flux[known]))
+    else:
+        variance = (spectrum.variance * factor**2)[order]
     scale = _sane(flux[known])
     flux, variance = _filled(flux * scale, variance * scale**2, known)
     return flux, variance, scale * float(np.median(factor))
-
-
-def _to_cgs(unit: str, angstrom: FloatArray) -> FloatArray:
-    """Factors (nl,) to 1e-20 erg / s / cm2 / Angstrom; 1 if the unit is not a flux density."""
-    density = flux_density(unit)
-    if density is None:
-        return np.ones(len(angstrom))
-    each = units.spectral_density(angstrom * units.Angstrom)
-    factors = density.to(PER_WAVELENGTH, np.ones(len(angstrom)), each)
-    return np.asarray(factors) * CGS
 
 
 def _sane(flux: FloatArray) -> float:

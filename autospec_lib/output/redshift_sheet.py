@@ -25,7 +25,8 @@ MODEL, FOREIGN, SHADE = '#d62839', '#b35900', '#eceff4'
 WIDTH = 9.5  # inches, as are the following lengths
 LEFT, RIGHT = 0.72, 0.14
 HEIGHT = 6.27
-PANELS = {'spectrum': (3.39, 2.0), 'residual': (2.77, 0.62), 'zoom': (0.42, 1.4)}  # bottom and height of each
+# Bottom and height of each; above the spectrum and the zooms there is room for labels of lines.
+PANELS = {'spectrum': (3.39, 2.0), 'residual': (2.77, 0.62), 'zoom': (0.42, 1.4)}
 GAP, LIST = 0.45, 2.45  # between zooms; the width of the list of candidates
 LABEL = 0.115  # between the labels of two lines
 RESIDUALS = 5.5  # sigma, the range of the strip

@@ -89,8 +89,10 @@ def write_source(path: Path, products: Products, cutout: Cutout, origin: Mapping
     with complete_file(path) as temporary, temporary.open('wb') as file:
         file.write(primary.tostring().encode('ascii'))
         file.write(_redshift_table(_redshifts(cutout.target, products.facts), cutout.target.visual))
-        file.write(_lines(products.lines, cutout.grid.unit))
-        file.write(_models(products.models, cutout.grid.unit))
+        if products.lines:
+            file.write(_lines(products.lines, cutout.grid.unit))
+        if products.models:
+            file.write(_models(products.models, cutout.grid.unit))
         for group, key, product in products:  # in the order of v1.1.2
             axes = product.data.ndim
             name, wcs = f'{NAME_STARTS[axes]}_{key}', coordinates[axes].items()
@@ -330,7 +332,7 @@ def set_visual(path: Path, redshifts: Sequence[float], lines: Sequence[Mapping[s
         rows = [tuple(row) for hdu in hdus[1:] if hdu.name == 'Z' for row in hdu.data]
         parts = {'Z': _redshift_table([row for row in rows if not row[0].startswith(VISUAL)], redshifts)}
         if lines is not None:
-            parts['LINES'] = _lines(lines, unit)
+            parts['LINES'] = _lines(lines, unit) if lines else b''
         content = path.read_bytes()
         for hdu in hdus[1:]:
             place = hdu.fileinfo()
@@ -342,9 +344,7 @@ def set_visual(path: Path, redshifts: Sequence[float], lines: Sequence[Mapping[s
 
 
 def _lines(rows: Sequence[Mapping[str, Any]], unit: str) -> bytes:
-    """MPDAF's table LINES, or nothing where there is no line; ``unit`` is the cube's."""
-    if not rows:
-        return b''
+    """MPDAF's table LINES, of one line at least; ``unit`` is the cube's."""
     units = {'FLUX': of_lines(unit), 'CONT': per_angstrom(unit), 'VEL': 'km/s', 'VDISP': 'km/s'}
     units |= dict.fromkeys(('LBDA', 'EQW', 'FWHM'), 'Angstrom')
     columns = []
@@ -357,8 +357,6 @@ def _lines(rows: Sequence[Mapping[str, Any]], unit: str) -> bytes:
 
 def _models(models: Sequence[RedshiftModel], unit: str) -> bytes:
     """The table TAB_ZMODELS: a column for each candidate, a row for each channel; ``unit`` is that of the spectrum."""
-    if not models:
-        return b''
     columns, cards = [], list[tuple[str, Any, str]]()
     for number, one in enumerate(models, 1):
         flux = stored(one.flux)

@@ -15,7 +15,7 @@ from autospec_lib.core.types import BoolArray, FloatArray
 from autospec_lib.redshift import probability
 from autospec_lib.redshift.axis import Axis
 from autospec_lib.redshift.engine import Engine, Evidence
-from autospec_lib.redshift.hypotheses import Hypothesis, Kind, independent, rank
+from autospec_lib.redshift.hypotheses import Kind, independent, rank
 from autospec_lib.redshift.prepare import FEWEST_CHANNELS, prepare
 
 PROBABLE, POSSIBLE = 0.8, 0.5  # least probabilities
@@ -162,12 +162,11 @@ def conclude(evidence: Evidence) -> Redshift:
         return Redshift(evidence=evidence)
     gain, z = independent(ranked, evidence)
     chances = probability.probabilities(probability.features(ranked, evidence, gain), probability.CANDIDATES)
-    candidates = tuple(_candidate(one, p) for one, p in zip(ranked, chances, strict=False))
+    candidates = tuple(
+        Candidate(one.z, one.error, one.kind, p, one.lines, one.single_line, one.continuum_gain)
+        for one, p in zip(ranked, chances, strict=False)
+    )
     return Redshift(candidates, z if gain > BLEND_GAIN else None, evidence)
-
-
-def _candidate(one: Hypothesis, p: float) -> Candidate:
-    return Candidate(one.z, one.error, one.kind, p, one.lines, one.single_line, one.continuum_gain)
 
 
 @lru_cache(maxsize=4)
