@@ -63,7 +63,9 @@ def healthy(folder):
     labels = (gaussian(6, 7, 2.0, (NY, NX)) > 0.01).astype('i2')
     fits.PrimaryHDU(labels, sky_header((8.0, 7.0))).writeto(folder / 'map.fits')
     (folder / 'catalog.txt').write_text(f'1 {RA:.7f} {DEC:.7f}\n2 {RA + 0.0003:.7f} {DEC + 0.0003:.7f}\n')
-    (folder / 'param.py').write_text("SIZE = 2\nIMG = 'image.fits'\nSEG = 'map.fits'\nPLOTS = False\nCONT_POLY = 2\n")
+    (folder / 'param.py').write_text(
+        "SIZE = 2\nIMG = 'image.fits'\nSEG = 'map.fits'\nPLOTS = REPORT = False\nCONT_POLY = 2\n"
+    )
 
 
 def damage(folder, seed):

@@ -231,6 +231,7 @@ def settings(rng, case, centre, folder):
         'IMG': 'g.fits' if image else '',
         'APER': tuple(radii),
         'PLOTS': False,
+        'REPORT': False,
         'OUT_SUB': bool(rng.random() < 0.5),
         'OBJ_MASK': str(rng.choice(['INTER', 'UNION'])),
         'SKY_SUB': bool(rng.random() < 0.7),

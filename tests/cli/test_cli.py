@@ -123,7 +123,7 @@ def test_a_source_without_detection_has_a_note_and_one_of_nan_fails(folder, caps
 
 def test_odd_sizes_are_extracted_with_a_note(folder):
     catalogue(folder, [(1, 0, 0)])
-    (folder / 'param.py').write_text("MODE = 'cat'\nPLOTS = False\n")
+    (folder / 'param.py').write_text("MODE = 'cat'\nPLOTS = REPORT = False\n")
     rows = [f'{n},{RA:.7f},{DEC:.7f},{size},' for n, size in enumerate((0.2, 0.4, 0.6, 90))]
     (folder / 'catalog.txt').write_text('\n'.join(rows))
     assert main([str(folder), '-q']) in (0, 1)

@@ -59,7 +59,7 @@ def test_several_positions_are_extracted_and_resumed(bare, capsys):
 
 
 def test_neighbours_are_the_other_positions(bare, capsys):
-    (bare / 'param.py').write_text('DEBLEND = True\nPLOTS = False\nSIZE = 3\n')
+    (bare / 'param.py').write_text('DEBLEND = True\nPLOTS = REPORT = False\nSIZE = 3\n')
     both = ['--radec', HERE, '--radec', '150.0003 2', 'cube.fits']
     assert main([*both, '-q']) == 0
     assert fits.getheader(bare / 'output' / f'Source_{NAME}.fits')['DBID1'] == 'J100000.07+020000.0'

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from trials import examples
 
 from autospec_lib.config import sextractor
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 
-patient = settings(deadline=None)
+patient = settings(deadline=None, max_examples=examples(50))
 PYRAMID = [[1, 2, 1], [2, 4, 2], [1, 2, 1]]
 MPDAF = Path(importlib.util.find_spec('mpdaf').origin).parent / 'sdetect' / 'sea_data'
 

@@ -130,7 +130,7 @@ def pulls(tmp_path_factory):
     places = WCS(header).celestial.all_pix2world([(x, y) for y, x in spots], 0)
     rows = [f'{ident} {ra:.7f} {dec:.7f}\n' for ident, (ra, dec) in enumerate(places, 1)]
     (folder / 'catalog.txt').write_text(''.join(rows))
-    (folder / 'param.py').write_text("APER = 0.6, 1.0\nNOISE = 'empirical'\nPLOTS = False\n")
+    (folder / 'param.py').write_text("APER = 0.6, 1.0\nNOISE = 'empirical'\nPLOTS = REPORT = False\n")
     assert main([str(folder), '-q']) == 0
     found = {}
     for path in (folder / 'output').glob('*.fits'):

@@ -93,8 +93,8 @@ class Run:
         rows = [f'{ident} {float(ra):.9f} {float(dec):.9f}\n' for ident, (ra, dec) in places.items()]
         (folder / 'catalog.txt').write_text(''.join(rows))
         (folder / 'param.py').write_text(
-            "DATACUBE = 'datacube.fits'\nCATALOG = 'catalog.txt'\nSIZE = 3\nPLOTS = False\nAPER = 0.7\nOUT_SUB = True\n"
-            "IMG = 'deep.fits'\nSEG = 'mine.fits'\n"
+            "DATACUBE = 'datacube.fits'\nCATALOG = 'catalog.txt'\nSIZE = 3\nAPER = 0.7\n"
+            "IMG = 'deep.fits'\nSEG = 'mine.fits'\nOUT_SUB = True\nPLOTS = REPORT = False\n"
         )
         picture, labels = gaussian(*SOURCES[7]) + gaussian(*SOURCES[8]), np.zeros((NY, NX), np.int32)
         labels[8:15, 10:17], labels[13:18, 6:10] = 1, 2

@@ -9,6 +9,7 @@ import pytest
 from builders import data_ext
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from trials import examples
 
 from autospec_lib.config import param_file, params
 from autospec_lib.config.params import Params
@@ -22,7 +23,7 @@ NAMES = [field.name.upper() for field in dataclasses.fields(Params)]
 SWITCHES = [field.name for field in dataclasses.fields(Params) if isinstance(field.default, bool)]
 SIZE, REF = 4.5, 'i-band'  # what param.py gives to the catalogues
 
-patient = settings(deadline=None)
+patient = settings(deadline=None, max_examples=examples(50))
 
 
 @pytest.fixture(scope='module')

@@ -86,7 +86,7 @@ def test_the_command_gives_true_sums_and_mpdaf_reads_them(tmp_path, layout, caps
     (tmp_path / 'catalog.txt').write_text(f'7 {RA} {DEC}\n')
     (tmp_path / 'param.py').write_text(
         f'DATACUBE = {path.name!r}\nCATALOG = "catalog.txt"\nSIZE = 200\nAPER = {radius}\nSKY_SUB = False\n'
-        'XCOR = False\nPLOTS = False\n'
+        'XCOR = PLOTS = REPORT = False\n'
     )
     assert main([str(tmp_path), '--check']) == 0
     assert truth.said[0] in capsys.readouterr().out.split('recognised: ')[1].splitlines()[0]
@@ -235,7 +235,7 @@ def test_resume_notices_that_a_file_beside_the_cube_has_changed(tmp_path, capsys
     path, _, _ = written(tmp_path, layouts.kcwi_idl)
     (tmp_path / 'catalog.txt').write_text(f'7 {RA} {DEC}\n')
     (tmp_path / 'param.py').write_text(
-        f'DATACUBE = {path.name!r}\nCATALOG = "catalog.txt"\nSIZE = 5\nXCOR = False\nPLOTS = False\n'
+        f'DATACUBE = {path.name!r}\nCATALOG = "catalog.txt"\nSIZE = 5\nXCOR = PLOTS = REPORT = False\n'
     )
     for expected in ('keeping 1', 'replacing 1'):
         assert main([str(tmp_path), '-q', '--resume']) == 0

@@ -77,7 +77,7 @@ def test_spectra_have_the_wavelengths_of_the_cube_and_astropy_and_mpdaf_read_the
     scale = {'Angstrom': 1, 'nm': 10, 'um': 1e4}[unit]
     assert_allclose(scale * opened.wave, truth, rtol=1e-9)
     assert bool(opened.notes) >= (case in ASSUMED)
-    (folder / 'param.py').write_text('SIZE = 3\nPLOTS = False\nOUT_SUB = True\n')
+    (folder / 'param.py').write_text('SIZE = 3\nPLOTS = REPORT = False\nOUT_SUB = True\n')
     assert main([str(folder), '-q']) == 0
     path = folder / 'output' / 'Source_7.fits'
     for name in ('SPE_MUSE_TOT_SKYSUB_DATA', 'CUB_MUSE_DATA'):

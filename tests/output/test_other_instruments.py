@@ -28,7 +28,7 @@ def extracted(request, tmp_path_factory):
     truth = layout(path, layouts.field())
     (folder / 'catalog.txt').write_text(f'7 {RA} {DEC}\n')
     (folder / 'param.py').write_text(
-        f'DATACUBE = {path.name!r}\nCATALOG = "catalog.txt"\nSIZE = 200\nPLOTS = False\nOUT_1D = MARZ = True\n'
+        f'DATACUBE = {path.name!r}\nCATALOG = "catalog.txt"\nSIZE = 200\nPLOTS = REPORT = False\nOUT_1D = MARZ = True\n'
     )
     assert main([str(folder), '-q']) == 0
     return folder, truth
@@ -81,7 +81,7 @@ def test_an_image_with_a_name_that_the_instruments_prefix_makes_is_a_fault(tmp_p
     layouts.manga_lincube(tmp_path / 'c.fits', layouts.field())
     fits.PrimaryHDU(np.ones((NY, NX), 'i2'), layouts.sky()).writeto(tmp_path / f'{tag}.fits')
     (tmp_path / 'catalog.txt').write_text(f'7 {RA} {DEC}\n')
-    text = f'DATACUBE = "c.fits"\nCATALOG = "catalog.txt"\nPLOTS = False\n{name} = "{tag}.fits"\n'
+    text = f'DATACUBE = "c.fits"\nCATALOG = "catalog.txt"\nPLOTS = REPORT = False\n{name} = "{tag}.fits"\n'
     (tmp_path / 'param.py').write_text(text)
     assert main([str(tmp_path), '--check']) == 2
     error = capsys.readouterr().err
