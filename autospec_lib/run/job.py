@@ -412,7 +412,7 @@ def _fingerprints(
     """
     relevant = {name: value for name, value in vars(params).items() if name not in IRRELEVANT}
     kernel = None if settings.kernel is None else settings.kernel.tolist()
-    names = [params.datacube, *params.image_files, *params.seg]
+    names = [params.datacube, *params.img, *params.weight, *params.seg]
     if params.needs_neighbours:  # other rows of the catalogue
         names.append(params.catalog)
     statuses = [path.stat() for path in (*(folder / name for name in names if name), *cube.beside)]

@@ -120,7 +120,7 @@ def check(folder: Path, params: Params, stems: Collection[str]) -> Path:
         if name.lower() in {*summary.NAMES, marz.NAME}:
             both = f'PRE_OUT = {params.pre_out!r} and ID {stem}'
             raise InputError(f'param.py: {both} give a name that is taken: {name}; set another PRE_OUT')
-    names = ('param.py', 'default.sex', params.catalog, params.datacube, *params.image_files, *params.seg)
+    names = ('param.py', 'default.sex', params.catalog, params.datacube, *params.img, *params.weight, *params.seg)
     inputs = [name for name in names if name and (folder / name).exists()]
     inodes = {(folder / name).stat().st_ino for name in inputs}
     for path in filter(Path.exists, _existing(folder / params.output, params.pre_out, stems, inodes)):
