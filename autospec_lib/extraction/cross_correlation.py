@@ -65,7 +65,7 @@ def channel_weights(spaxels: Voxels) -> FloatArray:
     """
     if spaxels.variance is None:
         return np.ones(len(spaxels.data))
-    usable = spaxels.count(np.ones((1, spaxels.data.shape[1]), bool))[:, 0]
+    usable = spaxels.good.sum(axis=1)
     total = spaxels.variance.sum(axis=1)
     weights = np.divide(usable, total, out=np.zeros(len(total)), where=usable > 0)
     return np.asarray(weights / max(float(weights.mean()), 1e-300))
