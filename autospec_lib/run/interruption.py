@@ -48,7 +48,8 @@ class Interruption:
         try:
             yield
         finally:
-            _set_alarm(0)
+            if hasattr(signal, 'setitimer'):
+                signal.setitimer(signal.ITIMER_REAL, 0)
             for number, handler in before.items():
                 # After an interruption, the program is about to end; a further signal would only change its exit code.
                 signal.signal(number, signal.SIG_IGN if self.requested else handler or signal.SIG_DFL)
@@ -71,7 +72,8 @@ class Interruption:
             return
         if self._begun and not self.requested:
             self.requested = True
-            _set_alarm(DEADLINE)
+            if hasattr(signal, 'setitimer'):
+                signal.setitimer(signal.ITIMER_REAL, DEADLINE)
             if self._raise:
                 raise KeyboardInterrupt
             return
@@ -82,12 +84,6 @@ class Interruption:
         with suppress(OSError, AttributeError, ValueError):
             os.write(sys.__stderr__.fileno(), f'{self._last_words()}\n'.encode(errors='replace'))  # type: ignore[union-attr]
         os._exit(EXIT)
-
-
-def _set_alarm(seconds: float) -> None:
-    """Have a signal sent after some time, 0 for none."""
-    if hasattr(signal, 'setitimer'):
-        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 @contextmanager
