@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -370,12 +371,10 @@ def _cross_correlated(products: Products, target: _Spaxels, params: Params, name
 def _correlated(reference: Spectrum, target: _Spaxels, params: Params, polynomials: FloatArray | None) -> Products:
     """The map with one reference, and the spectrum weighted by it; ``polynomials`` (nl, k) span the continuum."""
     voxels = target.cutout.voxels.columns
-    channel_weights = np.ones(len(voxels.data))
-    if params.xcor_weight == 'variance':
-        channel_weights = cross_correlation.channel_weights(voxels)
-
-    def correlate(spectrum: FloatArray) -> Measured:
-        return cross_correlation.cross_correlate(spectrum * channel_weights, voxels, polynomials)
+    by_channel = cross_correlation.channel_weights(voxels) if params.xcor_weight == 'variance' else None
+    correlate = partial(
+        cross_correlation.cross_correlate, spaxels=voxels, polynomials=polynomials, channel_weights=by_channel
+    )
 
     def improved(profile: FloatArray) -> FloatArray:
         spectrum = weights.weighted(target.voxels, profile[None])[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -84,8 +84,3 @@ def object_masks(
         elif segmap.any():
             inter &= obj
     return union, inter
-
-
-def sky(segmaps: Iterable[IntArray], unknown: BoolArray) -> BoolArray:
-    """The pixels where no map has an object, except those without a value (``unknown``, (ny, nx))."""
-    return np.asarray(np.logical_and.reduce([segmap == 0 for segmap in segmaps]) & ~unknown)

@@ -75,7 +75,17 @@ def segment(
     if np.count_nonzero(known) < 2:  # neither background nor noise
         return np.zeros(image.shape, np.int32)
     flat, sigma = _subtract_background(image, known, settings)
-    threshold = _threshold(settings, sigma, pixel_scale)
+    # For an image that is filtered with the normalised kernel, in the image's unit.
+    value, *zero_point = settings.detect_thresh
+    threshold = np.float32(value)
+    with np.errstate(over='ignore'):
+        if zero_point:
+            scale = settings.pixel_scale or pixel_scale
+            threshold = np.float32(scale**2 * np.float64(10) ** (-0.4 * (value - zero_point[0])))
+        elif settings.thresh_type == 'RELATIVE':
+            threshold *= sigma
+        if settings.kernel is not None and not settings.kernel_norm:
+            threshold /= np.abs(settings.kernel).sum()
     gaps = ~known if border is None else ~known & ~border
     if gaps.any():
         filtered = _filtered_around_gaps(flat, gaps, settings)
@@ -139,21 +149,6 @@ def _subtract_background(
     if settings.back_type != 'AUTO':
         background = np.float32(settings.back_value)
     return data - background, np.float32(mesh.globalrms)
-
-
-@np.errstate(over='ignore')
-def _threshold(settings: SegmentationSettings, sigma: np.float32, pixel_scale: float) -> np.float32:
-    """The detection threshold for an image that was filtered with the normalised kernel, in the image's unit."""
-    value, *zero_point = settings.detect_thresh
-    threshold = np.float32(value)
-    if zero_point:
-        scale = settings.pixel_scale or pixel_scale
-        threshold = np.float32(scale**2 * np.float64(10) ** (-0.4 * (value - zero_point[0])))
-    elif settings.thresh_type == 'RELATIVE':
-        threshold *= sigma
-    if settings.kernel is not None and not settings.kernel_norm:
-        threshold /= np.abs(settings.kernel).sum()
-    return threshold
 
 
 def _detect(

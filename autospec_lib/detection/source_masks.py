@@ -70,7 +70,8 @@ def choose(
         lack = f'no detection within {reach:.2g} arcsec (the nearest object is {distance:.1f} arcsec away)'
     wanted = keys.object_mask(kind)
     of_objects = {keys.object_mask('UNION'): union, keys.object_mask('INTER'): inter}
-    sky, target, notes = masks.sky(used.values(), cutout.voxels.blank), of_objects[wanted], []
+    sky = np.logical_and.reduce([segmap == 0 for segmap in used.values()]) & ~cutout.voxels.blank
+    target, notes = of_objects[wanted], []
     if not target.any() and union.any():
         notes.append(f'{wanted} is empty: {keys.object_mask("UNION")} used')
         wanted = keys.object_mask('UNION')

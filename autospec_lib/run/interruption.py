@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from types import FrameType
 
 EXIT = 130
@@ -15,6 +16,7 @@ DEADLINE = 4.0  # seconds after the first signal
 SIGNALS = tuple(getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGHUP') if hasattr(signal, name))
 
 
+@dataclass(eq=False)
 class Interruption:
     """The effect of a signal, which depends on the state of the program.
 
@@ -29,12 +31,11 @@ class Interruption:
     A signal that was ignored when the program started (``nohup``, or in the background of a script) stays ignored.
     """
 
-    def __init__(self) -> None:
-        self.requested = False
-        self.workers: set[int] = set()
-        self._raise = False
-        self._begun = False
-        self._last_words: Callable[[], str] = lambda: 'interrupted; nothing was extracted'
+    requested: bool = False
+    workers: set[int] = field(default_factory=set)
+    _raise: bool = False
+    _begun: bool = False
+    _last_words: Callable[[], str] = lambda: 'interrupted; nothing was extracted'
 
     @contextmanager
     def handled(self) -> Iterator[None]:
