@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from autospec_lib.core.errors import SourceError, counted
 from autospec_lib.core.keys import Names
 from autospec_lib.core.products import Group, Kind, Products, Spectrum, by_key
 from autospec_lib.core.segmentation_settings import SegmentationSettings
-from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Grid, IntArray, Mask, Measured, Segmap, Voxels
+from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Grid, Mask, Measured, Segmap, Voxels
 from autospec_lib.deblending import joint_extraction
 from autospec_lib.detection import segmentation, source_masks
 from autospec_lib.detection.masks import nearest_label
@@ -67,12 +68,15 @@ def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> P
     names = Names(params.prefix or cutout.prefix, params.aper, cutout.target.aper)
     cutout, images = _images(cutout, params, names)
     masks, tag, products = _masks(cutout, images, params, settings, names)
-    sky = sums.mean_sky(cutout.voxels, masks.sky) if params.sky_sub else None
-    if sky is not None:
-        mean = Spectrum(sky.data, sky.variance, cutout.grid.unit, tag=names.sky, kind=Kind.SKY)
-        products |= Products({Group.SPECTRUM: by_key([mean])})
-    elif params.sky_sub:
-        products |= Products(notes=('no usable sky pixel: spectra are not sky-subtracted',))
+    sky: Measured | None = None
+    if params.sky_sub:
+        sky = sums.sums(cutout.voxels.columns, masks.sky.reshape(1, -1), mean=True)[0]
+        if np.isfinite(sky.data).any():
+            mean = Spectrum(sky.data, sky.variance, cutout.grid.unit, tag=names.sky, kind=Kind.SKY)
+            products |= Products({Group.SPECTRUM: by_key([mean])})
+        else:
+            sky = None
+            products |= Products(notes=('no usable sky pixel: spectra are not sky-subtracted',))
     target = _Spaxels(cutout, masks.target, sky)
     white = images[names.white].data
     products |= _summed(target, names, white - np.nanmedian(white[masks.sky]) if masks.sky.any() else white)
@@ -193,34 +197,26 @@ def _cube(cutout: Cutout, data: FloatArray) -> Measured:
     return Measured(np.where(good, data, np.nan), variance, cutout.grid.unit)
 
 
-def _segmentation_maps(
-    cutout: Cutout, names: Names, white: FloatArray, settings: SegmentationSettings
-) -> dict[str, IntArray]:
-    """The user's maps, then one map per image."""
-    scale = geometry.scale(cutout.pixel)
-    segmaps = {keys.segmap(tag): np.maximum(segmap, 0) for tag, segmap in cutout.segmaps.items()}
-    segmaps[keys.segmap(names.white)] = segmentation.segment(white, settings, scale)
-    for tag, image in cutout.detection.items():
-        # MPDAF's rotation loses pixels at the border of a cut-out, around which v1.1.2 detects nothing.
-        border = ~np.isfinite(image) & np.isfinite(cutout.images[tag])
-        segmaps[keys.segmap(tag)] = segmentation.segment(image, settings, scale, border)
-    return segmaps
-
-
 def _masks(
     cutout: Cutout, images: Mapping[str, Measured], params: Params, settings: SegmentationSettings, names: Names
 ) -> tuple[SourceMasks, str, Products]:
     """The masks, the tag of the reference, and the products up to here: images, segmentation maps and masks."""
-    segmaps = _segmentation_maps(cutout, names, images[names.white].data, settings)
-    tag, notes = names.reference(cutout.target.ref, cutout.images, bool(params.deblend)), cutout.notes
-    if tag is None:
-        tag = names.white
+    scale = geometry.scale(cutout.pixel)
+    segmaps = {keys.segmap(tag): np.maximum(segmap, 0) for tag, segmap in cutout.segmaps.items()}
+    segmaps[keys.segmap(names.white)] = segmentation.segment(images[names.white].data, settings, scale)
+    for tag, image in cutout.detection.items():
+        # MPDAF's rotation loses pixels at the border of a cut-out, around which v1.1.2 detects nothing.
+        border = ~np.isfinite(image) & np.isfinite(cutout.images[tag])
+        segmaps[keys.segmap(tag)] = segmentation.segment(image, settings, scale, border)
+    reference, notes = names.reference(cutout.target.ref, cutout.images, bool(params.deblend)), cutout.notes
+    if reference is None:
+        reference = names.white
         what = f'reference {cutout.target.ref!r} is not in IMG, NARROWBAND, WEIGHT or APER'
         notes = (*notes, f'{what}: white light used')
     masks = source_masks.choose(cutout, segmaps, params.use_imgs, params.obj_mask, names.radii)
     radii = {names.aperture(radius): radius for radius in names.radii}
-    if tag in radii:
-        masks = source_masks.with_aperture(masks, cutout, radii[tag], names)
+    if reference in radii:
+        masks = source_masks.with_aperture(masks, cutout, radii[reference], names)
     labels = dict.fromkeys(segmaps, 0)
     if masks.used != source_masks.CIRCLE:  # the source is detected
         labels = {key: nearest_label(segmap, cutout.centre, cutout.pixel)[0] for key, segmap in segmaps.items()}
@@ -238,7 +234,7 @@ def _masks(
             'OBJAREA': (float(f'{number * cutout.pixel[0] * cutout.pixel[1]:.6g}'), 'its area [arcsec2]'),
         },
     )
-    return masks, tag, products
+    return masks, reference, products
 
 
 def _summed(target: _Spaxels, names: Names, light: FloatArray) -> Products:
@@ -325,10 +321,11 @@ def _weighted(
             if lacks_light or unseen.sum() > NOTED_UNSEEN * number:
                 count = f'{int(unseen.sum())} of {number}'
                 notes.append(f'{key} has no value in {count} spaxels of the object mask, whose weight is 0')
-        if profile is not None and not weights.is_rounding_noise(inside, image.data):
-            profiles[tag] = profile
-        elif profile is not None:
-            notes.append(f'{key} is rounding noise in the object mask: no spectrum weighted by it')
+        if profile is not None:
+            if np.nanmax(inside) - np.nanmin(inside) > weights.ROUNDING * np.nanmax(np.abs(image.data)):
+                profiles[tag] = profile
+            else:
+                notes.append(f'{key} is rounding noise in the object mask: no spectrum weighted by it')
         elif np.isfinite(inside).any():
             profiles[tag] = np.full(number, 1 / number)
             notes.append(f'{key} is flat in the object mask: equal weights used')
@@ -374,12 +371,10 @@ def _cross_correlated(products: Products, target: _Spaxels, params: Params, name
 def _correlated(reference: Spectrum, target: _Spaxels, params: Params, polynomials: FloatArray | None) -> Products:
     """The map with one reference, and the spectrum weighted by it; ``polynomials`` (nl, k) span the continuum."""
     voxels = target.cutout.voxels.columns
-    channel_weights = np.ones(len(voxels.data))
-    if params.xcor_weight == 'variance':
-        channel_weights = cross_correlation.channel_weights(voxels)
-
-    def correlate(spectrum: FloatArray) -> Measured:
-        return cross_correlation.cross_correlate(spectrum * channel_weights, voxels, polynomials)
+    by_channel = cross_correlation.channel_weights(voxels) if params.xcor_weight == 'variance' else None
+    correlate = partial(
+        cross_correlation.cross_correlate, spaxels=voxels, polynomials=polynomials, channel_weights=by_channel
+    )
 
     def improved(profile: FloatArray) -> FloatArray:
         spectrum = weights.weighted(target.voxels, profile[None])[0]

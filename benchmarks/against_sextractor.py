@@ -221,7 +221,7 @@ def _overlap(one: BoolArray, other: BoolArray) -> float:
 def _centre(labels: IntArray) -> BoolArray:
     """The mask of the object nearest to the centre."""
     middle = tuple((size - 1) / 2 for size in labels.shape)
-    return masks.central_objects([labels], middle)[0]
+    return masks.object_masks([labels], middle)[0]
 
 
 def _agreeing(one: IntArray, other: IntArray) -> int:

@@ -150,7 +150,7 @@ def weights_of(cutout: Cutout, products: Products, spectrum: Spectrum) -> Callab
 
     def run(cube: np.ndarray) -> np.ndarray:
         columns = Voxels.of(cube, cutout.voxels.variance, cutout.voxels.bad).columns
-        cleaned = columns.minus(sums.means(columns, sky)[0]) if spectrum.sky_subtracted else columns
+        cleaned = columns.minus(sums.sums(columns, sky, mean=True)[0]) if spectrum.sky_subtracted else columns
         if spectrum.kind is Kind.SUM:
             return sums.sums(cleaned, profile > 0)[0].data
         return weights.weighted(cleaned, profile)[0].data

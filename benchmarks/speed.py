@@ -36,6 +36,7 @@ from autospec_lib.config import param_file
 from autospec_lib.core import geometry
 from autospec_lib.core.types import Target
 from autospec_lib.demo import folders
+from autospec_lib.detection import segmentation
 from autospec_lib.inputs import cube
 from autospec_lib.inputs import cube as cutouts
 from autospec_lib.output import plots, source_file
@@ -76,7 +77,7 @@ class Clock:
         self.seconds = dict.fromkeys(STAGES, 0.0)
         self.places: list[tuple[Any, str, str]] = [
             (cutouts, 'cut', 'read'),
-            (pipeline, '_segmentation_maps', 'segment'),
+            (segmentation, 'segment', 'segment'),
             (pipeline, '_cross_correlated', 'cross-correlate'),
             (pipeline, 'process', 'extract'),
             (source_file, 'write_source', 'write'),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from autospec_lib import __version__
 from autospec_lib.cli.options import parsed
-from autospec_lib.cli.terminal import Progress, has_display, prepare_streams, say
+from autospec_lib.cli.terminal import Progress, has_display, say
 from autospec_lib.core.atomic import remove_remains, write_new
 from autospec_lib.core.errors import AutoSpecError, InputError, ParameterError, counted, making, way_out
 from autospec_lib.core.files import other_kind
@@ -53,7 +53,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ.setdefault(f'{library}_NUM_THREADS', '1')
     # Plots are files: a backend for a notebook or a display, which may be named and missing, is not used.
     os.environ['MPLBACKEND'] = 'agg'
-    prepare_streams()
+    # Characters that cannot be printed are replaced; the output of a closed stream (``2>&-``) goes to /dev/null.
+    for name in ('stdout', 'stderr'):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, 'w', encoding='utf-8'))  # noqa: SIM115
+        elif hasattr(stream, 'reconfigure'):
+            stream.reconfigure(errors='backslashreplace')
     options = parsed(argv)
     interruption = Interruption()
     with interruption.handled():

@@ -11,16 +11,6 @@ if TYPE_CHECKING:
     from autospec_lib.run.results import Outcome
 
 
-def prepare_streams() -> None:
-    """Replace characters that cannot be printed, and send the output of a closed stream (``2>&-``) to /dev/null."""
-    for name in ('stdout', 'stderr'):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, open(os.devnull, 'w', encoding='utf-8'))  # noqa: SIM115
-        elif hasattr(stream, 'reconfigure'):
-            stream.reconfigure(errors='backslashreplace')
-
-
 def say(text: str, stream: TextIO | None = None) -> None:
     """Print. A closed pipe (``| head``) or a full disk does not end the run, because its results are files.
 

@@ -44,12 +44,11 @@ def faults(params: Params, folder: Path) -> Iterator[Problem]:
         allowed = ', '.join(['True', 'False', *map(repr, images)])
         hint = near(keys.image_tag(params.deblend), images) or '; add the image to IMG'
         yield ('DEBLEND', 'IMG'), f'DEBLEND = {params.deblend!r} is not an image of IMG; expected {allowed}{hint}'
-    if len(params.img_shifts) != len(params.image_files):
-        number = f'has {counted(len(params.img_shifts), "value")} for {counted(len(params.image_files), "image")} of '
+    if len(params.img_shifts) != len(params.images):
+        number = f'has {counted(len(params.img_shifts), "value")} for {counted(len(params.images), "image")} of '
         number += 'IMG and WEIGHT' if params.weight else 'IMG'
         yield ('IMG_SHIFT', 'IMG'), f'IMG_SHIFT {number}; expected one, or one for each, () for none'
     yield from _tags(params)
-    yield from _reserved_tags(params)
     yield from _files(params, folder)
 
 
@@ -72,7 +71,7 @@ def faults_with_cube(params: Params, wavelengths: int, prefix: str) -> Iterator[
             f'CONT_POLY = {params.cont_poly} {needed}; expected at most {wavelengths - 1}',
         )
     if not params.prefix:  # else they are among the `faults`
-        yield from _reserved_tags(replace(params, prefix=prefix))
+        yield from _tags(replace(params, prefix=prefix))
 
 
 def cautions(params: Params, written: Container[str]) -> Iterator[Problem]:
@@ -113,7 +112,10 @@ def cautions(params: Params, written: Container[str]) -> Iterator[Problem]:
 
 
 def _tags(params: Params) -> Iterator[Problem]:
-    """Tags that FITS cannot hold, or that two files have."""
+    """Tags that FITS cannot hold, or that something else in the results has, another file or a product of AutoSpec.
+
+    The names of products begin with the instrument's prefix, which is not known yet if PREFIX is ''.
+    """
     for files in (params.images, [('SEG', file) for file in params.seg]):
         first: dict[str, tuple[str, str]] = {}
         for name, file in files:
@@ -130,9 +132,6 @@ def _tags(params: Params) -> Iterator[Problem]:
                 yield (other, name), f'{problem}; rename one of the files, or take it out'
             first.setdefault(tag, (name, file))
 
-
-def _reserved_tags(params: Params) -> Iterator[Problem]:
-    """Tags that something else in the results is called; that of the instrument is not known yet if PREFIX is ''."""
     bands = {keys.band(entry) for entry in params.narrowband}
     for name, file in params.images:
         tag = keys.image_tag(file)

@@ -26,6 +26,7 @@ from autospec_lib.config.validators import plain
 from autospec_lib.core.errors import ParameterError, near, show
 from autospec_lib.core.files import read_file
 
+# Names that are assigned in these are not those of the module.
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.comprehension)
 _FORMER_NAMES = {
     'USE_WHITE': 'USE_WHITE, of v1.1.0 and v1.1.1, was replaced by USE_IMGS in v1.1.2: USE_WHITE = False kept white '
@@ -63,14 +64,19 @@ def load(path: Path, overrides: Mapping[str, str] | None = None) -> tuple[Params
     for names, text in conflicts.faults(params, Path(os.path.abspath(path)).parent):
         if not faulty.intersection(names):
             faults.append((names, text))
+    problems = faults
+    if not faults:
+        problems = [
+            ((name,), f'{name} has no effect; the parameter is {name.upper()}')
+            for name in lines
+            if name in values and name.upper() in BY_NAME.keys() - values.keys()
+        ]
+        problems.extend(conflicts.cautions(params, values))
+    problems.sort(key=lambda problem: lines.get(problem[0][0], 0))  # in the order of the file
+    messages = [f'{_place(path, lines.get(names[0]))}: {text}' for names, text in problems]
     if faults:
-        raise ParameterError(*_messages(path, lines, faults))
-    cautions = [
-        ((name,), f'{name} has no effect; the parameter is {name.upper()}')
-        for name in lines
-        if name in values and name.upper() in BY_NAME.keys() - values.keys()
-    ]
-    return params, tuple(_messages(path, lines, [*cautions, *conflicts.cautions(params, values)]))
+        raise ParameterError(*messages)
+    return params, tuple(messages)
 
 
 def _checked(values: Mapping[str, Any], lines: Mapping[str, int]) -> tuple[dict[str, Any], list[Problem]]:
@@ -100,12 +106,6 @@ def _checked(values: Mapping[str, Any], lines: Mapping[str, int]) -> tuple[dict[
     return checked, faults
 
 
-def _messages(path: Path, lines: Mapping[str, int], problems: list[Problem]) -> list[str]:
-    """The problems with their lines, in the order of the file."""
-    problems = sorted(problems, key=lambda problem: lines.get(problem[0][0], 0))
-    return [f'{_place(path, lines.get(names[0]))}: {text}' for names, text in problems]
-
-
 def _run(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     """Execute the file with its folder as the working directory, without side effects on this process.
 
@@ -119,13 +119,23 @@ def _run(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
         with warnings.catch_warnings(), contextlib.chdir(os.path.dirname(filename)):
             warnings.simplefilter('ignore')
             tree = ast.parse(source, filename)
-            return _execute(compile(tree, filename, 'exec', dont_inherit=True), filename), _assigned(tree)
+            values = _execute(compile(tree, filename, 'exec', dont_inherit=True), filename)
     except SyntaxError as error:
         raise ParameterError(f'{_place(filename, error.lineno)}: SyntaxError: {error.msg}') from error
     except (ValueError, MemoryError, RecursionError) as error:  # a null byte; expressions nested too deep
         raise ParameterError(f'{_place(filename, None)}: is not Python: {_text(error)}') from error
     finally:
         sys.path[:], sys.dont_write_bytecode = search_path, no_bytecode
+    lines: dict[str, int] = {}
+    nodes: list[ast.AST] = [tree]
+    while nodes:  # not recursive: a long sum is a deep tree
+        node = nodes.pop()
+        if isinstance(node, _SCOPES):
+            continue
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            lines[node.id] = max(node.lineno, lines.get(node.id, 0))
+        nodes.extend(ast.iter_child_nodes(node))
+    return values, lines
 
 
 def _place(path: str | Path, line: int | None) -> str:
@@ -177,17 +187,3 @@ def _text(error: BaseException) -> str:
     """The kind of error and its message on one line."""
     message = traceback.format_exception_only(error)[-1]
     return ' '.join(message.split())[:300]
-
-
-def _assigned(tree: ast.Module) -> dict[str, int]:
-    """The last line on which each name of the module is assigned, outside functions, classes and comprehensions."""
-    lines: dict[str, int] = {}
-    nodes: list[ast.AST] = [tree]
-    while nodes:  # not recursive: a long sum is a deep tree
-        node = nodes.pop()
-        if isinstance(node, _SCOPES):
-            continue
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            lines[node.id] = max(node.lineno, lines.get(node.id, 0))
-        nodes.extend(ast.iter_child_nodes(node))
-    return lines

@@ -291,25 +291,20 @@ class Params:
 
     @property
     def img_shifts(self) -> tuple[Any, ...]:
-        """The setting of IMG_SHIFT for each of the `image_files`."""
+        """The setting of IMG_SHIFT for each of the `images`."""
         setting = self.img_shift
         is_one = isinstance(setting, str) or all(isinstance(value, float) for value in setting)
-        return (setting,) * len(self.image_files) if is_one else tuple(setting)
-
-    @property
-    def image_files(self) -> tuple[str, ...]:
-        """The files of IMG and WEIGHT."""
-        return (*self.img, *self.weight)
+        return (setting,) * len(self.images) if is_one else tuple(setting)
 
     @property
     def images(self) -> list[tuple[str, str]]:
-        """The parameter that names each of the `image_files`, and the file."""
+        """The files of IMG and WEIGHT, each after the parameter that names it."""
         return [*(('IMG', file) for file in self.img), *(('WEIGHT', file) for file in self.weight)]
 
     @property
     def image_tags(self) -> list[str]:
         """The tags of the user's images: of files, then of narrow bands."""
-        return [*map(keys.image_tag, self.image_files), *map(keys.band, self.narrowband)]
+        return [*(keys.image_tag(file) for _, file in self.images), *map(keys.band, self.narrowband)]
 
     @property
     def needs_neighbours(self) -> bool:

@@ -116,7 +116,7 @@ def install_defaults(folder: Path) -> list[Path]:
     InputError
         ``default.sex`` cannot be read, or a file cannot be written.
     """
-    lines = _lines(_find(folder, _SETTINGS_FILE))
+    lines = _lines(folder)
     filters = [line.words[0] for line in lines if line.key == 'FILTER_NAME' and line.words]
     written = []
     for name in (_SETTINGS_FILE, *filters[-1:]):
@@ -149,7 +149,7 @@ def load(folder: Path) -> tuple[SegmentationSettings, tuple[str, ...]]:
     InputError
         All the faults of the two files, one line each.
     """
-    lines = _lines(_find(folder, _SETTINGS_FILE))
+    lines = _lines(folder)
     last = {line.key: line for line in lines}
     values: dict[str, Any] = {}
     faults: list[str] = []
@@ -179,33 +179,28 @@ def load(folder: Path) -> tuple[SegmentationSettings, tuple[str, ...]]:
     return SegmentationSettings(**known, **kernel), tuple(warnings)
 
 
-def _number(word: str, key: Key) -> float:
-    """A plain decimal number within the limits of a key; ValueError says what is wrong, to follow the value."""
-    # Not just float(word), which also takes 'nan', '1_0' and the digits of other scripts.
-    if not re.fullmatch(r'[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?', word, re.ASCII | re.IGNORECASE):
-        raise ValueError('is not a number')
-    value = float(word)
-    if not key.low <= value <= key.high:
-        raise ValueError('is out of range')
-    if not key.is_whole:
-        return value
-    if not value.is_integer() or 'e' in word.lower():  # SExtractor reads 1e2 as 1
-        raise ValueError('is not a whole number')
-    return int(value)
-
-
 def _value(words: list[str], key: Key) -> Any:
-    """The value of a key; ValueError says what is wrong, to follow the words."""
+    """The value of a key, of plain decimal numbers within its limits; ValueError says what is wrong with the words."""
     if key.options:
         word = words[0].upper()
         if word not in key.options:
             raise ValueError(f'is unknown{near(word[:40], key.options)}')
         return word.startswith('Y') if key == _YES_OR_NO else word
-    values = tuple(_number(word, key) for word in words)
+    values = []
+    for word in words:
+        # Not just float(word), which also takes 'nan', '1_0' and the digits of other scripts.
+        if not re.fullmatch(r'[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?', word, re.ASCII | re.IGNORECASE):
+            raise ValueError('is not a number')
+        value = float(word)
+        if not key.low <= value <= key.high:
+            raise ValueError('is out of range')
+        if key.is_whole and (not value.is_integer() or 'e' in word.lower()):  # SExtractor reads 1e2 as 1
+            raise ValueError('is not a whole number')
+        values.append(int(value) if key.is_whole else value)
     if key == _THRESHOLD:
         if len(values) == 1 and values[0] <= 0:
             raise ValueError('is not above 0')
-        return values
+        return tuple(values)
     return values[0] if key.most == 1 else (values[0], values[-1])
 
 
@@ -239,24 +234,23 @@ def _warnings(
 
 
 def _filter(folder: Path, line: _Line | None) -> tuple[dict[str, Any], list[str]]:
-    """The fields of SegmentationSettings that describe the filter, and warnings."""
-    if line is None:
-        path = folder / 'default.conv'
-        return _read_filter(path) if os.path.isfile(path) else ({}, [])
-    if not line.words:
-        raise InputError(f'{line.place}: FILTER_NAME has no value; expected the name of a .conv file')
-    name = line.words[0]
-    if name.lower().endswith('.ret'):
-        return {'kernel': None}, [f'{line.place}: {show(name)} is a neural filter, not supported; no filter is used']
-    path = _find(folder, name)
-    if not os.path.exists(path):
-        place = os.path.abspath(folder)
-        raise InputError(f'{line.place}: no file {show(name)} in {place}; put it there, or switch off with FILTER N')
-    return _read_filter(path)
+    """The fields of SegmentationSettings that describe the filter, and warnings.
 
-
-def _read_filter(path: Path) -> tuple[dict[str, Any], list[str]]:
-    """The same from a .conv file: CONV NORM or CONV NONORM, then the rows of the filter."""
+    A .conv file holds CONV NORM or CONV NONORM, then the rows of the filter.
+    """
+    path = folder / 'default.conv'
+    if line is None and not os.path.isfile(path):
+        return {}, []
+    if line is not None:
+        if not line.words:
+            raise InputError(f'{line.place}: FILTER_NAME has no value; expected the name of a .conv file')
+        name, place = line.words[0], line.place
+        if name.lower().endswith('.ret'):
+            return {'kernel': None}, [f'{place}: {show(name)} is a neural filter, not supported; no filter is used']
+        path = _find(folder, name)
+        if not os.path.exists(path):
+            there = os.path.abspath(folder)
+            raise InputError(f'{place}: no file {show(name)} in {there}; put it there, or switch off with FILTER N')
     rows = list(_rows(path))
     place, first = rows[0] if rows else (path.name, '')
     header = first.upper().split()
@@ -272,7 +266,7 @@ def _read_filter(path: Path) -> tuple[dict[str, Any], list[str]]:
         row = []
         try:
             for word in words:
-                row.append(_number(word, Key()))
+                row.append(_value([word], Key()))
             table.append(row)
         except ValueError as error:
             faults.append(f'{place}: {show(word)} {error}; expected numbers with blanks between them')
@@ -285,22 +279,17 @@ def _read_filter(path: Path) -> tuple[dict[str, Any], list[str]]:
     return {'kernel': kernel, 'kernel_norm': 'NONORM' not in header}, old
 
 
-def _shipped() -> Path:
-    """The folder of MPDAF's own files."""
+def _find(folder: Path, name: str) -> Path:
+    """The file in the folder or else that of the mpdaf package; the first of the two where neither is there."""
+    own = folder / name
+    if os.path.lexists(own):
+        return own
     spec = importlib.util.find_spec('mpdaf')
     if spec is None or spec.origin is None:
         raise InputError(
             f'{_SETTINGS_FILE}: no defaults, as mpdaf is not installed; install it with: pip install mpdaf'
         )
-    return Path(spec.origin).parent / 'sdetect' / 'sea_data'
-
-
-def _find(folder: Path, name: str) -> Path:
-    """The file in the folder or else MPDAF's; the first of the two where neither is there."""
-    own = folder / name
-    if os.path.lexists(own):
-        return own
-    shipped = _shipped() / name
+    shipped = Path(spec.origin).parent / 'sdetect' / 'sea_data' / name
     return shipped if os.path.exists(shipped) else own
 
 
@@ -316,8 +305,9 @@ def _rows(path: Path) -> Iterator[tuple[str, str]]:
             yield f'{path.name}, line {number}', text
 
 
-def _lines(path: Path) -> list[_Line]:
-    """The lines of a file of keys; blanks, commas, '=' and quotes separate, as in SExtractor."""
+def _lines(folder: Path) -> list[_Line]:
+    """The lines of ``default.sex``; blanks, commas, '=' and quotes separate, as in SExtractor."""
+    path = _find(folder, _SETTINGS_FILE)
     split = ((place, re.split(r'[\s,="]+', text.strip(' \t,="'))) for place, text in _rows(path))
     lines = [_Line(place, words[0].upper(), words[1:]) for place, words in split if words[0]]
     if not lines:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import enum
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from operator import itemgetter
+from typing import Any, ClassVar
 
 from autospec_lib.core import keys
 from autospec_lib.core.types import FloatArray, Mask, Measured, Product, Segmap
@@ -108,6 +109,9 @@ class RedshiftModel:
     flux: FloatArray
 
 
+_property: Any = property  # of the type that an annotation says
+
+
 @dataclass(frozen=True)
 class Products:
     """The products of one target, or some of them.
@@ -134,6 +138,14 @@ class Products:
     facts: dict[str, tuple[Any, str]] = field(default_factory=dict)
     lines: tuple[Mapping[str, Any], ...] = ()
     models: tuple[RedshiftModel, ...] = ()
+
+    # The groups by names of their own: spectra (nl,), all others (ny, nx).
+    spectra: ClassVar[dict[str, Spectrum]] = _property(itemgetter(Group.SPECTRUM))
+    images: ClassVar[dict[str, Measured]] = _property(itemgetter(Group.IMAGE))  # white light is the first
+    fitted: ClassVar[dict[str, Measured]] = _property(itemgetter(Group.FITTED))
+    segmaps: ClassVar[dict[str, Segmap]] = _property(itemgetter(Group.SEGMAP))
+    masks: ClassVar[dict[str, Mask]] = _property(itemgetter(Group.MASK))
+    maps: ClassVar[dict[str, Measured]] = _property(itemgetter(Group.MAP))
 
     def __getitem__(self, group: Group) -> dict[str, Any]:
         """The products of a group by their keys."""
@@ -180,11 +192,6 @@ class Products:
         return replace(self, table=table)
 
     @property
-    def spectra(self) -> dict[str, Spectrum]:
-        """Spectra (nl,)."""
-        return self[Group.SPECTRUM]
-
-    @property
     def main_spectra(self) -> dict[str, Spectrum]:
         """The spectra by their short keys, except the sky and the continuum-subtracted reference."""
         return {
@@ -211,34 +218,9 @@ class Products:
         return chosen, f'{joint.short_key} has grade {grade}'
 
     @property
-    def images(self) -> dict[str, Measured]:
-        """White light, which is the first, and the user's images (ny, nx)."""
-        return self[Group.IMAGE]
-
-    @property
     def white(self) -> Measured:
         """The white-light image (ny, nx)."""
         return next(iter(self.images.values()))
-
-    @property
-    def fitted(self) -> dict[str, Measured]:
-        """Images (ny, nx) of the joint extraction."""
-        return self[Group.FITTED]
-
-    @property
-    def segmaps(self) -> dict[str, Segmap]:
-        """Segmentation maps (ny, nx)."""
-        return self[Group.SEGMAP]
-
-    @property
-    def masks(self) -> dict[str, Mask]:
-        """Masks of sky, objects and apertures (ny, nx)."""
-        return self[Group.MASK]
-
-    @property
-    def maps(self) -> dict[str, Measured]:
-        """Cross-correlation maps (ny, nx)."""
-        return self[Group.MAP]
 
 
 def by_key(spectra: Iterable[Spectrum]) -> dict[str, Spectrum]:

@@ -181,14 +181,6 @@ class Voxels:
             variance = variance + sky.variance[along]
         return Voxels.of(self.data - sky.data[along], variance, bad)
 
-    def count(self, masks: BoolArray) -> FloatArray:
-        """Usable voxels in each channel of each mask (k, n) of columns; shape (nl, k)."""
-        counts = np.tile(masks.sum(axis=1, dtype=float), (len(self.data), 1))
-        if self.bad is not None:
-            touched = self.bad.any(axis=1)
-            counts[touched] -= self.bad[touched].astype(float) @ masks.T
-        return counts
-
 
 def _zeroed(values: FloatArray, bad: BoolArray) -> FloatArray:
     # Cut-outs hold zeros there already: checking the few bad voxels avoids a copy of all.

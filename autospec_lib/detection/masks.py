@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -46,26 +46,6 @@ def nearest_label(
     return int(segmap[ys[nearest], xs[nearest]]), float(distance[nearest])
 
 
-def central_objects(
-    segmaps: Sequence[IntArray], centre: tuple[float, float], pixel: tuple[float, float] = (1.0, 1.0)
-) -> list[BoolArray]:
-    """The central object of each map; an empty mask if it is more than `TOLERANCE` farther off than in the best map.
-
-    Parameters
-    ----------
-    segmaps : sequence of arrays, shape (ny, nx)
-        Label maps.
-    centre, pixel : (float, float)
-        See `nearest_label`.
-    """
-    nearest = [nearest_label(segmap, centre, pixel) for segmap in segmaps]
-    best = min((distance for _, distance in nearest), default=np.inf)
-    return [
-        (segmap == label) & (label > 0) & (distance - best <= TOLERANCE)
-        for segmap, (label, distance) in zip(segmaps, nearest, strict=True)
-    ]
-
-
 def object_masks(
     segmaps: Sequence[IntArray],
     centre: tuple[float, float],
@@ -74,6 +54,7 @@ def object_masks(
 ) -> tuple[BoolArray, BoolArray]:
     """Union and intersection of the maps' central objects.
 
+    A map has no central object if its nearest one is more than `TOLERANCE` farther off than that of the best map.
     Maps without any object are left out of the intersection. A map whose nearest object is too far away is not left
     out: the source is not in it, so the intersection is empty. A map that holds the source says nothing about pixels
     that its image does not show, so that an image's edge does not cut off the object.
@@ -89,7 +70,12 @@ def object_masks(
     pixel : (float, float)
         A pixel's size (y, x) in arcsec.
     """
-    objects = central_objects(segmaps, centre, pixel)
+    nearest = [nearest_label(segmap, centre, pixel) for segmap in segmaps]
+    best = min(distance for _, distance in nearest)
+    objects = [
+        (segmap == label) & (label > 0) & (distance - best <= TOLERANCE)
+        for segmap, (label, distance) in zip(segmaps, nearest, strict=True)
+    ]
     union = np.logical_or.reduce(objects)
     inter = union.copy()
     for number, (obj, segmap) in enumerate(zip(objects, segmaps, strict=True)):
@@ -98,8 +84,3 @@ def object_masks(
         elif segmap.any():
             inter &= obj
     return union, inter
-
-
-def sky(segmaps: Iterable[IntArray], unknown: BoolArray) -> BoolArray:
-    """The pixels where no map has an object, except those without a value (``unknown``, (ny, nx))."""
-    return np.asarray(np.logical_and.reduce([segmap == 0 for segmap in segmaps]) & ~unknown)

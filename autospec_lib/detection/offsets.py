@@ -137,11 +137,11 @@ def of_positions(places: FloatArray, white: FloatArray) -> Offset | None:
         None if fewer than `FEWEST_MATCHES` positions have an object, or less than half of those that might; if the
         positions fit to the objects at several offsets, or if they scatter widely.
     """
-    if not np.isfinite(white).any():
-        return None
-    objects = _objects(_normalised(white))
     inside = ((places > -0.5) & (places < np.array(white.shape) - 0.5)).all(axis=1)
     pixels = np.rint(places[inside]).astype(int)
+    if len(pixels) < FEWEST_MATCHES or not np.isfinite(white).any():
+        return None
+    objects = _objects(_normalised(white))
     most = int(min(len(pixels), objects.peaks.sum()))
     if most < FEWEST_MATCHES:
         return None

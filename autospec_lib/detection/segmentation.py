@@ -75,13 +75,26 @@ def segment(
     if np.count_nonzero(known) < 2:  # neither background nor noise
         return np.zeros(image.shape, np.int32)
     flat, sigma = _subtract_background(image, known, settings)
-    threshold = _threshold(settings, sigma, pixel_scale)
-    filtered = _filtered(flat, settings.kernel)
+    # For an image that is filtered with the normalised kernel, in the image's unit.
+    value, *zero_point = settings.detect_thresh
+    threshold = np.float32(value)
+    with np.errstate(over='ignore'):
+        if zero_point:
+            scale = settings.pixel_scale or pixel_scale
+            threshold = np.float32(scale**2 * np.float64(10) ** (-0.4 * (value - zero_point[0])))
+        elif settings.thresh_type == 'RELATIVE':
+            threshold *= sigma
+        if settings.kernel is not None and not settings.kernel_norm:
+            threshold /= np.abs(settings.kernel).sum()
     gaps = ~known if border is None else ~known & ~border
     if gaps.any():
         filtered = _filtered_around_gaps(flat, gaps, settings)
         objects, labels = _detect(filtered, threshold, settings, None)
     else:
+        filtered = flat
+        if settings.kernel is not None:  # as inside `sep`: 0 outside the image
+            kernel = settings.kernel / np.abs(settings.kernel).sum()
+            filtered = np.asarray(correlate(flat, kernel, mode='constant'))
         objects, labels = _detect(flat, threshold, settings, settings.kernel)
     if settings.detect_maxarea:
         small = objects['npix'] <= settings.detect_maxarea
@@ -119,8 +132,14 @@ def _subtract_background(
     alone would return a background of 0 and a noise of 1 for any such image.
     """
     data = np.ascontiguousarray(np.where(known, image, _NONE), np.float32)
-    (width, height), (columns, rows) = settings.back_size, settings.back_filtersize
-    if _share_in_mesh(known, width, height) >= _LEAST_OF_MESH:
+    width, height = settings.back_size
+    ys, xs = np.arange(0, image.shape[0], height), np.arange(0, image.shape[1], width)
+    inside, area = (  # pixels with a value in each cell, and all
+        np.add.reduceat(np.add.reduceat(part.astype(float), ys, axis=0), xs, axis=1)
+        for part in (known, np.ones_like(known))
+    )
+    if inside[inside >= _LEAST_OF_CELL * area].sum() >= _LEAST_OF_MESH * inside.sum():
+        columns, rows = settings.back_filtersize
         mesh = sep.Background(data, bw=width, bh=height, fw=columns, fh=rows, fthresh=settings.back_filtthresh)
         background = mesh.back()
     else:
@@ -130,33 +149,6 @@ def _subtract_background(
     if settings.back_type != 'AUTO':
         background = np.float32(settings.back_value)
     return data - background, np.float32(mesh.globalrms)
-
-
-def _share_in_mesh(known: BoolArray, width: int, height: int) -> float:
-    """The share of the pixels with a value that lie in cells of the mesh that ``sep`` can use."""
-    if known.all():
-        return 1.0
-    rows, columns = np.arange(0, known.shape[0], height), np.arange(0, known.shape[1], width)
-    inside, area = (
-        np.add.reduceat(np.add.reduceat(part.astype(float), rows, axis=0), columns, axis=1)
-        for part in (known, np.ones_like(known))
-    )
-    return float(inside[inside >= _LEAST_OF_CELL * area].sum() / inside.sum())
-
-
-@np.errstate(over='ignore')
-def _threshold(settings: SegmentationSettings, sigma: np.float32, pixel_scale: float) -> np.float32:
-    """The detection threshold for an image that was filtered with the normalised kernel, in the image's unit."""
-    value, *zero_point = settings.detect_thresh
-    threshold = np.float32(value)
-    if zero_point:
-        scale = settings.pixel_scale or pixel_scale
-        threshold = np.float32(scale**2 * np.float64(10) ** (-0.4 * (value - zero_point[0])))
-    elif settings.thresh_type == 'RELATIVE':
-        threshold *= sigma
-    if settings.kernel is not None and not settings.kernel_norm:
-        threshold /= np.abs(settings.kernel).sum()
-    return threshold
 
 
 def _detect(
@@ -185,13 +177,6 @@ def _detect(
         reason = str(error).partition('\n')[0]
         raise SourceError(f'segmentation: sep: {reason}; try a higher DETECT_THRESH in default.sex') from error
     return objects, labels
-
-
-def _filtered(flat: NDArray[np.float32], kernel: NDArray[np.float32] | None) -> NDArray[np.float32]:
-    """The correlation with the normalised kernel, as computed inside `sep`: 0 outside the image."""
-    if kernel is None:
-        return flat
-    return np.asarray(correlate(flat, kernel / np.abs(kernel).sum(), mode='constant'))
 
 
 def _filtered_around_gaps(

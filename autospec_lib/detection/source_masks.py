@@ -60,13 +60,18 @@ def choose(
     blind = [unseen.get(key, nothing) for key in used]
     union, inter = masks.object_masks([*used.values()], cutout.centre, blind, cutout.pixel)
     lack = 'no detection'
-    distance, reach = _distances(cutout, union)
+    y, x = np.nonzero(union)
+    away = np.hypot((y - cutout.centre[0]) * cutout.pixel[0], (x - cutout.centre[1]) * cutout.pixel[1])
+    distance, spaxel = float(away.min(initial=np.inf)), geometry.scale(cutout.pixel)
+    fwhm = 0.0 if cutout.psf is None else max(cutout.psf.widths) * spaxel
+    reach = max(NEAREST[0], NEAREST[1] * spaxel, fwhm)
     if reach < distance < np.inf:
         union, inter = np.zeros_like(union), np.zeros_like(inter)
         lack = f'no detection within {reach:.2g} arcsec (the nearest object is {distance:.1f} arcsec away)'
     wanted = keys.object_mask(kind)
     of_objects = {keys.object_mask('UNION'): union, keys.object_mask('INTER'): inter}
-    sky, target, notes = masks.sky(used.values(), cutout.voxels.blank), of_objects[wanted], []
+    sky = np.logical_and.reduce([segmap == 0 for segmap in used.values()]) & ~cutout.voxels.blank
+    target, notes = of_objects[wanted], []
     if not target.any() and union.any():
         notes.append(f'{wanted} is empty: {keys.object_mask("UNION")} used')
         wanted = keys.object_mask('UNION')
@@ -80,18 +85,6 @@ def choose(
     half = cutout.target.size / 2
     notes += [f'aperture {radius:g} is cut off: SIZE / 2 is {half:g} arcsec' for radius in radii if radius > half]
     return SourceMasks({keys.MASK_SKY: sky} | of_objects, sky, target, target, wanted, tuple(notes))
-
-
-def _distances(cutout: Cutout, mask: BoolArray) -> tuple[float, float]:
-    """Distances in arcsec from the catalogue position: to the nearest spaxel of a mask, and the largest allowed one.
-
-    The first is infinite if the mask is empty; of the second see `NEAREST`.
-    """
-    y, x = np.nonzero(mask)
-    away = np.hypot((y - cutout.centre[0]) * cutout.pixel[0], (x - cutout.centre[1]) * cutout.pixel[1])
-    spaxel = geometry.scale(cutout.pixel)
-    fwhm = 0.0 if cutout.psf is None else max(cutout.psf.widths) * spaxel
-    return float(away.min(initial=np.inf)), max(NEAREST[0], NEAREST[1] * spaxel, fwhm)
 
 
 def with_aperture(without_circle: SourceMasks, cutout: Cutout, radius: float, names: Names) -> SourceMasks:

@@ -12,7 +12,12 @@ from autospec_lib.extraction.weights import profile
 TOLERANCE = 1e-3  # the sum of all changes of the weights, which sum to 1, below which a map has converged
 
 
-def cross_correlate(reference: FloatArray, spaxels: Voxels, polynomials: FloatArray | None = None) -> Measured:
+def cross_correlate(
+    reference: FloatArray,
+    spaxels: Voxels,
+    polynomials: FloatArray | None = None,
+    channel_weights: FloatArray | None = None,
+) -> Measured:
     """Zero-lag cross-correlation of a reference spectrum with every spaxel (Griffiths & Conselice 2018, ApJ 869, 68).
 
     map = sum over wavelength of reference * spaxel, variance sum(reference^2 v), over usable voxels.
@@ -25,6 +30,8 @@ def cross_correlate(reference: FloatArray, spaxels: Voxels, polynomials: FloatAr
         (nl, n), not sky-subtracted.
     polynomials : array, shape (nl, degree + 1), optional
         Orthonormal columns q (`continuum.basis`): every spaxel s first loses its continuum q (q^T s).
+    channel_weights : array, shape (nl,), optional
+        How much each channel counts (see `channel_weights`); by default all count the same.
 
     Returns
     -------
@@ -32,6 +39,8 @@ def cross_correlate(reference: FloatArray, spaxels: Voxels, polynomials: FloatAr
         (n,), NaN where a spaxel has no usable voxel.
     """
     ref = np.where(np.isfinite(reference), reference, 0.0)
+    if channel_weights is not None:
+        ref = ref * channel_weights
     row = ref if polynomials is None else ref - polynomials @ (polynomials.T @ ref)
     # ref . (s - q q^T s) = (ref - q q^T ref) . s: no continuum-subtracted cube is needed.
     data = row @ spaxels.data
@@ -59,13 +68,10 @@ def _continuum_in_bad_voxels(ref: FloatArray, spaxels: Voxels, polynomials: Floa
 
 
 def channel_weights(spaxels: Voxels) -> FloatArray:
-    """Weights (nl,) of mean 1 by which noisy wavelengths count less: 1 / mean variance; ones without variance.
-
-    A reference multiplied by these weights gives the weighted cross-correlation.
-    """
+    """Weights (nl,) of mean 1 by which noisy wavelengths count less: 1 / mean variance; ones without variance."""
     if spaxels.variance is None:
         return np.ones(len(spaxels.data))
-    usable = spaxels.count(np.ones((1, spaxels.data.shape[1]), bool))[:, 0]
+    usable = spaxels.good.sum(axis=1)
     total = spaxels.variance.sum(axis=1)
     weights = np.divide(usable, total, out=np.zeros(len(total)), where=usable > 0)
     return np.asarray(weights / max(float(weights.mean()), 1e-300))

@@ -1,4 +1,4 @@
-"""White light, sums, means and the sky, with their variance.
+"""White light, sums and means, with their variance.
 
 All masks (k, n) are worked on at once, on spaxels as columns (nl, n).
 """
@@ -22,8 +22,8 @@ def white_light(spaxels: Voxels) -> Measured:
         return Measured((ones @ spaxels.data) / number, variance)
 
 
-def sums(spaxels: Voxels, masks: BoolArray) -> list[Measured]:
-    """Sum over each mask, variance sum(v).
+def sums(spaxels: Voxels, masks: BoolArray, mean: bool = False) -> list[Measured]:
+    """Sum over each mask, variance sum(v); or mean, variance sum(v) / n^2.
 
     Parameters
     ----------
@@ -31,51 +31,26 @@ def sums(spaxels: Voxels, masks: BoolArray) -> list[Measured]:
         (nl, n).
     masks : array of bool, shape (k, n)
         True where a spaxel counts.
+    mean : bool
+        Divide the sums by the n usable spaxels at each wavelength.
 
     Returns
     -------
     list of Measured
         k spectra (nl,), NaN in channels where a mask has no usable voxel.
     """
-    return spectra(*_totals(spaxels, masks))
-
-
-def means(spaxels: Voxels, masks: BoolArray) -> list[Measured]:
-    """Mean over each mask, variance sum(v) / n^2.
-
-    Parameters
-    ----------
-    spaxels, masks
-        As in `sums`, and so is the result.
-    """
-    data, variance, count = _totals(spaxels, masks)
-    with np.errstate(invalid='ignore', divide='ignore'):
-        return spectra(data / count, None if variance is None else variance / count**2, count)
-
-
-def mean_sky(voxels: Voxels, mask: BoolArray) -> Measured | None:
-    """The mean over the sky mask, with variance sum(v) / n^2 over the n usable spaxels at each wavelength.
-
-    Parameters
-    ----------
-    voxels : Voxels
-        The subcube (nl, ny, nx).
-    mask : array of bool (ny, nx)
-        True where the sky is.
-
-    Returns
-    -------
-    Measured or None
-        (nl,), NaN where no spaxel is usable; None if none is at any wavelength.
-    """
-    sky = means(voxels.columns, mask.reshape(1, -1))[0]
-    return sky if np.isfinite(sky.data).any() else None
-
-
-def _totals(spaxels: Voxels, masks: BoolArray) -> tuple[FloatArray, FloatArray | None, FloatArray]:
     columns = masks.T.astype(float)
+    data = spaxels.data @ columns
     variance = None if spaxels.variance is None else spaxels.variance @ columns
-    return spaxels.data @ columns, variance, spaxels.count(masks)
+    count = np.tile(columns.sum(axis=0), (len(data), 1))
+    if spaxels.bad is not None:
+        touched = spaxels.bad.any(axis=1)
+        count[touched] -= spaxels.bad[touched].astype(float) @ columns
+    if mean:
+        with np.errstate(invalid='ignore', divide='ignore'):
+            data = data / count
+            variance = None if variance is None else variance / count**2
+    return spectra(data, variance, count)
 
 
 def spectra(data: FloatArray, variance: FloatArray | None, count: FloatArray) -> list[Measured]:

@@ -13,11 +13,6 @@ from autospec_lib.extraction.sums import spectra
 ROUNDING = 4e-7  # relative: a few times the precision of images of single precision
 
 
-def is_rounding_noise(weight: FloatArray, image: FloatArray) -> bool:
-    """Whether the values of an image in a mask (n,) differ by no more than the rounding of its largest (ny, nx)."""
-    return bool(np.nanmax(weight) - np.nanmin(weight) <= ROUNDING * np.nanmax(np.abs(image)))
-
-
 def profile(weight: FloatArray) -> FloatArray | None:
     """Weights p >= 0 with sum 1 from the values of a weight image: the values minus the least of them.
 

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from types import FrameType
 
 EXIT = 130
@@ -15,6 +16,7 @@ DEADLINE = 4.0  # seconds after the first signal
 SIGNALS = tuple(getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGHUP') if hasattr(signal, name))
 
 
+@dataclass(eq=False)
 class Interruption:
     """The effect of a signal, which depends on the state of the program.
 
@@ -29,12 +31,11 @@ class Interruption:
     A signal that was ignored when the program started (``nohup``, or in the background of a script) stays ignored.
     """
 
-    def __init__(self) -> None:
-        self.requested = False
-        self.workers: set[int] = set()
-        self._raise = False
-        self._begun = False
-        self._last_words: Callable[[], str] = lambda: 'interrupted; nothing was extracted'
+    requested: bool = False
+    workers: set[int] = field(default_factory=set)
+    _raise: bool = False
+    _begun: bool = False
+    _last_words: Callable[[], str] = lambda: 'interrupted; nothing was extracted'
 
     @contextmanager
     def handled(self) -> Iterator[None]:
@@ -48,7 +49,8 @@ class Interruption:
         try:
             yield
         finally:
-            _set_alarm(0)
+            if hasattr(signal, 'setitimer'):
+                signal.setitimer(signal.ITIMER_REAL, 0)
             for number, handler in before.items():
                 # After an interruption, the program is about to end; a further signal would only change its exit code.
                 signal.signal(number, signal.SIG_IGN if self.requested else handler or signal.SIG_DFL)
@@ -71,7 +73,8 @@ class Interruption:
             return
         if self._begun and not self.requested:
             self.requested = True
-            _set_alarm(DEADLINE)
+            if hasattr(signal, 'setitimer'):
+                signal.setitimer(signal.ITIMER_REAL, DEADLINE)
             if self._raise:
                 raise KeyboardInterrupt
             return
@@ -82,12 +85,6 @@ class Interruption:
         with suppress(OSError, AttributeError, ValueError):
             os.write(sys.__stderr__.fileno(), f'{self._last_words()}\n'.encode(errors='replace'))  # type: ignore[union-attr]
         os._exit(EXIT)
-
-
-def _set_alarm(seconds: float) -> None:
-    """Have a signal sent after some time, 0 for none."""
-    if hasattr(signal, 'setitimer'):
-        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 @contextmanager

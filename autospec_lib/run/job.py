@@ -192,8 +192,11 @@ def prepare(
     by_name = idents is not None or bool(positions)
     kept, places, outside = _in_field(cube, blank, cutouts.placed(cube, listed), chosen, by_name, params)
     output = folder / params.output
-    kept, by_id, moved = with_verdicts(kept, output / verdicts.NAME)
-    warnings = [*listed.warnings, *ignored, *cube.notes, *outside, *moved]
+    warnings = [*listed.warnings, *ignored, *cube.notes, *outside]
+    by_id: dict[str, Verdict] = {}
+    if (output / verdicts.NAME).is_file():
+        kept, by_id, moved = with_verdicts(kept, output / verdicts.NAME)
+        warnings += moved
     targets = [target for target in kept if target.id in chosen]
     if any(isinstance(entry, str) for entry in params.narrowband) and all(target.z is None for target in targets):
         source = params.catalog or '--radec'
@@ -247,9 +250,9 @@ def with_verdicts(targets: Sequence[Target], file: Path) -> tuple[list[Target], 
     targets : sequence of Target
         The sources.
     file : Path
-        The file of verdicts in the output folder, if there is one.
+        The file of verdicts in the output folder.
     """
-    stored = verdicts.read(file) if file.is_file() else {}
+    stored = verdicts.read(file)
     by_id = verdicts.about(stored, targets)
     judged = []
     for target in targets:
@@ -412,7 +415,7 @@ def _fingerprints(
     """
     relevant = {name: value for name, value in vars(params).items() if name not in IRRELEVANT}
     kernel = None if settings.kernel is None else settings.kernel.tolist()
-    names = [params.datacube, *params.image_files, *params.seg]
+    names = [params.datacube, *params.img, *params.weight, *params.seg]
     if params.needs_neighbours:  # other rows of the catalogue
         names.append(params.catalog)
     statuses = [path.stat() for path in (*(folder / name for name in names if name), *cube.beside)]

@@ -68,7 +68,7 @@ class Log:
             '  default.sex:',
             *(f'  {line}' for line in sextractor.describe(vars(job.segmentation)).splitlines()),
         ]
-        names = dict.fromkeys((used.datacube, used.catalog, *used.image_files, *used.seg, 'default.sex'))
+        names = dict.fromkeys((used.datacube, used.catalog, *used.img, *used.weight, *used.seg, 'default.sex'))
         inputs = [*(job.folder / name for name in names if name), *job.cube.beside]
         for path in filter(Path.exists, inputs):  # without default.sex, the defaults are used
             status = path.stat()

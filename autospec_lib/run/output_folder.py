@@ -120,32 +120,27 @@ def check(folder: Path, params: Params, stems: Collection[str]) -> Path:
         if name.lower() in {*summary.NAMES, marz.NAME}:
             both = f'PRE_OUT = {params.pre_out!r} and ID {stem}'
             raise InputError(f'param.py: {both} give a name that is taken: {name}; set another PRE_OUT')
-    names = ('param.py', 'default.sex', params.catalog, params.datacube, *params.image_files, *params.seg)
+    names = ('param.py', 'default.sex', params.catalog, params.datacube, *params.img, *params.weight, *params.seg)
     inputs = [name for name in names if name and (folder / name).exists()]
     inodes = {(folder / name).stat().st_ino for name in inputs}
-    for path in filter(Path.exists, _existing(folder / params.output, params.pre_out, stems, inodes)):
+    output = folder / params.output
+    written = [LOCK, *summary.NAMES, redshifts.NAME, marz.NAME, verdicts.NAME, page.PAGE]
+    paths = [output / name for name in written]
+    for place in (output / file_names.REPORT, output / spectra_1d.FOLDER, output, *output.glob('images/*')):
+        if not place.is_dir():
+            continue
+        # No file is looked at of which the listing tells that it is none of the inputs.
+        with os.scandir(place) as entries:
+            files = [Path(entry) for entry in entries if entry.is_symlink() or entry.inode() in inodes]
+        if place == output:
+            files = [file for file in files if file.suffix == '.fits']
+            paths += [file for file in files if file.stem.removeprefix(params.pre_out) in stems]
+        elif place.name == spectra_1d.FOLDER:
+            paths += [file for file in files if file.name.startswith(tuple(f'{stem}_' for stem in stems))]
+        elif place.name == file_names.REPORT or place.name in stems:
+            paths += files
+    for path in filter(Path.exists, paths):
         for name in reversed(inputs):
             if path.samefile(folder / name):
                 raise InputError(f'{path}: is the input {name}, where the run would write; move it, or set OUTPUT')
     return folder if os.access(nearest_existing(logs), os.W_OK) else folder / params.output
-
-
-def _existing(output: Path, prefix: str, stems: Collection[str], inodes: Collection[int]) -> Iterator[Path]:
-    """Files that the run would write, of those that have one of these inodes or are links."""
-    for name in (LOCK, *summary.NAMES, redshifts.NAME, marz.NAME, verdicts.NAME, page.PAGE):
-        yield output / name
-    pictures = output.glob('images/*')
-    folders = (output / file_names.REPORT, output / spectra_1d.FOLDER, output, *pictures)
-    for folder in filter(Path.is_dir, folders):
-        # No file is looked at of which the listing tells that it is none of the inputs.
-        with os.scandir(folder) as entries:
-            paths = [Path(entry) for entry in entries if entry.is_symlink() or entry.inode() in inodes]
-        for path in paths:
-            if folder == output:
-                is_written = path.suffix == '.fits' and path.stem.removeprefix(prefix) in stems
-            elif folder.name == spectra_1d.FOLDER:
-                is_written = path.name.startswith(tuple(f'{stem}_' for stem in stems))
-            else:
-                is_written = folder.name == file_names.REPORT or folder.name in stems
-            if is_written:
-                yield path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,7 @@ def kept_preview(job: Job, target: Target) -> Preview:
     return write_data(job, products, cutout)
 
 
+@dataclass(eq=False)
 class Page:
     """The page and the table of all sources.
 
@@ -109,10 +111,11 @@ class Page:
         The command line of the run.
     """
 
-    def __init__(self, job: Job, command: str) -> None:
-        self._job, self._command = job, command
-        self._earlier: dict[str, Preview] = {}  # previews that earlier runs have left
-        self._known: dict[Ident, Row] = {}  # what the table has of each source beside the summary's columns
+    job: Job
+    command: str
+    _earlier: dict[str, Preview] = field(default_factory=dict, init=False)  # previews that earlier runs have left
+    # What the table has of each source beside the summary's columns.
+    _known: dict[Ident, Row] = field(default_factory=dict, init=False)
 
     def write(self, results: Results) -> None:
         """Write the table, and the first time also the page.
@@ -122,7 +125,7 @@ class Page:
         OutputError
             If they cannot be written.
         """
-        job, output = self._job, self._job.output
+        job, output = self.job, self.job.output
         with writing(output / page.PAGE):
             if not job.params.report:
                 page.remove(output)
@@ -134,7 +137,7 @@ class Page:
                 'key': hashlib.sha256(str(output.resolve()).encode(errors='replace')).hexdigest()[:16],
                 'name': job.folder.name,
                 'version': __version__,
-                'command': self._command,
+                'command': self.command,
                 'folder': str(job.folder),
                 'cube': job.params.datacube,
                 'catalogue': job.params.catalog,
@@ -158,7 +161,7 @@ class Page:
         from autospec_lib.output.report import source_data
         from autospec_lib.output.units import in_words
 
-        job, cube = self._job, self._job.cube
+        job, cube = self.job, self.job.cube
         places = 1 + cutouts.positions(cube, job.catalogue)[:, ::-1].round(3)
         for target, place in zip(job.catalogue, places.tolist(), strict=True):
             self._known[target.id] = dict(zip(('X_CUBE', 'Y_CUBE'), place, strict=True), Z_CATALOG=target.z)
@@ -182,7 +185,7 @@ class Page:
         """Columns and rows of the page's table: the summary's, the reference's S/N, the catalogue's redshifts."""
         from autospec_lib.output.units import in_words, of_lines
 
-        unit = self._job.cube.grid.unit
+        unit = self.job.cube.grid.unit
         units = {'': '', summary.FLUX: in_words(unit), summary.LINE_FLUX: in_words(of_lines(unit))}
         columns = [
             (one.name, units.get(one.unit, one.unit), one.text, one.kind is not str)
@@ -191,7 +194,7 @@ class Page:
         ]
         columns.insert([name for name, *_ in columns].index('MAG_WHITE'), SN)
         columns.extend(PLACE)
-        if any(target.z is not None for target in self._job.catalogue):
+        if any(target.z is not None for target in self.job.catalogue):
             columns.append(CATALOGUED)
         references = [(row.get('REFERENCE') or '').removesuffix(keys.SKYSUB) for row in rows]
         return columns, [

@@ -55,6 +55,8 @@ def with_seeing(job: Job) -> tuple[Job, str]:
     setting, cube = job.params.psf, job.cube
     if setting and setting != STARS:
         return job, ''
+    if not setting and len(job.catalogue) < FEWEST:
+        return job, ''
     candidates = _candidates(job)
     if not setting and (len(candidates) < FEWEST or cube_copy.seek_time(cube) > cube_copy.SLOW):
         return job, ''

@@ -1,10 +1,13 @@
 """Masks from label maps: known pixels, and the inclusions that must hold for any maps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from builders import changed, make_cutout
 
 from autospec_lib.core import geometry
-from autospec_lib.detection import masks
+from autospec_lib.detection import masks, source_masks
 
 
 def label_map(*boxes, shape=(7, 9)):
@@ -61,17 +64,30 @@ def test_no_detection_at_all_gives_empty_masks():
     assert not inter.any()
 
 
-def test_intersection_within_each_within_union_and_sky_outside():
+def test_intersection_within_each_within_union():
     rng = np.random.default_rng(5)
     for _ in range(50):
         maps = [rng.integers(0, 4, (7, 9)).astype(np.int32) * (rng.random((7, 9)) < 0.3) for _ in range(3)]
         centre = tuple(rng.uniform(0, 6, 2))
         union, inter = masks.object_masks(maps, centre)
-        sky = masks.sky(maps, np.zeros(maps[0].shape, bool))
-        objects = [o for o, m in zip(masks.central_objects(maps, centre), maps, strict=True) if m.any()]
+        nearest = [(m, *masks.nearest_label(m, centre)) for m in maps if m.any()]
+        best = min(distance for _, _, distance in nearest)
+        objects = [(m == label) & (distance - best <= masks.TOLERANCE) for m, label, distance in nearest]
         assert all((inter <= obj).all() and (obj <= union).all() for obj in objects)
-        assert not (sky & union).any()
-        assert (sky == np.all([m == 0 for m in maps], axis=0)).all()
+
+
+@pytest.mark.parametrize('centre', [(10.0, 11.0), (3.2, 5.9)])
+def test_the_sky_is_where_no_map_has_an_object_except_spaxels_without_data(centre):
+    rng = np.random.default_rng(5)
+    plain = make_cutout()
+    dead = rng.random(plain.shape) < 0.2
+    cutout = replace(changed(plain, bad=np.broadcast_to(dead, plain.voxels.data.shape)), centre=centre)
+    for share in (0.0, 0.02, 0.3):
+        maps = {key: (rng.random(plain.shape) < share).astype(np.int32) for key in 'abc'}
+        chosen = source_masks.choose(cutout, maps, True, 'UNION', ())
+        empty = np.all([segmap == 0 for segmap in maps.values()], axis=0)
+        assert (chosen.sky == empty & ~dead & ~chosen.target).all()
+        assert not (chosen.sky & chosen.named['MASK_UNION']).any()
 
 
 def test_a_map_says_nothing_about_pixels_that_its_image_does_not_show():

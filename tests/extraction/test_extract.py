@@ -40,7 +40,8 @@ def test_a_cube_of_ones_sums_to_the_number_of_pixels():
 
 def test_mean_and_its_variance_count_usable_voxels_only(bad):
     everything = np.ones((1, NY * NX), bool)
-    mean = sums.means(spaxels(np.full((NL, NY, NX), 3.0), np.full((NL, NY, NX), 4.0), bad), everything)[0]
+    cube = spaxels(np.full((NL, NY, NX), 3.0), np.full((NL, NY, NX), 4.0), bad)
+    mean = sums.sums(cube, everything, mean=True)[0]
     assert_allclose(mean.data, 3)
     number = NY * NX - bad.sum(axis=(1, 2))
     assert_allclose(mean.variance, 4 / number)
@@ -69,7 +70,7 @@ def test_channels_without_usable_voxel_have_no_value(bad):
     cube = spaxels(variance=np.ones((NL, NY, NX)), bad=bad)
     results = [
         *sums.sums(cube, flat),
-        *sums.means(cube, flat),
+        *sums.sums(cube, flat, mean=True),
         *weights.weighted(cube, flat / 4),
     ]
     for spectrum in results:
