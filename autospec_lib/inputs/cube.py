@@ -85,6 +85,8 @@ class OpenCube:
         One line on what the cube was recognised as and why, and a few words on its noise.
     primary : Header
         The file's first header.
+    loaded : int
+        Bytes of memory that compressed arrays take.
     notes : tuple of str
         Warnings, one line each.
     images, segmaps : mapping
@@ -107,6 +109,7 @@ class OpenCube:
     recognised: str
     noise_text: str
     primary: fits.Header
+    loaded: int
     notes: tuple[str, ...] = ()
     images: Mapping[str, AlignedImage] = field(default_factory=dict)
     segmaps: Mapping[str, IntArray] = field(default_factory=dict)
@@ -175,7 +178,8 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         notes.insert(0, f'the axes of {layer.name} are brought into the order {types}')
     if not unit:
         notes.append('no unit (BUNIT); spectra have none either')
-    loaded = sum(array.in_memory for array in (data, noise, flags) if array is not None)
+    arrays = [array.values for array in (data, noise, flags) if array is not None and array.values is not None]
+    loaded = sum(values.nbytes for values in arrays if 0 not in values.strides)  # the others are spread from few values
     if loaded:
         notes.append(f'compressed; {loaded / 1e6:.0f} MB of memory hold it; decompress it to need less')
     return OpenCube(
@@ -193,6 +197,7 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         _recognised(extensions, card_text(header, 'BUNIT'), unit, axis),
         f'{extensions.noise_kind} in {noise.name} ({extensions.noise_why})' if noise else 'no variance',
         primary,
+        loaded,
         tuple(f'{path.name}: {note}' for note in notes),
     )
 

@@ -20,7 +20,7 @@ from astropy.io import fits
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.noise_kind import Extension, NoiseKind
-from autospec_lib.inputs.arrays import FileError, Layer, card_text, card_word, is_cube, open_fits, spread_shape
+from autospec_lib.inputs.arrays import FileError, Layer, card_text, card_word, open_fits, spread_shape
 from autospec_lib.inputs.coordinates import find_axes
 from autospec_lib.inputs.instruments import FIRST, FLAG_DEFINITIONS, UNKNOWN, Instrument, recognise
 from autospec_lib.inputs.units import parsed
@@ -221,7 +221,7 @@ def _arrays(
     """The extensions with data, noise and flags in this file, and the axes of the data; a warning for each guess."""
     first, second, third = (*entries, None, None, None)[:3]
     data = _data(hdus, instrument, warnings) if first is None else _named(hdus, first)
-    if not data.is_image or not is_cube(data.shape):
+    if data not in cubes(hdus):
         raise FileError(
             f'extension {label(hdus, data)} holds {_shape(data)}; expected three axes (wavelength, y, x): set DATA_EXT'
         )
@@ -249,7 +249,7 @@ def label(hdus: fits.HDUList, hdu: Any) -> str:
 
 def cubes(hdus: Iterable[Any]) -> list[Any]:
     """The extensions with three axes, apart from axes of length 1."""
-    return [hdu for hdu in hdus if hdu.is_image and is_cube(hdu.shape)]
+    return [hdu for hdu in hdus if hdu.is_image and len(hdu.shape) >= 3 and hdu.shape.count(1) >= len(hdu.shape) - 3]
 
 
 def _entry(hdus: fits.HDUList, hdu: Any) -> int | str:
