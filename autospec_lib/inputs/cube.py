@@ -75,6 +75,8 @@ class OpenCube:
         The factor by which data are multiplied (variances by its square) to have the unit of ``grid``; None for 1.
     sky : Sky
         Coordinates on the sky, in the cube's own frame.
+    pixel : (float, float)
+        A spaxel's size (y, x) in arcsec.
     wave : array (nl,)
         Wavelengths in the unit of ``grid``.
     grid : Grid
@@ -103,6 +105,7 @@ class OpenCube:
     entries: tuple[int | str, ...]
     factor: FloatArray | None
     sky: Sky
+    pixel: tuple[float, float]
     wave: FloatArray
     grid: Grid
     instrument: Instrument
@@ -129,11 +132,6 @@ class OpenCube:
     def shape(self) -> tuple[int, int]:
         """Spaxels (ny, nx)."""
         return self.data.shape[1:]
-
-    @property
-    def pixel(self) -> tuple[float, float]:
-        """A spaxel's size (y, x) in arcsec."""
-        return self.sky.pixel
 
 
 def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
@@ -191,6 +189,7 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         extensions.entries,
         factor if (factor != 1).any() else None,
         sky,
+        sky.pixel,
         axis.wave,
         Grid(sky.cards(), axis.cards, unit, axis.unit, axis.medium, *line_unit(unit)),
         extensions.instrument,
@@ -299,21 +298,6 @@ def covers(cube: OpenCube, places: FloatArray, margin: float = 0.0) -> BoolArray
     ny, nx = cube.shape
     inside: BoolArray = (y >= -edge) & (y <= ny - 1 + edge) & (x >= -edge) & (x <= nx - 1 + edge)
     return inside
-
-
-def locate(cube: OpenCube, target: Target) -> tuple[float, float]:
-    """The target's position (y, x) in the cube's pixels.
-
-    Raises
-    ------
-    SourceError
-        If it lies outside the cube.
-    """
-    places = positions(cube, [target])
-    if not covers(cube, places).all():
-        raise SourceError(f'{how_far(distances(cube, [target])[0])} outside the cube; skipped')
-    y, x = places[0].tolist()
-    return y, x
 
 
 def distances(cube: OpenCube, targets: Sequence[Target]) -> FloatArray:
@@ -559,9 +543,12 @@ def box_of(cube: OpenCube, target: Target) -> tuple[tuple[float, float], Box, Bo
     SourceError
         If the position lies outside the cube.
     """
+    places = positions(cube, [target])
+    if not covers(cube, places).all():
+        raise SourceError(f'{how_far(distances(cube, [target])[0])} outside the cube; skipped')
+    y, x = places[0].tolist()
     ny, nx = cube.shape
-    centre = locate(cube, target)
-    box = geometry.box_around(centre, target.size, cube.pixel)
+    box = geometry.box_around((y, x), target.size, cube.pixel)
     height, width = (s.stop - s.start for s in box)
     notes: tuple[str, ...] = ()
     if height >= 2 * ny and width >= 2 * nx:
@@ -571,7 +558,7 @@ def box_of(cube: OpenCube, target: Target) -> tuple[tuple[float, float], Box, Bo
     elif min(height, width) < SMALLEST or height * width < FEWEST_SPAXELS:
         notes = (f'SIZE = {target.size:g} gives a subcube of only {height} x {width} spaxels',)
     ys, xs = (slice(max(s.start, 0), min(s.stop, n)) for s, n in zip(box, cube.shape, strict=True))
-    return centre, box, (ys, xs), notes
+    return (y, x), box, (ys, xs), notes
 
 
 def _read(
@@ -622,7 +609,7 @@ def _why_unusable(cube: OpenCube, causes: Mapping[str, float]) -> str:
     """
     words = {
         'data': (cube.data, '{} is not finite in {}'),
-        'mask': (cube.flags, '{} marks {} ' + f'({cube.flag_rule})'),
+        'mask': (cube.flags, '{} marks {} ({})'),
         'noise': (cube.noise, '{} is not above 0 in {}'),
     }
     marks_all = max(causes.values()) == 1
@@ -630,7 +617,7 @@ def _why_unusable(cube: OpenCube, causes: Mapping[str, float]) -> str:
     for role, share in causes.items():
         array, text = words[role]
         if array is not None and (share == 1 if marks_all else share >= NOTED_SHARE):
-            parts.append(text.format(array.name, 'all of them' if marks_all else f'{share:.1%}'))
+            parts.append(text.format(array.name, 'all of them' if marks_all else f'{share:.1%}', cube.flag_rule))
     data, noise, mask = cube.entries
     if causes.get('mask') == 1 and mask and not cube.flag_rule.zero_is_bad:
         parts.append(f"if 0 is bad in it, set DATA_EXT = {data!r}, {noise!r}, '{mask}: {ZERO_IS_BAD}'")

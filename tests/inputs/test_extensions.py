@@ -69,7 +69,7 @@ def test_flags_have_the_bits_of_their_definition(tmp_path, cards, flag_cards, is
         hdus['DQ'].header.update(flag_cards)
     opened = cube.open_cube(tmp_path / 'c.fits')
     cut = cube.cut(opened, TARGET)
-    y, x = (round(float(i)) for i in cube.locate(opened, TARGET))
+    y, x = (round(float(i)) for i in cube.box_of(opened, TARGET)[0])
     half = cut.shape[0] // 2
     expected = is_bad(flags)[:, y - half : y + half + 1, x - half : x + half + 1]
     assert_array_equal(cut.voxels.bad, expected)
@@ -232,7 +232,7 @@ def test_fill_values_are_no_data(tmp_path, fill):
     write_cube(tmp_path / 'c.fits', data, variance)
     cut = cube.cut(cube.open_cube(tmp_path / 'c.fits'), TARGET)
     opened = cube.open_cube(tmp_path / 'c.fits')
-    y, x = (round(float(i)) for i in cube.locate(opened, TARGET))
+    y, x = (round(float(i)) for i in cube.box_of(opened, TARGET)[0])
     half = cut.shape[0] // 2
     expected = (data == np.float32(fill))[:, y - half : y + half + 1, x - half : x + half + 1]
     assert_array_equal(cut.voxels.bad, expected)
