@@ -172,7 +172,7 @@ def _view(folder: Path, options: argparse.Namespace, interruption: Interruption)
         with viewing.server(page.parent, options.port) as server:
             place = f'http://localhost:{server.server_port}/'
             say(f'{page.parent} is at {place} for browsers of this machine; Ctrl-C ends it')
-            interruption.begin(lambda: 'ended')
+            interruption.last_words = lambda: 'ended'
             with suppress(KeyboardInterrupt), interruption.in_this_process():
                 server.serve_forever()
             say('ended')
@@ -313,7 +313,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
             on_outcome=[log.add, progress.add],
             files=[write_summary, write_redshifts, write_marz, Page(job, command).write, log.end],
         )
-        interruption.begin(lambda: f'interrupted; {results.sentence()}')
+        interruption.last_words = lambda: f'interrupted; {results.sentence()}'
         outcomes = cube_copy.extracted(job, targets, extract, interruption, tell, bool(options.scheduler))
         code = _collect(outcomes, results, progress)
     if code == EXIT_BUG:
