@@ -120,7 +120,7 @@ def seconds_of(function: Callable[[], Any]) -> float:
 def floor(job: Job, target: Target) -> None:
     """Read the bytes of data and variance of a subcube, and two passes of matrix products over each."""
     rng = np.random.default_rng(0)
-    centre = cutouts.locate(job.cube, target)
+    centre = cutouts.box_of(job.cube, target)[0]
     ys, xs = geometry.box_around(centre, target.size, job.cube.pixel)
     for layer in (job.cube.data, job.cube.noise):
         mapped = np.memmap(layer.path, layer.dtype, 'r', layer.offset, layer.shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import Any
@@ -127,42 +127,60 @@ def fit(cutout: Cutout, image: FloatArray | None = None) -> JointFit:
     def fitted(places: Mapping[Ident, tuple[float, float]]) -> JointFit:
         return fit_jointly(cutout.voxels, places, cutout.wave_fraction, seeing, image, frame)
 
-    result, doubts = fitted(positions), list[str]()
+    result = fitted(positions)
     sigma = max(frame.sigma, 0.0 if cutout.catalogue_error is None else cutout.catalogue_error.scatter)
-    found = [
-        (apart, lost, place)
-        for lost in _misplaced(positions, result)
-        for apart, place in _unnamed(fitted({one: positions[one] for one in positions if one != lost}), positions[lost])
-        if apart < _REACH * sigma
-    ]
-    if found:
-        _, lost, place = min(found)
-        result = fitted({**positions, lost: place})
-    elif twins:
+    places, doubts = _found_again(positions, result, fitted, _REACH * sigma), list[str]()
+    if twins and not places:
         beside = [place for apart, place in _unnamed(result, positions[own]) if apart < _REACH * sigma]
         if beside:
-            # Two rows stand at one place, and there are two sources: the rows are divided as their positions say.
-            pair = [_place(result, 0), beside[0]]
-            cost, swapped = (
-                float(np.square(np.subtract([rows[own], rows[twins[0]]], order) * frame.pixel).sum() / sigma**2)
-                for order in (pair, pair[::-1])
-            )
-            if abs(cost - swapped) < _SURE:
+            pair = {one: rows[one] for one in (own, twins[0])}
+            places, is_sure = _divided(pair, (_place(result, 0), beside[0]), sigma / np.array(frame.pixel))
+            if not is_sure:
                 doubts.append(
                     f'source {twins[0]} is listed at its place, and each may be either of the two sources there'
                 )
-            pair = pair if cost < swapped else pair[::-1]
-            result = fitted({**positions, own: pair[0], twins.pop(0): pair[1]})
         elif any(_close_neighbours(cutout, result)):
             doubts.append(
                 f'source {twins[0]} stands at its place in the catalogue, and a source beside it is not named'
             )
+    if places:
+        result = fitted({**positions, **places})
     if not np.isfinite(result.solution.spectra[0]).any():
         raise SourceError('the data do not constrain the source')
-    notes = [f'same place as source {twin} of the catalogue: fitted as one' for twin in twins]
+    notes = [f'same place as source {twin} of the catalogue: fitted as one' for twin in twins if twin not in places]
     if len(positions) > MAX_NEIGHBOURS:
         notes.append(f'joint extraction: only the {MAX_NEIGHBOURS} nearest neighbours are fitted')
     return replace(result, notes=(*result.notes, *notes), doubts=tuple(doubts))
+
+
+def _found_again(
+    positions: Mapping[Ident, tuple[float, float]],
+    result: JointFit,
+    fitted: Callable[[Mapping[Ident, tuple[float, float]]], JointFit],
+    reach: float,
+) -> dict[Ident, tuple[float, float]]:
+    """The place of a source that a fit has misplaced, if a fit without its position finds light within reach of it."""
+    found = [
+        (apart, lost, place)
+        for lost in _misplaced(positions, result)
+        for apart, place in _unnamed(fitted({one: positions[one] for one in positions if one != lost}), positions[lost])
+        if apart < reach
+    ]
+    if not found:
+        return {}
+    _, lost, place = min(found, key=lambda one: one[0])
+    return {lost: place}
+
+
+def _divided(
+    rows: Mapping[Ident, FloatArray], pair: Sequence[tuple[float, float]], sigma: FloatArray
+) -> tuple[dict[Ident, tuple[float, float]], bool]:
+    """The places of two rows, whose positions have errors ``sigma`` (2,), at two sources, and whether this is sure."""
+    straight, crossed = (
+        float(np.square(np.subtract([*rows.values()], order) / sigma).sum()) for order in (pair, pair[::-1])
+    )
+    places = pair if straight < crossed else pair[::-1]
+    return dict(zip(rows, places, strict=True)), abs(straight - crossed) > _SURE
 
 
 def _place(result: JointFit, source: int) -> tuple[float, float]:
@@ -191,6 +209,8 @@ def _misplaced(positions: Mapping[Ident, tuple[float, float]], result: JointFit)
         now = (result.sources.centre(one) - result.sources.centre(other)) * result.sources.model.pixel
         if np.hypot(*now) < min(least, 0.5 * np.hypot(*listed)):
             return pair
+    if len(positions) == 1:
+        return ()
     significance = diagnostics.significance(result)[: len(positions)]
     return tuple(one for one, sigma in zip(positions, significance, strict=True) if sigma < -diagnostics.DETECTED)
 

@@ -96,7 +96,13 @@ class StoredArray:
         InputError
             If the file is no longer there, or no longer the same.
         """
-        return self._scaled(self._numbers(ys, xs, channels))
+        numbers = self._numbers(ys, xs, channels)
+        values = np.asarray(numbers, np.float64)
+        if self.scale != 1 or self.zero != 0:
+            values = self.zero + self.scale * values
+        if self.blank is not None:
+            values = np.where(numbers == self.blank, np.nan, values)
+        return values
 
     def are_set(self, ys: slice, xs: slice, channels: slice = ALL, bits: int = 0) -> NDArray[np.bool_]:
         """Where the values of a box are flags that are set.
@@ -117,13 +123,17 @@ class StoredArray:
         InputError
             As `read`.
         """
-        numbers = self._numbers(ys, xs, channels)
-        # FITS has no unsigned integers; they are stored minus an offset, so that the value 0 is not stored as 0.
-        if bits:
-            if numbers.dtype.kind == 'f':
-                numbers = np.nan_to_num(self._scaled(numbers))
-            return np.asarray((numbers.astype(np.int64) + int(self.zero)) & bits != 0)
-        return np.asarray((self._scaled(numbers) if self.zero else numbers) != 0)
+        numbers: Any
+        if self.dtype.kind == 'f' or self.scale != 1:
+            numbers = self.read(ys, xs, channels)
+            if bits:
+                numbers = np.nan_to_num(numbers).astype(np.int64)
+        else:
+            numbers = self._numbers(ys, xs, channels)
+            # FITS has no unsigned integers; they are stored minus an offset, up to 2^63, which no double holds exactly.
+            if bits or self.zero:
+                numbers = numbers.astype(np.uint64) + np.uint64(int(self.zero) % 2**64)
+        return np.asarray((numbers & bits if bits else numbers) != 0)
 
     def groups(self, together: int) -> Iterator[NDArray[Any]]:
         """The stored array from beginning to end, ``together`` planes at a time, always in the same memory.
@@ -158,11 +168,6 @@ class StoredArray:
     def nbytes(self) -> int:
         """Bytes in the file."""
         return math.prod(self.shape) * self.dtype.itemsize
-
-    @property
-    def in_memory(self) -> int:
-        """Bytes of memory that a compressed array takes; one spread from an image or a spectrum takes hardly any."""
-        return 0 if self.values is None or 0 in self.values.strides else self.values.nbytes
 
     def stored(self, along: Sequence[Any]) -> tuple[Any, ...]:
         """Three things along wavelength, y and x, such as slices, in the order of the file's axes."""
@@ -200,14 +205,6 @@ class StoredArray:
             raise self.lost(error) from error
         return numbers
 
-    def _scaled(self, numbers: NDArray[Any]) -> NDArray[np.float64]:
-        values = np.asarray(numbers, np.float64)
-        if self.scale != 1 or self.zero != 0:
-            values = self.zero + self.scale * values
-        if self.blank is not None:
-            values = np.where(numbers == self.blank, np.nan, values)
-        return values
-
 
 @dataclass(frozen=True)
 class Layer:
@@ -220,11 +217,6 @@ class Layer:
     hdu: Any
     name: str
     scale: float = 1.0
-
-
-def is_cube(shape: Sequence[int]) -> bool:
-    """Whether an array has three axes, apart from further ones of length 1."""
-    return len(shape) >= 3 and sum(length == 1 for length in shape) >= len(shape) - 3
 
 
 def arranged(stored: NDArray[Any], axes: Sequence[int]) -> NDArray[Any]:

@@ -271,7 +271,7 @@ def with_units(header: Header, rows: Iterable[Sequence[str]]) -> tuple[Header, i
         Number of rows that have units or numbers of columns.
     """
     count = 0
-    known = _lower(header)
+    known = [name.lower() for name, _ in header]
     place, ident = position(known).values(), _first(IDENTS, known)
     for cells in rows:
         units = [cell.strip('()[] ') for cell in cells]
@@ -326,9 +326,8 @@ def is_other_position(header: Header) -> bool:
     return bool(factors - {3600.0} or (old and all(old)) or words & {*OTHER_COORDINATES})
 
 
-def program(header: Header) -> str:
-    """The program that writes tables with these columns, or '' if none is known."""
-    known = _lower(header)
+def program(known: Sequence[str]) -> str:
+    """The program that writes tables with these columns, in lower case, or '' if none is known."""
     return next((name for name, options in PROGRAMS.items() if _first(options, known)), '')
 
 
@@ -359,7 +358,7 @@ def choose(
     InputError
         One fault for each column that cannot be used; or there is no position.
     """
-    known = _lower(header)
+    known = [name.lower() for name, _ in header]
     lines = bool(_first(LINES, known))
     names = _by_role('ID', IDENTS_OF_LINES if lines else IDENTS, known)
     names |= {role: name.lower() for role, name in (stated or {}).items() if name.lower() in known}
@@ -376,7 +375,7 @@ def choose(
     for role, options in further.items():
         names |= _by_role(role, (*(name for name in lengths if lengths[name] in options), *options), known)
     index = {role: known.index(name) for role, name in names.items()}
-    scale, frame, warnings = _units(place, header, index, declared)
+    scale, frame, warnings = _units(place, header, known, index, declared)
     return Columns(
         {f'{role}_PIX' if scale.get(role) == IN_PIXELS else role: number for role, number in index.items()},
         names=tuple(name for name, _ in header),
@@ -385,14 +384,10 @@ def choose(
         frame=frame,
         first=1 if f'{names.get("X")} {names.get("Y")}' in PIXELS_FROM_1 else 0,
         lines=lines,
-        program=program(header),
+        program=program(known),
         description=_description(header, index, [] if catalogue_mode else known),
         warnings=warnings,
     )
-
-
-def _lower(header: Header) -> list[str]:
-    return [name.lower() for name, _ in header]
 
 
 def _first(options: Iterable[str], known: Collection[str]) -> list[str]:
@@ -483,10 +478,9 @@ def _meaning(text: str) -> tuple[set[float], str, set[str], list[str]]:
 
 
 def _units(
-    place: str, header: Header, index: Mapping[str, int], declared: str
+    place: str, header: Header, known: Sequence[str], index: Mapping[str, int], declared: str
 ) -> tuple[dict[str, float], str, tuple[str, ...]]:
     """Factors by role, `IN_PIXELS` where lengths are in pixels; the coordinate system; warnings, as in `Columns`."""
-    known = _lower(header)
     scale: dict[str, float] = {}
     systems: set[str] = set()
     faults, warnings = [], []

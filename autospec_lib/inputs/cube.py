@@ -75,6 +75,8 @@ class OpenCube:
         The factor by which data are multiplied (variances by its square) to have the unit of ``grid``; None for 1.
     sky : Sky
         Coordinates on the sky, in the cube's own frame.
+    pixel : (float, float)
+        A spaxel's size (y, x) in arcsec.
     wave : array (nl,)
         Wavelengths in the unit of ``grid``.
     grid : Grid
@@ -85,6 +87,8 @@ class OpenCube:
         One line on what the cube was recognised as and why, and a few words on its noise.
     primary : Header
         The file's first header.
+    loaded : int
+        Bytes of memory that compressed arrays take.
     notes : tuple of str
         Warnings, one line each.
     images, segmaps : mapping
@@ -101,12 +105,14 @@ class OpenCube:
     entries: tuple[int | str, ...]
     factor: FloatArray | None
     sky: Sky
+    pixel: tuple[float, float]
     wave: FloatArray
     grid: Grid
     instrument: Instrument
     recognised: str
     noise_text: str
     primary: fits.Header
+    loaded: int
     notes: tuple[str, ...] = ()
     images: Mapping[str, AlignedImage] = field(default_factory=dict)
     segmaps: Mapping[str, IntArray] = field(default_factory=dict)
@@ -126,11 +132,6 @@ class OpenCube:
     def shape(self) -> tuple[int, int]:
         """Spaxels (ny, nx)."""
         return self.data.shape[1:]
-
-    @property
-    def pixel(self) -> tuple[float, float]:
-        """A spaxel's size (y, x) in arcsec."""
-        return self.sky.pixel
 
 
 def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
@@ -175,7 +176,8 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         notes.insert(0, f'the axes of {layer.name} are brought into the order {types}')
     if not unit:
         notes.append('no unit (BUNIT); spectra have none either')
-    loaded = sum(array.in_memory for array in (data, noise, flags) if array is not None)
+    arrays = [array.values for array in (data, noise, flags) if array is not None and array.values is not None]
+    loaded = sum(values.nbytes for values in arrays if 0 not in values.strides)  # the others are spread from few values
     if loaded:
         notes.append(f'compressed; {loaded / 1e6:.0f} MB of memory hold it; decompress it to need less')
     return OpenCube(
@@ -187,12 +189,14 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         extensions.entries,
         factor if (factor != 1).any() else None,
         sky,
+        sky.pixel,
         axis.wave,
         Grid(sky.cards(), axis.cards, unit, axis.unit, axis.medium, *line_unit(unit)),
         extensions.instrument,
         _recognised(extensions, card_text(header, 'BUNIT'), unit, axis),
         f'{extensions.noise_kind} in {noise.name} ({extensions.noise_why})' if noise else 'no variance',
         primary,
+        loaded,
         tuple(f'{path.name}: {note}' for note in notes),
     )
 
@@ -294,21 +298,6 @@ def covers(cube: OpenCube, places: FloatArray, margin: float = 0.0) -> BoolArray
     ny, nx = cube.shape
     inside: BoolArray = (y >= -edge) & (y <= ny - 1 + edge) & (x >= -edge) & (x <= nx - 1 + edge)
     return inside
-
-
-def locate(cube: OpenCube, target: Target) -> tuple[float, float]:
-    """The target's position (y, x) in the cube's pixels.
-
-    Raises
-    ------
-    SourceError
-        If it lies outside the cube.
-    """
-    places = positions(cube, [target])
-    if not covers(cube, places).all():
-        raise SourceError(f'{how_far(distances(cube, [target])[0])} outside the cube; skipped')
-    y, x = places[0].tolist()
-    return y, x
 
 
 def distances(cube: OpenCube, targets: Sequence[Target]) -> FloatArray:
@@ -554,9 +543,12 @@ def box_of(cube: OpenCube, target: Target) -> tuple[tuple[float, float], Box, Bo
     SourceError
         If the position lies outside the cube.
     """
+    places = positions(cube, [target])
+    if not covers(cube, places).all():
+        raise SourceError(f'{how_far(distances(cube, [target])[0])} outside the cube; skipped')
+    y, x = places[0].tolist()
     ny, nx = cube.shape
-    centre = locate(cube, target)
-    box = geometry.box_around(centre, target.size, cube.pixel)
+    box = geometry.box_around((y, x), target.size, cube.pixel)
     height, width = (s.stop - s.start for s in box)
     notes: tuple[str, ...] = ()
     if height >= 2 * ny and width >= 2 * nx:
@@ -566,7 +558,7 @@ def box_of(cube: OpenCube, target: Target) -> tuple[tuple[float, float], Box, Bo
     elif min(height, width) < SMALLEST or height * width < FEWEST_SPAXELS:
         notes = (f'SIZE = {target.size:g} gives a subcube of only {height} x {width} spaxels',)
     ys, xs = (slice(max(s.start, 0), min(s.stop, n)) for s, n in zip(box, cube.shape, strict=True))
-    return centre, box, (ys, xs), notes
+    return (y, x), box, (ys, xs), notes
 
 
 def _read(
@@ -617,7 +609,7 @@ def _why_unusable(cube: OpenCube, causes: Mapping[str, float]) -> str:
     """
     words = {
         'data': (cube.data, '{} is not finite in {}'),
-        'mask': (cube.flags, '{} marks {} ' + f'({cube.flag_rule})'),
+        'mask': (cube.flags, '{} marks {} ({})'),
         'noise': (cube.noise, '{} is not above 0 in {}'),
     }
     marks_all = max(causes.values()) == 1
@@ -625,7 +617,7 @@ def _why_unusable(cube: OpenCube, causes: Mapping[str, float]) -> str:
     for role, share in causes.items():
         array, text = words[role]
         if array is not None and (share == 1 if marks_all else share >= NOTED_SHARE):
-            parts.append(text.format(array.name, 'all of them' if marks_all else f'{share:.1%}'))
+            parts.append(text.format(array.name, 'all of them' if marks_all else f'{share:.1%}', cube.flag_rule))
     data, noise, mask = cube.entries
     if causes.get('mask') == 1 and mask and not cube.flag_rule.zero_is_bad:
         parts.append(f"if 0 is bad in it, set DATA_EXT = {data!r}, {noise!r}, '{mask}: {ZERO_IS_BAD}'")

@@ -20,7 +20,7 @@ from astropy.io import fits
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.noise_kind import Extension, NoiseKind
-from autospec_lib.inputs.arrays import FileError, Layer, card_text, card_word, is_cube, open_fits, spread_shape
+from autospec_lib.inputs.arrays import FileError, Layer, card_text, card_word, open_fits, spread_shape
 from autospec_lib.inputs.coordinates import find_axes
 from autospec_lib.inputs.instruments import FIRST, FLAG_DEFINITIONS, UNKNOWN, Instrument, recognise
 from autospec_lib.inputs.units import parsed
@@ -221,12 +221,22 @@ def _arrays(
     """The extensions with data, noise and flags in this file, and the axes of the data; a warning for each guess."""
     first, second, third = (*entries, None, None, None)[:3]
     data = _data(hdus, instrument, warnings) if first is None else _named(hdus, first)
-    if not data.is_image or not is_cube(data.shape):
+    if data not in cubes(hdus):
         raise FileError(
             f'extension {label(hdus, data)} holds {_shape(data)}; expected three axes (wavelength, y, x): set DATA_EXT'
         )
     if first is None:
-        noise = _noise(hdus, data, instrument, warnings)
+        noise = _partner(hdus, data, (instrument.noise, *NOISE_NAMES), 'ERRDATA', 'ERREXT')
+        # Where extensions have no names, the only other one shaped like the data may be the noise.
+        others = [hdu for hdu in cubes(hdus) if hdu is not data]
+        unnamed = [hdu for hdu in others if not hdu.name and hdu.shape == data.shape and hdu.header['BITPIX'] < 0]
+        if noise is None and len(others) == len(unnamed) == 1:
+            (noise,) = unnamed
+            own, other = _entry(hdus, data), _entry(hdus, noise)
+            warnings.append(
+                f'{label(hdus, noise)}, which has no name, is taken for the noise, which is a guess: '
+                f"confirm with DATA_EXT = {own!r}, {other!r}, or set {own!r}, '' if it is not noise"
+            )
     else:
         noise = _named(hdus, second, data)
     if third is None:
@@ -249,7 +259,7 @@ def label(hdus: fits.HDUList, hdu: Any) -> str:
 
 def cubes(hdus: Iterable[Any]) -> list[Any]:
     """The extensions with three axes, apart from axes of length 1."""
-    return [hdu for hdu in hdus if hdu.is_image and is_cube(hdu.shape)]
+    return [hdu for hdu in hdus if hdu.is_image and len(hdu.shape) >= 3 and hdu.shape.count(1) >= len(hdu.shape) - 3]
 
 
 def _entry(hdus: fits.HDUList, hdu: Any) -> int | str:
@@ -370,55 +380,36 @@ def _beside(hdus: fits.HDUList, data: Any) -> dict[str, Any]:
     """The other arrays by their names, or their numbers if they have none.
 
     Of several with a name, one with the EXTVER of the data is preferred, then one of their shape, then the next one
-    behind them. Arrays that belong to another array with the name of the data are left out.
+    behind them. If several arrays have the name of the data, each other one belongs to one of them: by its shape, its
+    EXTVER, or its place. Those that do not belong to the data are left out.
     """
     place = hdus.index(data)
-    ranks = [
-        (hdu.ver == data.ver, hdu.shape == data.shape, number > place, -abs(number - place), number)
-        for number, hdu in enumerate(hdus)
-        if hdu is not data and hdu.is_image and hdu.shape and _owner(hdus, hdu, data) is data
-    ]
+    arrays = [hdu for hdu in hdus if hdu.is_image and hdu.shape]
+    namesakes = [hdu for hdu in arrays if hdu.name == data.name]
+    ranks = []
+    for layer in arrays:
+        number, owner = hdus.index(layer), data
+        behind = number - place
+        if len(namesakes) > 1 and data.name and layer.name not in ('', data.name):
+            layers = [hdu for hdu in hdus if hdu.name == layer.name]
+            same = [hdu for hdu in namesakes if hdu.shape == layer.shape] or namesakes
+            versions = [hdu.ver for hdu in same]
+            if 'EXTVER' in layer.header and versions.count(layer.ver) == 1:
+                owner = same[versions.index(layer.ver)]
+            elif len(layers) == len(same):
+                owner = same[layers.index(layer)]
+            else:
+                owner = [same[0], *(hdu for hdu in same if hdus.index(hdu) < number)][-1]
+        if layer is not data and owner is data:
+            ranks.append((layer.ver == data.ver, layer.shape == data.shape, behind > 0, -abs(behind), number))
     # From the worst to the best, because the dictionary keeps the last one of a name.
     return {hdus[number].name or str(number): hdus[number] for *_, number in sorted(ranks)}
-
-
-def _owner(hdus: fits.HDUList, layer: Any, data: Any) -> Any:
-    """To which of the arrays with the name of the data a layer belongs: by its shape, its EXTVER, or its place."""
-    same = [hdu for hdu in hdus if hdu.name == data.name and hdu.is_image and hdu.shape]
-    if len(same) < 2 or not data.name or not layer.name or layer.name == data.name:
-        return data
-    layers = [hdu for hdu in hdus if hdu.name == layer.name]
-    same = [hdu for hdu in same if hdu.shape == layer.shape] or same
-    versions = [hdu.ver for hdu in same]
-    if 'EXTVER' in layer.header and versions.count(layer.ver) == 1:
-        return same[versions.index(layer.ver)]
-    if len(layers) == len(same):
-        return same[layers.index(layer)]
-    before = [hdu for hdu in same if hdus.index(hdu) < hdus.index(layer)]
-    return (before or same[:1])[-1]
 
 
 def _prefix(name: str) -> str:
     """The prefix that the names of a cube's extensions share: RED_ of RED_DATA."""
     match = WITH_PREFIX.fullmatch(name)
     return match[1] if match else ''
-
-
-def _noise(hdus: fits.HDUList, data: Any, instrument: Instrument, warnings: list[str]) -> Any:
-    """The extension with the noise, None where there is none; a warning is added where it is a guess."""
-    noise = _partner(hdus, data, (instrument.noise, *NOISE_NAMES), 'ERRDATA', 'ERREXT')
-    others = [hdu for hdu in cubes(hdus) if hdu is not data]
-    if noise is not None or len(others) != 1:
-        return noise
-    # Where extensions have no names, the only other one shaped like the data may be the noise.
-    if others[0].name or others[0].shape != data.shape or others[0].header['BITPIX'] > 0:
-        return None
-    first, second = _entry(hdus, data), _entry(hdus, others[0])
-    warnings.append(
-        f'{label(hdus, others[0])}, which has no name, is taken for the noise, which is a guess: '
-        f"confirm with DATA_EXT = {first!r}, {second!r}, or set {first!r}, '' if it is not noise"
-    )
-    return others[0]
 
 
 def _files_beside(

@@ -316,7 +316,8 @@ def _named(place: str, header: Header, catalogue_mode: bool, declared: str) -> C
     if columns.is_no_position(header) or columns.is_other_position(header):
         return columns.choose(place, header, catalogue_mode)  # says what is missing
     what = f'{place}: a header without ID, RA and DEC; columns are taken by position'
-    return replace(chosen, program=columns.program(header), warnings=(what, *chosen.warnings))
+    program = columns.program([title.lower() for title in known])
+    return replace(chosen, program=program, warnings=(what, *chosen.warnings))
 
 
 def _numbered(comments: Sequence[str]) -> tuple[dict[int, tuple[str, str]], str]:

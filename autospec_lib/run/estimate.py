@@ -131,9 +131,8 @@ def memory(job: Job, spaxels: int, processes: int) -> float:
     processes : int
         How many extract at a time.
     """
-    loaded = sum(array.in_memory for array in job.cube.arrays)
     voxels = len(job.cube.wave) * spaxels * (2 if job.params.deblend else 1)
-    return BASE_MEMORY + loaded + processes * BYTES_PER_VOXEL * voxels + (processes - 1) * PROCESS_MEMORY
+    return BASE_MEMORY + job.cube.loaded + processes * BYTES_PER_VOXEL * voxels + (processes - 1) * PROCESS_MEMORY
 
 
 def file_size(job: Job, spaxels: int) -> float:

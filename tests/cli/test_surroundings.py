@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import pytest
 
 from autospec_lib.cli.command import main
@@ -31,8 +32,19 @@ def command(*arguments, prepare=None, **environment):
 
 @pytest.mark.parametrize('closed', [(1,), (2,), (0, 1, 2)])
 def test_closed_streams_end_no_run(folder, closed):
-    code, _, said = command(folder, prepare=lambda: [os.close(number) for number in closed])
-    assert (code, said) == (0, b'')
+    def close():
+        for number in closed:
+            os.close(number)
+            setattr(sys, ('stdin', 'stdout', 'stderr')[number], None)  # as where the interpreter begins without them
+
+    if len(closed) == 3:
+        code, _, said = command(folder, prepare=close)
+        said = said.decode()
+    else:
+        process = forked.start(folder, before=close)
+        _, said = process.communicate()
+        code = process.returncode
+    assert (code, said) == (0, '')
     (log,) = (folder / 'logs').glob('*.log')
     assert '# 1 of 1 sources extracted' in log.read_text()
 

@@ -121,6 +121,12 @@ def test_a_row_that_comes_out_negative_is_looked_for_where_light_is_left(monkeyp
     assert judged['grade'] == 'A'
 
 
+def test_a_negative_source_that_stands_alone_is_kept_with_a_c():
+    products = joint_extraction.extract(cutout(3, PLACE, flux=-1.0), None, True)
+    assert np.median(products.spectra['DEBLEND_SKYSUB'].data) < 0
+    assert products.facts['DBGRADE'][0] == 'C'
+
+
 def test_two_sources_whose_positions_lead_to_the_same_light_are_both_found():
     lights = {7: (13.0, 8.0), 9: (13.0, 14.0)}
     spectra = [SPECTRUM, np.linspace(900, 300, NL)]

@@ -71,6 +71,7 @@ def test_clumps_are_not_taken_for_neighbours(seed, index):
     assert_allclose(made.solution.spectra[0].sum() / field.spectra[0].sum(), 1, atol=0.05)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('index', [12, 13])
 def test_a_neighbour_is_not_given_up_for_a_component_that_stands_in_for_it(index):
     field = crowd(1002, index, 300)

@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose
 
 from autospec_lib.cli.command import main
 from autospec_lib.core.errors import InputError
+from autospec_lib.core.types import Target
 from autospec_lib.inputs import cube, images
 from autospec_lib.inputs.arrays import arranged
 from autospec_lib.inputs.coordinates import Sky, find_axes, header_of_axes, open_sky
@@ -318,7 +319,7 @@ def test_what_is_transformed_and_reordered_is_said(tmp_path):
     opened = cube.open_cube(tmp_path / 'c.fits')
     assert_allclose(opened.wave, WAVE0 + STEP * np.arange(NL), rtol=1e-9)
     with pytest.raises(Exception, match='outside the cube'):
-        cube.locate(opened, type('T', (), {'ra': RA, 'dec': DEC + 1}))
+        cube.box_of(opened, Target(1, RA, DEC + 1, 3.0))
 
 
 def test_an_osiris_cube_is_read_without_transposing_it(tmp_path):

@@ -69,10 +69,25 @@ def test_flags_have_the_bits_of_their_definition(tmp_path, cards, flag_cards, is
         hdus['DQ'].header.update(flag_cards)
     opened = cube.open_cube(tmp_path / 'c.fits')
     cut = cube.cut(opened, TARGET)
-    y, x = (round(float(i)) for i in cube.locate(opened, TARGET))
+    y, x = (round(float(i)) for i in cube.box_of(opened, TARGET)[0])
     half = cut.shape[0] // 2
     expected = is_bad(flags)[:, y - half : y + half + 1, x - half : x + half + 1]
     assert_array_equal(cut.voxels.bad, expected)
+
+
+@pytest.mark.parametrize(('kind', 'zero'), [('f4', 4), ('i2', 2**15), ('i4', 2**31), ('i8', 2**63), ('u1', -(2**7))])
+@pytest.mark.parametrize('bits', [0, 1 | 4])
+def test_flags_stored_less_an_offset_have_their_bits(tmp_path, kind, zero, bits):
+    """FITS stores unsigned integers so; numbers with decimals may have an offset too."""
+    data, _ = small_cube()
+    flags = RNG.integers(0, 1 << 4, data.shape)
+    write_cube(tmp_path / 'c.fits', data, DQ=(flags.astype(object) - zero).astype(kind))
+    with fits.open(tmp_path / 'c.fits', mode='update') as hdus:
+        hdus['DQ'].header.update({'BZERO': zero, 'HDUCLAS2': 'QUALITY', 'QUALMASK': bits})
+    array = cube.open_cube(tmp_path / 'c.fits').flags
+    ys, xs = slice(2, 9), slice(0, 4)
+    expected = flags & bits if bits else flags
+    assert_array_equal(array.are_set(ys, xs, bits=bits), expected[:, ys, xs] != 0)
 
 
 def test_a_mask_that_is_0_where_bad_can_be_stated(tmp_path):
@@ -217,7 +232,7 @@ def test_fill_values_are_no_data(tmp_path, fill):
     write_cube(tmp_path / 'c.fits', data, variance)
     cut = cube.cut(cube.open_cube(tmp_path / 'c.fits'), TARGET)
     opened = cube.open_cube(tmp_path / 'c.fits')
-    y, x = (round(float(i)) for i in cube.locate(opened, TARGET))
+    y, x = (round(float(i)) for i in cube.box_of(opened, TARGET)[0])
     half = cut.shape[0] // 2
     expected = (data == np.float32(fill))[:, y - half : y + half + 1, x - half : x + half + 1]
     assert_array_equal(cut.voxels.bad, expected)

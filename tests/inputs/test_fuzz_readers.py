@@ -192,6 +192,7 @@ class TestCatalogue:
             assert target.ref == ('' if ref in ('-', 'nan') else ref)
 
     @patient
+    @example(changes=[(0.45, 1, '-0')], mode='cat', skip_bad_rows=False, comma=True)  # the ID 7 becomes -0, which is 0
     @given(changes=changes, mode=modes, skip_bad_rows=st.booleans(), comma=st.booleans())
     def test_mutated_catalogue(self, folder, changes, mode, skip_bad_rows, comma):
         text = 'ID RA DEC SIZE REF\n12 10.5 -2.25 5 g-band\n7 359.25 +89.5 - -\n130 0.125 0.5 7.5 2.0 # the last\n'
@@ -215,7 +216,7 @@ class TestCatalogue:
             ra, dec = map(float, position)
         except ValueError:
             return None
-        return float(ident) if re.fullmatch(r'[+]?\d+(\.0*)?', ident, re.ASCII) else ident, ra, dec
+        return float(ident) if re.fullmatch(r'([+]?\d+|-0+)(\.0*)?', ident, re.ASCII) else ident, ra, dec
 
     refs = st.from_regex(r'[A-Za-z0-9][\w.-]{0,9}', fullmatch=True).filter(
         lambda ref: ref.lower() not in ('nan', 'none')

@@ -87,6 +87,7 @@ def fresh():
     return [draw(one, Kept()) for one in sources()]
 
 
+@pytest.mark.long
 def test_kept_figures_draw_what_new_ones_draw(fresh, monkeypatch):
     monkeypatch.setattr(figures, 'LIMIT', 100)
     kept, all_sources = Kept(), sources()
@@ -97,6 +98,7 @@ def test_kept_figures_draw_what_new_ones_draw(fresh, monkeypatch):
     assert len(kept) == 4 + 4 + 3
 
 
+@pytest.mark.long
 def test_what_lies_below_and_above_is_that_of_the_whole_figure(fresh):
     for one, pictures in list(zip(sources(), fresh, strict=True))[::3]:
         kept = Kept()
@@ -124,6 +126,7 @@ def test_a_figure_whose_drawing_fails_is_not_used_again(fresh, artist, monkeypat
     same(draw(first, kept), fresh[0])
 
 
+@pytest.mark.long
 def test_threads_may_share_what_is_kept(fresh):
     before, kept = dict(matplotlib.rcParams), Kept()
     with ThreadPoolExecutor(4) as pool:

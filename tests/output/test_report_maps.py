@@ -170,6 +170,7 @@ def test_the_map_shows_the_white_light_and_every_source_at_its_place(browser):
     assert browser.run('return Field.edges.length') == 2 * (SHAPE[1] - GAP + SHAPE[2])
 
 
+@pytest.mark.long
 def test_north_and_east_are_where_the_cube_has_them(browser):
     mapped(browser)
     north, east = browser.run('return [Field.data.north, Field.data.east]')
@@ -181,6 +182,7 @@ def test_north_and_east_are_where_the_cube_has_them(browser):
     np.testing.assert_allclose(browser.run('return Source.data.east'), east, atol=1e-3)
 
 
+@pytest.mark.long
 def test_a_click_on_a_source_in_the_map_opens_it_and_it_is_marked(browser):
     mapped(browser)
     assert ring(browser, MARKUP, '--mark', 30) == 0
@@ -210,6 +212,7 @@ def test_the_mouse_tells_which_source_it_is_on(browser):
     assert browser.run("return document.querySelectorAll('img[src=x]').length") == 0
 
 
+@pytest.mark.long
 def test_arrow_keys_go_to_the_next_source_in_their_direction(browser):
     mapped(browser)
     browser.run("Field.cursor = 'delta'")
@@ -221,6 +224,7 @@ def test_arrow_keys_go_to_the_next_source_in_their_direction(browser):
     shown(browser, 'beta')
 
 
+@pytest.mark.long
 def test_the_map_zooms_and_pans_by_keys_wheel_buttons_and_mouse(browser):
     mapped(browser)
     view = 'return [Field.scale, ...Field.middle]'
@@ -249,6 +253,7 @@ def test_the_map_zooms_and_pans_by_keys_wheel_buttons_and_mouse(browser):
     assert browser.run(view) == pytest.approx(whole)
 
 
+@pytest.mark.long
 def test_sources_in_the_map_have_the_colour_of_their_verdict_or_of_any_column(browser):
     mapped(browser)
     browser.run("Verdicts.change('beta', { verdict: 'good' }); Verdicts.change('delta', { verdict: 'bad' })")
@@ -300,6 +305,7 @@ def blind_browser(window, blind):
     yield from fresh(window, (blind / page.PAGE).as_uri(), SIZE)
 
 
+@pytest.mark.long
 def test_without_white_light_the_map_has_the_cut_outs_of_the_sources(blind_browser):
     browser = blind_browser
     mapped(browser)
@@ -314,6 +320,7 @@ def test_without_white_light_the_map_has_the_cut_outs_of_the_sources(blind_brows
     assert (screen[y + half + 4, x - 5 : x + 5] == 255).all(axis=1).any()  # beyond it is paper
 
 
+@pytest.mark.long
 def test_without_a_binned_cube_a_click_in_the_spectrum_does_nothing(blind_browser):
     browser = blind_browser
     opened(browser, 'alpha')
@@ -329,6 +336,7 @@ def names(browser):
     return listed, browser.text('#imageName')
 
 
+@pytest.mark.long
 def test_images_and_maps_stand_beside_the_plot_and_stay_in_view(browser):
     opened(browser, 'alpha')
     maps = ['MUSE_WHITE', 'HST', 'CROSS_CORRELATION', 'CROSS_CORRELATION_CONTSUB']
@@ -450,6 +458,7 @@ def test_a_click_on_a_wavelength_shows_the_narrow_band_image_there(browser):
     assert last - first == pytest.approx(12, abs=1)
 
 
+@pytest.mark.long
 def test_a_drag_in_the_spectrum_zooms_and_shows_no_narrow_band(browser):
     opened(browser, 'alpha')
     start, end = (plot_place(browser, channel) for channel in (40, 80))
@@ -463,6 +472,7 @@ def test_a_drag_in_the_spectrum_zooms_and_shows_no_narrow_band(browser):
     assert 'Narrow band' not in names(browser)[0]
 
 
+@pytest.mark.long
 def test_a_key_goes_through_the_lines_at_the_redshift(browser):
     opened(browser, 'alpha')
     browser.press('n')
@@ -516,6 +526,7 @@ def test_a_click_on_a_spaxel_shows_its_spectrum(browser):
     shown(browser, 'beta')
 
 
+@pytest.mark.long
 def test_all_of_it_works_in_the_served_report(window, output):
     with viewing.server(output, 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -566,6 +577,7 @@ def nothing_overlaps(browser, case):
     assert cut == [], case
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('is_mapped', [False, True], ids=['table', 'map'])
 def test_nothing_overlaps_in_wide_and_narrow_windows(browser, is_mapped):
     for size in ((1900, 1100), (1400, 900), (1150, 800), (820, 900), (520, 900)):

@@ -104,6 +104,7 @@ def test_a_click_opens_a_source_and_its_spectrum_is_drawn(browser):
     browser.until(lambda: browser.run(loaded))
 
 
+@pytest.mark.long
 def test_an_address_with_an_id_opens_that_source(browser):
     browser.open('about:blank')
     browser.open(browser.address + '#7')
@@ -171,6 +172,7 @@ def test_a_click_on_a_column_sorts_by_it_and_another_turns_it_round(browser):
     assert shown(browser) == ['7', '8', '9', '10']
 
 
+@pytest.mark.long
 def test_a_comparison_that_cannot_be_used_is_named(browser):
     for text, *facts in (
         ('sn >5', '>5', 'sn>5'),
@@ -191,6 +193,7 @@ def test_an_empty_cell_says_why(browser):
     assert 'verdict' in browser.run(reason.format(7, 'verdict'))
 
 
+@pytest.mark.long
 def test_keys_walk_through_table_and_sources(browser):
     browser.press('Down', 'Down', 'Enter')
     opened(browser, '8')
@@ -205,6 +208,7 @@ def test_keys_walk_through_table_and_sources(browser):
     assert browser.run('return document.activeElement.id') == 'filter'
 
 
+@pytest.mark.long
 def test_keys_follow_the_filter(browser):
     browser.type('#filter', 'status:extracted')
     browser.open(browser.address + '#8')
@@ -239,6 +243,7 @@ def test_lines_stand_where_a_redshift_brings_them(browser):
     assert browser.run("return Number(document.getElementById('z').value)") == 0.09
 
 
+@pytest.mark.long
 def test_a_line_is_dragged_by_its_label(browser):
     browser.open(browser.address + '#7')
     opened(browser, '7')
@@ -309,6 +314,7 @@ def redshift_kept(browser, ident):
     return browser.run('const { z, origin } = Verdicts.of(arguments[0]); return [z, origin]', ident)
 
 
+@pytest.mark.long
 def test_a_redshift_is_stored_whole_when_the_field_is_left(browser):
     browser.open(browser.address + '#8')
     opened(browser, '8')
@@ -323,6 +329,7 @@ def test_a_redshift_is_stored_whole_when_the_field_is_left(browser):
         assert redshift_kept(browser, '8') == [None, None], typed
 
 
+@pytest.mark.long
 def test_what_is_no_redshift_is_marked_and_not_stored(browser):
     browser.open(browser.address + '#8')
     opened(browser, '8')
@@ -342,6 +349,7 @@ def test_what_is_no_redshift_is_marked_and_not_stored(browser):
     assert redshift_kept(browser, '9') == [None, None]
 
 
+@pytest.mark.long
 def test_escape_gives_back_the_redshift_that_was_kept(browser):
     browser.open(browser.address + '#8')
     opened(browser, '8')
@@ -351,6 +359,7 @@ def test_escape_gives_back_the_redshift_that_was_kept(browser):
     assert browser.run("return document.getElementById('z').value") == '0.3'
 
 
+@pytest.mark.long
 def test_arrow_keys_change_the_source_after_slider_field_and_verdict(browser):
     browser.open(browser.address + '#7')
     opened(browser, '7')
@@ -375,6 +384,7 @@ def test_arrow_keys_change_the_source_after_slider_field_and_verdict(browser):
     opened(browser, '7')
 
 
+@pytest.mark.long
 def test_a_source_that_is_closed_right_after_typing_keeps_the_redshift(browser):
     browser.open(browser.address + '#8')
     opened(browser, '8')
@@ -385,6 +395,7 @@ def test_a_source_that_is_closed_right_after_typing_keeps_the_redshift(browser):
     browser.run('return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))')
 
 
+@pytest.mark.long
 def test_escape_closes_an_open_menu_alone(browser):
     browser.open(browser.address + '#8')
     opened(browser, '8')
@@ -396,6 +407,7 @@ def test_escape_closes_an_open_menu_alone(browser):
     browser.until(lambda: browser.run("return document.getElementById('source').hidden"))
 
 
+@pytest.mark.long
 def test_good_keeps_the_redshift_that_is_shown_and_where_it_comes_from(browser):
     browser.run("for (const row of Table.rows) { row.cells.Z_MARZ = row.id === '8' ? 0.0987 : null; }")
     browser.run("location.hash = '8'")
@@ -483,6 +495,7 @@ def test_no_cell_of_saved_verdicts_is_a_formula(browser):
         assert browser.run('return Verdicts.of("8").comment') == comment
 
 
+@pytest.mark.long
 def test_more_spectra_smoothing_and_themes_draw_without_errors(browser):
     browser.open(browser.address + '#7')
     opened(browser, '7')
@@ -512,6 +525,7 @@ def test_smoothing_keeps_the_sum_and_errors_shrink_as_they_should(browser):
     assert error[50] == pytest.approx((2 * np.sqrt(np.pi) * 3) ** -0.5, rel=2e-3)
 
 
+@pytest.mark.long
 def test_a_run_that_goes_on_is_followed(browser, output):
     table = output / 'report' / 'sources.js'
     before = table.read_text()
@@ -585,6 +599,7 @@ JUDGEMENTS = (
 )
 
 
+@pytest.mark.long
 def test_keys_judge_a_source_and_go_on_to_the_next_one(browser):
     offered(browser, '7', *TWO)
     for keys, kept in JUDGEMENTS:
@@ -597,6 +612,7 @@ def test_keys_judge_a_source_and_go_on_to_the_next_one(browser):
         assert browser.text('#left') == '1 done, 2 left'  # the fourth has no spectrum
 
 
+@pytest.mark.long
 def test_verdicts_come_back_from_the_results(browser, output, tmp_path):
     folder = tmp_path / 'field'
     shutil.copytree(output.parent, folder)

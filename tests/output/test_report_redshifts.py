@@ -254,6 +254,7 @@ for (const key of Object.keys(localStorage)) if (key.startsWith('fill')) localSt
 """
 
 
+@pytest.mark.long
 def test_sources_are_gone_through_by_keys_and_nothing_is_lost(browser, truths, profile, capsys):
     for path in profile.glob('*.csv'):
         path.unlink()
@@ -320,6 +321,7 @@ def test_sources_are_gone_through_by_keys_and_nothing_is_lost(browser, truths, p
     assert median <= 2
 
 
+@pytest.mark.long
 def test_what_no_store_of_the_browser_takes_stays_in_the_page_until_there_is_room(browser):
     go(browser, 1)
     for script in (FILL, FILL.replace('localStorage', 'sessionStorage')):
@@ -361,6 +363,7 @@ def test_the_candidates_are_listed_with_what_is_known_of_them(browser, truths):
     assert EVIL in browser.run("return document.querySelector('.remark').textContent")
 
 
+@pytest.mark.long
 def test_the_recommended_spectrum_opens_first_with_its_reason(browser):
     go(browser, 2)
     assert browser.run('return Source.data.shown') == [JOINT]
@@ -444,6 +447,7 @@ def labels(browser):
     )
 
 
+@pytest.mark.long
 def test_labels_of_lines_do_not_overlap_and_halpha_and_nii_have_their_own(browser):
     for width in (1400, 800, 420):
         browser.size(width, 900)
@@ -476,6 +480,7 @@ def test_the_list_of_lines_has_neutral_nitrogen_and_iron(browser):
     assert sum(name.startswith('Fe II*') for name, _ in emission) >= 4
 
 
+@pytest.mark.long
 def test_main_lines_are_shown_at_a_closer_look(browser, truths):
     def names():
         return browser.run(
@@ -511,6 +516,7 @@ def test_main_lines_are_shown_at_a_closer_look(browser, truths):
         assert not any(text.startswith('[') for text in texts)
 
 
+@pytest.mark.long
 def test_the_list_says_what_is_done_and_filters_by_it(browser, truths):
     number = len(truths)
     go(browser, 1)
@@ -550,6 +556,7 @@ def test_the_list_says_what_is_done_and_filters_by_it(browser, truths):
         browser.until(lambda expected=expected: browser.run(shown) == expected)
 
 
+@pytest.mark.long
 def test_undo_takes_back_each_change_of_this_window_alone(browser):
     go(browser, 1)
     browser.press('u')
@@ -576,6 +583,7 @@ def test_undo_takes_back_each_change_of_this_window_alone(browser):
     assert kept(browser)['1'][5] == 'of another window'
 
 
+@pytest.mark.long
 def test_a_key_that_is_pressed_before_the_data_are_there_waits_for_them(browser, truths):
     go(browser, 1)
     browser.run(
@@ -589,6 +597,7 @@ def test_a_key_that_is_pressed_before_the_data_are_there_waits_for_them(browser,
     assert kept(browser)['2'][2] == 'Z2'
 
 
+@pytest.mark.long
 def test_a_redshift_that_is_not_there_is_not_accepted(browser, truths):
     go(browser, 1)
     browser.run('Source.data.candidates.length = 2; Source.judge()')
@@ -614,6 +623,7 @@ def test_a_row_with_a_value_that_is_not_allowed_is_named_and_not_read(browser):
         assert kept(browser) == {'2': ('good', '0.5', 'user', '1', 'Lya', '')}
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not FIREFOX, reason='no firefox (Debian: firefox-esr)')
 def test_keys_do_the_same_in_firefox(output, tmp_path):
     with Firefox(tmp_path) as browser:

@@ -383,6 +383,7 @@ def test_an_accepted_redshift_brings_the_lines_there(own):
     assert {row['LINE']: row['LBDA_OBS'] for row in source.lines}['OIII5008'] == pytest.approx(5006.84 * (1 + Z), abs=1)
 
 
+@pytest.mark.long
 def test_the_knots_of_abell_478_have_its_redshift(tmp_path):
     # The sky of two knots has as much gas as they have: without it subtracted, all have lines.
     folders.make_abell(tmp_path)

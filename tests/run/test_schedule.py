@@ -253,6 +253,7 @@ def losing(folder, address, process):
         killer.join()
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings('ignore')
 def test_a_cluster_that_loses_a_worker_does_every_source_once_and_stops_without_any(many, cluster, capfd):
     cluster.add(2)
@@ -272,6 +273,7 @@ def test_a_cluster_that_loses_a_worker_does_every_source_once_and_stops_without_
     stops_in_one_line(capfd.readouterr().err, address)
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings('ignore')
 def test_a_cluster_whose_scheduler_goes_stops_the_run_with_one_line(many, cluster, capfd):
     cluster.add(1)
