@@ -210,11 +210,14 @@ def _read_back(folder: Path, options: argparse.Namespace, _interruption: Interru
 
 def _check(folder: Path, options: argparse.Namespace, _interruption: Interruption) -> int:
     """Say what a run would do."""
-    from autospec_lib.run import estimate
+    from autospec_lib.run import estimate, schedule
 
     job, targets, warnings = _prepare(folder, options)
     _warn(warnings, options.quiet)
-    for line in estimate.describe(job, targets, _processes(job, targets, options)):
+    processes = 1  # on a cluster, each worker is one
+    if not options.scheduler:
+        processes = schedule.how_many(options.cores, job.params.cores, len(targets))
+    for line in estimate.describe(job, targets, processes):
         say(line)
     return 0
 
@@ -348,18 +351,10 @@ def _extractor(
 
     if options.scheduler:
         return schedule.cluster(targets, options.scheduler, interruption)
-    number = _processes(job, targets, options)
+    number = schedule.how_many(options.cores, job.params.cores, len(targets))
     if number == 1:
         return partial(schedule.serial, targets=targets, interruption=interruption)
     return partial(schedule.processes, targets=targets, cores=number, interruption=interruption)
-
-
-def _processes(job: Job, targets: list[Target], options: argparse.Namespace) -> int:
-    """The number of extracting processes on this machine; 1 on a cluster, where each worker is one process."""
-    from autospec_lib.run import schedule
-
-    cores = job.params.cores if options.cores is None else options.cores
-    return 1 if options.scheduler else schedule.how_many(cores, len(targets))
 
 
 def _bug(folder: Path, error: Exception) -> int:
