@@ -172,7 +172,7 @@ def _view(folder: Path, options: argparse.Namespace, interruption: Interruption)
         with viewing.server(page.parent, options.port) as server:
             place = f'http://localhost:{server.server_port}/'
             say(f'{page.parent} is at {place} for browsers of this machine; Ctrl-C ends it')
-            interruption.begin(lambda: 'ended')
+            interruption.last_words = lambda: 'ended'
             with suppress(KeyboardInterrupt), interruption.in_this_process():
                 server.serve_forever()
             say('ended')
@@ -210,11 +210,14 @@ def _read_back(folder: Path, options: argparse.Namespace, _interruption: Interru
 
 def _check(folder: Path, options: argparse.Namespace, _interruption: Interruption) -> int:
     """Say what a run would do."""
-    from autospec_lib.run import estimate
+    from autospec_lib.run import estimate, schedule
 
     job, targets, warnings = _prepare(folder, options)
     _warn(warnings, options.quiet)
-    for line in estimate.describe(job, targets, _processes(job, targets, options)):
+    processes = 1  # on a cluster, each worker is one
+    if not options.scheduler:
+        processes = schedule.how_many(options.cores, job.params.cores, len(targets))
+    for line in estimate.describe(job, targets, processes):
         say(line)
     return 0
 
@@ -313,7 +316,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
             on_outcome=[log.add, progress.add],
             files=[write_summary, write_redshifts, write_marz, Page(job, command).write, log.end],
         )
-        interruption.begin(lambda: f'interrupted; {results.sentence()}')
+        interruption.last_words = lambda: f'interrupted; {results.sentence()}'
         outcomes = cube_copy.extracted(job, targets, extract, interruption, tell, bool(options.scheduler))
         code = _collect(outcomes, results, progress)
     if code == EXIT_BUG:
@@ -348,18 +351,10 @@ def _extractor(
 
     if options.scheduler:
         return schedule.cluster(targets, options.scheduler, interruption)
-    number = _processes(job, targets, options)
+    number = schedule.how_many(options.cores, job.params.cores, len(targets))
     if number == 1:
         return partial(schedule.serial, targets=targets, interruption=interruption)
     return partial(schedule.processes, targets=targets, cores=number, interruption=interruption)
-
-
-def _processes(job: Job, targets: list[Target], options: argparse.Namespace) -> int:
-    """The number of extracting processes on this machine; 1 on a cluster, where each worker is one process."""
-    from autospec_lib.run import schedule
-
-    cores = job.params.cores if options.cores is None else options.cores
-    return 1 if options.scheduler else schedule.how_many(cores, len(targets))
 
 
 def _bug(folder: Path, error: Exception) -> int:

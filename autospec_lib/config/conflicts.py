@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Container, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -48,30 +47,8 @@ def faults(params: Params, folder: Path) -> Iterator[Problem]:
         number = f'has {counted(len(params.img_shifts), "value")} for {counted(len(params.images), "image")} of '
         number += 'IMG and WEIGHT' if params.weight else 'IMG'
         yield ('IMG_SHIFT', 'IMG'), f'IMG_SHIFT {number}; expected one, or one for each, () for none'
-    yield from _tags(params)
+    yield from tags(params)
     yield from _files(params, folder)
-
-
-def faults_with_cube(params: Params, wavelengths: int, prefix: str) -> Iterator[Problem]:
-    """Conflicts with the cube that stop a run.
-
-    Parameters
-    ----------
-    params : Params
-        The parameters.
-    wavelengths : int
-        How many the cube has.
-    prefix : str
-        What the names of this instrument's products begin with.
-    """
-    if params.xcor and params.cont_sub and params.cont_poly >= wavelengths:
-        needed = f'needs more wavelengths than the {wavelengths} of {params.datacube}'
-        yield (
-            ('CONT_POLY', 'DATACUBE'),
-            f'CONT_POLY = {params.cont_poly} {needed}; expected at most {wavelengths - 1}',
-        )
-    if not params.prefix:  # else they are among the `faults`
-        yield from _tags(replace(params, prefix=prefix))
 
 
 def cautions(params: Params, written: Container[str]) -> Iterator[Problem]:
@@ -111,7 +88,7 @@ def cautions(params: Params, written: Container[str]) -> Iterator[Problem]:
         yield ('LSF',), f'LSF = {params.lsf!r} has no effect without REDSHIFT or NARROWBAND; {way_out}'
 
 
-def _tags(params: Params) -> Iterator[Problem]:
+def tags(params: Params) -> Iterator[Problem]:
     """Tags that FITS cannot hold, or that something else in the results has, another file or a product of AutoSpec.
 
     The names of products begin with the instrument's prefix, which is not known yet if PREFIX is ''.

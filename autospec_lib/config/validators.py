@@ -69,7 +69,7 @@ def switch(value: Any) -> bool:
 
 def number(value: Any) -> float:
     """A finite number, also as text."""
-    if not _is_number(value) and not isinstance(value, str):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real | str):
         raise _wrong_type(value)
     try:
         result = float(value)

@@ -70,7 +70,7 @@ def plan(job: Job, targets: Sequence[Target], shared: bool = False) -> Plan | No
         If the cube cannot be read any more.
     """
     cube = job.cube
-    seek = seek_time(cube)
+    seek = read_time(cube.data, 1, SEEKS)
     # If all wavelengths of a spaxel lie together in the file, a box is a few pieces anyway.
     if seek < SLOW or any(array.order[0] != 0 for array in cube.arrays):
         return None
@@ -83,7 +83,7 @@ def plan(job: Job, targets: Sequence[Target], shared: bool = False) -> Plan | No
     pieces = sum(array.pieces(*box) for array in cube.arrays for box in boxes)
     size = sum(array.nbytes for array in _on_disk(cube).values())
     stretch = min(STRETCH, cube.data.nbytes)
-    once = _read_time(cube.data, stretch) * size / stretch
+    once = read_time(cube.data, stretch) * size / stretch
     if pieces * seek < GAIN * once:
         return None
     ys, xs = (slice(min(s.start for s in sides), max(s.stop for s in sides)) for sides in zip(*boxes, strict=True))
@@ -98,25 +98,37 @@ def plan(job: Job, targets: Sequence[Target], shared: bool = False) -> Plan | No
     return Plan((ys, xs), nbytes, folder, line)
 
 
-def seek_time(cube: OpenCube) -> float:
-    """The median of the seconds that it takes to find a place in the cube's file."""
-    return float(np.median([_read_time(cube.data, 1) for _ in range(SEEKS)]))
+def read_time(array: StoredArray, number: int, times: int = 1) -> float:
+    """The seconds that it takes to find a place in an array's file and to read there; 0 for an array in memory.
 
+    Parameters
+    ----------
+    array : StoredArray
+        The array.
+    number : int
+        How many bytes to read.
+    times : int
+        How often this is measured; the median is returned.
 
-def _read_time(array: StoredArray, number: int) -> float:
-    """Seconds to find some bytes of a file and read them; 0 for an array in memory."""
+    Raises
+    ------
+    InputError
+        If the file cannot be read any more.
+    """
     if array.values is not None:
         return 0.0
-    # Another place each time: those of an earlier run may still be in memory.
-    place = np.random.default_rng().integers(array.nbytes - number + 1)
-    start = time.perf_counter()
-    try:
-        with arrays.opened(array.path) as file:
-            file.seek(array.offset + int(place))
-            file.read(number)
-    except OSError as error:
-        raise array.lost(error) from error
-    return time.perf_counter() - start
+    seconds = []
+    # Other places each time: those of an earlier run may still be in memory.
+    for place in np.random.default_rng().integers(array.nbytes - number + 1, size=times).tolist():
+        start = time.perf_counter()
+        try:
+            with arrays.opened(array.path) as file:
+                file.seek(array.offset + place)
+                file.read(number)
+        except OSError as error:
+            raise array.lost(error) from error
+        seconds.append(time.perf_counter() - start)
+    return float(np.median(seconds))
 
 
 def _on_disk(cube: OpenCube) -> dict[str, StoredArray]:

@@ -28,14 +28,15 @@ class Interruption:
       after `DEADLINE` seconds, because the program may wait for ever (for a cluster, or a file system that hangs).
     * A terminal that is closed sends SIGHUP more than once; after the first signal, it changes nothing.
 
+    Extraction begins when ``last_words`` is set: the function that makes the last line.
+
     A signal that was ignored when the program started (``nohup``, or in the background of a script) stays ignored.
     """
 
     requested: bool = False
     workers: set[int] = field(default_factory=set)
+    last_words: Callable[[], str] | None = None
     _raise: bool = False
-    _begun: bool = False
-    _last_words: Callable[[], str] = lambda: 'interrupted; nothing was extracted'
 
     @contextmanager
     def handled(self) -> Iterator[None]:
@@ -55,10 +56,6 @@ class Interruption:
                 # After an interruption, the program is about to end; a further signal would only change its exit code.
                 signal.signal(number, signal.SIG_IGN if self.requested else handler or signal.SIG_DFL)
 
-    def begin(self, last_words: Callable[[], str]) -> None:
-        """Extraction begins; if a second signal comes, the result of ``last_words`` is printed."""
-        self._begun, self._last_words = True, last_words
-
     @contextmanager
     def in_this_process(self) -> Iterator[None]:
         """Let the first signal raise KeyboardInterrupt."""
@@ -71,7 +68,7 @@ class Interruption:
     def _received(self, number: int, _frame: FrameType | None) -> None:
         if self.requested and number == getattr(signal, 'SIGHUP', None):
             return
-        if self._begun and not self.requested:
+        if self.last_words is not None and not self.requested:
             self.requested = True
             if hasattr(signal, 'setitimer'):
                 signal.setitimer(signal.ITIMER_REAL, DEADLINE)
@@ -83,7 +80,8 @@ class Interruption:
                 os.kill(process, signal.SIGKILL)
         # Neither print nor sys.exit: the signal may have come in the middle of one.
         with suppress(OSError, AttributeError, ValueError):
-            os.write(sys.__stderr__.fileno(), f'{self._last_words()}\n'.encode(errors='replace'))  # type: ignore[union-attr]
+            line = 'interrupted; nothing was extracted' if self.last_words is None else self.last_words()
+            os.write(sys.__stderr__.fileno(), f'{line}\n'.encode(errors='replace'))  # type: ignore[union-attr]
         os._exit(EXIT)
 
 

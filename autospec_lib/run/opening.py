@@ -54,11 +54,16 @@ def open_all(params: Params, folder: Path) -> OpenCube:
             maps[keys.image_tag(name)] = images.nearest_map(folder / name, cube.sky, shape)
     with collected(faults):
         seeing = psf.read(params.psf, path, cube.primary, cube.wave, cube.grid.wave_unit)
-    with_cube = conflicts.faults_with_cube(params, len(cube.wave), cube.instrument.prefix)
-    faults += [f'param.py: {text}' for _, text in with_cube]
+    number = len(cube.wave)
+    if params.xcor and params.cont_sub and params.cont_poly >= number:
+        needed = f'needs more wavelengths than the {number} of {params.datacube}; expected at most {number - 1}'
+        faults.append(f'param.py: CONT_POLY = {params.cont_poly} {needed}')
+    if not params.prefix:  # else these have been checked
+        with_prefix = replace(params, prefix=cube.instrument.prefix)
+        faults += [f'param.py: {text}' for _, text in conflicts.tags(with_prefix)]
     fewest = 2 * narrow_band.FEWEST + 1
-    if params.narrowband and len(cube.wave) < fewest:
-        few = f'NARROWBAND needs at least {fewest} wavelengths, and {params.datacube} has {len(cube.wave)}'
+    if params.narrowband and number < fewest:
+        few = f'NARROWBAND needs at least {fewest} wavelengths, and {params.datacube} has {number}'
         faults.append(f'param.py: {few}; set NARROWBAND = ()')
     elif params.narrowband:
         channels = pipeline.cube_channels(cube.wave, cube.grid, params.lsf)

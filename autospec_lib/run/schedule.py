@@ -33,16 +33,18 @@ CONNECT = 10  # seconds to wait for a scheduler
 ALONE = 30  # the run stops after this many seconds without scheduler or worker
 
 
-def how_many(cores: int, sources: int) -> int:
+def how_many(option: int | None, setting: int, sources: int) -> int:
     """The number of processes.
 
     Parameters
     ----------
-    cores : int
-        How many the user wants; 0 = one on each core that this process may use.
+    option, setting : int
+        How many the user wants, on the command line, if not None, and in ``param.py``; 0 = one on each core that this
+        process may use.
     sources : int
         The number of sources.
     """
+    cores = setting if option is None else option
     if not cores:
         # A batch system may give a job some of the machine's cores only.
         cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1

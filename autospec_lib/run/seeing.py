@@ -58,7 +58,9 @@ def with_seeing(job: Job) -> tuple[Job, str]:
     if not setting and len(job.catalogue) < FEWEST:
         return job, ''
     candidates = _candidates(job)
-    if not setting and (len(candidates) < FEWEST or cube_copy.seek_time(cube) > cube_copy.SLOW):
+    if not setting and (
+        len(candidates) < FEWEST or cube_copy.read_time(cube.data, 1, cube_copy.SEEKS) > cube_copy.SLOW
+    ):
         return job, ''
 
     def around_candidates() -> Iterator[Cutout]:

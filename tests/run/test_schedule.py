@@ -329,11 +329,11 @@ def test_addresses_that_dask_knows_are_taken(address):
 def test_zero_cores_are_those_that_the_process_may_use(monkeypatch):
     monkeypatch.setattr(os, 'cpu_count', lambda: 64)
     monkeypatch.setattr(os, 'sched_getaffinity', lambda process: {3, 5, 8}, raising=False)
-    assert schedule.how_many(0, 100) == 3
-    assert schedule.how_many(0, 2) == 2
-    assert schedule.how_many(7, 100) == 7
+    assert schedule.how_many(None, 0, 100) == 3
+    assert schedule.how_many(0, 5, 2) == 2
+    assert schedule.how_many(7, 0, 100) == schedule.how_many(None, 7, 100) == 7
     monkeypatch.delattr(os, 'sched_getaffinity')
-    assert schedule.how_many(0, 100) == 64
+    assert schedule.how_many(0, 1, 100) == 64
 
 
 def test_without_dask_the_way_out_is_named(many, capsys, monkeypatch):
