@@ -84,11 +84,6 @@ class FlagRule:
     bits: int = 0
     zero_is_bad: bool = False
 
-    @classmethod
-    def of_bits(cls, numbers: Iterable[int]) -> FlagRule:
-        """The rule for these numbers of bits."""
-        return cls(sum(1 << number for number in numbers))
-
     def __str__(self) -> str:
         """The rule in words, for messages."""
         if self.zero_is_bad:
@@ -603,8 +598,9 @@ def flag_rule(header: Mapping[str, Any], data_header: Mapping[str, Any], instrum
                 bits = int(str(header['QUALMASK']), 0)
             return FlagRule(bits) if bits > 0 and bits not in ALL_BITS else FlagRule()
     definition = card_text(header, 'MASKNAME').upper() or card_text(data_header, 'MASKNAME').upper()
-    if definition:
-        return FlagRule.of_bits(FLAG_DEFINITIONS.get(definition, ()))
-    if card_text(header, 'EXTNAME').upper() != (instrument.flags if not instrument.flags.isdecimal() else ''):
-        return FlagRule()
-    return FlagRule.of_bits(instrument.bits) if not instrument.zero_is_bad else FlagRule(zero_is_bad=True)
+    numbers, zero_is_bad = FLAG_DEFINITIONS.get(definition, ()), False
+    if not definition and card_text(header, 'EXTNAME').upper() == (
+        '' if instrument.flags.isdecimal() else instrument.flags
+    ):
+        numbers, zero_is_bad = instrument.bits, instrument.zero_is_bad
+    return FlagRule(sum(1 << number for number in numbers), zero_is_bad)
