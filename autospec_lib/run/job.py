@@ -249,7 +249,9 @@ def with_verdicts(targets: Sequence[Target], file: Path) -> tuple[list[Target], 
     file : Path
         The file of verdicts in the output folder, if there is one.
     """
-    stored = verdicts.read(file) if file.is_file() else {}
+    if not file.is_file():
+        return [*targets], {}, []
+    stored = verdicts.read(file)
     by_id = verdicts.about(stored, targets)
     judged = []
     for target in targets:
