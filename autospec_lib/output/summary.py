@@ -164,11 +164,21 @@ def measure(products: Products, cutout: Cutout) -> Row:
     facts = {card: value for card, (value, _) in products.facts.items()}
     best, why = products.best
     row: Row = {column.name: facts.get(column.source) for column in OF_SOURCE if column.source}
+    # The width in white light, where the source is detected in it.
+    mask, width = products.masks.get(str(row['MASK'])), None
+    segmap = products.segmaps.get(keys.segmap(next(iter(products.images), '')))
+    if mask is not None and segmap is not None and segmap.central:
+        white, own = products.white.data, segmap.data == segmap.central
+        if (mask.data & own).any():
+            sky = white[products.masks[keys.MASK_SKY].data & np.isfinite(white)]
+            level = float(np.median(sky)) if sky.size else 0.0
+            usable = np.isfinite(white) & ((segmap.data == 0) | own)
+            width = white_light.fwhm(white - level, usable, cutout.centre, cutout.pixel)
     row |= {
         'NOTES': '; '.join(products.notes),
         'REFERENCE': products.reference,
         'MAG_WHITE': None,
-        'FWHM_WHITE': _width(products, row['MASK'], cutout),
+        'FWHM_WHITE': _plain(width),
         'BEST': f'{best.short_key}: {why}',
     }
     for key, spectrum in products.main_spectra.items():
@@ -203,22 +213,6 @@ def visual(verdict: Verdict) -> Row:
 def _plain(value: Any) -> float | None:
     """Six digits, None instead of NaN."""
     return None if value is None or not np.isfinite(value) else float(f'{value:.6g}')
-
-
-def _width(products: Products, mask_key: Any, cutout: Cutout) -> float | None:
-    """The width in white light, None where the source is not detected there."""
-    key = keys.segmap(next(iter(products.images), ''))
-    if mask_key not in products.masks or key not in products.segmaps:
-        return None
-    mask = products.masks[mask_key]
-    white, segmap = products.white.data, products.segmaps[key].data
-    own = products.segmaps[key].central
-    if not own or not (mask.data & (segmap == own)).any():
-        return None
-    sky = white[products.masks[keys.MASK_SKY].data & np.isfinite(white)]
-    level = float(np.median(sky)) if sky.size else 0.0
-    usable = np.isfinite(white) & ((segmap == 0) | (segmap == own))
-    return _plain(white_light.fwhm(white - level, usable, cutout.centre, cutout.pixel))
 
 
 def write(folder: Path, rows: Sequence[Row], unit: str) -> None:
