@@ -130,24 +130,23 @@ def fit(cutout: Cutout, image: FloatArray | None = None) -> JointFit:
     result = fitted(positions)
     sigma = max(frame.sigma, 0.0 if cutout.catalogue_error is None else cutout.catalogue_error.scatter)
     places, doubts = _found_again(positions, result, fitted, _REACH * sigma), list[str]()
-    if twins and not places:
-        beside = [place for apart, place in _unnamed(result, positions[own]) if apart < _REACH * sigma]
-        if beside:
-            pair = {one: rows[one] for one in (own, twins[0])}
-            places, is_sure = _divided(pair, (_place(result, 0), beside[0]), sigma / np.array(frame.pixel))
-            if not is_sure:
-                doubts.append(
-                    f'source {twins[0]} is listed at its place, and each may be either of the two sources there'
-                )
-        elif any(_close_neighbours(cutout, result)):
-            doubts.append(
-                f'source {twins[0]} stands at its place in the catalogue, and a source beside it is not named'
-            )
-    if places:
+    beside = [place for apart, place in _unnamed(result, positions[own]) if apart < _REACH * sigma]
+    if twins and beside:
+        pair = {one: rows[one] for one in (own, twins[0])}
+        divided, is_sure = _divided(pair, (_place(result, 0), beside[0]), sigma / np.array(frame.pixel))
+        if not is_sure:
+            doubts.append(f'source {twins[0]} is listed at its place, and each may be either of the two sources there')
+        twins = twins[1:]
+        positions = {**divided, **{one: place for one, place in positions.items() if one != own}}
+        places = {one: place for one, place in places.items() if one != own}
         result = fitted({**positions, **places})
+    elif places:
+        result = fitted({**positions, **places})
+    if twins and any(_close_neighbours(cutout, result)):
+        doubts.append(f'source {twins[0]} stands at its place in the catalogue, and a source beside it is not named')
     if not np.isfinite(result.solution.spectra[0]).any():
         raise SourceError('the data do not constrain the source')
-    notes = [f'same place as source {twin} of the catalogue: fitted as one' for twin in twins if twin not in places]
+    notes = [f'same place as source {twin} of the catalogue: fitted as one' for twin in twins]
     if len(positions) > MAX_NEIGHBOURS:
         notes.append(f'joint extraction: only the {MAX_NEIGHBOURS} nearest neighbours are fitted')
     return replace(result, notes=(*result.notes, *notes), doubts=tuple(doubts))
@@ -197,8 +196,8 @@ def _unnamed(result: JointFit, row: tuple[float, float]) -> list[tuple[float, tu
 
 
 def _misplaced(positions: Mapping[Ident, tuple[float, float]], result: JointFit) -> tuple[Ident, ...]:
-    """The first two sources of the catalogue that a fit has put at one place though they are listed at two; else those
-    of negative flux.
+    """The first two sources of the catalogue that a fit has put at one place though they are listed at two; else the two
+    of most negative flux.
 
     Where positions are wrong by more than a source is far from its neighbour, both lead to the same light.
     """
@@ -211,8 +210,8 @@ def _misplaced(positions: Mapping[Ident, tuple[float, float]], result: JointFit)
             return pair
     if len(positions) == 1:
         return ()
-    significance = diagnostics.significance(result)[: len(positions)]
-    return tuple(one for one, sigma in zip(positions, significance, strict=True) if sigma < -diagnostics.DETECTED)
+    significance, names = diagnostics.significance(result)[: len(positions)], [*positions]
+    return tuple(names[row] for row in np.argsort(significance)[:2] if significance[row] < -diagnostics.DETECTED)
 
 
 def _positions(cutout: Cutout) -> tuple[dict[Ident, tuple[float, float]], dict[Ident, FloatArray]]:

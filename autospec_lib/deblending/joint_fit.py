@@ -24,9 +24,10 @@ from autospec_lib.deblending.weighted_data import Bands, WeightedCube, bin_cube
 MAX_FREE = 21
 # The shape of a source is fitted if its position is in the subcube or less than this many pixels outside it.
 _CLOSE = 3
-# Prior of log(beta - 1), the wings, in the fit without clumps that sets them, and how closely the last fit keeps to it.
-# Chosen on simulated galaxies of many kinds (exponential, Sersic, with bulges, clumps and haloes; seeds 41 to 62).
-_LOG_BETA, _LOG_BETA_SIGMA, _WINGS_HELD = 0.9, 0.1, 0.05
+# Prior of log(beta - 1), the wings, in the fit without clumps that sets them: mean, sigma and bound. Sigma and bound in
+# the last fit, around what that fit gives. Chosen on simulated galaxies of many kinds (exponential, Sersic, with bulges,
+# clumps and haloes; seeds 41 to 62).
+_LOG_BETA, _WINGS, _WINGS_KEPT = 0.9, (0.1, 0.7), (0.05, 0.15)
 _FRAME = Frame()
 # An image that covers less than this share of the subcube is not used.
 _LEAST_COVERED = 0.5
@@ -119,8 +120,8 @@ def fit_sources(
     # Large clumps would describe the light inside a source and leave its wings to noise and sky: these follow from a
     # fit without clumps.
     plain = fit(bands, model)
-    wings = fit(bands, plain.with_wings(np.full(len(model.shapes), _LOG_BETA), _LOG_BETA_SIGMA))
-    wings = wings.with_wings(wings.shapes[:, LOG_BETA], _WINGS_HELD)
+    wings = fit(bands, plain.with_wings(np.full(len(model.shapes), _LOG_BETA), *_WINGS))
+    wings = wings.with_wings(wings.shapes[:, LOG_BETA], *_WINGS_KEPT)
     large_clumps, kept = fit_positive(bands, wings, len(positions), LARGE_CLUMPS)
     for lost in reversed(range(len(model.shapes))):  # those behind it keep their numbers
         if lost not in kept:

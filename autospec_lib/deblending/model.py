@@ -149,11 +149,15 @@ class Model:
         bound[components, 2:] = 0
         return replace(self, shapes=shapes, prior=replace(self.prior, mean=mean, bound=bound))
 
-    def with_wings(self, log_beta: FloatArray, sigma: float) -> Model:
-        """The model in which the exponents of components with a free one have the prior of this mean (n,) and sigma."""
-        mean, width, free = self.prior.mean.copy(), self.prior.sigma.copy(), self.prior.free[:, LOG_BETA]
-        mean[free, LOG_BETA], width[free, LOG_BETA] = log_beta[free], sigma
-        return replace(self, prior=replace(self.prior, mean=mean, sigma=width))
+    def with_wings(self, log_beta: FloatArray, sigma: float, bound: float) -> Model:
+        """The model in which the exponents of components with a free one have the prior of this mean (n,) and sigma,
+        and differ from the mean by no more than the bound."""
+        free = self.prior.free[:, LOG_BETA]
+        mean, width, limit = self.prior.mean.copy(), self.prior.sigma.copy(), self.prior.bound.copy()
+        mean[free, LOG_BETA] = log_beta[free]
+        width[free, LOG_BETA] = sigma
+        limit[free, LOG_BETA] = bound
+        return replace(self, prior=Prior(mean, width, limit))
 
     def without(self, component: int) -> Model:
         """The model without one of its components."""
