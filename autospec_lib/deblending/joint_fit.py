@@ -24,9 +24,9 @@ from autospec_lib.deblending.weighted_data import Bands, WeightedCube, bin_cube
 MAX_FREE = 21
 # The shape of a source is fitted if its position is in the subcube or less than this many pixels outside it.
 _CLOSE = 3
-# Prior of log(beta - 1), the wings, in the fit without clumps that sets them: mean, sigma and bound. Sigma and bound in
-# the last fit, around what that fit gives. Chosen on simulated galaxies of many kinds (exponential, Sersic, with bulges,
-# clumps and haloes; seeds 41 to 62).
+# Prior of log(beta - 1), the wings, in the fit without clumps that sets them: mean, sigma and bound. Sigma and bound
+# in the last fit, around what that fit gives. Chosen on simulated galaxies of many kinds (exponential, Sersic, with
+# bulges, clumps and haloes; seeds 41 to 62).
 _LOG_BETA, _WINGS, _WINGS_KEPT = 0.9, (0.1, 0.7), (0.05, 0.15)
 _FRAME = Frame()
 # An image that covers less than this share of the subcube is not used.
