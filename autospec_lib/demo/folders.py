@@ -103,7 +103,7 @@ def _write_image(folder: Path, hst: Path) -> None:
     peaks = [np.unravel_index(np.nanargmax(image), shape) for image in (np.nanmean(data, axis=0), aligned)]
     cube_peak, hst_peak = (opened.sky.to_icrs(*peak) for peak in peaks)
     with images.open_images(hst) as (image, *_), complete_file(folder / 'hst.fits') as temporary:
-        header = fits.Header(image.sky.cards())
+        header = image.sky.wcs.to_header(relax=True)
         header['CRVAL1'] += float(cube_peak[0] - hst_peak[0])
         header['CRVAL2'] += float(cube_peak[1] - hst_peak[1])
         fits.PrimaryHDU(image.hdu.data, header).writeto(temporary)

@@ -305,11 +305,6 @@ def card_text(header: Mapping[str, Any], card: str) -> str:
     return str(header.get(card) or '').strip()
 
 
-def card_word(header: Mapping[str, Any], card: str) -> str:
-    """The same in capitals."""
-    return card_text(header, card).upper()
-
-
 def is_number(value: Any) -> bool:
     """Whether a card's value is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))

@@ -7,7 +7,6 @@ name no card for, and to settle what headers leave open. Wavelengths are in `wav
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +19,7 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 
 from autospec_lib.core.types import FloatArray
-from autospec_lib.inputs.arrays import FileError, card_text, card_word, is_number, readable
+from autospec_lib.inputs.arrays import FileError, card_text, is_number, readable
 from autospec_lib.inputs.units import parsed
 
 # Longitude and latitude as CTYPE begins with them: equatorial, galactic, ecliptic, supergalactic.
@@ -61,7 +60,7 @@ def find_axes(name: str, header: fits.Header, shape: Sequence[int], spectral: bo
         If more axes than these are longer than 1, or distortions go with another order of the sky's axes.
     """
     lengths = dict(zip(range(len(shape), 0, -1), shape, strict=True))
-    types = {axis: card_word(header, f'CTYPE{axis}') for axis in lengths}
+    types = {axis: card_text(header, f'CTYPE{axis}').upper() for axis in lengths}
     number = 3 if spectral else 2
     axes = [*range(1, number + 1)]
     for names in LATITUDE_OF.items():
@@ -212,11 +211,6 @@ class Sky:
         x, y = proj_plane_pixel_scales(self.wcs)
         return 3600 * float(y), 3600 * float(x)
 
-    def cards(self) -> dict[str, Any]:
-        """The cards that describe the coordinates in a FITS header."""
-        with warnings.catch_warnings(action='ignore'):  # of what a WCS cannot write, such as lookup tables
-            return {card.keyword: card.value for card in self.wcs.to_header(relax=True).cards}
-
 
 def open_sky(name: str, header: fits.Header, hdus: fits.HDUList | None = None) -> Sky:
     """The coordinates on the sky in a header of two axes.
@@ -239,7 +233,7 @@ def open_sky(name: str, header: fits.Header, hdus: fits.HDUList | None = None) -
     if fault:
         raise FileError(fault)
     notes = []
-    ctype = card_word(header, 'CTYPE1')
+    ctype = card_text(header, 'CTYPE1').upper()
     if any(map(SIP.fullmatch, header)) and not ctype.endswith('-SIP'):
         header = fits.Header(card for card in header.cards if not SIP.fullmatch(card.keyword))
         way_out = 'add -SIP to CTYPE1 and CTYPE2 if they are meant'
@@ -278,7 +272,7 @@ def _frame(wcs: WCS) -> tuple[BaseCoordinateFrame | None, str]:
 
 def _sky_faults(header: fits.Header, name: str) -> Iterator[str]:
     """What is wrong with the cards of the sky: wcslib would fall back to defaults, or name no card."""
-    types = [card_word(header, card) for card in ('CTYPE1', 'CTYPE2')]
+    types = [card_text(header, card).upper() for card in ('CTYPE1', 'CTYPE2')]
     longitude, latitude = types
     if not longitude or not latitude:
         yield f'no celestial WCS in {name} (CTYPE1 = {longitude!r}, CTYPE2 = {latitude!r}); expected RA and Dec'
@@ -323,7 +317,7 @@ def check_separable(name: str, header: fits.Header, shape: Sequence[int]) -> Non
         The message names the card.
     """
     for axis in (1, 2, 3):
-        text = card_word(header, f'CTYPE{axis}')
+        text = card_text(header, f'CTYPE{axis}').upper()
         if text.startswith(OTHER_TYPES) or (axis < 3 and text.startswith(WAVELENGTH_TYPES)):
             expected = 'wavelength (WAVE, AWAV): convert the cube'
             if axis < 3:

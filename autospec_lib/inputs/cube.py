@@ -24,7 +24,6 @@ from autospec_lib.inputs.arrays import (
     Layer,
     StoredArray,
     card_text,
-    card_word,
     in_file,
     open_array,
     open_fits,
@@ -169,10 +168,11 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
             factor *= extensions.response.data
         grids = [_other_grid(hdus, one, extensions, data, axis, sky) for one in layers]
         primary = hdus[0].header.copy()
+        sky_cards = sky.wcs.to_header(relax=True)  # without what a WCS cannot write, such as lookup tables
     notes = [*contradictions(layer.name, layer.hdu.header), *sky.notes, *axis.notes, *of_unit]
     notes += [*extensions.warnings, *filter(None, grids)]
     if list(axes) != sorted(axes):
-        types = ', '.join(card_word(header, f'CTYPE{number}') or 'wavelength' for number in (1, 2, 3))
+        types = ', '.join(card_text(header, f'CTYPE{number}').upper() or 'wavelength' for number in (1, 2, 3))
         notes.insert(0, f'the axes of {layer.name} are brought into the order {types}')
     if not unit:
         notes.append('no unit (BUNIT); spectra have none either')
@@ -191,7 +191,7 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         sky,
         sky.pixel,
         axis.wave,
-        Grid(sky.cards(), axis.cards, unit, axis.unit, axis.medium, *line_unit(unit)),
+        Grid(dict(sky_cards), axis.cards, unit, axis.unit, axis.medium, *line_unit(unit)),
         extensions.instrument,
         _recognised(extensions, card_text(header, 'BUNIT'), unit, axis),
         f'{extensions.noise_kind} in {noise.name} ({extensions.noise_why})' if noise else 'no variance',

@@ -20,7 +20,7 @@ from astropy.io import fits
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.noise_kind import Extension, NoiseKind
-from autospec_lib.inputs.arrays import FileError, Layer, card_text, card_word, open_fits, spread_shape
+from autospec_lib.inputs.arrays import FileError, Layer, card_text, open_fits, spread_shape
 from autospec_lib.inputs.coordinates import find_axes
 from autospec_lib.inputs.instruments import FIRST, FLAG_DEFINITIONS, UNKNOWN, Instrument, recognise
 from autospec_lib.inputs.units import parsed
@@ -83,11 +83,6 @@ class FlagRule:
 
     bits: int = 0
     zero_is_bad: bool = False
-
-    @classmethod
-    def of_bits(cls, numbers: Iterable[int]) -> FlagRule:
-        """The rule for these numbers of bits."""
-        return cls(sum(1 << number for number in numbers))
 
     def __str__(self) -> str:
         """The rule in words, for messages."""
@@ -308,7 +303,7 @@ def _data(hdus: fits.HDUList, instrument: Instrument, warnings: list[str]) -> An
     # Lists of extensions that may hold the data, the surest way to recognise them first.
     pattern = instrument.data or '(?!)'  # which nothing matches
     options = [[hdu for hdu in there if re.fullmatch(pattern, FIRST if hdu is hdus[0] else hdu.name)]]
-    for name in (card_word(hdus[0].header, 'FLUXEXT'), *DATA_NAMES):
+    for name in (card_text(hdus[0].header, 'FLUXEXT').upper(), *DATA_NAMES):
         options.append([hdu for hdu in there if name and hdu.name == name])
     options.append([hdu for hdu in there if WITH_PREFIX.fullmatch(hdu.name)])
     # MPDAF copies all cards of the data to the variance, which then names itself as its noise.
@@ -316,8 +311,8 @@ def _data(hdus: fits.HDUList, instrument: Instrument, warnings: list[str]) -> An
         [
             hdu
             for hdu in there
-            if card_word(hdu.header, 'HDUCLAS2') == 'DATA'
-            and {card_word(hdu.header, card) for card in ('ERRDATA', 'QUALDATA')} - {'', hdu.name}
+            if card_text(hdu.header, 'HDUCLAS2').upper() == 'DATA'
+            and {card_text(hdu.header, card).upper() for card in ('ERRDATA', 'QUALDATA')} - {'', hdu.name}
         ]
     )
     candidates = next(filter(None, options), [])
@@ -368,7 +363,7 @@ def _partner(hdus: fits.HDUList, data: Any, names: Sequence[str], card: str, pri
     RED_DATA), or after the data's own. Of several extensions with this name, the one in `_beside` is meant.
     """
     there = _beside(hdus, data)
-    pointers = card_word(data.header, card), card_word(hdus[0].header, primary_card)
+    pointers = card_text(data.header, card).upper(), card_text(hdus[0].header, primary_card).upper()
     wanted = [pointer for pointer in pointers if pointer not in ('', data.name)]
     wanted += [_prefix(data.name) + name for name in names if name]
     if data.name and data.name != FIRST:
@@ -475,10 +470,10 @@ def noise_kind(
     header, name = noise.header, noise.name.upper()
     cards = [('ERRTYPE', header), ('ERRTYPE', primary), ('UTYPE', header)]
     # MPDAF copies all cards of the data to the variance, HDUCLAS2 = DATA among them.
-    if card_word(header, 'HDUCLAS2') in ('', 'ERROR'):
+    if card_text(header, 'HDUCLAS2').upper() in ('', 'ERROR'):
         cards.insert(0, ('HDUCLAS3', header))
     for card, one in cards:
-        kind = DECLARED.get(card_word(one, card))
+        kind = DECLARED.get(card_text(one, card).upper())
         if kind is not None:
             return kind, f'by its {card}'
     if instrument.kind and noise.name == f'{_prefix(data.name)}{instrument.noise}':
@@ -594,17 +589,18 @@ def flag_rule(header: Mapping[str, Any], data_header: Mapping[str, Any], instrum
     instrument : Instrument
         Its entry in the table.
     """
-    if card_word(header, 'HDUCLAS2') == 'QUALITY':
-        if card_word(header, 'HDUCLAS3') == 'MASKONE':
+    if card_text(header, 'HDUCLAS2').upper() == 'QUALITY':
+        if card_text(header, 'HDUCLAS3').upper() == 'MASKONE':
             return FlagRule(zero_is_bad=True)
         if 'QUALMASK' in header:
             bits = 0
             with suppress(ValueError):  # it is not a number
                 bits = int(str(header['QUALMASK']), 0)
             return FlagRule(bits) if bits > 0 and bits not in ALL_BITS else FlagRule()
-    definition = card_word(header, 'MASKNAME') or card_word(data_header, 'MASKNAME')
-    if definition:
-        return FlagRule.of_bits(FLAG_DEFINITIONS.get(definition, ()))
-    if card_word(header, 'EXTNAME') != (instrument.flags if not instrument.flags.isdecimal() else ''):
-        return FlagRule()
-    return FlagRule.of_bits(instrument.bits) if not instrument.zero_is_bad else FlagRule(zero_is_bad=True)
+    definition = card_text(header, 'MASKNAME').upper() or card_text(data_header, 'MASKNAME').upper()
+    numbers, zero_is_bad = FLAG_DEFINITIONS.get(definition, ()), False
+    if not definition and card_text(header, 'EXTNAME').upper() == (
+        '' if instrument.flags.isdecimal() else instrument.flags
+    ):
+        numbers, zero_is_bad = instrument.bits, instrument.zero_is_bad
+    return FlagRule(sum(1 << number for number in numbers), zero_is_bad)

@@ -18,7 +18,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from autospec_lib.core.types import FloatArray
-from autospec_lib.inputs.arrays import FileError, card_text, card_word, readable
+from autospec_lib.inputs.arrays import FileError, card_text, readable
 from autospec_lib.inputs.units import parsed
 
 # Axes that a spectrum's cards can describe: linear in wavelength, in its logarithm, in frequency, velocity, ...
@@ -85,7 +85,7 @@ def wave_axis(hdus: fits.HDUList, header: fits.Header, length: int) -> WaveAxis:
     FileError
         If there are no wavelengths between `SHORTEST` and `LONGEST`.
     """
-    ctype = card_word(header, 'CTYPE3')
+    ctype = card_text(header, 'CTYPE3').upper()
     if ctype.endswith('-TAB'):  # a table as in FITS paper III
         text = card_text(header, 'CUNIT3')
         with readable(f'the table of its wavelength axis (CTYPE3 = {ctype!r}) cannot be read'):
@@ -116,7 +116,7 @@ def _axis_of_cards(header: fits.Header, length: int) -> WaveAxis:
     paper III (Greisen et al. 2006, A&A 446, 747), or log10 of wavelengths as IRAF writes it (DC-FLAG = 1), which become
     -LOG axes of paper III.
     """
-    written = card_word(header, 'CTYPE3')
+    written = card_text(header, 'CTYPE3').upper()
     ctype, medium, notes = _spectrum_type(written)
     start, step, reference = _linear_cards(header)
     if 'CRPIX3' not in header:

@@ -13,13 +13,13 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib.colors import Colormap, Normalize
+from matplotlib.colors import Normalize
 from PIL import Image
 
 from autospec_lib.core import file_names, keys
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Kind, Products
-from autospec_lib.core.types import Cutout, FloatArray, Ident, Segmap
+from autospec_lib.core.types import Cutout, Ident
 from autospec_lib.output.figures import DPI, Kept
 from autospec_lib.output.image_sheet import (
     LABEL_COLOURS,
@@ -79,14 +79,19 @@ def render(products: Products, cutout: Cutout, cmap: str, kept: Kept) -> dict[st
         If matplotlib has no such colour map.
     """
     colours = matplotlib.colormaps.get_cmap(cmap).with_extremes(bad=NO_VALUE)
+    # Each on a scale from just below the background to just below the peak.
+    shown = {
+        key: Panel(key, image.data, {'norm': stretch(image.data, (1, 99.7), sigmas=3, share=0.05), 'cmap': colours})
+        for key, image in {**products.images, **products.maps}.items()
+    }
     switched: Any = {'norm': Normalize(0, 1), 'cmap': MASK_COLOURS}
     sheets: dict[str, Rows] = {
-        'IMAGES': _image_rows(products, colours),
+        'IMAGES': _image_rows(products, shown),
         'MASKS': [[Panel(key, mask.data.astype(int), switched) for key, mask in products.masks.items()]],
-        'XCOR': [[Panel(key, image.data, _look(image.data, colours)) for key, image in products.maps.items()]],
+        'XCOR': [[shown[key] for key in products.maps]],
     }
     if keys.RESIDUAL in products.fitted:
-        sheets['DEBLEND'] = [_joint_panels(products, colours)]
+        sheets['DEBLEND'] = [_joint_panels(products, shown)]
     correlated = (one for one in products.spectra.values() if one.kind is Kind.CROSS_CORRELATION)
     spectra, grid = [products.spectra[products.reference], *correlated], cutout.grid
     ends = float(cutout.wave.min()), float(cutout.wave.max())
@@ -128,45 +133,35 @@ def save(pictures: Mapping[str, Image.Image], folder: Path, ident: Ident) -> Non
             picture.save(temporary, 'JPEG', quality=90, dpi=(DPI, DPI))
 
 
-def _image_rows(products: Products, colours: Colormap) -> Rows:
+def _image_rows(products: Products, shown: Mapping[str, Panel]) -> Rows:
     """Images, each with its segmentation map below, then the remaining maps, in the same number of columns."""
+    # One colour for each label; the background is dark, and the central object always has the same colour.
+    scale: Any = {'norm': Normalize(-0.5, LABEL_COLOURS.N - 0.5), 'cmap': LABEL_COLOURS}
+    maps = {}
+    for key, product in products.segmaps.items():
+        segmap = product.data
+        inside = segmap > 0
+        central = inside & (segmap == product.central)
+        numbers = np.searchsorted(np.unique(segmap[inside & ~central]), segmap)
+        labels = np.where(inside, 2 + numbers % (LABEL_COLOURS.N - 2), 0)
+        labels[central] = 1
+        maps[key] = Panel(key, labels, scale)
     tags = list(products.images)
-    images = [Panel(tag, image.data, _look(image.data, colours)) for tag, image in products.images.items()]
-    maps = {key: _label_panel(key, segmap) for key, segmap in products.segmaps.items()}
     below = [maps.pop(keys.segmap(tag), None) for tag in tags]
-    rows: list[Sequence[Panel | None]] = [images, below]
+    rows: list[Sequence[Panel | None]] = [[shown[tag] for tag in tags], below]
     rest = list(maps.values())
     rows += [rest[first : first + len(tags)] for first in range(0, len(rest), len(tags) or 1)]
     return rows
 
 
-def _look(values: FloatArray, colours: Colormap) -> dict[str, Any]:
-    """A colour scale from just below the background to just below the peak."""
-    return {'norm': stretch(values, (1, 99.7), sigmas=3, share=0.05), 'cmap': colours}
-
-
-def _joint_panels(products: Products, colours: Colormap) -> list[Panel]:
+def _joint_panels(products: Products, shown: Mapping[str, Panel]) -> list[Panel]:
     """White light and its model with the same colour scale, and the residual with a scale symmetric about 0."""
-    white, residual = products.white.data, products.fitted[keys.RESIDUAL].data
-    look = _look(white, colours)
+    white, residual = shown[next(iter(products.images))], products.fitted[keys.RESIDUAL].data
     finite = np.abs(residual[np.isfinite(residual)])
     most = float(np.percentile(finite, 99)) if finite.size else 0.0
     around = {'norm': Normalize(-most or -1.0, most or 1.0), 'cmap': RESIDUAL_COLOURS}
     return [
-        Panel(next(iter(products.images)), white, look),
-        Panel('joint model', white - residual, look),
+        white,
+        Panel('joint model', white.values - residual, white.look),
         Panel(keys.RESIDUAL, residual, around),
     ]
-
-
-def _label_panel(key: str, product: Segmap) -> Panel:
-    """One colour for each label; the background is dark, and the central object always has the same colour."""
-    segmap = product.data
-    inside = segmap > 0
-    central = inside & (segmap == product.central)
-    others = np.unique(segmap[inside & ~central])
-    numbers = np.searchsorted(others, segmap)
-    shown = np.where(inside, 2 + numbers % (LABEL_COLOURS.N - 2), 0)
-    shown[central] = 1
-    scale = Normalize(-0.5, LABEL_COLOURS.N - 0.5)
-    return Panel(key, shown, {'norm': scale, 'cmap': LABEL_COLOURS})

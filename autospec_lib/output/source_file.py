@@ -81,14 +81,20 @@ def write_source(path: Path, products: Products, cutout: Cutout, origin: Mapping
     OSError
         If the disk is full or the folder cannot be written; no incomplete file is left.
     """
-    primary = fits.PrimaryHDU(header=_primary(products, cutout.target, origin)).header
+    target, facts = cutout.target, products.facts
+    primary = fits.PrimaryHDU(header=_primary(products, target, origin)).header
     primary['EXTEND'] = True
+    redshifts = [] if target.z is None else [('CATALOG', target.z, target.z, target.z)]
+    for name, card, error_card in MEASURED:  # and its rivals, if it is probable at least
+        if card in facts and facts['ZQUAL'][0] >= 2:
+            value, error = facts[card][0], facts[error_card][0]
+            redshifts.append((name, value, value - error, value + error))
     sky, spectral = cutout.grid.sky, cutout.grid.spectral
     third = {card[:-1] + '3' if card.endswith('1') else card: value for card, value in spectral.items()}
     coordinates = {1: spectral, 2: sky, 3: {**sky, **third, 'WCSAXES': 3}}  # by the number of axes
     with complete_file(path) as temporary, temporary.open('wb') as file:
         file.write(primary.tostring().encode('ascii'))
-        file.write(_redshift_table(_redshifts(cutout.target, products.facts), cutout.target.visual))
+        file.write(_redshift_table(redshifts, target.visual))
         if products.lines:
             file.write(_lines(products.lines, cutout.grid.unit))
         if products.models:
@@ -253,25 +259,6 @@ def printable(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     return ''.join(c if ' ' <= c <= '~' else '?' for c in value)
-
-
-def _redshifts(target: Target, facts: Mapping[str, tuple[Any, str]]) -> list[Redshift]:
-    """The first rows of table Z: of the catalogue, the measured one and its rivals if it is probable at least.
-
-    Parameters
-    ----------
-    target : Target
-        Has the catalogue's.
-    facts : mapping of str to (value, comment)
-        The header cards, which hold the measured ones.
-    """
-    rows = [] if target.z is None else [('CATALOG', target.z, target.z, target.z)]
-    if facts.get('ZQUAL', (0, ''))[0] >= 2:
-        for name, card, error_card in MEASURED:
-            if card in facts:
-                value, error = facts[card][0], facts[error_card][0]
-                rows.append((name, value, value - error, value + error))
-    return rows
 
 
 def _redshift_table(rows: Sequence[Redshift], visual: Sequence[float]) -> bytes:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from autospec_lib.core import keys
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Kind, Products
-from autospec_lib.core.types import Cutout, FloatArray
+from autospec_lib.core.types import Cutout
 from autospec_lib.output import white_light
 from autospec_lib.output.source_file import printable
 from autospec_lib.output.units import as_fits, of_lines, parsed
@@ -164,16 +164,27 @@ def measure(products: Products, cutout: Cutout) -> Row:
     facts = {card: value for card, (value, _) in products.facts.items()}
     best, why = products.best
     row: Row = {column.name: facts.get(column.source) for column in OF_SOURCE if column.source}
+    # The width in white light, where the source is detected in it.
+    mask, width = products.masks.get(str(row['MASK'])), None
+    segmap = products.segmaps.get(keys.segmap(next(iter(products.images), '')))
+    if mask is not None and segmap is not None and segmap.central:
+        white, own = products.white.data, segmap.data == segmap.central
+        if (mask.data & own).any():
+            sky = white[products.masks[keys.MASK_SKY].data & np.isfinite(white)]
+            level = float(np.median(sky)) if sky.size else 0.0
+            usable = np.isfinite(white) & ((segmap.data == 0) | own)
+            width = white_light.fwhm(white - level, usable, cutout.centre, cutout.pixel)
     row |= {
         'NOTES': '; '.join(products.notes),
         'REFERENCE': products.reference,
         'MAG_WHITE': None,
-        'FWHM_WHITE': _width(products, row['MASK'], cutout),
+        'FWHM_WHITE': _plain(width),
         'BEST': f'{best.short_key}: {why}',
     }
     for key, spectrum in products.main_spectra.items():
-        row[f'SN_{key}'] = _median(spectrum.data / spectrum.error)
-        row[f'FLUX_{key}'] = _median(spectrum.data)
+        for name, values in ((f'SN_{key}', spectrum.data / spectrum.error), (f'FLUX_{key}', spectrum.data)):
+            known = values[np.isfinite(values)]
+            row[name] = _plain(np.median(known)) if known.size else None
         if spectrum.kind is Kind.SUM and spectrum.radius is None:
             wave_unit = cutout.grid.wave_unit
             row['MAG_WHITE'] = _plain(white_light.ab_magnitude(spectrum.data, spectrum.unit, cutout.wave, wave_unit))
@@ -202,28 +213,6 @@ def visual(verdict: Verdict) -> Row:
 def _plain(value: Any) -> float | None:
     """Six digits, None instead of NaN."""
     return None if value is None or not np.isfinite(value) else float(f'{value:.6g}')
-
-
-def _median(values: FloatArray) -> float | None:
-    """The median of the finite values."""
-    known = values[np.isfinite(values)]
-    return _plain(np.median(known)) if known.size else None
-
-
-def _width(products: Products, mask_key: Any, cutout: Cutout) -> float | None:
-    """The width in white light, None where the source is not detected there."""
-    key = keys.segmap(next(iter(products.images), ''))
-    if mask_key not in products.masks or key not in products.segmaps:
-        return None
-    mask = products.masks[mask_key]
-    white, segmap = products.white.data, products.segmaps[key].data
-    own = products.segmaps[key].central
-    if not own or not (mask.data & (segmap == own)).any():
-        return None
-    sky = white[products.masks[keys.MASK_SKY].data & np.isfinite(white)]
-    level = float(np.median(sky)) if sky.size else 0.0
-    usable = np.isfinite(white) & ((segmap == 0) | (segmap == own))
-    return _plain(white_light.fwhm(white - level, usable, cutout.centre, cutout.pixel))
 
 
 def write(folder: Path, rows: Sequence[Row], unit: str) -> None:
@@ -280,23 +269,18 @@ def as_table(rows: Sequence[Row], shown: Sequence[Column], unit: str) -> Table:
     """
     from astropy import table
 
-    made = table.Table()
+    made, units = table.Table(), {FLUX: unit, LINE_FLUX: of_lines(unit)}
     for column in shown:
         values = [row.get(column.name) for row in rows]
         kind = str if any(isinstance(value, str) for value in values) else column.kind
         missing = [value is None for value in values]
         data: NDArray[Any] = np.array([kind() if value is None else value for value in values], dtype=kind)
-        words = {'description': column.text, 'unit': _unit(column, unit)}
+        words = {'description': column.text, 'unit': parsed(units.get(column.unit, column.unit))}
         if kind is not str and any(missing):
             made[column.name] = table.MaskedColumn(data, mask=missing, **words)
         else:
             made[column.name] = table.Column(data, **words)
     return made
-
-
-def _unit(column: Column, unit: str) -> Any:
-    """The unit of a column; ``unit`` is that of fluxes."""
-    return parsed({FLUX: unit, LINE_FLUX: of_lines(unit)}.get(column.unit, column.unit))
 
 
 def read(path: Path, unit: str) -> list[Row]:
@@ -318,14 +302,15 @@ def read(path: Path, unit: str) -> list[Row]:
 
     table = Table.read(path, format='ascii.ecsv')
     known = {column.name: column for column in columns([dict.fromkeys(table.colnames)])}
-    values = [_values(table[name], known[name], unit) for name in table.colnames]
+    units = {FLUX: parsed(unit), LINE_FLUX: parsed(of_lines(unit))}
+    values = [_values(table[name], known[name], units) for name in table.colnames]
     return [dict(zip(table.colnames, row, strict=True)) for row in zip(*values, strict=True)]
 
 
-def _values(held: Any, column: Column, unit: str) -> list[Any]:
-    """The values of a column of the table, None where there is none; ``unit`` is the one that fluxes are wanted in."""
-    wanted = _unit(column, unit)
-    if column.unit in (FLUX, LINE_FLUX) and held.unit != wanted:
+def _values(held: Any, column: Column, units: Mapping[str, Any]) -> list[Any]:
+    """The values of a column of the table, None where there is none; ``units`` are those that fluxes are wanted in."""
+    if column.unit in units and held.unit != units[column.unit]:
+        wanted = units[column.unit]
         if held.unit is None or wanted is None or not held.unit.is_equivalent(wanted):
             return [None] * len(held)
         held = held * held.unit.to(wanted)

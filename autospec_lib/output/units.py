@@ -85,16 +85,12 @@ def in_words(text: str) -> str:
     factors = sorted(
         zip(unit.bases, unit.powers, strict=True), key=lambda f: (f[1] < 0, f[0].physical_type == 'length', f[1])
     )
-    words = [_with_exponent(base.to_string('unicode'), power) for base, power in factors]
+    words = [(base.to_string('unicode'), power) for base, power in factors]
     if unit.scale != 1:
         exponent = np.log10(unit.scale)
         is_round = np.isclose(exponent, round(exponent))
-        words.insert(0, _with_exponent('10', round(exponent)) if is_round else f'{unit.scale:g}')
-    return ' '.join(words)
-
-
-def _with_exponent(base: str, exponent: float) -> str:
-    return base if exponent == 1 else base + f'{exponent}'.translate(_SUPERSCRIPTS)
+        words.insert(0, ('10', round(exponent)) if is_round else (f'{unit.scale:g}', 1))
+    return ' '.join(word if power == 1 else word + f'{power}'.translate(_SUPERSCRIPTS) for word, power in words)
 
 
 def as_fits(unit: Any) -> str:

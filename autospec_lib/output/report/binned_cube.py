@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from autospec_lib.core import keys
 from autospec_lib.core.numerics import linear_weights
 from autospec_lib.core.products import Products
-from autospec_lib.core.types import Cutout, FloatArray, Voxels
+from autospec_lib.core.types import Cutout
 from autospec_lib.output.report.page import binary, write_script
 
 SingleArray: TypeAlias = NDArray[np.float32]
@@ -48,11 +48,21 @@ def write(path: Path, products: Products, cutout: Cutout) -> None:
     """
     ny, nx = cutout.shape
     step = channels_per_bin(len(cutout.wave), ny * nx)
-    values = _means(cutout.voxels, step)
+    # Means of the good voxels in each bin; `numpy.add.reduceat` takes ten times as long.
+    last = -len(cutout.wave) % step
+    padded = [np.pad(one, ((0, last), (0, 0), (0, 0))) for one in (cutout.voxels.data, cutout.voxels.good)]
+    total, good = (one.reshape(-1, step, ny, nx).sum(axis=1) for one in padded)
+    values = np.full(total.shape, np.nan, np.float32)
+    np.divide(total, good, out=values, where=good > 0, casting='same_kind')
     sky = products.masks.get(keys.MASK_SKY)
     if sky is not None and sky.data.any() and products.spectra[products.reference].sky_subtracted:
         values = values - _median(values[:, sky.data], axis=1)[:, None, None]
-    nodes, continuum = _continuum(values)
+    # The continuum is linear between the medians of blocks. A block without a value has the spaxel's median, a spaxel
+    # without one has 0.
+    blocks = np.array_split(np.arange(len(values)), max(1, len(values) // BLOCK))
+    nodes = np.array([block.mean() for block in blocks])
+    medians = np.array([_median(values[block], axis=0) for block in blocks])
+    continuum = np.nan_to_num(np.where(np.isfinite(medians), medians, _median(medians, axis=0)))
     rest = values - np.tensordot(linear_weights(nodes, np.arange(len(values), dtype=float)).astype('f4'), continuum, 1)
     known = np.isfinite(rest)
     width = 1.4826 * _median(np.abs(rest).reshape(len(rest), -1), axis=1)
@@ -84,26 +94,6 @@ def channels_per_bin(nl: int, spaxels: int) -> int:
         How many channels and spaxels the cut-out has.
     """
     return max(-(-nl // MOST_BINS), -(-nl * spaxels // MOST_VOXELS))
-
-
-def _means(voxels: Voxels, step: int) -> SingleArray:
-    """Means (nb, ny, nx) of the good voxels in bins of so many channels; NaN where a bin has none."""
-    channels, spaxels = (0, -len(voxels.data) % step), ((0, 0), (0, 0))
-    padded = [np.pad(values, (channels, *spaxels)) for values in (voxels.data, voxels.good)]
-    # `numpy.add.reduceat` takes ten times as long.
-    total, good = (values.reshape(-1, step, *values.shape[1:]).sum(axis=1) for values in padded)
-    means = np.full(total.shape, np.nan, np.float32)
-    np.divide(total, good, out=means, where=good > 0, casting='same_kind')
-    return means
-
-
-def _continuum(values: SingleArray) -> tuple[FloatArray, SingleArray]:
-    """Medians (n, ny, nx) of `BLOCK` bins each, and the middles (n,) of these blocks, between which it is linear."""
-    blocks = np.array_split(np.arange(len(values)), max(1, len(values) // BLOCK))
-    medians = np.array([_median(values[block], axis=0) for block in blocks])
-    # A block without a value has the spaxel's median, a spaxel without one has 0.
-    medians = np.where(np.isfinite(medians), medians, _median(medians, axis=0))
-    return np.array([block.mean() for block in blocks]), np.nan_to_num(medians)
 
 
 def _median(values: SingleArray, axis: int) -> SingleArray:

@@ -71,13 +71,18 @@ def write(
     """
     reference = products.spectra[products.reference]
     sky = sky_lines(reference)
+    # First and last wavelength of each run of channels on sky lines, from edge to edge.
+    steps = np.flatnonzero(np.diff(np.concatenate([[False], sky, [False]]).astype(int)))
+    first, last = steps[::2], steps[1::2] - 1
+    half = np.abs(np.gradient(cutout.wave)) / 2 if len(cutout.wave) > 1 else np.zeros(1)
+    ranges = np.stack([cutout.wave[first] - half[first], cutout.wave[last] + half[last]], axis=1)
     small = [*products.images.values()][:1] + [*products.maps.values()][-1:]
     preview = {
         'thumb': thumbnails([image.data for image in small], cmap),
         'outline': outline(reference.data, sky),
     }
     # The preview is first, where `read_preview` looks for it.
-    content = {'preview': preview} | _content(products, cutout, sky) | _pictures(products, cutout, cmap)
+    content = {'preview': preview} | _content(products, cutout, ranges) | _pictures(products, cutout, cmap)
     content |= {'links': dict(links), 'spectra': [], 'cube': has_cube}
     # Of each spectrum the flux, then the errors if there are any; behind them the models of the candidates for the
     # redshift. They are encoded together, which takes half the time.
@@ -110,8 +115,8 @@ def read_preview(path: Path) -> dict[str, str] | None:
         return None
 
 
-def _content(products: Products, cutout: Cutout, sky: BoolArray) -> dict[str, Any]:
-    """What is said of the source, its spectra and its redshift; ``sky`` are the channels on sky lines."""
+def _content(products: Products, cutout: Cutout, sky: FloatArray) -> dict[str, Any]:
+    """What is said of the source, its spectra and its redshift; ``sky`` (n, 2) are the ranges of sky lines."""
     reference, wave, grid = products.spectra[products.reference], cutout.wave, cutout.grid
     best, why = products.best
     step = float(wave[-1] - wave[0]) / max(1, len(wave) - 1)
@@ -143,7 +148,7 @@ def _content(products: Products, cutout: Cutout, sky: BoolArray) -> dict[str, An
             for one, quality in zip(products.models, qualities, strict=False)
         ],
         'unnamed': [line['LBDA_OBS'] / grid.angstrom for line in products.lines if not line['LINE']],
-        'sky': _ranges(wave, sky),
+        'sky': sky.round(4).tolist(),
         'notes': list(products.notes),
         'facts': [
             [card, value, text]
@@ -181,15 +186,6 @@ def _pictures(products: Products, cutout: Cutout, cmap: str) -> dict[str, Any]:
         ],
         'mask': '' if mask is None else binary(np.packbits(mask.data, bitorder='little'), 'u1'),
     }
-
-
-def _ranges(wave: FloatArray, chosen: BoolArray) -> list[list[float]]:
-    """First and last wavelength of each run of channels, from edge to edge."""
-    steps = np.flatnonzero(np.diff(np.concatenate([[False], chosen, [False]]).astype(int)))
-    first, last = steps[::2], steps[1::2] - 1
-    half = np.abs(np.gradient(wave)) / 2 if len(wave) > 1 else np.zeros(1)
-    edges = np.stack([wave[first] - half[first], wave[last] + half[last]], axis=1)
-    return list(edges.round(4).tolist())
 
 
 def thumbnails(images: Sequence[FloatArray], cmap: str) -> str:
