@@ -334,11 +334,11 @@ def _collect(outcomes: Iterator[Outcome], results: Results, progress: Progress) 
             results.add(outcome)
         results.finish()
     except KeyboardInterrupt:
-        results.interrupted()
+        results.finish('interrupted')
         return EXIT_INTERRUPTED
     except AutoSpecError as error:
         progress.say(f'stopped: {error}', sys.stderr)
-        results.interrupted(f'stopped: {error}')
+        results.finish(f'stopped: {error}')
         return EXIT_FAILED
     return EXIT_BUG if results.bugs else results.exit_code
 

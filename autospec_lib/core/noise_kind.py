@@ -30,9 +30,6 @@ class NoiseKind(Enum):
         self.inverse = inverse
         self.squared = squared
 
-    def __str__(self) -> str:
-        return self.words
-
 
 # What users may write after a colon in DATA_EXT.
 NOISE_WORDS = {kind.words: kind for kind in NoiseKind} | {
@@ -79,4 +76,4 @@ class Extension:
         """The entry as ``param.py`` may hold it."""
         if self.zero_is_bad:
             return repr(f'{self.name}: {ZERO_IS_BAD}')
-        return repr(self.name) if self.kind is None else repr(f'{self.name}: {self.kind}')
+        return repr(self.name) if self.kind is None else repr(f'{self.name}: {self.kind.words}')

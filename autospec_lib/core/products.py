@@ -217,11 +217,6 @@ class Products:
         chosen = others[0] if reference.kind is Kind.JOINT and others else reference
         return chosen, f'{joint.short_key} has grade {grade}'
 
-    @property
-    def white(self) -> Measured:
-        """The white-light image (ny, nx)."""
-        return next(iter(self.images.values()))
-
 
 def by_key(spectra: Iterable[Spectrum]) -> dict[str, Spectrum]:
     """Spectra by their keys, in the same order."""

@@ -194,7 +194,7 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         Grid(dict(sky_cards), axis.cards, unit, axis.unit, axis.medium, *line_unit(unit)),
         extensions.instrument,
         _recognised(extensions, card_text(header, 'BUNIT'), unit, axis),
-        f'{extensions.noise_kind} in {noise.name} ({extensions.noise_why})' if noise else 'no variance',
+        f'{extensions.noise_kind.words} in {noise.name} ({extensions.noise_why})' if noise else 'no variance',
         primary,
         loaded,
         tuple(f'{path.name}: {note}' for note in notes),
@@ -250,7 +250,7 @@ def _recognised(extensions: Extensions, own_unit: str, unit: str, axis: WaveAxis
     """One line on what the cube was recognised as, and why; units are those in the file and of the spectra."""
     parts = [extensions.data.name]
     if extensions.noise is not None:
-        parts.append(f'{extensions.noise.name} ({extensions.noise_kind}, {extensions.noise_why})')
+        parts.append(f'{extensions.noise.name} ({extensions.noise_kind.words}, {extensions.noise_why})')
     if extensions.flags is not None:
         parts.append(f'{extensions.flags.name} ({extensions.flag_rule})')
     if own_unit not in ('', unit):

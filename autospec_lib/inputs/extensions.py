@@ -568,7 +568,7 @@ def _unused_noise(hdus: fits.HDUList, data: Any, axes: Sequence[int]) -> str:
         hdu, kind = min(candidates, key=lambda one: (one[0].shape != data.shape, bool(WEIGHT.search(one[0].name))))
         entry, way_out = _entry(hdus, hdu), f'DATA_EXT = {_entry(hdus, data)!r}, '
         if kind is not None:
-            return f'{label(hdus, hdu)} looks like {kind}: use it with {way_out}{entry!r}'
+            return f'{label(hdus, hdu)} looks like {kind.words}: use it with {way_out}{entry!r}'
         return f"{label(hdus, hdu)} looks like noise: use it with {way_out}'{entry}: sigma' (or '{entry}: variance')"
     name = card_text(data.header, 'ERRDATA') or card_text(hdus[0].header, 'ERREXT')
     if name and name.upper() not in [hdu.name for hdu in hdus]:

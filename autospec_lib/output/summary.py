@@ -164,11 +164,12 @@ def measure(products: Products, cutout: Cutout) -> Row:
     facts = {card: value for card, (value, _) in products.facts.items()}
     best, why = products.best
     row: Row = {column.name: facts.get(column.source) for column in OF_SOURCE if column.source}
-    # The width in white light, where the source is detected in it.
+    # The width in white light, which is the first image, where the source is detected in it.
     mask, width = products.masks.get(str(row['MASK'])), None
-    segmap = products.segmaps.get(keys.segmap(next(iter(products.images), '')))
+    tag = next(iter(products.images), '')
+    segmap = products.segmaps.get(keys.segmap(tag))
     if mask is not None and segmap is not None and segmap.central:
-        white, own = products.white.data, segmap.data == segmap.central
+        white, own = products.images[tag].data, segmap.data == segmap.central
         if (mask.data & own).any():
             sky = white[products.masks[keys.MASK_SKY].data & np.isfinite(white)]
             level = float(np.median(sky)) if sky.size else 0.0

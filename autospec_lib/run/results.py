@@ -159,30 +159,33 @@ class Results:
             tell(outcome)
         self.write(time.monotonic())
 
-    def finish(self) -> None:
-        """Write everything at the end of a run."""
-        self._check_files()
-        self.state = 'finished'
-        self.write()
+    def finish(self, why: str = '') -> None:
+        """Write everything at the end of a run. Sources whose file is gone fail: what counts as extracted is there.
 
-    def interrupted(self, why: str = 'interrupted') -> None:
-        """Write what can be written at the end of a run that did not reach all sources; nothing is raised."""
-        with suppress(OutputError):
-            self._check_files()
-        self.state, self.why = 'interrupted', why
-        for write in self._due:
-            with suppress(OutputError):
-                write(self)
+        Parameters
+        ----------
+        why : str
+            Why the run did not reach all sources, if it did not. Then what can be written is written, and nothing is
+            raised.
 
-    def _check_files(self) -> None:
-        """Let sources fail whose file is gone: what counts as extracted is there at the end."""
+        Raises
+        ------
+        OutputError
+            If a file cannot be written.
+        """
         output = self.job.output
-        with writing(output):
-            there = set(os.listdir(output)) if output.is_dir() else set()
-        for ident in self._chosen:
-            row = self.rows[ident]
-            if row['STATUS'] in (EXTRACTED, KEPT) and row.get('FILE') not in there:
-                self.add(Outcome(ident, 0.0, error=GONE))
+        ignored = (OutputError,) if why else ()
+        with suppress(*ignored):
+            with writing(output):
+                there = set(os.listdir(output)) if output.is_dir() else set()
+            for ident in self._chosen:
+                row = self.rows[ident]
+                if row['STATUS'] in (EXTRACTED, KEPT) and row.get('FILE') not in there:
+                    self.add(Outcome(ident, 0.0, error=GONE))
+        self.state, self.why = 'interrupted' if why else 'finished', why
+        for write in self._due:
+            with suppress(*ignored):
+                write(self)
 
     def write(self, now: float = math.inf) -> None:
         """Write the files about all sources, or those that are due at a time."""

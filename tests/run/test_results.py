@@ -258,7 +258,7 @@ def test_after_an_interruption_each_file_is_written_that_can_be(tmp_path):
         raise OutputError('the disk is full')
 
     results = hearing(tmp_path, 2, files=[full, lambda results: written.append((results.state, results.why))])
-    results.interrupted('stopped')
+    results.finish('stopped')
     assert written == [('interrupted', 'stopped')]
     with pytest.raises(OutputError):
         results.finish()
