@@ -599,8 +599,7 @@ def flag_rule(header: Mapping[str, Any], data_header: Mapping[str, Any], instrum
             return FlagRule(bits) if bits > 0 and bits not in ALL_BITS else FlagRule()
     definition = card_text(header, 'MASKNAME').upper() or card_text(data_header, 'MASKNAME').upper()
     numbers, zero_is_bad = FLAG_DEFINITIONS.get(definition, ()), False
-    if not definition and card_text(header, 'EXTNAME').upper() == (
-        '' if instrument.flags.isdecimal() else instrument.flags
-    ):
+    name = '' if instrument.flags.isdecimal() else instrument.flags
+    if not definition and card_text(header, 'EXTNAME').upper() == name:
         numbers, zero_is_bad = instrument.bits, instrument.zero_is_bad
     return FlagRule(sum(1 << number for number in numbers), zero_is_bad)

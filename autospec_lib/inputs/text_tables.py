@@ -65,7 +65,15 @@ def read(name: str, text: str, catalogue_mode: bool) -> Rows:
     # Words for the coordinate system, unless positions were converted from it.
     as_they_are = [one for one in comments if not re.search('(?i)conver|transform|precess', one)]
     declared = columns.mentioned('\n'.join(as_they_are))
-    numbered, program = _numbered(comments)
+    # Comments may number the columns, three at least, from 1. Their names are in capitals, or some are of a position.
+    matches = list(_NUMBERED.finditer('\n'.join(comments)))
+    numbers, titles = [int(match[1]) for match in matches], [match[3] for match in matches]
+    rises = len(numbers) > 2 and numbers[0] == 1 and sorted({*numbers}) == numbers
+    in_capitals = ''.join(titles).isupper()
+    numbered: dict[int, tuple[str, str]] = {}
+    if rises and (in_capitals or columns.position(titles)):
+        units = [match[4] or match[6] or columns.unit_of(match[5]) for match in matches]
+        numbered = dict(zip(numbers, zip(titles, units, strict=True), strict=True))
     header, tabs, body = ([], False, lines) if numbered or not lines else _header(name, lines, above == 2)
     if header:
         place = f'{name}, line {lines[0][0]}'
@@ -83,8 +91,9 @@ def read(name: str, text: str, catalogue_mode: bool) -> Rows:
     if not header:
         count = len(_split(body[0][1], separator))
         if numbered and max(numbered) <= count:
-            titles = [numbered.get(number, ('', '')) for number in range(1, count + 1)]
-            chosen = columns.choose(name, titles, catalogue_mode, declared=declared)
+            header = [numbered.get(number, ('', '')) for number in range(1, count + 1)]
+            chosen = columns.choose(name, header, catalogue_mode, declared=declared)
+            program = {'': 'SExtractor', ':': 'LSDCat'}.get(matches[0][2], '') if in_capitals else ''
             chosen = replace(chosen, program=program or chosen.program)
         else:
             chosen = _commented(name, comments, count, catalogue_mode, declared)
@@ -318,23 +327,6 @@ def _named(place: str, header: Header, catalogue_mode: bool, declared: str) -> C
     what = f'{place}: a header without ID, RA and DEC; columns are taken by position'
     program = columns.program([title.lower() for title in known])
     return replace(chosen, program=program, warnings=(what, *chosen.warnings))
-
-
-def _numbered(comments: Sequence[str]) -> tuple[dict[int, tuple[str, str]], str]:
-    """Name and unit of each column that the comments name by number, and the program that writes such comments.
-
-    There are three columns at least, and their numbers rise from 1. Names are in capitals, or some are of a position.
-    """
-    matches = list(_NUMBERED.finditer('\n'.join(comments)))
-    numbers = [int(match[1]) for match in matches]
-    titles = [match[3] for match in matches]
-    in_capitals = ''.join(titles).isupper()
-    rises = len(numbers) > 2 and numbers[0] == 1 and sorted({*numbers}) == numbers
-    if not rises or not (in_capitals or columns.position(titles)):
-        return {}, ''
-    units = [match[4] or match[6] or columns.unit_of(match[5]) for match in matches]
-    program = {'': 'SExtractor', ':': 'LSDCat'}.get(matches[0][2], '') if in_capitals else ''
-    return dict(zip(numbers, zip(titles, units, strict=True), strict=True)), program
 
 
 def _commented(name: str, comments: Sequence[str], count: int, catalogue_mode: bool, declared: str) -> Columns:

@@ -118,7 +118,15 @@ def _axis_of_cards(header: fits.Header, length: int) -> WaveAxis:
     """
     written = card_text(header, 'CTYPE3').upper()
     ctype, medium, notes = _spectrum_type(written)
-    start, step, reference = _linear_cards(header)
+    step, start, reference = header.get('CD3_3'), header.get('CRVAL3'), header.get('CRPIX3', 0.0)
+    numbers = np.full(3, np.nan)
+    with suppress(TypeError, ValueError):  # not there, or text
+        if step is None and header.get('CDELT3') is not None:
+            step = float(header['CDELT3']) * float(header.get('PC3_3', 1.0))
+        numbers = np.array([float(start), float(step), float(reference)])
+    if not np.isfinite(numbers).all() or numbers[1] == 0:
+        raise FileError(f'no wavelength axis (CRVAL3 = {start}, CD3_3 or CDELT3 = {step}, CRPIX3 = {reference})')
+    start, step, reference = numbers.tolist()
     if 'CRPIX3' not in header:
         notes.append('no CRPIX3; 0 is taken, as the FITS standard says')
     text = card_text(header, 'CUNIT3')
@@ -197,18 +205,6 @@ def _spectrum_type(ctype: str) -> tuple[str, str, list[str]]:
     way_out = 'set CTYPE3 to AWAV (air) or WAVE (vacuum) if you know'
     note = f'{which} whether wavelengths are in air or vacuum; spectra will not say it; {way_out}'
     return UNKNOWN_TYPE, '', [note]
-
-
-def _linear_cards(header: Mapping[str, Any]) -> tuple[float, float, float]:
-    """CRVAL3, the step and CRPIX3."""
-    step, start, reference = header.get('CD3_3'), header.get('CRVAL3'), header.get('CRPIX3', 0.0)
-    with suppress(TypeError, ValueError):  # not there, or text
-        if step is None and header.get('CDELT3') is not None:
-            step = float(header['CDELT3']) * float(header.get('PC3_3', 1.0))
-        numbers = float(start), float(step), float(reference)  # type: ignore[arg-type]
-        if np.isfinite(numbers).all() and numbers[1] != 0:
-            return numbers
-    raise FileError(f'no wavelength axis (CRVAL3 = {start}, CD3_3 or CDELT3 = {step}, CRPIX3 = {reference})')
 
 
 def _wavelengths(cards: Mapping[str, Any], length: int) -> FloatArray:
