@@ -88,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
         '--scheduler', type=_address, metavar='ADDRESS', help='extract on a Dask cluster, e.g. tcp://10.0.0.1:8786'
     )
     talk = result.add_mutually_exclusive_group()
-    talk.add_argument('-q', '--quiet', action='store_true', help='print errors only; warnings are in the log')
+    talk.add_argument('-q', '--quiet', action='store_true', help='print errors, and warnings that no log has')
     talk.add_argument('-v', '--verbose', action='store_true', help='print a line for every source')
     add('--version', action='version', version=f'AutoSpec {__version__}')
     return result

@@ -5,11 +5,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from operator import itemgetter
-from typing import Any, ClassVar
+from typing import Any, Generic, TypeVar
 
 from autospec_lib.core import keys
 from autospec_lib.core.types import FloatArray, Mask, Measured, Product, Segmap
+
+T = TypeVar('T')
 
 
 class Kind(enum.Enum):
@@ -109,7 +110,14 @@ class RedshiftModel:
     flux: FloatArray
 
 
-_property: Any = property  # of the type that an annotation says
+@dataclass(frozen=True)
+class _Of(Generic[T]):
+    """An attribute of `Products`: those of one group by their keys."""
+
+    group: Group
+
+    def __get__(self, products: Products, owner: type) -> dict[str, T]:
+        return products[self.group]
 
 
 @dataclass(frozen=True)
@@ -140,12 +148,12 @@ class Products:
     models: tuple[RedshiftModel, ...] = ()
 
     # The groups by names of their own: spectra (nl,), all others (ny, nx).
-    spectra: ClassVar[dict[str, Spectrum]] = _property(itemgetter(Group.SPECTRUM))
-    images: ClassVar[dict[str, Measured]] = _property(itemgetter(Group.IMAGE))  # white light is the first
-    fitted: ClassVar[dict[str, Measured]] = _property(itemgetter(Group.FITTED))
-    segmaps: ClassVar[dict[str, Segmap]] = _property(itemgetter(Group.SEGMAP))
-    masks: ClassVar[dict[str, Mask]] = _property(itemgetter(Group.MASK))
-    maps: ClassVar[dict[str, Measured]] = _property(itemgetter(Group.MAP))
+    spectra = _Of[Spectrum](Group.SPECTRUM)
+    images = _Of[Measured](Group.IMAGE)  # white light is the first
+    fitted = _Of[Measured](Group.FITTED)
+    segmaps = _Of[Segmap](Group.SEGMAP)
+    masks = _Of[Mask](Group.MASK)
+    maps = _Of[Measured](Group.MAP)
 
     def __getitem__(self, group: Group) -> dict[str, Any]:
         """The products of a group by their keys."""

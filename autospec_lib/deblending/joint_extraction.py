@@ -196,8 +196,8 @@ def _unnamed(result: JointFit, row: tuple[float, float]) -> list[tuple[float, tu
 
 
 def _misplaced(positions: Mapping[Ident, tuple[float, float]], result: JointFit) -> tuple[Ident, ...]:
-    """The first two sources of the catalogue that a fit has put at one place though they are listed at two; else the two
-    of most negative flux.
+    """The first two sources of the catalogue that a fit has put at one place though they are listed at two; else the
+    two of most negative flux.
 
     Where positions are wrong by more than a source is far from its neighbour, both lead to the same light.
     """

@@ -239,7 +239,7 @@ def _coarse(image: FloatArray, light: FloatArray, least: float, most_of_second: 
     correlation: FloatArray = product[np.ix_(steps, steps)] / np.maximum(norm, 1e-300)
     best = np.array(np.unravel_index(correlation.argmax(), correlation.shape))
     away = np.hypot(*np.ogrid[tuple(slice(-i, len(steps) - i) for i in best)]) > FAR
-    if correlation.max() < least or correlation[away].max() > MOST_OF_SECOND * correlation.max():
+    if correlation.max() < least or correlation[away].max() > most_of_second * correlation.max():
         return None
     return np.asarray(steps[best], np.float64)
 

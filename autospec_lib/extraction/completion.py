@@ -55,7 +55,7 @@ def complete(spaxels: Voxels, masks: BoolArray, sums: list[Measured]) -> list[Co
     channels = np.asarray(bad.any(axis=1))
     if not channels.any():
         return [Completed(one, whole) for one in sums]
-    share, error = _shares(spaxels, bad, channels)
+    share, error = _shares(spaxels, channels)
     completed = []
     for mask, one in zip(masks, sums, strict=True):
         total = share[:, mask].sum(axis=1)
@@ -81,7 +81,7 @@ def _divided(values: Measured, seen: FloatArray, uncertain: FloatArray) -> Measu
     return Measured(data, (values.variance + data**2 * uncertain) / share**2)
 
 
-def _shares(spaxels: Voxels, bad: BoolArray, channels: BoolArray) -> tuple[FloatArray, FloatArray]:
+def _shares(spaxels: Voxels, channels: BoolArray) -> tuple[FloatArray, FloatArray]:
     """The shares p_i (number of channels, n) of the light in these channels, not below 0, and their variance.
 
     They are 0 in spaxels without any good voxel.

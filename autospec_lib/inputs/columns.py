@@ -373,7 +373,7 @@ def choose(
     # The name of a column of lengths may have its unit at its end.
     lengths = {match[0]: match[1] for match in map(_LENGTH.fullmatch, known) if match and match[2] in ARCSEC}
     for role, options in further.items():
-        names |= _by_role(role, (*(name for name in lengths if lengths[name] in options), *options), known)
+        names |= _by_role(role, (*options, *(name for name in lengths if lengths[name] in options)), known)
     index = {role: known.index(name) for role, name in names.items()}
     scale, frame, warnings = _units(place, header, known, index, declared)
     return Columns(

@@ -20,9 +20,6 @@ from autospec_lib.core.types import Cutout, Ident, Measured, Psf, Target
 from autospec_lib.deblending.catalogue_error import USUAL_SEEING
 from autospec_lib.deblending.point_sources import Profile, profile
 from autospec_lib.inputs import cube as cutouts
-from autospec_lib.redshift import source
-from autospec_lib.redshift.hypotheses import Kind
-from autospec_lib.redshift.prepare import FEWEST_CHANNELS
 from autospec_lib.run import cube_copy
 from autospec_lib.run.job import WIDTH, Job
 
@@ -44,8 +41,8 @@ NOISE = np.array([5.0, 5.0, 5.0, 45.0])
 def with_seeing(job: Job) -> tuple[Job, str]:
     """The job with the PSF from stars, if ``PSF = 'stars'``, and a line about it.
 
-    Without PSF, the line says what the PSF is, and the job is the same. Then it is not measured where reading a dozen
-    cut-outs takes long. The line is empty if nothing is to be said.
+    Without PSF, the line says what the PSF is if there is a joint extraction, and the job is the same. Then it is not
+    measured where reading a dozen cut-outs takes long. The line is empty if nothing is to be said.
 
     Raises
     ------
@@ -55,8 +52,11 @@ def with_seeing(job: Job) -> tuple[Job, str]:
     setting, cube = job.params.psf, job.cube
     if setting and setting != STARS:
         return job, ''
-    if not setting and len(job.catalogue) < FEWEST:
+    if not setting and (not job.params.deblend or len(job.catalogue) < FEWEST):
         return job, ''
+    from autospec_lib.redshift import source
+    from autospec_lib.redshift.hypotheses import Kind
+
     candidates = _candidates(job)
     if not setting and (
         len(candidates) < FEWEST or cube_copy.read_time(cube.data, 1, cube_copy.SEEKS) > cube_copy.SLOW
@@ -135,6 +135,8 @@ def _candidates(job: Job) -> list[tuple[Target, dict[Ident, tuple[float, float]]
 
     They are those whose light is most concentrated, at most `MOST_TRIED`; ``size`` is that of the cut-out.
     """
+    from autospec_lib.redshift.prepare import FEWEST_CHANNELS
+
     if job.white is None or len(job.cube.wave) < FEWEST_CHANNELS or not np.isfinite(np.diff(job.white)).any():
         return []
     places, pixel = cutouts.positions(job.cube, job.catalogue), np.array(job.cube.pixel)

@@ -8,8 +8,10 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from autospec_lib import pipeline
+from autospec_lib.config.validators import STARS
 from autospec_lib.core.errors import AutoSpecError, OutputError, SourceError, writing
 from autospec_lib.core.products import Group, Products
 from autospec_lib.core.types import Cutout, Target
@@ -81,12 +83,19 @@ def extract(job: Job, target: Target) -> Outcome:
     with warnings.catch_warnings():
         warnings.simplefilter('default' if params.warnings else 'ignore')
         cutout = replace(cutouts.cut(job.cube, target, job.sources), catalogue_error=job.catalogue_error)
+        if params.psf == STARS and cutout.psf is None:
+            cutout = replace(cutout, notes=(*cutout.notes, f'no PSF: no two stars for PSF = {STARS!r}'))
         products = pipeline.process(cutout, params, job.segmentation)
         fingerprint = resume.fingerprint(job, target)
-        cards = {
+        cards: dict[str, tuple[Any, str]] = {
             resume.FINGERPRINT_CARD: (fingerprint, 'of parameters, inputs and version'),
             resume.CONTENT_CARD: (resume.content(cutout), 'of what was read of the inputs'),
         }
+        if params.psf == STARS and job.cube.psf is not None:
+            widths, (beta, *_) = job.cube.psf.widths, job.cube.psf.exponents
+            cards['PSFFWHM1'] = round(widths[0], 4), 'of stars, at the first wavelength [arcsec]'
+            cards['PSFFWHM2'] = round(widths[-1], 4), 'of stars, at the last wavelength [arcsec]'
+            cards['PSFBETA'] = round(beta, 3), 'of stars: Moffat exponent'
         products = replace(products, facts=products.facts | cards)
         # Removed first, so that a run that is killed does not leave old pictures beside the new file.
         discard(job, target, with_file=False)

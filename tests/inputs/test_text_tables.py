@@ -292,6 +292,10 @@ class TestCommentsThatNameTheColumns:
     def test_units_of_lengths_in_words(self, tmp_path, text):
         assert load(tmp_path / 'sources.txt', f'{text}7 10.5 2.5 0.1\n', 'cat').targets[0].size == 6.0
 
+    def test_a_name_without_a_unit_comes_before_one_with_it(self, tmp_path):
+        text = 'ID RA DEC SIZE SIZE_arcmin\n7 10.5 2.5 5 0.1\n'
+        assert load(tmp_path / 'sources.txt', text, 'cat').targets[0].size == 5.0
+
     def test_too_few_units_are_a_fault(self, tmp_path):
         fault = faults(tmp_path / 'sources.txt', '# id ra dec\n# (h) (deg)\n7 10.5 2.5\n')[0]
         assert all(fact in fault for fact in ('2 units', '3 columns'))

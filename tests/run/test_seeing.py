@@ -65,7 +65,7 @@ def psf_line(text):
 
 
 def test_check_and_log_say_the_psf_and_only_the_parameter_uses_it(tmp_path, capsys):
-    field(tmp_path, three_stars_and_a_galaxy())
+    field(tmp_path, three_stars_and_a_galaxy(), 'DEBLEND = True\n')
     assert main([str(tmp_path), '--check']) == 0
     blue, red, beta, stars = psf_line(capsys.readouterr().out)
     assert_allclose((blue, red), FWHM[[0, -1]] * PIXEL, atol=0.01)
@@ -79,18 +79,21 @@ def test_check_and_log_say_the_psf_and_only_the_parameter_uses_it(tmp_path, caps
         assert psf_line(newest.read_text())[3] == '1, 2, 3'
         with fits.open(tmp_path / 'output' / 'Source_1.fits') as hdus:
             assert ('SPE_MUSE_PSF_SKYSUB_DATA' in hdus) is is_used
+            assert ('PSFBETA' in hdus[0].header) is is_used
             if is_used:  # of the wings, some count as sky
+                widths = hdus[0].header['PSFFWHM1'], hdus[0].header['PSFFWHM2']
+                assert_allclose(widths, FWHM[[0, -1]] * PIXEL, atol=0.01)
                 assert_allclose(np.median(hdus['SPE_MUSE_PSF_SKYSUB_DATA'].data / STARS[0]), 400, rtol=0.03)
 
 
 def test_blue_comes_first_where_wavelengths_descend(tmp_path, capsys):
-    field(tmp_path, three_stars_and_a_galaxy(), order=-1)
+    field(tmp_path, three_stars_and_a_galaxy(), 'DEBLEND = True\n', order=-1)
     assert main([str(tmp_path), '--check']) == 0
     assert_allclose(psf_line(capsys.readouterr().out)[:2], FWHM[[0, -1]] * PIXEL, atol=0.01)
 
 
 def test_sources_of_a_redshift_in_the_catalogue_are_no_stars(tmp_path, capsys):
-    field(tmp_path, three_stars_and_a_galaxy(), z=0.02)
+    field(tmp_path, three_stars_and_a_galaxy(), 'DEBLEND = True\n', z=0.02)
     assert main([str(tmp_path), '--check']) == 0
     assert psf_line(capsys.readouterr().out) is None
 
@@ -105,6 +108,7 @@ def test_galaxies_as_narrow_as_a_star_give_no_psf_and_the_run_goes_on(tmp_path, 
     assert psf_line(told.out + told.err) is None
     with fits.open(tmp_path / 'output' / 'Source_1.fits') as hdus:
         assert 'SPE_MUSE_PSF_SKYSUB_DATA' not in hdus
+        assert any("'stars'" in str(text) for text in hdus[0].header['NOTE*'].values())
 
 
 def cutouts(*profiles):
