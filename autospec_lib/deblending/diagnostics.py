@@ -18,7 +18,7 @@ from autospec_lib.deblending.normal_equations import Problem
 # Upper limits of the leakage limit for the grades A and B.
 _BEST, _GOOD = 0.05, 0.15
 # Factors of the terms of the limits, see `separation`.
-_LEAKAGE_FACTORS = {'c': 2.4, 'm': 1.0, 's': 1.0, 'e': 0.2}
+_LEAKAGE_FACTORS = {'c': 2.4, 'm': 1.0, 's': 1.0}
 _FLUX_FACTORS = {'c0': 1.0, 'm0': 1.0, 's0': 0.5}
 # What gives a source the grade C whatever its leakage limit is:
 # limit of the relative error of its flux, growth of its errors, share of an uncatalogued source in its flux,
@@ -98,12 +98,10 @@ def separation(result: JointFit) -> Separation:
     of the light of the other sources if their profiles P_j were exact. With F the flux of the target, F_j those of the
     others,
 
-        limit^2 = (2.4 c)^2 + m^2 + s^2 + (0.2 e)^2
+        limit^2 = (2.4 c)^2 + m^2 + s^2
 
     c comes from the covariance C of all parameters t in the last fit: c^2 = g' C g, g = sum_j F_j w dP_j/dt / F. m
-    and s are sum_j |w (P_j' - P_j)| F_j / F with the profiles P' of models with small and without clumps. e^2 is the
-    sum over j of (h_j o_j F_j / F)^2, o being the overlap with the target (``leakage``), and h the absolute fluxes of
-    the clumps of j, in units of its own: a clump of a neighbour on top of the target is not seen by the other terms.
+    and s are sum_j |w (P_j' - P_j)| F_j / F with the profiles P' of models with small and without clumps.
 
     The total flux itself depends on the target's own profile, above all on its wings beyond what the data show. Its
     relative error has the limit
@@ -123,7 +121,7 @@ def separation(result: JointFit) -> Separation:
     alike = overlap / size[:, None] / size
     growth = float(np.sqrt(np.linalg.pinv(alike[:-1, :-1])[0, 0]))
     own_weights = (np.linalg.pinv(alike)[0] / size[0] / size) @ (flat * weight)
-    terms = _limit_terms(result, leakage, own_weights)
+    terms = _limit_terms(result, own_weights)
     limit, flux_limit = (
         float(np.sqrt(sum((factor * terms[name]) ** 2 for name, factor in one.items())))
         for one in (_LEAKAGE_FACTORS, _FLUX_FACTORS)
@@ -131,7 +129,7 @@ def separation(result: JointFit) -> Separation:
     return Separation(leakage, growth, float(np.linalg.cond(alike)), limit, flux_limit, terms)
 
 
-def _limit_terms(result: JointFit, leakage: FloatArray, weights: FloatArray) -> dict[str, float]:
+def _limit_terms(result: JointFit, weights: FloatArray) -> dict[str, float]:
     """What both limits in `separation` are made of, given the weights (npix,) in white light."""
     sources, flux = result.sources, mean_fluxes(result)
     own = max(abs(float(flux[0])), 1e-300)
@@ -147,10 +145,6 @@ def _limit_terms(result: JointFit, leakage: FloatArray, weights: FloatArray) -> 
         changes = (other.images(shape, middle) - images).reshape(len(images), -1) @ weights  # (n,)
         terms[name] = float(np.abs((members @ changes)[1:] * flux[1:]).sum()) / own
         terms[f'{name}0'] = float(members[0] @ changes)
-    clumps = np.zeros(len(images))
-    if model.clump_flux is not None:
-        clumps = np.abs(model.clump_flux).sum(axis=1) / (1 + model.clump_flux.sum(axis=1)).clip(0.1)
-    terms['e'] = float(np.linalg.norm((members @ clumps)[1:] * leakage[0, 1:] * flux[1:])) / own
     return terms
 
 
