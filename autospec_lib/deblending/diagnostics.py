@@ -24,7 +24,7 @@ _FLUX_FACTORS = {'c0': 1.0, 'm0': 1.0, 's0': 0.5}
 # limit of the relative error of its flux, growth of its errors, share of an uncatalogued source in its flux,
 _FLUX_ERROR, _INFLATED, _FOREIGN = 0.08, 1.4, 0.2
 # significance of the flux over all wavelengths, in sigma, below which a source counts as not detected,
-DETECTED = 4.0
+_DETECTED = 4.0
 # how much brighter a neighbour is, within how many FWHM of the PSF,
 _BRIGHTER, _BESIDE = 30.0, 2.5
 # share of the light on usable pixels, and flux over that in the object mask, below which light is missing.
@@ -246,9 +246,9 @@ def doubts(result: JointFit, cutout: Cutout, parts: Separation, total: FloatArra
                 f'{sky_text(cutout, *part.place)}, with {share:.0%} of its flux'
             )
     sigma = significance(result)
-    if sigma[0] < -DETECTED:
+    if sigma[0] < -_DETECTED:
         yield f'its flux is negative, {sigma[0]:.1f} sigma over all wavelengths'
-    elif sigma[0] < DETECTED:
+    elif sigma[0] < _DETECTED:
         yield f'it is not detected, {sigma[0]:.1f} sigma over all wavelengths'
     for number, ident in enumerate(sources.ids[1:], 1):
         apart = float(np.hypot(*((sources.centre(number) - sources.centre(0)) * pixel)))
@@ -256,7 +256,7 @@ def doubts(result: JointFit, cutout: Cutout, parts: Separation, total: FloatArra
             continue
         if flux[number] > _BRIGHTER * flux[0] > 0:
             yield f'{name_of(ident)}, {apart:.1f} arcsec away, is {flux[number] / flux[0]:.0f} times brighter'
-        if sigma[number] < -DETECTED:
+        if sigma[number] < -_DETECTED:
             yield f'the flux of {name_of(ident)}, {apart:.1f} arcsec away, is negative, {sigma[number]:.1f} sigma'
     prior = sources.others[0].prior
     moved = np.abs(sources.model.shapes[0, :2] - prior.mean[0, :2])

@@ -27,6 +27,8 @@ _CLOSE = 1.5
 # Two sources closer than this many FWHM of the PSF are at one place. One that shares the place of another is looked for
 # within this many sigma of its position in the catalogue.
 _MERGED, _REACH = 0.5, 4.0
+# Significance below 0 from which a source of the catalogue is looked for elsewhere, within how many FWHM of the target.
+_NEGATIVE, _BESIDE = 10.0, 2.5
 # Two rows are each of one of two sources if the other way round is less likely by this difference of chi-square.
 _SURE = 6.0
 # Rows of the catalogue that are closer than this many arcsec, or half the FWHM of the PSF, are one source.
@@ -196,22 +198,23 @@ def _unnamed(result: JointFit, row: tuple[float, float]) -> list[tuple[float, tu
 
 
 def _misplaced(positions: Mapping[Ident, tuple[float, float]], result: JointFit) -> tuple[Ident, ...]:
-    """The first two sources of the catalogue that a fit has put at one place though they are listed at two; else the
-    two of most negative flux.
+    """Of the target and sources of the catalogue near it, the first two that a fit has put at one place though they are
+    listed at two; else the two of most negative flux.
 
     Where positions are wrong by more than a source is far from its neighbour, both lead to the same light.
     """
-    least = _MERGED * result.sources.fwhm
-    for one, other in combinations(range(len(positions)), 2):
-        pair = tuple(result.sources.ids[number] for number in (one, other))
-        listed = np.subtract(positions[pair[0]], positions[pair[1]]) * result.sources.model.pixel
-        now = (result.sources.centre(one) - result.sources.centre(other)) * result.sources.model.pixel
-        if np.hypot(*now) < min(least, 0.5 * np.hypot(*listed)):
-            return pair
-    if len(positions) == 1:
+    sources, fwhm = result.sources, result.sources.fwhm
+    names, pixel = [*positions], np.array(sources.model.pixel)
+    places = np.array([sources.centre(number) for number in range(len(names))])
+    near = np.flatnonzero(np.hypot(*((places - places[0]) * pixel).T) < _BESIDE * fwhm).tolist()
+    for one, other in combinations(near, 2):
+        listed = np.hypot(*((np.array(positions[names[one]]) - positions[names[other]]) * pixel))
+        if np.hypot(*((places[one] - places[other]) * pixel)) < min(_MERGED * fwhm, 0.5 * listed):
+            return names[one], names[other]
+    if len(near) == 1:
         return ()
-    significance, names = diagnostics.significance(result)[: len(positions)], [*positions]
-    return tuple(names[row] for row in np.argsort(significance)[:2] if significance[row] < -diagnostics.DETECTED)
+    significance = diagnostics.significance(result)
+    return tuple(names[row] for row in sorted(near, key=significance.__getitem__)[:2] if significance[row] < -_NEGATIVE)
 
 
 def _positions(cutout: Cutout) -> tuple[dict[Ident, tuple[float, float]], dict[Ident, FloatArray]]:
