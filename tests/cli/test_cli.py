@@ -177,6 +177,7 @@ def test_a_bug_before_the_loop_exits_3_and_says_where(folder, capsys, monkeypatc
     assert 'ZeroDivisionError' in log_of(folder)
 
 
+@pytest.mark.long
 def test_a_missing_package_is_named_with_the_way_out(folder):
     code = (
         f'import sys; sys.modules["sep"] = None; from autospec_lib.cli import main; sys.exit(main([{str(folder)!r}]))'
@@ -385,6 +386,7 @@ def test_verbose_names_every_source_and_quiet_says_nothing(folder, capsys):
     assert any('# warning: ' in path.read_text() for path in (folder / 'logs').iterdir())
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.name != 'posix', reason='pipes of POSIX')
 @pytest.mark.parametrize('options', [('--check',), ('-v',)])
 def test_a_reader_that_has_gone_does_not_end_a_run(folder, options):

@@ -30,6 +30,7 @@ def command(*arguments, prepare=None, **environment):
     return result.returncode, result.stdout, result.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('closed', [(1,), (2,), (0, 1, 2)])
 def test_closed_streams_end_no_run(folder, closed):
     def close():
@@ -49,6 +50,7 @@ def test_closed_streams_end_no_run(folder, closed):
     assert '# 1 of 1 sources extracted' in log.read_text()
 
 
+@pytest.mark.long
 def test_a_folder_whose_name_is_not_utf8(folder):
     other = os.fsencode(folder) + b'/b\xe9d'
     os.mkdir(other)
@@ -60,6 +62,7 @@ def test_a_folder_whose_name_is_not_utf8(folder):
     assert b'b\\udce9d' in said
 
 
+@pytest.mark.long
 def test_output_in_ascii_alone(folder):
     with (folder / 'param.py').open('a', encoding='utf-8') as file:
         file.write("OUTPUT = 'é'\nREF = 'λ'\n")

@@ -60,6 +60,7 @@ def test_the_cube_is_the_sum_of_the_truth_and_noise(scene):
     assert_allclose(field.profile(0)[7], field.truth(0)[7] / field.spectra[0, 7])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('preset', [simulation.easy, simulation.hard])
 def test_a_seed_makes_the_same_field_again_and_another_does_not(preset):
     one, same = (preset(1).with_channels(2).make() for _ in range(2))

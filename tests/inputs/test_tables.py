@@ -431,6 +431,7 @@ def test_what_source_extractor_writes(detected, kind):
     np.testing.assert_allclose(places, truth, rtol=0, atol=0.05 / 3600)
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings('ignore')  # of MPDAF, about units
 def test_what_muselet_writes(tmp_path, monkeypatch):
     """MPDAF's MUSELET, run on 10 planes around the H-alpha line of the cube that comes with it."""

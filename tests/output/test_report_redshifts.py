@@ -342,6 +342,7 @@ def test_what_no_store_of_the_browser_takes_stays_in_the_page_until_there_is_roo
     assert sorted(name.split()[-1] for name in names) == ['1', '2']
 
 
+@pytest.mark.long
 def test_the_candidates_are_listed_with_what_is_known_of_them(browser, truths):
     wrong = next(one for one in truths if one.right == 2 and one.ident > 2)
     go(browser, 1)
@@ -391,6 +392,7 @@ def traces(browser):
     return {name: (axis, np.array(values, float)) for name, axis, values in found if name != 'band'}
 
 
+@pytest.mark.long
 def test_the_model_of_the_candidate_at_hand_is_drawn_with_its_residuals(browser, truths):
     go(browser, 1)
     drawn = traces(browser)
@@ -421,6 +423,7 @@ def test_the_model_of_the_candidate_at_hand_is_drawn_with_its_residuals(browser,
     browser.click('#model')
 
 
+@pytest.mark.long
 def test_detected_lines_without_a_name_are_marked(browser):
     marks = (
         "return document.getElementById('plot').layout.annotations"

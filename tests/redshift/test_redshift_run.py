@@ -357,6 +357,7 @@ def test_a_source_with_lines_of_its_own_is_sure_beside_one_of_its_redshift():
         assert any(f'source {other}' in note for note in notes)
 
 
+@pytest.mark.long
 def test_an_accepted_redshift_brings_the_lines_there(own):
     folder = own.parent
     (folder / 'a.csv').write_text('ID,VERDICT,REDSHIFT\n1,good,0.45\n')

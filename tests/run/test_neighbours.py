@@ -27,6 +27,7 @@ def test_neighbours_are_all_of_the_catalogue_whatever_is_selected(pair):
     assert (pair / 'output' / 'images' / '7' / '7_DEBLEND.jpg').exists()
 
 
+@pytest.mark.long
 def test_resume_knows_the_neighbours_and_the_picture(pair, capsys):
     kept = 'Kept, complete since an earlier run'
     assert main([str(pair), '-q', '--id', '7']) == 0

@@ -73,6 +73,7 @@ def test_kept_sources_keep_their_rows(four, ran):
     assert without(table_of(four)[kept], 'STATUS') == without(before[kept], 'STATUS')
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('prefix', ['', 'KCWI'])
 def test_a_source_that_the_summary_does_not_know_is_measured_in_its_file(four, prefix, ran):
     with (four / 'param.py').open('a') as file:
