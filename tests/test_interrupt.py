@@ -111,6 +111,7 @@ def test_an_interruption_while_modules_are_imported_ends_at_once(folder):
         assert seconds < 5
 
 
+@pytest.mark.long
 def test_an_interruption_while_a_demonstration_folder_is_made_leaves_whole_files(tmp_path):
     for seed in seeds(2):
         process = started('print("ready", flush=True)', '--demo', str(tmp_path / str(seed)))
@@ -140,6 +141,7 @@ def never_ending():
     interruption.DEADLINE = 0.3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('cores', ['1', '2'])
 def test_what_does_not_end_is_left_after_some_seconds(folder, cores):
     (folder / 'catalog.txt').write_text(''.join(f'{n} {RA:.7f} {DEC:.7f}\n' for n in range(3)))

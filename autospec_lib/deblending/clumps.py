@@ -15,6 +15,8 @@ from autospec_lib.core.types import BoolArray, FloatArray, IntArray
 # Prior standard deviation of a clump's flux, as a share of the source's light at its position: small while neighbours
 # may still be missing, so that they are not taken for clumps, and large in the last fit.
 SMALL_CLUMPS, LARGE_CLUMPS = 0.15, 0.6
+# FWHM of clumps if no PSF is known, in units of the FWHM of the narrowest source.
+CLUMP_WIDTH = 0.9
 # Exponent of the Moffat functions for clumps and point sources where no PSF is known.
 TYPICAL_BETA = 3.0
 # Clumps and trial positions are on every second pixel: with a FWHM of 3 pixels or more, as usual, their images overlap.

@@ -14,13 +14,11 @@ import numpy as np
 
 from autospec_lib.core.moffat import moffat_slopes, shape_matrix
 from autospec_lib.core.types import FloatArray, IntArray
-from autospec_lib.deblending.clumps import ClumpGrid, ClumpPrior
+from autospec_lib.deblending.clumps import CLUMP_WIDTH, ClumpGrid, ClumpPrior
 from autospec_lib.deblending.linear_system import Projection, project
 from autospec_lib.deblending.model import AT_ONCE, N_SHAPE, Model, ellipses
 from autospec_lib.deblending.weighted_data import BAND_NODES, Bands, parabola_weights
 
-# FWHM of clumps if no PSF is known, in units of the FWHM of the narrowest source.
-_CLUMP_WIDTH = 0.9
 # Step in an ellipticity for the numerical derivative of the matrix of squared FWHM.
 _STEP = 1e-5
 _LOG_FWHM = 2  # among the shape parameters
@@ -60,7 +58,7 @@ class Problem:
         """The problem with clumps of this prior, as in `ClumpPrior.of`, around the sources' initial positions."""
         if not clump_share:
             return cls(bands, start)
-        start = replace(start, clump_fwhm=_CLUMP_WIDTH * float(np.exp(start.shapes[:, 2].min())))
+        start = replace(start, clump_fwhm=CLUMP_WIDTH * float(np.exp(start.shapes[:, 2].min())))
         grid = start.clump_grid(bands.shape, BAND_NODES)
         smooth = start.smooth_images(bands.shape, BAND_NODES[1:2])[:, 0]
         clumpy = start.prior.free[:, _LOG_FWHM]

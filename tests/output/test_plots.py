@@ -257,6 +257,7 @@ def test_an_unknown_colour_map_is_a_value_error(products, cutout):
         plots.render(products, cutout, 'viridiss', Kept())
 
 
+@pytest.mark.long
 def test_settings_and_pyplot_are_left_alone(products, cutout, tmp_path):
     before, kept = dict(matplotlib.rcParams), Kept()
     with matplotlib.rc_context({'font.size': 30, 'axes.facecolor': 'red'}):

@@ -237,6 +237,7 @@ OBSTACLES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('obstacle', OBSTACLES)
 def test_what_prevents_a_copy_costs_the_copy_alone(tmp_path, disk, direct, monkeypatch, obstacle, capsys):
     *place, facts = OBSTACLES[obstacle]

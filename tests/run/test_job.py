@@ -115,6 +115,7 @@ def weighted_fluxes(folder, setting, capsys):
     return np.array(fluxes), {name: float(value) for name, value in facts[0]}, check
 
 
+@pytest.mark.long
 def test_offsets_of_images_and_catalogue_are_measured_and_corrected(tmp_path, capsys):
     folders = [tmp_path / 'right', tmp_path / 'off']
     for folder, offset in zip(folders, ((0.0, 0.0), (0.8, -0.5)), strict=True):
