@@ -26,7 +26,7 @@ _FLUX_ERROR, _INFLATED, _FOREIGN = 0.08, 1.4, 0.2
 # significance of the flux over all wavelengths, in sigma, below which a source counts as not detected,
 _DETECTED = 4.0
 # how much brighter a neighbour is, within how many FWHM of the PSF,
-_BRIGHTER, _BESIDE = 30.0, 2.5
+_BRIGHTER, BESIDE = 30.0, 2.5
 # share of the light on usable pixels, and flux over that in the object mask, below which light is missing.
 _LEAST_INSIDE, _LEAST_OF_MASK = 0.5, 0.7
 # Light of catalogued neighbours in the object mask, in units of the flux, below which they do not overlap; light of all
@@ -252,7 +252,7 @@ def doubts(result: JointFit, cutout: Cutout, parts: Separation, total: FloatArra
         yield f'it is not detected, {sigma[0]:.1f} sigma over all wavelengths'
     for number, ident in enumerate(sources.ids[1:], 1):
         apart = float(np.hypot(*((sources.centre(number) - sources.centre(0)) * pixel)))
-        if apart > _BESIDE * sources.fwhm * np.sqrt(pixel.prod()):
+        if apart > BESIDE * sources.fwhm * np.sqrt(pixel.prod()):
             continue
         if flux[number] > _BRIGHTER * flux[0] > 0:
             yield f'{name_of(ident)}, {apart:.1f} arcsec away, is {flux[number] / flux[0]:.0f} times brighter'

@@ -27,10 +27,10 @@ _CLOSE = 1.5
 # Two sources closer than this many FWHM of the PSF are at one place. One that shares the place of another is looked for
 # within this many sigma of its position in the catalogue.
 _MERGED, _REACH = 0.5, 4.0
-# Significance below 0 from which a source of the catalogue is looked for elsewhere, within how many FWHM of the target.
-_NEGATIVE, _BESIDE = 10.0, 2.5
+# Significance below 0 from which a source of the catalogue is looked for elsewhere.
+_MISPLACED = 10.0
 # Two rows are each of one of two sources if the other way round is less likely by this difference of chi-square.
-_SURE = 6.0
+_DECISIVE = 6.0
 # Rows of the catalogue that are closer than this many arcsec, or half the FWHM of the PSF, are one source.
 _SAME_PLACE = 0.3
 
@@ -131,7 +131,7 @@ def fit(cutout: Cutout, image: FloatArray | None = None) -> JointFit:
 
     result = fitted(positions)
     sigma = max(frame.sigma, 0.0 if cutout.catalogue_error is None else cutout.catalogue_error.scatter)
-    places, doubts = _found_again(positions, result, fitted, _REACH * sigma), list[str]()
+    moved, doubts = positions | _found_again(positions, result, fitted, _REACH * sigma), list[str]()
     beside = [place for apart, place in _unnamed(result, positions[own]) if apart < _REACH * sigma]
     if twins and beside:
         pair = {one: rows[one] for one in (own, twins[0])}
@@ -139,11 +139,9 @@ def fit(cutout: Cutout, image: FloatArray | None = None) -> JointFit:
         if not is_sure:
             doubts.append(f'source {twins[0]} is listed at its place, and each may be either of the two sources there')
         twins = twins[1:]
-        positions = {**divided, **{one: place for one, place in positions.items() if one != own}}
-        places = {one: place for one, place in places.items() if one != own}
-        result = fitted({**positions, **places})
-    elif places:
-        result = fitted({**positions, **places})
+        moved = divided | {one: place for one, place in moved.items() if one != own}  # the target's comes first
+    if moved != positions:
+        result = fitted(moved)
     if twins and any(_close_neighbours(cutout, result)):
         doubts.append(f'source {twins[0]} stands at its place in the catalogue, and a source beside it is not named')
     if not np.isfinite(result.solution.spectra[0]).any():
@@ -181,7 +179,7 @@ def _divided(
         float(np.square(np.subtract([*rows.values()], order) / sigma).sum()) for order in (pair, pair[::-1])
     )
     places = pair if straight < crossed else pair[::-1]
-    return dict(zip(rows, places, strict=True)), abs(straight - crossed) > _SURE
+    return dict(zip(rows, places, strict=True)), abs(straight - crossed) > _DECISIVE
 
 
 def _place(result: JointFit, source: int) -> tuple[float, float]:
@@ -206,7 +204,7 @@ def _misplaced(positions: Mapping[Ident, tuple[float, float]], result: JointFit)
     sources, fwhm = result.sources, result.sources.fwhm
     names, pixel = [*positions], np.array(sources.model.pixel)
     places = np.array([sources.centre(number) for number in range(len(names))])
-    near = np.flatnonzero(np.hypot(*((places - places[0]) * pixel).T) < _BESIDE * fwhm).tolist()
+    near = np.flatnonzero(np.hypot(*((places - places[0]) * pixel).T) < diagnostics.BESIDE * fwhm).tolist()
     for one, other in combinations(near, 2):
         listed = np.hypot(*((np.array(positions[names[one]]) - positions[names[other]]) * pixel))
         if np.hypot(*((places[one] - places[other]) * pixel)) < min(_MERGED * fwhm, 0.5 * listed):
@@ -214,7 +212,9 @@ def _misplaced(positions: Mapping[Ident, tuple[float, float]], result: JointFit)
     if len(near) == 1:
         return ()
     significance = diagnostics.significance(result)
-    return tuple(names[row] for row in sorted(near, key=significance.__getitem__)[:2] if significance[row] < -_NEGATIVE)
+    return tuple(
+        names[row] for row in sorted(near, key=significance.__getitem__)[:2] if significance[row] < -_MISPLACED
+    )
 
 
 def _positions(cutout: Cutout) -> tuple[dict[Ident, tuple[float, float]], dict[Ident, FloatArray]]:

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from autospec_lib.config.validators import STARS
 from autospec_lib.core import file_names
 from autospec_lib.core.errors import SourceError
 from autospec_lib.core.products import Group
@@ -42,8 +41,6 @@ def fingerprint(job: Job, target: Target) -> str:
     """
     row = dataclasses.astuple(replace(target, visual=()))  # verdicts come into the file without a new extraction
     request = f'{job.fingerprint}{source_file.LAYOUT}{row!r}'
-    if job.params.psf == STARS:  # it may change with the redshifts of other sources
-        request += repr(job.cube.psf)
     return ''.join(hashlib.sha256(text.encode()).hexdigest()[:HALF] for text in (request, job.states))
 
 

@@ -82,7 +82,8 @@ def with_seeing(job: Job) -> tuple[Job, str]:
     names = ', '.join(str(target.id) for target in job.catalogue if target.id in stars)
     line = f'PSF: {blue:.2f} to {red:.2f} arcsec, beta {psf.exponents[0]:.1f}, from {len(stars)} stars ({names})'
     if setting:
-        return replace(job, cube=replace(cube, psf=psf)), line
+        # It may change with the redshifts of other sources: what was extracted with another PSF is extracted again.
+        return replace(job, cube=replace(cube, psf=psf), fingerprint=f'{job.fingerprint}{psf!r}'), line
     return job, f"{line}; PSF = '{STARS}' uses it"
 
 

@@ -83,26 +83,26 @@ def extract(job: Job, target: Target) -> Outcome:
     with warnings.catch_warnings():
         warnings.simplefilter('default' if params.warnings else 'ignore')
         cutout = replace(cutouts.cut(job.cube, target, job.sources), catalogue_error=job.catalogue_error)
-        if params.psf == STARS and cutout.psf is None:
-            cutout = replace(cutout, notes=(*cutout.notes, f'no PSF: no two stars for PSF = {STARS!r}'))
         products = pipeline.process(cutout, params, job.segmentation)
         fingerprint = resume.fingerprint(job, target)
         cards: dict[str, tuple[Any, str]] = {
             resume.FINGERPRINT_CARD: (fingerprint, 'of parameters, inputs and version'),
             resume.CONTENT_CARD: (resume.content(cutout), 'of what was read of the inputs'),
         }
-        if params.psf == STARS and job.cube.psf is not None:
-            widths, (beta, *_) = job.cube.psf.widths, job.cube.psf.exponents
-            cards['PSFFWHM1'] = round(widths[0], 4), 'of stars, at the first wavelength [arcsec]'
-            cards['PSFFWHM2'] = round(widths[-1], 4), 'of stars, at the last wavelength [arcsec]'
-            cards['PSFBETA'] = round(beta, 3), 'of stars: Moffat exponent'
-        products = replace(products, facts=products.facts | cards)
+        notes, psf = list(products.notes), job.cube.psf
+        if params.psf == STARS and psf is None:
+            notes.append(f'no PSF: no two stars for PSF = {STARS!r}')
+        elif params.psf == STARS and psf is not None:
+            cards['PSFFWHM1'] = round(psf.widths[0], 4), 'of stars, at the first wavelength [arcsec]'
+            cards['PSFFWHM2'] = round(psf.widths[-1], 4), 'of stars, at the last wavelength [arcsec]'
+            cards['PSFBETA'] = round(psf.exponents[0], 3), 'of stars: Moffat exponent'
+        products = replace(products, facts=products.facts | cards, notes=tuple(notes))
         # Removed first, so that a run that is killed does not leave old pictures beside the new file.
         discard(job, target, with_file=False)
         selected = _write(job, products, cutout)
         # As if it were read back: a later run that finds the file alone gives the same numbers.
         measured = summary.measure(source_file.as_read(products), cutout) | {'FINGERPRINT': fingerprint}
-        notes, traces = list(products.notes), list[str]()
+        traces: list[str] = []
         preview: Preview = {}
         if params.plots:
             with _noted('plots', notes, traces):

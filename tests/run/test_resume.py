@@ -74,8 +74,7 @@ def changed_in_place(path, place, extension=0):
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-@pytest.mark.long
-@pytest.mark.parametrize('line', ['', 'DEBLEND = True\n'])
+@pytest.mark.parametrize('line', ['', "PSF = 'stars'\n", pytest.param('DEBLEND = True\n', marks=pytest.mark.long)])
 def test_sources_of_a_copied_folder_are_kept_if_the_inputs_are_the_same(three, monkeypatch, line, ran):
     fits.PrimaryHDU(small_cube()[0][15], sky_header()).writeto(three / 'hst.fits')
     with (three / 'param.py').open('a') as file:
