@@ -1,8 +1,10 @@
-"""The steps of the method for one source, in order: cut-out in, products out. No files, no plots, no printing.
+"""The steps of the method for one source, in order: cut-out in, products out. No files, no plots,
+no printing.
 
-The steps are those of Griffiths & Conselice (2018, ApJ 869, 68): white light, segmentation, masks, sky, sums and
-weighted spectra, continuum, cross-correlation, and spectra weighted by its maps. The joint extraction with neighbours,
-a spectrum weighted by the PSF, measured errors and the redshift are optional.
+The steps are those of Griffiths & Conselice (2018, ApJ 869, 68): white light, segmentation, masks,
+sky, sums and weighted spectra, continuum, cross-correlation, and spectra weighted by its maps. The
+joint extraction with neighbours, a spectrum weighted by the PSF, measured errors and the redshift
+are optional.
 """
 
 from __future__ import annotations
@@ -21,7 +23,16 @@ from autospec_lib.core.errors import SourceError, counted
 from autospec_lib.core.keys import Names
 from autospec_lib.core.products import Group, Kind, Products, Spectrum, by_key
 from autospec_lib.core.segmentation_settings import SegmentationSettings
-from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Grid, Mask, Measured, Segmap, Voxels
+from autospec_lib.core.types import (
+    BoolArray,
+    Cutout,
+    FloatArray,
+    Grid,
+    Mask,
+    Measured,
+    Segmap,
+    Voxels,
+)
 from autospec_lib.deblending import joint_extraction
 from autospec_lib.detection import segmentation, source_masks
 from autospec_lib.detection.masks import nearest_label
@@ -38,7 +49,8 @@ from autospec_lib.extraction import (
 )
 
 NOTED_CUT = 0.25  # of the light in an aperture outside the object mask, above which a note says so
-NOTED_UNSEEN = 0.1  # of the object mask, or of its light, where an image has no value, above which a note says so
+# Of the object mask, or of its light, where an image has no value, above which a note says so.
+NOTED_UNSEEN = 0.1
 NOTED_SHARE = 0.01  # of the light that bad voxels hold, above which a note says so
 
 
@@ -64,7 +76,9 @@ def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> P
         If the cut-out holds no usable voxel, or no spectrum can be extracted from it.
     """
     if cutout.voxels.blank.all():
-        raise SourceError('no usable voxel in its subcube: every value or variance is NaN, masked or outside the field')
+        raise SourceError(
+            'no usable voxel in its subcube: every value or variance is NaN, masked or outside the field'
+        )
     names = Names(params.prefix or cutout.prefix, params.aper, cutout.target.aper)
     cutout, images = _images(cutout, params, names)
     masks, tag, products = _masks(cutout, images, params, settings, names)
@@ -79,14 +93,17 @@ def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> P
             products |= Products(notes=('no usable sky pixel: spectra are not sky-subtracted',))
     target = _Spaxels(cutout, masks.target, sky)
     white = images[names.white].data
-    products |= _summed(target, names, white - np.nanmedian(white[masks.sky]) if masks.sky.any() else white)
+    products |= _summed(
+        target, names, white - np.nanmedian(white[masks.sky]) if masks.sky.any() else white
+    )
     products |= _weighted(target, images, Kind.WEIGHTED)
     if cutout.psf is not None:
         products |= _weighted_by_psf(target, names)
     if params.deblend:
         total = products.spectra.get(keys.spectrum(names.total, False, sky is not None))
         image = None
-        if isinstance(params.deblend, str):  # there is none if it is a narrow band that this source does not have
+        # There is none if it is a narrow band that this source does not have.
+        if isinstance(params.deblend, str):
             image = cutout.images.get(keys.tag_among(params.deblend, cutout.images))
         flux = None if total is None else total.data
         products |= joint_extraction.extract(cutout, image, sky is not None, flux)
@@ -118,8 +135,11 @@ class _Spaxels:
         chosen = cutout.voxels.select(mask)
         self.voxels: Voxels = chosen if sky is None else chosen.minus(sky)
 
-    def spectrum(self, tag: str, kind: Kind, values: Measured, weight: FloatArray | BoolArray, **more: Any) -> Spectrum:
-        """A spectrum that was measured with these weights (n,); ``more`` are further attributes of `Spectrum`."""
+    def spectrum(
+        self, tag: str, kind: Kind, values: Measured, weight: FloatArray | BoolArray, **more: Any
+    ) -> Spectrum:
+        """A spectrum that was measured with these weights (n,); ``more`` are further attributes of
+        `Spectrum`."""
         image = np.zeros(self.mask.shape)
         image[self.mask] = weight
         return Spectrum(
@@ -161,7 +181,8 @@ def cube_channels(wave: FloatArray, grid: Grid, lsf: tuple[float, ...]) -> narro
 
 
 def _images(cutout: Cutout, params: Params, names: Names) -> tuple[Cutout, dict[str, Measured]]:
-    """The cut-out with narrow-band images among those of the user; and by their keys white light and all of these."""
+    """The cut-out with narrow-band images among those of the user; and by their keys white light
+    and all of these."""
     images = {names.white: _image(sums.white_light(cutout.voxels.columns), cutout)}
     for tag, image in cutout.images.items():
         images[tag] = Measured(image, unit=cutout.image_units.get(tag, ''))
@@ -198,17 +219,28 @@ def _cube(cutout: Cutout, data: FloatArray) -> Measured:
 
 
 def _masks(
-    cutout: Cutout, images: Mapping[str, Measured], params: Params, settings: SegmentationSettings, names: Names
+    cutout: Cutout,
+    images: Mapping[str, Measured],
+    params: Params,
+    settings: SegmentationSettings,
+    names: Names,
 ) -> tuple[SourceMasks, str, Products]:
-    """The masks, the tag of the reference, and the products up to here: images, segmentation maps and masks."""
+    """The masks, the tag of the reference, and the products up to here: images, segmentation maps
+    and masks."""
     scale = geometry.scale(cutout.pixel)
     segmaps = {keys.segmap(tag): np.maximum(segmap, 0) for tag, segmap in cutout.segmaps.items()}
-    segmaps[keys.segmap(names.white)] = segmentation.segment(images[names.white].data, settings, scale)
+    segmaps[keys.segmap(names.white)] = segmentation.segment(
+        images[names.white].data, settings, scale
+    )
     for tag, image in cutout.detection.items():
-        # MPDAF's rotation loses pixels at the border of a cut-out, around which v1.1.2 detects nothing.
+        # MPDAF's rotation loses pixels at the border of a cut-out, around which v1.1.2 detects
+        # nothing.
         border = ~np.isfinite(image) & np.isfinite(cutout.images[tag])
         segmaps[keys.segmap(tag)] = segmentation.segment(image, settings, scale, border)
-    reference, notes = names.reference(cutout.target.ref, cutout.images, bool(params.deblend)), cutout.notes
+    reference, notes = (
+        names.reference(cutout.target.ref, cutout.images, bool(params.deblend)),
+        cutout.notes,
+    )
     if reference is None:
         reference = names.white
         what = f'reference {cutout.target.ref!r} is not in IMG, NARROWBAND, WEIGHT or APER'
@@ -219,26 +251,35 @@ def _masks(
         masks = source_masks.with_aperture(masks, cutout, radii[reference], names)
     labels = dict.fromkeys(segmaps, 0)
     if masks.used != source_masks.CIRCLE:  # the source is detected
-        labels = {key: nearest_label(segmap, cutout.centre, cutout.pixel)[0] for key, segmap in segmaps.items()}
+        labels = {
+            key: nearest_label(segmap, cutout.centre, cutout.pixel)[0]
+            for key, segmap in segmaps.items()
+        }
     number = int(masks.target.sum())
     products = Products(
         {
             Group.IMAGE: dict(images),
-            Group.SEGMAP: {key: Segmap(segmap, central=labels[key]) for key, segmap in segmaps.items()},
+            Group.SEGMAP: {
+                key: Segmap(segmap, central=labels[key]) for key, segmap in segmaps.items()
+            },
             Group.MASK: {key: Mask(mask) for key, mask in masks.named.items()},
         },
         notes=notes + masks.notes,
         facts={
             'OBJMASK': (masks.used, 'object mask that spectra are from'),
             'OBJNPIX': (number, 'spaxels in it'),
-            'OBJAREA': (float(f'{number * cutout.pixel[0] * cutout.pixel[1]:.6g}'), 'its area [arcsec2]'),
+            'OBJAREA': (
+                float(f'{number * cutout.pixel[0] * cutout.pixel[1]:.6g}'),
+                'its area [arcsec2]',
+            ),
         },
     )
     return masks, reference, products
 
 
 def _summed(target: _Spaxels, names: Names, light: FloatArray) -> Products:
-    """Sums over the object mask, and over the part of it in each circle, completed where voxels are missing.
+    """Sums over the object mask, and over the part of it in each circle, completed where voxels are
+    missing.
 
     A note names the apertures that lose light because the object mask cuts them, as in v1.1.2.
 
@@ -253,17 +294,27 @@ def _summed(target: _Spaxels, names: Names, light: FloatArray) -> Products:
     """
     circles = [source_masks.aperture(target.cutout, radius) for radius in names.radii]
     inside = np.array([mask[target.mask] for mask in (target.mask, *circles)])
-    total, *in_circles = completion.complete(target.voxels, inside, sums.sums(target.voxels, inside))
+    total, *in_circles = completion.complete(
+        target.voxels, inside, sums.sums(target.voxels, inside)
+    )
     spectra = [target.spectrum(names.total, Kind.SUM, total.values, inside[0])]
     cut = []
-    for radius, circle, completed, weight in zip(names.radii, circles, in_circles, inside[1:], strict=True):
-        spectra.append(target.spectrum(names.aperture(radius), Kind.SUM, completed.values, weight, radius=radius))
+    for radius, circle, completed, weight in zip(
+        names.radii, circles, in_circles, inside[1:], strict=True
+    ):
+        spectra.append(
+            target.spectrum(
+                names.aperture(radius), Kind.SUM, completed.values, weight, radius=radius
+            )
+        )
         outside, whole = (float(np.nansum(light[part])) for part in (circle & ~target.mask, circle))
         if not weight.any():
             cut.append(f'{radius:g} arcsec (all of it)')
         elif outside > NOTED_CUT * whole > 0:
             cut.append(f'{radius:g} arcsec ({outside / whole:.0%} of its light)')
-    products = Products({Group.SPECTRUM: by_key(spectra)}) | _missing_light(target, names.total, total.seen)
+    products = Products({Group.SPECTRUM: by_key(spectra)}) | _missing_light(
+        target, names.total, total.seen
+    )
     if cut:
         products |= Products(notes=(f'apertures are cut off by the object mask: {", ".join(cut)}',))
     return products
@@ -284,7 +335,9 @@ def _missing_light(target: _Spaxels, tag: str, seen: FloatArray) -> Products:
     notes, facts = [], {}
     dead = int((ndimage.binary_fill_holes(target.mask) & target.cutout.voxels.blank).sum())
     if dead:
-        notes.append(f'spaxels without data in the object: {dead}; their light is missing in all sums')
+        notes.append(
+            f'spaxels without data in the object: {dead}; their light is missing in all sums'
+        )
     completed, lost = seen < 1, seen < completion.LEAST_SEEN
     number, missing = int((completed & ~lost).sum()), int(lost.sum())
     if number or missing:
@@ -306,7 +359,8 @@ def _missing_light(target: _Spaxels, tag: str, seen: FloatArray) -> Products:
 def _weighted(
     target: _Spaxels, images: Mapping[str, Measured], kind: Kind, continuum_subtracted: bool = False
 ) -> Products:
-    """One optimally weighted spectrum per weight image (ny, nx), and a note if an image gives no weights."""
+    """One optimally weighted spectrum per weight image (ny, nx), and a note if an image gives no
+    weights."""
     profiles: dict[str, FloatArray] = {}
     notes = []
     number = int(target.mask.sum())
@@ -320,12 +374,18 @@ def _weighted(
             lacks_light = np.nansum(light[unseen]) > NOTED_UNSEEN * np.nansum(np.abs(light))
             if lacks_light or unseen.sum() > NOTED_UNSEEN * number:
                 count = f'{int(unseen.sum())} of {number}'
-                notes.append(f'{key} has no value in {count} spaxels of the object mask, whose weight is 0')
+                notes.append(
+                    f'{key} has no value in {count} spaxels of the object mask, whose weight is 0'
+                )
         if profile is not None:
-            if np.nanmax(inside) - np.nanmin(inside) > weights.ROUNDING * np.nanmax(np.abs(image.data)):
+            if np.nanmax(inside) - np.nanmin(inside) > weights.ROUNDING * np.nanmax(
+                np.abs(image.data)
+            ):
                 profiles[tag] = profile
             else:
-                notes.append(f'{key} is rounding noise in the object mask: no spectrum weighted by it')
+                notes.append(
+                    f'{key} is rounding noise in the object mask: no spectrum weighted by it'
+                )
         elif np.isfinite(inside).any():
             profiles[tag] = np.full(number, 1 / number)
             notes.append(f'{key} is flat in the object mask: equal weights used')
@@ -347,8 +407,11 @@ def _weighted_by_psf(target: _Spaxels, names: Names) -> Products:
     return Products({Group.SPECTRUM: by_key([spectrum])})
 
 
-def _cross_correlated(products: Products, target: _Spaxels, params: Params, names: Names) -> Products:
-    """The cross-correlation maps with the reference, with and without continuum, and the spectra weighted by them."""
+def _cross_correlated(
+    products: Products, target: _Spaxels, params: Params, names: Names
+) -> Products:
+    """The cross-correlation maps with the reference, with and without continuum, and the spectra
+    weighted by them."""
     reference = products.spectra[products.reference]
     if not params.cont_sub:
         return _correlated(reference, target, params, None)
@@ -358,7 +421,9 @@ def _cross_correlated(products: Products, target: _Spaxels, params: Params, name
         data=reference.data - continuum.fit(reference, polynomials),
         continuum_subtracted=True,
     )
-    correlated = Products({Group.SPECTRUM: by_key([flat])}) | _correlated(reference, target, params, None)
+    correlated = Products({Group.SPECTRUM: by_key([flat])}) | _correlated(
+        reference, target, params, None
+    )
     correlated |= _correlated(flat, target, params, polynomials)
     if not params.out_sub:
         return correlated
@@ -368,12 +433,20 @@ def _cross_correlated(products: Products, target: _Spaxels, params: Params, name
     return correlated | Products({Group.CUBE: cube})
 
 
-def _correlated(reference: Spectrum, target: _Spaxels, params: Params, polynomials: FloatArray | None) -> Products:
-    """The map with one reference, and the spectrum weighted by it; ``polynomials`` (nl, k) span the continuum."""
+def _correlated(
+    reference: Spectrum, target: _Spaxels, params: Params, polynomials: FloatArray | None
+) -> Products:
+    """The map with one reference, and the spectrum weighted by it; ``polynomials`` (nl, k) span the
+    continuum."""
     voxels = target.cutout.voxels.columns
-    by_channel = cross_correlation.channel_weights(voxels) if params.xcor_weight == 'variance' else None
+    by_channel = (
+        cross_correlation.channel_weights(voxels) if params.xcor_weight == 'variance' else None
+    )
     correlate = partial(
-        cross_correlation.cross_correlate, spaxels=voxels, polynomials=polynomials, channel_weights=by_channel
+        cross_correlation.cross_correlate,
+        spaxels=voxels,
+        polynomials=polynomials,
+        channel_weights=by_channel,
     )
 
     def improved(profile: FloatArray) -> FloatArray:
@@ -393,7 +466,9 @@ def _correlated(reference: Spectrum, target: _Spaxels, params: Params, polynomia
     if params.xcor_iter == 1:
         return correlated
     card = 'XCITERC' if no_continuum else 'XCITER'
-    return correlated | Products(facts={card: (number, 'cross-correlation maps made, the last is kept')})
+    return correlated | Products(
+        facts={card: (number, 'cross-correlation maps made, the last is kept')}
+    )
 
 
 def _redshift(products: Products, cutout: Cutout, params: Params, sky: Measured | None) -> Products:

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Hold AutoSpec's segmentation maps against Source Extractor's own, on simulated cut-outs with settings at random.
+"""Hold AutoSpec's segmentation maps against Source Extractor's own, on simulated cut-outs with
+settings at random.
 
     benchmarks/against_sextractor.py [--number 150] [--seed 1]
 
-Every fourth cut-out has pixels without a value: a border, a column, or single ones; for SExtractor their weight is 0.
-Each cut-out has a target at its centre, other sources around it, some blended, and a default.sex of its own that both
-programs read. SExtractor gets each cut-out twice in one run: it shares faint pixels between blended objects by random
-draws, which go on from one image to the next, so the second map shows how far SExtractor agrees with itself.
-Exits 0 if all targets are met or SExtractor is not installed, else 1.
+Every fourth cut-out has pixels without a value: a border, a column, or single ones; for SExtractor
+their weight is 0. Each cut-out has a target at its centre, other sources around it, some blended,
+and a default.sex of its own that both programs read. SExtractor gets each cut-out twice in one run:
+it shares faint pixels between blended objects by random draws, which go on from one image to the
+next, so the second map shows how far SExtractor agrees with itself. Exits 0 if all targets are met
+or SExtractor is not installed, else 1.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ CROWDING = (0.5, 1.5, 4.0)  # sources in 1000 pixels, besides the target
 SIGMA = 4.0 / 2.355  # pixels; seeing of 4 pixels
 PIXEL = 0.2  # arcsec
 
-# The settings of AutoSpec's published test field, and what people set in general; repetition makes it likelier.
+# The settings of AutoSpec's published test field, and what people set in general; repetition makes
+# it likelier.
 FIELD = """
 DETECT_MINAREA   3
 DETECT_THRESH    2
@@ -63,10 +66,12 @@ CHOICES = {
 
 @dataclass(frozen=True)
 class Comparison:
-    """How the maps of one cut-out agree: AutoSpec's with SExtractor's, and (``self_``) SExtractor's two.
+    """How the maps of one cut-out agree: AutoSpec's with SExtractor's, and (``self_``) SExtractor's
+    two.
 
-    ``overlap`` and ``central_overlap`` are the pixels with a value that both have in any object, or in the central
-    one, over those that at least one has; ``gaps`` says whether there are pixels without a value.
+    ``overlap`` and ``central_overlap`` are the pixels with a value that both have in any object, or
+    in the central one, over those that at least one has; ``gaps`` says whether there are pixels
+    without a value.
     """
 
     gaps: bool
@@ -87,7 +92,8 @@ def find_program() -> str | None:
 
 
 def simulate(rng: np.random.Generator) -> NDArray[np.float32]:
-    """A cut-out (ny, nx) of stars and galaxies on white or correlated noise; one in four has pixels of NaN."""
+    """A cut-out (ny, nx) of stars and galaxies on white or correlated noise; one in four has pixels
+    of NaN."""
     shape = ny, nx = tuple(rng.choice(SIDES, 2))
     image = rng.normal(size=shape)
     if rng.random() < 0.5:  # as resampling leaves it
@@ -111,7 +117,9 @@ def simulate(rng: np.random.Generator) -> NDArray[np.float32]:
     return image.astype(np.float32)
 
 
-def _source(rng: np.random.Generator, shape: tuple[int, ...], place: Sequence[float]) -> NDArray[np.float64]:
+def _source(
+    rng: np.random.Generator, shape: tuple[int, ...], place: Sequence[float]
+) -> NDArray[np.float64]:
     """A star or an inclined exponential disc."""
     dy, dx = np.indices(shape) - np.reshape(place, (2, 1, 1))
     if rng.random() < 0.5:
@@ -122,7 +130,8 @@ def _source(rng: np.random.Generator, shape: tuple[int, ...], place: Sequence[fl
 
 
 def write_settings(rng: np.random.Generator, image: NDArray[np.float32], folder: Path) -> None:
-    """A default.sex and its filter: MPDAF's, the reference field's, or one with values at random."""
+    """A default.sex and its filter: MPDAF's, the reference field's, or one with values at
+    random."""
     kind = rng.choice(['MPDAF', 'field', 'random', 'random'])
     if kind == 'field':
         (folder / 'default.sex').write_text(FIELD)
@@ -147,7 +156,8 @@ def _threshold(rng: np.random.Generator, noise: float) -> str:
     if kind == 'ABSOLUTE':
         return f'THRESH_TYPE ABSOLUTE\nDETECT_THRESH {value * noise:.6g}'
     brightness = 25 - 2.5 * np.log10(value * noise / PIXEL**2)
-    # With a weight map and THRESH_TYPE RELATIVE, SExtractor takes the magnitude for a number of sigmas.
+    # With a weight map and THRESH_TYPE RELATIVE, SExtractor takes the magnitude for a number of
+    # sigmas.
     return f'THRESH_TYPE ABSOLUTE\nPIXEL_SCALE {PIXEL}\nDETECT_THRESH {brightness:.5f},25'
 
 
@@ -161,11 +171,18 @@ def _filter(rng: np.random.Generator) -> str:
     return '\n'.join([f'CONV {norm}', *(' '.join(f'{value:.6f}' for value in row) for row in rows)])
 
 
-def run_sextractor(command: str, image: NDArray[np.float32], folder: Path) -> tuple[IntArray, IntArray, bool]:
+def run_sextractor(
+    command: str, image: NDArray[np.float32], folder: Path
+) -> tuple[IntArray, IntArray, bool]:
     """Two maps of the same image, and whether two objects of the first have got one number."""
     known = np.isfinite(image)
-    for name, values in (('image.fits', np.where(known, image, 0)), ('weight.fits', known.astype(np.float32))):
-        fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(values), fits.ImageHDU(values)]).writeto(folder / name)
+    for name, values in (
+        ('image.fits', np.where(known, image, 0)),
+        ('weight.fits', known.astype(np.float32)),
+    ):
+        fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(values), fits.ImageHDU(values)]).writeto(
+            folder / name
+        )
     (folder / 'numbers.param').write_text('EXT_NUMBER\nNUMBER\nISOAREAF_IMAGE\n')
     options = {
         'PARAMETERS_NAME': 'numbers.param',
@@ -176,8 +193,9 @@ def run_sextractor(command: str, image: NDArray[np.float32], folder: Path) -> tu
         'VERBOSE_TYPE': 'QUIET',
     }
     if not known.all():
-        # WEIGHT_THRESH stays 0: it is compared with weights that SExtractor has scaled to the image's noise, and any
-        # other value makes all pixels bad, which turns the interpolation of the bad ones off.
+        # WEIGHT_THRESH stays 0: it is compared with weights that SExtractor has scaled to the
+        # image's noise, and any other value makes all pixels bad, which turns the interpolation of
+        # the bad ones off.
         options |= {'WEIGHT_TYPE': 'MAP_WEIGHT', 'WEIGHT_IMAGE': 'weight.fits'}
     words = [word for key, value in options.items() for word in (f'-{key}', value)]
     subprocess.run([command, 'image.fits', *words], cwd=folder, check=True, capture_output=True)
@@ -185,7 +203,11 @@ def run_sextractor(command: str, image: NDArray[np.float32], folder: Path) -> tu
         first, second = (hdu.data.astype(np.int32) for hdu in hdus if hdu.data is not None)
     rows = [map(int, line.split()) for line in (folder / 'catalogue').read_text().splitlines()]
     areas = {number: area for extension, number, area in rows if extension == 1}
-    return first, second, any(np.count_nonzero(first == number) != area for number, area in areas.items())
+    return (
+        first,
+        second,
+        any(np.count_nonzero(first == number) != area for number, area in areas.items()),
+    )
 
 
 def compare(command: str, rng: np.random.Generator) -> Comparison:
@@ -225,7 +247,8 @@ def _centre(labels: IntArray) -> BoolArray:
 
 
 def _agreeing(one: IntArray, other: IntArray) -> int:
-    """The pixels that are in corresponding objects, with the correspondence that makes them most."""
+    """The pixels that are in corresponding objects, with the correspondence that makes them
+    most."""
     table = np.zeros((one.max() + 1, other.max() + 1), int)
     np.add.at(table, (one, other), 1)
     overlap = table[1:, 1:]
@@ -233,13 +256,18 @@ def _agreeing(one: IntArray, other: IntArray) -> int:
 
 
 def report_gaps(results: Sequence[Comparison]) -> bool:
-    """Print the figures of cut-outs with gaps, which SExtractor fills in its own way: maps need not be identical."""
+    """Print the figures of cut-outs with gaps, which SExtractor fills in its own way: maps need not
+    be identical."""
     overlaps = np.array([(result.overlap, result.central_overlap) for result in results])
     objects, central = np.median(overlaps, axis=0)
     low = np.percentile(overlaps[:, 1], 10)
     is_met = objects >= 0.95 and central >= 0.95
-    print(f'{"ok    " if is_met else "MISSED"} {len(results)} cut-outs with gaps, overlap of (medians, target: 95 %)')
-    print(f'       detected pixels {objects:.1%}, central objects {central:.1%}, 10th percentile {low:.1%}')
+    print(
+        f'{"ok    " if is_met else "MISSED"} {len(results)} cut-outs with gaps, overlap of (medians, target: 95 %)'
+    )
+    print(
+        f'       detected pixels {objects:.1%}, central objects {central:.1%}, 10th percentile {low:.1%}'
+    )
     return bool(is_met)
 
 
@@ -248,36 +276,60 @@ def report(results: Sequence[Comparison]) -> bool:
     number, detected = len(results), sum(result.detected for result in results)
     collisions = [result for result in results if result.collision]
     sound = [result for result in results if not result.collision]
-    same, centres = (sum(getattr(result, name) for result in results) for name in ('same_detection', 'same_centre'))
+    same, centres = (
+        sum(getattr(result, name) for result in results)
+        for name in ('same_detection', 'same_centre')
+    )
     agreeing = sum(result.agreeing for result in results) / detected
     met = {
         f'detected pixels identical: {same} of {number} cut-outs (target: all)': same == number,
-        f'objects agree: {agreeing:.2%} of {detected} detected pixels (target: 98 %)': agreeing >= 0.98,
-        f'central object identical: {centres} of {number} cut-outs (target: 90 %)': centres >= 0.9 * number,
+        f'objects agree: {agreeing:.2%} of {detected} detected pixels (target: 98 %)': agreeing
+        >= 0.98,
+        f'central object identical: {centres} of {number} cut-outs (target: 90 %)': centres
+        >= 0.9 * number,
     }
     for line, is_met in met.items():
         print(f'{"ok    " if is_met else "MISSED"} {line}')
-    print(f"SExtractor's numbering defect (a new number mistaken for an old one) spoils {len(collisions)} of its maps:")
-    print(f'       central object identical in {sum(result.same_centre for result in collisions)} of those')
-    print(f'       central object identical in {sum(result.same_centre for result in sound)} of the other {len(sound)}')
+    print(
+        f"SExtractor's numbering defect (a new number mistaken for an old one) spoils {len(collisions)} of its maps:"
+    )
+    print(
+        f'       central object identical in {sum(result.same_centre for result in collisions)} of those'
+    )
+    print(
+        f'       central object identical in {sum(result.same_centre for result in sound)} of the other {len(sound)}'
+    )
     print("SExtractor's random draws: with its own second map of the same image it agrees")
-    print(f'       on {sum(result.self_agreeing for result in results) / detected:.2%} of the detected pixels')
-    print(f'       on {sum(result.self_same_centre for result in results)} of {number} central objects')
+    print(
+        f'       on {sum(result.self_agreeing for result in results) / detected:.2%} of the detected pixels'
+    )
+    print(
+        f'       on {sum(result.self_same_centre for result in results)} of {number} central objects'
+    )
     return all(met.values())
 
 
 def main() -> int:
     """Run the comparison."""
-    parser = argparse.ArgumentParser(description='Segmentation maps: AutoSpec against Source Extractor.')
+    parser = argparse.ArgumentParser(
+        description='Segmentation maps: AutoSpec against Source Extractor.'
+    )
     parser.add_argument('--number', type=int, default=150, help='of cut-outs')
     parser.add_argument('--seed', type=int, default=1)
     options = parser.parse_args()
     command = find_program()
     if command is None:
-        print('SExtractor is not installed (Debian: apt install source-extractor): nothing compared')
+        print(
+            'SExtractor is not installed (Debian: apt install source-extractor): nothing compared'
+        )
         return 0
-    results = [compare(command, np.random.default_rng((options.seed, index))) for index in range(options.number)]
-    whole, with_gaps = ([result for result in results if result.gaps is gaps] for gaps in (False, True))
+    results = [
+        compare(command, np.random.default_rng((options.seed, index)))
+        for index in range(options.number)
+    ]
+    whole, with_gaps = (
+        [result for result in results if result.gaps is gaps] for gaps in (False, True)
+    )
     return 0 if all([report(whole), report_gaps(with_gaps)]) else 1
 
 

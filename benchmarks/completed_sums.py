@@ -1,8 +1,10 @@
-"""Sums that are completed where voxels are flagged: their flux over the truth, and the scatter of their pulls.
+"""Sums that are completed where voxels are flagged: their flux over the truth, and the scatter of
+their pulls.
 
-A Gaussian source whose width changes by a tenth along the wavelength, on noise of variance 1, with random flags. For
-each share of flagged voxels: the flux of the completed channels over that in the mask, and the standard deviation of
-(flux - truth) / error, which is 1 if the errors are right. ``python benchmarks/completed_sums.py``.
+A Gaussian source whose width changes by a tenth along the wavelength, on noise of variance 1, with
+random flags. For each share of flagged voxels: the flux of the completed channels over that in the
+mask, and the standard deviation of (flux - truth) / error, which is 1 if the errors are right.
+``python benchmarks/completed_sums.py``.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ CHANNELS, SIDE, SEED, FIELDS = 1500, 25, 123, 4
 
 
 def one(rng: np.random.Generator, width: float, share: float) -> tuple[float, np.ndarray]:
-    """Flux over the truth, and the pulls of the completed channels, for a width in pixels and a share of flags."""
+    """Flux over the truth, and the pulls of the completed channels, for a width in pixels and a
+    share of flags."""
     y, x = np.mgrid[:SIDE, :SIDE] - SIDE // 2
     place = np.linspace(-1, 1, CHANNELS)
     profile = np.exp(-0.5 * (y**2 + x**2) / (width * (1 + 0.1 * place[:, None, None])) ** 2)
@@ -25,7 +28,9 @@ def one(rng: np.random.Generator, width: float, share: float) -> tuple[float, np
     light = spectrum[:, None, None] * profile
     bad = rng.random(light.shape) < share
     mask = np.hypot(y, x) < min(3 * width, SIDE // 2)
-    spaxels = Voxels.of(light + rng.normal(size=light.shape), np.ones(light.shape), bad).select(mask)
+    spaxels = Voxels.of(light + rng.normal(size=light.shape), np.ones(light.shape), bad).select(
+        mask
+    )
     inside = np.ones((1, mask.sum()), bool)
     (completed,) = completion.complete(spaxels, inside, sums.sums(spaxels, inside))
     values, truth = completed.values, light[:, mask].sum(axis=1)

@@ -1,7 +1,8 @@
 """How long the joint extraction takes for one source among others, and whether its flux is right.
 
-Catalogued exponential discs or stars, with the spectra and the PSF of `quality_kinds.py`, lie in a cut-out of 25 x 25
-pixels; a cluster is 32 stars in 10 x 10 arcsec, of which every fourth is extracted in its own cut-out.
+Catalogued exponential discs or stars, with the spectra and the PSF of `quality_kinds.py`, lie in a
+cut-out of 25 x 25 pixels; a cluster is 32 stars in 10 x 10 arcsec, of which every fourth is
+extracted in its own cut-out.
 
     python benchmarks/crowds.py                        # five minutes at most
     python benchmarks/crowds.py --profile disc15       # where the time goes
@@ -20,11 +21,24 @@ for library in ('OPENBLAS', 'MKL', 'OMP'):  # as the command does, and before nu
     os.environ.setdefault(f'{library}_NUM_THREADS', '1')
 
 import numpy as np
-from quality_kinds import DEPTH, HALF, NODES, SIDE, WAVE, Sample, Scene, judge, make_source, render, sky_variance
+from quality_kinds import (
+    DEPTH,
+    HALF,
+    NODES,
+    SIDE,
+    WAVE,
+    Sample,
+    Scene,
+    judge,
+    make_source,
+    render,
+    sky_variance,
+)
 
 from autospec_lib.deblending import joint_extraction
 
-# Number of sources, their kind, the side in pixels of the square that they are in, and their least distance.
+# Number of sources, their kind, the side in pixels of the square that they are in, and their least
+# distance.
 CASES = {
     'disc2': (2, 'disc', 18, 4.5),
     'disc6': (6, 'disc', 22, 4.0),
@@ -62,7 +76,8 @@ def make_scene(name: str, seed: int) -> Scene:
 
 
 def samples(name: str, seed: int) -> Iterator[Sample]:
-    """The cut-outs that are extracted: that of the source nearest to the middle, or every fourth of a cluster."""
+    """The cut-outs that are extracted: that of the source nearest to the middle, or every fourth of
+    a cluster."""
     scene = make_scene(name, seed)
     middle = np.argmin([np.abs(place - SIDE / 2 + 0.5).max() for _, place in scene.rows])
     for number, sample in enumerate(scene.samples()):
@@ -72,11 +87,17 @@ def samples(name: str, seed: int) -> Iterator[Sample]:
 
 def main() -> None:
     """Print a line for every case, or the profile of one."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--cases', nargs='+', default=list(CASES), choices=list(CASES), metavar='CASE')
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        '--cases', nargs='+', default=list(CASES), choices=list(CASES), metavar='CASE'
+    )
     parser.add_argument('--seeds', type=int, default=3, help='number of fields of each case')
     parser.add_argument('--first', type=int, default=1, help='the first seed')
-    parser.add_argument('--profile', choices=list(CASES), metavar='CASE', help='print where the time of a case goes')
+    parser.add_argument(
+        '--profile', choices=list(CASES), metavar='CASE', help='print where the time of a case goes'
+    )
     options = parser.parse_args()
     if options.profile:
         cutouts = [sample.cutout for sample in samples(options.profile, options.first)][:3]
@@ -85,11 +106,20 @@ def main() -> None:
                 joint_extraction.products(cutout, joint_extraction.fit(cutout), False)
         pstats.Stats(profile).sort_stats('tottime').print_stats(25)
         return
-    print('| case | sources | s CPU (most) | S/N (lowest) | flux (range) | leakage median / worst | C |')
+    print(
+        '| case | sources | s CPU (most) | S/N (lowest) | flux (range) | leakage median / worst | C |'
+    )
     print('|---|---|---|---|---|---|---|')
     for name in options.cases:
-        rows = [judge(one) for seed in range(options.seeds) for one in samples(name, options.first + seed)]
-        get = {key: np.array([row[key] for row in rows]) for key in ('seconds', 'S/N', 'flux', 'leakage')}
+        rows = [
+            judge(one)
+            for seed in range(options.seeds)
+            for one in samples(name, options.first + seed)
+        ]
+        get = {
+            key: np.array([row[key] for row in rows])
+            for key in ('seconds', 'S/N', 'flux', 'leakage')
+        }
         print(
             f'| {name} | {len(rows)} | {get["seconds"].mean():.2f} ({get["seconds"].max():.2f}) '
             f'| {np.median(get["S/N"]):.3f} ({get["S/N"].min():.2f}) '

@@ -1,9 +1,10 @@
 """How good each kind of spectrum is on simulated fields whose truth is known.
 
-Per kind: the flux scale (what the extraction makes of a source's own noiseless light, over the truth), the
-signal-to-noise relative to the optimum (a fit with all true profiles), the leakage (sum over wavelength of the
-absolute flux that all other sources put into the spectrum, over the source's own), and the width of the pulls
-(spectrum - truth) / error. The first three come from applying an extraction's weights to noiseless cubes.
+Per kind: the flux scale (what the extraction makes of a source's own noiseless light, over the
+truth), the signal-to-noise relative to the optimum (a fit with all true profiles), the leakage (sum
+over wavelength of the absolute flux that all other sources put into the spectrum, over the source's
+own), and the width of the pulls (spectrum - truth) / error. The first three come from applying an
+extraction's weights to noiseless cubes.
 
     python benchmarks/quality.py --seeds 10 --first 101    # then galaxies of other kinds, and the field of Abell 478
     python benchmarks/quality.py --field                   # that alone
@@ -48,7 +49,9 @@ PUBLISHED = replace(
     detect_thresh=(2.0,),
     deblend_mincont=0.0001,
     back_size=(2, 2),
-    kernel=np.exp(-4 * np.log(2) * (np.arange(-4, 5)[:, None] ** 2 + np.arange(-4, 5) ** 2) / 25).astype('float32'),
+    kernel=np.exp(
+        -4 * np.log(2) * (np.arange(-4, 5)[:, None] ** 2 + np.arange(-4, 5) ** 2) / 25
+    ).astype('float32'),
 )
 KINDS = {
     'aperture 1 arcsec': (Names().aperture(1.0), False),
@@ -61,7 +64,8 @@ COLUMNS = ('flux', 'S/N', 'leakage', 'pulls', 'seconds')
 
 @dataclass(frozen=True)
 class Sample:
-    """One source's cut-out, its truth alone and that of everything else (nl, ny, nx), and a sharper image."""
+    """One source's cut-out, its truth alone and that of everything else (nl, ny, nx), and a sharper
+    image."""
 
     cutout: Cutout
     own: np.ndarray
@@ -98,7 +102,9 @@ def cut(field: simulation.Field, index: int) -> Sample:
         pixel=(simulation.PIXEL, simulation.PIXEL),
         grid=Grid({}, {}),
         neighbours={
-            int(one): (float(places[one, 0]), float(places[one, 1])) for one in np.flatnonzero(near) if one != index
+            int(one): (float(places[one, 0]), float(places[one, 1]))
+            for one in np.flatnonzero(near)
+            if one != index
         },
     )
     return Sample(
@@ -106,7 +112,9 @@ def cut(field: simulation.Field, index: int) -> Sample:
         own=true[0],
         others=sum(true[1:], np.zeros_like(true[0])),
         spectrum=field.spectra[index],
-        true_profiles=padded(field.profiles[[one for one in lit if one == index or share[one] > 0.02]]),
+        true_profiles=padded(
+            field.profiles[[one for one in lit if one == index or share[one] > 0.02]]
+        ),
         image=padded(block, np.nan),
     )
 
@@ -140,17 +148,26 @@ def classical(sample: Sample) -> dict[str, Extraction]:
     """AutoSpec's own kinds of spectra, with the published test's settings."""
     products = pipeline.process(sample.cutout, Params(aper=(1.0,)), PUBLISHED)
     found = {(one.tag, one.continuum_subtracted): one for one in products.spectra.values()}
-    return {name: (found[what], weights_of(sample.cutout, products, found[what])) for name, what in KINDS.items()}
+    return {
+        name: (found[what], weights_of(sample.cutout, products, found[what]))
+        for name, what in KINDS.items()
+    }
 
 
-def weights_of(cutout: Cutout, products: Products, spectrum: Spectrum) -> Callable[[np.ndarray], np.ndarray]:
+def weights_of(
+    cutout: Cutout, products: Products, spectrum: Spectrum
+) -> Callable[[np.ndarray], np.ndarray]:
     """What a spectrum's weights, and the subtraction of the sky, make of another cube."""
     sky = products.masks[keys.MASK_SKY].data.reshape(1, -1)
     profile = spectrum.weights.reshape(1, -1)
 
     def run(cube: np.ndarray) -> np.ndarray:
         columns = Voxels.of(cube, cutout.voxels.variance, cutout.voxels.bad).columns
-        cleaned = columns.minus(sums.sums(columns, sky, mean=True)[0]) if spectrum.sky_subtracted else columns
+        cleaned = (
+            columns.minus(sums.sums(columns, sky, mean=True)[0])
+            if spectrum.sky_subtracted
+            else columns
+        )
         if spectrum.kind is Kind.SUM:
             return sums.sums(cleaned, profile > 0)[0].data
         return weights.weighted(cleaned, profile)[0].data
@@ -164,7 +181,9 @@ def judge(sample: Sample, made: Extraction, optimum: float, seconds: float) -> d
     sigma = np.sqrt(spectrum.variance)
     own, leak = weigh(sample.own), weigh(sample.others)
     # Quoted errors may be too small; what counts is the scatter that fresh noise makes.
-    noise = np.random.default_rng(0).normal(size=sample.own.shape) * np.sqrt(sample.cutout.voxels.variance)
+    noise = np.random.default_rng(0).normal(size=sample.own.shape) * np.sqrt(
+        sample.cutout.voxels.variance
+    )
     honest = sigma * _width(weigh(noise) / sigma)
     return {
         'flux': np.nansum(own) / np.sum(sample.spectrum),
@@ -192,9 +211,15 @@ def one_field(kind: str, seed: int) -> list[tuple[bool, dict[str, dict[str, floa
         sample = cut(field, index)
         best = with_profiles(sample, sample.true_profiles)
         optimum = judge(sample, best, 1.0, 0.0)['S/N']
-        figures = {name: judge(sample, made, optimum, 0.0) for name, made in classical(sample).items()}
+        figures = {
+            name: judge(sample, made, optimum, 0.0) for name, made in classical(sample).items()
+        }
         psf = Psf(tuple(width / simulation.PIXEL for width in scene.seeing), (scene.beta,))
-        known = {'DEBLEND': {}, 'DEBLEND, PSF given': {'psf': psf}, 'DEBLEND, deep image': {'image': sample.image}}
+        known = {
+            'DEBLEND': {},
+            'DEBLEND, PSF given': {'psf': psf},
+            'DEBLEND, deep image': {'image': sample.image},
+        }
         for name, given in known.items():
             start = time.process_time()
             made = joint(sample, **given)
@@ -211,7 +236,10 @@ def table(rows: list[dict[str, dict[str, float]]]) -> str:
     for name in rows[0]:
         values = {column: [row[name][column] for row in rows] for column in COLUMNS}
         cells = [f'{np.nanmedian(values[column]):.3f}' for column in COLUMNS]
-        cells += [f'{np.nanpercentile(values["leakage"], 95):.3f}', f'{np.nanmax(values["leakage"]):.3f}']
+        cells += [
+            f'{np.nanpercentile(values["leakage"], 95):.3f}',
+            f'{np.nanmax(values["leakage"]):.3f}',
+        ]
         lines.append('| ' + ' | '.join([name, *cells]) + ' |')
     return '\n'.join(lines)
 
@@ -220,16 +248,25 @@ def simulated(seeds: range, workers: int) -> None:
     """Print the tables of the simulated fields."""
     with ProcessPoolExecutor(workers) as pool:
         for kind in ('easy', 'hard'):
-            rows = [row for field in pool.map(one_field, [kind] * len(seeds), seeds) for row in field]
+            rows = [
+                row for field in pool.map(one_field, [kind] * len(seeds), seeds) for row in field
+            ]
             for title, wanted in (('blended sources', True), ('isolated sources', False)):
                 chosen = [figures for blended, figures in rows if blended is wanted]
-                print(f'\n{kind}, seeds {seeds[0]}-{seeds[-1]}, {len(chosen)} {title}, medians\n\n{table(chosen)}')
-            print(f'\n{kind}, all {len(rows)} sources\n\n{table([figures for _, figures in rows])}', flush=True)
+                print(
+                    f'\n{kind}, seeds {seeds[0]}-{seeds[-1]}, {len(chosen)} {title}, medians\n\n{table(chosen)}'
+                )
+            print(
+                f'\n{kind}, all {len(rows)} sources\n\n{table([figures for _, figures in rows])}',
+                flush=True,
+            )
 
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--seeds', type=int, default=10, help='number of fields of each kind')
     parser.add_argument('--first', type=int, default=101, help='the first seed')
     parser.add_argument('--workers', type=int, default=2, help='processes at a time')
@@ -238,7 +275,9 @@ def main() -> None:
     if not options.field:
         simulated(range(options.first, options.first + options.seeds), options.workers)
         print('\ngalaxies of other kinds\n')
-        quality_kinds.report(list(quality_kinds.KINDS), range(options.first, options.first + min(options.seeds, 2)))
+        quality_kinds.report(
+            list(quality_kinds.KINDS), range(options.first, options.first + min(options.seeds, 2))
+        )
     print(f'\n{quality_field.report()}')
 
 

@@ -1,8 +1,10 @@
-"""How good each kind of spectrum is on the real MUSE field of Abell 478, where the truth is not known.
+"""How good each kind of spectrum is on the real MUSE field of Abell 478, where the truth is not
+known.
 
-The program runs on the folder of its own demonstration, once with propagated and once with measured errors. In each
-spectrum the flux of H-alpha and [N II] stands above a straight continuum, fitted to a window on either side; the
-scatter about that continuum is the noise. `quality.py` prints the tables together with those of the simulated fields.
+The program runs on the folder of its own demonstration, once with propagated and once with measured
+errors. In each spectrum the flux of H-alpha and [N II] stands above a straight continuum, fitted to
+a window on either side; the scatter about that continuum is the noise. `quality.py` prints the
+tables together with those of the simulated fields.
 """
 
 from __future__ import annotations
@@ -32,12 +34,23 @@ KINDS = {
 LINE = (7095.0, 7180.0)  # Angstrom; H-alpha and [N II] at z = 0.086
 CONTINUUM = ((7010.0, 7075.0), (7200.0, 7265.0))
 SEEN = 5.0  # sigma; the lines of a spectrum count as seen from here on
-HEAD = ('', 'spectra', 'lines', 'contrast', 'over white', 'S/N', 'pulls', 'pulls, measured', 'measured')
+HEAD = (
+    '',
+    'spectra',
+    'lines',
+    'contrast',
+    'over white',
+    'S/N',
+    'pulls',
+    'pulls, measured',
+    'measured',
+)
 
 
 @dataclass(frozen=True)
 class Line:
-    """The lines in one spectrum: flux over continuum in Angstrom, flux over its noise, noise over quoted error."""
+    """The lines in one spectrum: flux over continuum in Angstrom, flux over its noise, noise over
+    quoted error."""
 
     contrast: float
     significance: float
@@ -46,9 +59,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Extracted:
-    """One source: its lines by kind, the kinds whose errors were measured, and how well the joint model fits.
+    """One source: its lines by kind, the kinds whose errors were measured, and how well the joint
+    model fits.
 
-    ``data`` is the rms over the errors of the white light about its mean, ``left`` of what the model leaves of it.
+    ``data`` is the rms over the errors of the white light about its mean, ``left`` of what the
+    model leaves of it.
     """
 
     lines: dict[str, Line]
@@ -58,7 +73,8 @@ class Extracted:
 
 
 def measure(wave: FloatArray, spectrum: FloatArray, variance: FloatArray) -> Line | None:
-    """H-alpha and [N II] of one spectrum, None where it has no values there; all arrays (nl,), wave in Angstrom."""
+    """H-alpha and [N II] of one spectrum, None where it has no values there; all arrays (nl,), wave
+    in Angstrom."""
     beside = np.logical_or.reduce([(wave > low) & (wave < high) for low, high in CONTINUUM])
     inside = (wave > LINE[0]) & (wave < LINE[1])
     if not np.isfinite(spectrum[beside | inside]).all():
@@ -68,7 +84,8 @@ def measure(wave: FloatArray, spectrum: FloatArray, variance: FloatArray) -> Lin
     continuum = np.linalg.lstsq(design[beside], spectrum[beside], rcond=None)[0]
     left = spectrum - design @ continuum
     noise2 = np.square(left[beside]).sum() / (beside.sum() - 2)
-    # The line's noise has two parts: that of its own channels, and that of the continuum below them.
+    # The line's noise has two parts: that of its own channels, and that of the continuum below
+    # them.
     reach = design[inside].sum(axis=0)
     below = reach @ np.linalg.solve(design[beside].T @ design[beside], reach)
     flux = left[inside].sum()
@@ -86,7 +103,10 @@ def run(folder: Path, noise: str) -> list[Extracted]:
     (folder / 'param.py').write_text(folders.ABELL_PARAM + more)
     if command.main([str(folder), '-q']) != 0:
         raise SystemExit('the demonstration of Abell 478 failed; the lines above say why')
-    return [extracted(Source.from_file(str(path))) for path in sorted((folder / noise).glob('Source_*.fits'))]
+    return [
+        extracted(Source.from_file(str(path)))
+        for path in sorted((folder / noise).glob('Source_*.fits'))
+    ]
 
 
 def extracted(source: Source) -> Extracted:
@@ -94,7 +114,9 @@ def extracted(source: Source) -> Extracted:
     lines = {}
     for name, tag in KINDS.items():
         spectrum = source.spectra[tag + keys.SKYSUB]
-        values, variance = (np.ma.filled(array.astype(float), np.nan) for array in (spectrum.data, spectrum.var))
+        values, variance = (
+            np.ma.filled(array.astype(float), np.nan) for array in (spectrum.data, spectrum.var)
+        )
         lines[name] = measure(spectrum.wave.coord(), values, variance)
     scaled = {source.header.comments[card] for card in source.header['NFACT*']}
     white, left = source.images[Names().white], source.images[keys.RESIDUAL].data
@@ -109,7 +131,9 @@ def extracted(source: Source) -> Extracted:
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A table in Markdown."""
-    return '\n'.join('| ' + ' | '.join(map(str, row)) + ' |' for row in (head, ['---'] * len(head), *rows))
+    return '\n'.join(
+        '| ' + ' | '.join(map(str, row)) + ' |' for row in (head, ['---'] * len(head), *rows)
+    )
 
 
 def _median(values: Sequence[float], digits: int) -> str:
@@ -141,7 +165,11 @@ def report() -> str:
         plain, measured = (run(Path(folder), noise) for noise in ('propagated', 'empirical'))
     rows = [_row(name, plain, measured) for name in KINDS]
     data, left = np.array([(source.data, source.left) for source in plain]).T
-    figures = {'data / error': (data, 1), 'residual / error': (left, 1), 'residual / data': (left / data, 3)}
+    figures = {
+        'data / error': (data, 1),
+        'residual / error': (left, 1),
+        'residual / data': (left / data, 3),
+    }
     spans = [
         [name, *(f'{pick(values):.{digits}f}' for pick in (np.median, np.min, np.max))]
         for name, (values, digits) in figures.items()

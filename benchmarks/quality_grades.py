@@ -1,8 +1,10 @@
-"""Whether spectra of the joint extraction that are wrong have the grade C, and how many others have it.
+"""Whether spectra of the joint extraction that are wrong have the grade C, and how many others have
+it.
 
-Fits of many simulated fields are kept in a folder, with the truth; grades are then computed from the kept fits, so that
-a rule or a factor is tried in seconds. Fields are the easy and hard ones of `quality.py`, with channels of 5 Angstrom,
-and those of `quality_kinds.py`, which also says when a spectrum is wrong.
+Fits of many simulated fields are kept in a folder, with the truth; grades are then computed from
+the kept fits, so that a rule or a factor is tried in seconds. Fields are the easy and hard ones of
+`quality.py`, with channels of 5 Angstrom, and those of `quality_kinds.py`, which also says when a
+spectrum is wrong.
 
     python benchmarks/quality_grades.py fit DIR --first 41 --easy 6 --hard 6 --wide 5
     python benchmarks/quality_grades.py grade DIR --table grades.csv    # fits of this version of the program only
@@ -33,7 +35,8 @@ from autospec_lib.deblending.weighted_data import WeightedCube
 from autospec_lib.demo import simulation
 
 CHANNELS, STEP = 920, 5.0  # of easy and hard fields
-SCALES = (0.5, 0.7, 0.85, 1, 1.2, 1.5, 2)  # factors of both limits, for the share of C against that of wrong ones
+# Factors of both limits, for the share of C against that of wrong ones.
+SCALES = (0.5, 0.7, 0.85, 1, 1.2, 1.5, 2)
 GROUPS = {'easy': ('easy',), 'hard': ('hard',), 'wide': tuple(quality_kinds.KINDS)}
 
 
@@ -41,7 +44,8 @@ GROUPS = {'easy': ('easy',), 'hard': ('hard',), 'wide': tuple(quality_kinds.KIND
 class Kept:
     """A fit without its data, and the truth about its target.
 
-    ``channels`` (nl,) and ``pixels`` (npix,) are factors of the weights. ``inner`` is the fit of the inner half.
+    ``channels`` (nl,) and ``pixels`` (npix,) are factors of the weights. ``inner`` is the fit of
+    the inner half.
     """
 
     kind: str
@@ -68,19 +72,38 @@ class Kept:
         return replace(self.result, cube=replace(self.result.cube, weight=weight))
 
 
-def fields(kind: str, seed: int) -> Iterator[tuple[Cutout, np.ndarray, np.ndarray, np.ndarray, bool]]:
-    """For each source: cut-out, true spectrum, its own light and that of all others (nl, ny, nx), and separability."""
+def fields(
+    kind: str, seed: int
+) -> Iterator[tuple[Cutout, np.ndarray, np.ndarray, np.ndarray, bool]]:
+    """For each source: cut-out, true spectrum, its own light and that of all others (nl, ny, nx),
+    and separability."""
     if kind in quality_kinds.KINDS:
         for sample in quality_kinds.samples(kind, seed):
-            yield sample.cutout, sample.spectra[0], sample.truth[0], sample.truth[1:].sum(axis=0), sample.separable
+            yield (
+                sample.cutout,
+                sample.spectra[0],
+                sample.truth[0],
+                sample.truth[1:].sum(axis=0),
+                sample.separable,
+            )
         return
-    scene = getattr(simulation, kind)(seed).with_channels(CHANNELS, STEP).with_noise(quality_kinds.DEPTH)
+    scene = (
+        getattr(simulation, kind)(seed)
+        .with_channels(CHANNELS, STEP)
+        .with_noise(quality_kinds.DEPTH)
+    )
     field = scene.make()
     number = sum(one.catalogued for one in field.galaxies)
     error = catalogue_error.measure(quality.cut(field, index).cutout for index in range(number))
     for index in range(number):
         sample = quality.cut(field, index)
-        yield replace(sample.cutout, catalogue_error=error), sample.spectrum, sample.own, sample.others, True
+        yield (
+            replace(sample.cutout, catalogue_error=error),
+            sample.spectrum,
+            sample.own,
+            sample.others,
+            True,
+        )
 
 
 def keep(kind: str, seed: int) -> Iterator[Kept]:
@@ -89,7 +112,9 @@ def keep(kind: str, seed: int) -> Iterator[Kept]:
         result = joint_extraction.fit(cutout)
         weight = result.cube.weight
 
-        def weigh(light: np.ndarray, cutout: Cutout = cutout, result: JointFit = result) -> np.ndarray:
+        def weigh(
+            light: np.ndarray, cutout: Cutout = cutout, result: JointFit = result
+        ) -> np.ndarray:
             voxels = Voxels.of(light, cutout.voxels.variance, cutout.voxels.bad)
             return solve(WeightedCube.of(voxels, cutout.wave_fraction), result.profiles).spectra[0]
 
@@ -132,11 +157,15 @@ def fit(folder: Path, numbers: dict[str, int], first: int) -> None:
 
 
 def row(kept: Kept) -> dict[str, object]:
-    """The line of one source in the table: the truth, what the limits are made of, and the reasons for a C."""
+    """The line of one source in the table: the truth, what the limits are made of, and the reasons
+    for a C."""
     result = kept.whole
     parts, flux = diagnostics.separation(result), diagnostics.mean_fluxes(result)
     sources, white = result.sources, diagnostics.mean_profiles(result)
-    apart = [float(np.hypot(*(sources.centre(n) - sources.centre(0)))) / sources.fwhm for n in range(len(sources.ids))]
+    apart = [
+        float(np.hypot(*(sources.centre(n) - sources.centre(0)))) / sources.fwhm
+        for n in range(len(sources.ids))
+    ]
     found = {
         'kind': kept.kind,
         'seed': kept.seed,
@@ -151,16 +180,23 @@ def row(kept: Kept) -> dict[str, object]:
         'growth': parts.growth,
         'nearest [FWHM]': min(apart[1:], default=np.nan),
         'nearest without a row [FWHM]': min(
-            (far for far, one in zip(apart, sources.ids, strict=True) if isinstance(one, int) and one < 0),
+            (
+                far
+                for far, one in zip(apart, sources.ids, strict=True)
+                if isinstance(one, int) and one < 0
+            ),
             default=np.nan,
         ),
         'brightest neighbour / source': (flux[1:] / flux[0]).max(initial=0),
-        'light of neighbours under it': float(np.abs(parts.leakage[0, 1:] * flux[1:]).sum() / abs(flux[0])),
+        'light of neighbours under it': float(
+            np.abs(parts.leakage[0, 1:] * flux[1:]).sum() / abs(flux[0])
+        ),
         'light in the cut-out': float(white[0].ravel()[kept.pixels > 0].sum()),
         'position / bound': float(
-            (np.abs(sources.model.shapes - sources.model.prior.mean) / sources.model.prior.bound.clip(1e-9))[
-                0, :2
-            ].max()
+            (
+                np.abs(sources.model.shapes - sources.model.prior.mean)
+                / sources.model.prior.bound.clip(1e-9)
+            )[0, :2].max()
         ),
         'flux of the inner half': np.nan if kept.inner is None else kept.inner[0] / flux[0],
         'its tolerance': np.nan if kept.inner is None else kept.inner[1] / abs(flux[0]),
@@ -177,7 +213,8 @@ def row(kept: Kept) -> dict[str, object]:
 
 
 def summary(rows: Sequence[dict[str, object]]) -> str:
-    """Markdown: for each kind the share of sources with a C and with a note, and how many wrong ones have a C."""
+    """Markdown: for each kind the share of sources with a C and with a note, and how many wrong
+    ones have a C."""
     lines = ['| kind | sources | C | notes | wrong with C |', '|---|---|---|---|---|']
     kinds = list(dict.fromkeys(one['kind'] for one in rows))
     for name in [*kinds, 'all']:
@@ -185,8 +222,14 @@ def summary(rows: Sequence[dict[str, object]]) -> str:
         wrong = [one for one in these if one['wrong']]
         noted = np.mean([bool(one['C at 1'] or one['notes']) for one in these])
         share, held = np.mean([one['C at 1'] for one in these]), sum(one['C at 1'] for one in wrong)
-        lines.append(f'| {name} | {len(these)} | {share:.1%} | {noted:.1%} | {held} of {len(wrong)} |')
-    lines += ['', '| limits times | C, easy | C, hard | C, others | wrong with C |', '|---|---|---|---|---|']
+        lines.append(
+            f'| {name} | {len(these)} | {share:.1%} | {noted:.1%} | {held} of {len(wrong)} |'
+        )
+    lines += [
+        '',
+        '| limits times | C, easy | C, hard | C, others | wrong with C |',
+        '|---|---|---|---|---|',
+    ]
     for scale in SCALES:
         cells = [f'{scale}']
         for group in GROUPS.values():
@@ -199,7 +242,11 @@ def summary(rows: Sequence[dict[str, object]]) -> str:
 
 def grade(folder: Path, path: Path | None) -> None:
     """Print the summary of all kept fits; write the table of all sources."""
-    rows = [row(one) for path in sorted(folder.glob('*.pickle')) for one in pickle.loads(path.read_bytes())]
+    rows = [
+        row(one)
+        for path in sorted(folder.glob('*.pickle'))
+        for one in pickle.loads(path.read_bytes())
+    ]
     print(summary(rows))
     if path is not None:
         with path.open('w', newline='') as file:
@@ -210,13 +257,22 @@ def grade(folder: Path, path: Path | None) -> None:
 
 def main() -> None:
     """Keep fits, or grade them."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('step', choices=('fit', 'grade'))
     parser.add_argument('folder', type=Path)
     parser.add_argument('--first', type=int, default=41, help='the first seed')
-    parser.add_argument('--easy', type=int, default=6, help='number of easy fields, of 22 sources each')
+    parser.add_argument(
+        '--easy', type=int, default=6, help='number of easy fields, of 22 sources each'
+    )
     parser.add_argument('--hard', type=int, default=6, help='number of hard fields')
-    parser.add_argument('--wide', type=int, default=5, help='number of fields of every other kind, of 8 sources each')
+    parser.add_argument(
+        '--wide',
+        type=int,
+        default=5,
+        help='number of fields of every other kind, of 8 sources each',
+    )
     parser.add_argument('--table', type=Path, help='write a line of CSV for each source')
     options = parser.parse_args()
     if options.step == 'fit':

@@ -1,16 +1,17 @@
-"""How the joint extraction does on galaxies of many kinds that are not those of its model, whose truth is known.
+"""How the joint extraction does on galaxies of many kinds that are not those of its model, whose
+truth is known.
 
-Fields of 60 x 60 pixels of 0.2 arcsec with four pairs 4.5 to 7.5 pixels apart. A source is a sum of parts, Sersic
-profiles and points, each with a spectrum of its own. The leakage is the light of all other sources, without noise, put
-through the final weights, over the source's own (sums of absolute values over wavelength). The optimum is a fit with
-all true profiles. A spectrum is wrong if its flux is wrong by 10 per cent or its leakage above 0.2; it should have the
-grade C.
+Fields of 60 x 60 pixels of 0.2 arcsec with four pairs 4.5 to 7.5 pixels apart. A source is a sum of
+parts, Sersic profiles and points, each with a spectrum of its own. The leakage is the light of all
+other sources, without noise, put through the final weights, over the source's own (sums of absolute
+values over wavelength). The optimum is a fit with all true profiles. A spectrum is wrong if its
+flux is wrong by 10 per cent or its leakage above 0.2; it should have the grade C.
 
     python benchmarks/quality_kinds.py --kinds base clumpy --seeds 3 --first 21
     python benchmarks/quality_kinds.py --folder DIR    # a real field, such as the rebuilt one of CONTRIBUTING.md
 
-In a real field the truth is not known: the flux of the joint extraction is compared with the sum in a circle of 2
-arcsec, and with what other sizes of the cut-out give.
+In a real field the truth is not known: the flux of the joint extraction is compared with the sum in
+a circle of 2 arcsec, and with what other sizes of the cut-out give.
 """
 
 from __future__ import annotations
@@ -42,15 +43,18 @@ PIXEL, SIDE, HALF = 0.2, 60, 12  # arcsec; pixels of a field; pixels on each sid
 WAVE = np.arange(4750.0, 9350.0, 5.0)  # Angstrom; four channels of MUSE in one
 DEPTH = 25.0 / 4  # variance in the darkest channels
 NODES = np.linspace(0, 1, 5)  # fractions of the wavelength range at which images are rendered
-FINER, PAD = 3, 12  # samples in a pixel along an axis, and pixels around a field, while Sersic profiles are convolved
-LINES = ((3727.4, 60), (4861.3, 25), (4958.9, 25), (5006.8, 75), (6562.8, 90), (6583.4, 30))  # Angstrom, and width
+# Samples in a pixel along an axis, and pixels around a field, while Sersic profiles are convolved.
+FINER, PAD = 3, 12
+# Angstrom, and width.
+LINES = ((3727.4, 60), (4861.3, 25), (4958.9, 25), (5006.8, 75), (6562.8, 90), (6583.4, 30))
 WRONG_FLUX, WRONG_LEAKAGE = 0.1, 0.2
 SIZES, APERTURE = (3.6, 5.0, 7.0), 2.0  # arcsec, of a real field
 
 
 @dataclass(frozen=True)
 class Part:
-    """Light of one shape at (y, x) in pixels: a Sersic profile, or a point if the effective radius ``re`` is 0."""
+    """Light of one shape at (y, x) in pixels: a Sersic profile, or a point if the effective radius
+    ``re`` is 0."""
 
     y: float
     x: float
@@ -79,7 +83,8 @@ class Source:
 
 @dataclass(frozen=True)
 class Kind:
-    """What a field of this kind holds: the makers of the two sources of a pair, and how it is observed."""
+    """What a field of this kind holds: the makers of the two sources of a pair, and how it is
+    observed."""
 
     first: str = 'disc'
     second: str = 'disc'
@@ -111,8 +116,11 @@ KINDS = {
 }
 
 
-def continuum_and_lines(rng: np.random.Generator, red: bool | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """A continuum of mean 1 and the emission lines on it; ``red`` galaxies have a break and no lines."""
+def continuum_and_lines(
+    rng: np.random.Generator, red: bool | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """A continuum of mean 1 and the emission lines on it; ``red`` galaxies have a break and no
+    lines."""
     red = rng.random() < 0.35 if red is None else red
     rest = WAVE / (1 + rng.uniform(0.1, 1.2))
     smooth = (WAVE / 7000) ** (rng.uniform(0, 1.5) if red else rng.uniform(-1.5, 0.5))
@@ -127,7 +135,10 @@ def make_source(rng: np.random.Generator, kind: str, place: np.ndarray, flux: fl
     """A source of one kind with this mean flux."""
     y, x = place
     smooth, lines = continuum_and_lines(rng)
-    re, look = rng.uniform(1.0, 3.0), {'ratio': rng.uniform(0.4, 1.0), 'angle': rng.uniform(0, np.pi)}
+    re, look = (
+        rng.uniform(1.0, 3.0),
+        {'ratio': rng.uniform(0.4, 1.0), 'angle': rng.uniform(0, np.pi)},
+    )
     if kind == 'star':
         parts = [Part(y, x, smooth)]
     elif kind == 'disc':
@@ -151,7 +162,10 @@ def make_source(rng: np.random.Generator, kind: str, place: np.ndarray, flux: fl
             bright = share * (0.4 * smooth * blue + 0.85 * lines)
             parts.append(Part(y + apart * np.sin(angle), x + apart * np.cos(angle), bright))
     elif kind == 'halo':
-        parts = [Part(y, x, smooth, re, **look), Part(y, x, (WAVE / 7000) ** -0.5 * 0.02 + lines, 4 * re)]
+        parts = [
+            Part(y, x, smooth, re, **look),
+            Part(y, x, (WAVE / 7000) ** -0.5 * 0.02 + lines, 4 * re),
+        ]
     else:
         raise ValueError(kind)
     total = sum(part.spectrum for part in parts).mean()
@@ -172,14 +186,17 @@ def render(part: Part, fwhm: np.ndarray, beta: float) -> np.ndarray:
     light /= light.sum()
     middle = (size // 2, size // 2)
     psf = moffat((size, size), middle, (FINER * fwhm)[:, None, None] ** 2 * np.eye(2), beta)
-    spread = np.fft.irfft2(np.fft.rfft2(light) * np.fft.rfft2(np.fft.ifftshift(psf, axes=(1, 2))), (size, size))
+    spread = np.fft.irfft2(
+        np.fft.rfft2(light) * np.fft.rfft2(np.fft.ifftshift(psf, axes=(1, 2))), (size, size)
+    )
     binned = spread.reshape(len(psf), size // FINER, FINER, size // FINER, FINER).sum(axis=(2, 4))
     return binned[:, PAD:-PAD, PAD:-PAD]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A cut-out, the truth about its target and about all sources that shine into it, the target first."""
+    """A cut-out, the truth about its target and about all sources that shine into it, the target
+    first."""
 
     cutout: Cutout
     truth: np.ndarray  # (K, nl, ny, nx)
@@ -189,7 +206,8 @@ class Sample:
 
 @dataclass(frozen=True)
 class Scene:
-    """A field: sources, the catalogue's positions of rows and whose they are, and the observation."""
+    """A field: sources, the catalogue's positions of rows and whose they are, and the
+    observation."""
 
     sources: list[Source]
     images: list[list[np.ndarray]]
@@ -202,20 +220,30 @@ class Scene:
         """The noiseless cube (nl, ny, nx) of one source."""
         between = linear_weights(NODES, np.linspace(0, 1, len(WAVE)))
         parts = zip(self.sources[number].parts, self.images[number], strict=True)
-        return sum(np.tensordot(between * part.spectrum[:, None], image[:, *box], axes=1) for part, image in parts)
+        return sum(
+            np.tensordot(between * part.spectrum[:, None], image[:, *box], axes=1)
+            for part, image in parts
+        )
 
     def samples(self) -> Iterator[Sample]:
         """A sample for every row of the catalogue."""
         for ident, (own, place) in enumerate(self.rows, 1):
             low = np.clip(np.rint(place).astype(int) - HALF, 0, SIDE - 2 * HALF - 1)
             box = tuple(slice(start, start + 2 * HALF + 1) for start in low)
-            data, variance = self.cube[:, *box], np.broadcast_to(self.variance, self.cube.shape)[:, *box]
+            data, variance = (
+                self.cube[:, *box],
+                np.broadcast_to(self.variance, self.cube.shape)[:, *box],
+            )
             near = {
                 other: tuple(map(float, spot - low))
                 for other, (_, spot) in enumerate(self.rows, 1)
                 if other != ident and (np.abs(spot - low - HALF) < HALF + 12.5).all()
             }
-            seen = [n for n in range(len(self.sources)) if n == own or self.images[n][0][:, *box].sum() > 1e-3]
+            seen = [
+                n
+                for n in range(len(self.sources))
+                if n == own or self.images[n][0][:, *box].sum() > 1e-3
+            ]
             order = [own, *(n for n in seen if n != own)]
             listed = {source for source, _ in self.rows}
             apart = [
@@ -258,7 +286,9 @@ def make_scene(name: str, seed: int) -> Scene:
             outside = middle - step + rng.uniform(13, 16) * np.sign(middle - SIDE / 2) * (0, 1)
             sources.append(replace(make_source(rng, 'disc', outside, 3 * kind.fluxes[1]), rows=0))
     if kind.twice:
-        sources = [replace(one, rows=2) if number % 3 == 0 else one for number, one in enumerate(sources)]
+        sources = [
+            replace(one, rows=2) if number % 3 == 0 else one for number, one in enumerate(sources)
+        ]
     blue = rng.uniform(3.4, 4.6)
     fwhm = np.linspace(blue, 0.8 * blue, len(NODES))
     images = [[render(part, fwhm, 2.8) for part in source.parts] for source in sources]
@@ -292,7 +322,9 @@ def samples(name: str, seed: int) -> list[Sample]:
     """All samples of a field, with the catalogue's errors measured as a run does."""
     made = list(make_scene(name, seed).samples())
     error = catalogue_error.measure(sample.cutout for sample in made)
-    return [replace(sample, cutout=replace(sample.cutout, catalogue_error=error)) for sample in made]
+    return [
+        replace(sample, cutout=replace(sample.cutout, catalogue_error=error)) for sample in made
+    ]
 
 
 def judge(sample: Sample) -> dict[str, object]:
@@ -316,7 +348,10 @@ def judge(sample: Sample) -> dict[str, object]:
         'S/N': np.median(own / error) / np.median(true / optimum(sample)),
         'flux': flux,
         'leakage': leakage,
-        'pulls': float(np.diff(np.percentile((fitted.solution.spectra[0] - true) / error, (15.87, 84.13)))[0] / 2),
+        'pulls': float(
+            np.diff(np.percentile((fitted.solution.spectra[0] - true) / error, (15.87, 84.13)))[0]
+            / 2
+        ),
         'seconds': seconds,
         'limit': facts.get('DBLIM', np.nan),
         'grade': facts.get('DBGRADE', '?'),
@@ -324,14 +359,19 @@ def judge(sample: Sample) -> dict[str, object]:
         'notes': len(products.notes),
         'unnamed': sum(isinstance(one, int) and one < 0 for one in fitted.sources.ids),
         'separable': sample.separable,
-        'wrong': bool(abs(flux - 1) > WRONG_FLUX or leakage > WRONG_LEAKAGE or not sample.separable),
+        'wrong': bool(
+            abs(flux - 1) > WRONG_FLUX or leakage > WRONG_LEAKAGE or not sample.separable
+        ),
         'text': products.notes,
     }
 
 
 def table(name: str, rows: Sequence[dict[str, object]]) -> str:
     """One line of Markdown on a kind."""
-    get = {key: np.array([row[key] for row in rows], float) for key in ('S/N', 'flux', 'leakage', 'pulls', 'seconds')}
+    get = {
+        key: np.array([row[key] for row in rows], float)
+        for key in ('S/N', 'flux', 'leakage', 'pulls', 'seconds')
+    }
     wrong = [row for row in rows if row['wrong']]
     cells = [
         name,
@@ -365,13 +405,17 @@ def report(kinds: Sequence[str], seeds: range, verbose: bool = False) -> None:
                 row = judge(sample)
                 rows.append(row)
                 if verbose:
-                    shown = {key: f'{one:.3f}' if isinstance(one, float) else one for key, one in row.items()}
+                    shown = {
+                        key: f'{one:.3f}' if isinstance(one, float) else one
+                        for key, one in row.items()
+                    }
                     print(seed, sample.cutout.catalogue_error, shown)
         print(table(name, rows), flush=True)
 
 
 def real_field(folder: Path) -> None:
-    """Print flux and grade of every source of a working folder for three sizes, beside its aperture photometry."""
+    """Print flux and grade of every source of a working folder for three sizes, beside its aperture
+    photometry."""
     params = replace(param_file.load(folder / 'param.py')[0], deblend=True)
     job, targets, _ = prepare(folder, params)
     job, line = with_catalogue_error(job)
@@ -387,7 +431,9 @@ def real_field(folder: Path) -> None:
             cells.append(f'{flux:.0f} {products.facts["DBGRADE"][0]}')
         white = np.nan_to_num(cutout.voxels.data.mean(axis=0))
         y, x = np.indices(white.shape)
-        apart = np.hypot((y - cutout.centre[0]) * cutout.pixel[0], (x - cutout.centre[1]) * cutout.pixel[1])
+        apart = np.hypot(
+            (y - cutout.centre[0]) * cutout.pixel[0], (x - cutout.centre[1]) * cutout.pixel[1]
+        )
         ring = (apart > APERTURE + 0.2) & (apart < APERTURE + 0.8)
         cells[1] = f'{(white - np.median(white[ring]))[apart < APERTURE].sum():.0f}'
         print('| ' + ' | '.join(cells) + ' |', flush=True)
@@ -395,8 +441,12 @@ def real_field(folder: Path) -> None:
 
 def main() -> None:
     """Print a line for every kind, or for every source of a folder."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--kinds', nargs='+', default=list(KINDS), choices=list(KINDS), metavar='KIND')
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        '--kinds', nargs='+', default=list(KINDS), choices=list(KINDS), metavar='KIND'
+    )
     parser.add_argument('--seeds', type=int, default=2, help='number of fields of each kind')
     parser.add_argument('--first', type=int, default=21, help='the first seed')
     parser.add_argument('--verbose', action='store_true', help='a line for every source')

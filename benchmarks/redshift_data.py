@@ -1,10 +1,12 @@
-"""Make the templates of the redshift engine, and the continua of its benchmark, from packages on PyPI.
+"""Make the templates of the redshift engine, and the continua of its benchmark, from packages on
+PyPI.
 
     python benchmarks/redshift_data.py            # downloads 132 MB into a temporary folder
     python benchmarks/redshift_data.py FOLDER     # downloads are kept in, and used from, FOLDER
 
-The engine's templates are from MaStar (in sdss-mangadap), DESI's archetypes (in redrock) and a quasar (in grizli); the
-benchmark's continua are from BC03 and STELIB (in sdss-mangadap) and FSPS (in grizli). The two share nothing.
+The engine's templates are from MaStar (in sdss-mangadap), DESI's archetypes (in redrock) and a
+quasar (in grizli); the benchmark's continua are from BC03 and STELIB (in sdss-mangadap) and FSPS
+(in grizli). The two share nothing.
 """
 
 from __future__ import annotations
@@ -40,12 +42,15 @@ CONTINUA_RANGE = (900.0, 9290.0)
 UV_LIMIT = 3660.0  # below it the galaxies have the shape of an archetype
 UV_MATCH = (3660.0, 3720.0)  # where the two are scaled to each other
 ARCHETYPE_START, ARCHETYPE_STEP = 1228.0701754386, 0.2
-CUT_LINES = ((3728.5, 12.0), (3869.9, 8.0), (3889.0, 8.0))  # emission lines of the archetype: centre, half-width
+# Emission lines of the archetype: centre, half-width.
+CUT_LINES = ((3728.5, 12.0), (3869.9, 8.0), (3889.0, 8.0))
 GALAXY_WIDTH = 2.2  # of the Gaussian that broadens galaxies, in steps: 150 km/s
 QUASAR_WIDTH = 8.0
-QUASAR_EDGES = (905.0, 1720.0, 3300.0, 9000.0)  # the quasar's pieces, each with an amplitude of its own
+# The quasar's pieces, each with an amplitude of its own.
+QUASAR_EDGES = (905.0, 1720.0, 3300.0, 9000.0)
 EDGE_WIDTH = 10.0  # of the logistic functions that cut them
-# The galaxies are means over ages in Gyr; the first two are the oldest population, metal-rich and metal-poor.
+# The galaxies are means over ages in Gyr; the first two are the oldest population, metal-rich and
+# metal-poor.
 AGES = ((8, 15), (2.5, 3.5), (0.9, 1.1), (0.2, 0.4), (0.05, 0.15), (0, 0.02))
 
 
@@ -73,7 +78,9 @@ def main(folder: Path) -> None:
         stars=rounded(benchmark_stars(root)),
     )
     near_k = np.abs(wave - 3934.8) < 8
-    print(f'Ca K of the oldest galaxy at {wave[near_k][galaxies[0][near_k].argmin()]:.2f} (3934.78 in vacuum)')
+    print(
+        f'Ca K of the oldest galaxy at {wave[near_k][galaxies[0][near_k].argmin()]:.2f} (3934.78 in vacuum)'
+    )
 
 
 def unpacked(folder: Path) -> Path:
@@ -118,7 +125,8 @@ def file_spectrum(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def populations(root: Path, wave: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Ages in Gyr, metallicities and spectra (k, n) of MaStar's populations, with the UV of an archetype."""
+    """Ages in Gyr, metallicities and spectra (k, n) of MaStar's populations, with the UV of an
+    archetype."""
     archetypes = archetype_spectra(root, wave)
     match, ultraviolet = (wave > UV_MATCH[0]) & (wave < UV_MATCH[1]), wave < UV_LIMIT
     rows = []
@@ -128,7 +136,9 @@ def populations(root: Path, wave: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
             continue
         flux = np.interp(wave, *file_spectrum(path))
         archetype = archetypes[0] if age >= 0.9 else archetypes[1]
-        flux[ultraviolet] = archetype[ultraviolet] * np.median(flux[match]) / np.median(archetype[match])
+        flux[ultraviolet] = (
+            archetype[ultraviolet] * np.median(flux[match]) / np.median(archetype[match])
+        )
         rows.append((age, metals, flux / np.median(flux[(wave > 4500) & (wave < 6500)])))
     return tuple(np.array(column) for column in zip(*rows, strict=True))
 
@@ -174,7 +184,8 @@ def quasar_pieces(root: Path) -> np.ndarray:
 
 
 def benchmark_galaxies(root: Path) -> np.ndarray:
-    """Ten populations of solar metallicity by BC03, from 5 Myr to 10 Gyr, with the UV of FSPS below 3600 Angstrom."""
+    """Ten populations of solar metallicity by BC03, from 5 Myr to 10 Gyr, with the UV of FSPS below
+    3600 Angstrom."""
     wave = log_axis(CONTINUA_RANGE)
     ultraviolet, match = wave < 3600, (wave > 3600) & (wave < 3800)
     fsps = []
@@ -203,7 +214,9 @@ def benchmark_stars(root: Path) -> np.ndarray:
         inside = (own > 4700) & (own < 9350)
         if np.isfinite(flux[inside]).all() and (flux[inside] > 0).all():
             rows.append(np.interp(wave, to_vacuum(own), flux))
-    colour = [np.median(row[(wave > 8300) & (wave < 8500)]) / np.median(row[wave < 5000]) for row in rows]
+    colour = [
+        np.median(row[(wave > 8300) & (wave < 8500)]) / np.median(row[wave < 5000]) for row in rows
+    ]
     chosen = np.argsort(colour)[np.linspace(0, len(rows) - 1, 24).astype(int)]
     return scaled(np.array(rows)[chosen])
 

@@ -1,4 +1,5 @@
-"""Redshifts of fields whose redshifts are known, by the whole program: Abell 478 in mpdaf, and the simulated field.
+"""Redshifts of fields whose redshifts are known, by the whole program: Abell 478 in mpdaf, and the
+simulated field.
 
 python benchmarks/redshift_fields.py
 python benchmarks/redshift_fields.py --published ../shared/reference/rebuild_field.py    # and the published sources
@@ -21,7 +22,8 @@ from autospec_lib.demo import folders, simulation
 
 KNOTS = dict.fromkeys(range(1, 9), 0.08585)  # Abell 478
 PUBLISHED = {120: 0.4192, 126: 0.4214, 141: 0.4175, 168: 0.4180, 207: 0.4179}
-LESS_NOISE = 100  # factor to the variance of the noise that is added to the published spectra, which have their own
+# Factor to the variance of the noise that is added to the published spectra, which have their own.
+LESS_NOISE = 100
 
 
 def results(folder: Path, truth: dict[int, float], most: float, extra: str = '') -> None:
@@ -56,7 +58,9 @@ def results(folder: Path, truth: dict[int, float], most: float, extra: str = '')
             verdict = 'possible' if row['ZQUAL'] == 1 else 'wrong'
         counts[verdict] += 1
         kind = '' if verdict == 'silent' else row['ZTYPE']
-        print(f'| {row["ID"]} | {true:.4f} | {z:.4f} | {row["ZPROB"]:.2f} | {row["ZQUAL"]} | {kind} | {verdict} |')
+        print(
+            f'| {row["ID"]} | {true:.4f} | {z:.4f} | {row["ZPROB"]:.2f} | {row["ZQUAL"]} | {kind} | {verdict} |'
+        )
     print('\n' + ', '.join(f'{number} {verdict}' for verdict, number in counts.items()))
 
 
@@ -74,7 +78,9 @@ def published(module: ModuleType, folder: Path, less_noise: float) -> None:
 
 def main() -> None:
     """Run all fields in temporary folders."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--published', type=Path, metavar='rebuild_field.py')
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
@@ -87,7 +93,11 @@ def main() -> None:
         print('\nThe simulated field\n')
         folders.make_simulated(root / 'simulated')
         galaxies = simulation.easy(1).galaxies
-        results(root / 'simulated', {number: one.redshift for number, one in enumerate(galaxies, 1)}, 0.003)
+        results(
+            root / 'simulated',
+            {number: one.redshift for number, one in enumerate(galaxies, 1)},
+            0.003,
+        )
         if options.published:
             module = loaded(options.published)
             for less_noise in (1, LESS_NOISE):

@@ -1,7 +1,7 @@
 """Spectra like MUSE's whose redshifts are known, for `redshifts.py`.
 
-Continua are from BC03, FSPS and STELIB (`redshift_data.py`), the variance is that of the real MUSE cube in mpdaf. The
-engine's own templates are not used.
+Continua are from BC03, FSPS and STELIB (`redshift_data.py`), the variance is that of the real MUSE
+cube in mpdaf. The engine's own templates are not used.
 """
 
 from __future__ import annotations
@@ -24,14 +24,48 @@ CONTINUA = Path(__file__).resolve().parent / 'redshift_continua.npz'
 STEP_VELOCITY = LOG_STEP * np.log(10) * SPEED_OF_LIGHT  # km/s
 LYMAN_ALPHA = 1215.67
 LINES = {
-    **{'OII b': 3727.092, 'OII r': 3729.875, 'NeIII': 3869.86, 'H8': 3889.75, 'He': 3971.20, 'Hd': 4102.892},
-    **{'Hg': 4341.684, 'Hb': 4862.683, 'OIII b': 4960.295, 'OIII r': 5008.240, 'HeI': 5877.249, 'OI': 6302.046},
-    **{'NII b': 6549.85, 'Ha': 6564.614, 'NII r': 6585.27, 'SII b': 6718.29, 'SII r': 6732.67, 'ArIII': 7137.77},
+    **{
+        'OII b': 3727.092,
+        'OII r': 3729.875,
+        'NeIII': 3869.86,
+        'H8': 3889.75,
+        'He': 3971.20,
+        'Hd': 4102.892,
+    },
+    **{
+        'Hg': 4341.684,
+        'Hb': 4862.683,
+        'OIII b': 4960.295,
+        'OIII r': 5008.240,
+        'HeI': 5877.249,
+        'OI': 6302.046,
+    },
+    **{
+        'NII b': 6549.85,
+        'Ha': 6564.614,
+        'NII r': 6585.27,
+        'SII b': 6718.29,
+        'SII r': 6732.67,
+        'ArIII': 7137.77,
+    },
 }
-# Broad lines of quasars: wavelength, equivalent width in Angstrom, FWHM in km/s (Vanden Berk et al. 2001, AJ 122, 549).
+# Broad lines of quasars: wavelength, equivalent width in Angstrom, FWHM in km/s (Vanden Berk et al.
+# 2001, AJ 122, 549).
 BROAD = (
-    *((1215.67, 80, 3500), (1240.81, 15, 3000), (1400.0, 8, 3000), (1549.06, 25, 3500), (1640.4, 4, 3000)),
-    *((1857.0, 6, 3000), (1908.7, 22, 4000), (2500.0, 30, 9000), (2799.1, 32, 2800), (4341.7, 12, 2600)),
+    *(
+        (1215.67, 80, 3500),
+        (1240.81, 15, 3000),
+        (1400.0, 8, 3000),
+        (1549.06, 25, 3500),
+        (1640.4, 4, 3000),
+    ),
+    *(
+        (1857.0, 6, 3000),
+        (1908.7, 22, 4000),
+        (2500.0, 30, 9000),
+        (2799.1, 32, 2800),
+        (4341.7, 12, 2600),
+    ),
     *((4570.0, 15, 6000), (4862.7, 46, 2600), (6564.6, 190, 2400)),
 )
 NARROW = ((3728.5, 1.5, 420), (3869.9, 1.3, 420), (4960.3, 4.5, 420), (5008.24, 13.5, 420))
@@ -91,7 +125,9 @@ class Maker:
         self.rng, self.conditions = rng, conditions
         held = np.load(CONTINUA)
         self.galaxies, self.stars = held['galaxies'].astype(float), held['stars'].astype(float)
-        self.galaxy_wave = 10 ** (held['galaxy_start'] + LOG_STEP * np.arange(self.galaxies.shape[1]))
+        self.galaxy_wave = 10 ** (
+            held['galaxy_start'] + LOG_STEP * np.arange(self.galaxies.shape[1])
+        )
         self.star_wave = 10 ** (held['star_start'] + LOG_STEP * np.arange(self.stars.shape[1]))
         variance = _muse_variance()
         between = gaussian_filter1d(percentile_filter(variance, 20, 151), 40)
@@ -103,7 +139,13 @@ class Maker:
         if cls == 'contam':
             return self._contaminated()
         flux, z, kind, line = getattr(self, f'_{cls}')()
-        truth = {'cls': cls, 'kind': kind, 'z': z, 'sn_c': float(np.median(flux / self.sigma)), 'sn_l': line}
+        truth = {
+            'cls': cls,
+            'kind': kind,
+            'z': z,
+            'sn_c': float(np.median(flux / self.sigma)),
+            'sn_l': line,
+        }
         return flux, truth
 
     def _contaminated(self) -> tuple[np.ndarray, dict[str, object]]:
@@ -127,7 +169,8 @@ class Maker:
         return flux, np.nan, 'noise', 0.0
 
     def _odd(self):
-        """What no template is like: half are galaxies of a break and deep lines, half have bumps and no redshift."""
+        """What no template is like: half are galaxies of a break and deep lines, half have bumps
+        and no redshift."""
         rng = self.rng
         flux = (VACUUM / 7000) ** rng.uniform(-1.5, 1.5)
         ratio = self._log_uniform(1, 20)
@@ -141,7 +184,9 @@ class Maker:
         depth = rng.uniform(0.2, 0.6)
         flux = flux * (1 - depth / (1 + np.exp((rest - 4000) / self._log_uniform(8, 40))))
         for wave in (3934.8, 3969.6, 4305.6, 5176.0, 5894.6):
-            flux = flux * (1 - rng.uniform(0.1, 0.6) * np.exp(-0.5 * ((rest - wave) / rng.uniform(2, 5)) ** 2))
+            flux = flux * (
+                1 - rng.uniform(0.1, 0.6) * np.exp(-0.5 * ((rest - wave) / rng.uniform(2, 5)) ** 2)
+            )
         return self._bright(flux, ratio), z, 'odd', 0.0
 
     def _star(self):
@@ -151,7 +196,12 @@ class Maker:
 
     def _passive(self):
         z = self.rng.uniform(0.02, 1.3)
-        mix = np.concatenate([[0, 0, 0, self.rng.uniform(0, 0.04)], self.rng.dirichlet([0.3, 0.6, 0.8, 1.0, 1.0, 0.8])])
+        mix = np.concatenate(
+            [
+                [0, 0, 0, self.rng.uniform(0, 0.04)],
+                self.rng.dirichlet([0.3, 0.6, 0.8, 1.0, 1.0, 0.8]),
+            ]
+        )
         flux = self._galaxy(mix, self.rng.uniform(0, 0.6), z, self.rng.uniform(100, 300))
         return self._bright(flux, self._log_uniform(0.3, 10)), z, 'passive', 0.0
 
@@ -162,7 +212,8 @@ class Maker:
         return self._emission(self.rng.uniform(0.87, 1.5), self._log_uniform(80, 630))
 
     def _emission(self, z: float, width: float):
-        """A galaxy with emission lines; ``width`` is the rest equivalent width of the strongest in Angstrom."""
+        """A galaxy with emission lines; ``width`` is the rest equivalent width of the strongest in
+        Angstrom."""
         velocity = self._log_uniform(16, 140)
         profiles = {
             name: self._line(LINES[name] * (1 + z), velocity) * flux
@@ -178,7 +229,11 @@ class Maker:
         lines = scale * np.sum(list(profiles.values()), axis=0)
         young = self.rng.uniform(0.4, 1)
         mix = np.concatenate(
-            [self.rng.dirichlet([0.6, 0.6, 1, 1]) * young, self.rng.dirichlet([1, 1, 1, 1]) * (1 - young), [0, 0]]
+            [
+                self.rng.dirichlet([0.6, 0.6, 1, 1]) * young,
+                self.rng.dirichlet([1, 1, 1, 1]) * (1 - young),
+                [0, 0],
+            ]
         )
         continuum = self._galaxy(mix, self.rng.uniform(0, 1.5), z, self.rng.uniform(40, 150))
         place = profiles[main].argmax()
@@ -188,19 +243,26 @@ class Maker:
         return lines + continuum * min(1.0, 15 / max(level, 1e-9)), z, 'elg', best
 
     def galaxy_with_lines(self) -> tuple[np.ndarray, float, dict[float, float]]:
-        """A galaxy with a smooth continuum: flux, redshift, and the fluxes of its lines by rest wavelength."""
+        """A galaxy with a smooth continuum: flux, redshift, and the fluxes of its lines by rest
+        wavelength."""
         z, velocity = self.rng.uniform(0.05, 0.85), self._log_uniform(16, 140)
         inside = {
-            name: flux for name, flux in self._line_ratios().items() if VACUUM[9] < LINES[name] * (1 + z) < VACUUM[-10]
+            name: flux
+            for name, flux in self._line_ratios().items()
+            if VACUUM[9] < LINES[name] * (1 + z) < VACUUM[-10]
         }
-        profiles = {name: self._line(LINES[name] * (1 + z), velocity) * flux for name, flux in inside.items()}
+        profiles = {
+            name: self._line(LINES[name] * (1 + z), velocity) * flux
+            for name, flux in inside.items()
+        }
         scale = self._log_uniform(5, 40) / max(map(self._significance, profiles.values()))
         continuum = self.rng.uniform(0, 1.5) * (VACUUM / 7000) ** self.rng.uniform(-1.5, 1.5)
         flux = continuum + scale * np.sum(list(profiles.values()), axis=0)
         return flux, z, {round(LINES[name], 1): scale * flux for name, flux in inside.items()}
 
     def _line_ratios(self) -> dict[str, float]:
-        """Reddened line fluxes over Hbeta, about the star-forming sequence of Kewley et al. (2001, ApJ 556, 121)."""
+        """Reddened line fluxes over Hbeta, about the star-forming sequence of Kewley et al. (2001,
+        ApJ 556, 121)."""
         normal, uniform = self.rng.normal, self.rng.uniform
         metals = normal()
         n2 = 10 ** min(-0.85 + 0.35 * metals + normal(0, 0.12), -0.1)
@@ -212,13 +274,35 @@ class Maker:
         o2 = 10 ** normal(0.48 - 0.06 * metals, 0.17)
         oii, sii = uniform(0.75, 1.42), uniform(0.9, 1.45)
         ratios = {
-            **{'Ha': 2.86, 'Hb': 1.0, 'Hg': 0.468, 'Hd': 0.259, 'He': 0.159, 'H8': 0.19, 'HeI': 0.11, 'ArIII': 0.08},
-            **{'OIII r': o3, 'OIII b': o3 / 2.98, 'NII r': 2.86 * n2, 'NII b': 2.86 * n2 / 3.05, 'OI': neutral},
-            **{'OII r': o2 * oii / (1 + oii), 'OII b': o2 / (1 + oii), 'NeIII': 0.085 * o3 * 10 ** normal(0, 0.1)},
+            **{
+                'Ha': 2.86,
+                'Hb': 1.0,
+                'Hg': 0.468,
+                'Hd': 0.259,
+                'He': 0.159,
+                'H8': 0.19,
+                'HeI': 0.11,
+                'ArIII': 0.08,
+            },
+            **{
+                'OIII r': o3,
+                'OIII b': o3 / 2.98,
+                'NII r': 2.86 * n2,
+                'NII b': 2.86 * n2 / 3.05,
+                'OI': neutral,
+            },
+            **{
+                'OII r': o2 * oii / (1 + oii),
+                'OII b': o2 / (1 + oii),
+                'NeIII': 0.085 * o3 * 10 ** normal(0, 0.1),
+            },
             **{'SII b': s2 * sii / (1 + sii), 'SII r': s2 / (1 + sii)},
         }
         reddening = uniform(0, 2)
-        return {name: flux * _dust(LINES[name], reddening) / _dust(4862.7, reddening) for name, flux in ratios.items()}
+        return {
+            name: flux * _dust(LINES[name], reddening) / _dust(4862.7, reddening)
+            for name, flux in ratios.items()
+        }
 
     def _lae(self):
         z = self.rng.uniform(2.92, 6.6)
@@ -231,7 +315,8 @@ class Maker:
         return line + continuum * np.sum(line * STEP) / width, z, 'lae', best
 
     def _lyman_profile(self, wave: float) -> np.ndarray:
-        """The asymmetric Gaussian of Shibuya et al. (2014, ApJ 788, 74), for three in ten with a blue peak."""
+        """The asymmetric Gaussian of Shibuya et al. (2014, ApJ 788, 74), for three in ten with a
+        blue peak."""
         velocity = np.arange(-3000.0, 3000.0, 5.0)
         fwhm, asymmetry = self.rng.uniform(150, 450), self.rng.uniform(0.1, 0.35)
         sigma = np.maximum(asymmetry * velocity + fwhm / 2.3548 * 0.87, 5.0)
@@ -247,11 +332,17 @@ class Maker:
         rest = VACUUM / (1 + z)
         continuum = rest ** self.rng.uniform(-2.2, -0.6)
         flux = continuum.copy()
-        for (wave, width, fwhm), scatter in [(line, 0.15) for line in BROAD] + [(line, 0.25) for line in NARROW]:
+        for (wave, width, fwhm), scatter in [(line, 0.15) for line in BROAD] + [
+            (line, 0.25) for line in NARROW
+        ]:
             sigma = fwhm / 2.3548 * 10 ** self.rng.normal(0, 0.1)
             centre = wave * (1 + self.rng.normal(0, 0.0005 if fwhm > 1000 else 0))
             shape = np.exp(-0.5 * ((rest / centre - 1) * SPEED_OF_LIGHT / sigma) ** 2)
-            height = width * 10 ** self.rng.normal(0, scatter) / (np.sqrt(2 * np.pi) * sigma / SPEED_OF_LIGHT * wave)
+            height = (
+                width
+                * 10 ** self.rng.normal(0, scatter)
+                / (np.sqrt(2 * np.pi) * sigma / SPEED_OF_LIGHT * wave)
+            )
             flux += np.interp(wave, rest, continuum) * height * shape
         return self._bright(_absorbed(flux, z), self._log_uniform(1, 10)), z, 'qso', 0.0
 
@@ -281,14 +372,16 @@ class Maker:
         return np.interp(VACUUM / (1 + z), self.galaxy_wave, flux)
 
     def observed(self, flux: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Flux and variance with correlated noise, wrong errors, residuals of sky lines, gaps and cosmic rays."""
+        """Flux and variance with correlated noise, wrong errors, residuals of sky lines, gaps and
+        cosmic rays."""
         rng, conditions = self.rng, self.conditions
         place = np.linspace(-1, 1, WAVE.size)
         wrong = rng.uniform(*conditions.scaling) * (1 + rng.normal(0, conditions.slope) * place)
         white, neighbour = rng.normal(size=WAVE.size + 2), rng.uniform(*conditions.neighbour)
         noise = white[1:-1] + neighbour * (white[:-2] + white[2:])
         noise = noise / np.sqrt(1 + 2 * neighbour**2) * self.sigma
-        group = gaussian_filter1d(rng.normal(size=WAVE.size), 60) * 15  # OH lines of a band change together
+        # OH lines of a band change together.
+        group = gaussian_filter1d(rng.normal(size=WAVE.size), 60) * 15
         residual = 0.5 * group * self.sky + rng.normal(0, 0.7) * np.gradient(self.sky)
         flux = flux + noise + abs(rng.normal(0, conditions.sky_residuals)) * residual
         variance = (self.sigma / wrong) ** 2
@@ -305,7 +398,8 @@ class Maker:
 def make(
     seed: int, number: int, cls: str | None = None, conditions: Conditions | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Wavelengths in air (nl,), flux and variance (number, nl), and truth (number,) of simulated spectra.
+    """Wavelengths in air (nl,), flux and variance (number, nl), and truth (number,) of simulated
+    spectra.
 
     Parameters
     ----------

@@ -1,4 +1,5 @@
-"""How often redshifts are right, and whether their probabilities are, on simulated spectra (`redshift_spectra.py`).
+"""How often redshifts are right, and whether their probabilities are, on simulated spectra
+(`redshift_spectra.py`).
 
 python benchmarks/redshifts.py --fit                      # writes the table of the probabilities
 python benchmarks/redshifts.py --seeds 3001 3002 3003     # tables for all conditions
@@ -36,7 +37,8 @@ from autospec_lib.redshift import estimate, hypotheses, probability
 from autospec_lib.redshift import fluxes as line_fluxes
 from autospec_lib.redshift.hypotheses import Kind
 
-TOLERANCE = {Kind.GALAXY: 0.002, Kind.STAR: 0.002, Kind.LYMAN_ALPHA: 0.003, Kind.QUASAR: 0.01}  # times 1 + z
+# Times 1 + z.
+TOLERANCE = {Kind.GALAXY: 0.002, Kind.STAR: 0.002, Kind.LYMAN_ALPHA: 0.003, Kind.QUASAR: 0.01}
 MARZ_TOLERANCE = 0.003  # times 1 + z
 TRAINING = {'usual': (101, 102, 103), 'errors twice as wrong': (111,), 'lines 20 % broader': (112,)}
 TRAINING |= {'no sky residuals': (113,), 'half single lines': (114,)}
@@ -66,15 +68,24 @@ def fit(number: int) -> None:
     rows, good, ranks = [], [], []
     for name, seeds in TRAINING.items():
         for seed in seeds:
-            wave, flux, variance, truths = redshift_spectra.make(seed, number, conditions=CONDITIONS[name])
+            wave, flux, variance, truths = redshift_spectra.make(
+                seed, number, conditions=CONDITIONS[name]
+            )
             for i, truth in enumerate(truths):
-                evidence = estimate.measure(wave, flux[i], variance[i], np.zeros(wave.size, bool), (), True)
+                evidence = estimate.measure(
+                    wave, flux[i], variance[i], np.zeros(wave.size, bool), (), True
+                )
                 ranked = hypotheses.rank(evidence)
                 gain, _ = hypotheses.independent(ranked, evidence)
                 rows.append(probability.features(ranked, evidence, gain))
                 good.append(right(ranked[0].kind, ranked[0].z, truth))
                 if not good[-1] and np.isfinite(truth['z']):
-                    ranks.append([right(one.kind, one.z, truth) for one in ranked[1 : probability.CANDIDATES]])
+                    ranks.append(
+                        [
+                            right(one.kind, one.z, truth)
+                            for one in ranked[1 : probability.CANDIDATES]
+                        ]
+                    )
     names = list(rows[0])
     matrix = np.array([[row[name] for name in names] for row in rows])
     sign = np.where(good, 1.0, -1.0)
@@ -86,21 +97,31 @@ def fit(number: int) -> None:
     coefficients = minimize(loss, np.zeros(len(names)), method='BFGS').x
     # Objects without a redshift have no right candidate.
     wrong = len(good) - sum(good)
-    shares = [sum(row[k] for row in ranks if len(row) > k) / wrong for k in range(probability.CANDIDATES - 1)]
+    shares = [
+        sum(row[k] for row in ranks if len(row) > k) / wrong
+        for k in range(probability.CANDIDATES - 1)
+    ]
     table = {
-        'coefficients': {name: round(float(value), 4) for name, value in zip(names, coefficients, strict=True)},
+        'coefficients': {
+            name: round(float(value), 4) for name, value in zip(names, coefficients, strict=True)
+        },
         'shares': [round(share, 3) for share in shares],
     }
     probability.TABLE.write_text(json.dumps(table, indent=1) + '\n', encoding='utf-8')
-    print(f'{len(good)} spectra, first guess right: {np.mean(good):.3f}; written to {probability.TABLE.name}')
+    print(
+        f'{len(good)} spectra, first guess right: {np.mean(good):.3f}; written to {probability.TABLE.name}'
+    )
 
 
 def measured(spectra: tuple[np.ndarray, ...]) -> dict[str, np.ndarray]:
-    """What the engine says of each spectrum: arrays of truth, probability and whether it is right."""
+    """What the engine says of each spectrum: arrays of truth, probability and whether it is
+    right."""
     wave, flux, variance, truths = spectra
     estimate.estimate(wave, flux[0], variance[0], air=True)  # filters are made once
     start = time.process_time()
-    results = [estimate.estimate(wave, one, var, air=True) for one, var in zip(flux, variance, strict=True)]
+    results = [
+        estimate.estimate(wave, one, var, air=True) for one, var in zip(flux, variance, strict=True)
+    ]
     seconds = (time.process_time() - start) / len(results)
     first = [result.candidates[0] for result in results]
     return {
@@ -108,7 +129,9 @@ def measured(spectra: tuple[np.ndarray, ...]) -> dict[str, np.ndarray]:
         'p': np.array([one.probability for one in first]),
         'z': np.array([one.z for one in first]),
         'error': np.array([one.error for one in first]),
-        'right': np.array([right(one.kind, one.z, truth) for one, truth in zip(first, truths, strict=True)]),
+        'right': np.array(
+            [right(one.kind, one.z, truth) for one, truth in zip(first, truths, strict=True)]
+        ),
         'kind': np.array([one.kind.value for one in first]),
         'seconds': np.full(len(results), seconds),
     }
@@ -117,7 +140,11 @@ def measured(spectra: tuple[np.ndarray, ...]) -> dict[str, np.ndarray]:
 def bright(truth: np.ndarray) -> dict[str, np.ndarray]:
     """Which spectra are of the classes in `BRIGHT`."""
     lines, passive, lyman = (truth['cls'] == name for name in ('elg', 'passive', 'lae'))
-    chosen = (lines & (truth['sn_l'] > 10), passive & (truth['sn_c'] > 2), lyman & (truth['sn_l'] > 15))
+    chosen = (
+        lines & (truth['sn_l'] > 10),
+        passive & (truth['sn_c'] > 2),
+        lyman & (truth['sn_l'] > 15),
+    )
     return dict(zip(BRIGHT, chosen, strict=True))
 
 
@@ -129,10 +156,14 @@ def report(name: str, data: dict[str, np.ndarray]) -> None:
     for least in (0.5, 0.8, 0.9, SURE, 0.97):
         said = p >= least
         complete = (good & said).sum() / max(real.sum(), 1)
-        print(f'  P >= {least:.2f}: {said.sum():4d}, purity {_share(good, said):.3f}, completeness {complete:.3f}')
+        print(
+            f'  P >= {least:.2f}: {said.sum():4d}, purity {_share(good, said):.3f}, completeness {complete:.3f}'
+        )
     sure = p >= SURE
     plain = sure & (truth['cls'] != 'contam')
-    print(f'  sure without contam: purity {_share(good, plain):.4f}; first guess right {_share(good, real):.3f}')
+    print(
+        f'  sure without contam: purity {_share(good, plain):.4f}; first guess right {_share(good, real):.3f}'
+    )
     for cls in np.unique(truth['cls']):
         chosen = truth['cls'] == cls
         wrong = int((sure & ~good & chosen).sum())
@@ -146,7 +177,9 @@ def report(name: str, data: dict[str, np.ndarray]) -> None:
         chosen = (p >= low) & (p < high + (high == 1))
         if chosen.any():
             mean, observed = p[chosen].mean(), good[chosen].mean()
-            print(f'  P {low:.2f}-{high:.2f}: mean {mean:.3f}, right {observed:.3f} ({chosen.sum()})')
+            print(
+                f'  P {low:.2f}-{high:.2f}: mean {mean:.3f}, right {observed:.3f} ({chosen.sum()})'
+            )
     for row in np.flatnonzero(sure & ~good):
         print(f'  wrong: {truth[row]} -> {data["kind"][row]} {data["z"][row]:.4f}, P {p[row]:.3f}')
     pull = ((data['z'] - truth['z']) / data['error'])[sure & good]
@@ -168,13 +201,24 @@ def acceptance(data: dict[str, np.ndarray], noise: dict[str, np.ndarray]) -> Non
     rows = [
         ('purity of the sure', _share(good, sure), '>=', 0.98),
         ('the same without blends', _share(good, sure & (truth['cls'] != 'contam')), '>=', 0.985),
-        (f'sure ones in {noise["p"].size} spectra of noise', float((noise['p'] >= SURE).sum()), '<=', 2),
+        (
+            f'sure ones in {noise["p"].size} spectra of noise',
+            float((noise['p'] >= SURE).sum()),
+            '<=',
+            2,
+        ),
         ('completeness', (sure & good).sum() / real.sum(), '>=', 0.37),
     ]
     rows += [
-        (f'of {label}', _share(sure & good, chosen), '>=', BRIGHT[label]) for label, chosen in bright(truth).items()
+        (f'of {label}', _share(sure & good, chosen), '>=', BRIGHT[label])
+        for label, chosen in bright(truth).items()
     ]
-    for low, high, most in ((0.2, 0.5, 0.1), (0.5, 0.8, 0.05), (0.8, SURE, 0.1), (SURE, 1.01, 0.03)):
+    for low, high, most in (
+        (0.2, 0.5, 0.1),
+        (0.5, 0.8, 0.05),
+        (0.8, SURE, 0.1),
+        (SURE, 1.01, 0.03),
+    ):
         chosen = (p >= low) & (p < high)
         difference = float(p[chosen].mean() - good[chosen].mean())
         # From 0.5 to 0.8 a probability may be too low.
@@ -193,7 +237,8 @@ def against_marz(folder: Path, spectra: tuple[np.ndarray, ...]) -> None:
     Parameters
     ----------
     folder : Path
-        With MARZ (Hinton et al. 2016, Astronomy and Computing 15, 61), its three packages installed: ``npm install``.
+        With MARZ (Hinton et al. 2016, Astronomy and Computing 15, 61), its three packages
+        installed: ``npm install``.
     spectra : tuple of array
         Wavelengths in air, flux, variance and truth.
     """
@@ -207,7 +252,14 @@ def against_marz(folder: Path, spectra: tuple[np.ndarray, ...]) -> None:
         file = Path(place) / 'spectra.fits'
         marz.write(file, entries, wave, Grid({}, {}, medium='air'))
         # MARZ joins the name of its output to this folder.
-        command = ['node', 'autoMarz.js', str(file), f'--dir={place}', '--outFile=results.mz', '--numCPUs=1']
+        command = [
+            'node',
+            'autoMarz.js',
+            str(file),
+            f'--dir={place}',
+            '--outFile=results.mz',
+            '--numCPUs=1',
+        ]
         subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
         results = marz_results.read(Path(place) / 'results.mz')
     rows = [results.get(name) for name in names]
@@ -217,10 +269,15 @@ def against_marz(folder: Path, spectra: tuple[np.ndarray, ...]) -> None:
     ours = measured(spectra)
     report('the engine', ours)
     home = (truth['z'] < 1) & ~np.isin(truth['cls'], ('contam', 'single', 'odd', 'lae', 'qso'))
-    for label, chosen in {'all': np.ones(len(z), bool), 'galaxies and stars below z = 1 without blends': home}.items():
+    for label, chosen in {
+        'all': np.ones(len(z), bool),
+        'galaxies and stars below z = 1 without blends': home,
+    }.items():
         real = chosen & np.isfinite(truth['z'])
         print(f'\n{label}: {chosen.sum()} spectra, {real.sum()} of them with a redshift\n')
-        print('| engine | sure | purity | completeness | first guess right |\n|---|---|---|---|---|')
+        print(
+            '| engine | sure | purity | completeness | first guess right |\n|---|---|---|---|---|'
+        )
         for engine, good, sure in (
             ('MARZ, QOP of 3, 4 or 6', marz_right, quality >= 3),
             ('MARZ, QOP of 4 or 6', marz_right, quality >= 4),
@@ -235,7 +292,8 @@ def against_marz(folder: Path, spectra: tuple[np.ndarray, ...]) -> None:
 
 
 def line_pulls(seed: int, number: int, module: ModuleType | None) -> None:
-    """Print the pulls (measured - true) / error of line fluxes and redshifts of galaxies with lines.
+    """Print the pulls (measured - true) / error of line fluxes and redshifts of galaxies with
+    lines.
 
     Parameters
     ----------
@@ -251,7 +309,9 @@ def line_pulls(seed: int, number: int, module: ModuleType | None) -> None:
         pulls: dict[str, list[float]] = {}
         seconds = 0.0
         for _ in range(number):
-            flux, z, fluxes = maker.galaxy_with_lines() if module is None else galaxy_of(module, maker.rng)
+            flux, z, fluxes = (
+                maker.galaxy_with_lines() if module is None else galaxy_of(module, maker.rng)
+            )
             flux, variance = maker.observed(flux)
             wave = redshift_spectra.WAVE
             evidence = estimate.measure(wave, flux, variance, np.zeros(wave.size, bool), (), True)
@@ -262,9 +322,15 @@ def line_pulls(seed: int, number: int, module: ModuleType | None) -> None:
             for line in fit.lines:
                 true = fluxes.get(round(line.rest, 1))
                 # Tied lines repeat those that they are tied to.
-                if true is not None and not line.flags & (line_fluxes.AT_EDGE | line_fluxes.TIED_FLUX):
-                    pulls.setdefault(line.name, []).append((line.flux - 20 * true) / line.flux_error)
-        print(f'\n{noise}: lines of {number} galaxies, {seconds / number:.3f} s of processor time each\n')
+                if true is not None and not line.flags & (
+                    line_fluxes.AT_EDGE | line_fluxes.TIED_FLUX
+                ):
+                    pulls.setdefault(line.name, []).append(
+                        (line.flux - 20 * true) / line.flux_error
+                    )
+        print(
+            f'\n{noise}: lines of {number} galaxies, {seconds / number:.3f} s of processor time each\n'
+        )
         print(
             '| line | number | median | scatter | beyond 3 | beyond 4 | within limits |\n|---|---|---|---|---|---|---|'
         )
@@ -280,14 +346,18 @@ def line_pulls(seed: int, number: int, module: ModuleType | None) -> None:
             )
 
 
-def galaxy_of(module: ModuleType, rng: np.random.Generator) -> tuple[np.ndarray, float, dict[float, float]]:
+def galaxy_of(
+    module: ModuleType, rng: np.random.Generator
+) -> tuple[np.ndarray, float, dict[float, float]]:
     """As `Maker.galaxy_with_lines`, with the line ratios and profiles of another generator."""
     z = rng.uniform(0.05, 0.85)
     _, ratios, velocity = module._elg(rng, z)
     lines = module._lines(ratios, z, velocity)
     profiles = [module._prof(wave, velocity) * flux for wave, flux in lines.values()]
     sigma = np.sqrt(module._lib()['v0'])
-    scale = np.exp(rng.uniform(np.log(5), np.log(40))) / max(module._msn(one, sigma) for one in profiles)
+    scale = np.exp(rng.uniform(np.log(5), np.log(40))) / max(
+        module._msn(one, sigma) for one in profiles
+    )
     fluxes = {round(module.LINES[name], 1): scale * flux for name, (_, flux) in lines.items()}
     return rng.uniform(0, 1.5) + scale * np.sum(profiles, axis=0), z, fluxes
 
@@ -314,15 +384,25 @@ def joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 def main() -> None:
     """Fit, or print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--fit', action='store_true')
     parser.add_argument('--seeds', type=int, nargs='+', default=[2001])
     parser.add_argument('--number', type=int, default=600, help='spectra of each seed')
-    parser.add_argument('--conditions', nargs='+', default=list(CONDITIONS), choices=list(CONDITIONS))
-    parser.add_argument('--noise', type=int, metavar='SEED', help='300 spectra of noise too, and what is demanded')
+    parser.add_argument(
+        '--conditions', nargs='+', default=list(CONDITIONS), choices=list(CONDITIONS)
+    )
+    parser.add_argument(
+        '--noise', type=int, metavar='SEED', help='300 spectra of noise too, and what is demanded'
+    )
     parser.add_argument('--generator', type=Path)
-    parser.add_argument('--lines', type=int, metavar='SEED', help='pulls of line fluxes alone, of --number galaxies')
-    parser.add_argument('--marz', type=Path, metavar='FOLDER', help='the program MARZ, on the first of --seeds')
+    parser.add_argument(
+        '--lines', type=int, metavar='SEED', help='pulls of line fluxes alone, of --number galaxies'
+    )
+    parser.add_argument(
+        '--marz', type=Path, metavar='FOLDER', help='the program MARZ, on the first of --seeds'
+    )
     options = parser.parse_args()
     other = loaded(options.generator) if options.generator else None
     make = other.make if other else redshift_spectra.make
@@ -339,7 +419,12 @@ def main() -> None:
             acceptance(several, measured(make(options.noise, 300, 'noise')))
     else:
         for name in options.conditions:
-            several = joined([measured(make(seed, options.number, None, CONDITIONS[name])) for seed in options.seeds])
+            several = joined(
+                [
+                    measured(make(seed, options.number, None, CONDITIONS[name]))
+                    for seed in options.seeds
+                ]
+            )
             report(name, several)
             if options.noise is not None:
                 acceptance(several, measured(make(options.noise, 300, 'noise', CONDITIONS[name])))

@@ -1,9 +1,10 @@
-"""How long the report of 1500 sources takes to write, beyond their extraction, and to open in Chromium.
+"""How long the report of 1500 sources takes to write, beyond their extraction, and to open in
+Chromium.
 
     python benchmarks/report.py [--sources N]
 
-The sources are those of the demo (spectra of 3681 channels, ten each), again and again under new IDs and at random
-places of the field.
+The sources are those of the demo (spectra of 3681 channels, ten each), again and again under new
+IDs and at random places of the field.
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ def write(folder: Path, number: int, cubes_too: bool) -> list[tuple[str, str]]:
         for target in written:
             cutout, products = made[target.id % len(made)]
             preview = run_report.write_data(job, products, replace(cutout, target=target))
-            outcome = Outcome(target.id, 0.0, measured=measured[target.id % len(made)], preview=preview)
+            outcome = Outcome(
+                target.id, 0.0, measured=measured[target.id % len(made)], preview=preview
+            )
             results.add(outcome)
 
     measured = [summary.measure(products, cutout) for cutout, products in made]
@@ -76,13 +79,17 @@ def write(folder: Path, number: int, cubes_too: bool) -> list[tuple[str, str]]:
     return [
         (f'{number} sources: data', f'{data[0]:.1f} s ({data[1]:.1f} s of this process)'),
         (f'{number} sources: page and table', f'{table[0]:.2f} s'),
-        (f'{number} sources: report in all', f'{both[0]:.1f} s ({both[1]:.1f} s of this process), {size:.0f} MB'),
+        (
+            f'{number} sources: report in all',
+            f'{both[0]:.1f} s ({both[1]:.1f} s of this process), {size:.0f} MB',
+        ),
         ('of it binned cubes', f'{cubes:.0f} MB'),
     ]
 
 
 def look(folder: Path) -> list[tuple[str, str]]:
-    """Open the page from disk: until its table is drawn, until a filter is, until a source's spectrum is."""
+    """Open the page from disk: until its table is drawn, until a filter is, until a source's
+    spectrum is."""
     if not (CHROMIUM and DRIVER):
         return [('opening', 'no chromium and chromedriver')]
     rows = []
@@ -92,7 +99,11 @@ def look(folder: Path) -> list[tuple[str, str]]:
         for _ in range(5):
             browser.open('about:blank')
             browser.open(address)
-            spent.append(browser.run('const t = performance.timing; return t.loadEventEnd - t.navigationStart'))
+            spent.append(
+                browser.run(
+                    'const t = performance.timing; return t.loadEventEnd - t.navigationStart'
+                )
+            )
         rows.append(('opening the page', f'{sorted(spent)[2] / 1e3:.2f} s'))
         filtered = (
             "const box = document.getElementById('filter'); box.value = arguments[0]; const start = performance.now();"
@@ -102,8 +113,14 @@ def look(folder: Path) -> list[tuple[str, str]]:
             rows.append((f'filter {words!r}', f'{browser.run(filtered, words):.0f} ms'))
         start = time.perf_counter()
         browser.open(f'{address}#5')
-        browser.until(lambda: browser.run("return document.querySelectorAll('#plot .scatterlayer path').length"))
-        rows.append(('first source: until its spectrum is drawn', f'{time.perf_counter() - start:.1f} s'))
+        browser.until(
+            lambda: browser.run(
+                "return document.querySelectorAll('#plot .scatterlayer path').length"
+            )
+        )
+        rows.append(
+            ('first source: until its spectrum is drawn', f'{time.perf_counter() - start:.1f} s')
+        )
         start = time.perf_counter()
         browser.press('Right')
         browser.until(lambda: browser.run("return Spectrum.data.id === '6'"))
@@ -126,7 +143,9 @@ def look(folder: Path) -> list[tuple[str, str]]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--sources', type=int, default=1500, help='how many (default: 1500)')
     parser.add_argument('--without-cubes', action='store_true', help='REPORT_CUBE = False')
     options = parser.parse_args()

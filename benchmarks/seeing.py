@@ -1,10 +1,12 @@
-"""How often the PSF is measured from stars, how right it is, and how often galaxies are taken for stars.
+"""How often the PSF is measured from stars, how right it is, and how often galaxies are taken for
+stars.
 
-A field is eight galaxies and some stars, each alone in a cut-out of 25 x 25 spaxels with all channels of MUSE. Galaxies
-are exponential discs, Sersic profiles (n = 0.5 to 4) and red bulges in discs, with effective radii from 0.05 arcsec; a
-third is rounder than 0.97. Spectra are those of `redshift_spectra.py` (BC03 and STELIB, not the templates of the
-program), with redshifts from 0.003 on. The PSF is a Moffat function, a little elongated, whose FWHM falls with a power
-of the wavelength.
+A field is eight galaxies and some stars, each alone in a cut-out of 25 x 25 spaxels with all
+channels of MUSE. Galaxies are exponential discs, Sersic profiles (n = 0.5 to 4) and red bulges in
+discs, with effective radii from 0.05 arcsec; a third is rounder than 0.97. Spectra are those of
+`redshift_spectra.py` (BC03 and STELIB, not the templates of the program), with redshifts from 0.003
+on. The PSF is a Moffat function, a little elongated, whose FWHM falls with a power of the
+wavelength.
 
     python benchmarks/seeing.py --fields 100 --first 1 --kinds galaxies points
 """
@@ -33,14 +35,16 @@ from autospec_lib.run.seeing import measure
 
 GALAXIES = 8
 HALF = 12  # spaxels on each side of a source
-STAR_RATIOS, GALAXY_RATIOS = (300.0, 2500.0), (150.0, 2500.0)  # signal-to-noise ratios over all wavelengths
+# Signal-to-noise ratios over all wavelengths.
+STAR_RATIOS, GALAXY_RATIOS = (300.0, 2500.0), (150.0, 2500.0)
 CLASSES = {'passive': 0.3, 'elg': 0.3, 'qso': 0.05, 'odd': 0.1, 'nearby': 0.15, 'young': 0.1}
 LOWEST_Z = 0.003
 
 
 @dataclass(frozen=True)
 class Field:
-    """A kind of field: the number of stars, effective radii in arcsec, and whether all galaxies are round."""
+    """A kind of field: the number of stars, effective radii in arcsec, and whether all galaxies are
+    round."""
 
     stars: int = 0
     radii: tuple[float, float] = (0.05, 0.6)
@@ -75,7 +79,9 @@ class Optics:
         """The images of a part, (nodes, SIDE, SIDE)."""
         if part.re:
             return render(part, self.fwhm, self.beta)
-        return moffat((SIDE, SIDE), (part.y, part.x), shape_matrix(self.fwhm, *self.ellipticity), self.beta)
+        return moffat(
+            (SIDE, SIDE), (part.y, part.x), shape_matrix(self.fwhm, *self.ellipticity), self.beta
+        )
 
 
 def galaxy_spectrum(rng: np.random.Generator, maker: Maker) -> np.ndarray:
@@ -92,7 +98,9 @@ def galaxy_spectrum(rng: np.random.Generator, maker: Maker) -> np.ndarray:
     return flux / flux.mean()
 
 
-def galaxy_parts(rng: np.random.Generator, maker: Maker, kind: Field, place: np.ndarray) -> list[Part]:
+def galaxy_parts(
+    rng: np.random.Generator, maker: Maker, kind: Field, place: np.ndarray
+) -> list[Part]:
     """A disc, a Sersic profile, or a bulge in a disc."""
     re = np.exp(rng.uniform(*np.log(kind.radii))) / PIXEL
     is_round = kind.round or rng.random() < 1 / 3
@@ -108,13 +116,19 @@ def galaxy_parts(rng: np.random.Generator, maker: Maker, kind: Field, place: np.
     return [bulge, Part(*place, (1 - share) * spectrum, 1.5 * re, **look)]
 
 
-def observed(rng: np.random.Generator, maker: Maker, parts: list[Part], optics: Optics, ratio: float) -> Voxels:
+def observed(
+    rng: np.random.Generator, maker: Maker, parts: list[Part], optics: Optics, ratio: float
+) -> Voxels:
     """The cut-out of a source with this signal-to-noise ratio."""
     first = SIDE // 2 - HALF
     box = slice(first, first + 2 * HALF + 1)
     between = linear_weights(NODES, np.linspace(0, 1, len(WAVE)))
     light = sum(
-        np.tensordot((between * part.spectrum[:, None]).astype('f4'), optics.image(part)[:, box, box].astype('f4'), 1)
+        np.tensordot(
+            (between * part.spectrum[:, None]).astype('f4'),
+            optics.image(part)[:, box, box].astype('f4'),
+            1,
+        )
         for part in parts
     )
     sky = np.square(maker.sigma).astype('f4')[:, None, None]
@@ -124,7 +138,9 @@ def observed(rng: np.random.Generator, maker: Maker, parts: list[Part], optics: 
     return Voxels.of((light + noise).astype(float), variance.astype(float), None)
 
 
-def cutouts(rng: np.random.Generator, maker: Maker, kind: Field, optics: Optics) -> Iterator[Cutout]:
+def cutouts(
+    rng: np.random.Generator, maker: Maker, kind: Field, optics: Optics
+) -> Iterator[Cutout]:
     """The sources of a field, stars first; positions of the catalogue are 0.05 arcsec off."""
     for ident in range(1, kind.stars + GALAXIES + 1):
         place = SIDE / 2 + rng.uniform(-0.5, 0.5, 2)
@@ -134,7 +150,9 @@ def cutouts(rng: np.random.Generator, maker: Maker, kind: Field, optics: Optics)
             parts, ratios = galaxy_parts(rng, maker, kind, place), GALAXY_RATIOS
         voxels = observed(rng, maker, parts, optics, np.exp(rng.uniform(*np.log(ratios))))
         y, x = place - SIDE // 2 + HALF + rng.normal(0, 0.25, 2)
-        yield Cutout(Target(ident, 0.0, 0.0, 5.0), voxels, WAVE, (y, x), (PIXEL, PIXEL), Grid({}, {}))
+        yield Cutout(
+            Target(ident, 0.0, 0.0, 5.0), voxels, WAVE, (y, x), (PIXEL, PIXEL), Grid({}, {})
+        )
 
 
 def is_star(spectrum: Measured) -> bool:
@@ -144,7 +162,8 @@ def is_star(spectrum: Measured) -> bool:
 
 
 def judge(kind: Field, maker: Maker, seed: tuple[int, ...], shapes: bool) -> dict[str, object]:
-    """What is measured in one field; with ``shapes``, also whether a PSF would be measured if all were stars."""
+    """What is measured in one field; with ``shapes``, also whether a PSF would be measured if all
+    were stars."""
     maker.rng = rng = np.random.default_rng(seed)
     optics = Optics.random(rng)
     sources = list(cutouts(rng, maker, kind, optics))
@@ -152,32 +171,55 @@ def judge(kind: Field, maker: Maker, seed: tuple[int, ...], shapes: bool) -> dic
     psf, stars = measure(sources, is_star)
     seconds = time.process_time() - start
     by_shape = shapes and measure(sources, lambda _: True)[0] is not None
-    error = np.full(3, np.nan) if psf is None else psf.fwhm(np.array([0.0, 0.5, 1.0])) / optics.fwhm[[0, 2, 4]] - 1
+    error = (
+        np.full(3, np.nan)
+        if psf is None
+        else psf.fwhm(np.array([0.0, 0.5, 1.0])) / optics.fwhm[[0, 2, 4]] - 1
+    )
     galaxies = sum(ident > kind.stars for ident in stars)
-    return {'spoke': psf is not None, 'by shape': by_shape, 'galaxies': galaxies, 'error': error, 'seconds': seconds}
+    return {
+        'spoke': psf is not None,
+        'by shape': by_shape,
+        'galaxies': galaxies,
+        'error': error,
+        'seconds': seconds,
+    }
 
 
 def main() -> None:
     """Print a row for each kind."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--kinds', nargs='+', choices=KINDS, default=[*KINDS])
     parser.add_argument('--fields', type=int, default=20)
     parser.add_argument('--first', type=int, default=1, help='the first seed')
     parser.add_argument('--shapes', action='store_true', help='also without looking at spectra')
     options = parser.parse_args()
     maker = Maker(np.random.default_rng(0), Conditions())
-    print('| field | fields | PSF | from a galaxy | by shapes alone | FWHM: median error | worst | ends: worst | s |')
+    print(
+        '| field | fields | PSF | from a galaxy | by shapes alone | FWHM: median error | worst | ends: worst | s |'
+    )
     print('|---|---|---|---|---|---|---|---|---|')
     for name in options.kinds:
         seeds = range(options.first, options.first + options.fields)
-        rows = [judge(KINDS[name], maker, (seed, sum(map(ord, name))), options.shapes) for seed in seeds]
-        spoke, shape, galaxies = (sum(bool(row[key]) for row in rows) for key in ('spoke', 'by shape', 'galaxies'))
+        rows = [
+            judge(KINDS[name], maker, (seed, sum(map(ord, name))), options.shapes) for seed in seeds
+        ]
+        spoke, shape, galaxies = (
+            sum(bool(row[key]) for row in rows) for key in ('spoke', 'by shape', 'galaxies')
+        )
         errors = np.abs([row['error'] for row in rows if row['spoke']]).reshape(-1, 3)
         told = ['', '', '']
         if spoke:
-            told = [f'{100 * one:.1f} %' for one in (np.median(errors[:, 1]), errors[:, 1].max(), errors.max())]
+            told = [
+                f'{100 * one:.1f} %'
+                for one in (np.median(errors[:, 1]), errors[:, 1].max(), errors.max())
+            ]
         seconds = np.median([row['seconds'] for row in rows])
-        print(f'| {name} | {len(rows)} | {spoke} | {galaxies} | {shape} | {" | ".join(told)} | {seconds:.1f} |')
+        print(
+            f'| {name} | {len(rows)} | {spoke} | {galaxies} | {shape} | {" | ".join(told)} | {seconds:.1f} |'
+        )
 
 
 if __name__ == '__main__':

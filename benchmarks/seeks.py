@@ -2,10 +2,11 @@
 
     python -m benchmarks.seeks [--sources N] [--seek MS] [--rate MB_PER_S] [--cores N] [--field SIDE]
 
-The cube is a full MUSE field (3681 x 320 x 320 voxels, data and variance, 3 GB on disk) whose sources are spread over
-it. Each read that does not begin where the last one ended costs a seek, and reading takes its time; the copy that
-AutoSpec makes lies on the real disk, where its seeks are counted (with one core). What a run without the copy would
-take is counted, not waited for. On a machine that cannot cache the cube (on Linux):
+The cube is a full MUSE field (3681 x 320 x 320 voxels, data and variance, 3 GB on disk) whose
+sources are spread over it. Each read that does not begin where the last one ended costs a seek, and
+reading takes its time; the copy that AutoSpec makes lies on the real disk, where its seeks are
+counted (with one core). What a run without the copy would take is counted, not waited for. On a
+machine that cannot cache the cube (on Linux):
 
     systemd-run --scope -p MemoryMax=500M python -m benchmarks.seeks
 """
@@ -38,7 +39,8 @@ SIDE, NL = 320, 3681
 
 @dataclass
 class SlowDisk:
-    """A disk with one head: where it is, how often it was moved, what was read. Only ``path`` lies on it.
+    """A disk with one head: where it is, how often it was moved, what was read. Only ``path`` lies
+    on it.
 
     ``others`` counts the same for all other files.
     """
@@ -119,8 +121,19 @@ def make_folder(folder: Path, sources: int, side: int) -> None:
     rng = np.random.default_rng(1)
     header = fits.Header()
     header.update({'CTYPE1': 'RA---TAN', 'CTYPE2': 'DEC--TAN', 'CRVAL1': 150.0, 'CRVAL2': 2.0})
-    header.update({'CRPIX1': side / 2, 'CRPIX2': side / 2, 'CD1_1': -PIXEL, 'CD2_2': PIXEL, 'CD1_2': 0.0, 'CD2_1': 0.0})
-    header.update({'CTYPE3': 'AWAV', 'CUNIT3': 'Angstrom', 'CRVAL3': 4750.0, 'CRPIX3': 1.0, 'CD3_3': 1.25})
+    header.update(
+        {
+            'CRPIX1': side / 2,
+            'CRPIX2': side / 2,
+            'CD1_1': -PIXEL,
+            'CD2_2': PIXEL,
+            'CD1_2': 0.0,
+            'CD2_1': 0.0,
+        }
+    )
+    header.update(
+        {'CTYPE3': 'AWAV', 'CUNIT3': 'Angstrom', 'CRVAL3': 4750.0, 'CRPIX3': 1.0, 'CD3_3': 1.25}
+    )
     places = rng.uniform(0, side - 1, (sources, 2))
     y, x = np.indices((side, side))
     picture = np.zeros((side, side))
@@ -129,11 +142,24 @@ def make_folder(folder: Path, sources: int, side: int) -> None:
     with (folder / 'datacube.fits').open('wb') as file:
         file.write(fits.PrimaryHDU().header.tostring().encode())
         for name in ('DATA', 'STAT'):
-            shape = {'NAXIS': 3, 'NAXIS1': side, 'NAXIS2': side, 'NAXIS3': NL, 'PCOUNT': 0, 'GCOUNT': 1}
-            whole = fits.Header([('XTENSION', 'IMAGE'), ('BITPIX', -32), *shape.items(), ('EXTNAME', name)])
+            shape = {
+                'NAXIS': 3,
+                'NAXIS1': side,
+                'NAXIS2': side,
+                'NAXIS3': NL,
+                'PCOUNT': 0,
+                'GCOUNT': 1,
+            }
+            whole = fits.Header(
+                [('XTENSION', 'IMAGE'), ('BITPIX', -32), *shape.items(), ('EXTNAME', name)]
+            )
             file.write((whole + header).tostring().encode())
             for _ in range(NL):
-                plane = rng.normal(size=(side, side)) + picture if name == 'DATA' else np.ones((side, side))
+                plane = (
+                    rng.normal(size=(side, side)) + picture
+                    if name == 'DATA'
+                    else np.ones((side, side))
+                )
                 file.write(plane.astype('>f4').tobytes())
             file.write(b'\0' * (-file.tell() % 2880))
     rows = [
@@ -141,12 +167,16 @@ def make_folder(folder: Path, sources: int, side: int) -> None:
         for n, (py, px) in enumerate(places)
     ]
     (folder / 'catalog.txt').write_text(''.join(rows))
-    (folder / 'param.py').write_text("DATACUBE = 'datacube.fits'\nCATALOG = 'catalog.txt'\nPLOTS = False\n")
+    (folder / 'param.py').write_text(
+        "DATACUBE = 'datacube.fits'\nCATALOG = 'catalog.txt'\nPLOTS = False\n"
+    )
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--sources', type=int, default=1000)
     parser.add_argument('--seek', type=float, default=5.0, help='ms')
     parser.add_argument('--rate', type=float, default=150.0, help='MB per second')

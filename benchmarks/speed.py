@@ -1,10 +1,11 @@
-"""How fast AutoSpec is, as ratios within one run: these machines are noisy, and seconds alone mean little.
+"""How fast AutoSpec is, as ratios within one run: these machines are noisy, and seconds alone mean
+little.
 
     python benchmarks/speed.py [--repeats N] [--large]
 
-The data are the demo's: the real MUSE cube of Abell 478 inside mpdaf, its HST image and an H-alpha image, 9 sources,
-subcubes of 25 x 25 x 3681 voxels. ``--large`` adds the full MUSE field (3681 x 320 x 320, a sparse file) and the runs
-over 10 to 1000 sources and SIZE 3 to 20.
+The data are the demo's: the real MUSE cube of Abell 478 inside mpdaf, its HST image and an H-alpha
+image, 9 sources, subcubes of 25 x 25 x 3681 voxels. ``--large`` adds the full MUSE field (3681 x
+320 x 320, a sparse file) and the runs over 10 to 1000 sources and SIZE 3 to 20.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ from autospec_lib.output import plots, source_file
 from autospec_lib.run import source
 from autospec_lib.run.job import Job, prepare
 
-POSITIONS = [(y, x) for y in (14, 20, 25) for x in (14, 20, 25)]  # 0-based pixels: subcubes that lie inside the cube
+# 0-based pixels: subcubes that lie inside the cube.
+POSITIONS = [(y, x) for y in (14, 20, 25) for x in (14, 20, 25)]
 STAGES = ('read', 'segment', 'extract', 'cross-correlate', 'write', 'plot')
 
 
@@ -118,7 +120,8 @@ def seconds_of(function: Callable[[], Any]) -> float:
 
 
 def floor(job: Job, target: Target) -> None:
-    """Read the bytes of data and variance of a subcube, and two passes of matrix products over each."""
+    """Read the bytes of data and variance of a subcube, and two passes of matrix products over
+    each."""
     rng = np.random.default_rng(0)
     centre = cutouts.box_of(job.cube, target)[0]
     ys, xs = geometry.box_around(centre, target.size, job.cube.pixel)
@@ -130,7 +133,8 @@ def floor(job: Job, target: Target) -> None:
 
 
 def measure(folder: Path, repeats: int, plotted: bool) -> dict[str, float]:
-    """Medians over sources and repeats, AutoSpec and the yardstick in turn: seconds, by stage and in all."""
+    """Medians over sources and repeats, AutoSpec and the yardstick in turn: seconds, by stage and
+    in all."""
     from yardstick import Yardstick
 
     job, targets = open_job(folder)
@@ -151,18 +155,27 @@ def measure(folder: Path, repeats: int, plotted: bool) -> dict[str, float]:
             ours.append(clock.seconds | {'all': total})
             yardstick.seconds = {}
             total = seconds_of(
-                lambda target=target: yardstick.extract(target, 'HALPHA', job.params.cont_poly, theirs, plotted)
+                lambda target=target: yardstick.extract(
+                    target, 'HALPHA', job.params.cont_poly, theirs, plotted
+                )
             )
             other.append(yardstick.seconds | {'all': total})
         if turn == 0:  # warms caches up
             ours, other, floors = [], [], []
-    result = {f'AutoSpec {stage}': float(np.median([one.get(stage, 0) for one in ours])) for stage in (*STAGES, 'all')}
-    result |= {f'MPDAF {stage}': float(np.median([one.get(stage, 0) for one in other])) for stage in (*STAGES, 'all')}
+    result = {
+        f'AutoSpec {stage}': float(np.median([one.get(stage, 0) for one in ours]))
+        for stage in (*STAGES, 'all')
+    }
+    result |= {
+        f'MPDAF {stage}': float(np.median([one.get(stage, 0) for one in other]))
+        for stage in (*STAGES, 'all')
+    }
     return result | {'floor': float(np.median(floors))}
 
 
 def pictures(folder: Path, repeats: int) -> float:
-    """Processor seconds for the four pictures of a source: the least of each, and the median over sources."""
+    """Processor seconds for the four pictures of a source: the least of each, and the median over
+    sources."""
     job, targets = open_job(folder)
     found = np.empty((repeats + 1, len(targets)))
     for turn in range(repeats + 1):
@@ -200,7 +213,9 @@ def shell_of_yardstick(folder: Path) -> float:
     )
     environment = {**os.environ, 'PYTHONPATH': f'{ROOT}{os.pathsep}{ROOT / "benchmarks"}'}
     command = [sys.executable, '-c', code, str(folder)]
-    return seconds_of(lambda: subprocess.run(command, env=environment, capture_output=True, check=True))
+    return seconds_of(
+        lambda: subprocess.run(command, env=environment, capture_output=True, check=True)
+    )
 
 
 def copies(folder: Path, number: int) -> None:
@@ -211,7 +226,8 @@ def copies(folder: Path, number: int) -> None:
 
 
 def large_field(folder: Path) -> None:
-    """A full MUSE field as a sparse file, which reads as zeros but for a patch around each of 20 sources."""
+    """A full MUSE field as a sparse file, which reads as zeros but for a patch around each of 20
+    sources."""
     shape = (3681, 320, 320)
     header = cube.open_cube(folder / 'abell478.fits').header
     path = folder / 'large.fits'
@@ -235,7 +251,9 @@ def large_field(folder: Path) -> None:
         patch = 50 * np.exp(-(yy**2 + xx**2) / 18.0)
         for offset, constant in zip(offsets, (0.0, 1.0), strict=True):
             cells = np.memmap(path, '>f4', 'r+', offset, shape)
-            cells[:, y - 12 : y + 13, x - 12 : x + 13] = constant if constant else patch + rng.normal(size=(25, 25))
+            cells[:, y - 12 : y + 13, x - 12 : x + 13] = (
+                constant if constant else patch + rng.normal(size=(25, 25))
+            )
             cells.flush()
         ra, dec = wcs.all_pix2world(x, y, 0)
         lines.append(f'{number} {float(ra):.7f} {float(dec):.7f}\n')
@@ -265,12 +283,26 @@ def speed(repeats: int) -> list[tuple[str, str]]:
             found = measure(folder, repeats, plotted)
             how = 'with plots' if plotted else 'without plots'
             for kind in ('AutoSpec', 'MPDAF'):
-                split = ', '.join(f'{s} {1e3 * found[f"{kind} {s}"]:.1f}' for s in STAGES if plotted or s != 'plot')
-                rows.append((f'{kind}, {how}: ms per source', f'{1e3 * found[f"{kind} all"]:.1f} ({split})'))
-            rows.append((f'yardstick / AutoSpec, {how}', f'{found["MPDAF all"] / found["AutoSpec all"]:.1f}'))
+                split = ', '.join(
+                    f'{s} {1e3 * found[f"{kind} {s}"]:.1f}'
+                    for s in STAGES
+                    if plotted or s != 'plot'
+                )
+                rows.append(
+                    (f'{kind}, {how}: ms per source', f'{1e3 * found[f"{kind} all"]:.1f} ({split})')
+                )
+            rows.append(
+                (
+                    f'yardstick / AutoSpec, {how}',
+                    f'{found["MPDAF all"] / found["AutoSpec all"]:.1f}',
+                )
+            )
             if plotted:
                 rows.append(
-                    ('four pictures: ms of processor time per source', f'{1e3 * pictures(folder, repeats):.0f}')
+                    (
+                        'four pictures: ms of processor time per source',
+                        f'{1e3 * pictures(folder, repeats):.0f}',
+                    )
                 )
             else:
                 ours, base, written = found['AutoSpec all'], found['floor'], found['AutoSpec write']
@@ -279,17 +311,26 @@ def speed(repeats: int) -> list[tuple[str, str]]:
             seconds, memory = zip(*(shell(folder) for _ in range(2)), strict=True)
             theirs = np.median([shell_of_yardstick(folder) for _ in range(2)])
             ratio = theirs / np.median(seconds)
-            rows.append((f'9 sources from the shell, {how}', f'{np.median(seconds):.2f} s, {max(memory):.0f} MB'))
+            rows.append(
+                (
+                    f'9 sources from the shell, {how}',
+                    f'{np.median(seconds):.2f} s, {max(memory):.0f} MB',
+                )
+            )
             rows.append((f'yardstick / AutoSpec from the shell, {how}', f'{ratio:.1f}'))
         two = Path(name) / 'plotsTrue'
         copies(two, 120)
         pairs = [(shell(two)[0], shell(two, '--cores', '2')[0]) for _ in range(2)]
         ratio = np.median([one / other for one, other in pairs])
-        rows.append(('1 process / 2 processes, 120 sources with plots, from the shell', f'{ratio:.2f}'))
+        rows.append(
+            ('1 process / 2 processes, 120 sources with plots, from the shell', f'{ratio:.2f}')
+        )
     return rows
 
 
-def by_size(job: Job, target: Target, sizes: tuple[float, ...], where: str) -> list[tuple[str, str]]:
+def by_size(
+    job: Job, target: Target, sizes: tuple[float, ...], where: str
+) -> list[tuple[str, str]]:
     """How long one source takes in subcubes of several sizes."""
     rows = []
     for size in sizes:
@@ -297,7 +338,12 @@ def by_size(job: Job, target: Target, sizes: tuple[float, ...], where: str) -> l
         source.extract(job, sized)
         median = np.median([seconds_of(lambda t=sized: source.extract(job, t)) for _ in range(5)])
         voxels = cutouts.cut(job.cube, sized).data.size
-        rows.append((f'SIZE = {size:g} ({where})', f'{1e3 * median:.0f} ms, {1e9 * median / voxels:.0f} ns per voxel'))
+        rows.append(
+            (
+                f'SIZE = {size:g} ({where})',
+                f'{1e3 * median:.0f} ms, {1e9 * median / voxels:.0f} ns per voxel',
+            )
+        )
     return rows
 
 
@@ -323,9 +369,15 @@ def scale() -> list[tuple[str, str]]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--repeats', type=int, default=5, help='how often each source is extracted (default: 5)')
-    parser.add_argument('--large', action='store_true', help='the full field and up to 1000 sources too')
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        '--repeats', type=int, default=5, help='how often each source is extracted (default: 5)'
+    )
+    parser.add_argument(
+        '--large', action='store_true', help='the full field and up to 1000 sources too'
+    )
     options = parser.parse_args()
     print(machine())
     report(speed(options.repeats))

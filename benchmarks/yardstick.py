@@ -1,9 +1,9 @@
 """The method of AutoSpec 1.1.2 with MPDAF's own objects: what `speed.py` measures AutoSpec against.
 
-The steps and their order are those of v1.1.2 (Griffiths & Conselice 2018), written afresh: `Cube.subcube`, white light
-and images of a `Source`, its masks and `extract_spectra`, masked arrays for continuum and cross-correlation, MPDAF's
-plot methods and `Source.write`. Source Extractor is replaced by ``sep``, which spares the yardstick a process and four
-files for each image.
+The steps and their order are those of v1.1.2 (Griffiths & Conselice 2018), written afresh:
+`Cube.subcube`, white light and images of a `Source`, its masks and `extract_spectra`, masked arrays
+for continuum and cross-correlation, MPDAF's plot methods and `Source.write`. Source Extractor is
+replaced by ``sep``, which spares the yardstick a process and four files for each image.
 """
 
 from __future__ import annotations
@@ -26,15 +26,19 @@ from autospec_lib.core.types import Target
 
 
 class Yardstick:
-    """An open cube with its aligned images; `extract` does one source and adds to ``seconds`` by stage."""
+    """An open cube with its aligned images; `extract` does one source and adds to ``seconds`` by
+    stage."""
 
-    def __init__(self, folder: Path, cube: str, images: tuple[str, ...], sex: SegmentationSettings) -> None:
+    def __init__(
+        self, folder: Path, cube: str, images: tuple[str, ...], sex: SegmentationSettings
+    ) -> None:
         logging.getLogger('mpdaf').setLevel(logging.ERROR)
         self.cube = Cube(str(folder / cube))
         white = self.cube.sum(axis=0)  # loads the cube, as v1.1.2 does
         names = [Path(name).stem.upper() for name in images]
         self.images = {
-            tag: Image(str(folder / n)).align_with_image(white) for tag, n in zip(names, images, strict=True)
+            tag: Image(str(folder / n)).align_with_image(white)
+            for tag, n in zip(names, images, strict=True)
         }
         self.images['HALPHA'] = self.cube.get_image((7095, 7180), subtract_off=True)
         self.sex = sex
@@ -47,11 +51,15 @@ class Yardstick:
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
-    def extract(self, target: Target, reference: str, degree: int, output: Path, plots: bool) -> None:
+    def extract(
+        self, target: Target, reference: str, degree: int, output: Path, plots: bool
+    ) -> None:
         """One source from cube to files."""
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
-            source = Source.from_data(ID=target.id, ra=target.ra, dec=target.dec, origin=('', '', '', ''))
+            source = Source.from_data(
+                ID=target.id, ra=target.ra, dec=target.dec, origin=('', '', '', '')
+            )
             with self.stage('read'):
                 source.add_cube(self.cube, 'MUSE', size=target.size)
                 source.add_white_image(self.cube, size=target.size)
@@ -93,22 +101,32 @@ class Yardstick:
                 deblend_cont=self.sex.deblend_mincont,
                 segmentation_map=True,
             )
-            source.images['SEG_' + tag] = Image(wcs=white.wcs, data=labels, dtype=np.uint8, copy=False)
+            source.images['SEG_' + tag] = Image(
+                wcs=white.wcs, data=labels, dtype=np.uint8, copy=False
+            )
         tags = [key for key in source.images if key.startswith('SEG_')]
         source.find_sky_mask(tags)
         source.find_union_mask(tags)
         source.find_intersection_mask(tags)
 
-    def _spectra(self, source: Source, tags: list[str], apertures: tuple[float, ...] | None) -> None:
+    def _spectra(
+        self, source: Source, tags: list[str], apertures: tuple[float, ...] | None
+    ) -> None:
         mask = 'MASK_INTER' if source.images['MASK_INTER'].data.any() else 'MASK_UNION'
-        source.extract_spectra(source.cubes['MUSE'], obj_mask=mask, tags_to_try=tags, apertures=apertures)
+        source.extract_spectra(
+            source.cubes['MUSE'], obj_mask=mask, tags_to_try=tags, apertures=apertures
+        )
 
     def _cross_correlate(self, source: Source, reference: str, degree: int) -> None:
         cube, spectrum = source.cubes['MUSE'], source.spectra[f'{reference}_SKYSUB']
         values = cube.data.filled(0).reshape(cube.shape[0], -1)
         x = np.arange(cube.shape[0])
-        continuum = np.polynomial.polynomial.polyval(x, np.polynomial.polynomial.polyfit(x, values, degree))
-        flat_cube = cube.new_from_obj(cube, data=(values - continuum.T).reshape(cube.shape), var=cube.var)
+        continuum = np.polynomial.polynomial.polyval(
+            x, np.polynomial.polynomial.polyfit(x, values, degree)
+        )
+        flat_cube = cube.new_from_obj(
+            cube, data=(values - continuum.T).reshape(cube.shape), var=cube.var
+        )
         flat = spectrum - spectrum.poly_spec(degree)
         source.spectra[f'{reference}_CONTSUB_SKYSUB'] = flat
         white = source.images['MUSE_WHITE']

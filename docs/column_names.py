@@ -20,8 +20,12 @@ def table() -> str:
         'APER': columns.APERTURES,
         'Z': columns.REDSHIFTS,
     }
-    lines = [f'| {role} | {", ".join(f"`{name}`" for name in names)} |\n' for role, names in rows.items()]
-    return '| Column | Names, in the order in which they are looked for |\n|---|---|\n' + ''.join(lines)
+    lines = [
+        f'| {role} | {", ".join(f"`{name}`" for name in names)} |\n' for role, names in rows.items()
+    ]
+    return '| Column | Names, in the order in which they are looked for |\n|---|---|\n' + ''.join(
+        lines
+    )
 
 
 if __name__ == '__main__':

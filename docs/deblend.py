@@ -30,7 +30,9 @@ def main(folder, path):
         true = table['FLUX'][table['ID'] == SOURCE][0]
         wave = np.asarray(hdus['WAVE'].data.field(0), dtype=float).ravel()
     with fits.open(Path(folder) / 'output' / f'Source_{SOURCE}.fits') as hdus:
-        white, residual = (hdus[f'IMA_{key}_DATA'].data for key in ('MUSE_WHITE', 'DEBLEND_RESIDUAL'))
+        white, residual = (
+            hdus[f'IMA_{key}_DATA'].data for key in ('MUSE_WHITE', 'DEBLEND_RESIDUAL')
+        )
         spectra = [(hdus[f'SPE_{key}_DATA'].data, text, colour) for key, text, colour in LINES]
     figure = Figure(figsize=(9.5, 5.6), dpi=110, layout='constrained')
     top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1.1])
@@ -47,7 +49,12 @@ def main(folder, path):
         axes.plot(wave, smoothed(data), color=colour, linewidth=0.8, label=text)
     axes.plot(wave, smoothed(true), color='black', linewidth=0.8, label='truth')
     highest = max(np.percentile(smoothed(data), 99.5) for data, _, _ in spectra)
-    axes.set(xlim=wave[[0, -1]], ylim=(-0.3 * highest, 1.25 * highest), xlabel='wavelength [Å]', ylabel='flux')
+    axes.set(
+        xlim=wave[[0, -1]],
+        ylim=(-0.3 * highest, 1.25 * highest),
+        xlabel='wavelength [Å]',
+        ylabel='flux',
+    )
     axes.legend(frameon=False, ncols=3, loc='upper right')
     figure.savefig(path, pil_kwargs={'quality': 88})
 

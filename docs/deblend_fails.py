@@ -1,4 +1,5 @@
-"""Make docs/deblend_fails.jpg: a galaxy that the joint extraction does not get right, and its grade says so.
+"""Make docs/deblend_fails.jpg: a galaxy that the joint extraction does not get right, and its grade
+says so.
 
 python docs/deblend_fails.py docs/deblend_fails.jpg
 """
@@ -30,7 +31,11 @@ def main(path):
     figure = Figure(figsize=(9.5, 5.6), dpi=110, layout='constrained')
     top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1.1])
     own = sample.truth[0].mean(axis=0)
-    panels = ((white, 'white light'), (own, f'truth: the light of {SOURCE}'), (white - residual, 'joint model'))
+    panels = (
+        (white, 'white light'),
+        (own, f'truth: the light of {SOURCE}'),
+        (white - residual, 'joint model'),
+    )
     for axes, (values, title) in zip(top.subplots(1, 3), panels, strict=True):
         axes.imshow(values, origin='lower', norm=AsinhNorm(width, low, high))
         for ident, (y, x) in places.items():
@@ -40,7 +45,9 @@ def main(path):
     axes = bottom.subplots()
     grade, _ = products.facts['DBGRADE']
     found = products.spectra['DEBLEND'].data
-    axes.plot(quality_kinds.WAVE, found, color='#e4572e', linewidth=0.8, label=f'DEBLEND, grade {grade}')
+    axes.plot(
+        quality_kinds.WAVE, found, color='#e4572e', linewidth=0.8, label=f'DEBLEND, grade {grade}'
+    )
     axes.plot(quality_kinds.WAVE, sample.spectra[0], color='black', linewidth=0.8, label='truth')
     axes.set(xlim=quality_kinds.WAVE[[0, -1]], xlabel='wavelength [Å]', ylabel='flux')
     axes.legend(frameon=False, ncols=2, loc='upper right')

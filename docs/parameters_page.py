@@ -12,14 +12,18 @@ from autospec_lib.config.params import BY_NAME, FIELDS
 
 MARK = '<!-- From here on the page is made by docs/parameters_page.py: do not edit. -->\n'
 # Tuples, texts in quotes, True and False, parameters' names.
-_CODE = re.compile(rf"\([^()]*, [^()]*\)|\(\)|(?<!\w)('[^' ]*'|True|False|{'|'.join(BY_NAME)})(?!\w)")
+_CODE = re.compile(
+    rf"\([^()]*, [^()]*\)|\(\)|(?<!\w)('[^' ]*'|True|False|{'|'.join(BY_NAME)})(?!\w)"
+)
 
 
 def table() -> str:
     """A heading and a table in Markdown for each group of parameters."""
     parts = []
     for group, fields in groupby(FIELDS, lambda field: field.metadata['group']):
-        parts.append(f'\n## {group}\n\n| Parameter | Default | Allowed | Meaning |\n|---|---|---|---|\n')
+        parts.append(
+            f'\n## {group}\n\n| Parameter | Default | Allowed | Meaning |\n|---|---|---|---|\n'
+        )
         parts += [_row(field) for field in fields]
     return ''.join(parts)
 

@@ -13,16 +13,21 @@ WIDTH = 1280
 
 def resized(picture: Image.Image, width: int) -> Image.Image:
     """The same picture, this wide."""
-    return picture.resize((width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS)
+    return picture.resize(
+        (width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS
+    )
 
 
 def compose(folder: Path) -> Image.Image:
     """Images on the left, cross-correlation maps and masks on the right, spectra below."""
     images, maps, masks, spectra = (
-        Image.open(next(folder.glob(f'*_{key}.jpg'))) for key in ('IMAGES', 'XCOR', 'MASKS', 'SPECTRA')
+        Image.open(next(folder.glob(f'*_{key}.jpg')))
+        for key in ('IMAGES', 'XCOR', 'MASKS', 'SPECTRA')
     )
     masks = resized(masks, maps.width)
-    top = Image.new('RGB', (images.width + maps.width, max(images.height, maps.height + masks.height)), 'white')
+    top = Image.new(
+        'RGB', (images.width + maps.width, max(images.height, maps.height + masks.height)), 'white'
+    )
     top.paste(images, (0, 0))
     top.paste(maps, (images.width, 0))
     top.paste(masks, (images.width, maps.height))

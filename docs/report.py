@@ -1,4 +1,5 @@
-"""The pictures of the report in docs/report.md and docs/redshift-survey.md: demonstrations in Chromium.
+"""The pictures of the report in docs/report.md and docs/redshift-survey.md: demonstrations in
+Chromium.
 
 AutoSpec --demo
 echo 'REDSHIFT = True' >> autospec_demo/param.py && AutoSpec autospec_demo
@@ -39,14 +40,21 @@ def shoot(output: Path, ident: str, keys: Sequence[str]) -> Image.Image:
 
 
 def shoot_map(output: Path) -> Image.Image:
-    """The map beside source 6, with the narrow band at its brightest line and the spectrum of a spaxel."""
+    """The map beside source 6, with the narrow band at its brightest line and the spectrum of a
+    spaxel."""
     with tempfile.TemporaryDirectory() as profile, Browser(profile, SIZE) as browser:
         browser.open((output / 'index.html').resolve().as_uri() + '#6')
-        browser.until(lambda: browser.run("return document.querySelectorAll('#plot .scatterlayer path').length > 0"))
+        browser.until(
+            lambda: browser.run(
+                "return document.querySelectorAll('#plot .scatterlayer path').length > 0"
+            )
+        )
         for key in (*KEYS, 'n', 'm'):
             browser.press(key)
             time.sleep(1)
-        browser.run('Narrow.spectrumOf(Source.data.centre.map(Math.round)); document.activeElement.blur()')
+        browser.run(
+            'Narrow.spectrumOf(Source.data.centre.map(Math.round)); document.activeElement.blur()'
+        )
         browser.run("document.getElementById('live').classList.remove('shown')")
         time.sleep(3)
         return Image.open(io.BytesIO(browser.picture())).convert('RGB')

@@ -1,4 +1,5 @@
-"""Blends of two sources, 7 and 9, whose spectra, profiles and sky are known, and what the joint fit makes of them."""
+"""Blends of two sources, 7 and 9, whose spectra, profiles and sky are known, and what the joint fit
+makes of them."""
 
 import numpy as np
 from builders import make_cutout
@@ -40,7 +41,9 @@ def round_image(place, fwhm, beta=2.8):
 def images():
     """The profiles (2, ny, nx) of both sources, which are elliptical."""
     matrices = [shape_matrix(4.2, 0.2, -0.1)[None], shape_matrix(5.0, -0.1, 0.2)[None]]
-    return np.array([moffat((NY, NX), *pair, 2.9)[0] for pair in zip(PLACES.values(), matrices, strict=True)])
+    return np.array(
+        [moffat((NY, NX), *pair, 2.9)[0] for pair in zip(PLACES.values(), matrices, strict=True)]
+    )
 
 
 def light(spectra, profiles):
@@ -55,7 +58,11 @@ def blend():
 
 def voxels(cube, seed=None, bad=None):
     """A cube with its variance, and with noise where a seed is given."""
-    noise = 0 if seed is None else np.random.default_rng(seed).normal(size=cube.shape) * np.sqrt(VARIANCE)
+    noise = (
+        0
+        if seed is None
+        else np.random.default_rng(seed).normal(size=cube.shape) * np.sqrt(VARIANCE)
+    )
     return Voxels(cube + noise, VARIANCE, bad)
 
 
@@ -71,8 +78,11 @@ def fitted(cube, seed=None, places=PLACES, seeing=SEEING, image=None):
 
 
 def totals(made):
-    """The sum over wavelength of each source's flux, over that of the source of the blend it stands for."""
-    return made.solution.spectra.sum(axis=1) / rising_and_falling()[: len(made.sources.ids)].sum(axis=1)
+    """The sum over wavelength of each source's flux, over that of the source of the blend it stands
+    for."""
+    return made.solution.spectra.sum(axis=1) / rising_and_falling()[: len(made.sources.ids)].sum(
+        axis=1
+    )
 
 
 def centre(made, row):

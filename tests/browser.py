@@ -12,7 +12,9 @@ import urllib.error
 import urllib.request
 from contextlib import suppress
 
-CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
+CHROMIUM = (
+    shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
+)
 DRIVER = shutil.which('chromedriver')
 FLAGS = (
     '--headless=new',
@@ -25,7 +27,8 @@ FLAGS = (
     '--disable-sync',
     '--disable-dev-shm-usage',
     '--hide-scrollbars',
-    # Pages live for a second: what makes scripts fast that run for long takes a quarter of the time.
+    # Pages live for a second: what makes scripts fast that run for long takes a quarter of the
+    # time.
     '--disable-features=ScriptStreaming',
     '--js-flags=--no-flush-bytecode,--no-opt,--no-maglev',
 )
@@ -51,11 +54,18 @@ class Browser:
             probe.bind(('127.0.0.1', 0))
             port = probe.getsockname()[1]
         self.driver = subprocess.Popen(
-            [DRIVER, f'--port={port}'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            [DRIVER, f'--port={port}'],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         self.root = f'http://127.0.0.1:{port}'
         arguments = [*FLAGS, f'--user-data-dir={profile}', f'--window-size={size[0]},{size[1]}']
-        options = {'binary': CHROMIUM, 'args': arguments, 'prefs': {'download.default_directory': str(profile)}}
+        options = {
+            'binary': CHROMIUM,
+            'args': arguments,
+            'prefs': {'download.default_directory': str(profile)},
+        }
         wanted = {'goog:chromeOptions': options, 'goog:loggingPrefs': {'browser': 'ALL'}}
         self.until(lambda: self._send('GET', '/status')['ready'])
         session = self._send('POST', '/session', {'capabilities': {'alwaysMatch': wanted}})
@@ -73,7 +83,9 @@ class Browser:
 
     def _send(self, method, path, body=None):
         data = None if method != 'POST' else json.dumps(body or {}).encode()
-        request = urllib.request.Request(self.root + path, data, {'Content-Type': 'application/json'}, method=method)
+        request = urllib.request.Request(
+            self.root + path, data, {'Content-Type': 'application/json'}, method=method
+        )
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=60) as answer:
@@ -152,7 +164,9 @@ class Browser:
             *held, last = [KEYS.get(one, one) for one in (key.split('+') if key != '+' else key)]
             actions += [{'type': 'keyDown', 'value': one} for one in (*held, last)]
             actions += [{'type': 'keyUp', 'value': one} for one in (last, *reversed(held))]
-        self._send('POST', '/actions', {'actions': [{'type': 'key', 'id': 'keys', 'actions': actions}]})
+        self._send(
+            'POST', '/actions', {'actions': [{'type': 'key', 'id': 'keys', 'actions': actions}]}
+        )
 
     def drag(self, start, end):
         """Press the mouse's button at a place in the window, move, and let it go."""
@@ -163,7 +177,9 @@ class Browser:
             {**place, 'x': end[0], 'y': end[1]},
             {'type': 'pointerUp', 'button': 0},
         ]
-        self._send('POST', '/actions', {'actions': [{'type': 'pointer', 'id': 'mouse', 'actions': moves}]})
+        self._send(
+            'POST', '/actions', {'actions': [{'type': 'pointer', 'id': 'mouse', 'actions': moves}]}
+        )
 
     def picture(self, selector=None):
         """The window, or an element, as a PNG."""
@@ -172,11 +188,15 @@ class Browser:
 
     def log(self):
         """What is on the console since the last look: level and message."""
-        return [(one['level'], one['message']) for one in self._send('POST', '/se/log', {'type': 'browser'})]
+        return [
+            (one['level'], one['message'])
+            for one in self._send('POST', '/se/log', {'type': 'browser'})
+        ]
 
 
 def fresh(window, address, size=(1400, 900)):
-    """The page in a window, freshly opened and with nothing kept; no error may be on its console at the end."""
+    """The page in a window, freshly opened and with nothing kept; no error may be on its console at
+    the end."""
     window.size(*size)
     window.open(address)
     if window.run('return localStorage.length + sessionStorage.length'):  # a test has failed

@@ -56,7 +56,8 @@ def gaussian(y, x, sigma=2.0, shape=(NY, NX)):
 
 
 def small_cube(seed=1):
-    """One source of spectrum 1000 + a line at pixel (y, x) = (11, 13) on white noise of variance 1."""
+    """One source of spectrum 1000 + a line at pixel (y, x) = (11, 13) on white noise of variance
+    1."""
     rng = np.random.default_rng(seed)
     spectrum = 1000 + 2000 * np.exp(-0.5 * ((np.arange(NL) - 15) / 1.5) ** 2)
     data = spectrum[:, None, None] * gaussian(11, 13) + rng.normal(size=(NL, NY, NX))
@@ -74,9 +75,11 @@ def write_cube(path, data, variance=None, header=None, **extra):
 
 
 def with_hole(folder, size=18):
-    """Put a hole above the field of the folder's small cube, with a row of spaxels behind it; RA and Dec of its middle.
+    """Put a hole above the field of the folder's small cube, with a row of spaxels behind it; RA
+    and Dec of its middle.
 
-    A source there fails: its subcube holds no usable voxel. Without the row it would lie outside the field.
+    A source there fails: its subcube holds no usable voxel. Without the row it would lie outside
+    the field.
     """
     arrays = [np.pad(part, ((0, 0), (0, size + 2), (0, 0)), mode='wrap') for part in small_cube()]
     ny = arrays[0].shape[1]
@@ -94,7 +97,9 @@ def make_cutout(images=None, segmaps=None, ref='', seed=1, flux=1.0):
     """One source at (10, 11) with the spectrum `SPECTRUM` on noise of variance 1."""
     rng = np.random.default_rng(seed)
     nl, ny, nx = CUTOUT
-    data = flux * SPECTRUM[:, None, None] * gaussian(10, 11, 1.5, (ny, nx)) + rng.normal(size=CUTOUT)
+    data = flux * SPECTRUM[:, None, None] * gaussian(10, 11, 1.5, (ny, nx)) + rng.normal(
+        size=CUTOUT
+    )
     images = images or {}
     return Cutout(
         target=Target(5, 0.0, 0.0, 4.0, ref),
@@ -115,5 +120,6 @@ def changed(cutout, **arrays):
 
 
 def process(cutout, **params):
-    """What the pipeline makes of a cut-out; objects are the pixels above 5 sigma of an image without filter or mesh."""
+    """What the pipeline makes of a cut-out; objects are the pixels above 5 sigma of an image
+    without filter or mesh."""
     return pipeline.process(cutout, Params(**params), PLAIN)

@@ -22,7 +22,10 @@ def faults(path, content=None, mode='param'):
     """The faults of such a file: one line each, which begins with the file's name."""
     with pytest.raises(InputError) as caught:
         load(path, content, mode)
-    assert all(len(fault.splitlines()) == 1 and fault.startswith(path.name) for fault in caught.value.faults)
+    assert all(
+        len(fault.splitlines()) == 1 and fault.startswith(path.name)
+        for fault in caught.value.faults
+    )
     return caught.value.faults
 
 
@@ -33,4 +36,6 @@ def sources(loaded):
 
 def table(**columns):
     """An astropy table of the two sources of BOTH with these further columns."""
-    return Table({'ID': [3, 8], 'ra': [ra for ra, _ in PLACES], 'dec': [dec for _, dec in PLACES], **columns})
+    return Table(
+        {'ID': [3, 8], 'ra': [ra for ra, _ in PLACES], 'dec': [dec for _, dec in PLACES], **columns}
+    )

@@ -12,24 +12,32 @@ from autospec_lib.cli.command import main
 
 
 def pytest_collection_finish():
-    """Let the garbage collector leave the modules and tests alone that are there by now, and look less often."""
+    """Let the garbage collector leave the modules and tests alone that are there by now, and look
+    less often."""
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """A working folder: the small cube, its one source with ID 7, a param.py without plots and report."""
+    """A working folder: the small cube, its one source with ID 7, a param.py without plots and
+    report."""
     write_cube(tmp_path / 'datacube.fits', *small_cube())
     (tmp_path / 'catalog.txt').write_text(f'# id ra dec\n7 {RA:.7f} {DEC:.7f}\n')
-    lines = ("DATACUBE = 'datacube.fits'", "CATALOG = 'catalog.txt'", 'SIZE = 3', 'PLOTS = REPORT = False')
+    lines = (
+        "DATACUBE = 'datacube.fits'",
+        "CATALOG = 'catalog.txt'",
+        'SIZE = 3',
+        'PLOTS = REPORT = False',
+    )
     (tmp_path / 'param.py').write_text('\n'.join((*lines, '')))
     return tmp_path
 
 
 @pytest.fixture(scope='session')
 def ran(tmp_path_factory):
-    """Runs in working folders; where the inputs are those of an earlier run, what that has written is copied."""
+    """Runs in working folders; where the inputs are those of an earlier run, what that has written
+    is copied."""
     kept = {}
 
     def run(folder, code=0):
@@ -50,7 +58,8 @@ def ran(tmp_path_factory):
 
 @pytest.fixture(autouse=True, scope='session')
 def _no_waiting_for_disks():
-    """Files need not outlive a crash of the machine: a run flushes five to the disk, which takes milliseconds each."""
+    """Files need not outlive a crash of the machine: a run flushes five to the disk, which takes
+    milliseconds each."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, 'fsync', lambda _: None)
         yield

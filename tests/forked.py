@@ -1,6 +1,8 @@
-"""The command as a process of its own that is forked from the test's: without the second in which modules are imported.
+"""The command as a process of its own that is forked from the test's: without the second in which
+modules are imported.
 
-Tests of how a program starts (streams that are closed, modules, memory) need a new interpreter instead.
+Tests of how a program starts (streams that are closed, modules, memory) need a new interpreter
+instead.
 """
 
 import os
@@ -36,7 +38,9 @@ def start(*arguments, before=lambda: None, **options):
         # From Python 3.12 on, on forking where there are threads; none of them is needed here.
         warnings.simplefilter('ignore', DeprecationWarning)
         # What is to be done before another program takes over never ends.
-        return subprocess.Popen(['forked'], preexec_fn=lambda: _run(list(map(str, arguments)), before), **options)
+        return subprocess.Popen(
+            ['forked'], preexec_fn=lambda: _run(list(map(str, arguments)), before), **options
+        )
 
 
 def _run(arguments, before):
@@ -44,7 +48,8 @@ def _run(arguments, before):
     try:
         os.closerange(3, 4096)  # also the pipe by which `subprocess` waits for the other program
         sys.stdin, sys.stdout, sys.stderr = open(0), open(1, 'w'), open(2, 'w')  # noqa: SIM115
-        # A shell that runs the tests in its background has them, and what they start, ignore Ctrl-C.
+        # A shell that runs the tests in its background has them, and what they start, ignore
+        # Ctrl-C.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         before()

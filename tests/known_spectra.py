@@ -22,7 +22,9 @@ def fwhm(wave):
 def emission(wave, z, lines, peak, velocity=50.0):
     """Gaussian lines, the brightest of which has this peak; ``wave`` in vacuum."""
     sigma = np.hypot(fwhm(wave) / 2.3548, wave * velocity / SPEED_OF_LIGHT)
-    shapes = [flux * np.exp(-0.5 * ((wave - rest * (1 + z)) / sigma) ** 2) for rest, flux in lines.items()]
+    shapes = [
+        flux * np.exp(-0.5 * ((wave - rest * (1 + z)) / sigma) ** 2) for rest, flux in lines.items()
+    ]
     total = np.sum(shapes, axis=0)
     return peak * total / total.max()
 
@@ -38,7 +40,9 @@ def lyman_alpha(wave, z, peak):
 def template(wave, kind, number, z):
     """One of the engine's templates, with a mean of 1."""
     held = np.load(TEMPLATES)
-    start = held[{'galaxies': 'galaxy_start', 'stars': 'star_start', 'quasar': 'quasar_start'}[kind]]
+    start = held[
+        {'galaxies': 'galaxy_start', 'stars': 'star_start', 'quasar': 'quasar_start'}[kind]
+    ]
     values = held[kind].sum(axis=0) if number is None else held[kind][number]
     own = 10 ** (start + LOG_STEP * np.arange(values.size))
     flux = np.interp(wave / (1 + z), own, values)

@@ -1,7 +1,8 @@
 """One truth in the layout of every instrument and tool, written as their pipelines write it.
 
-Each function of `LAYOUTS` writes a cube and returns what it should be taken for. The truth is a `Field`: flux per
-spaxel, its error, and the voxels that must not be used. These hold `PLANTED`, which no sum survives.
+Each function of `LAYOUTS` writes a cube and returns what it should be taken for. The truth is a
+`Field`: flux per spaxel, its error, and the voxels that must not be used. These hold `PLANTED`,
+which no sum survives.
 """
 
 import gzip
@@ -33,8 +34,9 @@ class Field:
 class Truth:
     """What a cube should be taken for.
 
-    ``wave`` is in Angstrom, ``unit`` that of the field's numbers ('' where the header has none), ``said`` are parts of
-    the line that says what was recognised, ``warned`` parts of all the warnings there should be.
+    ``wave`` is in Angstrom, ``unit`` that of the field's numbers ('' where the header has none),
+    ``said`` are parts of the line that says what was recognised, ``warned`` parts of all the
+    warnings there should be.
     """
 
     prefix: str
@@ -48,7 +50,8 @@ class Truth:
 
 
 def field():
-    """A source at pixel (y, x) = (11, 13) on noise that grows along x, with a dead spaxel, an edge and lost voxels."""
+    """A source at pixel (y, x) = (11, 13) on noise that grows along x, with a dead spaxel, an edge
+    and lost voxels."""
     rng = np.random.default_rng(5)
     spectrum = 1000 + 2000 * np.exp(-0.5 * ((np.arange(NL) - 15) / 1.5) ** 2)
     sigma = np.broadcast_to(0.5 + 0.05 * np.arange(NX), (NL, NY, NX))
@@ -59,16 +62,21 @@ def field():
 
 
 def sky(pixel=0.5, cd=True, angle=0.0):
-    """Cards of the sky with (RA, DEC) in the middle of pixel (11, 13); ``pixel`` along y and x in arcsec."""
+    """Cards of the sky with (RA, DEC) in the middle of pixel (11, 13); ``pixel`` along y and x in
+    arcsec."""
     py, px = (pixel, pixel) if isinstance(pixel, float) else pixel
     turn = np.radians(angle)
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     matrix = rotation @ np.diag([-px, py]) / 3600
     header = fits.Header()
-    header.update(CTYPE1='RA---TAN', CTYPE2='DEC--TAN', CUNIT1='deg', CUNIT2='deg', CRVAL1=RA, CRVAL2=DEC)
+    header.update(
+        CTYPE1='RA---TAN', CTYPE2='DEC--TAN', CUNIT1='deg', CUNIT2='deg', CRVAL1=RA, CRVAL2=DEC
+    )
     header.update(CRPIX1=14.0, CRPIX2=12.0)
     if cd:
-        header.update(CD1_1=matrix[0, 0], CD1_2=matrix[0, 1], CD2_1=matrix[1, 0], CD2_2=matrix[1, 1])
+        header.update(
+            CD1_1=matrix[0, 0], CD1_2=matrix[0, 1], CD2_1=matrix[1, 0], CD2_2=matrix[1, 1]
+        )
     else:
         header.update(CDELT1=-px / 3600, CDELT2=py / 3600)
     return header
@@ -120,7 +128,14 @@ def muse(path, truth):
         path,
         image(planted(truth), 'DATA', header, BUNIT=MUSE_UNIT, **data),
         image(flags, 'DQ', header, **dq, HDUCLAS3='FLAG32BIT', QUALMASK=4294967295),
-        image((truth.sigma**2).astype('f4'), 'STAT', header, **stat, HDUCLAS3='MSE', BUNIT=f'({MUSE_UNIT})**2'),
+        image(
+            (truth.sigma**2).astype('f4'),
+            'STAT',
+            header,
+            **stat,
+            HDUCLAS3='MSE',
+            BUNIT=f'({MUSE_UNIT})**2',
+        ),
         image(np.ones((NY, NX), 'f4'), 'Cousins_R', sky(0.2)),
         INSTRUME='MUSE',
         TELESCOP='ESO-VLT-U4',
@@ -160,14 +175,18 @@ def mpdaf_written(path, truth):
         )
         cube.data_header['HDUCLAS2'], cube.data_header['ERRDATA'] = 'DATA', 'STAT'
         cube.write(str(path), savemask='dq')
-    return Truth('MUSE', ('DATA', 'STAT (variance', 'DQ (any'), WAVE, f'1e-20 {CGS}', pixel=(0.2, 0.2))
+    return Truth(
+        'MUSE', ('DATA', 'STAT (variance', 'DQ (any'), WAVE, f'1e-20 {CGS}', pixel=(0.2, 0.2)
+    )
 
 
 def _manga(path, truth, log):
     step = WAVE[0] * np.log(10) * 1e-4 if log else 1.25
     wave = WAVE[0] * 10 ** (1e-4 * np.arange(NL)) if log else WAVE
     header = axis(sky(0.5), 'WAVE-LOG' if log else 'WAVE', step=step)
-    header.update(TELESCOP='SDSS 2.5-M', INSTRUME='MaNGA', MASKNAME='MANGA_DRP3PIXMASK', HDUCLASS='SDSS')
+    header.update(
+        TELESCOP='SDSS 2.5-M', INSTRUME='MaNGA', MASKNAME='MANGA_DRP3PIXMASK', HDUCLASS='SDSS'
+    )
     kinds = np.arange(truth.bad.size).reshape(truth.bad.shape) % 3
     flags = np.where(truth.bad, np.choose(kinds, [1 << 10, 1 << 3, 1027]), 0)
     flags[:, 11, 12] |= 2  # LOWCOV is usable
@@ -181,7 +200,14 @@ def _manga(path, truth, log):
         inner,
         image(planted(truth), 'FLUX', header, BUNIT=unit, HDUCLAS2='DATA', **links),
         image(ivar, 'IVAR', HDUCLAS2='ERROR', HDUCLAS3='INVMSE', SCIDATA='FLUX', QUALDATA='MASK'),
-        image(flags.astype('i4'), 'MASK', HDUCLAS2='QUALITY', HDUCLAS3='FLAG32BIT', SCIDATA='FLUX', ERRDATA='IVAR'),
+        image(
+            flags.astype('i4'),
+            'MASK',
+            HDUCLAS2='QUALITY',
+            HDUCLAS3='FLAG32BIT',
+            SCIDATA='FLUX',
+            ERRDATA='IVAR',
+        ),
         image(lsf, 'DISP'),
         image(lsf, 'PREDISP'),
         image(wave, 'WAVE'),
@@ -214,7 +240,8 @@ def manga_lincube(path, truth):
 
 
 def califa(path, truth):
-    """CALIFA: interpolated flux and a huge error in bad voxels; type and unit of axis 3 are not there."""
+    """CALIFA: interpolated flux and a huge error in bad voxels; type and unit of axis 3 are not
+    there."""
     header = axis(sky(1.0), None, None, card='CDELT3')
     write(
         path,
@@ -232,9 +259,12 @@ def califa(path, truth):
 
 
 def sami(path, truth):
-    """SAMI: reference in the middle of axis 3, a variance without cards, covariances in five dimensions."""
+    """SAMI: reference in the middle of axis 3, a variance without cards, covariances in five
+    dimensions."""
     middle = NL / 2
-    header = axis(sky(0.5, cd=False), start=WAVE[0] + 1.25 * (middle - 1), card='CDELT3', CRPIX3=middle)
+    header = axis(
+        sky(0.5, cd=False), start=WAVE[0] + 1.25 * (middle - 1), card='CDELT3', CRPIX3=middle
+    )
     table = fits.BinTableHDU.from_columns([fits.Column('filename', '8A', array=['a'])], name='QC')
     write(
         path,
@@ -253,13 +283,20 @@ KCWI_PIXEL = (0.69, 0.29)
 
 
 def kcwi(path, truth):
-    """KCWI, Python pipeline: astropy's CCDData with MASK before UNCERT, FLAGS, a power of ten with the wrong sign."""
+    """KCWI, Python pipeline: astropy's CCDData with MASK before UNCERT, FLAGS, a power of ten with
+    the wrong sign."""
     header = axis(sky(KCWI_PIXEL, angle=30.0))
     header.update(INSTRUME='KCWI', WCSNAME='KCWI', WCSDIM=3)
     padding = np.zeros(truth.bad.shape, bool)
     padding[:, 0, :] = True  # of the correction for refraction: MASK is 0 there
     data, sigma = (np.where(padding, 0.0, values) for values in (planted(truth, 'f8'), truth.sigma))
-    frame = CCDData(data, uncertainty=StdDevUncertainty(sigma), mask=truth.bad & ~padding, unit='adu', meta=header)
+    frame = CCDData(
+        data,
+        uncertainty=StdDevUncertainty(sigma),
+        mask=truth.bad & ~padding,
+        unit='adu',
+        meta=header,
+    )
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         hdus = frame.to_hdu(as_image_hdu=False)
@@ -278,7 +315,9 @@ def kcwi_idl(path, truth):
     header.update(INSTRUME='KCWI', BUNIT='FLAM16')
     arrays = {'i': planted(truth), 'v': (truth.sigma**2).astype('f4'), 'm': truth.bad.astype('u1')}
     for letter, array in arrays.items():
-        fits.PrimaryHDU(array, header).writeto(path.with_name(path.name.replace('_icubes', f'_{letter}cubes')))
+        fits.PrimaryHDU(array, header).writeto(
+            path.with_name(path.name.replace('_icubes', f'_{letter}cubes'))
+        )
     said = ('KCWI', 'vcubes.fits (variance, beside', 'mcubes.fits (any but 0 is bad)')
     return Truth('KCWI', said, WAVE, pixel=KCWI_PIXEL)
 
@@ -290,7 +329,14 @@ def pypeit(path, truth):
     bpm = image(truth.bad.astype('u1'), 'BPM', header)
     write(
         path,
-        image(planted(truth) / np.float32(area), 'FLUX', header, PYP_SPEC='keck_kcwi', DMODCLS='DataCube', FLUXED=True),
+        image(
+            planted(truth) / np.float32(area),
+            'FLUX',
+            header,
+            PYP_SPEC='keck_kcwi',
+            DMODCLS='DataCube',
+            FLUXED=True,
+        ),
         image((truth.sigma / area).astype('f4'), 'SIG', header),
         bpm,
         image(WAVE.astype('f4'), 'WAVE'),
@@ -310,7 +356,11 @@ PIXAR_SR = 2.35e-13
 def _jwst(path, truth, table):
     from stdatamodels.jwst.datamodels import IFUCubeModel
 
-    wave = MICRON if not table else np.where(np.arange(NL) < 20, MICRON, MICRON + 0.002 * (np.arange(NL) - 20))
+    wave = (
+        MICRON
+        if not table
+        else np.where(np.arange(NL) < 20, MICRON, MICRON + 0.002 * (np.arange(NL) - 20))
+    )
     flags = np.where(truth.bad, 513, 0).astype('u4')
     flags[:, 11, 12] |= 4  # JUMP_DET and the like are information
     to_brightness = 1 / (PIXAR_SR * 1e12)  # from uJy to MJy/sr
@@ -329,9 +379,15 @@ def _jwst(path, truth, table):
     cards = sky(0.1, cd=False)
     for card in ('CTYPE1', 'CTYPE2', 'CUNIT1', 'CUNIT2', 'CRVAL1', 'CRVAL2', 'CRPIX1', 'CRPIX2'):
         setattr(meta.wcsinfo, card.lower(), cards[card])
-    cosine = {f'pc{i}_{j}': -1.0 if i == j == 1 else float(i == j) for i in (1, 2, 3) for j in (1, 2, 3)}
+    cosine = {
+        f'pc{i}_{j}': -1.0 if i == j == 1 else float(i == j) for i in (1, 2, 3) for j in (1, 2, 3)
+    }
     third = {'ctype3': 'WAVE-TAB' if table else 'WAVE', 'cunit3': 'um', 'crpix3': 1.0}
-    third |= {'crval3': 1.0, 'ps3_0': 'WCS-TABLE', 'ps3_1': 'wavelength'} if table else {'crval3': wave[0]}
+    third |= (
+        {'crval3': 1.0, 'ps3_0': 'WCS-TABLE', 'ps3_1': 'wavelength'}
+        if table
+        else {'crval3': wave[0]}
+    )
     third |= {} if table else {'cdelt3': 0.001}
     scales = {'cdelt1': 0.1 / 3600, 'cdelt2': 0.1 / 3600, 'wcsaxes': 3}
     for name, value in {**cosine, **third, **scales}.items():
@@ -386,7 +442,8 @@ def gmos(path, truth):
         path,
         image(planted(truth), 'SCI', header),
         image((truth.sigma**2).astype('f4'), 'VAR', header),
-        image(np.where(truth.bad, 16, 2 + 32).astype('i2'), 'DQ', header),  # non-linear and overlap: good
+        # Non-linear and overlap: good.
+        image(np.where(truth.bad, 16, 2 + 32).astype('i2'), 'DQ', header),
         INSTRUME='GMOS-S',
     )
     said = ('GMOS', 'SCI, VAR (variance', 'DQ (bits 0, 2, 3 and 4 are bad)')
@@ -405,7 +462,9 @@ def nifs(path, truth):
         image(truth.bad.astype('i2'), 'DQ', header),
         INSTRUME='NIFS',
     )
-    return Truth('NIFS', ('NIFS', 'VAR (variance'), WAVE, 'ct / s', '', (0.05, 0.05), warned=('no CTYPE3',))
+    return Truth(
+        'NIFS', ('NIFS', 'VAR (variance'), WAVE, 'ct / s', '', (0.05, 0.05), warned=('no CTYPE3',)
+    )
 
 
 def sinfoni(path, truth):
@@ -425,7 +484,14 @@ def eris(path, truth):
         path,
         image(planted(truth), 'DATA', header, **links, HDUCLAS2='DATA', BUNIT='erg/s/cm2/um'),
         image(truth.sigma.astype('f4'), 'ERR', header, **links, HDUCLAS2='ERROR', HDUCLAS3='RMSE'),
-        image(truth.bad.astype('i4') * 5, 'DQI', header, **links, HDUCLAS2='QUALITY', HDUCLAS3='FLAG32BIT'),
+        image(
+            truth.bad.astype('i4') * 5,
+            'DQI',
+            header,
+            **links,
+            HDUCLAS2='QUALITY',
+            HDUCLAS3='FLAG32BIT',
+        ),
         INSTRUME='ERIS',
     )
     said = ('ERIS', 'DATA, ERR (sigma, by its HDUCLAS3)', 'DQI (any but 0 is bad)')
@@ -433,15 +499,30 @@ def eris(path, truth):
 
 
 def eso(path, truth):
-    """A cube in ESO's standard with names of its own: pointers alone say what is what; the mask is 1 where good."""
+    """A cube in ESO's standard with names of its own: pointers alone say what is what; the mask is
+    1 where good."""
     header = axis(sky(0.2))
     links = {**HDUCLAS, 'SCIDATA': 'REDUCED', 'ERRDATA': 'SCATTER', 'QUALDATA': 'USABLE'}
     write(
         path,
         image(np.zeros(truth.flux.shape, 'f4'), 'MODEL', header),
         image(planted(truth), 'REDUCED', header, **links, HDUCLAS2='DATA', BUNIT=f'1e-16 {CGS}'),
-        image((truth.sigma**-1.0).astype('f4'), 'SCATTER', header, **links, HDUCLAS2='ERROR', HDUCLAS3='INVRMSE'),
-        image((~truth.bad).astype('u1'), 'USABLE', header, **links, HDUCLAS2='QUALITY', HDUCLAS3='MASKONE'),
+        image(
+            (truth.sigma**-1.0).astype('f4'),
+            'SCATTER',
+            header,
+            **links,
+            HDUCLAS2='ERROR',
+            HDUCLAS3='INVRMSE',
+        ),
+        image(
+            (~truth.bad).astype('u1'),
+            'USABLE',
+            header,
+            **links,
+            HDUCLAS2='QUALITY',
+            HDUCLAS3='MASKONE',
+        ),
         INSTRUME='SPIFFIER',
         PRODCATG='SCIENCE.CUBE.IFS',
     )
@@ -487,7 +568,9 @@ def spectral_cube(path, truth):
     header = WCS(axis(sky(0.2))).to_header()
     header['BUNIT'] = f'1e-16 {CGS}'
     write(path, fits.PrimaryHDU(blank(truth), header))
-    return Truth('MUSE', ('PRIMARY,',), WAVE, pixel=(0.2, 0.2), noise=False, warned=('no variance', 'in m'))
+    return Truth(
+        'MUSE', ('PRIMARY,',), WAVE, pixel=(0.2, 0.2), noise=False, warned=('no variance', 'in m')
+    )
 
 
 def primary_and_variance(path, truth):
@@ -511,7 +594,32 @@ def nameless(path, truth):
 
 
 LAYOUTS = (
-    *(muse, muse_idp, mpdaf_written, manga_logcube, manga_lincube, califa, sami, kcwi, kcwi_idl, pypeit, jwst_nirspec),
-    *(jwst_miri, weave, gmos, nifs, sinfoni, eris, eso, kmos, specutils, spectral_cube, primary_and_variance, nameless),
+    *(
+        muse,
+        muse_idp,
+        mpdaf_written,
+        manga_logcube,
+        manga_lincube,
+        califa,
+        sami,
+        kcwi,
+        kcwi_idl,
+        pypeit,
+        jwst_nirspec,
+    ),
+    *(
+        jwst_miri,
+        weave,
+        gmos,
+        nifs,
+        sinfoni,
+        eris,
+        eso,
+        kmos,
+        specutils,
+        spectral_cube,
+        primary_and_variance,
+        nameless,
+    ),
 )
 NAMES = {'manga_logcube': 'c.fits.gz', 'kcwi_idl': 'kb180101_00012_icubes.fits'}

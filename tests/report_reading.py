@@ -1,4 +1,5 @@
-"""What the report's page loads, read by JSON alone; and text that tries to become more than text."""
+"""What the report's page loads, read by JSON alone; and text that tries to become more than
+text."""
 
 import base64
 import json
@@ -24,16 +25,23 @@ def decoded(text, kind='<f4'):
 
 
 def spectra_of(held):
-    """Flux and errors (None where there are none) of the spectra in a source's file, by their keys."""
+    """Flux and errors (None where there are none) of the spectra in a source's file, by their
+    keys."""
     numbers = decoded(held['numbers'])
     rows = sum(1 + one['errors'] for one in held['spectra']) + len(held['candidates'])
     arrays = iter(numbers.reshape(rows, -1))
-    return {one['key']: (next(arrays), next(arrays) if one['errors'] else None) for one in held['spectra']}
+    return {
+        one['key']: (next(arrays), next(arrays) if one['errors'] else None)
+        for one in held['spectra']
+    }
 
 
 def content(path):
-    """The value that a script hands to the page, by JSON alone; numbers beside it are put into it."""
+    """The value that a script hands to the page, by JSON alone; numbers beside it are put into
+    it."""
     text = path.read_text(encoding='ascii')
-    name, value, numbers = re.fullmatch(r'(\w+)\((.*?)(?:,"([A-Za-z0-9+/=]*)")?\);\n', text, re.DOTALL).groups()
+    name, value, numbers = re.fullmatch(
+        r'(\w+)\((.*?)(?:,"([A-Za-z0-9+/=]*)")?\);\n', text, re.DOTALL
+    ).groups()
     held = json.loads(value)
     return name, held if numbers is None else {**held, 'numbers': numbers}

@@ -1,4 +1,5 @@
-"""Folders import one another as design has it, imports for type checking included, and files go round no circle."""
+"""Folders import one another as design has it, imports for type checking included, and files go
+round no circle."""
 
 import ast
 import functools
@@ -25,7 +26,9 @@ PLAIN = {'core', 'detection', 'extraction', 'deblending', 'redshift', 'pipeline'
 
 def module(path):
     """The dotted name of a file."""
-    return '.'.join(path.relative_to(LIBRARY.parent).with_suffix('').parts).removesuffix('.__init__')
+    return '.'.join(path.relative_to(LIBRARY.parent).with_suffix('').parts).removesuffix(
+        '.__init__'
+    )
 
 
 MODULES = {module(path): path for path in FILES}
@@ -56,7 +59,9 @@ def real():
 @pytest.mark.parametrize('name', MODULES)
 def test_a_folder_imports_only_what_it_may(name):
     folder = name.split('.')[1]
-    others = {one.split('.')[1] for one in real()[name] if one.startswith('autospec_lib.') and known(one)} - {folder}
+    others = {
+        one.split('.')[1] for one in real()[name] if one.startswith('autospec_lib.') and known(one)
+    } - {folder}
     assert others <= ALLOWED[folder]
     if folder in PLAIN:
         assert not {one.split('.')[0] for one in real()[name]} & {'astropy', 'mpdaf', 'matplotlib'}
@@ -70,9 +75,15 @@ def test_files_import_one_another_in_one_direction():
 @pytest.mark.parametrize(
     ('source', 'found'),
     [
-        ('from autospec_lib.core import keys, types as t', {'autospec_lib.core.keys', 'autospec_lib.core.types'}),
+        (
+            'from autospec_lib.core import keys, types as t',
+            {'autospec_lib.core.keys', 'autospec_lib.core.types'},
+        ),
         ('def f():\n    import mpdaf.obj', {'mpdaf.obj'}),
-        ('if TYPE_CHECKING:\n    from autospec_lib.run.job import Job', {'autospec_lib.run.job.Job'}),
+        (
+            'if TYPE_CHECKING:\n    from autospec_lib.run.job import Job',
+            {'autospec_lib.run.job.Job'},
+        ),
     ],
 )
 def test_imports_are_found_lazy_ones_and_those_for_type_checking_too(source, found):

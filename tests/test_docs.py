@@ -25,12 +25,17 @@ ROOT = Path(__file__).resolve().parent.parent
 USER_PAGES = ['README.md', *(f'docs/{path.name}' for path in sorted((ROOT / 'docs').glob('*.md')))]
 PAGES = [*USER_PAGES, 'CONTRIBUTING.md', 'CHANGELOG.md', 'benchmarks/README.md', 'tests/CASES.md']
 TEXT = {page: (ROOT / page).read_text(encoding='utf-8') for page in PAGES}
-SNIPPETS = [found for page in USER_PAGES for found in re.findall(r'```python\n(.*?)```', TEXT[page], re.DOTALL)]
+SNIPPETS = [
+    found
+    for page in USER_PAGES
+    for found in re.findall(r'```python\n(.*?)```', TEXT[page], re.DOTALL)
+]
 
 
 @pytest.fixture
 def extracted(folder):
-    """A working folder after a run that writes everything there is: image, map, aperture as reference, cubes."""
+    """A working folder after a run that writes everything there is: image, map, aperture as
+    reference, cubes."""
     picture = 1e4 * gaussian(11, 13) + np.random.default_rng(1).normal(size=(24, 27))
     fits.PrimaryHDU(picture, sky_header()).writeto(folder / 'hst.fits')
     fits.PrimaryHDU((picture > 100).astype(np.int16), sky_header()).writeto(folder / 'mine.fits')
@@ -44,7 +49,9 @@ def extracted(folder):
 
 def section(page, title):
     """The text of a page from a heading to the next one of any level."""
-    return re.search(rf'^##+ {re.escape(title)}\n(.*?)(?=^##+ |\Z)', TEXT[page], re.DOTALL | re.MULTILINE)[1]
+    return re.search(
+        rf'^##+ {re.escape(title)}\n(.*?)(?=^##+ |\Z)', TEXT[page], re.DOTALL | re.MULTILINE
+    )[1]
 
 
 def first_column(text):
@@ -57,7 +64,9 @@ def first_column(text):
 def test_every_parameter_stands_in_its_page_and_in_param_py_with_its_default(field):
     name, default = field.name.upper(), repr(field.default)
     assert f'\n| `{name}` | `{default}` |' in TEXT['docs/parameters.md']
-    assert re.search(rf'^{name} += {re.escape(default)} +# \S', (ROOT / 'param.py').read_text(), re.MULTILINE)
+    assert re.search(
+        rf'^{name} += {re.escape(default)} +# \S', (ROOT / 'param.py').read_text(), re.MULTILINE
+    )
 
 
 def test_the_page_of_parameters_names_none_that_is_gone():
@@ -99,7 +108,10 @@ def test_every_option_of_the_command_line_stands_in_the_readme(capsys):
         main(['--help'])
     said = set(re.findall(r'(?<![\w-])--?[a-z][a-z-]*', capsys.readouterr().out))
     assert said == set(
-        re.findall(r'(?<![\w-])--?[a-z][a-z-]*', ' '.join(first_column(section('README.md', 'Command line'))))
+        re.findall(
+            r'(?<![\w-])--?[a-z][a-z-]*',
+            ' '.join(first_column(section('README.md', 'Command line'))),
+        )
     )
 
 
@@ -124,7 +136,10 @@ def test_the_tables_of_products_and_cards_are_what_a_file_holds(extracted):
     with fits.open(extracted / 'output' / 'Source_6.fits') as hdus:
         cards = hdus[0].header
         names = [hdu.name.removesuffix('_DATA') for hdu in hdus[1:] if hdu.name.endswith('_DATA')]
-        in_extensions = {card for hdu in hdus[1:] for card in hdu.header} & {source_file.GROUP_CARD, *source_file.ABOUT}
+        in_extensions = {card for hdu in hdus[1:] for card in hdu.header} & {
+            source_file.GROUP_CARD,
+            *source_file.ABOUT,
+        }
     page = 'docs/output.md'
     reference = cards['REFSPEC'].removesuffix('_SKYSUB')
     patterns = {'HST': '<IMAGE>', 'SEG_HST': 'SEG_<IMAGE>', 'SEG_MINE': 'SEG_<MAP>'}
@@ -137,11 +152,22 @@ def test_the_tables_of_products_and_cards_are_what_a_file_holds(extracted):
         key for spectrum, key in written if not spectrum
     }
     held, documented = (
-        {re.sub(r'\d+$', '1', card) for card in some} for some in (cards, first_column(section(page, 'Header')))
+        {re.sub(r'\d+$', '1', card) for card in some}
+        for some in (cards, first_column(section(page, 'Header')))
     )
-    # This small field has too little blank sky to measure errors, no bad voxels, no stars, and too few sources for the
-    # others.
-    elsewhere = {'NFACT1', 'NCOMPL', 'COMPMAX', 'NLOST', 'DBRA1', 'DBDEC1', 'DBCATDX', 'DBCATDY', 'DBCATERR'}
+    # This small field has too little blank sky to measure errors, no bad voxels, no stars, and too
+    # few sources for the others.
+    elsewhere = {
+        'NFACT1',
+        'NCOMPL',
+        'COMPMAX',
+        'NLOST',
+        'DBRA1',
+        'DBDEC1',
+        'DBCATDX',
+        'DBCATDY',
+        'DBCATERR',
+    }
     elsewhere |= {'PSFFWHM1', 'PSFBETA'}
     assert held - {'SIMPLE', 'BITPIX', 'NAXIS', 'EXTEND'} | in_extensions | elsewhere == documented
 
@@ -196,7 +222,9 @@ def test_the_page_of_the_report_names_its_keys_and_files(tmp_path):
     documented = re.findall(r'`([^`]+)`', section('docs/report.md', 'Keys').replace('`?`', ''))
     assert [key[0] for keys in told for key in keys] == [key[0] for key in documented]
     patterns = first_column(section('docs/report.md', 'Files'))
-    written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob('*') if path.is_file()}
+    written = {
+        path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob('*') if path.is_file()
+    }
     assert all(any(fnmatch(name, pattern) for pattern in patterns) for name in written)
 
 
@@ -204,7 +232,9 @@ def test_every_plot_stands_in_its_table(extracted):
     with (extracted / 'param.py').open('a') as file:
         file.write('PLOTS = True\n')
     assert main([str(extracted), '-q']) == 0
-    plots = {path.name.replace('6', '<ID>') for path in (extracted / 'output' / 'images' / '6').iterdir()}
+    plots = {
+        path.name.replace('6', '<ID>') for path in (extracted / 'output' / 'images' / '6').iterdir()
+    }
     without_redshift = first_column(section('docs/output.md', 'Plots')) - {'<ID>_REDSHIFT.jpg'}
     assert plots == without_redshift
 
@@ -224,10 +254,13 @@ def test_there_are_snippets():
 
 
 @pytest.mark.parametrize(
-    ('name', 'ending'), [('demo', '.venv/bin/AutoSpec --demo'), ('test', '.venv/bin/pytest -q -n auto')]
+    ('name', 'ending'),
+    [('demo', '.venv/bin/AutoSpec --demo'), ('test', '.venv/bin/pytest -q -n auto')],
 )
 def test_the_two_commands_are_one_line_each_behind_their_comments(name, ending):
-    block = re.search(rf'^<!-- {name} command -->\n```sh\n(.*)\n```$', TEXT['README.md'], re.MULTILINE)
+    block = re.search(
+        rf'^<!-- {name} command -->\n```sh\n(.*)\n```$', TEXT['README.md'], re.MULTILINE
+    )
     assert block[1].startswith('python3 -m venv .venv && .venv/bin/pip install ')
     assert block[1].endswith(ending)
 
@@ -251,7 +284,9 @@ def test_links_lead_somewhere(document):
 
 def test_the_readme_is_short_and_links_every_page():
     assert len(TEXT['README.md'].split()) <= 1500
-    assert {page for page in USER_PAGES if f']({page})' in TEXT['README.md']} == {*USER_PAGES} - {'README.md'}
+    assert {page for page in USER_PAGES if f']({page})' in TEXT['README.md']} == {*USER_PAGES} - {
+        'README.md'
+    }
 
 
 def test_the_map_in_contributing_has_every_folder():

@@ -1,7 +1,9 @@
-"""Damaged FITS files: whatever is in them, the run ends with exit 0, 1 or 2 and one line for each fault.
+"""Damaged FITS files: whatever is in them, the run ends with exit 0, 1 or 2 and one line for each
+fault.
 
-Thirty cases run with the suite. ``AUTOSPEC_TRIALS=3600s pytest -s tests/test_fuzz_files.py`` runs new ones for an hour;
-``python tests/test_fuzz_files.py SEED FOLDER`` makes the working folder of one case.
+Thirty cases run with the suite. ``AUTOSPEC_TRIALS=3600s pytest -s tests/test_fuzz_files.py`` runs
+new ones for an hour; ``python tests/test_fuzz_files.py SEED FOLDER`` makes the working folder of
+one case.
 """
 
 import contextlib
@@ -55,14 +57,19 @@ def healthy(folder):
     header.update(CRPIX1=8.0, CRPIX2=7.0)
     hdus = [fits.PrimaryHDU()]
     hdus += [
-        fits.ImageHDU(array.astype('f4'), header, name=name) for name, array in (('DATA', data), ('STAT', data * 0 + 1))
+        fits.ImageHDU(array.astype('f4'), header, name=name)
+        for name, array in (('DATA', data), ('STAT', data * 0 + 1))
     ]
     fits.HDUList(hdus).writeto(folder / 'datacube.fits')
     picture = 1e3 * gaussian(11, 12, 3.0, (22, 24)) + rng.normal(size=(22, 24))
-    fits.PrimaryHDU(picture.astype('f4'), sky_header((13.0, 12.0), 0.13, 10.0)).writeto(folder / 'image.fits')
+    fits.PrimaryHDU(picture.astype('f4'), sky_header((13.0, 12.0), 0.13, 10.0)).writeto(
+        folder / 'image.fits'
+    )
     labels = (gaussian(6, 7, 2.0, (NY, NX)) > 0.01).astype('i2')
     fits.PrimaryHDU(labels, sky_header((8.0, 7.0))).writeto(folder / 'map.fits')
-    (folder / 'catalog.txt').write_text(f'1 {RA:.7f} {DEC:.7f}\n2 {RA + 0.0003:.7f} {DEC + 0.0003:.7f}\n')
+    (folder / 'catalog.txt').write_text(
+        f'1 {RA:.7f} {DEC:.7f}\n2 {RA + 0.0003:.7f} {DEC + 0.0003:.7f}\n'
+    )
     (folder / 'param.py').write_text(
         "SIZE = 2\nIMG = 'image.fits'\nSEG = 'map.fits'\nPLOTS = REPORT = False\nCONT_POLY = 2\n"
     )
@@ -96,7 +103,11 @@ def damage(folder, seed):
 
 def change_card(raw, rng):
     """Give a random card of a random header another value, or another name, or drop it."""
-    cards = [i for i in range(0, len(raw) - 80, 80) if raw[i + 8 : i + 10] == b'= ' and raw[i : i + 8].isascii()]
+    cards = [
+        i
+        for i in range(0, len(raw) - 80, 80)
+        if raw[i + 8 : i + 10] == b'= ' and raw[i : i + 8].isascii()
+    ]
     if not cards:
         return raw
     where = int(rng.choice(cards))
@@ -106,7 +117,9 @@ def change_card(raw, rng):
         return raw
     with contextlib.suppress(ValueError, UnicodeDecodeError):
         value = VALUES[rng.integers(len(VALUES))]
-        raw[where : where + 80] = str(fits.Card(name.decode().strip(), value)).encode('ascii')[:80].ljust(80)
+        raw[where : where + 80] = (
+            str(fits.Card(name.decode().strip(), value)).encode('ascii')[:80].ljust(80)
+        )
     return raw
 
 
@@ -119,7 +132,8 @@ def poison(raw, rng):
 
 
 def run_case(folder):
-    """Run the command in a child process, so that a crash is seen too; (exit code or -signal, what it said)."""
+    """Run the command in a child process, so that a crash is seen too; (exit code or -signal, what
+    it said)."""
     said = folder / 'said'
     child = os.fork()
     if child == 0:
@@ -129,7 +143,11 @@ def run_case(folder):
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
             from autospec_lib.cli.command import main
 
-            with said.open('w') as screen, contextlib.redirect_stdout(screen), contextlib.redirect_stderr(screen):
+            with (
+                said.open('w') as screen,
+                contextlib.redirect_stdout(screen),
+                contextlib.redirect_stderr(screen),
+            ):
                 code = main([str(folder)])
         except BaseException:
             said.write_text(traceback.format_exc())
@@ -143,10 +161,16 @@ def faults_of(code, said, folder):
     """What is wrong with how a run ended; '' where nothing is."""
     if code not in (0, 1, 2):
         logs = (
-            ''.join(path.read_text() for path in (folder / 'logs').glob('*.log')) if (folder / 'logs').exists() else ''
+            ''.join(path.read_text() for path in (folder / 'logs').glob('*.log'))
+            if (folder / 'logs').exists()
+            else ''
         )
         return f'exit code {code}\n{said}\n{logs[-3000:]}'
-    if 'Traceback' in said or (code == 2 and not said.strip()) or max(map(len, said.splitlines()), default=0) > 600:
+    if (
+        'Traceback' in said
+        or (code == 2 and not said.strip())
+        or max(map(len, said.splitlines()), default=0) > 600
+    ):
         return f'exit {code} and these words:\n{said}'
     if any(path.name.endswith('.tmp') for path in folder.rglob('.*')):
         return 'a temporary file is left'
@@ -174,7 +198,9 @@ def test_damaged_files_end_a_run_in_good_order(tmp_path):
             if fault:
                 failures.append(f'seed {seed}: {fault}')
     sys.stdout.write(f'exit codes: {codes}\n')
-    assert not failures, '\n'.join(failures[:5]) + f'\n{len(failures)} of {sum(codes.values())} cases'
+    assert not failures, (
+        '\n'.join(failures[:5]) + f'\n{len(failures)} of {sum(codes.values())} cases'
+    )
 
 
 if __name__ == '__main__':

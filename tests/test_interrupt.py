@@ -1,4 +1,5 @@
-"""The real command, interrupted twice at random moments: exit code 130 within seconds, no process left, no torn file.
+"""The real command, interrupted twice at random moments: exit code 130 within seconds, no process
+left, no torn file.
 
 A few trials run with the suite; more: ``AUTOSPEC_TRIALS=200 pytest -s tests/test_interrupt.py``.
 """
@@ -29,7 +30,8 @@ START = (
 
 
 def interrupted(folder, rng, cores):
-    """Start a run, send Ctrl-C to all of its processes twice; exit code, what it said, seconds after the first."""
+    """Start a run, send Ctrl-C to all of its processes twice; exit code, what it said, seconds
+    after the first."""
     process = subprocess.Popen(
         [sys.executable, '-c', START, str(folder), '--cores', cores],
         env={**os.environ, 'PYTHONPATH': str(ROOT)},
@@ -82,7 +84,12 @@ def started(code, *arguments, **options):
     """The program after ``code``, in a session of its own."""
     heed = 'import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); '
     return subprocess.Popen(
-        [sys.executable, '-c', heed + code + '; from autospec_lib.cli import main; sys.exit(main())', *arguments],
+        [
+            sys.executable,
+            '-c',
+            heed + code + '; from autospec_lib.cli import main; sys.exit(main())',
+            *arguments,
+        ],
         env={**os.environ, 'PYTHONPATH': str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -93,7 +100,8 @@ def started(code, *arguments, **options):
 
 
 def signalled(process, seconds):
-    """Send Ctrl-C to all of its processes after some time; exit code, what it said, seconds until its end."""
+    """Send Ctrl-C to all of its processes after some time; exit code, what it said, seconds until
+    its end."""
     time.sleep(seconds)
     start = time.monotonic()
     if process.poll() is None:
@@ -104,7 +112,9 @@ def signalled(process, seconds):
 
 def test_an_interruption_while_modules_are_imported_ends_at_once(folder):
     for seed in seeds(2):
-        process = started('from autospec_lib.cli import main; print("ready", flush=True)', str(folder))
+        process = started(
+            'from autospec_lib.cli import main; print("ready", flush=True)', str(folder)
+        )
         process.stdout.readline()
         code, said, seconds = signalled(process, random.Random(seed).uniform(0.005, 0.1))
         assert (code, said) == (130, 'interrupted; nothing was extracted\n')

@@ -1,7 +1,8 @@
-"""The real command, killed at random moments and resumed: no torn file ever, and in the end the same folder.
+"""The real command, killed at random moments and resumed: no torn file ever, and in the end the
+same folder.
 
-One run is killed once with the suite; runs that are killed until nothing is left to do, for an hour:
-``AUTOSPEC_TRIALS=3600s pytest -s tests/test_kill.py``.
+One run is killed once with the suite; runs that are killed until nothing is left to do, for an
+hour: ``AUTOSPEC_TRIALS=3600s pytest -s tests/test_kill.py``.
 """
 
 import hashlib
@@ -32,7 +33,8 @@ def start(folder, *options):
 
 
 def contents(output):
-    """What is under each final name: a digest of the file, of FITS files without the date of their making.
+    """What is under each final name: a digest of the file, of FITS files without the date of their
+    making.
 
     The summary tells which sources are kept, and how long each took.
     """
@@ -54,7 +56,8 @@ def contents(output):
 
 
 def same_summary(table, expected):
-    """A killed run's summary says what that of an undisturbed one says, measured again where it has to be."""
+    """A killed run's summary says what that of an undisturbed one says, measured again where it has
+    to be."""
     assert table.colnames == expected.colnames
     assert set(table['STATUS']) <= {'extracted', 'kept'}
     for name in set(table.colnames) - {'STATUS', 'SECONDS'}:

@@ -31,7 +31,9 @@ def only_note(products, *facts):
 def test_keys_of_a_full_run_and_their_order():
     band = gaussian(10, 11, 1.2, (NY, NX)) * 1e4 + np.random.default_rng(2).normal(size=(NY, NX))
     products = process(
-        make_cutout({'G-BAND': band}, {'MINE': square(8, 13, 9, 14)}, ref='g-band'), aper=(0.6, 1.0), out_sub=True
+        make_cutout({'G-BAND': band}, {'MINE': square(8, 13, 9, 14)}, ref='g-band'),
+        aper=(0.6, 1.0),
+        out_sub=True,
     )
     assert list(products.spectra) == [
         'MUSE_SKY',
@@ -74,14 +76,20 @@ def test_the_total_is_the_source_without_the_sky():
     mask = products.masks['MASK_INTER'].data
     expected = SPECTRUM * gaussian(10, 11, 1.5, (NY, NX))[mask].sum()
     sigma = np.sqrt(products.spectra['MUSE_TOT_SKYSUB'].variance)
-    assert np.std((products.spectra['MUSE_TOT_SKYSUB'].data - expected) / sigma) == pytest.approx(1, abs=0.35)
+    assert np.std((products.spectra['MUSE_TOT_SKYSUB'].data - expected) / sigma) == pytest.approx(
+        1, abs=0.35
+    )
     assert_allclose(products.spectra['MUSE_SKY'].data, 50, atol=1)
 
 
 def test_weighted_spectra_follow_the_source():
     cutout = make_cutout(flux=30.0)
     products = process(changed(cutout, data=cutout.voxels.data + 500.0))
-    for key in ('MUSE_WHITE_SKYSUB', 'CROSS_CORRELATION_SKYSUB', 'CROSS_CORRELATION_CONTSUB_SKYSUB'):
+    for key in (
+        'MUSE_WHITE_SKYSUB',
+        'CROSS_CORRELATION_SKYSUB',
+        'CROSS_CORRELATION_CONTSUB_SKYSUB',
+    ):
         shape = products.spectra[key].data / SPECTRUM
         assert_allclose(shape / shape.mean(), 1, atol=0.02)
 
@@ -143,7 +151,9 @@ def test_a_circle_between_spaxel_centres_is_one_spaxel():
 
 def test_an_aperture_beyond_the_rows_own_size_is_said_to_be_cut_off():
     cutout = make_cutout()
-    products = process(replace(cutout, target=replace(cutout.target, size=3.0)), aper=(1.0, 1.6), mode='cat')
+    products = process(
+        replace(cutout, target=replace(cutout.target, size=3.0)), aper=(1.0, 1.6), mode='cat'
+    )
     assert only_note(products, 'aperture 1.6', 'SIZE', '1.5 arcsec')
 
 
@@ -171,7 +181,9 @@ def test_an_image_that_is_flat_in_the_mask_weighs_equally():
     products = process(make_cutout({'FLAT': np.ones((NY, NX))}), sky_sub=False)
     assert only_note(products, 'FLAT')
     number = products.masks['MASK_UNION'].data.sum()
-    assert_allclose(products.spectra['FLAT'].data * 1.0, products.spectra['MUSE_TOT'].data, rtol=1e-9)
+    assert_allclose(
+        products.spectra['FLAT'].data * 1.0, products.spectra['MUSE_TOT'].data, rtol=1e-9
+    )
     assert_allclose(products.spectra['FLAT'].variance, number)
 
 
@@ -211,7 +223,9 @@ def test_the_edge_of_an_image_or_of_a_map_does_not_cut_the_object_mask():
 
 def test_an_image_without_the_core_of_the_object_gets_a_note():
     core = np.hypot(*(np.indices((NY, NX)) - np.reshape((10, 11), (2, 1, 1)))) < 1.2  # saturated
-    products = process(make_cutout({'CORE': np.where(core, np.nan, gaussian(10, 11, 1.5, (NY, NX)))}))
+    products = process(
+        make_cutout({'CORE': np.where(core, np.nan, gaussian(10, 11, 1.5, (NY, NX)))})
+    )
     assert any('CORE' in note and ' 5 of ' in note for note in products.notes)
 
 
@@ -235,7 +249,10 @@ def test_bad_voxels_change_nothing_but_themselves(junk):
     clean = process(cutout, out_sub=True)
     bad = np.zeros(CUTOUT, bool)
     bad[7, 10, 11] = bad[30, 3, 4] = True
-    data, variance = np.where(bad, junk, cutout.voxels.data), np.where(bad, junk, cutout.voxels.variance)
+    data, variance = (
+        np.where(bad, junk, cutout.voxels.data),
+        np.where(bad, junk, cutout.voxels.variance),
+    )
     products = process(changed(cutout, data=data, variance=variance, bad=bad), out_sub=True)
     for key, spectrum in products.spectra.items():
         assert np.isfinite(spectrum.data).all()
@@ -243,7 +260,9 @@ def test_bad_voxels_change_nothing_but_themselves(junk):
         far = np.abs(spectrum.data - clean.spectra[key].data) / np.sqrt(clean.spectra[key].variance)
         assert np.delete(far, [7, 30]).max() < 0.5
     for key, image in products.maps.items():
-        assert_allclose(image.data, clean.maps[key].data, rtol=0.05, atol=0.05 * clean.maps[key].data.max())
+        assert_allclose(
+            image.data, clean.maps[key].data, rtol=0.05, atol=0.05 * clean.maps[key].data.max()
+        )
     assert np.isnan(products[Group.CUBE]['MUSE'].data).sum() == 2
     assert np.isnan(products[Group.CUBE]['MUSE_CONTSUB'].variance).sum() == 2
 
@@ -251,7 +270,9 @@ def test_bad_voxels_change_nothing_but_themselves(junk):
 def test_without_variance_nothing_has_one():
     products = process(changed(make_cutout(), variance=None), out_sub=True)
     everything = [*products.spectra.values(), *products.images.values(), *products.maps.values()]
-    assert all(values.variance is None for values in everything + list(products[Group.CUBE].values()))
+    assert all(
+        values.variance is None for values in everything + list(products[Group.CUBE].values())
+    )
 
 
 def test_the_cutout_is_left_as_it_was():
@@ -265,7 +286,9 @@ def test_the_cutout_is_left_as_it_was():
 def test_a_narrow_band_has_the_flux_of_the_line_of_a_source_of_unknown_medium():
     cutout = make_cutout(ref='nb_h-beta')
     z = (4775.0 * 1.00028) / 4862.683 - 1
-    products = process(replace(cutout, target=replace(cutout.target, z=z)), narrowband=('HBETA', 'HALPHA'))
+    products = process(
+        replace(cutout, target=replace(cutout.target, z=z)), narrowband=('HBETA', 'HALPHA')
+    )
     image = products.images['NB_HBETA']
     flux = 1500 * 2 * 1.25 * np.sqrt(2 * np.pi)
     inside = 0.954  # the band is 2 standard deviations wide on either side
@@ -273,4 +296,7 @@ def test_a_narrow_band_has_the_flux_of_the_line_of_a_source_of_unknown_medium():
     assert products.reference == 'NB_HBETA_SKYSUB'
     assert 'SEG_NB_HBETA' in products.segmaps
     assert 'NB_HALPHA' not in products.images
-    assert [('air' in note, 'NB_HALPHA' in note) for note in products.notes] == [(True, False), (False, True)]
+    assert [('air' in note, 'NB_HALPHA' in note) for note in products.notes] == [
+        (True, False),
+        (False, True),
+    ]

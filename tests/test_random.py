@@ -1,10 +1,12 @@
-"""Random cubes: the command's numbers are those of a few lines of numpy, or it refuses the input in one line.
+"""Random cubes: the command's numbers are those of a few lines of numpy, or it refuses the input in
+one line.
 
-Each case draws the layout of the cube, its coordinates, units and number type, the kind of noise, bad voxels, also in
-the source alone, layers of noise and flags per voxel, spaxel or wavelength, a second cube whose extensions have the
-same names, an image that may end inside the field, the position and the parameters. Twenty cases run with the suite.
-``AUTOSPEC_TRIALS=3600s pytest -s tests/test_random.py`` runs new ones for an hour; ``python tests/test_random.py SEED
-FOLDER`` makes the working folder of one case.
+Each case draws the layout of the cube, its coordinates, units and number type, the kind of noise,
+bad voxels, also in the source alone, layers of noise and flags per voxel, spaxel or wavelength, a
+second cube whose extensions have the same names, an image that may end inside the field, the
+position and the parameters. Twenty cases run with the suite. ``AUTOSPEC_TRIALS=3600s pytest -s
+tests/test_random.py`` runs new ones for an hour; ``python tests/test_random.py SEED FOLDER`` makes
+the working folder of one case.
 """
 
 import contextlib
@@ -41,7 +43,8 @@ class Case:
     size: float = 3.0
     ref: str = ''
     segmap: np.ndarray | None = None
-    border: np.ndarray | None = None  # (ny, nx), arcsec by which spaxels lie beyond the edge of the image
+    # (ny, nx), arcsec by which spaxels lie beyond the edge of the image.
+    border: np.ndarray | None = None
 
 
 def coordinates(rng, shape):
@@ -95,7 +98,8 @@ def wavelengths(rng, header, length):
 
 
 def stored(rng, values, single):
-    """An array in a random number type and the HDU arguments, and what a reader gets back from it."""
+    """An array in a random number type and the HDU arguments, and what a reader gets back from
+    it."""
     kinds = ['f4', 'f8', 'i2', 'i4'] if single else ['f8']
     kind = rng.choice(kinds)
     if kind[0] == 'f':
@@ -120,7 +124,8 @@ def bad_voxels(rng, shape):
 
 
 def reduced(rng, *arrays):
-    """Arrays (nl, ny, nx) as a layer holds them: as they are, or their first channel or spaxel; and what that means."""
+    """Arrays (nl, ny, nx) as a layer holds them: as they are, or their first channel or spaxel; and
+    what that means."""
     form = rng.choice(['voxel', 'voxel', 'voxel', 'spaxel', 'wavelength'])
     cut = {'voxel': np.s_[:], 'spaxel': np.s_[0], 'wavelength': np.s_[:, 0, 0]}[form]
     spread = {'voxel': np.s_[:], 'spaxel': np.s_[None], 'wavelength': np.s_[:, None, None]}[form]
@@ -135,7 +140,8 @@ def layer(array, header, name):
 
 
 def with_a_second_cube(rng, extensions, params, kind):
-    """The extensions of a file with another cube, whose extensions have the same names, before or behind the first."""
+    """The extensions of a file with another cube, whose extensions have the same names, before or
+    behind the first."""
     others = []
     for hdu in extensions:
         wrong = np.ones_like(hdu.data) if hdu.name == 'DQ' else hdu.data[::-1].copy()
@@ -165,14 +171,19 @@ def make(folder, seed):
     scale = 10.0 ** rng.integers(-30, 10)
     single = scale > 1e-15
     y, x = np.indices(shape[1:])
-    source = np.exp(-0.5 * (((y - centre[0]) * pixel[0]) ** 2 + ((x - centre[1]) * pixel[1]) ** 2) / 0.6**2)
+    source = np.exp(
+        -0.5 * (((y - centre[0]) * pixel[0]) ** 2 + ((x - centre[1]) * pixel[1]) ** 2) / 0.6**2
+    )
     line = 5 + 20 * np.exp(-0.5 * (np.arange(shape[0]) - rng.uniform(0, shape[0])) ** 2 / 2)
-    sigma = rng.uniform(0.3, 3, shape) if rng.random() < 0.5 else np.full(shape, rng.uniform(0.3, 3))
+    sigma = (
+        rng.uniform(0.3, 3, shape) if rng.random() < 0.5 else np.full(shape, rng.uniform(0.3, 3))
+    )
     wrong = bad_voxels(rng, shape)
     if rng.random() < 0.3:
         wrong |= (source > 0.2) & (rng.random(shape) < rng.uniform(0.01, 0.2))
     kind = str(rng.choice([*NAMES, 'none', 'variance']))
-    where = rng.choice(['data'] + ['noise'] * (kind != 'none') + ['DQ'])  # DQ is used with and without DATA_EXT
+    # DQ is used with and without DATA_EXT.
+    where = rng.choice(['data'] + ['noise'] * (kind != 'none') + ['DQ'])
     noise_cut, (sigma, noise_wrong) = reduced(rng, sigma, wrong)
     flags_cut, (flags_wrong,) = reduced(rng, wrong)
     wrong = {'data': wrong, 'noise': noise_wrong, 'DQ': flags_wrong}[where]
@@ -188,7 +199,9 @@ def make(folder, seed):
     extensions[0].header.update(cards)
     bad, variance, params = ~np.isfinite(data), None, {}
     if kind != 'none':
-        noise = {'variance': sigma**2, 'sigma': sigma, 'inverse variance': sigma**-2.0}.get(kind, 1 / sigma)
+        noise = {'variance': sigma**2, 'sigma': sigma, 'inverse variance': sigma**-2.0}.get(
+            kind, 1 / sigma
+        )
         if where == 'noise':
             noise[wrong] = rng.choice([0, -1.0, np.nan])
         # Squares of what single precision holds may not fit into it.
@@ -207,7 +220,11 @@ def make(folder, seed):
         params['DATA_EXT'] = (name,) if kind == 'none' else (name, f'{NAMES[kind]}: {kind}')
     if where == 'DQ' and rng.random() < 0.2:
         extensions[-1].data = (extensions[-1].data == 0).astype('u1')
-        params['DATA_EXT'] = name, '' if kind == 'none' else f'{NAMES[kind]}: {kind}', 'DQ: 0 is bad'
+        params['DATA_EXT'] = (
+            name,
+            '' if kind == 'none' else f'{NAMES[kind]}: {kind}',
+            'DQ: 0 is bad',
+        )
     if rng.random() < 0.2:
         extensions = with_a_second_cube(rng, extensions, params, kind)
     case = Case(np.where(bad, 0.0, data), variance, bad, metres, header, pixel, params)
@@ -216,14 +233,21 @@ def make(folder, seed):
     fits.HDUList([fits.PrimaryHDU(), *extensions]).writeto(packed)
     params['DATACUBE'] = 'datacube.fits' + '.gz' * (rng.random() < 0.2)
     raw = packed.getvalue()
-    (folder / params['DATACUBE']).write_bytes(gzip.compress(raw, 1) if params['DATACUBE'].endswith('gz') else raw)
-    (folder / 'param.py').write_text(''.join(f'{key} = {value!r}\n' for key, value in params.items()))
+    (folder / params['DATACUBE']).write_bytes(
+        gzip.compress(raw, 1) if params['DATACUBE'].endswith('gz') else raw
+    )
+    (folder / 'param.py').write_text(
+        ''.join(f'{key} = {value!r}\n' for key, value in params.items())
+    )
     return case
 
 
 def settings(rng, case, centre, folder):
     """Draw parameters, the catalogue's row and a segmentation map."""
-    shape, radii = case.data.shape, sorted({round(float(r), 1) for r in rng.uniform(0.4, 2.0, rng.integers(0, 3))})
+    shape, radii = (
+        case.data.shape,
+        sorted({round(float(r), 1) for r in rng.uniform(0.4, 2.0, rng.integers(0, 3))}),
+    )
     case.size = round(float(rng.uniform(2 * max([1.0, *radii]), 9)), 2)
     image = rng.random() < 0.3
     case.ref = str(rng.choice(['', *map(str, radii), *['g'] * image]))
@@ -246,7 +270,13 @@ def settings(rng, case, centre, folder):
         for label in range(1, int(rng.integers(1, 5))):
             place = rng.normal(centre, 3)
             case.segmap[(y - place[0]) ** 2 + (x - place[1]) ** 2 < rng.uniform(1, 4) ** 2] = label
-        sky = fits.Header([card for card in case.header.cards if not card.keyword.endswith(('3', 'DC-FLAG', 'BUNIT'))])
+        sky = fits.Header(
+            [
+                card
+                for card in case.header.cards
+                if not card.keyword.endswith(('3', 'DC-FLAG', 'BUNIT'))
+            ]
+        )
         fits.PrimaryHDU(case.segmap, sky).writeto(folder / 'map.fits')
         case.params |= {'SEG': 'map.fits', 'USE_IMGS': False}
     with warnings.catch_warnings():
@@ -265,14 +295,17 @@ def settings(rng, case, centre, folder):
 
 
 def picture(rng, case):
-    """An image of the source with spaxels of another size and orientation, larger than the field."""
+    """An image of the source with spaxels of another size and orientation, larger than the
+    field."""
     # MPDAF smooths images whose pixels are not much smaller than spaxels.
     step, turn = rng.uniform(0.25, 0.5) * min(case.pixel) / 3600, rng.uniform(0, 2 * np.pi)
     field_size = max(n * p for n, p in zip(case.data.shape[1:], case.pixel, strict=True))
     half = int(1.5 * field_size / (step * 3600)) + 3
     y, x = np.indices((2 * half, 2 * half)) - half
     data = 1e3 * np.exp(-0.5 * (y**2 + x**2) * (step * 3600 / 0.8) ** 2) + rng.normal(size=y.shape)
-    header = fits.Header({'CTYPE1': 'RA---TAN', 'CTYPE2': 'DEC--TAN', 'CRVAL1': case.ra, 'CRVAL2': case.dec})
+    header = fits.Header(
+        {'CTYPE1': 'RA---TAN', 'CTYPE2': 'DEC--TAN', 'CRVAL1': case.ra, 'CRVAL2': case.dec}
+    )
     header.update(CRPIX1=half + 1.0, CRPIX2=half + 1.0, CUNIT1='deg', CUNIT2='deg')
     header.update(CD1_1=-step * np.cos(turn), CD1_2=step * np.sin(turn))
     header.update(CD2_1=step * np.sin(turn), CD2_2=step * np.cos(turn))
@@ -309,7 +342,11 @@ def subcube(case):
     starts, widths = [], []
     for position, step in zip((y, x), case.pixel, strict=True):
         width = max(1, round(case.size / step))
-        starts.append(int(np.rint(position)) - width // 2 if width % 2 else int(np.floor(position)) - width // 2 + 1)
+        starts.append(
+            int(np.rint(position)) - width // 2
+            if width % 2
+            else int(np.floor(position)) - width // 2 + 1
+        )
         widths.append(width)
     ny, nx = case.data.shape[1:]
     if widths[0] >= 2 * ny and widths[1] >= 2 * nx:
@@ -327,7 +364,8 @@ def padded(array, starts, widths, fill):
 
 
 def expected(case, written):
-    """Spectra, maps and masks from the formulae of the method; ``written`` masks stand in where sep makes them."""
+    """Spectra, maps and masks from the formulae of the method; ``written`` masks stand in where sep
+    makes them."""
     starts, widths, (cy, cx) = subcube(case)
     d, bad = padded(case.data, starts, widths, 0.0), padded(case.bad, starts, widths, True)
     v = None if case.variance is None else padded(case.variance, starts, widths, 0.0)
@@ -342,7 +380,10 @@ def expected(case, written):
     with np.errstate(all='ignore'):
         n = good.sum(axis=0)
         white = np.where(ok, d.sum(axis=0) / n, np.nan)
-        out['IMA_MUSE_WHITE'] = white, None if v is None else np.where(ok, v.sum(axis=0) / n**2, np.nan)
+        out['IMA_MUSE_WHITE'] = (
+            white,
+            None if v is None else np.where(ok, v.sum(axis=0) / n**2, np.nan),
+        )
         mask, sky = object_and_sky(case, written, ok, circle)
         skysub = case.params['SKY_SUB'] and bool((good & sky).any())
         end = '_SKYSUB' if skysub else ''
@@ -383,7 +424,9 @@ def expected(case, written):
             inverse = np.where(good, inverse, 0)
             norm = (p**2 * inverse).sum(axis=(1, 2))
             f = (p * dd * inverse).sum(axis=(1, 2)) / norm
-            return np.where(norm > 0, f, np.nan), None if v is None else np.where(norm > 0, 1 / norm, np.nan)
+            return np.where(norm > 0, f, np.nan), None if v is None else np.where(
+                norm > 0, 1 / norm, np.nan
+            )
 
         out[f'SPE_MUSE_TOT{end}'] = total(mask)
         for r in case.params['APER']:
@@ -412,7 +455,9 @@ def expected(case, written):
             t = 2 * (wave - wave[0]) / (wave[-1] - wave[0]) - 1
             powers = np.polynomial.chebyshev.chebvander(t, case.params['CONT_POLY'])
             use = np.isfinite(reference)
-            weight = np.ones(len(d)) if spread is None else 1 / np.sqrt(spread / np.nanmedian(spread))
+            weight = (
+                np.ones(len(d)) if spread is None else 1 / np.sqrt(spread / np.nanmedian(spread))
+            )
             a = powers[use] * weight[use, None]
             fit = powers @ np.linalg.lstsq(a, reference[use] * weight[use], rcond=None)[0]
             flat = reference - fit
@@ -428,12 +473,16 @@ def expected(case, written):
             found = weighted(image, within)
             out[f'SPE_CROSS_CORRELATION{name}{end}'] = found
             if case.params['OUT_SUB']:
-                out[f'CUB_MUSE{name}'] = np.where(bad, np.nan, cube), None if v is None else np.where(bad, np.nan, v)
+                out[f'CUB_MUSE{name}'] = (
+                    np.where(bad, np.nan, cube),
+                    None if v is None else np.where(bad, np.nan, v),
+                )
     return {key: value for key, value in out.items() if value is not None}
 
 
 def shares(data, variance, good):
-    """The share of the light of each spaxel (nl, n), a line along the wavelength, and its variance: least squares."""
+    """The share of the light of each spaxel (nl, n), a line along the wavelength, and its variance:
+    least squares."""
     image = np.maximum((data * good).sum(axis=0) / np.maximum(good.sum(axis=0), 1), 0)
     flux = np.nan_to_num((data * good).sum(axis=1) / (good @ image), posinf=0, neginf=0)
     t = np.linspace(-1, 1, len(flux))
@@ -444,7 +493,9 @@ def shares(data, variance, good):
         a = (root * flux) @ (root * data[:, i]) / ((root * flux) @ (root * flux))
         if not np.isfinite(a) or a == 0:
             continue
-        rows = np.vstack([np.outer(root * flux, [1, 0]) + np.outer(root * flux * t, [0, 1]), [0, 1 / (0.3 * a)]])
+        rows = np.vstack(
+            [np.outer(root * flux, [1, 0]) + np.outer(root * flux * t, [0, 1]), [0, 1 / (0.3 * a)]]
+        )
         inverse = np.linalg.inv(rows.T @ rows)
         line = np.column_stack([np.ones(len(t)), t])
         share[:, i] = line @ inverse @ rows.T @ np.append(root * data[:, i], 0)
@@ -456,7 +507,10 @@ def object_and_sky(case, written, ok, circle):
     """Object and sky mask from the user's map, or those of the file, which sep has made."""
     if case.segmap is None:
         union, inter = written['IMA_MASK_UNION_DATA'] > 0, written['IMA_MASK_INTER_DATA'] > 0
-        mask, sky = {'UNION': union, 'INTER': inter}[case.params['OBJ_MASK']], written['IMA_MASK_SKY_DATA'] > 0
+        mask, sky = (
+            {'UNION': union, 'INTER': inter}[case.params['OBJ_MASK']],
+            written['IMA_MASK_SKY_DATA'] > 0,
+        )
         mask = mask if mask.any() else union
     else:
         starts, widths, centre = subcube(case)
@@ -468,7 +522,9 @@ def object_and_sky(case, written, ok, circle):
         nearest = set(labels[away < away.min() + 1e-9]) if labels.any() else {-1}
         # Of two objects at the same distance either will do.
         union = written.get('IMA_MASK_UNION_DATA', labels * 0) > 0
-        mask = next((labels == k for k in nearest if ((labels == k) == union).all()), labels == min(nearest))
+        mask = next(
+            (labels == k for k in nearest if ((labels == k) == union).all()), labels == min(nearest)
+        )
         sky = (labels == 0) & ok
         away = np.hypot((y - centre[0]) * case.pixel[0], (x - centre[1]) * case.pixel[1])
         if away[mask].min(initial=np.inf) > max(1.0, 1.5 * np.sqrt(case.pixel[0] * case.pixel[1])):
@@ -490,16 +546,22 @@ def run(folder):
 
 
 def faults_of(case, folder):
-    """What differs from the truth, or '' ; a refusal is allowed only where the truth has no spectrum either."""
+    """What differs from the truth, or '' ; a refusal is allowed only where the truth has no
+    spectrum either."""
     code, said = run(folder)
     path = folder / 'output' / 'Source_7.fits'
     if code not in (0, 1) or not path.exists():
         if code == 1 and len(said.splitlines()) == 2 and 'no reference spectrum' in said:
-            # Neither masks that sep has made nor the image on the cube's grid are known here. An object of two pixels,
-            # of which the brighter is dead, has no spectrum weighted by the image.
+            # Neither masks that sep has made nor the image on the cube's grid are known here. An
+            # object of two pixels, of which the brighter is dead, has no spectrum weighted by the
+            # image.
             unknown = case.segmap is None or case.ref == 'g'
             return '' if unknown or expected(case, {}) is None else f'refused: {said}'
-        if code == 1 and 'no usable voxel' in said and padded(case.bad, *subcube(case)[:2], True).all():
+        if (
+            code == 1
+            and 'no usable voxel' in said
+            and padded(case.bad, *subcube(case)[:2], True).all()
+        ):
             return ''
         return f'exit {code}: {said}'
     with fits.open(path) as hdus:
@@ -525,7 +587,9 @@ def faults_of(case, folder):
             elif got is not None:
                 # The image is read back in single precision: weights are differences of its values.
                 limit = 10 * PRECISION if case.ref == 'g' or key.startswith('SPE_G') else PRECISION
-                faults += [f'{key}_{part}: {text}' for text in [difference(got, want, limit)] if text]
+                faults += [
+                    f'{key}_{part}: {text}' for text in [difference(got, want, limit)] if text
+                ]
     left = [key for key in written if not key.startswith(('IMA_MASK', 'IMA_SEG', 'IMA_G_'))]
     return '; '.join(faults + [f'{key} is not expected' for key in left])
 
@@ -533,7 +597,8 @@ def faults_of(case, folder):
 def wrong_picture(case, image):
     """What is wrong with the image on the cube's grid, '' if nothing.
 
-    MPDAF's smoothing takes up to a third of the peak, and more of it at the border and beside pixels that it loses.
+    MPDAF's smoothing takes up to a third of the peak, and more of it at the border and beside
+    pixels that it loses.
     """
     if image is None:
         return 'missing' if case.params['IMG'] else ''
@@ -549,7 +614,11 @@ def wrong_picture(case, image):
     if not np.isfinite(image[inside]).all():
         return f'{(~np.isfinite(image[inside])).sum()} of {inside.sum()} spaxels have no value'
     wrong = np.abs(image - 1e3 * np.exp(-0.5 * distance / 0.8**2))[inside] > 350
-    return f'{wrong.sum()} of {wrong.size} spaxels deviate' if wrong.sum() > max(3, 0.1 * wrong.size) else ''
+    return (
+        f'{wrong.sum()} of {wrong.size} spaxels deviate'
+        if wrong.sum() > max(3, 0.1 * wrong.size)
+        else ''
+    )
 
 
 def difference(got, want, limit):
@@ -561,11 +630,19 @@ def difference(got, want, limit):
     use = np.isfinite(want)
     if not use.any():
         return ''
-    typical = np.sqrt(np.mean(want[use] ** 2)) if np.abs(want[use]).max() < 1e150 else np.abs(want[use]).max()
+    typical = (
+        np.sqrt(np.mean(want[use] ** 2))
+        if np.abs(want[use]).max() < 1e150
+        else np.abs(want[use]).max()
+    )
     if typical < 1e-150:
         typical = np.abs(want[use]).max()
     deviation = np.abs(got - want)[use] / np.maximum(np.abs(want[use]), 1e-2 * typical + 1e-320)
-    return f'deviates by {deviation.max():.2g} at {int(deviation.argmax())}' if deviation.max() > limit else ''
+    return (
+        f'deviates by {deviation.max():.2g} at {int(deviation.argmax())}'
+        if deviation.max() > limit
+        else ''
+    )
 
 
 @pytest.mark.filterwarnings('ignore')
@@ -574,10 +651,15 @@ def test_numbers_are_those_of_plain_numpy_or_refused(tmp_path):
     for seed in seeds(10):
         with tempfile.TemporaryDirectory(dir=tmp_path) as name:
             fault = faults_of(make(Path(name), seed), Path(name))
-            number, extracted = number + 1, extracted + (Path(name) / 'output' / 'Source_7.fits').exists()
+            number, extracted = (
+                number + 1,
+                extracted + (Path(name) / 'output' / 'Source_7.fits').exists(),
+            )
         if fault:
             faults.append(f'seed {seed}: {fault}')
-    sys.stdout.write(f'{number} random cubes, {extracted} extracted, {number - extracted} refused\n')
+    sys.stdout.write(
+        f'{number} random cubes, {extracted} extracted, {number - extracted} refused\n'
+    )
     assert extracted > 0.9 * number
     assert not faults, '\n'.join(faults[:10]) + f'\n{len(faults)} of {number} cases'
 

@@ -10,8 +10,8 @@ def seeds(few):
     Parameters
     ----------
     few : int
-        How many trials, from seed 0 on. ``AUTOSPEC_TRIALS=200`` makes as many instead, ``AUTOSPEC_TRIALS=3600s`` new
-        ones for so many seconds.
+        How many trials, from seed 0 on. ``AUTOSPEC_TRIALS=200`` makes as many instead,
+        ``AUTOSPEC_TRIALS=3600s`` new ones for so many seconds.
     """
     wish = os.environ.get('AUTOSPEC_TRIALS', str(few))
     if not wish.endswith('s'):

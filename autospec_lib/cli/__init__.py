@@ -1,4 +1,5 @@
-"""The command line: options, the order of the work, and everything that is printed on the terminal."""
+"""The command line: options, the order of the work, and everything that is printed on the
+terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ __all__ = ['main']
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run AutoSpec as from the shell; see `command.main`. Ctrl-C ends it without a traceback, also while it imports."""
+    """Run AutoSpec as from the shell; see `command.main`. Ctrl-C ends it without a traceback, also
+    while it imports."""
     before = signal.getsignal(signal.SIGINT)
     with suppress(ValueError):  # not in the main thread, where Python has no handlers
         if before is signal.default_int_handler:

@@ -19,7 +19,14 @@ from autospec_lib import __version__
 from autospec_lib.cli.options import parsed
 from autospec_lib.cli.terminal import Progress, has_display, say
 from autospec_lib.core.atomic import remove_remains, write_new
-from autospec_lib.core.errors import AutoSpecError, InputError, ParameterError, counted, making, way_out
+from autospec_lib.core.errors import (
+    AutoSpecError,
+    InputError,
+    ParameterError,
+    counted,
+    making,
+    way_out,
+)
 from autospec_lib.core.files import other_kind
 from autospec_lib.run.interruption import EXIT as EXIT_INTERRUPTED
 from autospec_lib.run.interruption import Interruption
@@ -31,7 +38,8 @@ if TYPE_CHECKING:
 
 EXIT_FAILED, EXIT_INPUT, EXIT_BUG = 1, 2, 3
 MOST_FAULTS = 20  # that are printed: all rows of a survey's catalogue may have the same one
-ADDRESS_SPACE = 300 * 2**20  # bytes of address space that the imports of a run take; sources need more
+# Bytes of address space that the imports of a run take; sources need more.
+ADDRESS_SPACE = 300 * 2**20
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,13 +55,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
-    # Before numpy is imported, which param.py may do: with one thread, linear algebra adds numbers up in a fixed order,
-    # so that results do not depend on the number of cores.
+    # Before numpy is imported, which param.py may do: with one thread, linear algebra adds numbers
+    # up in a fixed order, so that results do not depend on the number of cores.
     for library in ('OPENBLAS', 'MKL', 'OMP', 'VECLIB'):
         os.environ.setdefault(f'{library}_NUM_THREADS', '1')
-    # Plots are files: a backend for a notebook or a display, which may be named and missing, is not used.
+    # Plots are files: a backend for a notebook or a display, which may be named and missing, is not
+    # used.
     os.environ['MPLBACKEND'] = 'agg'
-    # Characters that cannot be printed are replaced; the output of a closed stream (``2>&-``) goes to /dev/null.
+    # Characters that cannot be printed are replaced; the output of a closed stream (``2>&-``) goes
+    # to /dev/null.
     for name in ('stdout', 'stderr'):
         stream = getattr(sys, name)
         if stream is None:
@@ -89,12 +99,18 @@ def _guarded(folder: Path, options: argparse.Namespace, interruption: Interrupti
         say('interrupted; nothing was extracted', sys.stderr)
         return EXIT_INTERRUPTED
     except MemoryError:
-        say('not enough memory to read the inputs; decompress the cube, or leave out images of IMG', sys.stderr)
+        say(
+            'not enough memory to read the inputs; decompress the cube, or leave out images of IMG',
+            sys.stderr,
+        )
         return EXIT_INPUT
     except ModuleNotFoundError as error:
         if str(error.name).startswith('autospec_lib'):
             return _bug(folder, error)
-        say(f'the Python package {error.name} is not installed; install AutoSpec with: pip install .', sys.stderr)
+        say(
+            f'the Python package {error.name} is not installed; install AutoSpec with: pip install .',
+            sys.stderr,
+        )
         return EXIT_INPUT
     except Exception as error:
         return _bug(folder, error)
@@ -108,10 +124,12 @@ def _list(faults: Sequence[str]) -> None:
 
 
 def _check_address_space() -> None:
-    """Refuse a limit of the address space (``ulimit -v``) in which the numerical libraries cannot be loaded.
+    """Refuse a limit of the address space (``ulimit -v``) in which the numerical libraries cannot
+    be loaded.
 
-    Under such a limit OpenBLAS, a part of numpy and scipy, ends the process with a message of its own, or keeps trying
-    to allocate memory and ignores signals. What a run needs beyond the libraries is estimated in `run.estimate`.
+    Under such a limit OpenBLAS, a part of numpy and scipy, ends the process with a message of its
+    own, or keeps trying to allocate memory and ignores signals. What a run needs beyond the
+    libraries is estimated in `run.estimate`.
     """
     try:
         import resource
@@ -134,7 +152,9 @@ def _init(folder: Path, _options: argparse.Namespace, _interruption: Interruptio
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in (('param.py', params.template()), ('catalog.txt', catalogue.TEMPLATE)):
             is_new = write_new(folder / name, text)
-            say(f'{folder / name}: {"written; edit it" if is_new else "is there already; kept as it is"}')
+            say(
+                f'{folder / name}: {"written; edit it" if is_new else "is there already; kept as it is"}'
+            )
     return 0
 
 
@@ -182,24 +202,33 @@ def _view(folder: Path, options: argparse.Namespace, interruption: Interruption)
         say(f'no display here; the page is {page}')
         there = shlex.quote(f'{platform.node()}:{page.parent}')
         say(f'copy its folder to your machine and open index.html: scp -r {there} .')
-        say('or serve it with AutoSpec --view --port 8000, and forward the port: ssh -L 8000:localhost:8000 HOST')
+        say(
+            'or serve it with AutoSpec --view --port 8000, and forward the port: ssh -L 8000:localhost:8000 HOST'
+        )
     return 0
 
 
 def _read_back(folder: Path, options: argparse.Namespace, _interruption: Interruption) -> int:
-    """Read what people have decided into all results: the redshifts that MARZ has saved, or the report's verdicts."""
+    """Read what people have decided into all results: the redshifts that MARZ has saved, or the
+    report's verdicts."""
     from autospec_lib.run import feedback
 
     job, _, warnings = _prepare(folder, options)
     summary, faults = job.output / 'summary.ecsv', list[str]()
     if options.marz_results:
         number, cautions = feedback.take_redshifts(job, Path(options.marz_results))
-        what = 'the redshift of 1 source is' if number == 1 else f'redshifts of {number} sources are'
+        what = (
+            'the redshift of 1 source is' if number == 1 else f'redshifts of {number} sources are'
+        )
         sentence = f'{what} in {summary}'
     else:
-        number, cautions, faults = feedback.take_verdicts(job, [Path(name) for name in options.verdicts])
+        number, cautions, faults = feedback.take_verdicts(
+            job, [Path(name) for name in options.verdicts]
+        )
         sources = counted(number, 'source')
-        sentence = f'verdicts on {sources} are in {summary}, and accepted redshifts in redshifts.ecsv'
+        sentence = (
+            f'verdicts on {sources} are in {summary}, and accepted redshifts in redshifts.ecsv'
+        )
     _warn(warnings, options.quiet)
     _warn(cautions)  # no log has them
     _list(faults)
@@ -223,16 +252,20 @@ def _check(folder: Path, options: argparse.Namespace, _interruption: Interruptio
 
 
 def _prepare(folder: Path, options: argparse.Namespace) -> tuple[Job, list[Target], list[str]]:
-    """Read and check everything that can be checked before the first source; the third value is a list of warnings."""
+    """Read and check everything that can be checked before the first source; the third value is a
+    list of warnings."""
     from autospec_lib.config import param_file
 
     overrides = _overrides(folder, options) if options.radec else None
     params, cautions = param_file.load(folder / 'param.py', overrides)
-    # From here on numpy and more are needed; a fault in param.py is reported without waiting for their imports.
+    # From here on numpy and more are needed; a fault in param.py is reported without waiting for
+    # their imports.
     from autospec_lib.run.job import prepare
 
     positions = tuple(options.radec or ())
-    job, targets, warnings = prepare(folder, params, options.id, options.skip_bad_rows, options.resume, positions)
+    job, targets, warnings = prepare(
+        folder, params, options.id, options.skip_bad_rows, options.resume, positions
+    )
     return job, targets, [*cautions, *warnings]
 
 
@@ -242,7 +275,9 @@ def _overrides(folder: Path, options: argparse.Namespace) -> dict[str, str]:
     With positions of the command line, there may be no ``param.py``.
     """
     if options.id is not None:
-        raise InputError('--radec and --id: choose one of them; --id is for the sources of a catalogue')
+        raise InputError(
+            '--radec and --id: choose one of them; --id is for the sources of a catalogue'
+        )
     if not folder.is_dir():
         kind = other_kind(folder)
         what = f'is {kind}' if kind else 'not found'
@@ -251,7 +286,9 @@ def _overrides(folder: Path, options: argparse.Namespace) -> dict[str, str]:
         return {'catalog': '', 'datacube': options.cube}
     if not (folder / 'param.py').exists() and not (folder / 'datacube.fits').exists():
         mend = f"name the cube: AutoSpec --radec '{options.radec[0]}' CUBE.fits"
-        raise InputError(f'--radec: neither param.py nor datacube.fits in {folder.resolve()}; {mend}')
+        raise InputError(
+            f'--radec: neither param.py nor datacube.fits in {folder.resolve()}; {mend}'
+        )
     return {'catalog': ''}
 
 
@@ -263,7 +300,8 @@ def _warn(lines: Iterable[str], quiet: bool = False) -> None:
 
 def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) -> int:
     """Extract every source."""
-    # During imports the garbage collector scans all modules again and again: a twentieth of the start-up time.
+    # During imports the garbage collector scans all modules again and again: a twentieth of the
+    # start-up time.
     gc.disable()
     try:
         job, targets, warnings = _prepare(folder, options)
@@ -281,7 +319,8 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
 
     if os.access(job.folder, os.W_OK):
         sextractor.install_defaults(job.folder)
-    # Before the output folder is locked: a cluster that does not answer is a fault of the command line.
+    # Before the output folder is locked: a cluster that does not answer is a fault of the command
+    # line.
     extract = _extractor(job, targets, options, interruption)
     command = shlex.join(['AutoSpec', *sys.argv[1:]])
     with ExitStack() as stack:
@@ -302,14 +341,17 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
             _warn([seeing], options.quiet)
         for line in filter(None, (seeing, positions)):
             log.comment(line)
-        progress = stack.enter_context(closing(Progress(len(targets), options.quiet, options.verbose)))
+        progress = stack.enter_context(
+            closing(Progress(len(targets), options.quiet, options.verbose))
+        )
 
         def tell(line: str) -> None:
             log.comment(line)
             if not options.quiet:
                 progress.say(line, sys.stderr)
 
-        # Whatever is to hear of every source, or to be written from time to time, stands in one of these lists.
+        # Whatever is to hear of every source, or to be written from time to time, stands in one of
+        # these lists.
         results = Results(
             job,
             targets,
@@ -317,10 +359,15 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
             files=[write_summary, write_redshifts, write_marz, Page(job, command).write, log.end],
         )
         interruption.last_words = lambda: f'interrupted; {results.sentence()}'
-        outcomes = cube_copy.extracted(job, targets, extract, interruption, tell, bool(options.scheduler))
+        outcomes = cube_copy.extracted(
+            job, targets, extract, interruption, tell, bool(options.scheduler)
+        )
         code = _collect(outcomes, results, progress)
     if code == EXIT_BUG:
-        say(f'{results.bugs} of these are bugs in AutoSpec; please report them with {log.path}', sys.stderr)
+        say(
+            f'{results.bugs} of these are bugs in AutoSpec; please report them with {log.path}',
+            sys.stderr,
+        )
     if not options.quiet or code:
         say(results.sentence(), sys.stderr if code else sys.stdout)
     return code
@@ -346,7 +393,8 @@ def _collect(outcomes: Iterator[Outcome], results: Results, progress: Progress) 
 def _extractor(
     job: Job, targets: list[Target], options: argparse.Namespace, interruption: Interruption
 ) -> Callable[[Job], Iterator[Outcome]]:
-    """The function that extracts the sources, given the job: on a cluster, one by one, or in several processes."""
+    """The function that extracts the sources, given the job: on a cluster, one by one, or in
+    several processes."""
     from autospec_lib.run import schedule
 
     if options.scheduler:

@@ -43,13 +43,22 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = result.add_argument
-    add('folder', nargs='?', metavar='FOLDER', help='the working folder (default: here); with --radec also a cube')
+    add(
+        'folder',
+        nargs='?',
+        metavar='FOLDER',
+        help='the working folder (default: here); with --radec also a cube',
+    )
     does = result.add_mutually_exclusive_group()
     does.add_argument(
-        '--init', action='store_true', help='write templates of param.py and catalog.txt; keep what is there'
+        '--init',
+        action='store_true',
+        help='write templates of param.py and catalog.txt; keep what is there',
     )
     does.add_argument(
-        '--check', action='store_true', help='validate everything, say what a run would do, extract nothing'
+        '--check',
+        action='store_true',
+        help='validate everything, say what a run would do, extract nothing',
     )
     does.add_argument(
         '--demo',
@@ -60,9 +69,16 @@ def parser() -> argparse.ArgumentParser:
         "'--demo sim [DIR]': a simulated field with known spectra",
     )
     does.add_argument('--view', action='store_true', help='open the report of a run in the browser')
-    add('--port', type=_port, metavar='N', help='with --view: serve the report to browsers of this machine at port N')
+    add(
+        '--port',
+        type=_port,
+        metavar='N',
+        help='with --view: serve the report to browsers of this machine at port N',
+    )
     does.add_argument(
-        '--marz-results', metavar='FILE', help='read the redshifts that MARZ has saved in FILE (.mz) into the summary'
+        '--marz-results',
+        metavar='FILE',
+        help='read the redshifts that MARZ has saved in FILE (.mz) into the summary',
     )
     does.add_argument(
         '--verdicts',
@@ -71,7 +87,9 @@ def parser() -> argparse.ArgumentParser:
         help='read the verdicts that the report has saved in FILE (.csv) into all results; several files, one for each '
         'person, are merged',
     )
-    add('--id', nargs='+', type=_ident, metavar='ID', help='extract only the sources with these IDs')
+    add(
+        '--id', nargs='+', type=_ident, metavar='ID', help='extract only the sources with these IDs'
+    )
     add(
         '--radec',
         action='append',
@@ -80,15 +98,30 @@ def parser() -> argparse.ArgumentParser:
         help="extract this position, '130.578 1.643' or '08:42:18.8 +01:38:33', without a catalogue; param.py is used "
         'if there is one; may be repeated',
     )
-    add('--skip-bad-rows', action='store_true', help='leave out catalogue rows that cannot be read, and log them')
-    add('--resume', action='store_true', help='keep the sources that an earlier run completed with the same settings')
+    add(
+        '--skip-bad-rows',
+        action='store_true',
+        help='leave out catalogue rows that cannot be read, and log them',
+    )
+    add(
+        '--resume',
+        action='store_true',
+        help='keep the sources that an earlier run completed with the same settings',
+    )
     where = result.add_mutually_exclusive_group()
-    where.add_argument('--cores', type=_count, metavar='N', help='how many sources at a time (0: one on each core)')
     where.add_argument(
-        '--scheduler', type=_address, metavar='ADDRESS', help='extract on a Dask cluster, e.g. tcp://10.0.0.1:8786'
+        '--cores', type=_count, metavar='N', help='how many sources at a time (0: one on each core)'
+    )
+    where.add_argument(
+        '--scheduler',
+        type=_address,
+        metavar='ADDRESS',
+        help='extract on a Dask cluster, e.g. tcp://10.0.0.1:8786',
     )
     talk = result.add_mutually_exclusive_group()
-    talk.add_argument('-q', '--quiet', action='store_true', help='print errors, and warnings that no log has')
+    talk.add_argument(
+        '-q', '--quiet', action='store_true', help='print errors, and warnings that no log has'
+    )
     talk.add_argument('-v', '--verbose', action='store_true', help='print a line for every source')
     add('--version', action='version', version=f'AutoSpec {__version__}')
     return result
@@ -97,16 +130,27 @@ def parser() -> argparse.ArgumentParser:
 def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     """The options of a command line; invalid ones end the program.
 
-    With positions (``--radec``) the user may name the cube instead of the working folder; it is then ``cube``.
+    With positions (``--radec``) the user may name the cube instead of the working folder; it is
+    then ``cube``.
     """
     own = parser()
     options = own.parse_args(argv)
     if options.port is not None and not options.view:
         own.error('--port N goes with --view')
-    if options.id and not options.folder and options.demo is None and not os.path.isfile('param.py'):
+    if (
+        options.id
+        and not options.folder
+        and options.demo is None
+        and not os.path.isfile('param.py')
+    ):
         what = f'no param.py in {os.getcwd()}; a folder comes before --id'
         own.error(f'{what}: AutoSpec FOLDER --id {" ".join(map(str, options.id))}')
-    if options.verdicts and len(options.verdicts) > 1 and not options.folder and os.path.isdir(options.verdicts[-1]):
+    if (
+        options.verdicts
+        and len(options.verdicts) > 1
+        and not options.folder
+        and os.path.isdir(options.verdicts[-1])
+    ):
         options.folder = options.verdicts.pop()
     taken = '--marz-results' if options.marz_results else '--verdicts'
     if (options.marz_results or options.verdicts) and (options.id or options.radec):
@@ -127,21 +171,28 @@ def _count(text: str) -> int:
 def _port(text: str) -> int:
     """A port number; 0 stands for any free port."""
     if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a port; expected a whole number up to 65535, e.g. 8000')
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is not a port; expected a whole number up to 65535, e.g. 8000'
+        )
     return int(text)
 
 
 def _ident(text: str) -> int | str:
     """A source's ID, a number or text."""
     if os.path.isfile(os.path.join(text, 'param.py')):
-        raise argparse.ArgumentTypeError(f'{text!r} is a working folder; a folder comes before --id')
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is a working folder; a folder comes before --id'
+        )
     return int(text) if text.isascii() and text.isdecimal() else text
 
 
 def _position(text: str) -> str:
-    """A position, whose values are checked later; a shell that splits it at the blank leaves one of them here."""
+    """A position, whose values are checked later; a shell that splits it at the blank leaves one of
+    them here."""
     if len(re.findall(r'[^,\s]+', text)) == 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is only a part of a position; quote both: --radec '130.578 1.643'")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is only a part of a position; quote both: --radec '130.578 1.643'"
+        )
     return text
 
 

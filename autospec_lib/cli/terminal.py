@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
-    """Print. A closed pipe (``| head``) or a full disk does not end the run, because its results are files.
+    """Print. A closed pipe (``| head``) or a full disk does not end the run, because its results
+    are files.
 
     Parameters
     ----------

@@ -79,8 +79,11 @@ def load(path: Path, overrides: Mapping[str, str] | None = None) -> tuple[Params
     return params, tuple(messages)
 
 
-def _checked(values: Mapping[str, Any], lines: Mapping[str, int]) -> tuple[dict[str, Any], list[Problem]]:
-    """The normal form of each value that passes its check, by field; what is wrong with the others and their names."""
+def _checked(
+    values: Mapping[str, Any], lines: Mapping[str, int]
+) -> tuple[dict[str, Any], list[Problem]]:
+    """The normal form of each value that passes its check, by field; what is wrong with the others
+    and their names."""
     checked: dict[str, Any] = {}
     faults: list[Problem] = []
     for name, field in BY_NAME.items():
@@ -92,11 +95,18 @@ def _checked(values: Mapping[str, Any], lines: Mapping[str, int]) -> tuple[dict[
             result = field.metadata['check'](value)
         except ValueError as error:
             problem, hint = (*error.args, '')[:2]
-            faults.append(((name,), f'{name} = {show(value)} {problem}; expected {field.metadata["expected"]}{hint}'))
+            faults.append(
+                (
+                    (name,),
+                    f'{name} = {show(value)} {problem}; expected {field.metadata["expected"]}{hint}',
+                )
+            )
             continue
         if checked.setdefault(field.name, result) != result:
             other = f'{field.name.upper()} = {show(checked[field.name])}'
-            faults.append(((name,), f'{name} = {show(value)} contradicts {other}; keep one of them'))
+            faults.append(
+                ((name,), f'{name} = {show(value)} contradicts {other}; keep one of them')
+            )
     for name in values:
         if name in _FORMER_NAMES:
             faults.append(((name,), _FORMER_NAMES[name]))
@@ -107,10 +117,11 @@ def _checked(values: Mapping[str, Any], lines: Mapping[str, int]) -> tuple[dict[
 
 
 def _run(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
-    """Execute the file with its folder as the working directory, without side effects on this process.
+    """Execute the file with its folder as the working directory, without side effects on this
+    process.
 
-    Returns the value of every name that it sets, and the line of the last assignment to each name; a name that an
-    import or a function sets has none.
+    Returns the value of every name that it sets, and the line of the last assignment to each name;
+    a name that an import or a function sets has none.
     """
     filename, source = os.path.abspath(path), _source(path)
     search_path, no_bytecode = sys.path[:], sys.dont_write_bytecode
@@ -121,8 +132,11 @@ def _run(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
             tree = ast.parse(source, filename)
             values = _execute(compile(tree, filename, 'exec', dont_inherit=True), filename)
     except SyntaxError as error:
-        raise ParameterError(f'{_place(filename, error.lineno)}: SyntaxError: {error.msg}') from error
-    except (ValueError, MemoryError, RecursionError) as error:  # a null byte; expressions nested too deep
+        raise ParameterError(
+            f'{_place(filename, error.lineno)}: SyntaxError: {error.msg}'
+        ) from error
+    # A null byte; expressions nested too deep.
+    except (ValueError, MemoryError, RecursionError) as error:
         raise ParameterError(f'{_place(filename, None)}: is not Python: {_text(error)}') from error
     finally:
         sys.path[:], sys.dont_write_bytecode = search_path, no_bytecode
@@ -153,7 +167,9 @@ def _source(path: Path) -> str:
         command = ['AutoSpec', '--init']
         if path.parent != Path():
             command.append(str(path.parent))
-        raise ParameterError(f'{path.name}: not found in {folder}; write one with: {shlex.join(command)}') from None
+        raise ParameterError(
+            f'{path.name}: not found in {folder}; write one with: {shlex.join(command)}'
+        ) from None
     except OSError as error:
         raise ParameterError(f'{path.name}: cannot be read: {error.strerror}') from error
     except UnicodeDecodeError as error:
@@ -173,12 +189,15 @@ def _execute(code: CodeType, filename: str) -> dict[str, Any]:
     values: dict[str, Any] = dict(presets)
     try:
         exec(code, values)
-    except BaseException as error:  # the user's code can fail in any way, also with KeyboardInterrupt and SystemExit
+    # The user's code can fail in any way, also with KeyboardInterrupt and SystemExit.
+    except BaseException as error:
         steps = traceback.walk_tb(error.__traceback__)
         inside = [line for frame, line in steps if frame.f_code.co_filename == filename]
         hint = ''
         if isinstance(error, NameError):
-            hint = near(error.name or '', ('True', 'False', 'None', *values)) or '; text needs quotes'
+            hint = (
+                near(error.name or '', ('True', 'False', 'None', *values)) or '; text needs quotes'
+            )
         raise ParameterError(f'{_place(filename, inside[-1])}: {_text(error)}{hint}') from error
     return {name: value for name, value in values.items() if name not in presets}
 

@@ -18,18 +18,22 @@ _HEADER = """\
 """
 
 
-def _parameter(default: Any, rule: Rule, group: str, text: str, doc: str = '', alias: str = '') -> Any:
+def _parameter(
+    default: Any, rule: Rule, group: str, text: str, doc: str = '', alias: str = ''
+) -> Any:
     words = {'group': group, 'help': text, 'doc': doc, 'alias': alias}
     return dataclasses.field(default=default, metadata={**rule._asdict(), **words})
 
 
 @dataclasses.dataclass(frozen=True)
 class Params:
-    """Every parameter, checked and in its normal form; ``param.py`` has the fields' names in capitals.
+    """Every parameter, checked and in its normal form; ``param.py`` has the fields' names in
+    capitals.
 
-    A field's metadata hold its ``check``, what it ``expected`` (for messages), its ``group``, one line of ``help`` (the
-    comment in ``param.py``), ``doc`` (Markdown that follows it in docs/parameters.md, or ''), and its ``alias`` (a
-    second name, or ''). File names are as in ``param.py``; relative ones start at the folder of ``param.py``.
+    A field's metadata hold its ``check``, what it ``expected`` (for messages), its ``group``, one
+    line of ``help`` (the comment in ``param.py``), ``doc`` (Markdown that follows it in
+    docs/parameters.md, or ''), and its ``alias`` (a second name, or ''). File names are as in
+    ``param.py``; relative ones start at the folder of ``param.py``.
     """
 
     mode: str = _parameter(
@@ -50,7 +54,11 @@ class Params:
     )
 
     datacube: str = _parameter(
-        'datacube.fits', validators.FILE_NAME, 'Input', 'FITS file of the cube', 'See [Datacube](inputs.md#datacube).'
+        'datacube.fits',
+        validators.FILE_NAME,
+        'Input',
+        'FITS file of the cube',
+        'See [Datacube](inputs.md#datacube).',
     )
     catalog: str = _parameter(
         'catalog.txt',
@@ -142,13 +150,22 @@ class Params:
     )
 
     xcor: bool = _parameter(
-        True, validators.SWITCH, 'Cross-correlation', 'cross-correlate the reference spectrum with every spaxel'
+        True,
+        validators.SWITCH,
+        'Cross-correlation',
+        'cross-correlate the reference spectrum with every spaxel',
     )
     cont_sub: bool = _parameter(
-        True, validators.SWITCH, 'Cross-correlation', 'cross-correlate a second time without the continuum; needs XCOR'
+        True,
+        validators.SWITCH,
+        'Cross-correlation',
+        'cross-correlate a second time without the continuum; needs XCOR',
     )
     cont_poly: int = _parameter(
-        5, validators.DEGREE, 'Cross-correlation', 'degree of the polynomial that is fitted to the continuum'
+        5,
+        validators.DEGREE,
+        'Cross-correlation',
+        'degree of the polynomial that is fitted to the continuum',
     )
     xcor_iter: int = _parameter(
         1,
@@ -158,7 +175,10 @@ class Params:
         'See [Repeated cross-correlation](method.md#repeated-cross-correlation).',
     )
     xcor_weight: str = _parameter(
-        'none', validators.choice('none', 'variance'), 'Cross-correlation', "'variance': noisy wavelengths count less"
+        'none',
+        validators.choice('none', 'variance'),
+        'Cross-correlation',
+        "'variance': noisy wavelengths count less",
     )
 
     deblend: bool | str = _parameter(
@@ -206,7 +226,11 @@ class Params:
         'output', validators.FOLDER_NAME, 'Output', 'folder of the results; made if it is not there'
     )
     pre_out: str = _parameter(
-        'Source_', validators.PREFIX, 'Output', "what a source's file name begins with", 'Example: `Source_120.fits`.'
+        'Source_',
+        validators.PREFIX,
+        'Output',
+        "what a source's file name begins with",
+        'Example: `Source_120.fits`.',
     )
     prefix: str = _parameter(
         '',
@@ -226,9 +250,14 @@ class Params:
     out_img: bool = _parameter(True, validators.SWITCH, 'Output', 'write the images')
     out_seg: bool = _parameter(True, validators.SWITCH, 'Output', 'write the segmentation maps')
     out_mask: bool = _parameter(True, validators.SWITCH, 'Output', 'write the object and sky masks')
-    out_xcor: bool = _parameter(True, validators.SWITCH, 'Output', 'write the cross-correlation maps')
+    out_xcor: bool = _parameter(
+        True, validators.SWITCH, 'Output', 'write the cross-correlation maps'
+    )
     out_spec: bool = _parameter(
-        True, validators.SWITCH, 'Output', 'write all spectra; False: the reference and those of the cross-correlation'
+        True,
+        validators.SWITCH,
+        'Output',
+        'write all spectra; False: the reference and those of the cross-correlation',
     )
     plots: bool = _parameter(
         True,
@@ -266,14 +295,21 @@ class Params:
         'See [MARZ](output.md#marz).',
     )
     cmap: str = _parameter(
-        'viridis', validators.COLOUR_MAP, 'Output', 'matplotlib colour map for images and cross-correlation maps'
+        'viridis',
+        validators.COLOUR_MAP,
+        'Output',
+        'matplotlib colour map for images and cross-correlation maps',
     )
 
     orig_from: str = _parameter(
         '', validators.CARD_TEXT, 'Header', 'header card FROM: the program that found the sources'
     )
-    orig_fromv: str = _parameter('', validators.CARD_TEXT, 'Header', 'header card FROM_V: its version')
-    orig_cube: str = _parameter('', validators.CARD_TEXT, 'Header', 'header card CUBE: the name of the cube')
+    orig_fromv: str = _parameter(
+        '', validators.CARD_TEXT, 'Header', 'header card FROM_V: its version'
+    )
+    orig_cube: str = _parameter(
+        '', validators.CARD_TEXT, 'Header', 'header card CUBE: the name of the cube'
+    )
     orign_cubev: str = _parameter(
         '', validators.CARD_TEXT, 'Header', 'header card CUBE_V: its version', alias='ORIG_CUBEV'
     )
@@ -286,7 +322,10 @@ class Params:
         'See [Several sources at a time](running.md#several-sources-at-a-time).',
     )
     warnings: bool = _parameter(
-        False, validators.SWITCH, 'Run', 'show the warnings of astropy and MPDAF during the extraction'
+        False,
+        validators.SWITCH,
+        'Run',
+        'show the warnings of astropy and MPDAF during the extraction',
     )
 
     @property
@@ -304,7 +343,10 @@ class Params:
     @property
     def image_tags(self) -> list[str]:
         """The tags of the user's images: of files, then of narrow bands."""
-        return [*(keys.image_tag(file) for _, file in self.images), *map(keys.band, self.narrowband)]
+        return [
+            *(keys.image_tag(file) for _, file in self.images),
+            *map(keys.band, self.narrowband),
+        ]
 
     @property
     def needs_neighbours(self) -> bool:
@@ -322,7 +364,9 @@ BY_NAME = {field.name.upper(): field for field in FIELDS} | {
 def describe(params: Params) -> str:
     """One line ``NAME = value`` for each parameter, in a form that is valid in ``param.py``."""
     width = max(map(len, BY_NAME))
-    return '\n'.join(f'{field.name.upper():<{width}} = {getattr(params, field.name)!r}' for field in FIELDS)
+    return '\n'.join(
+        f'{field.name.upper():<{width}} = {getattr(params, field.name)!r}' for field in FIELDS
+    )
 
 
 def template() -> str:
@@ -334,5 +378,7 @@ def template() -> str:
         parts.append(f'\n# --- {group} ---\n')
         for field in fields:
             name, value = field.name.upper(), repr(field.default)
-            parts.append(f'{name:<{name_width}} = {value:<{value_width}}  # {field.metadata["help"]}\n')
+            parts.append(
+                f'{name:<{name_width}} = {value:<{value_width}}  # {field.metadata["help"]}\n'
+            )
     return ''.join(parts)

@@ -1,7 +1,8 @@
-"""Source Extractor's ``default.sex`` and its filter file (.conv) -> settings for the segmentation of images.
+"""Source Extractor's ``default.sex`` and its filter file (.conv) -> settings for the segmentation
+of images.
 
-Missing files are taken from the mpdaf package, which is located without importing it, because that takes seconds.
-Names and limits of keys are those of SExtractor 2.25, and BACK_PEARSON of 2.28.
+Missing files are taken from the mpdaf package, which is located without importing it, because that
+takes seconds. Names and limits of keys are those of SExtractor 2.25, and BACK_PEARSON of 2.28.
 """
 
 from __future__ import annotations
@@ -86,7 +87,8 @@ RULES = {
     'ASSOCSELEC_TYPE': Key(options=('ALL', 'MATCHED', '-MATCHED')),
 }
 
-# Keys that change SExtractor's map but are not supported by sep, and the value that is used instead of any other.
+# Keys that change SExtractor's map but are not supported by sep, and the value that is used instead
+# of any other.
 FIXED = {'DETECT_TYPE': 'CCD', 'WEIGHT_TYPE': 'NONE', 'BACK_PEARSON': 2.5}
 
 
@@ -99,7 +101,8 @@ class _Line(NamedTuple):
 
 
 def install_defaults(folder: Path) -> list[Path]:
-    """Put MPDAF's ``default.sex`` where there is none, and MPDAF's filter file where the one that is named is absent.
+    """Put MPDAF's ``default.sex`` where there is none, and MPDAF's filter file where the one that
+    is named is absent.
 
     Parameters
     ----------
@@ -135,7 +138,8 @@ def load(folder: Path) -> tuple[SegmentationSettings, tuple[str, ...]]:
     Parameters
     ----------
     folder : Path
-        The working folder. A file that is not there is taken from MPDAF, where MPDAF ships one of that name.
+        The working folder. A file that is not there is taken from MPDAF, where MPDAF ships one of
+        that name.
 
     Returns
     -------
@@ -180,7 +184,8 @@ def load(folder: Path) -> tuple[SegmentationSettings, tuple[str, ...]]:
 
 
 def _value(words: list[str], key: Key) -> Any:
-    """The value of a key, of plain decimal numbers within its limits; ValueError says what is wrong with the words."""
+    """The value of a key, of plain decimal numbers within its limits; ValueError says what is wrong
+    with the words."""
     if key.options:
         word = words[0].upper()
         if word not in key.options:
@@ -194,7 +199,8 @@ def _value(words: list[str], key: Key) -> Any:
         value = float(word)
         if not key.low <= value <= key.high:
             raise ValueError('is out of range')
-        if key.is_whole and (not value.is_integer() or 'e' in word.lower()):  # SExtractor reads 1e2 as 1
+        # SExtractor reads 1e2 as 1.
+        if key.is_whole and (not value.is_integer() or 'e' in word.lower()):
             raise ValueError('is not a whole number')
         values.append(int(value) if key.is_whole else value)
     if key == _THRESHOLD:
@@ -207,7 +213,8 @@ def _value(words: list[str], key: Key) -> Any:
 def _warnings(
     folder: Path, lines: Iterable[_Line], last: Mapping[str, _Line], values: Mapping[str, Any]
 ) -> Iterator[str]:
-    """One line for each setting that is ignored, by SExtractor too, or not used as SExtractor would use it."""
+    """One line for each setting that is ignored, by SExtractor too, or not used as SExtractor would
+    use it."""
     seen: dict[str, str] = {}
     for line in lines:
         if line.key not in KEYS:
@@ -224,7 +231,8 @@ def _warnings(
         if values.get(key, used) != used:
             yield f'{last[key].place}: {key} = {values[key]} is not supported; objects are detected as with {used}'
 
-    # SExtractor keeps only the objects that match a list where its file of output columns asks for it.
+    # SExtractor keeps only the objects that match a list where its file of output columns asks for
+    # it.
     columns = last.get('PARAMETERS_NAME')
     path = folder / (columns.words[0] if columns and columns.words else 'default.param')
     if values.get('ASSOCSELEC_TYPE') != 'ALL' and os.path.isfile(path):
@@ -243,25 +251,35 @@ def _filter(folder: Path, line: _Line | None) -> tuple[dict[str, Any], list[str]
         return {}, []
     if line is not None:
         if not line.words:
-            raise InputError(f'{line.place}: FILTER_NAME has no value; expected the name of a .conv file')
+            raise InputError(
+                f'{line.place}: FILTER_NAME has no value; expected the name of a .conv file'
+            )
         name, place = line.words[0], line.place
         if name.lower().endswith('.ret'):
-            return {'kernel': None}, [f'{place}: {show(name)} is a neural filter, not supported; no filter is used']
+            return {'kernel': None}, [
+                f'{place}: {show(name)} is a neural filter, not supported; no filter is used'
+            ]
         path = _find(folder, name)
         if not os.path.exists(path):
             there = os.path.abspath(folder)
-            raise InputError(f'{place}: no file {show(name)} in {there}; put it there, or switch off with FILTER N')
+            raise InputError(
+                f'{place}: no file {show(name)} in {there}; put it there, or switch off with FILTER N'
+            )
     rows = list(_rows(path))
     place, first = rows[0] if rows else (path.name, '')
     header = first.upper().split()
     if header not in (['CONV'], ['CONV', 'NORM'], ['CONV', 'NONORM']):
-        raise InputError(f'{place}: begins with {show(first)}; expected CONV NORM or CONV NONORM, then rows of numbers')
+        raise InputError(
+            f'{place}: begins with {show(first)}; expected CONV NORM or CONV NONORM, then rows of numbers'
+        )
     table: list[list[float]] = []
     faults: list[str] = []
     for place, text in rows[1:]:
         words = text.split()
         if table and len(words) != len(table[0]):
-            faults.append(f'{place}: {counted(len(words), "value")}; expected {len(table[0])} as in the first row')
+            faults.append(
+                f'{place}: {counted(len(words), "value")}; expected {len(table[0])} as in the first row'
+            )
             continue
         row = []
         try:
@@ -269,18 +287,25 @@ def _filter(folder: Path, line: _Line | None) -> tuple[dict[str, Any], list[str]
                 row.append(_value([word], Key()))
             table.append(row)
         except ValueError as error:
-            faults.append(f'{place}: {show(word)} {error}; expected numbers with blanks between them')
+            faults.append(
+                f'{place}: {show(word)} {error}; expected numbers with blanks between them'
+            )
     if faults:
         raise InputError(*faults)
     kernel = np.array(table, np.float32)
     if not kernel.any():
         raise InputError(f'{path.name}: no value but 0; expected rows of numbers after CONV')
-    old = [f'{path.name}: neither NORM nor NONORM after CONV; taken as NORM'] if header == ['CONV'] else []
+    old = (
+        [f'{path.name}: neither NORM nor NONORM after CONV; taken as NORM']
+        if header == ['CONV']
+        else []
+    )
     return {'kernel': kernel, 'kernel_norm': 'NONORM' not in header}, old
 
 
 def _find(folder: Path, name: str) -> Path:
-    """The file in the folder or else that of the mpdaf package; the first of the two where neither is there."""
+    """The file in the folder or else that of the mpdaf package; the first of the two where neither
+    is there."""
     own = folder / name
     if os.path.lexists(own):
         return own
@@ -294,7 +319,8 @@ def _find(folder: Path, name: str) -> Path:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, str]]:
-    """Place and text of each line that holds more than a comment, whatever the line ends and the encoding."""
+    """Place and text of each line that holds more than a comment, whatever the line ends and the
+    encoding."""
     try:
         content = read_file(path).decode('utf-8-sig', errors='replace')
     except OSError as error:
@@ -316,7 +342,8 @@ def _lines(folder: Path) -> list[_Line]:
 
 
 def describe(settings: Mapping[str, Any]) -> str:
-    """The settings in force as lines of ``default.sex``, below them the filter as lines of its file.
+    """The settings in force as lines of ``default.sex``, below them the filter as lines of its
+    file.
 
     Parameters
     ----------
@@ -324,7 +351,9 @@ def describe(settings: Mapping[str, Any]) -> str:
         The fields of `SegmentationSettings` and their values.
     """
     kernel = settings['kernel']
-    keys = {name.upper(): value for name, value in settings.items() if not name.startswith('kernel')}
+    keys = {
+        name.upper(): value for name, value in settings.items() if not name.startswith('kernel')
+    }
     lines = []
     for key, value in {**keys, 'FILTER': kernel is not None}.items():
         if isinstance(value, bool):

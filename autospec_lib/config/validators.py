@@ -1,4 +1,5 @@
-"""Checks of single parameters: each returns the value in its normal form, or raises ValueError with what is wrong."""
+"""Checks of single parameters: each returns the value in its normal form, or raises ValueError with
+what is wrong."""
 
 from __future__ import annotations
 
@@ -24,8 +25,8 @@ class Rule(NamedTuple):
     Attributes
     ----------
     check : function
-        Returns the value in its normal form, or raises ValueError with what is wrong ('is text'), optionally followed
-        by a hint.
+        Returns the value in its normal form, or raises ValueError with what is wrong ('is text'),
+        optionally followed by a hint.
     expected : str
         What is allowed, for messages.
     """
@@ -35,7 +36,8 @@ class Rule(NamedTuple):
 
 
 def plain(value: Any) -> Any:
-    """numpy arrays and scalars and astropy angles, which param.py may have computed, as Python lists and numbers.
+    """numpy arrays and scalars and astropy angles, which param.py may have computed, as Python
+    lists and numbers.
 
     Raises
     ------
@@ -182,7 +184,8 @@ def deblending(value: Any) -> bool | str:
 
 
 def psf(value: Any) -> tuple[float, ...] | str:
-    """'header', 'stars', or one to three numbers: FWHM; or FWHM at both ends; or these and a Moffat exponent."""
+    """'header', 'stars', or one to three numbers: FWHM; or FWHM at both ends; or these and a Moffat
+    exponent."""
     if isinstance(value, str) and value.strip().lower() in (HEADER, STARS):
         return value.strip().lower()
     numbers: tuple[float, ...] = several(positive, most=3)(value)
@@ -284,7 +287,8 @@ def _item(check: Check, value: Any) -> Any:
 
 
 def extensions(value: Any) -> tuple[Extension, ...]:
-    """Up to three extensions: data, noise and mask (if needed with its kind after a colon); '' stands for none."""
+    """Up to three extensions: data, noise and mask (if needed with its kind after a colon); ''
+    stands for none."""
     result: tuple[Extension, ...] = several(_extension, most=3)(value)
     if result and result[0].name == '':
         raise ValueError('names no extension for the data')
@@ -317,7 +321,8 @@ LINE_WIDTH = Rule(
     '(), a FWHM in Angstrom, e.g. 2.5, or coefficients of a polynomial, e.g. (5.9e-8, -9.2e-4, 6.0)',
 )
 NARROW_BANDS = Rule(
-    narrow_bands, "a range in Angstrom, a line, or several of these, e.g. (6840, 6870) or ('Halpha', '[OIII]5007')"
+    narrow_bands,
+    "a range in Angstrom, a line, or several of these, e.g. (6840, 6870) or ('Halpha', '[OIII]5007')",
 )
 ARCSEC = Rule(positive, 'a number of arcsec above 0, e.g. 5')
 ERROR = Rule(not_negative, 'a number of arcsec, e.g. 0.1, or 0 to measure it')
@@ -325,20 +330,26 @@ DEGREE = Rule(whole, 'a whole number from 0, e.g. 5')
 COUNT = Rule(count, 'a whole number from 1, e.g. 3')
 DEBLENDING = Rule(deblending, "True, False or an image of IMG, e.g. 'hst'")
 PSF_SETTING = Rule(
-    psf, "(), 'header', 'stars', a FWHM in arcsec, (blue, red) or (blue, red, Moffat exponent), e.g. (0.9, 0.7)"
+    psf,
+    "(), 'header', 'stars', a FWHM in arcsec, (blue, red) or (blue, red, Moffat exponent), e.g. (0.9, 0.7)",
 )
 SHIFTS = Rule(
-    shifts, "(), 'measured' or (dRA, dDec) in arcsec, or one of these for each image of IMG, e.g. (0.2, -0.1)"
+    shifts,
+    "(), 'measured' or (dRA, dDec) in arcsec, or one of these for each image of IMG, e.g. (0.2, -0.1)",
 )
 CORES = Rule(whole, 'a number of processes, e.g. 2, or 0 for one on each core')
 FILE_NAME = Rule(name, "the name of a file, e.g. 'datacube.fits'")
 FOLDER_NAME = Rule(name, "the name of a folder, e.g. 'output'")
 PREFIX = Rule(prefix, "text, e.g. 'Source_'")
-TAG_PREFIX = Rule(tag_prefix, "up to 16 letters and digits, e.g. 'MUSE', or '' for that of the instrument")
+TAG_PREFIX = Rule(
+    tag_prefix, "up to 16 letters and digits, e.g. 'MUSE', or '' for that of the instrument"
+)
 CARD_TEXT = Rule(card, "text, or '' for none")
 REFERENCE = Rule(label, "'', an image's name or an aperture's radius, e.g. 'g-band' or 2.0")
 RADII = Rule(several(positive), 'a radius or radii in arcsec, e.g. 2.0 or (1.0, 2.0)')
-FILE_NAMES = Rule(several(name), "one file name or several, e.g. 'g-band.fits' or ('g-band.fits', 'r-band.fits')")
+FILE_NAMES = Rule(
+    several(name), "one file name or several, e.g. 'g-band.fits' or ('g-band.fits', 'r-band.fits')"
+)
 EXTENSIONS = Rule(
     extensions,
     "(), or the extensions of data, noise and mask, e.g. 1, ('DATA', 'ERR2: sigma') or ('SCI', 'ERR', 'DQ: 0 is bad')",

@@ -13,10 +13,11 @@ TEMPORARY = re.compile(r'\..+\.(fits|ecsv|csv|jpg|js|css|html)\.\d+\.tmp')
 
 @contextmanager
 def complete_file(path: Path, flush: bool = True) -> Iterator[Path]:
-    """A temporary path beside ``path`` to write to; when the block ends, it is flushed to disk and renamed to ``path``.
+    """A temporary path beside ``path`` to write to; when the block ends, it is flushed to disk and
+    renamed to ``path``.
 
-    If the block fails, the temporary file is removed and an older file at ``path`` stays. Without ``flush``, which
-    takes some ten milliseconds, the file may be truncated if the machine crashes.
+    If the block fails, the temporary file is removed and an older file at ``path`` stays. Without
+    ``flush``, which takes some ten milliseconds, the file may be truncated if the machine crashes.
 
     Raises
     ------
@@ -34,7 +35,8 @@ def complete_file(path: Path, flush: bool = True) -> Iterator[Path]:
 
 
 def remove_remains(folder: Path) -> None:
-    """Remove the temporary files of killed runs from a folder, but not those that another process is writing."""
+    """Remove the temporary files of killed runs from a folder, but not those that another process
+    is writing."""
     with suppress(OSError):  # there is no such folder
         for name in filter(TEMPORARY.fullmatch, os.listdir(folder)):
             if not _in_use(folder / name):
@@ -54,7 +56,10 @@ def _in_use(temporary: Path) -> bool:
     try:
         os.kill(int(process), 0)
         # A zombie: dead, but its parent has not read its exit code yet.
-        return Path(f'/proc/{process}/stat').read_text(errors='replace').rpartition(')')[2].split()[0] != 'Z'
+        return (
+            Path(f'/proc/{process}/stat').read_text(errors='replace').rpartition(')')[2].split()[0]
+            != 'Z'
+        )
     except ProcessLookupError:
         return False
     except (OSError, IndexError):  # it is another user's, or there is no /proc

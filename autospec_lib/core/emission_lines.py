@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 SPEED_OF_LIGHT = 299792.458  # km/s
-# Wavelengths in vacuum in Angstrom, of the first and the last line of a doublet (NIST, and SDSS for forbidden lines).
-# Names have the wavelengths in air, as is the custom, beyond 2000 Angstrom.
+# Wavelengths in vacuum in Angstrom, of the first and the last line of a doublet (NIST, and SDSS for
+# forbidden lines). Names have the wavelengths in air, as is the custom, beyond 2000 Angstrom.
 LINES = {
     'LYALPHA': (1215.67,),
     'NV1240': (1238.82, 1242.80),
@@ -51,7 +51,8 @@ LINES = {
     'NEIII155551': (155550.5,),
     'SIII187130': (187130.0,),
 }
-_USUAL = {'NII': 'NII6583', 'OIII': 'OIII5007', 'NEIII': 'NEIII3869'}  # what is meant by the name of an ion alone
+# What is meant by the name of an ion alone.
+_USUAL = {'NII': 'NII6583', 'OIII': 'OIII5007', 'NEIII': 'NEIII3869'}
 _LETTERS = str.maketrans({'Α': 'A', 'Β': 'B', 'Γ': 'G', 'Δ': 'D', 'Ε': 'EPSILON', 'Λ': ''})
 _SHORT = {
     **{'LYMAN': 'LY', 'BALMER': 'H', 'PASCHEN': 'PA', 'BRACKETT': 'BR'},
@@ -61,10 +62,11 @@ _SAME_LINE = 1.5e-3  # relative difference up to which a wavelength in a name is
 
 
 def find(name: str) -> str | None:
-    """The key in `LINES` of a line in any usual spelling, None if there is none: 'Ha', '[O III] 5007', '[NeII]12.8um'.
+    """The key in `LINES` of a line in any usual spelling, None if there is none: 'Ha', '[O III]
+    5007', '[NeII]12.8um'.
 
-    Wavelengths may be in air or vacuum, in Angstrom or, below 100, in micron. An ion with several lines needs one,
-    unless one of them is by far the most common.
+    Wavelengths may be in air or vacuum, in Angstrom or, below 100, in micron. An ion with several
+    lines needs one, unless one of them is by far the most common.
     """
     plain = _short(re.sub('[^A-Z0-9.]', '', name.upper().translate(_LETTERS)))
     match = re.fullmatch(r'([A-Z]+?)(?:(\d+\.?\d*)(?:A|ANGSTROMS?|U?M|MICRONS?)?)?', plain)

@@ -65,7 +65,8 @@ class SourceError(AutoSpecError):
 
 
 class OutputError(AutoSpecError):
-    """Output cannot be written (full disk, read-only folder); the run stops and complete files are kept."""
+    """Output cannot be written (full disk, read-only folder); the run stops and complete files are
+    kept."""
 
 
 def show(value: Any) -> str:
@@ -122,7 +123,8 @@ def way_out(error: OSError, otherwise: str) -> str:
 
 @contextmanager
 def collected(faults: list[str]) -> Iterator[None]:
-    """Add the faults of the block's InputError to a list, so that they can be shown with those of other files."""
+    """Add the faults of the block's InputError to a list, so that they can be shown with those of
+    other files."""
     try:
         yield
     except InputError as error:
@@ -150,7 +152,8 @@ def making(what: object, otherwise: str, more: str = '') -> Iterator[None]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn an error in writing ``path`` into an OutputError, which stops the run: further sources would fail too."""
+    """Turn an error in writing ``path`` into an OutputError, which stops the run: further sources
+    would fail too."""
     try:
         yield
     except OSError as error:

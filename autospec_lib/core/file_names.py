@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-PICTURES = ('IMAGES', 'MASKS', 'SPECTRA', 'REDSHIFT', 'XCOR', 'DEBLEND')  # the plots that a source can have
+# The plots that a source can have.
+PICTURES = ('IMAGES', 'MASKS', 'SPECTRA', 'REDSHIFT', 'XCOR', 'DEBLEND')
 REPORT = 'report'  # folder of what the page index.html needs
 _RESERVED = re.compile(r'(con|prn|aux|nul|(com|lpt)[0-9])', re.IGNORECASE)
 
@@ -13,8 +14,9 @@ _RESERVED = re.compile(r'(con|prn|aux|nul|(com|lpt)[0-9])', re.IGNORECASE)
 def file_stem(ident: int | str) -> str:
     """An ID in a form that is valid in names of files and folders on any file system.
 
-    A number is kept. In text, accents are dropped and all but ASCII letters, digits and ``+ - . _`` becomes ``_``; the
-    result has at most 100 characters, no dot at the beginning or end, and is not a name that Windows reserves.
+    A number is kept. In text, accents are dropped and all but ASCII letters, digits and ``+ - . _``
+    becomes ``_``; the result has at most 100 characters, no dot at the beginning or end, and is not
+    a name that Windows reserves.
     """
     if isinstance(ident, int):
         return str(ident)
@@ -44,7 +46,8 @@ def pictures(correlated: bool, deblended: bool, with_redshift: bool) -> tuple[st
     Parameters
     ----------
     correlated, deblended, with_redshift : bool
-        Whether there are cross-correlation maps, images of the joint extraction, and candidates for the redshift.
+        Whether there are cross-correlation maps, images of the joint extraction, and candidates for
+        the redshift.
     """
     optional = {'XCOR': correlated, 'DEBLEND': deblended, 'REDSHIFT': with_redshift}
     return tuple(key for key in PICTURES if optional.get(key, True))

@@ -16,7 +16,8 @@ _OTHER_KINDS = {
 
 
 def other_kind(path: Path) -> str:
-    """What a path is if it is not a file: 'a folder', 'a pipe' ...; '' for a file, and where there is nothing."""
+    """What a path is if it is not a file: 'a folder', 'a pipe' ...; '' for a file, and where there
+    is nothing."""
     try:
         return _OTHER_KINDS.get(stat.S_IFMT(path.stat().st_mode), '')
     except (OSError, ValueError):

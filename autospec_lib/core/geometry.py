@@ -17,11 +17,14 @@ def relative(pixel: tuple[float, float]) -> tuple[float, float]:
     return pixel[0] / scale(pixel), pixel[1] / scale(pixel)
 
 
-def box_around(centre: tuple[float, float], size: float, pixel: tuple[float, float]) -> tuple[slice, slice]:
-    """The square of a given width around a position, as slices (y, x) that may reach outside the array.
+def box_around(
+    centre: tuple[float, float], size: float, pixel: tuple[float, float]
+) -> tuple[slice, slice]:
+    """The square of a given width around a position, as slices (y, x) that may reach outside the
+    array.
 
-    The geometry is that of MPDAF's `Cube.subcube`: the width is rounded to whole pixels; for an even number of pixels
-    the position lies in the lower of the two central ones.
+    The geometry is that of MPDAF's `Cube.subcube`: the width is rounded to whole pixels; for an
+    even number of pixels the position lies in the lower of the two central ones.
 
     Parameters
     ----------
@@ -44,7 +47,10 @@ def box_around(centre: tuple[float, float], size: float, pixel: tuple[float, flo
 
 
 def circle(
-    shape: tuple[int, int], centre: tuple[float, float], radius: float, pixel: tuple[float, float] = (1.0, 1.0)
+    shape: tuple[int, int],
+    centre: tuple[float, float],
+    radius: float,
+    pixel: tuple[float, float] = (1.0, 1.0),
 ) -> BoolArray:
     """The pixels whose centre lies inside a circle.
 
@@ -60,14 +66,20 @@ def circle(
         Size of a pixel along y and x: a circle on the sky is an ellipse in rectangular pixels.
     """
     y, x = np.ogrid[: shape[0], : shape[1]]
-    inside: BoolArray = ((y - centre[0]) * pixel[0]) ** 2 + ((x - centre[1]) * pixel[1]) ** 2 < radius**2
+    inside: BoolArray = ((y - centre[0]) * pixel[0]) ** 2 + (
+        (x - centre[1]) * pixel[1]
+    ) ** 2 < radius**2
     return inside
 
 
-def snap(centre: tuple[float, float], radius: float, pixel: tuple[float, float]) -> tuple[float, float]:
-    """The middle of the whole pixels that a circle spans: where MPDAF's `Image.mask_ellipse` puts its centre.
+def snap(
+    centre: tuple[float, float], radius: float, pixel: tuple[float, float]
+) -> tuple[float, float]:
+    """The middle of the whole pixels that a circle spans: where MPDAF's `Image.mask_ellipse` puts
+    its centre.
 
-    It is the pixel centre or corner nearest to the position, so aperture sums have the numbers of AutoSpec 1.1.2.
+    It is the pixel centre or corner nearest to the position, so aperture sums have the numbers of
+    AutoSpec 1.1.2.
     """
     ys, xs = box_around(centre, 2 * radius, pixel)
     return (ys.start + ys.stop - 1) / 2, (xs.start + xs.stop - 1) / 2

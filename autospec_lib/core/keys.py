@@ -1,6 +1,8 @@
-"""The keys of a source's products, their names in files, plots and tables; they are made here and nowhere else.
+"""The keys of a source's products, their names in files, plots and tables; they are made here and
+nowhere else.
 
-A key is complete when it is made: `Names` knows the prefix of the instrument and the source's apertures.
+A key is complete when it is made: `Names` knows the prefix of the instrument and the source's
+apertures.
 """
 
 from __future__ import annotations
@@ -40,14 +42,19 @@ class Names:
     Attributes
     ----------
     white, sky, total, psf : str
-        The keys of white light, the mean of the sky, the sum over the object mask, the spectrum weighted by the PSF.
+        The keys of white light, the mean of the sky, the sum over the object mask, the spectrum
+        weighted by the PSF.
     radii : tuple of float
         Those of all apertures of the source.
     """
 
-    def __init__(self, prefix: str = MUSE, radii: tuple[float, ...] = (), own: float | None = None) -> None:
+    def __init__(
+        self, prefix: str = MUSE, radii: tuple[float, ...] = (), own: float | None = None
+    ) -> None:
         self.prefix, self.radii = prefix, radii
-        self.white, self.sky, self.total, self.psf = (f'{prefix}_{name}' for name in ('WHITE', 'SKY', 'TOT', 'PSF'))
+        self.white, self.sky, self.total, self.psf = (
+            f'{prefix}_{name}' for name in ('WHITE', 'SKY', 'TOT', 'PSF')
+        )
         if own is not None and not self._same(own):
             self.radii = (*radii, own)
 
@@ -71,7 +78,8 @@ class Names:
         return f'MASK_APER_{self._digits(radius)}_{side}'
 
     def _digits(self, radius: float) -> str:
-        """The radius with one decimal, or with all its digits where another radius has the same decimal."""
+        """The radius with one decimal, or with all its digits where another radius has the same
+        decimal."""
         short = f'{radius:.1f}'
         if any(f'{other:.1f}' == short for other in self.radii if other != radius):
             return format(Decimal(str(float(radius))), 'f')
@@ -83,8 +91,8 @@ class Names:
         Parameters
         ----------
         ref : str
-            What the user writes: '' for white light, a number for the radius of an aperture, anything else for an image
-            or one of AutoSpec's own names with any prefix.
+            What the user writes: '' for white light, a number for the radius of an aperture,
+            anything else for an image or one of AutoSpec's own names with any prefix.
         images : collection of str
             The tags of the images.
         deblended : bool
@@ -110,7 +118,8 @@ class Names:
         return tag if tag in own else None
 
     def owns(self, tag: str) -> bool:
-        """Whether a tag is, or begins or ends like, a key that the program may give to a product of its own."""
+        """Whether a tag is, or begins or ends like, a key that the program may give to a product of
+        its own."""
         return (
             tag in {self.white, self.sky, self.total, self.psf, DEBLEND, RESIDUAL}
             or tag.startswith((XCOR, PROFILE, segmap(''), object_mask('')))
@@ -147,7 +156,8 @@ def object_mask(kind: str) -> str:
 
 
 def neighbour_profile(ident: int | str) -> str:
-    """The key of a neighbour's profile; neighbours that are not in the catalogue have negative ids."""
+    """The key of a neighbour's profile; neighbours that are not in the catalogue have negative
+    ids."""
     if isinstance(ident, int) and ident < 0:
         return f'{PROFILE}_N{-ident}'
     stem = file_stem(ident)
@@ -167,7 +177,8 @@ def image_tag(filename: str) -> str:
 
 
 def band(entry: str | tuple[float, float]) -> str:
-    """The tag of the narrow-band image of a line in `emission_lines.LINES`, or of a range of wavelengths."""
+    """The tag of the narrow-band image of a line in `emission_lines.LINES`, or of a range of
+    wavelengths."""
     if isinstance(entry, str):
         return BAND + entry
     low, high = entry
@@ -175,7 +186,8 @@ def band(entry: str | tuple[float, float]) -> str:
 
 
 def tag_among(text: str, images: Collection[str]) -> str:
-    """The tag of an image that a user means; that of a line may be in any spelling ('NB_[OIII]5007').
+    """The tag of an image that a user means; that of a line may be in any spelling
+    ('NB_[OIII]5007').
 
     Parameters
     ----------
@@ -190,7 +202,8 @@ def tag_among(text: str, images: Collection[str]) -> str:
 
 
 def aperture_radius(ref: str) -> float | None:
-    """The radius in arcsec if a reference is a number; None if it is the name of an image, or empty."""
+    """The radius in arcsec if a reference is a number; None if it is the name of an image, or
+    empty."""
     try:
         radius = float(ref)
     except ValueError:

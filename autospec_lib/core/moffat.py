@@ -1,4 +1,5 @@
-"""Moffat profiles integrated over pixels, round or elliptical, and a PSF that varies with wavelength."""
+"""Moffat profiles integrated over pixels, round or elliptical, and a PSF that varies with
+wavelength."""
 
 from __future__ import annotations
 
@@ -11,17 +12,21 @@ from autospec_lib.core.types import FloatArray, IntArray, Psf
 
 Pixel: TypeAlias = tuple[float, float]
 SQUARE: Pixel = (1.0, 1.0)
-# From this FWHM in pixels on, which is usual for cubes, two Gauss-Legendre points per axis are enough: the error is
-# below 3e-3 of the brightest pixel and decreases fast with FWHM. For narrower profiles the number n of points is such
-# that rho^-2n is below `_SMALL` (see `_number`), which keeps the error below 2e-3.
+# From this FWHM in pixels on, which is usual for cubes, two Gauss-Legendre points per axis are
+# enough: the error is below 3e-3 of the brightest pixel and decreases fast with FWHM. For narrower
+# profiles the number n of points is such that rho^-2n is below `_SMALL` (see `_number`), which
+# keeps the error below 2e-3.
 _WIDE, _SMALL, _MOST = 2.5, 2e-5, 24
-# Profiles with large exponents, which are nearly Gaussian, need as many points as if their pole were at this distance,
-# in FWHM.
+# Profiles with large exponents, which are nearly Gaussian, need as many points as if their pole
+# were at this distance, in FWHM.
 _NARROWEST = 1.75
 
 
-def shape_matrix(fwhm: float | FloatArray, e1: float | FloatArray, e2: float | FloatArray) -> FloatArray:
-    """The matrix (..., 2, 2), in pixels squared and (y, x) order; its eigenvalues are the squared FWHM along the axes.
+def shape_matrix(
+    fwhm: float | FloatArray, e1: float | FloatArray, e2: float | FloatArray
+) -> FloatArray:
+    """The matrix (..., 2, 2), in pixels squared and (y, x) order; its eigenvalues are the squared
+    FWHM along the axes.
 
     Any three numbers (fwhm > 0) give a valid ellipse, so that a fit needs no constraints.
 
@@ -50,9 +55,10 @@ def moffat(
 ) -> FloatArray:
     """Elliptical Moffat functions of total flux 1, integrated over the pixels.
 
-    I(u) = (beta - 1) k / (pi sqrt(det C)) (1 + k u' C^-1 u)^-beta with k = 4 (2^(1/beta) - 1), where C is the matrix
-    of squared FWHM (Moffat 1969, A&A 3, 455, in elliptical form). The integrals are Gauss-Legendre sums with as many
-    points along each axis as the narrowest function needs (see `_number`).
+    I(u) = (beta - 1) k / (pi sqrt(det C)) (1 + k u' C^-1 u)^-beta with k = 4 (2^(1/beta) - 1),
+    where C is the matrix of squared FWHM (Moffat 1969, A&A 3, 455, in elliptical form). The
+    integrals are Gauss-Legendre sums with as many points along each axis as the narrowest function
+    needs (see `_number`).
 
     Parameters
     ----------
@@ -61,11 +67,13 @@ def moffat(
     centre : tuple of float or array (n, 2)
         Position (y, x) in pixels.
     matrices : array (n, 2, 2)
-        One matrix C for each image wanted, as ``shape_matrix`` makes it, in the unit of ``pixel`` squared.
+        One matrix C for each image wanted, as ``shape_matrix`` makes it, in the unit of ``pixel``
+        squared.
     beta : float or array (n,)
         Exponent, above 1.
     pixel : (float, float)
-        A pixel's size along y and x, whose product is 1: what is round on the sky is an ellipse in rectangular pixels.
+        A pixel's size along y and x, whose product is 1: what is round on the sky is an ellipse in
+        rectangular pixels.
 
     Returns
     -------
@@ -94,7 +102,8 @@ def moffat_slopes(
     Returns
     -------
     array (n, ny, nx), array (6, n, ny, nx)
-        The images, and the derivatives with respect to the centre's y and x, C_yy, C_xx, C_xy (= C_yx) and beta.
+        The images, and the derivatives with respect to the centre's y and x, C_yy, C_xx,
+        C_xy (= C_yx) and beta.
     """
     along, across, radius, norm, share = _radii(shape, centre, matrices, beta, pixel)
     power, logarithm = np.reshape(beta, (-1, 1, 1)), np.log(radius)
@@ -141,7 +150,8 @@ def _radii(
     inverse = np.linalg.inv(matrices)
     least = float(np.min(beta))
     (above, share_above), (beside, share_beside) = (
-        _gauss_points(_number(np.sqrt(1 / inverse[:, axis, axis].max()) / pixel[axis], least)) for axis in (0, 1)
+        _gauss_points(_number(np.sqrt(1 / inverse[:, axis, axis].max()) / pixel[axis], least))
+        for axis in (0, 1)
     )
     share = np.outer(share_above, share_beside).ravel() / 4
     place_y, place_x = (0.5 * part.ravel() for part in np.meshgrid(above, beside, indexing='ij'))
@@ -164,11 +174,12 @@ def _gauss_points(number: int) -> tuple[FloatArray, FloatArray]:
 
 
 def _number(fwhm: float, beta: float) -> int:
-    """How many Gauss-Legendre points a pixel needs along an axis on which a profile has this FWHM in pixels.
+    """How many Gauss-Legendre points a pixel needs along an axis on which a profile has this FWHM
+    in pixels.
 
-    The error with n points falls as rho^-2n, where rho is the sum of the semi-axes, in half pixels, of the ellipse with
-    foci at the pixel's edges that goes through the profile's pole, FWHM / sqrt(2^(1/beta) - 1) half pixels off the real
-    axis (Trefethen 2008, SIAM Review 50, 67).
+    The error with n points falls as rho^-2n, where rho is the sum of the semi-axes, in half pixels,
+    of the ellipse with foci at the pixel's edges that goes through the profile's pole, FWHM /
+    sqrt(2^(1/beta) - 1) half pixels off the real axis (Trefethen 2008, SIAM Review 50, 67).
     """
     if fwhm >= _WIDE:
         return 2
@@ -178,9 +189,14 @@ def _number(fwhm: float, beta: float) -> int:
 
 
 def shifted(
-    shape: tuple[int, int], places: IntArray, matrices: FloatArray, beta: float | FloatArray, pixel: Pixel = SQUARE
+    shape: tuple[int, int],
+    places: IntArray,
+    matrices: FloatArray,
+    beta: float | FloatArray,
+    pixel: Pixel = SQUARE,
 ) -> FloatArray:
-    """The same Moffat functions at many places on whole pixels: (m, n, ny, nx), cut out of one large image.
+    """The same Moffat functions at many places on whole pixels: (m, n, ny, nx), cut out of one
+    large image.
 
     Parameters
     ----------
@@ -193,11 +209,17 @@ def shifted(
     top, right = (int(length) for length in places.max(axis=0))
     bottom, left = (int(length) for length in places.min(axis=0))
     wide = moffat((ny + top - bottom, nx + right - left), (top, right), matrices, beta, pixel)
-    return np.array([wide[:, top - y : top - y + ny, right - x : right - x + nx] for y, x in places])
+    return np.array(
+        [wide[:, top - y : top - y + ny, right - x : right - x + nx] for y, x in places]
+    )
 
 
 def images(
-    shape: tuple[int, int], centre: tuple[float, float], psf: Psf, where: FloatArray, pixel: Pixel = SQUARE
+    shape: tuple[int, int],
+    centre: tuple[float, float],
+    psf: Psf,
+    where: FloatArray,
+    pixel: Pixel = SQUARE,
 ) -> FloatArray:
     """The PSF's pixel-integrated images (n, ny, nx), of total flux 1, at some wavelengths.
 

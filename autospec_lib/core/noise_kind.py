@@ -70,7 +70,9 @@ class Extension:
         if isinstance(entry, int) or not is_known or ':' not in entry:
             return cls(entry)
         name = name.strip()
-        return cls(int(name) if name.isdecimal() else name, NOISE_WORDS.get(word), word == ZERO_IS_BAD)
+        return cls(
+            int(name) if name.isdecimal() else name, NOISE_WORDS.get(word), word == ZERO_IS_BAD
+        )
 
     def __repr__(self) -> str:
         """The entry as ``param.py`` may hold it."""

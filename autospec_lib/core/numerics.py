@@ -1,4 +1,5 @@
-"""Small numerical tools: a robust width, linear interpolation as a matrix, and wavelengths in vacuum."""
+"""Small numerical tools: a robust width, linear interpolation as a matrix, and wavelengths in
+vacuum."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from autospec_lib.core.types import FloatArray
 
 
 def robust_width(values: FloatArray, axis: int | None = None) -> FloatArray:
-    """1.4826 times the median of the absolute values, without NaN: the standard deviation of Gaussian noise about 0.
+    """1.4826 times the median of the absolute values, without NaN: the standard deviation of
+    Gaussian noise about 0.
 
     Parameters
     ----------
@@ -39,7 +41,8 @@ def linear_weights(nodes: FloatArray, points: FloatArray) -> FloatArray:
 
 
 def to_vacuum(wave: FloatArray) -> FloatArray:
-    """Vacuum wavelengths from those in air, by the inverse of Morton (2000, ApJS 130, 403) that VALD uses.
+    """Vacuum wavelengths from those in air, by the inverse of Morton (2000, ApJS 130, 403) that
+    VALD uses.
 
     Parameters
     ----------
@@ -47,5 +50,8 @@ def to_vacuum(wave: FloatArray) -> FloatArray:
         In Angstrom.
     """
     wavenumber = (1e4 / wave) ** 2  # per micron, squared
-    near, far = 0.02408926869968 / (130.1065924522 - wavenumber), 0.0001599740894897 / (38.92568793293 - wavenumber)
+    near, far = (
+        0.02408926869968 / (130.1065924522 - wavenumber),
+        0.0001599740894897 / (38.92568793293 - wavenumber),
+    )
     return np.asarray(wave * (1 + 0.00008336624212083 + near + far))

@@ -28,7 +28,8 @@ class Group(enum.Enum):
     """The groups of products, in the order in which they are written."""
 
     SPECTRUM = 'spectrum'
-    IMAGE = 'image'  # white light and the user's images: what segmentation maps and weights are made from
+    # White light and the user's images: what segmentation maps and weights are made from.
+    IMAGE = 'image'
     FITTED = 'fitted image'  # profiles and residual of the joint extraction
     SEGMAP = 'segmentation map'  # the user's first, then the computed ones
     MASK = 'mask'
@@ -135,7 +136,8 @@ class Products:
     facts : dict of str to (value, comment)
         Header cards by keyword.
     lines : tuple of mapping
-        Emission lines, with the columns of MPDAF's table LINES; those without a name are not of the source.
+        Emission lines, with the columns of MPDAF's table LINES; those without a name are not of the
+        source.
     models : tuple of RedshiftModel
         Candidates for the redshift, the most probable one first.
     """
@@ -160,7 +162,8 @@ class Products:
         return self.table.get(group, {})
 
     def __iter__(self) -> Iterator[tuple[Group, str, Product]]:
-        """Group, key and product of each row of the table, in the order in which they are written."""
+        """Group, key and product of each row of the table, in the order in which they are
+        written."""
         for group in Group:
             for key, product in self[group].items():
                 yield group, key, product
@@ -184,8 +187,8 @@ class Products:
         groups : collection of Group
             The groups to keep.
         all_spectra : bool
-            False: of the spectra, keep the reference, with and without continuum, and those weighted by
-            cross-correlation.
+            False: of the spectra, keep the reference, with and without continuum, and those
+            weighted by cross-correlation.
         """
         table = {group: products for group, products in self.table.items() if group in groups}
         if not all_spectra:
@@ -201,18 +204,21 @@ class Products:
 
     @property
     def main_spectra(self) -> dict[str, Spectrum]:
-        """The spectra by their short keys, except the sky and the continuum-subtracted reference."""
+        """The spectra by their short keys, except the sky and the continuum-subtracted
+        reference."""
         return {
             one.short_key: one
             for one in self.spectra.values()
-            if one.kind is not Kind.SKY and (one.kind is Kind.CROSS_CORRELATION or not one.continuum_subtracted)
+            if one.kind is not Kind.SKY
+            and (one.kind is Kind.CROSS_CORRELATION or not one.continuum_subtracted)
         }
 
     @property
     def best(self) -> tuple[Spectrum, str]:
         """The spectrum of the source, where one is chosen, and why.
 
-        It is that of the joint extraction if its grade is A or B, else the reference, or what stands for that.
+        It is that of the joint extraction if its grade is A or B, else the reference, or what
+        stands for that.
         """
         grade = self.facts.get('DBGRADE', ('', ''))[0]
         reference = self.spectra[self.reference]
@@ -221,7 +227,11 @@ class Products:
             return joint, f'grade {grade}'
         if joint is None:
             return reference, 'reference'
-        others = [one for one in self.spectra.values() if one.kind is Kind.WEIGHTED and not one.continuum_subtracted]
+        others = [
+            one
+            for one in self.spectra.values()
+            if one.kind is Kind.WEIGHTED and not one.continuum_subtracted
+        ]
         chosen = others[0] if reference.kind is Kind.JOINT and others else reference
         return chosen, f'{joint.short_key} has grade {grade}'
 

@@ -13,12 +13,14 @@ PYRAMID = np.outer([1, 2, 1], [1, 2, 1]).astype(np.float32)
 
 @dataclass(frozen=True, eq=False)
 class SegmentationSettings:
-    """How to segment an image; a field is a key of ``default.sex`` in lower case and defaults to SExtractor's value.
+    """How to segment an image; a field is a key of ``default.sex`` in lower case and defaults to
+    SExtractor's value.
 
-    ``detect_thresh`` is one value, in sigma or in the image's unit (``thresh_type``), or a surface brightness and its
-    zero point in mag/arcsec2. ``back_size`` [pixels] and ``back_filtersize`` [meshes] are (width, height).
-    ``pixel_scale`` is in arcsec, 0 = from the WCS. ``kernel`` (ky, kx) is the filter as in the .conv file, None = no
-    filter; ``kernel_norm`` says whether it has to be normalised.
+    ``detect_thresh`` is one value, in sigma or in the image's unit (``thresh_type``), or a surface
+    brightness and its zero point in mag/arcsec2. ``back_size`` [pixels] and ``back_filtersize``
+    [meshes] are (width, height). ``pixel_scale`` is in arcsec, 0 = from the WCS. ``kernel`` (ky,
+    kx) is the filter as in the .conv file, None = no filter; ``kernel_norm`` says whether it has to
+    be normalised.
     """
 
     detect_minarea: int = 5

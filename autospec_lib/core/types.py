@@ -1,14 +1,15 @@
 """The types that all folders share: frozen dataclasses of plain arrays.
 
-Words, everywhere in the package: a spaxel is one (y, x) position of a cube with all its wavelengths, a channel is one
-step of the wavelength axis, and a voxel is one number. The subcube is the small cube around a target; the cut-out is
-the subcube with the images and maps around the same target. A source is a row of the catalogue (or a neighbour that the
-joint extraction has found); an object is a label in a segmentation map.
+Words, everywhere in the package: a spaxel is one (y, x) position of a cube with all its
+wavelengths, a channel is one step of the wavelength axis, and a voxel is one number. The subcube is
+the small cube around a target; the cut-out is the subcube with the images and maps around the same
+target. A source is a row of the catalogue (or a neighbour that the joint extraction has found); an
+object is a label in a segmentation map.
 
 Conventions:
 
-* cubes are indexed (wavelength, y, x), images (y, x); positions and radii are in pixels, 0-based, the centre of the
-  first pixel at 0;
+* cubes are indexed (wavelength, y, x), images (y, x); positions and radii are in pixels, 0-based,
+  the centre of the first pixel at 0;
 * ``bad`` is True where a value must not be used; masks are True inside;
 * noise is variance, never sigma; ``None`` means "there is none";
 * segmentation maps hold 0 where there is no object;
@@ -36,9 +37,9 @@ Ident: TypeAlias = int | str  # a source's ID: a whole number from 0, or text
 class Target:
     """One row of the catalogue.
 
-    Position in degrees, full width of the subcube in arcsec, reference as written, and where the catalogue has them the
-    radius of an aperture of its own in arcsec and the redshift. ``visual`` is the redshift that a person has accepted,
-    or those between which people have not decided.
+    Position in degrees, full width of the subcube in arcsec, reference as written, and where the
+    catalogue has them the radius of an aperture of its own in arcsec and the redshift. ``visual``
+    is the redshift that a person has accepted, or those between which people have not decided.
     """
 
     id: Ident
@@ -53,11 +54,13 @@ class Target:
 
 @dataclass(frozen=True)
 class Grid:
-    """The world coordinates of a cut-out's pixels, as FITS cards, and its units as FITS strings ('' = none).
+    """The world coordinates of a cut-out's pixels, as FITS cards, and its units as FITS strings (''
+    = none).
 
-    ``medium`` says whether wavelengths are in 'air' or 'vacuum', '' if that is not known. ``line_unit`` is that of the
-    flux of a line; ``per_frequency`` is 0 if it is ``unit`` times Angstrom, see `per_wavelength`. If FITS cards cannot
-    describe the wavelengths, the axis counts channels (CTYPE1 = CHANNEL).
+    ``medium`` says whether wavelengths are in 'air' or 'vacuum', '' if that is not known.
+    ``line_unit`` is that of the flux of a line; ``per_frequency`` is 0 if it is ``unit`` times
+    Angstrom, see `per_wavelength`. If FITS cards cannot describe the wavelengths, the axis counts
+    channels (CTYPE1 = CHANNEL).
     """
 
     sky: Mapping[str, Any]
@@ -92,15 +95,17 @@ class Grid:
 class Psf:
     """A round Moffat PSF.
 
-    ``widths`` are FWHM in pixels at wavelengths that are evenly spaced from the first to the last, ``exponents`` those
-    of the function at as many or other such wavelengths. Both are linear in between.
+    ``widths`` are FWHM in pixels at wavelengths that are evenly spaced from the first to the last,
+    ``exponents`` those of the function at as many or other such wavelengths. Both are linear in
+    between.
     """
 
     widths: tuple[float, ...]
     exponents: tuple[float, ...] = (2.8,)
 
     def fwhm(self, where: FloatArray) -> FloatArray:
-        """FWHM in pixels at these fractions of the way from the first wavelength (0) to the last (1)."""
+        """FWHM in pixels at these fractions of the way from the first wavelength (0) to the last
+        (1)."""
         return np.interp(where, np.linspace(0, 1, len(self.widths)), self.widths)
 
     def beta(self, where: FloatArray) -> FloatArray:
@@ -112,8 +117,8 @@ class Psf:
 class Voxels:
     """The numbers of a cut-out, or of some of its spaxels.
 
-    Which voxels are bad is decided once, when they are read (`inputs.cube.cut`); what works on them tests neither data
-    nor variance again.
+    Which voxels are bad is decided once, when they are read (`inputs.cube.cut`); what works on them
+    tests neither data nor variance again.
 
     Attributes
     ----------
@@ -154,18 +159,28 @@ class Voxels:
     @property
     def blank(self) -> BoolArray:
         """The spaxels, (ny, nx) or (n,), in which every voxel is bad."""
-        return np.zeros(self.data.shape[1:], bool) if self.bad is None else np.asarray(self.bad.all(axis=0))
+        return (
+            np.zeros(self.data.shape[1:], bool)
+            if self.bad is None
+            else np.asarray(self.bad.all(axis=0))
+        )
 
     @property
     def columns(self) -> Voxels:
         """The same as spaxels in columns (nl, n): column y * nx + x is spaxel (y, x)."""
         nl = len(self.data)
-        parts = (None if part is None else part.reshape(nl, -1) for part in (self.data, self.variance, self.bad))
+        parts = (
+            None if part is None else part.reshape(nl, -1)
+            for part in (self.data, self.variance, self.bad)
+        )
         return Voxels(*parts)  # type: ignore[arg-type]
 
     def select(self, mask: BoolArray) -> Voxels:
-        """The spaxels in a mask, (ny, nx) or (n,), as columns (nl, number of pixels in the mask)."""
-        parts = (None if part is None else part[:, mask] for part in (self.data, self.variance, self.bad))
+        """The spaxels in a mask, (ny, nx) or (n,), as columns (nl, number of pixels in the
+        mask)."""
+        parts = (
+            None if part is None else part[:, mask] for part in (self.data, self.variance, self.bad)
+        )
         return Voxels(*parts)  # type: ignore[arg-type]
 
     def minus(self, sky: Measured) -> Voxels:
@@ -225,14 +240,15 @@ class Cutout:
     grid : Grid
         Coordinates and units.
     images, detection : mapping of str to array (ny, nx)
-        The images by tag: those used as weights, and those that are segmented; NaN where there is no value.
+        The images by tag: those used as weights, and those that are segmented; NaN where there is
+        no value.
     image_units : mapping of str to str
         Units of the images, by tag.
     segmaps : mapping of str to array (ny, nx)
         The user's segmentation maps by tag; -1 where a map has no pixel.
     degrees : array (2, 2) or None
-        Change of right ascension and declination (columns) in degrees from one pixel to the next along y and x (rows);
-        None: north is up and east is left.
+        Change of right ascension and declination (columns) in degrees from one pixel to the next
+        along y and x (rows); None: north is up and east is left.
     neighbours : mapping of ID to (float, float)
         Positions (y, x) of the catalogue's other sources in or near the cut-out, by ID.
     psf : Psf or None
@@ -332,7 +348,8 @@ class Measured(Product):
 
 @dataclass(frozen=True)
 class Segmap(Product):
-    """A segmentation map (ny, nx); ``central`` is the label of the source, 0 where the map holds no object."""
+    """A segmentation map (ny, nx); ``central`` is the label of the source, 0 where the map holds no
+    object."""
 
     data: IntArray
     central: int = 0

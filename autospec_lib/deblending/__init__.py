@@ -1,1 +1,2 @@
-"""The joint extraction of a source and its neighbours: `joint_extraction.extract`, which explains the method."""
+"""The joint extraction of a source and its neighbours: `joint_extraction.extract`, which explains
+the method."""

@@ -1,8 +1,10 @@
-"""Decides whether an added component is a source of its own, a neighbour, or a part of one or several sources.
+"""Decides whether an added component is a source of its own, a neighbour, or a part of one or
+several sources.
 
-A component is one fitted profile; a source consists of one or more components. The ``membership``, with rows of sum 1,
-says how the light of each of K sources is spread over n components: (K, n) for all wavelengths, or (9, K, n) at the
-`PROFILE_NODES`. The first components are those of the catalogued sources, one each.
+A component is one fitted profile; a source consists of one or more components. The ``membership``,
+with rows of sum 1, says how the light of each of K sources is spread over n components: (K, n) for
+all wavelengths, or (9, K, n) at the `PROFILE_NODES`. The first components are those of the
+catalogued sources, one each.
 """
 
 from __future__ import annotations
@@ -20,26 +22,30 @@ from autospec_lib.deblending.weighted_data import Bands, WeightedCube, bin_edges
 
 @dataclass(frozen=True)
 class _Limits:
-    """When a component is a part of a source: it is closer than ``distance`` (in FWHM of the PSF), its spectrum differs
-    by less than ``significance`` sigma, and its flux is less than ``share`` of the source's."""
+    """When a component is a part of a source: it is closer than ``distance`` (in FWHM of the PSF),
+    its spectrum differs by less than ``significance`` sigma, and its flux is less than ``share`` of
+    the source's."""
 
     distance: float
     significance: float
     share: float
 
 
-# Close to a source, a clump of the source is likelier than a neighbour. A component that is brighter than the source is
-# never a part of it, whatever its spectrum. Tuned on simulated fields (seeds 1-5).
+# Close to a source, a clump of the source is likelier than a neighbour. A component that is
+# brighter than the source is never a part of it, whatever its spectrum. Tuned on simulated fields
+# (seeds 1-5).
 _NEAR = _Limits(1.1, 30.0, 1.0)
 _FAR = _Limits(2.5, 15.0, 0.3)
-# A source that is not in the catalogue is a part of a catalogued one if it is closer than `_SAME` FWHM of the PSF, or
-# closer than `_OVERLAPPING` and the errors of both grow by more than `_INSEPARABLE` because both are fitted.
+# A source that is not in the catalogue is a part of a catalogued one if it is closer than `_SAME`
+# FWHM of the PSF, or closer than `_OVERLAPPING` and the errors of both grow by more than
+# `_INSEPARABLE` because both are fitted.
 _SAME, _OVERLAPPING, _INSEPARABLE = 0.8, 1.3, 1.4
 # Errors of a source's profile change the colours of the light that remains by a few per cent.
 _COLOUR_ERROR = 0.05
 # Iterations: the variance depends on the shares, which are not known at first.
 _ROUNDS = 3
-# Upper limit of the factor that scales the sum of the hosts' spectra to the component's level in a bin.
+# Upper limit of the factor that scales the sum of the hosts' spectra to the component's level in a
+# bin.
 _MAX_RATIO = 3.0
 
 
@@ -47,7 +53,8 @@ _MAX_RATIO = 3.0
 class Absorbed:
     """A source that the catalogue does not name and that became a part of the source ``host``.
 
-    ``place`` is its position (y, x) in pixels, ``share`` its part of the flux of both, (9,) at the `PROFILE_NODES`.
+    ``place`` is its position (y, x) in pixels, ``share`` its part of the flux of both, (9,) at the
+    `PROFILE_NODES`.
     """
 
     host: Ident
@@ -57,10 +64,12 @@ class Absorbed:
 
 @dataclass(frozen=True)
 class FittedSources:
-    """The fitted components, and the K sources ``ids`` that consist of them according to ``membership`` (9, K, n).
+    """The fitted components, and the K sources ``ids`` that consist of them according to
+    ``membership`` (9, K, n).
 
-    Sources that are not in the catalogue have the ids -1, -2, ... ``bands`` are the data of the last fit, ``others``
-    the same components without clumps, from which it started, and with small clumps, ``fwhm`` is that of the PSF.
+    Sources that are not in the catalogue have the ids -1, -2, ... ``bands`` are the data of the
+    last fit, ``others`` the same components without clumps, from which it started, and with small
+    clumps, ``fwhm`` is that of the PSF.
     """
 
     model: Model
@@ -82,7 +91,8 @@ class FittedSources:
         return np.asarray(self.membership.mean(axis=0))
 
     def centre(self, source: int) -> FloatArray:
-        """The centre (y, x) in pixels of a catalogued source's own component, or of another's brightest one."""
+        """The centre (y, x) in pixels of a catalogued source's own component, or of another's
+        brightest one."""
         ident = self.ids[source]
         unnamed = isinstance(ident, int) and ident < 0
         component = int(np.argmax(self.mean_membership[source])) if unnamed else source
@@ -90,19 +100,25 @@ class FittedSources:
 
 
 def attribute(
-    cube: WeightedCube, bands: Bands, models: tuple[Model, Model, Model], ids: Sequence[Ident], fwhm: float
+    cube: WeightedCube,
+    bands: Bands,
+    models: tuple[Model, Model, Model],
+    ids: Sequence[Ident],
+    fwhm: float,
 ) -> FittedSources:
-    """Decide for each component that was added to the catalogued sources whether it is a source of its own.
+    """Decide for each component that was added to the catalogued sources whether it is a source of
+    its own.
 
-    It is a part of other sources only if this follows from both models with clumps: a neighbour taken for a part of a
-    source spoils the spectrum more than a part taken for a neighbour.
+    It is a part of other sources only if this follows from both models with clumps: a neighbour
+    taken for a part of a source spoils the spectrum more than a part taken for a neighbour.
 
     Parameters
     ----------
     cube, bands : WeightedCube, Bands
         The data, and those of the last fit.
     models : (Model, Model, Model)
-        The same components fitted without clumps, with small clumps and with large ones. The last is kept.
+        The same components fitted without clumps, with small clumps and with large ones. The last
+        is kept.
     ids : sequence of int or str
         The catalogued sources.
     fwhm : float
@@ -127,11 +143,12 @@ def attribute(
 
 
 def merge(cube: WeightedCube, sources: FittedSources, named: int, fwhm: float) -> FittedSources:
-    """Make sources that are not in the catalogue parts of catalogued ones from which the data cannot separate them.
+    """Make sources that are not in the catalogue parts of catalogued ones from which the data
+    cannot separate them.
 
-    A bulge, a disc or clumps of a galaxy may have spectra of their own; taken for a neighbour, they would leave the
-    galaxy with the rest of its light and with large errors. Their share of the source follows wavelength. Sources of
-    negative flux are left out.
+    A bulge, a disc or clumps of a galaxy may have spectra of their own; taken for a neighbour, they
+    would leave the galaxy with the rest of its light and with large errors. Their share of the
+    source follows wavelength. Sources of negative flux are left out.
 
     Parameters
     ----------
@@ -151,7 +168,9 @@ def merge(cube: WeightedCube, sources: FittedSources, named: int, fwhm: float) -
         flux = _node_fluxes(cube, solve(cube, profiles))  # (9, K)
         growth = _growth(profiles.mean(axis=1), cube.weight.sum(axis=0))[named:, :named]
         hosts = growth.argmax(axis=1)
-        offsets = [sources.centre(named + row) - sources.centre(host) for row, host in enumerate(hosts)]
+        offsets = [
+            sources.centre(named + row) - sources.centre(host) for row, host in enumerate(hosts)
+        ]
         apart = np.hypot(*(np.array(offsets) * sources.model.pixel).T) / fwhm
         alike = (apart < _SAME) | (apart < _OVERLAPPING) & (growth.max(axis=1) > _INSEPARABLE)
         leaving = np.flatnonzero(alike | (flux[:, named:].sum(axis=0) < 0))
@@ -179,7 +198,8 @@ def _node_fluxes(cube: WeightedCube, solution: Solution) -> FloatArray:
 
 
 def _growth(white: FloatArray, weight: FloatArray) -> FloatArray:
-    """For each pair of profiles (K, ny, nx), the factor (K, K) by which the errors of both grow if both are fitted."""
+    """For each pair of profiles (K, ny, nx), the factor (K, K) by which the errors of both grow if
+    both are fitted."""
     flat = white.reshape(len(white), -1)
     overlap = (flat * weight) @ flat.T
     size = np.sqrt(np.diag(overlap)).clip(1e-300)
@@ -189,9 +209,11 @@ def _growth(white: FloatArray, weight: FloatArray) -> FloatArray:
 def _shares_of_hosts(
     cube: WeightedCube, membership: FloatArray, model: Model, component: int, fwhm: float
 ) -> FloatArray | None:
-    """The component's flux divided among K sources, in units of their fluxes; None if it is a source of its own.
+    """The component's flux divided among K sources, in units of their fluxes; None if it is a
+    source of its own.
 
-    ``membership`` (K, n) is that of the sources known so far, without this component and those after it.
+    ``membership`` (K, n) is that of the sources known so far, without this component and those
+    after it.
     """
     images = model.images(cube.shape, PROFILE_NODES)  # (n, 9, ny, nx)
     profiles = np.tensordot(membership, images, axes=1)  # (K, 9, ny, nx)
@@ -199,8 +221,11 @@ def _shares_of_hosts(
     row = len(membership)  # the component's in the solution; a source's row is its index
     distances = model.distances(component)  # (n,)
     nearest = np.array([distances[own > 0].min() for own in membership])  # (K,)
-    near, far = (np.flatnonzero(nearest < one.distance * fwhm).astype(np.int32) for one in (_NEAR, _FAR))
-    # A component near several sources may belong to all of them; one farther out belongs to one source at most.
+    near, far = (
+        np.flatnonzero(nearest < one.distance * fwhm).astype(np.int32) for one in (_NEAR, _FAR)
+    )
+    # A component near several sources may belong to all of them; one farther out belongs to one
+    # source at most.
     choices, limits = ([near], _NEAR) if near.size else (far[:, None], _FAR)
     for hosts in choices:
         shares, significance = compare_spectra(solution, row, hosts)
@@ -214,8 +239,8 @@ def _shares_of_hosts(
 def compare_spectra(solution: Solution, row: int, hosts: IntArray) -> tuple[FloatArray, float]:
     """Compare one spectrum with the sum of others (the hosts) that fits it best.
 
-    Colours are compared in 16 bins; then lines are compared at full resolution, after the sum has been scaled to the
-    spectrum's level in each bin.
+    Colours are compared in 16 bins; then lines are compared at full resolution, after the sum has
+    been scaled to the spectrum's level in each bin.
 
     Parameters
     ----------
@@ -229,7 +254,8 @@ def compare_spectra(solution: Solution, row: int, hosts: IntArray) -> tuple[Floa
     Returns
     -------
     array (k,), float
-        The non-negative factors of the hosts' spectra in the sum, and the significance of the difference, in sigma.
+        The non-negative factors of the hosts' spectra in the sum, and the significance of the
+        difference, in sigma.
     """
     usable = np.isfinite(solution.covariance[:, row, row])
     spectra, covariance = solution.spectra[:, usable], solution.covariance[usable]
@@ -238,7 +264,8 @@ def compare_spectra(solution: Solution, row: int, hosts: IntArray) -> tuple[Floa
     total = np.add.reduceat(weight, edges[:-1])
     binned = np.add.reduceat(spectra * weight, edges[:-1], axis=1) / total
     binned_covariance = (
-        np.add.reduceat(covariance * np.square(weight)[:, None, None], edges[:-1]) / np.square(total)[:, None, None]
+        np.add.reduceat(covariance * np.square(weight)[:, None, None], edges[:-1])
+        / np.square(total)[:, None, None]
     )
     shares = np.zeros(len(hosts))
     for _ in range(_ROUNDS):
@@ -247,14 +274,19 @@ def compare_spectra(solution: Solution, row: int, hosts: IntArray) -> tuple[Floa
         shares = _non_negative_shares(binned[hosts], binned[row], variance)
     model = shares @ binned[hosts]
     colours = _significance(binned[row] - model, variance)
-    ratio = np.clip(np.divide(binned[row], model, out=np.ones_like(model), where=model > 0), 0, _MAX_RATIO)
+    ratio = np.clip(
+        np.divide(binned[row], model, out=np.ones_like(model), where=model > 0), 0, _MAX_RATIO
+    )
     difference = spectra[row] - np.repeat(ratio, np.diff(edges)) * (shares @ spectra[hosts])
     lines = _significance(difference, _variance_of_difference(covariance, row, hosts, shares))
     return shares, max(colours, 0.0) + max(lines, 0.0)
 
 
-def _variance_of_difference(covariance: FloatArray, row: int, hosts: IntArray, shares: FloatArray) -> FloatArray:
-    """Variance (nl,) of one spectrum minus shares of others, from the covariance (nl, K + 1, K + 1)."""
+def _variance_of_difference(
+    covariance: FloatArray, row: int, hosts: IntArray, shares: FloatArray
+) -> FloatArray:
+    """Variance (nl,) of one spectrum minus shares of others, from the covariance (nl, K + 1, K +
+    1)."""
     mix = np.zeros(covariance.shape[1])
     mix[row], mix[hosts] = 1.0, -shares
     return np.asarray(np.einsum('lij,i,j->l', covariance, mix, mix))

@@ -1,4 +1,5 @@
-"""How good the positions of a catalogue are, measured from fits of its own sources: once for a field."""
+"""How good the positions of a catalogue are, measured from fits of its own sources: once for a
+field."""
 
 from __future__ import annotations
 
@@ -15,29 +16,32 @@ from autospec_lib.deblending.linear_system import project
 from autospec_lib.deblending.model import LARGEST_BOUND, Frame, Model, Prior
 from autospec_lib.deblending.weighted_data import Bands, WeightedCube, bin_cube
 
-# Sources of the measurement: at least so many, each at least so many sigma bright, and at least so bright in units of
-# the brightest one in its cut-out.
+# Sources of the measurement: at least so many, each at least so many sigma bright, and at least so
+# bright in units of the brightest one in its cut-out.
 _FEWEST, _BRIGHT, _OF_BRIGHTEST = 5, 50.0, 0.2
 # More than this many are not needed.
 _ENOUGH = 20
-# The positions are fitted again from where the first fits put them, because an offset may exceed the bound of a centre.
+# The positions are fitted again from where the first fits put them, because an offset may exceed
+# the bound of a centre.
 _ROUNDS = 2
 # An offset of fewer sigma is none.
 _SIGNIFICANT = 3.0
-# Fitted positions of clumpy galaxies, and of those with a neighbour that is not in the catalogue, scatter by so many
-# pixels of their own; and the smallest scatter that is reported.
+# Fitted positions of clumpy galaxies, and of those with a neighbour that is not in the catalogue,
+# scatter by so many pixels of their own; and the smallest scatter that is reported.
 _OF_GALAXIES, _LEAST_SCATTER = 0.45, 0.1
 # Where fits begin without a PSF: arcsec.
 USUAL_SEEING = 0.8
-_Field: TypeAlias = tuple[Bands, FloatArray]  # the binned cut-out; the positions (n, 2), its target's first
+# The binned cut-out; the positions (n, 2), its target's first.
+_Field: TypeAlias = tuple[Bands, FloatArray]
 
 
 def measure(cutouts: Iterable[Cutout]) -> CatalogueError | None:
     """Measure the offset and the scatter of a catalogue's positions.
 
-    The offset is the median of fitted minus listed positions, the scatter 1.48 times the median absolute deviation from
-    it, less that of the fits themselves. In these fits a centre may be far from its position, which would be harmful in
-    an extraction: there a source could take the place of its neighbour.
+    The offset is the median of fitted minus listed positions, the scatter 1.48 times the median
+    absolute deviation from it, less that of the fits themselves. In these fits a centre may be far
+    from its position, which would be harmful in an extraction: there a source could take the place
+    of its neighbour.
 
     Parameters
     ----------
@@ -62,7 +66,11 @@ def measure(cutouts: Iterable[Cutout]) -> CatalogueError | None:
     offset = np.zeros(2)
     for _ in range(_ROUNDS):
         moved = [(bands, places + offset) for bands, places in fields]
-        found = [difference for one in moved if (difference := _difference(one, seeing, frame)) is not None]
+        found = [
+            difference
+            for one in moved
+            if (difference := _difference(one, seeing, frame)) is not None
+        ]
         if len(found) < _FEWEST:
             return None
         offset = offset + np.median(found, axis=0)

@@ -1,4 +1,5 @@
-"""Diagnostics of a joint fit: the residual, the target's shape, how well the sources are separated, and its grade."""
+"""Diagnostics of a joint fit: the residual, the target's shape, how well the sources are separated,
+and its grade."""
 
 from __future__ import annotations
 
@@ -20,17 +21,19 @@ _BEST, _GOOD = 0.05, 0.15
 # Factors of the terms of the limits, see `separation`.
 _LEAKAGE_FACTORS = {'c': 2.4, 'm': 1.0, 's': 1.0}
 _FLUX_FACTORS = {'c0': 1.0, 'm0': 1.0, 's0': 0.5}
-# What gives a source the grade C whatever its leakage limit is:
-# limit of the relative error of its flux, growth of its errors, share of an uncatalogued source in its flux,
+# What gives a source the grade C whatever its leakage limit is: limit of the relative error of its
+# flux, growth of its errors, share of an uncatalogued source in its flux,
 _FLUX_ERROR, _INFLATED, _FOREIGN = 0.08, 1.4, 0.2
-# significance of the flux over all wavelengths, in sigma, below which a source counts as not detected,
+# significance of the flux over all wavelengths, in sigma, below which a source counts as not
+# detected,
 _DETECTED = 4.0
 # how much brighter a neighbour is, within how many FWHM of the PSF,
 _BRIGHTER, BESIDE = 30.0, 2.5
-# share of the light on usable pixels, and flux over that in the object mask, below which light is missing.
+# share of the light on usable pixels, and flux over that in the object mask, below which light is
+# missing.
 _LEAST_INSIDE, _LEAST_OF_MASK = 0.5, 0.7
-# Light of catalogued neighbours in the object mask, in units of the flux, below which they do not overlap; light of all
-# neighbours under the source from which on it is blended.
+# Light of catalogued neighbours in the object mask, in units of the flux, below which they do not
+# overlap; light of all neighbours under the source from which on it is blended.
 _OVERLAP, _BLENDED = 0.1, 0.05
 _AT_BOUND = 0.999
 # Parameters of clumps at the middle wavelength.
@@ -39,8 +42,8 @@ _MIDDLE = 1
 
 @dataclass(frozen=True)
 class Shape:
-    """A fitted Moffat function: centre in pixels, FWHM in pixels (geometric mean of both axes, middle wavelength), axis
-    ratio, angle of the long axis in degrees from +x to +y, exponent."""
+    """A fitted Moffat function: centre in pixels, FWHM in pixels (geometric mean of both axes,
+    middle wavelength), axis ratio, angle of the long axis in degrees from +x to +y, exponent."""
 
     y: float
     x: float
@@ -54,11 +57,12 @@ class Shape:
 class Separation:
     """How well K sources and the sky can be separated, from their white-light profiles and weights.
 
-    ``leakage`` (K, K) is the flux that source j (columns) would add to the spectrum of source i (rows), per unit of j's
-    flux, if i were extracted with its own profile alone. ``growth`` is the factor by which the target's errors are
-    larger because the other sources are fitted too. ``condition`` is the condition number of the normalised profiles.
-    ``limit`` is an upper limit of the leakage, ``flux_limit`` one of the relative error of the flux; `separation` has
-    their formulae, with the ``terms`` in it by name.
+    ``leakage`` (K, K) is the flux that source j (columns) would add to the spectrum of source i
+    (rows), per unit of j's flux, if i were extracted with its own profile alone. ``growth`` is the
+    factor by which the target's errors are larger because the other sources are fitted too.
+    ``condition`` is the condition number of the normalised profiles. ``limit`` is an upper limit of
+    the leakage, ``flux_limit`` one of the relative error of the flux; `separation` has their
+    formulae, with the ``terms`` in it by name.
     """
 
     leakage: FloatArray
@@ -75,7 +79,8 @@ class Separation:
 
 
 def mean_profiles(result: JointFit) -> FloatArray:
-    """The sources' profiles (K, ny, nx) in white light: their mean over wavelength, with the weights of the data."""
+    """The sources' profiles (K, ny, nx) in white light: their mean over wavelength, with the
+    weights of the data."""
     share = result.cube.weight.sum(axis=1) @ linear_weights(PROFILE_NODES, result.cube.fraction)
     return np.tensordot(share / share.sum(), result.profiles, axes=(0, 1))
 
@@ -88,28 +93,34 @@ def mean_fluxes(result: JointFit) -> FloatArray:
 def significance(result: JointFit) -> FloatArray:
     """The flux (K,) of each source over all wavelengths, in sigma."""
     weight = np.nan_to_num(1 / np.einsum('lkk->kl', result.solution.covariance)[:-1])
-    return np.asarray(np.nansum(weight * result.solution.spectra, axis=1) / np.sqrt(weight.sum(axis=1).clip(1e-300)))
+    return np.asarray(
+        np.nansum(weight * result.solution.spectra, axis=1)
+        / np.sqrt(weight.sum(axis=1).clip(1e-300))
+    )
 
 
 def separation(result: JointFit) -> Separation:
-    """Compare the sources' white-light profiles, and estimate how much light of others the target's spectrum may hold.
+    """Compare the sources' white-light profiles, and estimate how much light of others the target's
+    spectrum may hold.
 
-    The spectrum is the sum of all pixels p with the weights w_p, the target's row of (A' W A)^-1 A' W. It would be free
-    of the light of the other sources if their profiles P_j were exact. With F the flux of the target, F_j those of the
-    others,
+    The spectrum is the sum of all pixels p with the weights w_p, the target's row of (A' W A)^-1 A'
+    W. It would be free of the light of the other sources if their profiles P_j were exact. With F
+    the flux of the target, F_j those of the others,
 
         limit^2 = (2.4 c)^2 + m^2 + s^2
 
-    c comes from the covariance C of all parameters t in the last fit: c^2 = g' C g, g = sum_j F_j w dP_j/dt / F. m
-    and s are sum_j |w (P_j' - P_j)| F_j / F with the profiles P' of models with small and without clumps.
+    c comes from the covariance C of all parameters t in the last fit: c^2 = g' C g, g = sum_j F_j w
+    dP_j/dt / F. m and s are sum_j |w (P_j' - P_j)| F_j / F with the profiles P' of models with
+    small and without clumps.
 
-    The total flux itself depends on the target's own profile, above all on its wings beyond what the data show. Its
-    relative error has the limit
+    The total flux itself depends on the target's own profile, above all on its wings beyond what
+    the data show. Its relative error has the limit
 
         flux_limit^2 = c_0^2 + m_0^2 + (0.5 s_0)^2
 
-    with the same terms for j = 0: c_0 from the gradient w dP_0/dt, m_0 and s_0 = w (P_0' - P_0). Where a Moffat
-    function with clumps and one without differ in the light of the wings, the data do not decide between them.
+    with the same terms for j = 0: c_0 from the gradient w dP_0/dt, m_0 and s_0 = w (P_0' - P_0).
+    Where a Moffat function with clumps and one without differ in the light of the wings, the data
+    do not decide between them.
 
     The factors were set on simulated fields (`benchmarks/quality_grades.py`).
     """
@@ -134,7 +145,8 @@ def _limit_terms(result: JointFit, weights: FloatArray) -> dict[str, float]:
     sources, flux = result.sources, mean_fluxes(result)
     own = max(abs(float(flux[0])), 1e-300)
     model, members = sources.model, sources.mean_membership
-    # In the weights, the profiles of each component n add to the flux of the others (first row) and of the target.
+    # In the weights, the profiles of each component n add to the flux of the others (first row) and
+    # of the target.
     light = np.array([flux[1:] @ members[1:], flux[0] * members[0]]) / own  # (2, n)
     middle = np.array([0.5])
     shape = result.cube.shape
@@ -148,9 +160,12 @@ def _limit_terms(result: JointFit, weights: FloatArray) -> dict[str, float]:
     return terms
 
 
-def _profile_variances(result: JointFit, weights: FloatArray, images: FloatArray, light: FloatArray) -> FloatArray:
-    """The variances (2,) of sums of the components' light (2, n), seen through the weights (npix,), from the covariance
-    of all parameters; ``images`` (n, 1, ny, nx) are the components' profiles at the middle wavelength."""
+def _profile_variances(
+    result: JointFit, weights: FloatArray, images: FloatArray, light: FloatArray
+) -> FloatArray:
+    """The variances (2,) of sums of the components' light (2, n), seen through the weights (npix,),
+    from the covariance of all parameters; ``images`` (n, 1, ny, nx) are the components' profiles at
+    the middle wavelength."""
     sources = result.sources
     model = sources.model
     problem = Problem.of(sources.bands, sources.others[0], LARGE_CLUMPS)
@@ -160,7 +175,8 @@ def _profile_variances(result: JointFit, weights: FloatArray, images: FloatArray
     if model.clump_flux is not None:
         light = light / (1 + model.clump_flux.sum(axis=1)).clip(0.1)
     moving = problem.moving
-    by_shape = point.derivatives[:, :, _MIDDLE].reshape(len(moving), N_SHAPE + 1, -1) @ weights  # (m, 7)
+    # (m, 7)
+    by_shape = point.derivatives[:, :, _MIDDLE].reshape(len(moving), N_SHAPE + 1, -1) @ weights
     by_shape = by_shape * light[:, moving, None]  # (2, m, 7)
     parts = [by_shape[:, :, :N_SHAPE][:, problem.start.prior.free[moving]]]
     if model.psf is None:
@@ -169,7 +185,10 @@ def _profile_variances(result: JointFit, weights: FloatArray, images: FloatArray
         by_clump = problem.grid.images[:, _MIDDLE].reshape(len(problem.grid.places), -1) @ weights
         # A clump makes the rest of its component fainter: a profile has the sum 1.
         seen = zip(images.reshape(len(images), -1) @ weights, problem.clump_prior.used, strict=True)
-        parts += [own[:, None] * (by_clump[used] - part) for own, (part, used) in zip(light.T, seen, strict=True)]
+        parts += [
+            own[:, None] * (by_clump[used] - part)
+            for own, (part, used) in zip(light.T, seen, strict=True)
+        ]
     gradient = np.concatenate(parts, axis=1)
     variances = np.einsum('ip,pi->i', gradient, np.linalg.lstsq(matrix, gradient.T)[0])
     return np.asarray(variances.clip(0) * max(1.0, point.chi2 / freedom))
@@ -181,40 +200,51 @@ def residual(result: JointFit) -> FloatArray:
     between = linear_weights(PROFILE_NODES, cube.fraction)  # (nl, 9)
     used = (cube.weight > 0).astype(float)
     count = used.sum(axis=0)
-    data = np.divide(cube.product, cube.weight, out=np.zeros_like(cube.weight), where=cube.weight > 0).sum(axis=0)
+    data = np.divide(
+        cube.product, cube.weight, out=np.zeros_like(cube.weight), where=cube.weight > 0
+    ).sum(axis=0)
     spectra, sky = np.nan_to_num(solution.spectra), np.nan_to_num(solution.sky)
     # The sum over wavelength of each profile's weight at each node, per pixel: (K * 9, npix).
     sums = (spectra[:, None] * between.T[None]).reshape(-1, len(between)) @ used
     nodes = result.profiles.shape[:2]
     model = (sums.reshape(*nodes, -1) * result.profiles.reshape(*nodes, -1)).sum(axis=(0, 1))
-    left = np.divide(data - model - sky @ used, count, out=np.full(len(count), np.nan), where=count > 0)
+    left = np.divide(
+        data - model - sky @ used, count, out=np.full(len(count), np.nan), where=count > 0
+    )
     return np.asarray(left.reshape(cube.shape))
 
 
 def target_shape(result: JointFit) -> Shape:
     """The shape of the target's brightest component."""
     sources = result.sources
-    y, x, log_fwhm, e1, e2, log_beta = sources.model.shapes[int(np.argmax(sources.mean_membership[0]))]
+    brightest = int(np.argmax(sources.mean_membership[0]))
+    y, x, log_fwhm, e1, e2, log_beta = sources.model.shapes[brightest]
     angle = float(np.degrees(0.5 * np.arctan2(e2, -e1)) % 180)
     ratio = float(np.exp(-np.hypot(e1, e2)))
-    return Shape(float(y), float(x), float(np.exp(log_fwhm)), ratio, angle, float(1 + np.exp(log_beta)))
+    return Shape(
+        float(y), float(x), float(np.exp(log_fwhm)), ratio, angle, float(1 + np.exp(log_beta))
+    )
 
 
 def name_of(ident: Ident) -> str:
-    """How notes name a source: by its ID, or as its profile's key does if it is not in the catalogue."""
+    """How notes name a source: by its ID, or as its profile's key does if it is not in the
+    catalogue."""
     if isinstance(ident, int) and ident < 0:
         return f'N{-ident}'
     return f'source {ident}'
 
 
 def grade(limit: float, reasons: list[str]) -> str:
-    """A: leakage below 0.05; B: below 0.15; C: above, or there are other reasons not to trust the spectrum."""
+    """A: leakage below 0.05; B: below 0.15; C: above, or there are other reasons not to trust the
+    spectrum."""
     if reasons:
         return 'C'
     return 'A' if limit < _BEST else 'B'
 
 
-def doubts(result: JointFit, cutout: Cutout, parts: Separation, total: FloatArray | None) -> Iterator[str]:
+def doubts(
+    result: JointFit, cutout: Cutout, parts: Separation, total: FloatArray | None
+) -> Iterator[str]:
     """Reasons for the grade C, one phrase each.
 
     Parameters

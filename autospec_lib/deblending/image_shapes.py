@@ -1,4 +1,5 @@
-"""Profiles from an image that is sharper than the cube: it is divided among the sources and convolved to the seeing."""
+"""Profiles from an image that is sharper than the cube: it is divided among the sources and
+convolved to the seeing."""
 
 from __future__ import annotations
 
@@ -16,37 +17,44 @@ from autospec_lib.deblending.model import Model, Prior, ellipses
 from autospec_lib.deblending.weighted_data import BAND_NODES, Bands, WeightedCube, bin_cube
 
 _MIDDLE = np.array([0.5])
-# Error of the model in a bright pixel, as a share of its light: galaxies are not exact Moffat functions.
+# Error of the model in a bright pixel, as a share of its light: galaxies are not exact Moffat
+# functions.
 _MODEL_ERROR = 0.1
-# Subtracted from the shape parameters fitted to the cube: in the sharper image, log FWHM is expected to be smaller by
-# this much.
+# Subtracted from the shape parameters fitted to the cube: in the sharper image, log FWHM is
+# expected to be smaller by this much.
 _SHARPER = np.array([0, 0, 0.5, 0, 0, 0])
 # Noise to assume for an image that is 0 outside its sources, as a share of its largest value.
 _LEAST_NOISE = 1e-6
-# Largest deviations of the kernel's y, x [pixels], log FWHM and log(beta - 1) from where its fit starts.
+# Largest deviations of the kernel's y, x [pixels], log FWHM and log(beta - 1) from where its fit
+# starts.
 _KERNEL_BOUND = (1.0, 1.0, 0.8, 1.2)
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A round Moffat function; the image convolved with it has the position and the seeing of the cube.
+    """A round Moffat function; the image convolved with it has the position and the seeing of the
+    cube.
 
-    ``values`` (5,) are the shift in y and x [pixels], log FWHM [pixels], log(beta - 1), and the change of the squared
-    FWHM [pixels^2] from the first wavelength to the last. ``pixel`` as in `Model`.
+    ``values`` (5,) are the shift in y and x [pixels], log FWHM [pixels], log(beta - 1), and the
+    change of the squared FWHM [pixels^2] from the first wavelength to the last. ``pixel`` as in
+    `Model`.
     """
 
     values: FloatArray
     pixel: Pixel = SQUARE
 
     def images(self, shape: tuple[int, int], fraction: FloatArray) -> FloatArray:
-        """Its images (n, 2 ny - 1, 2 nx - 1) at n fractions of the wavelength range, centred on the middle pixel."""
+        """Its images (n, 2 ny - 1, 2 nx - 1) at n fractions of the wavelength range, centred on the
+        middle pixel."""
         y, x, log_fwhm, log_beta, slope = self.values
         parameters = np.array([shape[0] - 1 + y, shape[1] - 1 + x, log_fwhm, 0.0, 0.0, log_beta])
         round_ones = ellipses(parameters[None], slope * (fraction - 0.5))
         return moffat((2 * shape[0] - 1, 2 * shape[1] - 1), *round_ones, self.pixel)
 
 
-def profiles_from_image(image: FloatArray, cube: WeightedCube, sources: FittedSources) -> FloatArray:
+def profiles_from_image(
+    image: FloatArray, cube: WeightedCube, sources: FittedSources
+) -> FloatArray:
     """The sources' profiles (K, 9, ny, nx) at the `PROFILE_NODES`.
 
     Parameters
@@ -66,8 +74,8 @@ def profiles_from_image(image: FloatArray, cube: WeightedCube, sources: FittedSo
 def divide(image: FloatArray, sources: FittedSources) -> FloatArray:
     """Divide an image (ny, nx) among K sources: (K, ny, nx), each of sum 1.
 
-    Moffat functions that are fitted to the image give each component's share of the light in a pixel. Where their sum
-    is fainter than the noise, they are used instead of the image.
+    Moffat functions that are fitted to the image give each component's share of the light in a
+    pixel. Where their sum is fainter than the noise, they are used instead of the image.
     """
     good = np.isfinite(image)
     light = np.where(good, image, np.median(image[good])) - np.median(image[good])
@@ -106,7 +114,8 @@ def match(bands: Bands, shares: FloatArray, model: Model) -> Kernel:
     shares : array (K, ny, nx)
         From `divide`.
     model : Model
-        The components as fitted to the cube; its widths and their change with wavelength start the search.
+        The components as fitted to the cube; its widths and their change with wavelength start the
+        search.
     """
     from scipy.optimize import least_squares
 
@@ -119,7 +128,9 @@ def match(bands: Bands, shares: FloatArray, model: Model) -> Kernel:
 
     first = np.array([0.0, 0.0, log_fwhm, 1.0, red - blue])
     bound = np.array([*_KERNEL_BOUND, np.exp(2 * log_fwhm)])
-    found = least_squares(residuals, first, bounds=(first - bound, first + bound), x_scale=bound, xtol=1e-4, ftol=1e-5)
+    found = least_squares(
+        residuals, first, bounds=(first - bound, first + bound), x_scale=bound, xtol=1e-4, ftol=1e-5
+    )
     return Kernel(found.x, model.pixel)
 
 

@@ -1,4 +1,5 @@
-"""The steps of the joint extraction in order, on plain arrays; `joint_extraction.extract` explains them."""
+"""The steps of the joint extraction in order, on plain arrays; `joint_extraction.extract` explains
+them."""
 
 from __future__ import annotations
 
@@ -22,11 +23,12 @@ from autospec_lib.deblending.weighted_data import Bands, WeightedCube, bin_cube
 
 # So many sources have shapes of their own; the work grows with the square of their number.
 MAX_FREE = 21
-# The shape of a source is fitted if its position is in the subcube or less than this many pixels outside it.
+# The shape of a source is fitted if its position is in the subcube or less than this many pixels
+# outside it.
 _CLOSE = 3
-# Prior of log(beta - 1), the wings, in the fit without clumps that sets them: mean, sigma and bound. Sigma and bound
-# in the last fit, around what that fit gives. Chosen on simulated galaxies of many kinds (exponential, Sersic, with
-# bulges, clumps and haloes; seeds 41 to 62).
+# Prior of log(beta - 1), the wings, in the fit without clumps that sets them: mean, sigma and
+# bound. Sigma and bound in the last fit, around what that fit gives. Chosen on simulated galaxies
+# of many kinds (exponential, Sersic, with bulges, clumps and haloes; seeds 41 to 62).
 _LOG_BETA, _WINGS, _WINGS_KEPT = 0.9, (0.1, 0.7), (0.05, 0.15)
 _FRAME = Frame()
 # An image that covers less than this share of the subcube is not used.
@@ -37,9 +39,10 @@ _LEAST_COVERED = 0.5
 class JointFit:
     """The joint fit of one subcube.
 
-    There are K ``sources``, the target first; neighbours that are not in the catalogue have the ids -1, -2, ...
-    ``profiles`` (K, 9, ny, nx), of total flux 1, are given at nine wavelengths evenly spaced from the first to the
-    last; ``solution`` holds the total spectra and the sky. ``doubts`` are reasons not to trust the target's.
+    There are K ``sources``, the target first; neighbours that are not in the catalogue have the ids
+    -1, -2, ... ``profiles`` (K, 9, ny, nx), of total flux 1, are given at nine wavelengths evenly
+    spaced from the first to the last; ``solution`` holds the total spectra and the sky. ``doubts``
+    are reasons not to trust the target's.
     """
 
     cube: WeightedCube
@@ -63,12 +66,12 @@ def fit_jointly(
     Parameters
     ----------
     voxels : Voxels
-        The subcube (nl, ny, nx), sky-subtracted or not; NaN is not used. Without variance, the data are weighted by a
-        variance that is estimated for each wavelength.
+        The subcube (nl, ny, nx), sky-subtracted or not; NaN is not used. Without variance, the data
+        are weighted by a variance that is estimated for each wavelength.
     positions : mapping of int to (y, x)
-        Catalogue positions in pixels of the target, which comes first, and of its neighbours in or near the subcube;
-        ids are not negative. The first `MAX_FREE` have shapes of their own if they are in or close to the subcube; the
-        others have the shape of a typical galaxy.
+        Catalogue positions in pixels of the target, which comes first, and of its neighbours in or
+        near the subcube; ids are not negative. The first `MAX_FREE` have shapes of their own if
+        they are in or close to the subcube; the others have the shape of a typical galaxy.
     fraction : array (nl,)
         Each wavelength's fraction of the way from the first to the last.
     seeing : Psf or float
@@ -84,23 +87,35 @@ def fit_jointly(
         When no voxel is usable, or no position is given.
     """
     if not positions:
-        raise SourceError('joint extraction: no position given; expected the target and its neighbours')
+        raise SourceError(
+            'joint extraction: no position given; expected the target and its neighbours'
+        )
     cube = WeightedCube.of(voxels, fraction)
     notes: tuple[str, ...] = ()
     if not cube.weight.any():
-        raise SourceError('joint extraction: no usable voxel in the subcube; move or enlarge it (SIZE)')
+        raise SourceError(
+            'joint extraction: no usable voxel in the subcube; move or enlarge it (SIZE)'
+        )
     if image is not None and not np.isfinite(image).mean() > _LEAST_COVERED:
         image = None
-        notes = ('joint extraction: the image covers less than half of the subcube; shapes are from the cube alone',)
+        notes = (
+            'joint extraction: the image covers less than half of the subcube; shapes are from the cube alone',
+        )
     sources = fit_sources(cube, positions, seeing, frame)
-    profiles = sources.profiles(cube.shape) if image is None else profiles_from_image(image, cube, sources)
+    profiles = (
+        sources.profiles(cube.shape) if image is None else profiles_from_image(image, cube, sources)
+    )
     return JointFit(cube, sources, profiles, solve(cube, profiles), notes)
 
 
 def fit_sources(
-    cube: WeightedCube, positions: Mapping[Ident, tuple[float, float]], seeing: Psf | float, frame: Frame = _FRAME
+    cube: WeightedCube,
+    positions: Mapping[Ident, tuple[float, float]],
+    seeing: Psf | float,
+    frame: Frame = _FRAME,
 ) -> FittedSources:
-    """Fit the sources, look for neighbours that are not in the catalogue, and decide which of these are sources.
+    """Fit the sources, look for neighbours that are not in the catalogue, and decide which of these
+    are sources.
 
     Parameters and raises as in `fit_jointly`.
     """
@@ -117,8 +132,8 @@ def fit_sources(
     model, small_clumps = prune(bands, model, len(positions), fwhm)
     spectra = solve(cube, model.images(cube.shape, PROFILE_NODES))
     bands = _with_model_error(with_line_bands(bins, cube, spectra), model)
-    # Large clumps would describe the light inside a source and leave its wings to noise and sky: these follow from a
-    # fit without clumps.
+    # Large clumps would describe the light inside a source and leave its wings to noise and sky:
+    # these follow from a fit without clumps.
     plain = fit(bands, model)
     wings = fit(bands, plain.with_wings(np.full(len(model.shapes), _LOG_BETA), *_WINGS))
     wings = wings.with_wings(wings.shapes[:, LOG_BETA], *_WINGS_KEPT)

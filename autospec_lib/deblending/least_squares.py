@@ -27,10 +27,11 @@ def fit(bands: Bands, start: Model, clump_share: float = 0.0, narrow: bool = Fal
     bands : Bands
         Data.
     start : Model
-        Where to start, with the prior. Where it has a PSF, that sets how the widths change with wavelength; otherwise
-        one slope is fitted.
+        Where to start, with the prior. Where it has a PSF, that sets how the widths change with
+        wavelength; otherwise one slope is fitted.
     clump_share : float
-        Prior standard deviation of a clump's flux, as a share of the component's light at its position; 0: no clumps.
+        Prior standard deviation of a clump's flux, as a share of the component's light at its
+        position; 0: no clumps.
     narrow : bool
         Whether shapes are held close to the prior's mean, as in `Prior.bounds`.
 
@@ -44,18 +45,25 @@ def fit(bands: Bands, start: Model, clump_share: float = 0.0, narrow: bool = Fal
     first = start.shapes[start.prior.free]
     if start.psf is None:
         steepest = float(np.exp(2 * start.prior.mean[0, 2]))
-        low, high, first = np.append(low, -steepest), np.append(high, steepest), np.append(first, start.slope)
+        low, high, first = (
+            np.append(low, -steepest),
+            np.append(high, steepest),
+            np.append(first, start.slope),
+        )
     unbound = np.full(problem.n_clumps, np.inf)
     first = np.concatenate([np.clip(first, low, high), np.zeros(problem.n_clumps)])
-    found = _minimise(problem, first, np.concatenate([low, -unbound]), np.concatenate([high, unbound]))
+    found = _minimise(
+        problem, first, np.concatenate([low, -unbound]), np.concatenate([high, unbound])
+    )
     return replace(problem.model(found.values), chi2=found.chi2)
 
 
 def _minimise(problem: Problem, first: FloatArray, low: FloatArray, high: FloatArray) -> Point:
-    """Minimise by the Levenberg-Marquardt method. A parameter stays at its bound while chi-square falls outwards.
+    """Minimise by the Levenberg-Marquardt method. A parameter stays at its bound while chi-square
+    falls outwards.
 
-    scipy's `least_squares` would need the whole Jacobian, with a row for each pixel of each band and a column for each
-    clump; here only the normal matrix is computed.
+    scipy's `least_squares` would need the whole Jacobian, with a row for each pixel of each band
+    and a column for each clump; here only the normal matrix is computed.
     """
     point, damping = problem.at(first), _FIRST_DAMPING
     for _ in range(_MAX_STEPS):
@@ -76,8 +84,11 @@ def _minimise(problem: Problem, first: FloatArray, low: FloatArray, high: FloatA
     return point
 
 
-def _damped_step(matrix: FloatArray, gradient: FloatArray, free: BoolArray, damping: float) -> FloatArray:
-    """The step (p,) from the normal matrix (p, p) and minus half the gradient (p,); 0 where a parameter is not free."""
+def _damped_step(
+    matrix: FloatArray, gradient: FloatArray, free: BoolArray, damping: float
+) -> FloatArray:
+    """The step (p,) from the normal matrix (p, p) and minus half the gradient (p,); 0 where a
+    parameter is not free."""
     step = np.zeros(len(gradient))
     part = matrix[np.ix_(free, free)]
     step[free] = np.linalg.solve(part + damping * np.diag(np.diag(part)), gradient[free])

@@ -1,7 +1,9 @@
-"""Line bands: images in the emission and absorption lines of one source, in which its neighbours are faint.
+"""Line bands: images in the emission and absorption lines of one source, in which its neighbours
+are faint.
 
-In wavelength bins, sources differ only by their colours, and many have similar colours. Their lines seldom agree: the
-cube summed with a source's lines as weights is an image of that source, as in AutoSpec's cross-correlation.
+In wavelength bins, sources differ only by their colours, and many have similar colours. Their lines
+seldom agree: the cube summed with a source's lines as weights is an image of that source, as in
+AutoSpec's cross-correlation.
 """
 
 from __future__ import annotations
@@ -15,11 +17,11 @@ from autospec_lib.core.types import FloatArray
 from autospec_lib.deblending.linear_system import Solution
 from autospec_lib.deblending.weighted_data import Bands, WeightedCube, bin_edges
 
-# A channel is in a line if it deviates from the level of its bin by at least this many sigma. Noise taken for lines
-# would only confirm the profile with which the spectrum was extracted.
+# A channel is in a line if it deviates from the level of its bin by at least this many sigma. Noise
+# taken for lines would only confirm the profile with which the spectrum was extracted.
 _LINE_SIGMA = 3.5
-# A band is added if more than this share of its weights' power remains after they are made orthogonal to the earlier
-# bands.
+# A band is added if more than this share of its weights' power remains after they are made
+# orthogonal to the earlier bands.
 _OWN_SHARE = 1e-3
 # Iterations of finding lines and measuring the level of the bins without them.
 _ROUNDS = 3
@@ -40,8 +42,8 @@ def with_line_bands(bands: Bands, cube: WeightedCube, solution: Solution) -> Ban
     Returns
     -------
     Bands
-        The bins, then at most K line bands, each scaled so that a source with exactly these lines has the flux 1. The
-        weights of all bands are orthogonal, so that their noise is independent.
+        The bins, then at most K line bands, each scaled so that a source with exactly these lines
+        has the flux 1. The weights of all bands are orthogonal, so that their noise is independent.
     """
     level = cube.weight.mean(axis=1)
     found: list[FloatArray] = []
@@ -68,11 +70,13 @@ def with_line_bands(bands: Bands, cube: WeightedCube, solution: Solution) -> Ban
 
 
 def _lines(spectrum: FloatArray, error: FloatArray, level: FloatArray) -> FloatArray:
-    """The lines (nl,) of a spectrum, of mean 0 in every bin; 0 in all other channels and where nothing is known."""
+    """The lines (nl,) of a spectrum, of mean 0 in every bin; 0 in all other channels and where
+    nothing is known."""
     known = np.isfinite(error) & (level > 0)
     own, noise = np.where(known, spectrum, 0), np.where(known, error, np.inf)
     if known.sum() > 1:
-        # Resampling makes quoted errors too small; the scatter from one channel to the next shows the true ones.
+        # Resampling makes quoted errors too small; the scatter from one channel to the next shows
+        # the true ones.
         noise = noise * max(1.0, float(robust_width(np.diff((own / noise)[known]))) / np.sqrt(2))
     outside = known
     for _ in range(_ROUNDS):
@@ -86,5 +90,10 @@ def _bin_means(values: FloatArray, weight: FloatArray) -> FloatArray:
     """At every wavelength (nl,) the weighted mean of its bin."""
     edges = bin_edges(len(values))
     total = np.add.reduceat(weight, edges[:-1])
-    mean = np.divide(np.add.reduceat(weight * values, edges[:-1]), total, out=np.zeros(len(total)), where=total > 0)
+    mean = np.divide(
+        np.add.reduceat(weight * values, edges[:-1]),
+        total,
+        out=np.zeros(len(total)),
+        where=total > 0,
+    )
     return np.repeat(mean, np.diff(edges))

@@ -17,33 +17,39 @@ from autospec_lib.deblending.model import Frame, Model, Prior
 from autospec_lib.deblending.weighted_data import Bands
 
 _MAX_NEIGHBOURS = 4
-# A component is added only if it lowers chi-square by at least this much. In 16 bands pure noise gives 16 +- 6 at one
-# position; over all positions, and with the correlated noise of resampled cubes, it does not reach 80.
+# A component is added only if it lowers chi-square by at least this much. In 16 bands pure noise
+# gives 16 +- 6 at one position; over all positions, and with the correlated noise of resampled
+# cubes, it does not reach 80.
 _MIN_CHI2_DROP = 80.0
-# A component is removed if its flux over all wavelengths is below zero by more than this many sigma.
+# A component is removed if its flux over all wavelengths is below zero by more than this many
+# sigma.
 _NEGATIVE = 4.0
-# Of the positions with more than this share of the largest decrease, the brightest one in the residual is tried. The
-# decrease alone would prefer positions too far out: close to a source, where most of the missing light is, more of it
-# is attributed to that source (see `best_place`).
+# Of the positions with more than this share of the largest decrease, the brightest one in the
+# residual is tried. The decrease alone would prefer positions too far out: close to a source, where
+# most of the missing light is, more of it is attributed to that source (see `best_place`).
 _CONTENDER = 0.3
 _MAX_PLACES = 3
-# How many pixels a component may move in one fit, and how many times it is fitted if it moves that far.
+# How many pixels a component may move in one fit, and how many times it is fitted if it moves that
+# far.
 _MAX_MOVE, _MAX_FITS = 2.0, 3
 _AT_BOUND = 0.999  # of the largest move
 # Two components that are closer than this, in FWHM of the PSF, count as one.
 _MERGED = 0.5
 # Neighbours may lie this many pixels outside the subcube and still have light in it.
 _MARGIN = 2
-# Within this many FWHM of the PSF from a component's centre, light of the component's colours counts as a part of it.
+# Within this many FWHM of the PSF from a component's centre, light of the component's colours
+# counts as a part of it.
 _CLUMPS_WITHIN = 2.0
-# A point source is not fitted in a band in which weights and other profiles leave less than this share of its image.
+# A point source is not fitted in a band in which weights and other profiles leave less than this
+# share of its image.
 _LEAST_SEEN = 0.05
 
 
 def add_neighbours(bands: Bands, model: Model, fwhm: float) -> Model:
     """Add components, one by one, as long as they improve the fit significantly.
 
-    Here sources have no clumps and stay close to their prior, so that none stretches over a missing neighbour.
+    Here sources have no clumps and stay close to their prior, so that none stretches over a missing
+    neighbour.
 
     Parameters
     ----------
@@ -87,17 +93,23 @@ def prune(bands: Bands, model: Model, named: int, fwhm: float) -> tuple[Model, M
             model = model.without(lost)
     for component in reversed(range(named, len(model.shapes))):
         other = fit(bands, model.without(component), SMALL_CLUMPS, narrow=True)
-        if other.chi2 - with_clumps.chi2 < _MIN_CHI2_DROP or with_clumps.isolation(component) < _MERGED * fwhm:
+        if (
+            other.chi2 - with_clumps.chi2 < _MIN_CHI2_DROP
+            or with_clumps.isolation(component) < _MERGED * fwhm
+        ):
             redundant = _least_needed(bands, model, component)
             model = model.without(redundant)
-            with_clumps = other if redundant == component else fit(bands, model, SMALL_CLUMPS, narrow=True)
+            with_clumps = (
+                other if redundant == component else fit(bands, model, SMALL_CLUMPS, narrow=True)
+            )
     return model, with_clumps
 
 
 def fit_positive(
     bands: Bands, model: Model, first: int, clump_share: float, narrow: bool = False
 ) -> tuple[Model, IntArray]:
-    """Fit, and remove components of negative flux: light is not negative, so that they mend errors of other profiles.
+    """Fit, and remove components of negative flux: light is not negative, so that they mend errors
+    of other profiles.
 
     Parameters
     ----------
@@ -123,13 +135,18 @@ def fit_positive(
 
 
 def best_place(
-    bands: Bands, model: Model, projection: Projection, fwhm: float, failed: Sequence[tuple[float, float]] = ()
+    bands: Bands,
+    model: Model,
+    projection: Projection,
+    fwhm: float,
+    failed: Sequence[tuple[float, float]] = (),
 ) -> tuple[tuple[float, float], float]:
-    """The position (y, x) where a point source with a spectrum of its own would lower chi-square most, and by how much.
+    """The position (y, x) where a point source with a spectrum of its own would lower chi-square
+    most, and by how much.
 
-    At every second pixel the image of a point source, made orthogonal to the components and the sky, is fitted to the
-    residual of each band. The part of its band fluxes that is a combination of those of nearby components is not
-    counted: that light belongs to these components.
+    At every second pixel the image of a point source, made orthogonal to the components and the
+    sky, is fitted to the residual of each band. The part of its band fluxes that is a combination
+    of those of nearby components is not counted: that light belongs to these components.
 
     Parameters
     ----------
@@ -149,15 +166,22 @@ def best_place(
     drop[(amplitude * norm).sum(axis=1) <= 0] = 0
     for place in failed:
         drop[np.hypot(*((grid - place) * model.pixel).T) < _MERGED * fwhm] = 0
-    best = int(np.argmax(np.where(drop > _CONTENDER * drop.max(), np.square(amplitude).sum(axis=1), 0)))
+    best = int(
+        np.argmax(np.where(drop > _CONTENDER * drop.max(), np.square(amplitude).sum(axis=1), 0))
+    )
     y, x = grid[best]
     return (float(y), float(x)), float(drop[best])
 
 
-def _point_sources(bands: Bands, projection: Projection, fwhm: float, pixel: Pixel) -> tuple[FloatArray, FloatArray]:
-    """Amplitudes (m, nb), in sigma, of point sources fitted to the residual at m positions; amplitude per unit flux."""
+def _point_sources(
+    bands: Bands, projection: Projection, fwhm: float, pixel: Pixel
+) -> tuple[FloatArray, FloatArray]:
+    """Amplitudes (m, nb), in sigma, of point sources fitted to the residual at m positions;
+    amplitude per unit flux."""
     grid = grid_places(bands.shape, _MARGIN)
-    images = shifted(bands.shape, grid, np.array([fwhm**2 * np.eye(2)]), TYPICAL_BETA, pixel).reshape(len(grid), -1)
+    images = shifted(
+        bands.shape, grid, np.array([fwhm**2 * np.eye(2)]), TYPICAL_BETA, pixel
+    ).reshape(len(grid), -1)
     full = np.square(images).sum(axis=1).max()
     amplitude, norm = np.zeros((2, len(grid), len(bands.data)))
     for band, root in enumerate(bands.root_weight):
@@ -166,21 +190,26 @@ def _point_sources(bands: Bands, projection: Projection, fwhm: float, pixel: Pix
         size = np.sqrt(np.square(weighted).sum(axis=1))
         seen = size > _LEAST_SEEN * np.sqrt(full) * root.max()
         norm[:, band] = np.where(seen, size, 0)
-        amplitude[:, band] = np.where(seen, weighted @ projection.residual[band] / np.where(seen, size, 1), 0)
+        amplitude[:, band] = np.where(
+            seen, weighted @ projection.residual[band] / np.where(seen, size, 1), 0
+        )
     return amplitude, norm
 
 
 def _explained(amplitude: FloatArray, nearby: FloatArray) -> FloatArray:
-    """At each position, the part of the amplitudes (m, nb) that is a combination of the components' (m, n, nb)."""
+    """At each position, the part of the amplitudes (m, nb) that is a combination of the components'
+    (m, n, nb)."""
     gram = nearby @ nearby.transpose(0, 2, 1)
-    ridge = 1e-9 * np.einsum('mii->m', gram) + 1e-12  # (m,): components that are not near are null rows
+    # (m,): components that are not near are null rows.
+    ridge = 1e-9 * np.einsum('mii->m', gram) + 1e-12
     right = nearby @ amplitude[..., None]
     share = np.linalg.solve(gram + ridge[:, None, None] * np.eye(nearby.shape[1]), right)
     return np.asarray((nearby.transpose(0, 2, 1) @ share)[..., 0])
 
 
 def _with_neighbour(bands: Bands, model: Model, fwhm: float) -> Model | None:
-    """The model with the component that improves it most, or None if no component is significant."""
+    """The model with the component that improves it most, or None if no component is
+    significant."""
     projection = project(bands, model.band_profiles(bands))
     failed: list[tuple[float, float]] = []
     for _ in range(_MAX_PLACES):
@@ -191,7 +220,8 @@ def _with_neighbour(bands: Bands, model: Model, fwhm: float) -> Model | None:
         if fitted is not None and _is_source(bands, model, fitted, fwhm):
             # From now on its prior is centred on the position where it was found.
             prior = Prior.of(fitted.shapes[-1:, :2], fwhm, Frame(model.pixel))
-            # Narrow bounds for all fits: one as wide as the subcube would take light of sky and sources.
+            # Narrow bounds for all fits: one as wide as the subcube would take light of sky and
+            # sources.
             low, high = prior.bounds(narrow=True)
             prior = replace(prior, bound=(high - low) / 2)
             return replace(fitted, prior=model.prior.joined(prior))
@@ -200,10 +230,12 @@ def _with_neighbour(bands: Bands, model: Model, fwhm: float) -> Model | None:
 
 
 def _is_source(bands: Bands, model: Model, fitted: Model, fwhm: float) -> bool:
-    """Whether the last of the fitted components has light, and more than structure of the sky would give it.
+    """Whether the last of the fitted components has light, and more than structure of the sky would
+    give it.
 
-    The noise on the scale of the PSF is that of point sources fitted to what is left. It exceeds the quoted errors
-    where resampling has correlated pixels, and where the sky has gradients or stripes.
+    The noise on the scale of the PSF is that of point sources fitted to what is left. It exceeds
+    the quoted errors where resampling has correlated pixels, and where the sky has gradients or
+    stripes.
     """
     projection = project(bands, fitted.band_profiles(bands))
     if projection.significance[-1] <= 0:
@@ -216,13 +248,15 @@ def _is_source(bands: Bands, model: Model, fitted: Model, fwhm: float) -> bool:
 
 
 def _follow(bands: Bands, model: Model, place: tuple[float, float], fwhm: float) -> Model | None:
-    """Fit a component that starts at a position and may move to where it fits best; None if it merges with another."""
+    """Fit a component that starts at a position and may move to where it fits best; None if it
+    merges with another."""
     first, shape = None, Prior.of(np.array([place]), fwhm).mean
     for _ in range(_MAX_FITS):
         prior = Prior.of(shape[:, :2], fwhm, Frame(model.pixel, 0.4 * _MAX_MOVE, _MAX_MOVE))
         fitted = fit(bands, model.with_component(shape, prior), narrow=True)
         if fitted.isolation(-1) < _MERGED * fwhm:
-            # If a later fit merges with another component, the first one counts; None if that already merges.
+            # If a later fit merges with another component, the first one counts; None if that
+            # already merges.
             return first
         model, first, shape = fitted.without(-1), first or fitted, fitted.shapes[-1:]
         inside = (np.abs(shape - prior.mean) < _AT_BOUND * prior.bound)[0, :2].all()
@@ -232,7 +266,8 @@ def _follow(bands: Bands, model: Model, place: tuple[float, float], fwhm: float)
 
 
 def _least_needed(bands: Bands, model: Model, component: int) -> int:
-    """Of this component and those found after it, the one without which a fit with large clumps is best."""
+    """Of this component and those found after it, the one without which a fit with large clumps is
+    best."""
     choices = range(component, len(model.shapes))
     if len(choices) == 1:
         return component

@@ -1,9 +1,10 @@
 """Chi-square of a model, minimised over all fluxes in bands, and its normal equations.
 
-In every band the fluxes of the components and the sky are linear parameters and are solved for exactly (variable
-projection, Golub & Pereyra 1973, SIAM J. Numer. Anal. 10, 413). The remaining parameters are the shapes of the Moffat
-functions and the clumps' fluxes relative to their component, which are the same in all bands. Clumps must be in the
-same fit: a bright source that is not a Moffat function would otherwise distort the shapes of its faint neighbours.
+In every band the fluxes of the components and the sky are linear parameters and are solved for
+exactly (variable projection, Golub & Pereyra 1973, SIAM J. Numer. Anal. 10, 413). The remaining
+parameters are the shapes of the Moffat functions and the clumps' fluxes relative to their
+component, which are the same in all bands. Clumps must be in the same fit: a bright source that is
+not a Moffat function would otherwise distort the shapes of its faint neighbours.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ _LOG_FWHM = 2  # among the shape parameters
 class Point:
     """The model at one set of parameters.
 
-    ``values`` are the parameters, ``derivatives`` (m, 7, 3, ny, nx) those of the smooth profiles of the m components
-    with free parameters, at the `BAND_NODES`, with respect to the shapes and the slope, ``chi2`` the sum of squares,
-    including the priors' terms.
+    ``values`` are the parameters, ``derivatives`` (m, 7, 3, ny, nx) those of the smooth profiles of
+    the m components with free parameters, at the `BAND_NODES`, with respect to the shapes and the
+    slope, ``chi2`` the sum of squares, including the priors' terms.
     """
 
     values: FloatArray
@@ -43,9 +44,9 @@ class Point:
 class Problem:
     """What is fitted.
 
-    The parameters are the free ones of the shapes (at most 6 for each of n components), the slope where the model has
-    no PSF, and the clumps' fluxes, component by component. ``start`` has the model's prior, ``grid`` the clumps or
-    None. A component with a fixed width has no clumps.
+    The parameters are the free ones of the shapes (at most 6 for each of n components), the slope
+    where the model has no PSF, and the clumps' fluxes, component by component. ``start`` has the
+    model's prior, ``grid`` the clumps or None. A component with a fixed width has no clumps.
     """
 
     bands: Bands
@@ -55,7 +56,8 @@ class Problem:
 
     @classmethod
     def of(cls, bands: Bands, start: Model, clump_share: float) -> Problem:
-        """The problem with clumps of this prior, as in `ClumpPrior.of`, around the sources' initial positions."""
+        """The problem with clumps of this prior, as in `ClumpPrior.of`, around the sources' initial
+        positions."""
         if not clump_share:
             return cls(bands, start)
         start = replace(start, clump_fwhm=CLUMP_WIDTH * float(np.exp(start.shapes[:, 2].min())))
@@ -80,7 +82,9 @@ class Problem:
         if self.start.psf is None:
             parts.append(np.array([model.slope]))
         if model.clump_flux is not None:
-            parts += [row[used] for row, used in zip(model.clump_flux, self.clump_prior.used, strict=True)]
+            parts += [
+                row[used] for row, used in zip(model.clump_flux, self.clump_prior.used, strict=True)
+            ]
         return np.concatenate(parts)
 
     @property
@@ -95,7 +99,9 @@ class Problem:
         if self.grid is None:
             return replace(self.start, shapes=shapes, slope=slope, clump_flux=None)
         flux = np.zeros((len(shapes), len(self.grid.places)))
-        for row, used, own in zip(flux, self.clump_prior.used, self._clump_fluxes(values), strict=True):
+        for row, used, own in zip(
+            flux, self.clump_prior.used, self._clump_fluxes(values), strict=True
+        ):
             row[used] = own
         return replace(self.start, shapes=shapes, slope=slope, clump_flux=flux)
 
@@ -110,20 +116,25 @@ class Problem:
             some = replace(model, shapes=model.shapes[moving[part]])
             images[moving[part]], slopes[part] = _smooth(some, self.bands.shape)
         if still.size:
-            images[still] = replace(model, shapes=model.shapes[still]).smooth_images(self.bands.shape, BAND_NODES)
+            images[still] = replace(model, shapes=model.shapes[still]).smooth_images(
+                self.bands.shape, BAND_NODES
+            )
         if self.grid is not None and model.clump_flux is not None:
             images = images + np.tensordot(model.clump_flux, self.grid.images, axes=1)
         projection = project(self.bands, self.bands.interpolate(images))
         chi2 = np.square(projection.residual).sum() + np.square(self._deviation(values)).sum()
-        for own, precision in zip(self._clump_fluxes(values), self.clump_prior.precision, strict=True):
+        for own, precision in zip(
+            self._clump_fluxes(values), self.clump_prior.precision, strict=True
+        ):
             chi2 += own @ precision @ own
         return Point(values, projection, slopes, float(chi2))
 
     def normal_equations(self, point: Point) -> tuple[FloatArray, FloatArray]:
         """The normal matrix, and minus half the gradient of chi-square.
 
-        They are J' (1 - Q Q') J and J' r plus the priors' terms (Kaufman 1975, BIT 15, 49). The columns of J are the
-        derivatives of the weighted profiles times their fluxes, Q Q' projects on the profiles, and r is the residual.
+        They are J' (1 - Q Q') J and J' r plus the priors' terms (Kaufman 1975, BIT 15, 49). The
+        columns of J are the derivatives of the weighted profiles times their fluxes, Q Q' projects
+        on the profiles, and r is the residual.
         """
         free, projection, root = self.start.prior.free, point.projection, self.bands.root_weight
         flux, parabola = projection.flux[:, self.moving].T, parabola_weights(self.bands.fraction)
@@ -138,14 +149,19 @@ class Problem:
             of_nodes = (flux[:, None] * parabola.T).reshape(-1, len(root))  # (m * 3, nb)
             columns[end] = root * (of_nodes.T @ derivatives[:, N_SHAPE].reshape(len(of_nodes), -1))
         # The parts of the columns along the profiles: a change of the fluxes has the same effect.
-        inside = (columns.transpose(1, 0, 2) @ projection.q).transpose(1, 0, 2).reshape(len(columns), -1)
+        inside = (
+            (columns.transpose(1, 0, 2) @ projection.q).transpose(1, 0, 2).reshape(len(columns), -1)
+        )
         flat = columns.reshape(len(columns), -1)
         matrix = flat @ flat.T
         gradient = flat @ projection.residual.ravel()
         if self.grid is not None:
             across, own, clumps_inside, clump_gradient = self._clump_terms(self.grid, point)
             matrix = np.block([[matrix, across], [across.T, own]])
-            gradient, inside = np.concatenate([gradient, clump_gradient]), np.concatenate([inside, clumps_inside])
+            gradient, inside = (
+                np.concatenate([gradient, clump_gradient]),
+                np.concatenate([inside, clumps_inside]),
+            )
         matrix -= inside @ inside.T
         sigma = self.start.prior.sigma[free]
         precision = np.zeros(len(matrix))
@@ -170,12 +186,16 @@ class Problem:
         shapes[free] = values[: free.sum()]
         return shapes
 
-    def _clump_terms(self, grid: ClumpGrid, point: Point) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """The clumps' part of the normal equations: the joint cross-correlation of all sources with the data.
+    def _clump_terms(
+        self, grid: ClumpGrid, point: Point
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """The clumps' part of the normal equations: the joint cross-correlation of all sources with
+        the data.
 
-        With the components' fluxes in bands as rows of S and the weights W, the products of clumps with each other are
-        S W S', and with the residual r they are S W r. AutoSpec's cross-correlation map uses one spectrum alone, so it
-        also shows neighbours of similar spectrum; the matrix S W S' corrects for these.
+        With the components' fluxes in bands as rows of S and the weights W, the products of clumps
+        with each other are S W S', and with the residual r they are S W r. AutoSpec's
+        cross-correlation map uses one spectrum alone, so it also shows neighbours of similar
+        spectrum; the matrix S W S' corrects for these.
 
         Parameters
         ----------
@@ -187,23 +207,32 @@ class Problem:
         Returns
         -------
         across (p, M), own (M, M), inside (M, nb (n + 1)), gradient (M,)
-            The clumps' products with the columns of the p shape parameters and with each other, their parts along the
-            profiles, and minus half the gradient. The products use the clumps' images at the middle wavelength for all
-            bands; the gradient, which determines the minimum, uses the images at all three nodes.
+            The clumps' products with the columns of the p shape parameters and with each other,
+            their parts along the profiles, and minus half the gradient. The products use the
+            clumps' images at the middle wavelength for all bands; the gradient, which determines
+            the minimum, uses the images at all three nodes.
         """
         flux, root = point.projection.flux[:, :-1].T, self.bands.root_weight
         middle = grid.images[:, 1].reshape(len(grid.places), -1)
         images = [middle[used] for used in self.clump_prior.used]  # (m_k, npix) each
         flat = grid.images.reshape(len(grid.places), -1)
-        rooted = (point.projection.q * root[:, :, None]).transpose(1, 0, 2).reshape(root.shape[1], -1)
+        rooted = (
+            (point.projection.q * root[:, :, None]).transpose(1, 0, 2).reshape(root.shape[1], -1)
+        )
         # S W r for each of the three nodes: (n, nb), (nb, 3), (nb, npix) -> (n, 3, npix)
         parabola = parabola_weights(self.bands.fraction)
-        maps = np.einsum('kb,bn,bp->knp', flux, parabola, root * point.projection.residual, optimize=True)
+        maps = np.einsum(
+            'kb,bn,bp->knp', flux, parabola, root * point.projection.residual, optimize=True
+        )
         weighted = self._weighted_slopes(point, flux, parabola)  # (p, n, npix)
         across, inside, gradient = [], [], []
-        for k, (used, own) in enumerate(zip(self.clump_prior.used, self._clump_fluxes(point.values), strict=True)):
+        for k, (used, own) in enumerate(
+            zip(self.clump_prior.used, self._clump_fluxes(point.values), strict=True)
+        ):
             across.append(weighted[:, k] @ images[k].T)
-            along = (images[k] @ rooted).reshape(len(used), len(root), point.projection.q.shape[2]) * flux[k][:, None]
+            along = (images[k] @ rooted).reshape(
+                len(used), len(root), point.projection.q.shape[2]
+            ) * flux[k][:, None]
             inside.append(along.reshape(len(used), rooted.shape[1]))
             correlation = flat[used] @ maps[k].ravel()
             gradient.append(correlation - self.clump_prior.precision[k] @ own)
@@ -213,9 +242,11 @@ class Problem:
         return np.concatenate(across, axis=1), own, np.concatenate(inside), np.concatenate(gradient)
 
     def _weighted_slopes(self, point: Point, flux: FloatArray, parabola: FloatArray) -> FloatArray:
-        """The columns of p shape parameters times each component's weighted fluxes, summed over bands: (p, n, npix).
+        """The columns of p shape parameters times each component's weighted fluxes, summed over
+        bands: (p, n, npix).
 
-        The sum over bands is made first, at the three nodes of the derivatives. Parameters as in `_clump_terms`.
+        The sum over bands is made first, at the three nodes of the derivatives. Parameters as in
+        `_clump_terms`.
         """
         square = np.square(self.bands.root_weight)
         free, nodes = self.start.prior.free, parabola.shape[1]
@@ -233,7 +264,8 @@ class Problem:
         return weighted
 
     def _clump_matrix(self, images: list[FloatArray], weights: FloatArray) -> FloatArray:
-        """Products of all clumps (M, M) with the weights S W S' (n, n, npix), plus the prior's precision."""
+        """Products of all clumps (M, M) with the weights S W S' (n, n, npix), plus the prior's
+        precision."""
         ends = np.cumsum([0, *map(len, images)])
         matrix = np.empty((ends[-1], ends[-1]))
         for one, own in enumerate(images):
@@ -247,8 +279,8 @@ class Problem:
 
 
 def _smooth(model: Model, shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
-    """The components' Moffat images (n, 3, ny, nx) at the `BAND_NODES`, and their derivatives (n, 7, 3, ny, nx) with
-    respect to the shape parameters and the slope."""
+    """The components' Moffat images (n, 3, ny, nx) at the `BAND_NODES`, and their derivatives (n,
+    7, 3, ny, nx) with respect to the shape parameters and the slope."""
     count, nodes = len(model.shapes), len(BAND_NODES)
     functions = ellipses(model.shapes, model.widening(BAND_NODES))
     values, raw = moffat_slopes(shape, *functions, model.pixel)
@@ -256,7 +288,8 @@ def _smooth(model: Model, shape: tuple[int, int]) -> tuple[FloatArray, FloatArra
     raw = raw.reshape(len(raw), count, nodes, -1).transpose(1, 2, 0, 3)
     log_fwhm, e1, e2 = model.shapes[:, 2:5].T
     matrix = shape_matrix(np.exp(log_fwhm), e1, e2)
-    # The derivatives (n, 3, 7, 6) of centre, (C_yy, C_xx, C_xy) and beta by the shape parameters and the slope.
+    # The derivatives (n, 3, 7, 6) of centre, (C_yy, C_xx, C_xy) and beta by the shape parameters
+    # and the slope.
     chain = np.zeros((count, nodes, N_SHAPE + 1, len(raw[0, 0])))
     chain[:, :, [0, 1], [0, 1]] = 1
     chain[:, :, 5, 5] = functions[2].reshape(count, nodes) - 1
@@ -266,7 +299,9 @@ def _smooth(model: Model, shape: tuple[int, int]) -> tuple[FloatArray, FloatArra
         4: (shape_matrix(np.exp(log_fwhm), e1, e2 + _STEP) - matrix) / _STEP,
     }
     for row, change in changes.items():
-        chain[:, :, row, 2:5] = np.stack([change[:, 0, 0], change[:, 1, 1], change[:, 0, 1]], axis=-1)[:, None]
+        chain[:, :, row, 2:5] = np.stack(
+            [change[:, 0, 0], change[:, 1, 1], change[:, 0, 1]], axis=-1
+        )[:, None]
     chain[:, :, 6, 2:4] = (BAND_NODES - 0.5)[:, None]
     slopes = (chain @ raw).transpose(0, 2, 1, 3)
     return values.reshape(count, nodes, *shape), slopes.reshape(count, N_SHAPE + 1, nodes, *shape)

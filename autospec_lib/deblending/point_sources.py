@@ -1,4 +1,5 @@
-"""Point-like sources: they have one shape, that of the PSF, so that only their positions are fitted."""
+"""Point-like sources: they have one shape, that of the PSF, so that only their positions are
+fitted."""
 
 from __future__ import annotations
 
@@ -14,13 +15,16 @@ from autospec_lib.deblending.linear_system import PROFILE_NODES, project, solve
 from autospec_lib.deblending.model import LARGEST_BOUND, Frame, Model, Prior
 from autospec_lib.deblending.weighted_data import Bands, WeightedCube, bin_cube
 
-# A source may be a point if its log FWHM is less than this above that of the PSF, and its ellipticity is smaller.
+# A source may be a point if its log FWHM is less than this above that of the PSF, and its
+# ellipticity is smaller.
 _WIDER, _ELONGATED = 0.05, 0.12
 # Without a PSF: how significant a source must be, in sigma, and how many must have the same shape.
 _BRIGHT, _FEWEST = 100.0, 3
-# Sources are not points if chi-square rises by more than this for each of them: points raise it by 4 on average.
+# Sources are not points if chi-square rises by more than this for each of them: points raise it by
+# 4 on average.
 _WORSE = 10.0
-# How far log FWHM, ellipticities and log(beta - 1) of a single source may be from those of a typical galaxy.
+# How far log FWHM, ellipticities and log(beta - 1) of a single source may be from those of a
+# typical galaxy.
 _ANY_SHAPE, _AT_BOUND = (1.5, 1.2, 1.2, 1.6), 0.999
 _TURBULENCE = -0.4  # power of the wavelength that the squared FWHM follows
 
@@ -28,8 +32,8 @@ _TURBULENCE = -0.4  # power of the wavelength that the squared FWHM follows
 def with_points(bands: Bands, model: Model) -> Model:
     """The model in which point-like sources have the shape of the PSF and no clumps.
 
-    Without a PSF, it is the mean shape of the narrowest bright sources, if that fits them as well as shapes of their
-    own. One source or two could be galaxies.
+    Without a PSF, it is the mean shape of the narrowest bright sources, if that fits them as well
+    as shapes of their own. One source or two could be galaxies.
 
     Parameters
     ----------
@@ -68,7 +72,9 @@ def _point_like(bands: Bands, model: Model) -> IntArray:
         least, fewest = float(width[able].min(initial=np.inf)), _FEWEST
     else:
         least, fewest = float(np.log(model.psf.fwhm(np.array(0.5)))), 1
-    points = np.flatnonzero(able & (width < least + _WIDER) & (ellipticity < _ELONGATED)).astype(np.int32)
+    points = np.flatnonzero(able & (width < least + _WIDER) & (ellipticity < _ELONGATED)).astype(
+        np.int32
+    )
     return points if len(points) >= fewest else points[:0]
 
 
@@ -81,7 +87,8 @@ class Profile:
     shape : array (4,)
         Log FWHM, two ellipticities, log(beta - 1), as in `model.N_SHAPE`.
     widths : array (9,)
-        FWHM at wavelengths evenly spaced from the first to the last, in units of `geometry.scale` of a pixel.
+        FWHM at wavelengths evenly spaced from the first to the last, in units of `geometry.scale`
+        of a pixel.
     significance : float
         Of its flux over all wavelengths, in sigma.
     spectrum : Measured
@@ -95,10 +102,12 @@ class Profile:
 
 
 def profile(cutout: Cutout) -> Profile | None:
-    """Fit a source by an elliptical Moffat function of any shape, with the neighbours that the cut-out has.
+    """Fit a source by an elliptical Moffat function of any shape, with the neighbours that the
+    cut-out has.
 
-    Its squared FWHM is a constant and a multiple of wavelength^-0.4, the law of turbulence (Fried 1966, Journal of the
-    Optical Society of America 56, 1372). One that is linear in wavelength would be up to 3 per cent off at the ends.
+    Its squared FWHM is a constant and a multiple of wavelength^-0.4, the law of turbulence (Fried
+    1966, Journal of the Optical Society of America 56, 1372). One that is linear in wavelength
+    would be up to 3 per cent off at the ends.
 
     Parameters
     ----------
@@ -128,5 +137,7 @@ def profile(cutout: Cutout) -> Profile | None:
     significance = project(bands, model.band_profiles(bands)).significance[0]
     solution = solve(cube, model.smooth_images(cube.shape, PROFILE_NODES))
     spectrum = Measured(solution.spectra[0], solution.covariance[:, 0, 0])
-    squares = np.exp(2 * model.shapes[0, 2]) + model.widening(np.interp(PROFILE_NODES, cutout.wave_fraction, fraction))
+    squares = np.exp(2 * model.shapes[0, 2]) + model.widening(
+        np.interp(PROFILE_NODES, cutout.wave_fraction, fraction)
+    )
     return Profile(model.shapes[0, 2:], np.sqrt(squares.clip(0)), float(significance), spectrum)

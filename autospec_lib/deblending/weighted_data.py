@@ -1,4 +1,5 @@
-"""The data that are fitted, with inverse-variance weights: at every wavelength, and averaged in bands.
+"""The data that are fitted, with inverse-variance weights: at every wavelength, and averaged in
+bands.
 
 A band is a weighted sum over wavelength: one of 16 bins, or the lines of one source (`line_bands`).
 """
@@ -15,7 +16,8 @@ from autospec_lib.core.types import FloatArray, IntArray, Voxels
 N_BINS = 16
 # Error of a profile, as a share of its light.
 _PROFILE_ERROR = 0.01
-# Fractions of the wavelength range at which images are computed for the bands; a parabola joins the three.
+# Fractions of the wavelength range at which images are computed for the bands; a parabola joins the
+# three.
 BAND_NODES = np.array([0.0, 0.5, 1.0])
 
 
@@ -23,8 +25,9 @@ BAND_NODES = np.array([0.0, 0.5, 1.0])
 class WeightedCube:
     """A subcube of ``shape`` (ny, nx), npix = ny * nx, with weights.
 
-    ``weight`` (nl, npix) is 1 / variance, 0 where a voxel is not used; ``product`` (nl, npix) weight times data;
-    ``fraction`` (nl,) each wavelength's fraction of the way from the first (0) to the last (1).
+    ``weight`` (nl, npix) is 1 / variance, 0 where a voxel is not used; ``product`` (nl, npix)
+    weight times data; ``fraction`` (nl,) each wavelength's fraction of the way from the first (0)
+    to the last (1).
     """
 
     weight: FloatArray
@@ -36,8 +39,8 @@ class WeightedCube:
     def of(cls, voxels: Voxels, fraction: FloatArray) -> WeightedCube:
         """Weigh voxels (nl, ny, nx); bad ones get weight 0.
 
-        A cube without variance is weighted by one that is estimated per wavelength, and has weight 0 at wavelengths at
-        which there is no estimate.
+        A cube without variance is weighted by one that is estimated per wavelength, and has weight
+        0 at wavelengths at which there is no estimate.
         """
         data, variance, good = voxels.data, voxels.variance, voxels.good
         if variance is None:
@@ -46,15 +49,19 @@ class WeightedCube:
         weight = np.divide(1.0, variance, out=np.zeros(data.shape), where=good)
         product = np.multiply(weight, data, out=np.zeros(data.shape), where=good)
         _, ny, nx = data.shape
-        return cls(weight.reshape(len(data), -1), product.reshape(len(data), -1), fraction, (ny, nx))
+        return cls(
+            weight.reshape(len(data), -1), product.reshape(len(data), -1), fraction, (ny, nx)
+        )
 
 
 @dataclass(frozen=True)
 class Bands:
-    """The subcube in nb bands: images of ``shape`` (ny, nx), one for each bin and, later, for the lines of each source.
+    """The subcube in nb bands: images of ``shape`` (ny, nx), one for each bin and, later, for the
+    lines of each source.
 
-    ``data`` (nb, npix) are the means, ``root_weight`` (nb, npix) the square roots of their inverse variances,
-    ``fraction`` (nb,) each band's fraction of the way from the first wavelength to the last.
+    ``data`` (nb, npix) are the means, ``root_weight`` (nb, npix) the square roots of their inverse
+    variances, ``fraction`` (nb,) each band's fraction of the way from the first wavelength to the
+    last.
     """
 
     data: FloatArray
@@ -63,12 +70,15 @@ class Bands:
     shape: tuple[int, int]
 
     def with_model_error(self, light: FloatArray) -> Bands:
-        """The same data; their errors are those of the noise and a per cent of the sources' light (nb, npix).
+        """The same data; their errors are those of the noise and a per cent of the sources' light
+        (nb, npix).
 
-        No profile is exact: where a source is bright, errors of its profile are larger than the noise, and a component
-        is no neighbour because it mends them.
+        No profile is exact: where a source is bright, errors of its profile are larger than the
+        noise, and a component is no neighbour because it mends them.
         """
-        root_weight = self.root_weight / np.sqrt(1 + np.square(_PROFILE_ERROR * light * self.root_weight))
+        root_weight = self.root_weight / np.sqrt(
+            1 + np.square(_PROFILE_ERROR * light * self.root_weight)
+        )
         return replace(self, root_weight=root_weight)
 
     def interpolate(self, images: FloatArray) -> FloatArray:
@@ -77,7 +87,8 @@ class Bands:
 
 
 def bin_edges(nl: int) -> IntArray:
-    """The first channel of each of 16 bins of about equal length among nl wavelengths, and the end of the last bin."""
+    """The first channel of each of 16 bins of about equal length among nl wavelengths, and the end
+    of the last bin."""
     return np.unique(np.linspace(0, nl, N_BINS + 1).astype(np.int32))
 
 
@@ -92,13 +103,15 @@ def bin_cube(cube: WeightedCube) -> Bands:
 
 
 def parabola_weights(fraction: FloatArray) -> FloatArray:
-    """Weights (n, 3) of the values at the `BAND_NODES` in the parabola through them, at n fractions."""
+    """Weights (n, 3) of the values at the `BAND_NODES` in the parabola through them, at n
+    fractions."""
     t = np.asarray(fraction)[:, None]
     return np.concatenate([(1 - t) * (1 - 2 * t), 4 * t * (1 - t), t * (2 * t - 1)], axis=1)
 
 
 def _estimated_variance(voxels: Voxels) -> FloatArray:
-    """A variance per wavelength from the differences of neighbouring pixels, of the data's shape (nl, ny, nx).
+    """A variance per wavelength from the differences of neighbouring pixels, of the data's shape
+    (nl, ny, nx).
 
     0 where no two neighbours are usable.
     """

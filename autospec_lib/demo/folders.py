@@ -1,4 +1,5 @@
-"""The two demonstration folders: the real MUSE cube of Abell 478 that mpdaf ships, and a simulated field."""
+"""The two demonstration folders: the real MUSE cube of Abell 478 that mpdaf ships, and a simulated
+field."""
 
 from __future__ import annotations
 
@@ -9,8 +10,9 @@ from pathlib import Path
 from autospec_lib.core.atomic import complete_file, write_new
 from autospec_lib.core.errors import InputError
 
-# The sources are knots of ionised gas on the halo of the brightest cluster galaxy. A background mesh of a few pixels
-# follows the halo, so that the knots stand out; threshold and contrast are low because the knots are faint.
+# The sources are knots of ionised gas on the halo of the brightest cluster galaxy. A background
+# mesh of a few pixels follows the halo, so that the knots stand out; threshold and contrast are low
+# because the knots are faint.
 ABELL_SEX = """\
 # Segmentation settings of the demonstration: knots on the halo of the brightest galaxy of Abell 478.
 DETECT_MINAREA   5
@@ -52,7 +54,8 @@ SIZE = 5                       # arcsec
 
 
 def make_abell(folder: Path) -> None:
-    """Write a working folder from the MUSE cube, the HST image and the catalogue inside the mpdaf package.
+    """Write a working folder from the MUSE cube, the HST image and the catalogue inside the mpdaf
+    package.
 
     The HST image is shifted by the 1.3 arcsec that its coordinates differ from the cube's.
 
@@ -76,7 +79,9 @@ def make_abell(folder: Path) -> None:
     hst = shipped / 'a478hst-cutout.fits'
     missing = [str(path) for path in (*copies.values(), hst) if not path.exists()]
     if missing:
-        raise InputError(f'mpdaf has no {missing[0]}; reinstall it with: pip install --force-reinstall mpdaf')
+        raise InputError(
+            f'mpdaf has no {missing[0]}; reinstall it with: pip install --force-reinstall mpdaf'
+        )
     folder.mkdir(parents=True, exist_ok=True)
     for name, path in copies.items():
         if not (folder / name).exists():
@@ -100,7 +105,10 @@ def _write_image(folder: Path, hst: Path) -> None:
     data = opened.data.read(slice(0, shape[0]), slice(0, shape[1]))
 
     aligned = images.align(hst, opened.sky, shape).data
-    peaks = [np.unravel_index(np.nanargmax(image), shape) for image in (np.nanmean(data, axis=0), aligned)]
+    peaks = [
+        np.unravel_index(np.nanargmax(image), shape)
+        for image in (np.nanmean(data, axis=0), aligned)
+    ]
     cube_peak, hst_peak = (opened.sky.to_icrs(*peak) for peak in peaks)
     with images.open_images(hst) as (image, *_), complete_file(folder / 'hst.fits') as temporary:
         header = image.sky.wcs.to_header(relax=True)

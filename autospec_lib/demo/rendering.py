@@ -1,4 +1,5 @@
-"""Images of simulated galaxies, computed in Fourier space, where discs, clumps, shifts and pixels are exact."""
+"""Images of simulated galaxies, computed in Fourier space, where discs, clumps, shifts and pixels
+are exact."""
 
 from __future__ import annotations
 
@@ -18,9 +19,10 @@ _PAD = 24
 class Galaxy:
     """One source: an exponential disc, part of its light in clumps, and a spectrum.
 
-    ``y``, ``x`` are in pixels of the cube; ``scale`` is the disc's scale length in arcsec, ``ratio`` its axis ratio,
-    ``angle`` in radians from +x to +y; ``clumps`` are (dy, dx in arcsec, fraction of the light); ``flux`` the mean of
-    the spectrum in the cube's unit; ``catalogued`` is False for a neighbour that is not in the catalogue.
+    ``y``, ``x`` are in pixels of the cube; ``scale`` is the disc's scale length in arcsec,
+    ``ratio`` its axis ratio, ``angle`` in radians from +x to +y; ``clumps`` are (dy, dx in arcsec,
+    fraction of the light); ``flux`` the mean of the spectrum in the cube's unit; ``catalogued`` is
+    False for a neighbour that is not in the catalogue.
     """
 
     y: float
@@ -43,7 +45,8 @@ def _frequencies(shape: tuple[int, int], pixel: float) -> tuple[FloatArray, Floa
 
 
 def _galaxy_transform(one: Galaxy, fy: FloatArray, fx: FloatArray) -> NDArray[np.complex128]:
-    """The Fourier transform of a galaxy of unit flux: the exponential disc's is (1 + (2 pi h k)^2)^(-3/2)."""
+    """The Fourier transform of a galaxy of unit flux: the exponential disc's is (1 + (2 pi h
+    k)^2)^(-3/2)."""
     cos, sin = np.cos(one.angle), np.sin(one.angle)
     radius2 = (fx * cos + fy * sin) ** 2 + one.ratio**2 * (fy * cos - fx * sin) ** 2
     smooth = (1 + (2 * np.pi * one.scale) ** 2 * radius2) ** -1.5
@@ -56,15 +59,22 @@ def _galaxy_transform(one: Galaxy, fy: FloatArray, fx: FloatArray) -> NDArray[np
     return np.asarray(total * np.exp(-2j * np.pi * (fy * y + fx * x)))
 
 
-def _moffat_transform(shape: tuple[int, int], step: float, fwhm: float, beta: float) -> NDArray[np.complex128]:
+def _moffat_transform(
+    shape: tuple[int, int], step: float, fwhm: float, beta: float
+) -> NDArray[np.complex128]:
     """The Fourier transform of a Moffat function of unit flux, centred on the first sample."""
-    y, x = np.fft.fftfreq(shape[0], 1 / (shape[0] * step)), np.fft.fftfreq(shape[1], 1 / (shape[1] * step))
+    y, x = (
+        np.fft.fftfreq(shape[0], 1 / (shape[0] * step)),
+        np.fft.fftfreq(shape[1], 1 / (shape[1] * step)),
+    )
     alpha2 = fwhm**2 / (4 * (2 ** (1 / beta) - 1))
     values = (1 + (y[:, None] ** 2 + x[None, :] ** 2) / alpha2) ** -beta
     return np.fft.rfft2(values * (beta - 1) / (np.pi * alpha2) * step**2)
 
 
-def profiles(galaxies: Sequence[Galaxy], shape: tuple[int, int], fwhm: FloatArray, beta: float) -> FloatArray:
+def profiles(
+    galaxies: Sequence[Galaxy], shape: tuple[int, int], fwhm: FloatArray, beta: float
+) -> FloatArray:
     """Every galaxy convolved with a Moffat seeing and the pixels.
 
     Parameters
@@ -83,7 +93,8 @@ def profiles(galaxies: Sequence[Galaxy], shape: tuple[int, int], fwhm: FloatArra
     array (m, n, ny, nx)
         Each image has the sum 1 over an infinite plane.
     """
-    # Half pixels, because a Moffat function is not band-limited; the margin keeps its wings from wrapping round.
+    # Half pixels, because a Moffat function is not band-limited; the margin keeps its wings from
+    # wrapping round.
     step, padded = PIXEL / 2, (2 * (shape[0] + 2 * _PAD), 2 * (shape[1] + 2 * _PAD))
     fy, fx = _frequencies(padded, step)
     grid = np.sinc(fy * PIXEL) * np.sinc(fx * PIXEL) * np.exp(1j * np.pi * (fy + fx) * PIXEL)
@@ -93,7 +104,8 @@ def profiles(galaxies: Sequence[Galaxy], shape: tuple[int, int], fwhm: FloatArra
     for number, one in enumerate(galaxies):
         transform = _galaxy_transform(one, fy, fx)
         for node, psf in enumerate(blur):
-            # The values are densities per sample; times the four samples of a pixel they are the light in the pixel.
+            # The values are densities per sample; times the four samples of a pixel they are the
+            # light in the pixel.
             images[number, node] = 4 * np.fft.irfft2(transform * psf, padded)[inside]
     return images
 
@@ -116,9 +128,14 @@ def sharp_image(
     """
     factor = PIXEL / pixel
     padded = (round((shape[0] + 2 * _PAD) * factor), round((shape[1] + 2 * _PAD) * factor))
-    # One sample per pixel: what aliases at FWHM 0.12 and pixels of 0.1 arcsec is below 1 % of a clump's light.
+    # One sample per pixel: what aliases at FWHM 0.12 and pixels of 0.1 arcsec is below 1 % of a
+    # clump's light.
     fy, fx = _frequencies(padded, pixel)
-    blur = np.exp(-2 * (np.pi * fwhm / 2.3548) ** 2 * (fy**2 + fx**2)) * np.sinc(fy * pixel) * np.sinc(fx * pixel)
+    blur = (
+        np.exp(-2 * (np.pi * fwhm / 2.3548) ** 2 * (fy**2 + fx**2))
+        * np.sinc(fy * pixel)
+        * np.sinc(fx * pixel)
+    )
     # The corner of the field is the corner of a pixel, not its centre.
     grid = blur * np.exp(1j * np.pi * (fy + fx) * pixel)
     total = np.zeros(np.broadcast_shapes(fy.shape, fx.shape), complex)

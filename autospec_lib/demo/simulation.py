@@ -1,7 +1,8 @@
 """Simulated fields with a known truth: for the second demonstration, the tests and the benchmarks.
 
-A ``Scene`` says what is on the sky and how it is observed; it is immutable, its methods return changed copies, and
-``make`` turns it into a ``Field`` of plain arrays. The same seed gives the same field.
+A ``Scene`` says what is on the sky and how it is observed; it is immutable, its methods return
+changed copies, and ``make`` turns it into a ``Field`` of plain arrays. The same seed gives the same
+field.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ _SEEING_NODES = 9
 class Field:
     """A simulated observation and its truth.
 
-    ``cube`` and ``variance`` are (nl, ny, nx) in float32; ``wave`` (nl,) in Angstrom; ``positions`` (n, 2) are the
-    catalogue's (y, x), the last without any source when the scene says so. The truth has one row per galaxy, the
-    catalogued ones first and in the order of the catalogue: ``spectra`` (m, nl) are total fluxes, ``profiles``
-    (m, nodes, ny, nx) the noiseless images at the wavelengths ``nodes``, of sum 1 over an infinite plane and linear in
-    wavelength between two nodes. ``deep`` is the deeper and sharper image, whose pixels measure ``deep_pixel`` arcsec
-    and whose corner is the cube's.
+    ``cube`` and ``variance`` are (nl, ny, nx) in float32; ``wave`` (nl,) in Angstrom; ``positions``
+    (n, 2) are the catalogue's (y, x), the last without any source when the scene says so. The truth
+    has one row per galaxy, the catalogued ones first and in the order of the catalogue: ``spectra``
+    (m, nl) are total fluxes, ``profiles`` (m, nodes, ny, nx) the noiseless images at the
+    wavelengths ``nodes``, of sum 1 over an infinite plane and linear in wavelength between two
+    nodes. ``deep`` is the deeper and sharper image, whose pixels measure ``deep_pixel`` arcsec and
+    whose corner is the cube's.
     """
 
     cube: NDArray[np.float32]
@@ -46,7 +48,9 @@ class Field:
         """The true profile of one galaxy at every wavelength, (nl, ny, nx)."""
         return np.tensordot(linear_weights(self.nodes, self.wave), self.profiles[index], axes=1)
 
-    def truth(self, index: int, cut: tuple[slice, slice] = (slice(None), slice(None))) -> FloatArray:
+    def truth(
+        self, index: int, cut: tuple[slice, slice] = (slice(None), slice(None))
+    ) -> FloatArray:
         """The noiseless cube (nl, ny, nx) of one galaxy alone.
 
         Parameters
@@ -65,8 +69,9 @@ class Field:
 class Scene:
     """What is on the sky and how it is observed: an immutable builder, see ``make``.
 
-    ``seeing`` is the FWHM in arcsec at the blue and at the red end; ``correlation`` the share of a pixel's noise that
-    resampling hands to each of its neighbours along an axis; ``scatter`` the catalogue's error in arcsec per axis.
+    ``seeing`` is the FWHM in arcsec at the blue and at the red end; ``correlation`` the share of a
+    pixel's noise that resampling hands to each of its neighbours along an axis; ``scatter`` the
+    catalogue's error in arcsec per axis.
     """
 
     shape: tuple[int, int]
@@ -114,7 +119,8 @@ class Scene:
         depth : float
             The variance of the darkest voxels.
         correlation : float
-            The share of a pixel's noise that resampling hands to each of its neighbours along an axis.
+            The share of a pixel's noise that resampling hands to each of its neighbours along an
+            axis.
         """
         return replace(self, depth=depth, correlation=correlation)
 
@@ -127,14 +133,23 @@ class Scene:
         rng = np.random.default_rng(self.seed)
         wave = np.asarray(4750.0 + self.step * np.arange(self.channels), dtype=float)
         galaxies = tuple(sorted(self.galaxies, key=lambda one: not one.catalogued))
-        nodes = np.linspace(wave[0], wave[-1], _SEEING_NODES if self.seeing[0] != self.seeing[1] else 2)
+        nodes = np.linspace(
+            wave[0], wave[-1], _SEEING_NODES if self.seeing[0] != self.seeing[1] else 2
+        )
         images = profiles(galaxies, self.shape, np.linspace(*self.seeing, len(nodes)), self.beta)
-        spectra = np.array([galaxy_spectrum(wave, one.redshift, one.slope, one.passive) * one.flux for one in galaxies])
+        spectra = np.array(
+            [
+                galaxy_spectrum(wave, one.redshift, one.slope, one.passive) * one.flux
+                for one in galaxies
+            ]
+        )
         spectra = spectra.reshape(len(galaxies), len(wave))
         level = self.depth * sky_variance(wave)[:, None, None] * _exposure(self.shape)
         variance = level.astype(np.float32)
         cube = _observe(nodes, wave, spectra, images) + _noise(rng, variance, self.correlation)
-        sharp = sharp_image(galaxies, spectra.mean(axis=1), self.shape, self.deep_fwhm, self.deep_pixel)
+        sharp = sharp_image(
+            galaxies, spectra.mean(axis=1), self.shape, self.deep_fwhm, self.deep_pixel
+        )
         listed = [(one.y, one.x) for one in galaxies if one.catalogued]
         positions = np.array([*listed, *self.empty]).reshape(-1, 2)
         return Field(
@@ -152,17 +167,20 @@ class Scene:
 
 
 def easy(seed: int) -> Scene:
-    """Smooth galaxies with a constant seeing: 22 sources, 12 of them in 6 pairs 0.9 to 1.5 arcsec apart."""
+    """Smooth galaxies with a constant seeing: 22 sources, 12 of them in 6 pairs 0.9 to 1.5 arcsec
+    apart."""
     return _crowd(seed, clumpy=False)
 
 
 def hard(seed: int) -> Scene:
-    """Clumpy galaxies with a seeing that varies with wavelength, a third of them with an uncatalogued neighbour."""
+    """Clumpy galaxies with a seeing that varies with wavelength, a third of them with an
+    uncatalogued neighbour."""
     return _crowd(seed, clumpy=True).with_seeing(0.9, 0.65)
 
 
 def _crowd(seed: int, clumpy: bool) -> Scene:
-    """A field of 4 x 5 cells: 6 pairs, 9 single sources, one at the edge, one empty position, three blank cells."""
+    """A field of 4 x 5 cells: 6 pairs, 9 single sources, one at the edge, one empty position, three
+    blank cells."""
     rng = np.random.default_rng((seed, int(clumpy)))
     cell, rows, columns = 26, 4, 5
     edge = int(rng.integers(rows)) * columns
@@ -203,7 +221,10 @@ def _draw(rng: np.random.Generator, y: float, x: float, clumpy: bool) -> Galaxy:
     clumps: list[tuple[float, float, float]] = []
     for _ in range(int(rng.integers(3, 6)) if clumpy else 0):
         along, across = rng.normal(0, 1.3 * scale), rng.normal(0, 1.3 * scale * ratio)
-        dy, dx = along * np.sin(angle) + across * np.cos(angle), along * np.cos(angle) - across * np.sin(angle)
+        dy, dx = (
+            along * np.sin(angle) + across * np.cos(angle),
+            along * np.cos(angle) - across * np.sin(angle),
+        )
         clumps.append((float(dy), float(dx), float(rng.uniform(0.08, 0.15))))
     return Galaxy(
         y=y,
@@ -220,12 +241,15 @@ def _draw(rng: np.random.Generator, y: float, x: float, clumpy: bool) -> Galaxy:
 
 
 def _exposure(shape: tuple[int, int]) -> FloatArray:
-    """Variance relative to the field's centre: a little larger towards the edges, as where fewer exposures overlap."""
+    """Variance relative to the field's centre: a little larger towards the edges, as where fewer
+    exposures overlap."""
     y, x = np.linspace(-1, 1, shape[0])[:, None], np.linspace(-1, 1, shape[1])[None, :]
     return 1 + 0.1 * (y**2 + x**2)
 
 
-def _observe(nodes: FloatArray, wave: FloatArray, spectra: FloatArray, profiles: FloatArray) -> NDArray[np.float32]:
+def _observe(
+    nodes: FloatArray, wave: FloatArray, spectra: FloatArray, profiles: FloatArray
+) -> NDArray[np.float32]:
     """The noiseless cube: each galaxy's profile at each wavelength times its spectrum."""
     weights = linear_weights(nodes, wave)
     # A whole MUSE field in double precision would take half a gigabyte more.
@@ -237,12 +261,18 @@ def _observe(nodes: FloatArray, wave: FloatArray, spectra: FloatArray, profiles:
     return cube
 
 
-def _noise(rng: np.random.Generator, variance: NDArray[np.float32], share: float) -> NDArray[np.float32]:
-    """Noise with this variance in every voxel; simulated resampling correlates neighbours and keeps the variance."""
+def _noise(
+    rng: np.random.Generator, variance: NDArray[np.float32], share: float
+) -> NDArray[np.float32]:
+    """Noise with this variance in every voxel; simulated resampling correlates neighbours and keeps
+    the variance."""
     noise = rng.standard_normal(variance.shape, dtype=np.float32) * np.sqrt(variance)
     if share:
         kernel = (share, 1 - 2 * share, share)
         for axis in (1, 2):
-            parts = [part * np.roll(noise, shift, axis) for part, shift in zip(kernel, (-1, 0, 1), strict=True)]
+            parts = [
+                part * np.roll(noise, shift, axis)
+                for part, shift in zip(kernel, (-1, 0, 1), strict=True)
+            ]
             noise = (parts[0] + parts[1] + parts[2]) / np.float32(np.sqrt(np.square(kernel).sum()))
     return noise

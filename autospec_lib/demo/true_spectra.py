@@ -7,7 +7,15 @@ import numpy as np
 from autospec_lib.core.types import FloatArray
 
 # Rest wavelengths in Angstrom (air) and equivalent strength relative to the continuum.
-_EMISSION = ((3727.4, 5.0), (4340.5, 0.8), (4861.3, 1.8), (4958.9, 1.6), (5006.8, 4.8), (6562.8, 6.0), (6583.4, 2.0))
+_EMISSION = (
+    (3727.4, 5.0),
+    (4340.5, 0.8),
+    (4861.3, 1.8),
+    (4958.9, 1.6),
+    (5006.8, 4.8),
+    (6562.8, 6.0),
+    (6583.4, 2.0),
+)
 _ABSORPTION = ((3933.7, 0.55), (3968.5, 0.5), (4304.4, 0.3), (5175.4, 0.3), (5892.9, 0.25))
 _SKY_LINES = ((5577.3, 60.0), (5890.0, 6.0), (5895.9, 3.0), (6300.3, 20.0), (6363.8, 7.0))
 # Bands of hydroxyl: first and last wavelength, strength.
@@ -23,7 +31,8 @@ _SKY_BANDS = (
 
 
 def galaxy_spectrum(wave: FloatArray, redshift: float, slope: float, passive: bool) -> FloatArray:
-    """A galaxy's spectrum of mean 1: a power law with emission lines, or (passive) a break and absorption lines.
+    """A galaxy's spectrum of mean 1: a power law with emission lines, or (passive) a break and
+    absorption lines.
 
     Parameters
     ----------
@@ -45,7 +54,8 @@ def galaxy_spectrum(wave: FloatArray, redshift: float, slope: float, passive: bo
 
 
 def sky_variance(wave: FloatArray) -> FloatArray:
-    """The variance of a sky-subtracted cube relative to its darkest wavelength, (nl,): detector, sky and its lines."""
+    """The variance of a sky-subtracted cube relative to its darkest wavelength, (nl,): detector,
+    sky and its lines."""
     rng = np.random.default_rng(20181)
     lines = list(_SKY_LINES)
     for first, last, strength in _SKY_BANDS:

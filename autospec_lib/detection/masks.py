@@ -17,8 +17,8 @@ def nearest_label(
 ) -> tuple[int, float]:
     """The label of the labelled pixel nearest to a position, and how far that pixel is.
 
-    Distances are city-block ones, as in MPDAF's Source.find_union_mask. Of pixels at the same distance, as along a
-    diagonal, the nearest on the sky counts.
+    Distances are city-block ones, as in MPDAF's Source.find_union_mask. Of pixels at the same
+    distance, as along a diagonal, the nearest on the sky counts.
 
     Parameters
     ----------
@@ -54,10 +54,11 @@ def object_masks(
 ) -> tuple[BoolArray, BoolArray]:
     """Union and intersection of the maps' central objects.
 
-    A map has no central object if its nearest one is more than `TOLERANCE` farther off than that of the best map.
-    Maps without any object are left out of the intersection. A map whose nearest object is too far away is not left
-    out: the source is not in it, so the intersection is empty. A map that holds the source says nothing about pixels
-    that its image does not show, so that an image's edge does not cut off the object.
+    A map has no central object if its nearest one is more than `TOLERANCE` farther off than that of
+    the best map. Maps without any object are left out of the intersection. A map whose nearest
+    object is too far away is not left out: the source is not in it, so the intersection is empty. A
+    map that holds the source says nothing about pixels that its image does not show, so that an
+    image's edge does not cut off the object.
 
     Parameters
     ----------

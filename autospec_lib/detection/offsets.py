@@ -1,4 +1,5 @@
-"""How far images, and positions in a catalogue, lie from the white light of the cube, in spaxels."""
+"""How far images, and positions in a catalogue, lie from the white light of the cube, in
+spaxels."""
 
 from __future__ import annotations
 
@@ -13,13 +14,15 @@ from autospec_lib.core.types import BoolArray, FloatArray
 
 REACH = 12  # spaxels; larger offsets are not looked for
 SMOOTHING = 1.4  # spaxels; sigma of the Gaussian that the white light is smoothed by
-BACKGROUND = 8.0, 4.0  # spaxels; sigma of the Gaussians by which the background is found, for two measurements
+# Spaxels; sigma of the Gaussians by which the background is found, for two measurements.
+BACKGROUND = 8.0, 4.0
 AROUND = 8  # spaxels; the neighbourhood of an object that is compared
 MODEL_ERROR = 0.1  # of the light: not all objects have the same colour
 BLOCKS = 4  # of the jackknife, along y and along x
 MOST_STEPS, CONVERGED = 20, 1e-2
 LEAST_NOISE = 1e-6  # of the brightest spaxel
-# Square spaxels. An image as sharp as the cube needs a blur of 1 to 2: SMOOTHING less the smoothing of its alignment.
+# Square spaxels. An image as sharp as the cube needs a blur of 1 to 2: SMOOTHING less the smoothing
+# of its alignment.
 LEAST_BLUR, MOST_BLUR = 0.5, 30.0
 BRIGHT, EDGE = 10.0, 3.0  # standard deviations, of the peak and of the edge of an object
 LEAST_SHARE = 0.2  # of the white light's peak, in the scaled image, where an object is seen in both
@@ -29,7 +32,8 @@ MOST_OF_ONE = 0.5  # of the light, that one object may hold
 LEAST_SIMILARITY, MOST_OF_SECOND, LEAST_CORRELATION = 0.3, 0.85, 0.7
 FAR = 5  # spaxels between two such offsets
 MOST_ERROR, MOST_DIFFERENCE = 0.35, 0.3  # spaxels a coordinate
-# Positions of a catalogue, in spaxels: how far objects are sought, how many are needed, how much they may scatter.
+# Positions of a catalogue, in spaxels: how far objects are sought, how many are needed, how much
+# they may scatter.
 SIZE_OF_POINT, MATCH, FEWEST_MATCHES, LEAST_SCATTER, MOST_SCATTER = 1.5, 3.0, 5, 0.1, 0.7
 MOST_OF_SECOND_MATCH, LEAST_MATCHED = 0.7, 0.5
 
@@ -75,8 +79,9 @@ class _Objects(NamedTuple):
 def of_image(image: FloatArray, white: FloatArray) -> Offset | None:
     """The offset of an image from the white light, if it is certain.
 
-    The light around the objects is fitted by the image, scaled, shifted and blurred by a Gaussian, after backgrounds of
-    two sizes are subtracted. The shifts must agree; the covariance is that of a jackknife over parts of the field.
+    The light around the objects is fitted by the image, scaled, shifted and blurred by a Gaussian,
+    after backgrounds of two sizes are subtracted. The shifts must agree; the covariance is that of
+    a jackknife over parts of the field.
 
     Parameters
     ----------
@@ -86,8 +91,8 @@ def of_image(image: FloatArray, white: FloatArray) -> Offset | None:
     Returns
     -------
     Offset or None
-        None if there are too few objects in both, if one dominates, if the two are not alike or are so at several
-        offsets, or if the error is large.
+        None if there are too few objects in both, if one dominates, if the two are not alike or are
+        so at several offsets, or if the error is large.
     """
     known = np.isfinite(image) & np.isfinite(white)
     if not known.any():
@@ -100,7 +105,9 @@ def of_image(image: FloatArray, white: FloatArray) -> Offset | None:
     start = _coarse(_clipped(flat[0]), _clipped(objects.light), LEAST_SIMILARITY, MOST_OF_SECOND)
     if start is None:
         return None
-    light = [_without_background(np.where(known, objects.light, np.nan), sigma) for sigma in BACKGROUND]
+    light = [
+        _without_background(np.where(known, objects.light, np.nan), sigma) for sigma in BACKGROUND
+    ]
     use = objects.around & known
     fit = _fit(flat[0], light[0], use, start)
     check = None if fit is None else _fit(flat[1], light[1], use, fit.shift)
@@ -121,8 +128,8 @@ def of_image(image: FloatArray, white: FloatArray) -> Offset | None:
 def of_positions(places: FloatArray, white: FloatArray) -> Offset | None:
     """The offset of a catalogue's positions from the objects of the white light, if it is certain.
 
-    It is the median of the distances to the nearest object after a coarse shift. Its error is that of a median, from
-    the scatter, enlarged for small numbers.
+    It is the median of the distances to the nearest object after a coarse shift. Its error is that
+    of a median, from the scatter, enlarged for small numbers.
 
     Parameters
     ----------
@@ -134,8 +141,9 @@ def of_positions(places: FloatArray, white: FloatArray) -> Offset | None:
     Returns
     -------
     Offset or None
-        None if fewer than `FEWEST_MATCHES` positions have an object, or less than half of those that might; if the
-        positions fit to the objects at several offsets, or if they scatter widely.
+        None if fewer than `FEWEST_MATCHES` positions have an object, or less than half of those
+        that might; if the positions fit to the objects at several offsets, or if they scatter
+        widely.
     """
     inside = ((places > -0.5) & (places < np.array(white.shape) - 0.5)).all(axis=1)
     pixels = np.rint(places[inside]).astype(int)
@@ -147,7 +155,9 @@ def of_positions(places: FloatArray, white: FloatArray) -> Offset | None:
         return None
     points = np.zeros(white.shape)
     points[tuple(pixels.T)] = 1
-    smooth = [ndimage.gaussian_filter(one.astype(float), SIZE_OF_POINT) for one in (points, objects.peaks)]
+    smooth = [
+        ndimage.gaussian_filter(one.astype(float), SIZE_OF_POINT) for one in (points, objects.peaks)
+    ]
     start = _coarse(smooth[0], smooth[1], 0.0, MOST_OF_SECOND_MATCH)
     if start is None:
         return None
@@ -187,7 +197,9 @@ def _objects(white: FloatArray) -> _Objects:
     numbers = np.zeros(light.shape, int)
     numbers[peaks] = np.arange(1, peaks.sum() + 1)
     shares = np.bincount(numbers[y, x].ravel(), np.where(light > EDGE * noise, light, 0).ravel())
-    return _Objects(light, peaks, np.asarray(distance <= AROUND), float(shares.max() / shares.sum()))
+    return _Objects(
+        light, peaks, np.asarray(distance <= AROUND), float(shares.max() / shares.sum())
+    )
 
 
 def _normalised(values: FloatArray) -> FloatArray:
@@ -197,7 +209,8 @@ def _normalised(values: FloatArray) -> FloatArray:
 
 
 def _noise(light: FloatArray) -> float:
-    """The standard deviation of the noise of light without background, from its negative values; above 0."""
+    """The standard deviation of the noise of light without background, from its negative values;
+    above 0."""
     negative = light[light < 0]
     return float(robust_width(negative)) if negative.size else LEAST_NOISE
 
@@ -217,12 +230,16 @@ def _without_background(values: FloatArray, sigma: float) -> FloatArray:
 
 
 def _clipped(light: FloatArray) -> FloatArray:
-    """Light without negative values, and the brightest pixels clipped, so that one object does not decide."""
+    """Light without negative values, and the brightest pixels clipped, so that one object does not
+    decide."""
     return np.clip(light, 0, np.percentile(light, 99.7))
 
 
-def _coarse(image: FloatArray, light: FloatArray, least: float, most_of_second: float) -> FloatArray | None:
-    """The shift in whole spaxels at which two images correlate best; None if it is not the only one.
+def _coarse(
+    image: FloatArray, light: FloatArray, least: float, most_of_second: float
+) -> FloatArray | None:
+    """The shift in whole spaxels at which two images correlate best; None if it is not the only
+    one.
 
     Parameters
     ----------
@@ -258,7 +275,8 @@ class _Fit(NamedTuple):
     place : array (2, n)
         The pixels (y, x) of the fit.
     slopes, residual : array (7, n), array (n,)
-        The derivatives of the model by shift, blur, scale and plane, and data less model, both divided by the error.
+        The derivatives of the model by shift, blur, scale and plane, and data less model, both
+        divided by the error.
     """
 
     shift: FloatArray
@@ -278,15 +296,19 @@ class _Fit(NamedTuple):
             inside = blocks * y + x == block
             part = self.slopes[:, inside]
             left = normal - part @ part.T
-            steps.append(np.linalg.lstsq(left, gradient - part @ self.residual[inside], rcond=None)[0][:2])
+            steps.append(
+                np.linalg.lstsq(left, gradient - part @ self.residual[inside], rcond=None)[0][:2]
+            )
         spread = np.array(steps) - np.mean(steps, axis=0)
         return np.asarray(np.linalg.pinv(normal)[:2, :2] + (1 - 1 / len(steps)) * spread.T @ spread)
 
 
 def _fit(image: FloatArray, light: FloatArray, use: BoolArray, start: FloatArray) -> _Fit | None:
-    """Fit an image to light, in some pixels, by the method of Gauss and Newton; None if it leaves the start.
+    """Fit an image to light, in some pixels, by the method of Gauss and Newton; None if it leaves
+    the start.
 
-    The error of the light is its noise and `MODEL_ERROR` of it. Shifts and blurs are factors of the Fourier transform.
+    The error of the light is its noise and `MODEL_ERROR` of it. Shifts and blurs are factors of the
+    Fourier transform.
 
     Parameters
     ----------
@@ -308,7 +330,9 @@ def _fit(image: FloatArray, light: FloatArray, use: BoolArray, start: FloatArray
     values = np.array([*start, 2.0])
     for _ in range(MOST_STEPS):
         there = transform * np.exp(sum(v * f for v, f in zip(values, factors[1:], strict=True)))
-        model, *slopes = (np.fft.irfft2(there * f, size)[tuple(map(slice, light.shape))] for f in factors)
+        model, *slopes = (
+            np.fft.irfft2(there * f, size)[tuple(map(slice, light.shape))] for f in factors
+        )
         design = np.concatenate([[model[use] * weight], plane])
         linear = np.linalg.lstsq(design @ design.T, design @ (data * weight), rcond=None)[0]
         residual = data * weight - linear @ design
@@ -321,4 +345,12 @@ def _fit(image: FloatArray, light: FloatArray, use: BoolArray, start: FloatArray
         if np.abs(step[:2]).max() < CONVERGED:
             break
     model = linear[0] * model
-    return _Fit(values[:2], float(values[2]), model, float(np.corrcoef(model[use], data)[0, 1]), place, rows, residual)
+    return _Fit(
+        values[:2],
+        float(values[2]),
+        model,
+        float(np.corrcoef(model[use], data)[0, 1]),
+        place,
+        rows,
+        residual,
+    )

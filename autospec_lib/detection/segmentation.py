@@ -1,10 +1,12 @@
-"""From an image to a label map of its objects, by Source Extractor's method (Bertin & Arnouts 1996, A&AS 117, 393).
+"""From an image to a label map of its objects, by Source Extractor's method (Bertin & Arnouts 1996,
+A&AS 117, 393).
 
-``sep`` does the background, the detection and the de-blending. This module adds what ``sep`` lacks (DETECT_MAXAREA,
-filters that are not normalised) and what it does differently: CLEAN, which in SExtractor gives the pixels of a spurious
-object to the object in whose wing it lies, while ``sep`` drops them. Defects of SExtractor's maps are not imitated:
-objects that get the number of another one, random draws that depend on earlier images, and objects that are written
-before CLEAN has seen those of the last row.
+``sep`` does the background, the detection and the de-blending. This module adds what ``sep`` lacks
+(DETECT_MAXAREA, filters that are not normalised) and what it does differently: CLEAN, which in
+SExtractor gives the pixels of a spurious object to the object in whose wing it lies, while ``sep``
+drops them. Defects of SExtractor's maps are not imitated: objects that get the number of another
+one, random draws that depend on earlier images, and objects that are written before CLEAN has seen
+those of the last row.
 """
 
 from __future__ import annotations
@@ -21,12 +23,14 @@ from autospec_lib.core.errors import SourceError
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 from autospec_lib.core.types import BoolArray, FloatArray, IntArray
 
-# SExtractor's value for "no value": such pixels are left out of the background, and nothing is detected there.
+# SExtractor's value for "no value": such pixels are left out of the background, and nothing is
+# detected there.
 _NONE = np.float32(-1e30)
-# A pixel in a gap is bridged if more than this share of the filter falls on pixels with a value. Pixels beyond a
-# straight edge have less than that.
+# A pixel in a gap is bridged if more than this share of the filter falls on pixels with a value.
+# Pixels beyond a straight edge have less than that.
 _FEWEST = 0.5
-# ``sep`` leaves out cells of the background mesh in which less than this share has a value (BACK_MINGOODFRAC).
+# ``sep`` leaves out cells of the background mesh in which less than this share has a value
+# (BACK_MINGOODFRAC).
 _LEAST_OF_CELL = 0.5
 # The mesh is used if its usable cells hold at least this share of all pixels with a value.
 _LEAST_OF_MESH = 0.5
@@ -39,26 +43,30 @@ _REACH = 10.0
 
 
 def segment(
-    image: FloatArray, settings: SegmentationSettings, pixel_scale: float = 1.0, border: BoolArray | None = None
+    image: FloatArray,
+    settings: SegmentationSettings,
+    pixel_scale: float = 1.0,
+    border: BoolArray | None = None,
 ) -> IntArray:
     """Label the objects of an image.
 
-    Background on a mesh, filter, threshold, connected pixels, multi-threshold de-blending and cleaning are those of
-    Bertin & Arnouts (1996). Faint pixels between blended objects are shared by a random draw; its seed is fixed, so
-    that an image has the same map in every run.
+    Background on a mesh, filter, threshold, connected pixels, multi-threshold de-blending and
+    cleaning are those of Bertin & Arnouts (1996). Faint pixels between blended objects are shared
+    by a random draw; its seed is fixed, so that an image has the same map in every run.
 
     Parameters
     ----------
     image : (ny, nx) array
-        In any unit; NaN where there is no value. A gap in the image takes its values from the pixels around it, so that
-        an object is detected across a dead pixel and up to the edge of the field.
+        In any unit; NaN where there is no value. A gap in the image takes its values from the
+        pixels around it, so that an object is detected across a dead pixel and up to the edge of
+        the field.
     settings : SegmentationSettings
         How to segment, from `config.sextractor.load`.
     pixel_scale : float
         Arcsec per pixel; used with a threshold in mag/arcsec2 where PIXEL_SCALE is 0.
     border : (ny, nx) array of bool, optional
-        Pixels without a value that are not to be bridged, such as those that a rotation leaves at an image's border.
-        Nothing is detected there, nor as far as the filter reaches.
+        Pixels without a value that are not to be bridged, such as those that a rotation leaves at
+        an image's border. Nothing is detected there, nor as far as the filter reaches.
 
     Returns
     -------
@@ -106,8 +114,11 @@ def segment(
     return labels
 
 
-def _near_one(image: FloatArray, settings: SegmentationSettings) -> tuple[FloatArray, SegmentationSettings]:
-    """Image and settings, rescaled so that the values and their squares fit the single precision of ``sep``."""
+def _near_one(
+    image: FloatArray, settings: SegmentationSettings
+) -> tuple[FloatArray, SegmentationSettings]:
+    """Image and settings, rescaled so that the values and their squares fit the single precision of
+    ``sep``."""
     sizes = np.abs(image[np.isfinite(image) & (image != 0)])
     size = float(np.median(sizes)) if sizes.size else 1.0
     if 1 / _RANGE < size < _RANGE:
@@ -126,10 +137,11 @@ def _near_one(image: FloatArray, settings: SegmentationSettings) -> tuple[FloatA
 def _subtract_background(
     image: FloatArray, known: BoolArray, settings: SegmentationSettings
 ) -> tuple[NDArray[np.float32], np.float32]:
-    """The image minus its background (about `_NONE` where there is no value), and the noise (sigma) of the whole image.
+    """The image minus its background (about `_NONE` where there is no value), and the noise (sigma)
+    of the whole image.
 
-    If too few cells of the mesh are usable, as in a corner of the field, all pixels with a value form one cell; ``sep``
-    alone would return a background of 0 and a noise of 1 for any such image.
+    If too few cells of the mesh are usable, as in a corner of the field, all pixels with a value
+    form one cell; ``sep`` alone would return a background of 0 and a noise of 1 for any such image.
     """
     data = np.ascontiguousarray(np.where(known, image, _NONE), np.float32)
     width, height = settings.back_size
@@ -140,7 +152,9 @@ def _subtract_background(
     )
     if inside[inside >= _LEAST_OF_CELL * area].sum() >= _LEAST_OF_MESH * inside.sum():
         columns, rows = settings.back_filtersize
-        mesh = sep.Background(data, bw=width, bh=height, fw=columns, fh=rows, fthresh=settings.back_filtthresh)
+        mesh = sep.Background(
+            data, bw=width, bh=height, fw=columns, fh=rows, fthresh=settings.back_filtthresh
+        )
         background = mesh.back()
     else:
         values = data[known][None]
@@ -157,8 +171,10 @@ def _detect(
     settings: SegmentationSettings,
     kernel: NDArray[np.float32] | None,
 ) -> tuple[NDArray[Any], IntArray]:
-    """The objects before CLEAN and their labels, in the order in which a scan by rows completes them."""
-    # As large as this image can need, so that neither buffer overflows; never smaller than they are set already.
+    """The objects before CLEAN and their labels, in the order in which a scan by rows completes
+    them."""
+    # As large as this image can need, so that neither buffer overflows; never smaller than they are
+    # set already.
     sep.set_extract_pixstack(max(sep.get_extract_pixstack(), image.size + 2))
     sep.set_sub_object_limit(max(sep.get_sub_object_limit(), image.size))
     try:
@@ -175,21 +191,25 @@ def _detect(
         )
     except Exception as error:  # sep has no exceptions of its own
         reason = str(error).partition('\n')[0]
-        raise SourceError(f'segmentation: sep: {reason}; try a higher DETECT_THRESH in default.sex') from error
+        raise SourceError(
+            f'segmentation: sep: {reason}; try a higher DETECT_THRESH in default.sex'
+        ) from error
     return objects, labels
 
 
 def _filtered_around_gaps(
     flat: NDArray[np.float32], gaps: BoolArray, settings: SegmentationSettings
 ) -> NDArray[np.float32]:
-    """The filtered image where pixels in gaps have no weight, `_NONE` in gaps that are too wide to be bridged.
+    """The filtered image where pixels in gaps have no weight, `_NONE` in gaps that are too wide to
+    be bridged.
 
-    With kernel k, image f and 1 outside of gaps in g, normalised convolution (Knutsson & Westin 1993, CVPR, 515) gives
-    (k * f g) / (k * g), for pixels in gaps too. The noise of the result is larger where fewer pixels are averaged, by
-    sqrt(k^2 * g) / (k * g) relative to where all are; a threshold in units of the noise is higher there, that is, the
-    result is divided by this ratio. A pixel with a value always has a result, however few are around it, as in a corner
-    of the field. With negative values in k, k * g says nothing about how much is missing, and may be 0: pixels in gaps
-    then count as background, which is 0 here.
+    With kernel k, image f and 1 outside of gaps in g, normalised convolution (Knutsson & Westin
+    1993, CVPR, 515) gives (k * f g) / (k * g), for pixels in gaps too. The noise of the result is
+    larger where fewer pixels are averaged, by sqrt(k^2 * g) / (k * g) relative to where all are; a
+    threshold in units of the noise is higher there, that is, the result is divided by this ratio. A
+    pixel with a value always has a result, however few are around it, as in a corner of the field.
+    With negative values in k, k * g says nothing about how much is missing, and may be 0: pixels in
+    gaps then count as background, which is 0 here.
     """
     if settings.kernel is None:
         return np.where(gaps, _NONE, flat)
@@ -209,11 +229,12 @@ def _filtered_around_gaps(
 
 
 def _strengths(labels: IntArray, excess: NDArray[np.float32], minarea: int) -> list[float]:
-    """How far each object stands above the threshold: the excess of its ``minarea``-th brightest pixel.
+    """How far each object stands above the threshold: the excess of its ``minarea``-th brightest
+    pixel.
 
-    This follows SExtractor's code: pixel ``minarea`` + 1 is skipped, and in an object of exactly ``minarea`` pixels it
-    is the one that the scan lists first. A literal implementation of the definition would make CLEAN differ from
-    SExtractor's in twice as many maps.
+    This follows SExtractor's code: pixel ``minarea`` + 1 is skipped, and in an object of exactly
+    ``minarea`` pixels it is the one that the scan lists first. A literal implementation of the
+    definition would make CLEAN differ from SExtractor's in twice as many maps.
     """
     order = np.argsort(labels, axis=None, kind='stable')
     ends = np.cumsum(np.bincount(labels.ravel()))
@@ -223,14 +244,17 @@ def _strengths(labels: IntArray, excess: NDArray[np.float32], minarea: int) -> l
         if len(values) > minarea:
             strengths.append(np.partition(np.delete(values, minarea), -minarea)[-minarea])
         else:
-            strengths.append(values[_first(pixels, labels.shape[1])] if len(values) == minarea else 0.0)
+            strengths.append(
+                values[_first(pixels, labels.shape[1])] if len(values) == minarea else 0.0
+            )
     return strengths
 
 
 def _first(pixels: NDArray[np.intp], width: int) -> int:
     """Which of an object's pixels (flat, by rows) Lutz's scan lists first.
 
-    The scan joins a row to the rows above at the pixel where they meet; pixels to the left of it come first.
+    The scan joins a row to the rows above at the pixel where they meet; pixels to the left of it
+    come first.
     """
     rows, columns = np.divmod(pixels, width)
     begins = np.flatnonzero(np.diff(rows, prepend=-1))
@@ -239,12 +263,16 @@ def _first(pixels: NDArray[np.intp], width: int) -> int:
 
 
 @np.errstate(over='ignore', divide='ignore', invalid='ignore')
-def _clean(objects: NDArray[Any], strengths: list[float], threshold: np.float32, beta: float) -> NDArray[np.intp]:
-    """The object that each object belongs to: itself, or a brighter one whose wing made it rise above the threshold.
+def _clean(
+    objects: NDArray[Any], strengths: list[float], threshold: np.float32, beta: float
+) -> NDArray[np.intp]:
+    """The object that each object belongs to: itself, or a brighter one whose wing made it rise
+    above the threshold.
 
-    The wing is a Moffat (1969, A&A 3, 455) profile of exponent ``beta`` with the peak of a Gaussian of the object's
-    flux and size, and with the object's area at the threshold. As in SExtractor, objects are treated one by one, and
-    flux and area of an object that is merged are added to the object that it is merged with.
+    The wing is a Moffat (1969, A&A 3, 455) profile of exponent ``beta`` with the peak of a Gaussian
+    of the object's flux and size, and with the object's area at the threshold. As in SExtractor,
+    objects are treated one by one, and flux and area of an object that is merged are added to the
+    object that it is merged with.
     """
     flux, area = objects['cflux'].astype(float), objects['npix'].astype(float)
     size = np.pi * objects['a'] * objects['b']
@@ -273,7 +301,8 @@ def _clean(objects: NDArray[Any], strengths: list[float], threshold: np.float32,
 
 
 def _separations(objects: NDArray[Any]) -> tuple[BoolArray, FloatArray]:
-    """For [big, small]: whether they are close, and the squared elliptical radius of the small one from the big one."""
+    """For [big, small]: whether they are close, and the squared elliptical radius of the small one
+    from the big one."""
     dx, dy = (objects[axis] - objects[axis][:, None] for axis in 'xy')
     cxx, cyy, cxy = (objects[term][:, None] for term in ('cxx', 'cyy', 'cxy'))
     reach = _REACH * (objects['a'] + objects['a'][:, None])

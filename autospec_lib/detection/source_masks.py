@@ -12,7 +12,8 @@ from autospec_lib.core.keys import Names
 from autospec_lib.core.types import BoolArray, Cutout, IntArray
 from autospec_lib.detection import masks
 
-NEAREST = 1.0, 1.5  # arcsec and spaxels; an object farther away, and farther than the PSF's FWHM, is another source
+# Arcsec and spaxels; an object farther away, and farther than the PSF's FWHM, is another source.
+NEAREST = 1.0, 1.5
 FALLBACK_RADIUS = 1.0  # arcsec; the object mask where nothing was detected and APER is empty
 CIRCLE = 'circle'
 
@@ -21,8 +22,9 @@ CIRCLE = 'circle'
 class SourceMasks:
     """The masks of one source (ny, nx).
 
-    ``named`` are the masks that are written. Spectra are extracted from ``target``, those weighted by cross-correlation
-    from ``xcor``. ``used`` is the name of ``target``, `CIRCLE` if it is not in ``named``. ``notes`` are on fall-backs.
+    ``named`` are the masks that are written. Spectra are extracted from ``target``, those weighted
+    by cross-correlation from ``xcor``. ``used`` is the name of ``target``, `CIRCLE` if it is not in
+    ``named``. ``notes`` are on fall-backs.
     """
 
     named: dict[str, BoolArray]
@@ -34,11 +36,16 @@ class SourceMasks:
 
 
 def choose(
-    cutout: Cutout, segmaps: Mapping[str, IntArray], computed: bool, kind: str, radii: Sequence[float]
+    cutout: Cutout,
+    segmaps: Mapping[str, IntArray],
+    computed: bool,
+    kind: str,
+    radii: Sequence[float],
 ) -> SourceMasks:
     """Sky and object masks from segmentation maps, and a note on every fall-back.
 
-    An empty intersection falls back to the union, an empty union to a circle, which is then excluded from the sky.
+    An empty intersection falls back to the union, an empty union to a circle, which is then
+    excluded from the sky.
 
     Parameters
     ----------
@@ -51,7 +58,8 @@ def choose(
     kind : str
         'INTER' or 'UNION'.
     radii : sequence of float
-        The apertures in arcsec; the first is the circle that stands for a source that was not detected.
+        The apertures in arcsec; the first is the circle that stands for a source that was not
+        detected.
     """
     user = {keys.segmap(tag): segmap < 0 for tag, segmap in cutout.segmaps.items()}
     unseen = user | {keys.segmap(tag): np.isnan(image) for tag, image in cutout.images.items()}
@@ -61,7 +69,9 @@ def choose(
     union, inter = masks.object_masks([*used.values()], cutout.centre, blind, cutout.pixel)
     lack = 'no detection'
     y, x = np.nonzero(union)
-    away = np.hypot((y - cutout.centre[0]) * cutout.pixel[0], (x - cutout.centre[1]) * cutout.pixel[1])
+    away = np.hypot(
+        (y - cutout.centre[0]) * cutout.pixel[0], (x - cutout.centre[1]) * cutout.pixel[1]
+    )
     distance, spaxel = float(away.min(initial=np.inf)), geometry.scale(cutout.pixel)
     fwhm = 0.0 if cutout.psf is None else max(cutout.psf.widths) * spaxel
     reach = max(NEAREST[0], NEAREST[1] * spaxel, fwhm)
@@ -83,12 +93,19 @@ def choose(
         sky = sky & ~target
         notes.append(f'{lack}: a circle of radius {radius:g} arcsec is the object mask')
     half = cutout.target.size / 2
-    notes += [f'aperture {radius:g} is cut off: SIZE / 2 is {half:g} arcsec' for radius in radii if radius > half]
+    notes += [
+        f'aperture {radius:g} is cut off: SIZE / 2 is {half:g} arcsec'
+        for radius in radii
+        if radius > half
+    ]
     return SourceMasks({keys.MASK_SKY: sky} | of_objects, sky, target, target, wanted, tuple(notes))
 
 
-def with_aperture(without_circle: SourceMasks, cutout: Cutout, radius: float, names: Names) -> SourceMasks:
-    """Spectra weighted by cross-correlation come from inside the circle when the reference is an aperture.
+def with_aperture(
+    without_circle: SourceMasks, cutout: Cutout, radius: float, names: Names
+) -> SourceMasks:
+    """Spectra weighted by cross-correlation come from inside the circle when the reference is an
+    aperture.
 
     Parameters
     ----------
@@ -102,19 +119,26 @@ def with_aperture(without_circle: SourceMasks, cutout: Cutout, radius: float, na
         The keys of its masks.
     """
     inside = circle(cutout, cutout.centre, radius)
-    named = {names.aperture_mask(radius, 'SKY'): ~inside, names.aperture_mask(radius, 'OBJ'): inside}
+    named = {
+        names.aperture_mask(radius, 'SKY'): ~inside,
+        names.aperture_mask(radius, 'OBJ'): inside,
+    }
     return replace(without_circle, named=without_circle.named | named, xcor=inside)
 
 
 def aperture(cutout: Cutout, radius: float) -> BoolArray:
-    """The circle that an aperture's sum is over; its centre is where MPDAF puts it (see `geometry.snap`)."""
+    """The circle that an aperture's sum is over; its centre is where MPDAF puts it (see
+    `geometry.snap`)."""
     return circle(cutout, geometry.snap(cutout.centre, radius, cutout.pixel), radius)
 
 
 def circle(cutout: Cutout, centre: tuple[float, float], radius: float) -> BoolArray:
-    """The spaxels whose centre is inside a circle, at least the one that holds its centre; ``radius`` in arcsec."""
+    """The spaxels whose centre is inside a circle, at least the one that holds its centre;
+    ``radius`` in arcsec."""
     inside = geometry.circle(cutout.shape, centre, radius, cutout.pixel)
     if not inside.any():
-        y, x = (int(min(max(round(c), 0), n - 1)) for c, n in zip(centre, cutout.shape, strict=True))
+        y, x = (
+            int(min(max(round(c), 0), n - 1)) for c, n in zip(centre, cutout.shape, strict=True)
+        )
         inside[y, x] = True
     return inside

@@ -1,1 +1,2 @@
-"""Spaxels and weights -> spectra: sums, optimal weights, continuum, cross-correlation, measured noise."""
+"""Spaxels and weights -> spectra: sums, optimal weights, continuum, cross-correlation, measured
+noise."""

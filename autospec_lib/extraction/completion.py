@@ -1,7 +1,8 @@
 """Sums with missing voxels, completed by the profile of the source.
 
-A sum over spaxels lacks the light of its bad voxels: with the brightest spaxel flagged, a channel looks like an
-absorption line. Which share of the light a spaxel has is known from the channels in which it is good.
+A sum over spaxels lacks the light of its bad voxels: with the brightest spaxel flagged, a channel
+looks like an absorption line. Which share of the light a spaxel has is known from the channels in
+which it is good.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from autospec_lib.core.types import BoolArray, FloatArray, Measured, Voxels
 from autospec_lib.extraction.weights import inverse_variance
 
 LEAST_SEEN = 0.5  # share of the light in good voxels below which a channel has no value
-# The shares are linear in wavelength, as the seeing changes; expected change from the middle to an end, relative.
+# The shares are linear in wavelength, as the seeing changes; expected change from the middle to an
+# end, relative.
 SLOPE = 0.3
 
 
 class Completed(NamedTuple):
-    """A completed sum, and the share (nl,) of the source's light that good voxels hold, 1 where none is missing."""
+    """A completed sum, and the share (nl,) of the source's light that good voxels hold, 1 where
+    none is missing."""
 
     values: Measured
     seen: FloatArray
@@ -28,11 +31,12 @@ class Completed(NamedTuple):
 def complete(spaxels: Voxels, masks: BoolArray, sums: list[Measured]) -> list[Completed]:
     """Divide sums by the share of the source's light in the voxels that they are from.
 
-    The light of spaxel i is F(lambda) p_i(lambda) with p_i = a_i + b_i t, where t runs from -1 to 1. F is the sum over
-    all spaxels, completed by the mean image. The coefficients are those of least squares, with a Gaussian prior of
-    width `SLOPE` a_i on b_i. Let m be the share of a mask's light, the sum of its p_i, that falls on bad voxels, and
-    s = 1 - m. A sum S over the mask, of variance V, becomes S / s. Its variance is (V + (S / s)^2 var(m)) / s^2, where
-    var(m) follows from the errors of the coefficients. Spaxels without any good voxel are not part of a sum.
+    The light of spaxel i is F(lambda) p_i(lambda) with p_i = a_i + b_i t, where t runs from -1 to
+    1. F is the sum over all spaxels, completed by the mean image. The coefficients are those of
+    least squares, with a Gaussian prior of width `SLOPE` a_i on b_i. Let m be the share of a mask's
+    light, the sum of its p_i, that falls on bad voxels, and s = 1 - m. A sum S over the mask, of
+    variance V, becomes S / s. Its variance is (V + (S / s)^2 var(m)) / s^2, where var(m) follows
+    from the errors of the coefficients. Spaxels without any good voxel are not part of a sum.
 
     Parameters
     ----------
@@ -46,7 +50,8 @@ def complete(spaxels: Voxels, masks: BoolArray, sums: list[Measured]) -> list[Co
     Returns
     -------
     list of Completed
-        Sums with NaN where less than `LEAST_SEEN` of the light is seen. Without missing voxels they are unchanged.
+        Sums with NaN where less than `LEAST_SEEN` of the light is seen. Without missing voxels they
+        are unchanged.
     """
     whole = np.ones(len(spaxels.data))
     if spaxels.bad is None:
@@ -61,7 +66,9 @@ def complete(spaxels: Voxels, masks: BoolArray, sums: list[Measured]) -> list[Co
         total = share[:, mask].sum(axis=1)
         missing = bad[channels][:, mask]
         with np.errstate(invalid='ignore', divide='ignore'):
-            lost = np.where(missing.any(axis=1), (share[:, mask] * missing).sum(axis=1) / total, 0.0)
+            lost = np.where(
+                missing.any(axis=1), (share[:, mask] * missing).sum(axis=1) / total, 0.0
+            )
             spread = (error[:, mask] * missing).sum(axis=1) / total**2
         seen = whole.copy()
         seen[channels] = np.where(np.isfinite(lost), 1 - lost, 0.0)
@@ -82,7 +89,8 @@ def _divided(values: Measured, seen: FloatArray, uncertain: FloatArray) -> Measu
 
 
 def _shares(spaxels: Voxels, channels: BoolArray) -> tuple[FloatArray, FloatArray]:
-    """The shares p_i (number of channels, n) of the light in these channels, not below 0, and their variance.
+    """The shares p_i (number of channels, n) of the light in these channels, not below 0, and their
+    variance.
 
     They are 0 in spaxels without any good voxel.
     """

@@ -20,11 +20,15 @@ def basis(wave: FloatArray, degree: int) -> FloatArray:
     Returns
     -------
     array, shape (nl, degree + 1)
-        Columns q_k with q_j . q_k = delta_jk that span the polynomials up to ``degree``. With them the unweighted
-        least-squares polynomial of any spectrum s is q (q^T s): one matrix product for all spaxels.
+        Columns q_k with q_j . q_k = delta_jk that span the polynomials up to ``degree``. With them
+        the unweighted least-squares polynomial of any spectrum s is q (q^T s): one matrix product
+        for all spaxels.
     """
-    # Legendre polynomials on [-1, 1] are nearly orthogonal already, so that QR loses no digits at high degree.
-    scaled = 2 * (wave - wave[0]) / (wave[-1] - wave[0]) - 1 if len(wave) > 1 else np.zeros_like(wave)
+    # Legendre polynomials on [-1, 1] are nearly orthogonal already, so that QR loses no digits at
+    # high degree.
+    scaled = (
+        2 * (wave - wave[0]) / (wave[-1] - wave[0]) - 1 if len(wave) > 1 else np.zeros_like(wave)
+    )
     orthonormal, _ = np.linalg.qr(np.polynomial.legendre.legvander(scaled, degree))
     return np.asarray(orthonormal)
 
@@ -51,7 +55,9 @@ def fit(spectrum: Measured, polynomials: FloatArray) -> FloatArray:
     if spectrum.variance is not None:
         weight = 1 / np.sqrt(spectrum.variance[usable])
         weight /= weight.max()
-    coefficients = np.linalg.lstsq(polynomials[usable] * weight[:, None], spectrum.data[usable] * weight, rcond=None)[0]
+    coefficients = np.linalg.lstsq(
+        polynomials[usable] * weight[:, None], spectrum.data[usable] * weight, rcond=None
+    )[0]
     return np.asarray(polynomials @ coefficients)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from autospec_lib.core.types import BoolArray, FloatArray, Measured, Voxels
 from autospec_lib.extraction.weights import profile
 
-TOLERANCE = 1e-3  # the sum of all changes of the weights, which sum to 1, below which a map has converged
+# The sum of all changes of the weights, which sum to 1, below which a map has converged.
+TOLERANCE = 1e-3
 
 
 def cross_correlate(
@@ -18,9 +19,11 @@ def cross_correlate(
     polynomials: FloatArray | None = None,
     channel_weights: FloatArray | None = None,
 ) -> Measured:
-    """Zero-lag cross-correlation of a reference spectrum with every spaxel (Griffiths & Conselice 2018, ApJ 869, 68).
+    """Zero-lag cross-correlation of a reference spectrum with every spaxel (Griffiths & Conselice
+    2018, ApJ 869, 68).
 
-    map = sum over wavelength of reference * spaxel, variance sum(reference^2 v), over usable voxels.
+    map = sum over wavelength of reference * spaxel, variance sum(reference^2 v), over usable
+    voxels.
 
     Parameters
     ----------
@@ -29,7 +32,8 @@ def cross_correlate(
     spaxels : Voxels
         (nl, n), not sky-subtracted.
     polynomials : array, shape (nl, degree + 1), optional
-        Orthonormal columns q (`continuum.basis`): every spaxel s first loses its continuum q (q^T s).
+        Orthonormal columns q (`continuum.basis`): every spaxel s first loses its continuum q (q^T
+        s).
     channel_weights : array, shape (nl,), optional
         How much each channel counts (see `channel_weights`); by default all count the same.
 
@@ -50,14 +54,21 @@ def cross_correlate(
     if polynomials is not None:
         data = data + _continuum_in_bad_voxels(ref, spaxels, polynomials)
     empty = spaxels.bad.all(axis=0)
-    return Measured(np.where(empty, np.nan, data), None if variance is None else np.where(empty, np.nan, variance))
+    return Measured(
+        np.where(empty, np.nan, data),
+        None if variance is None else np.where(empty, np.nan, variance),
+    )
 
 
-def _continuum_in_bad_voxels(ref: FloatArray, spaxels: Voxels, polynomials: FloatArray) -> FloatArray:
-    """The part of the continuum in bad voxels, which `cross_correlate` has subtracted although they must not count."""
+def _continuum_in_bad_voxels(
+    ref: FloatArray, spaxels: Voxels, polynomials: FloatArray
+) -> FloatArray:
+    """The part of the continuum in bad voxels, which `cross_correlate` has subtracted although they
+    must not count."""
     assert spaxels.bad is not None
     result = np.zeros(spaxels.data.shape[1])
-    # Spaxels in which every voxel is bad hold zeros and have no continuum: they need not be computed.
+    # Spaxels in which every voxel is bad hold zeros and have no continuum: they need not be
+    # computed.
     columns = np.asarray(spaxels.bad.any(axis=0) & ~spaxels.bad.all(axis=0))
     part = spaxels.select(columns)
     assert part.bad is not None
@@ -68,7 +79,8 @@ def _continuum_in_bad_voxels(ref: FloatArray, spaxels: Voxels, polynomials: Floa
 
 
 def channel_weights(spaxels: Voxels) -> FloatArray:
-    """Weights (nl,) of mean 1 by which noisy wavelengths count less: 1 / mean variance; ones without variance."""
+    """Weights (nl,) of mean 1 by which noisy wavelengths count less: 1 / mean variance; ones
+    without variance."""
     if spaxels.variance is None:
         return np.ones(len(spaxels.data))
     usable = spaxels.good.sum(axis=1)
@@ -84,7 +96,8 @@ def iterate(
     mask: BoolArray,
     most: int,
 ) -> tuple[Measured, int]:
-    """Repeat the map, each time with the spectrum that was weighted by the previous map as the reference.
+    """Repeat the map, each time with the spectrum that was weighted by the previous map as the
+    reference.
 
     Parameters
     ----------
@@ -102,8 +115,8 @@ def iterate(
     Returns
     -------
     Measured, int
-        The last map and its number. The iteration ends early if the weights change by less than `TOLERANCE`, or if the
-        map has the same value in all spaxels.
+        The last map and its number. The iteration ends early if the weights change by less than
+        `TOLERANCE`, or if the map has the same value in all spaxels.
     """
     result, before = correlate(reference), np.zeros(mask.sum())
     for number in range(1, most):

@@ -1,7 +1,8 @@
-"""Narrow-band images without continuum: around a line at the redshift of the source, or in a range of wavelengths.
+"""Narrow-band images without continuum: around a line at the redshift of the source, or in a range
+of wavelengths.
 
-The continuum of each spaxel is a straight line through its means in two side bands, one on either side. Emission lines
-at the redshift of the source are left out of the side bands.
+The continuum of each spaxel is a straight line through its means in two side bands, one on either
+side. Emission lines at the redshift of the source are left out of the side bands.
 """
 
 from __future__ import annotations
@@ -15,13 +16,17 @@ from autospec_lib.core.emission_lines import LINES, SPEED_OF_LIGHT
 from autospec_lib.core.types import BoolArray, FloatArray, Grid, Measured, Voxels
 from autospec_lib.extraction.cross_correlation import channel_weights
 
-LINE_WIDTH = 500.0  # km/s, the full width of the band of a line, to which the line-spread function is added
-RESOLVED = 2.0  # FWHM of the line-spread function that are added; they hold 98 per cent of a narrow line
-# Of the side bands: their distance from the band, and their width, at least, in FWHM; both as a share of the band's.
+# The full width in km/s of the band of a line, to which the line-spread function is added.
+LINE_WIDTH = 500.0
+# FWHM of the line-spread function that are added; they hold 98 per cent of a narrow line.
+RESOLVED = 2.0
+# Of the side bands: their distance from the band, and their width, at least, in FWHM; both as a
+# share of the band's.
 GAP, LEAST_SIDE = 1.0, 10.0
 GAP_SHARE, SIDE_SHARE = 0.2, 0.75
 FEWEST = 2  # channels in a side band
-MOST_MISSING = 0.05  # share of the channels of a band that may be bad in a spaxel; they are taken to be as the others
+# Share of the channels of a band that may be bad in a spaxel; they are taken to be as the others.
+MOST_MISSING = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +60,9 @@ class Channels:
         """
         first, last = (rest * (1 + z) for rest in (min(LINES[name]), max(LINES[name])))
         nearest = int(np.abs(self.vacuum - (first + last) / 2).argmin())
-        half = float(np.hypot(RESOLVED * self.fwhm[nearest], LINE_WIDTH / SPEED_OF_LIGHT * first)) / 2
+        half = (
+            float(np.hypot(RESOLVED * self.fwhm[nearest], LINE_WIDTH / SPEED_OF_LIGHT * first)) / 2
+        )
         in_medium = float(self.wave[nearest] / self.vacuum[nearest])
         return (first - half) * in_medium, (last + half) * in_medium
 
@@ -119,7 +126,9 @@ def band(entry: str | tuple[float, float], z: float | None, channels: Channels) 
     if not isinstance(entry, str):
         low, high = channels.of_range(*entry)
     elif z is None:
-        return Band(keys.band(entry), '', np.zeros(wave.size), (none, none), 'the catalogue has no redshift')
+        return Band(
+            keys.band(entry), '', np.zeros(wave.size), (none, none), 'the catalogue has no redshift'
+        )
     else:
         low, high = channels.of_line(entry, z)
     middle = int(np.abs(wave - (low + high) / 2).argmin())
@@ -142,7 +151,8 @@ def band(entry: str | tuple[float, float], z: float | None, channels: Channels) 
     text, fault = channels.text((low, high)), ''
     if low < allowed[0] or high > allowed[1]:
         fault = (
-            f'{text} is outside the cube, where a band with continuum on both sides fits in {channels.text(allowed)}'
+            f'{text} is outside the cube, where a band with continuum on both sides fits in '
+            f'{channels.text(allowed)}'
         )
         if high - low > allowed[1] - allowed[0]:
             fault = f'{text} is too wide for a cube from {channels.text((ordered[0], ordered[-1]))}'
@@ -154,12 +164,14 @@ def band(entry: str | tuple[float, float], z: float | None, channels: Channels) 
 
 
 def image(spaxels: Voxels, wave: FloatArray, chosen: Band) -> Measured:
-    """The flux in a band less the continuum, with its variance; in units of the cube times Angstrom.
+    """The flux in a band less the continuum, with its variance; in units of the cube times
+    Angstrom.
 
-    flux = sum of (d - c) dw over the channels, with the part dw of each that is in the band and the continuum c, a
-    straight line through the means of the two side bands. In these means noisy channels count less. The variance is
-    sum of v dw^2 + (sum of dw)^2 ((1 - t)^2 v1 + t^2 v2), where v1 and v2 are the variances of the means, and t is the
-    place of the band between them, from 0 to 1.
+    flux = sum of (d - c) dw over the channels, with the part dw of each that is in the band and the
+    continuum c, a straight line through the means of the two side bands. In these means noisy
+    channels count less. The variance is sum of v dw^2 + (sum of dw)^2 ((1 - t)^2 v1 + t^2 v2),
+    where v1 and v2 are the variances of the means, and t is the place of the band between them,
+    from 0 to 1.
 
     Parameters
     ----------
@@ -184,7 +196,9 @@ def image(spaxels: Voxels, wave: FloatArray, chosen: Band) -> Measured:
     known = (total >= (1 - MOST_MISSING) * width) & (blue_total > 0) & (red_total > 0)
     share = (place - blue_place) / np.where(known, red_place - blue_place, 1.0)
     net = width * (flux - (1 - share) * blue - share * red)
-    net_variance = width**2 * (variance + (1 - share) ** 2 * blue_variance + share**2 * red_variance)
+    net_variance = width**2 * (
+        variance + (1 - share) ** 2 * blue_variance + share**2 * red_variance
+    )
     if spaxels.variance is None:
         return Measured(np.where(known, net, np.nan))
     return Measured(np.where(known, net, np.nan), np.where(known, net_variance, np.nan))
@@ -193,7 +207,8 @@ def image(spaxels: Voxels, wave: FloatArray, chosen: Band) -> Measured:
 def _means(
     spaxels: Voxels, wave: FloatArray, weights: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Sum of the weights of good voxels, and weighted means of wavelength, data, and their variance; each (n,).
+    """Sum of the weights of good voxels, and weighted means of wavelength, data, and their
+    variance; each (n,).
 
     Parameters
     ----------
@@ -214,4 +229,9 @@ def _means(
     variance = np.zeros(total.shape)
     if spaxels.variance is not None:
         variance = weight**2 @ spaxels.variance[chosen]
-    return total, (weight * wave[chosen]) @ good / one, weight @ spaxels.data[chosen] / one, variance / one**2
+    return (
+        total,
+        (weight * wave[chosen]) @ good / one,
+        weight @ spaxels.data[chosen] / one,
+        variance / one**2,
+    )

@@ -14,9 +14,12 @@ _NODES = np.linspace(0, 1, 9)
 
 
 def psf_images(cutout: Cutout) -> FloatArray:
-    """The PSF at the catalogue position at nine wavelengths, evenly spaced from the first to the last: (9, ny, nx)."""
+    """The PSF at the catalogue position at nine wavelengths, evenly spaced from the first to the
+    last: (9, ny, nx)."""
     assert cutout.psf is not None
-    return moffat.images(cutout.shape, cutout.centre, cutout.psf, _NODES, geometry.relative(cutout.pixel))
+    return moffat.images(
+        cutout.shape, cutout.centre, cutout.psf, _NODES, geometry.relative(cutout.pixel)
+    )
 
 
 def point_source(cutout: Cutout, spaxels: Voxels, images: FloatArray) -> Measured:

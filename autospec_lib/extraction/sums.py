@@ -11,7 +11,8 @@ from autospec_lib.core.types import BoolArray, FloatArray, Measured, Voxels
 
 
 def white_light(spaxels: Voxels) -> Measured:
-    """Mean of every spaxel over wavelength, variance sum(v) / n^2; shape (n,), NaN where no voxel is usable."""
+    """Mean of every spaxel over wavelength, variance sum(v) / n^2; shape (n,), NaN where no voxel
+    is usable."""
     nl = len(spaxels.data)
     ones = np.ones(nl)
     number = np.full(spaxels.data.shape[1], float(nl))
@@ -66,4 +67,6 @@ def spectra(data: FloatArray, variance: FloatArray | None, count: FloatArray) ->
     data = np.where(count > 0, data, np.nan).T
     if variance is None:
         return [Measured(column) for column in data]
-    return [Measured(*pair) for pair in zip(data, np.where(count > 0, variance, np.nan).T, strict=True)]
+    return [
+        Measured(*pair) for pair in zip(data, np.where(count > 0, variance, np.nan).T, strict=True)
+    ]

@@ -14,7 +14,8 @@ ROUNDING = 4e-7  # relative: a few times the precision of images of single preci
 
 
 def profile(weight: FloatArray) -> FloatArray | None:
-    """Weights p >= 0 with sum 1 from the values of a weight image: the values minus the least of them.
+    """Weights p >= 0 with sum 1 from the values of a weight image: the values minus the least of
+    them.
 
     Parameters
     ----------
@@ -37,8 +38,9 @@ def profile(weight: FloatArray) -> FloatArray | None:
 def weighted(spaxels: Voxels, profiles: FloatArray) -> list[Measured]:
     """Optimally weighted spectra (Horne 1986, PASP 98, 609, eq. 8).
 
-    flux = sum(p d / v) / sum(p^2 / v), variance = 1 / sum(p^2 / v), with sums over usable voxels. Horne's variance has
-    sum(p) in place of 1, which is not the variance of this flux where voxels are bad.
+    flux = sum(p d / v) / sum(p^2 / v), variance = 1 / sum(p^2 / v), with sums over usable voxels.
+    Horne's variance has sum(p) in place of 1, which is not the variance of this flux where voxels
+    are bad.
 
     Parameters
     ----------
@@ -60,9 +62,11 @@ def weighted(spaxels: Voxels, profiles: FloatArray) -> list[Measured]:
 
 
 def optimal(spaxels: Voxels, profile: FloatArray) -> Measured:
-    """The optimally weighted spectrum for one profile (nl, n) that varies with wavelength, as in `weighted`.
+    """The optimally weighted spectrum for one profile (nl, n) that varies with wavelength, as in
+    `weighted`.
 
-    The profile's sum over an infinite plane is 1; the flux is the total flux even if the spaxels hold a part of it.
+    The profile's sum over an infinite plane is 1; the flux is the total flux even if the spaxels
+    hold a part of it.
     """
     inverse = inverse_variance(spaxels)
     norm = (inverse * profile**2).sum(axis=1)

@@ -1,1 +1,2 @@
-"""Files of catalogue, cube, images and maps -> `Target`, `OpenCube` and `Cutout`. Degrees and arcsec end here."""
+"""Files of catalogue, cube, images and maps -> `Target`, `OpenCube` and `Cutout`. Degrees and
+arcsec end here."""

@@ -1,4 +1,5 @@
-"""Three-dimensional arrays in FITS files, opened safely and read box by box, so that a cube is never loaded whole."""
+"""Three-dimensional arrays in FITS files, opened safely and read box by box, so that a cube is
+never loaded whole."""
 
 from __future__ import annotations
 
@@ -104,7 +105,9 @@ class StoredArray:
             values = np.where(numbers == self.blank, np.nan, values)
         return values
 
-    def are_set(self, ys: slice, xs: slice, channels: slice = ALL, bits: int = 0) -> NDArray[np.bool_]:
+    def are_set(
+        self, ys: slice, xs: slice, channels: slice = ALL, bits: int = 0
+    ) -> NDArray[np.bool_]:
         """Where the values of a box are flags that are set.
 
         Parameters
@@ -130,13 +133,15 @@ class StoredArray:
                 numbers = np.nan_to_num(numbers).astype(np.int64)
         else:
             numbers = self._numbers(ys, xs, channels)
-            # FITS has no unsigned integers; they are stored minus an offset, up to 2^63, which no double holds exactly.
+            # FITS has no unsigned integers; they are stored minus an offset, up to 2^63, which no
+            # double holds exactly.
             if bits or self.zero:
                 numbers = numbers.astype(np.uint64) + np.uint64(int(self.zero) % 2**64)
         return np.asarray((numbers & bits if bits else numbers) != 0)
 
     def groups(self, together: int) -> Iterator[NDArray[Any]]:
-        """The stored array from beginning to end, ``together`` planes at a time, always in the same memory.
+        """The stored array from beginning to end, ``together`` planes at a time, always in the same
+        memory.
 
         Raises
         ------
@@ -161,8 +166,12 @@ class StoredArray:
     def lost(self, error: OSError) -> InputError:
         """The error for a file that can no longer be read."""
         if self.copy is not None:
-            return InputError(f'{self.path.name}: its copy is lost: {error}; go on with: AutoSpec --resume')
-        return InputError(f'{self.path.name}: cannot be read any more: {error}; put it back and run again')
+            return InputError(
+                f'{self.path.name}: its copy is lost: {error}; go on with: AutoSpec --resume'
+            )
+        return InputError(
+            f'{self.path.name}: cannot be read any more: {error}; put it back and run again'
+        )
 
     @property
     def nbytes(self) -> int:
@@ -170,7 +179,8 @@ class StoredArray:
         return math.prod(self.shape) * self.dtype.itemsize
 
     def stored(self, along: Sequence[Any]) -> tuple[Any, ...]:
-        """Three things along wavelength, y and x, such as slices, in the order of the file's axes."""
+        """Three things along wavelength, y and x, such as slices, in the order of the file's
+        axes."""
         return tuple(along[self.order.index(axis)] for axis in range(3))
 
     def pieces(self, ys: slice, xs: slice) -> int:
@@ -210,7 +220,8 @@ class StoredArray:
 class Layer:
     """An extension with data, noise or flags: its file, the HDU, and what it is called in messages.
 
-    Noise and flags may have fewer axes than the data (see `spread_shape`). Numbers are multiplied by ``scale``.
+    Noise and flags may have fewer axes than the data (see `spread_shape`). Numbers are multiplied
+    by ``scale``.
     """
 
     path: Path
@@ -227,7 +238,8 @@ def arranged(stored: NDArray[Any], axes: Sequence[int]) -> NDArray[Any]:
     stored : array
         As the file has it.
     axes : sequence of int
-        Its FITS axes, counted from 1, of longitude, latitude and wavelength. FITS axis n is axis -n of the array.
+        Its FITS axes, counted from 1, of longitude, latitude and wavelength. FITS axis n is axis -n
+        of the array.
     """
     order = [-axis for axis in reversed(axes)]
     at_end = np.moveaxis(stored, order, range(-len(order), 0))
@@ -235,9 +247,11 @@ def arranged(stored: NDArray[Any], axes: Sequence[int]) -> NDArray[Any]:
 
 
 def spread_shape(hdu: Any, data: Any, axes: Sequence[int]) -> tuple[int, ...]:
-    """The shape of a layer with 1 for each axis of the data that it lacks; () if it does not fit the data.
+    """The shape of a layer with 1 for each axis of the data that it lacks; () if it does not fit
+    the data.
 
-    A layer has all axes of the data, those of the sky (a value per spaxel) or that of wavelength (one per channel).
+    A layer has all axes of the data, those of the sky (a value per spaxel) or that of wavelength
+    (one per channel).
 
     Parameters
     ----------
@@ -251,7 +265,10 @@ def spread_shape(hdu: Any, data: Any, axes: Sequence[int]) -> tuple[int, ...]:
     if hdu.shape == data.shape:
         return tuple(data.shape)
     for part in (axes[:2], axes[2:]):
-        shape = tuple(length if len(data.shape) - place in part else 1 for place, length in enumerate(data.shape))
+        shape = tuple(
+            length if len(data.shape) - place in part else 1
+            for place, length in enumerate(data.shape)
+        )
         lengths = [length for length in shape if length > 1]
         if lengths and lengths == [length for length in hdu.shape if length > 1]:
             return shape
@@ -285,7 +302,9 @@ def open_array(layer: Layer, data: fits.ImageHDU, axes: Sequence[int]) -> Stored
         with fits.open(path, disable_image_compression=True, memmap=False) as hdus:
             packed = hdus[hdu.name]
             if 'DATASUM' in packed.header and packed.verify_datasum() != 1:
-                raise InputError(f'{path.name}: damaged: extension {name} does not match its DATASUM; copy it again')
+                raise InputError(
+                    f'{path.name}: damaged: extension {name} does not match its DATASUM; copy it again'
+                )
     is_spread = hdu.shape != data.shape
     if is_spread or isinstance(hdu, fits.CompImageHDU) or path.suffix.lower() in COMPRESSED:
         values = arranged(np.reshape(hdu.data, spread_shape(hdu, data, axes)), axes)
@@ -297,7 +316,9 @@ def open_array(layer: Layer, data: fits.ImageHDU, axes: Sequence[int]) -> Stored
     offset = int(hdu.fileinfo()['datLoc'])
     with opened(path) as file:
         identity = Identity.of(file, (int(hdu.fileinfo()['hdrLoc']), offset))
-    return StoredArray(path, name, (nl, ny, nx), dtype, offset, *numbers, identity=identity, order=order)
+    return StoredArray(
+        path, name, (nl, ny, nx), dtype, offset, *numbers, identity=identity, order=order
+    )
 
 
 def card_text(header: Mapping[str, Any], card: str) -> str:
@@ -307,15 +328,18 @@ def card_text(header: Mapping[str, Any], card: str) -> str:
 
 def is_number(value: Any) -> bool:
     """Whether a card's value is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+    )
 
 
 @dataclass(frozen=True)
 class Identity:
-    """The identity of a file: on one machine its inode, on several machines its size, date and a part of its bytes.
+    """The identity of a file: on one machine its inode, on several machines its size, date and a
+    part of its bytes.
 
-    By it a file that is replaced or changed during a run is noticed. ``status`` is what the system tells of it,
-    ``header`` where the part begins and ends, ``digest`` its SHA-256.
+    By it a file that is replaced or changed during a run is noticed. ``status`` is what the system
+    tells of it, ``header`` where the part begins and ends, ``digest`` its SHA-256.
     """
 
     status: os.stat_result
@@ -342,7 +366,8 @@ class Identity:
             raise OSError(f'it is another file than at the start of the run (changed {when})')
         same_inode = (now.st_dev, now.st_ino) == (then.st_dev, then.st_ino)
         if same_inode and now.st_ctime_ns != then.st_ctime_ns:
-            # A program can restore the date of a file that it has changed, but not the date of its inode.
+            # A program can restore the date of a file that it has changed, but not the date of its
+            # inode.
             raise OSError('its contents or its permissions were changed since the start of the run')
         if not same_inode and Identity.of(file, self.header).digest != self.digest:
             raise OSError('it is another file than at the start of the run (with another header)')
@@ -352,9 +377,9 @@ class Identity:
 class Copy:
     """A copy of a part of a stored array, from which a box is read in few pieces.
 
-    Its numbers are in the order (group of planes, band of `BAND` rows, column, plane of the group, row of the band).
-    It is written from beginning to end while the array is read from beginning to end, and a box is one piece in each
-    band of each group. The last band is filled with zeros.
+    Its numbers are in the order (group of planes, band of `BAND` rows, column, plane of the group,
+    row of the band). It is written from beginning to end while the array is read from beginning to
+    end, and a box is one piece in each band of each group. The last band is filled with zeros.
 
     Attributes
     ----------
@@ -377,7 +402,8 @@ class Copy:
     def holds(self, box: Box) -> bool:
         """Whether a box of the array is copied."""
         return all(
-            whole.start <= part.start and part.stop <= whole.stop for whole, part in zip(self.box, box, strict=True)
+            whole.start <= part.start and part.stop <= whole.stop
+            for whole, part in zip(self.box, box, strict=True)
         )
 
     def write(self, groups: Iterable[NDArray[Any]], file: IO[bytes]) -> None:
@@ -415,7 +441,8 @@ class Copy:
         """
         nl, height, width = (whole.stop - whole.start for whole in self.box)
         _, rows, columns = (
-            slice(part.start - whole.start, part.stop - whole.start) for part, whole in zip(box, self.box, strict=True)
+            slice(part.start - whole.start, part.stop - whole.start)
+            for part, whole in zip(box, self.box, strict=True)
         )
         bands = slice(rows.start // BAND, -(-rows.stop // BAND))
         inside = slice(rows.start - bands.start * BAND, rows.stop - bands.start * BAND)
@@ -424,25 +451,37 @@ class Copy:
             for start in range(0, nl, self.together):
                 number = min(self.together, nl - start)
                 group = -(-height // BAND), width, number * BAND
-                piece = np.empty((bands.stop - bands.start, columns.stop - columns.start, group[2]), self.dtype)
-                read_into(piece, file, offset, self.dtype, group, (bands, columns, slice(0, group[2])))
+                piece = np.empty(
+                    (bands.stop - bands.start, columns.stop - columns.start, group[2]), self.dtype
+                )
+                read_into(
+                    piece, file, offset, self.dtype, group, (bands, columns, slice(0, group[2]))
+                )
                 offset += math.prod(group) * self.dtype.itemsize
                 planes = piece.reshape(*piece.shape[:2], number, BAND).transpose(2, 0, 3, 1)
-                target[start : start + number] = planes.reshape(number, -1, piece.shape[1])[:, inside]
+                layers = planes.reshape(number, -1, piece.shape[1])
+                target[start : start + number] = layers[:, inside]
 
 
 def opened(path: Path) -> BinaryIO:
-    """Open a file for plain reads. All files with arrays are opened here, so that reads can be counted."""
+    """Open a file for plain reads. All files with arrays are opened here, so that reads can be
+    counted."""
     return path.open('rb', buffering=0)
 
 
 def read_into(
-    target: NDArray[Any], file: BinaryIO, offset: int, dtype: np.dtype[Any], shape: tuple[int, ...], box: Box
+    target: NDArray[Any],
+    file: BinaryIO,
+    offset: int,
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    box: Box,
 ) -> None:
     """Read a box of an array.
 
-    Plain reads are better than a memory map: pages of the rest of a plane do not stay in memory, and if the file is
-    truncated meanwhile, the result is a short read, while a memory map would kill the process.
+    Plain reads are better than a memory map: pages of the rest of a plane do not stay in memory,
+    and if the file is truncated meanwhile, the result is a short read, while a memory map would
+    kill the process.
 
     Parameters
     ----------
@@ -483,11 +522,13 @@ def fill(buffer: NDArray[Any], file: BinaryIO) -> None:
 
 
 def _piece(shape: tuple[int, ...], rows: slice) -> tuple[int, int, int]:
-    """The piece that is read at a time for these rows of an array: first row, number of rows, number of planes."""
+    """The piece that is read at a time for these rows of an array: first row, number of rows,
+    number of planes."""
     height = rows.stop - rows.start
     if 2 * height < shape[1]:
         return rows.start, height, 1
-    # If a box covers most of a plane and planes are small, it is faster to read several whole planes at a time.
+    # If a box covers most of a plane and planes are small, it is faster to read several whole
+    # planes at a time.
     return 0, shape[1], max(1, CHUNK // (shape[1] * shape[2]))
 
 
@@ -506,7 +547,8 @@ def in_file(path: Path) -> Iterator[None]:
 
 @contextmanager
 def open_fits(path: Path, what: str, scaled: bool = False) -> Iterator[fits.HDUList]:
-    """Open a FITS file; whatever is wrong with it is an `InputError` with its name (see `readable` and `in_file`).
+    """Open a FITS file; whatever is wrong with it is an `InputError` with its name (see `readable`
+    and `in_file`).
 
     Parameters
     ----------
@@ -520,9 +562,13 @@ def open_fits(path: Path, what: str, scaled: bool = False) -> Iterator[fits.HDUL
     with in_file(path), readable(what):
         is_packed = path.suffix.lower() in COMPRESSED
         with path.open('rb') as file:
-            # Downloads may have the name of a compressed file and not be compressed, or the reverse.
+            # Downloads may have the name of a compressed file and not be compressed, or the
+            # reverse.
             start = file.read(9)
-            packed = next((suffix for suffix, signature in SIGNATURES.items() if start.startswith(signature)), '')
+            packed = next(
+                (suffix for suffix, signature in SIGNATURES.items() if start.startswith(signature)),
+                '',
+            )
             if packed and not is_packed:
                 raise FileError(f'is compressed; rename it to {path.name}{packed}')
             if is_packed and start == b'SIMPLE  =':
@@ -547,11 +593,14 @@ def readable(what: str) -> Iterator[None]:
         except AutoSpecError:
             raise
         except Exception as error:
-            raise FileError(f'{what} ({plain_reason(error)}); copy it again, or correct its header') from error
+            raise FileError(
+                f'{what} ({plain_reason(error)}); copy it again, or correct its header'
+            ) from error
 
 
 def plain_reason(error: Exception) -> str:
-    """The message of an error of astropy, wcslib or MPDAF, on one line and without lines of their source code."""
+    """The message of an error of astropy, wcslib or MPDAF, on one line and without lines of their
+    source code."""
     text = re.sub(r'ERROR \d+ in \w+\(\) at line \d+ of file \S+?:', '', str(error))
     return ' '.join(text.split()).rstrip('.')[:200] or type(error).__name__
 
@@ -564,7 +613,8 @@ def _check_headers(file: BinaryIO) -> None:
     begin = 0
     while True:
         reached = file.seek(begin)
-        if isinstance(file, io.BufferedReader):  # a plain file, in which one can seek beyond the end
+        # A plain file, in which one can seek beyond the end.
+        if isinstance(file, io.BufferedReader):
             reached = min(reached, os.fstat(file.fileno()).st_size)
         missing = begin - reached
         if missing > 0:
@@ -577,7 +627,8 @@ def _check_headers(file: BinaryIO) -> None:
         file.seek(begin)
         try:
             header = fits.Header.fromfile(file)
-        except (OSError, EOFError, ValueError) as error:  # a header without an end, in astropy's words
+        # A header without an end, in astropy's words.
+        except (OSError, EOFError, ValueError) as error:
             if begin == 0 and not b'SIMPLE  ='.startswith(start):
                 raise
             raise FileError(f'truncated in a header, at byte {begin}; copy it again') from error

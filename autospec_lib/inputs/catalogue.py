@@ -1,7 +1,9 @@
-"""Which sources? A catalogue of any kind, or positions of the command line, -> `Target`s; see ``docs/inputs.md``.
+"""Which sources? A catalogue of any kind, or positions of the command line, -> `Target`s; see
+``docs/inputs.md``.
 
-The content of the file tells what kind it is. Plain text is read by `text_tables`, without a table package; other
-tables and regions by `tables`. Both return `rows.Rows`, of which `rows.read` makes targets.
+The content of the file tells what kind it is. Plain text is read by `text_tables`, without a table
+package; other tables and regions by `tables`. Both return `rows.Rows`, of which `rows.read` makes
+targets.
 """
 
 from __future__ import annotations
@@ -49,10 +51,11 @@ def load(
     Parameters
     ----------
     path : Path
-        Any table that astropy reads, text with or without a header, or DS9 regions; also compressed by gzip, bzip2, xz
-        or zip.
+        Any table that astropy reads, text with or without a header, or DS9 regions; also compressed
+        by gzip, bzip2, xz or zip.
     mode : str
-        'param' reads ID and position; 'cat' reads SIZE and REF too. APER and Z are read where a header names them.
+        'param' reads ID and position; 'cat' reads SIZE and REF too. APER and Z are read where a
+        header names them.
     size : float
         Full width of the subcubes [arcsec]; in mode 'cat' of the sources without a SIZE.
     ref : str
@@ -60,7 +63,8 @@ def load(
     skip_bad_rows : bool
         Leave out rows with faults, with a warning for each, as long as at least one row remains.
     in_field : function, optional
-        Says which targets of a catalogue lie in the field. Faults of rows outside it do not matter, nor do their IDs.
+        Says which targets of a catalogue lie in the field. Faults of rows outside it do not matter,
+        nor do their IDs.
 
     Raises
     ------
@@ -78,7 +82,10 @@ def load(
         # Bytes that are not UTF-8 become lone surrogates; in a comment they do no harm.
         text = content.decode('utf-8-sig', 'surrogateescape')
         if form:
-            table = replace(text_tables.read(name, text_tables.from_latex(name, text), is_cat), form='LaTeX table')
+            table = replace(
+                text_tables.read(name, text_tables.from_latex(name, text), is_cat),
+                form='LaTeX table',
+            )
         else:
             table = tables.read_regions(name, text, is_cat) or text_tables.read(name, text, is_cat)
     default = Target(id=0, ra=0.0, dec=0.0, size=size, ref='' if is_cat else ref)
@@ -99,26 +106,37 @@ def _content(path: Path) -> bytes:
     """The bytes of a file, unpacked if it is compressed."""
     try:
         content = read_file(path)
-        opener = next((opener for start, opener in _OPENERS.items() if content.startswith(start)), None)
+        opener = next(
+            (opener for start, opener in _OPENERS.items() if content.startswith(start)), None
+        )
         if opener is None:
             return content
         with opener(io.BytesIO(content)) as unpacked:
             content = bytes(unpacked.read(_LARGEST + 1))
     except FileNotFoundError:
-        raise InputError(f'{path.name}: not found in {os.path.dirname(os.path.abspath(path))}') from None
+        raise InputError(
+            f'{path.name}: not found in {os.path.dirname(os.path.abspath(path))}'
+        ) from None
     except (EOFError, RuntimeError, lzma.LZMAError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f'{path.name}: cannot be unpacked: {error}') from error
     except OSError as error:
         raise InputError(f'{path.name}: cannot be read: {error.strerror or error}') from error
     if len(content) > _LARGEST:
-        raise InputError(f'{path.name}: unpacks to more than {_LARGEST >> 20} MB; expected a catalogue, or unpack it')
+        raise InputError(
+            f'{path.name}: unpacks to more than {_LARGEST >> 20} MB; expected a catalogue, or unpack it'
+        )
     return content
 
 
 def _open_zip(file: BinaryIO) -> IO[bytes]:
-    """The only file in a zip archive, apart from those of macOS; raises `BadZipFile` if there is not one."""
+    """The only file in a zip archive, apart from those of macOS; raises `BadZipFile` if there is
+    not one."""
     archive = zipfile.ZipFile(file)
-    names = [name for name in archive.namelist() if not name.endswith('/') and not name.startswith('__MACOSX/')]
+    names = [
+        name
+        for name in archive.namelist()
+        if not name.endswith('/') and not name.startswith('__MACOSX/')
+    ]
     if '[Content_Types].xml' in names or 'mimetype' in names:
         raise zipfile.BadZipFile('it is a spreadsheet; save it as CSV')
     if len(names) != 1:
@@ -174,7 +192,9 @@ def from_positions(positions: Sequence[str], size: float, ref: str) -> Catalogue
             continue
         name = position_name(ra, dec)
         if name in targets:
-            faults.append(f'--radec {text!r}: is {name}, which is given already; expected positions 0.15 arcsec apart')
+            faults.append(
+                f'--radec {text!r}: is {name}, which is given already; expected positions 0.15 arcsec apart'
+            )
         targets[name] = Target(name, ra, dec, size, ref)
     if faults:
         raise InputError(*faults)

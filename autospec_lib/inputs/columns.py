@@ -19,8 +19,9 @@ Header: TypeAlias = Sequence[tuple[str, str]]
 REQUIRED = ('ID', 'RA', 'DEC')
 BY_POSITION = (*REQUIRED, 'SIZE', 'REF')
 
-# Names of columns in lower case, in the order in which they are looked for. Of a pair, both columns must be there.
-# The second group of IDs is of surveys: GAMA, DES, LSST, SDSS, MaNGA, 3D-HST, COSMOS, HETDEX, MUSE, ...
+# Names of columns in lower case, in the order in which they are looked for. Of a pair, both columns
+# must be there. The second group of IDs is of surveys: GAMA, DES, LSST, SDSS, MaNGA, 3D-HST,
+# COSMOS, HETDEX, MUSE, ...
 IDENTS = """
     id number source_id object_id objid obj_id unique_id uid uuid targetid specobjid label recno iau_name main_id name
     objname target target_name designation object source source_name plateifu id_obj id_line id_raw
@@ -31,7 +32,8 @@ IDENTS = """
     galaxy_id galaxyid gal_id galid star_id detectid det_id detid ident identifier srcid seqnr seq num no no. nr idx
     index
 """.split()
-# In a catalogue of lines: columns with the ID of the object that a line belongs to, or, if there is none, of the line.
+# In a catalogue of lines: columns with the ID of the object that a line belongs to, or, if there is
+# none, of the line.
 IDENTS_OF_LINES = ['id_obj', *IDENTS, 'i']
 PAIR = re.compile(r'\S+ \S+')
 SKY_PAIRS = PAIR.findall("""
@@ -68,7 +70,8 @@ SKY_PAIRS = PAIR.findall("""
     ra_flux dec_flux
     ra_1mom dec_1mom
 """)
-# Pixels of the cube, used if no pair of SKY_PAIRS is there: in some programs the first pixel is 1, in others it is 0.
+# Pixels of the cube, used if no pair of SKY_PAIRS is there: in some programs the first pixel is 1,
+# in others it is 0.
 PIXELS_FROM_1 = PAIR.findall("""
     x_image y_image
     xwin_image ywin_image
@@ -89,7 +92,8 @@ PIXELS_FROM_0 = PAIR.findall("""
 # ORIGIN counts these from 0; in other tables they may be counted from 0 or from 1.
 PIXELS_OF_ORIGIN = ['x y', 'x0 y0']
 UNCLEAR_PIXELS = [*PIXELS_OF_ORIGIN, 'x_pix y_pix', 'xpix ypix', 'xpos ypos', 'col row']
-# Names that cannot be a position: a header with one of these in second or third place does not mean ID RA DEC.
+# Names that cannot be a position: a header with one of these in second or third place does not mean
+# ID RA DEC.
 NO_POSITIONS = """
     x y z i id number mag magerr flux fluxerr flags lambda wave npix xpix ypix xpos ypos col row
 """.split()
@@ -105,7 +109,8 @@ REDSHIFTS = """
 # If the table has one of these, a column z is a magnitude or a pixel position, not a redshift.
 NOT_A_REDSHIFT = 'x x0 x_image u g r i'.split()
 
-# Columns that only catalogues of lines have, and columns by which the brightest of a source's rows is found.
+# Columns that only catalogues of lines have, and columns by which the brightest of a source's rows
+# is found.
 LINES = """
     lambda_peak_sn lambda_sn lambda_flux lambda_sflux z_peak_sn z_sn lbda lbda_obs num_line id_line detsn_max
 """.split()
@@ -139,11 +144,15 @@ UNITS = {
 }
 ARCSEC = {word: factor for words, factor in UNITS.items() for word in words.split()}
 UNIT_WORD = re.compile(
-    rf'\b(?:{"|".join(filter(str.isalpha, ARCSEC))}|[hd]+m+s+|fk[45]|icrs|[bj]\d{{4}})\b|["\'°º]', re.I
+    rf'\b(?:{"|".join(filter(str.isalpha, ARCSEC))}|[hd]+m+s+|fk[45]|icrs|[bj]\d{{4}})\b|["\'°º]',
+    re.I,
 )
-# Beside a unit of coordinates, or in its place, stand their sexagesimal form, their system, equinox and epoch.
+# Beside a unit of coordinates, or in its place, stand their sexagesimal form, their system, equinox
+# and epoch.
 _SEXAGESIMAL_FORM = re.compile(r'(["\']?)\b([hd]+[: ]?m+[: ]?s+(?:\.s+)?|sexagesimal)\b\1')
-_YEAR = re.compile(r'(?:\b(eq(?:uinox)?|ep(?:och)?)\b[\s.=:]*)?\b([bj]?)((?:18|19|20)\d\d(?:\.\d*)?)(?![\w.])')
+_YEAR = re.compile(
+    r'(?:\b(eq(?:uinox)?|ep(?:och)?)\b[\s.=:]*)?\b([bj]?)((?:18|19|20)\d\d(?:\.\d*)?)(?![\w.])'
+)
 _SYSTEMS = {'icrs': 'icrs', 'gaia': 'icrs', 'fk5': 'fk5', 'fk4': 'fk4', 'fk4-no-e': 'fk4noeterms'}
 _OLD_EQUINOXES = (1855, 1875, 1900, 1950)  # which tables often call epochs
 _WITHOUT_MEANING = """
@@ -153,12 +162,14 @@ _NO_UNIT = ('', '-', '--', '---', 'none', '""')
 NUMBER_LIKE = re.compile(r'[+-]?\.?\d')
 _MULTIPLE = re.compile(r'\d{1,3}(?:\.\d*)?')
 _BETWEEN_WORDS = re.compile(r'[\s,;:=()\[\]{}<>]+|/(?=\s*[a-z])')
-# The name of a coordinate, and behind it its unit and system: RA_B1950, R.A. (h), DEC [deg] J2000, RA2000.
+# The name of a coordinate, and behind it its unit and system: RA_B1950, R.A. (h), DEC [deg] J2000,
+# RA2000.
 _COORDINATE = re.compile(
     r'(?:_|.*\.)?(?:(ra|r\.a|right[ _]?ascension|alpha(?:win|peak|psf)?)|de|decl?|declination|delta(?:win|peak|psf)?)'
     r'([\W_].*|[bj]?\d{4}(?:\.\d)?|deg|hours?|icrs|fk[45])?'
 )
-_LENGTH = re.compile(r'(size|stamp|aper|aperture)[\W_]+(?:in\W+)?([a-z]+)\W*')  # SIZE_arcmin, SIZE in arcmin
+# SIZE_arcmin, SIZE in arcmin.
+_LENGTH = re.compile(r'(size|stamp|aper|aperture)[\W_]+(?:in\W+)?([a-z]+)\W*')
 # A coordinate system in a description or comment.
 _MENTION = re.compile(
     r'(?:\b|_)(icrs|fk[45](?:-no-e)?|(?:eq(?:uinox)?|ep(?:och)?)\b[\s.=:]*[bj]?\d{4}(?:\.\d+)?'
@@ -173,14 +184,16 @@ class Columns:
     Attributes
     ----------
     index : mapping of str to int
-        Column number by role: ID, RA and DEC or X and Y, and of SIZE, REF, APER, Z and BRIGHT those that are there.
-        In pixels, SIZE and APER are SIZE_PIX and APER_PIX.
+        Column number by role: ID, RA and DEC or X and Y, and of SIZE, REF, APER, Z and BRIGHT those
+        that are there. In pixels, SIZE and APER are SIZE_PIX and APER_PIX.
     names : tuple of str
         The names of all columns; empty if there is no header.
     exact : bool
-        Whether a row must have as many cells as there are names; otherwise further cells are ignored.
+        Whether a row must have as many cells as there are names; otherwise further cells are
+        ignored.
     scale : mapping of str to float
-        What a number is multiplied by to have degrees or arcsec, by role; NaN if only sexagesimal text is expected.
+        What a number is multiplied by to have degrees or arcsec, by role; NaN if only sexagesimal
+        text is expected.
     frame : str
         astropy's name and the equinox of the coordinate system of RA and DEC; '' for ICRS.
     first : int
@@ -228,7 +241,8 @@ def by_position(place: str, header: Header, catalogue_mode: bool, declared: str 
 
 
 def position(names: Iterable[str]) -> dict[str, str]:
-    """The names, in lower case, of the columns with the position: RA and DEC, else X and Y, else none."""
+    """The names, in lower case, of the columns with the position: RA and DEC, else X and Y, else
+    none."""
     known = [name.lower() for name in names]
     sky = _by_role('RA DEC', SKY_PAIRS, known)
     if sky:
@@ -241,7 +255,8 @@ def position(names: Iterable[str]) -> dict[str, str]:
     if all(by_role.values()):
         # Those in ICRS come first.
         return {
-            role: min(some, key=lambda name: bool(_meaning(unit_of(name))[2] - {''})) for role, some in by_role.items()
+            role: min(some, key=lambda name: bool(_meaning(unit_of(name))[2] - {''}))
+            for role, some in by_role.items()
         }
     of_origin = PIXELS_OF_ORIGIN if _first(ORIGIN_ONLY, known) else ()
     return _by_role('X Y', (*PIXELS_FROM_1, *PIXELS_FROM_0, *of_origin), known)
@@ -260,8 +275,8 @@ def with_units(header: Header, rows: Iterable[Sequence[str]]) -> tuple[Header, i
     header : sequence of (name, unit)
         The titles.
     rows : iterable of sequences of str
-        The cells of rows. They are units if those of the position are units, or systems or empty in a row without an
-        ID; cells such as (1), (2), ... number the columns.
+        The cells of rows. They are units if those of the position are units, or systems or empty in
+        a row without an ID; cells such as (1), (2), ... number the columns.
 
     Returns
     -------
@@ -279,18 +294,25 @@ def with_units(header: Header, rows: Iterable[Sequence[str]]) -> tuple[Header, i
         units = ['' if numbered or text.lower() in _NO_UNIT else text for text in units]
         unit = dict(zip(known, units, strict=False))
         own = [unit.get(name, '') for name in place]
-        factors, forms, _, others = zip(*map(_meaning, own), strict=True) if own else ((), (), (), ())
-        is_known = any(factors) or any(forms) or (any(units) and not any(unit.get(name) for name in ident))
+        factors, forms, _, others = (
+            zip(*map(_meaning, own), strict=True) if own else ((), (), (), ())
+        )
+        is_known = (
+            any(factors) or any(forms) or (any(units) and not any(unit.get(name) for name in ident))
+        )
         understood = not any(others) and not any(map(NUMBER_LIKE.match, own))
         if len(cells) != len(header) or not place or not (numbered or (is_known and understood)):
             break
-        header = [(name, f'{old} {new}'.strip()) for (name, old), new in zip(header, units, strict=True)]
+        header = [
+            (name, f'{old} {new}'.strip()) for (name, old), new in zip(header, units, strict=True)
+        ]
         count += 1
     return header, count
 
 
 def with_statement(header: Header, text: str) -> Header:
-    """The header with the unit that a text such as 'RA in hours' states of a column that has none."""
+    """The header with the unit that a text such as 'RA in hours' states of a column that has
+    none."""
     text = text.strip().lower()
     coordinate, length = _COORDINATE.fullmatch(text), _LENGTH.fullmatch(text)
     column, stated = length.groups() if length else ('', '')
@@ -303,20 +325,25 @@ def with_statement(header: Header, text: str) -> Header:
 
 
 def unit_of(text: str) -> str:
-    """The unit of a coordinate in a text without other words, apart from the name of the coordinate; '' if none."""
+    """The unit of a coordinate in a text without other words, apart from the name of the
+    coordinate; '' if none."""
     coordinate = _COORDINATE.fullmatch(text.strip().lower())
     unit = (coordinate[2] or '') if coordinate else text.lower()
     _, words = equatorial(_SEXAGESIMAL_FORM.sub(' ', unit.replace('_', ' ')))
-    return unit.replace('_', ' ') if all(word.isalpha() and word in ARCSEC for word in words) else ''
+    return (
+        unit.replace('_', ' ') if all(word.isalpha() and word in ARCSEC for word in words) else ''
+    )
 
 
 def is_no_position(header: Header) -> bool:
-    """Whether RA and DEC, if they are the second and third column, have the names of other things."""
+    """Whether RA and DEC, if they are the second and third column, have the names of other
+    things."""
     return any(re.split(r'_|\d', name.lower())[0] in NO_POSITIONS for name, _ in header[1:3])
 
 
 def is_other_position(header: Header) -> bool:
-    """Whether the second and third column are not RA and DEC in degrees (ICRS), by their names and units."""
+    """Whether the second and third column are not RA and DEC in degrees (ICRS), by their names and
+    units."""
     titles = [' '.join(re.split(r'[\W_]+', f'{name} {unit}'.lower())) for name, unit in header[1:3]]
     words = {*' '.join(titles).split()}
     meanings = [_meaning(title) for title in titles]
@@ -367,17 +394,29 @@ def choose(
         if not {'RA', 'DEC'} <= names.keys() and 'X' not in names:
             raise InputError(f'{place}: {_without_position(known)}')
     further = {'SIZE': SIZES, 'REF': REFERENCES} if catalogue_mode else {}
-    further |= {'APER': APERTURES, 'Z': REDSHIFTS[:-1] if _first(NOT_A_REDSHIFT, known) else REDSHIFTS}
+    further |= {
+        'APER': APERTURES,
+        'Z': REDSHIFTS[:-1] if _first(NOT_A_REDSHIFT, known) else REDSHIFTS,
+    }
     if lines:
         further['BRIGHT'] = BRIGHTNESSES
     # The name of a column of lengths may have its unit at its end.
-    lengths = {match[0]: match[1] for match in map(_LENGTH.fullmatch, known) if match and match[2] in ARCSEC}
+    lengths = {
+        match[0]: match[1]
+        for match in map(_LENGTH.fullmatch, known)
+        if match and match[2] in ARCSEC
+    }
     for role, options in further.items():
-        names |= _by_role(role, (*options, *(name for name in lengths if lengths[name] in options)), known)
+        names |= _by_role(
+            role, (*options, *(name for name in lengths if lengths[name] in options)), known
+        )
     index = {role: known.index(name) for role, name in names.items()}
     scale, frame, warnings = _units(place, header, known, index, declared)
     return Columns(
-        {f'{role}_PIX' if scale.get(role) == IN_PIXELS else role: number for role, number in index.items()},
+        {
+            f'{role}_PIX' if scale.get(role) == IN_PIXELS else role: number
+            for role, number in index.items()
+        },
         names=tuple(name for name, _ in header),
         exact=True,
         scale=scale,
@@ -392,7 +431,9 @@ def choose(
 
 def _first(options: Iterable[str], known: Collection[str]) -> list[str]:
     """The words of the first option of which all are names of columns; empty if there is none."""
-    return next((words for words in map(str.split, options) if all(word in known for word in words)), [])
+    return next(
+        (words for words in map(str.split, options) if all(word in known for word in words)), []
+    )
 
 
 def _by_role(roles: str, options: Iterable[str], known: Collection[str]) -> dict[str, str]:
@@ -417,9 +458,10 @@ def equatorial(text: str) -> tuple[set[str], list[str]]:
     Returns
     -------
     systems : set of str
-        astropy's name and the equinox, as 'fk4 B1950'; '' for ICRS. It is empty if the text names no system, and has
-        several elements if it contradicts itself. FK5 of equinox 2000 is taken as ICRS, and so are later years that are
-        not said to be an equinox: they are epochs of positions.
+        astropy's name and the equinox, as 'fk4 B1950'; '' for ICRS. It is empty if the text names
+        no system, and has several elements if it contradicts itself. FK5 of equinox 2000 is taken
+        as ICRS, and so are later years that are not said to be an equinox: they are epochs of
+        positions.
     other : list of str
         The words that are not understood.
     """
@@ -451,7 +493,8 @@ def equatorial(text: str) -> tuple[set[str], list[str]]:
 
 
 def mentioned(text: str) -> str:
-    """The words for a coordinate system in a description or comment; '' if they name none, or several."""
+    """The words for a coordinate system in a description or comment; '' if they name none, or
+    several."""
     words = ' '.join(_MENTION.findall(text.lower()))
     systems, _ = equatorial(words)
     return words if len(systems) == 1 else ''
@@ -472,15 +515,22 @@ def _meaning(text: str) -> tuple[set[float], str, set[str], list[str]]:
     form = _SEXAGESIMAL_FORM.search(text.lower())
     systems, words = equatorial(_SEXAGESIMAL_FORM.sub(' ', text.lower()))
     factors = {ARCSEC[word] for word in words if word in ARCSEC}
-    multiples = [word for word in words if factors and _MULTIPLE.fullmatch(word)]  # 15 deg is an hour in a VOTable
+    # 15 deg is an hour in a VOTable.
+    multiples = [word for word in words if factors and _MULTIPLE.fullmatch(word)]
     other = [word for word in words if word not in (*ARCSEC, *multiples)]
-    return {factor * math.prod(map(float, multiples)) for factor in factors}, form[2] if form else '', systems, other
+    return (
+        {factor * math.prod(map(float, multiples)) for factor in factors},
+        form[2] if form else '',
+        systems,
+        other,
+    )
 
 
 def _units(
     place: str, header: Header, known: Sequence[str], index: Mapping[str, int], declared: str
 ) -> tuple[dict[str, float], str, tuple[str, ...]]:
-    """Factors by role, `IN_PIXELS` where lengths are in pixels; the coordinate system; warnings, as in `Columns`."""
+    """Factors by role, `IN_PIXELS` where lengths are in pixels; the coordinate system; warnings, as
+    in `Columns`."""
     scale: dict[str, float] = {}
     systems: set[str] = set()
     faults, warnings = [], []
@@ -515,10 +565,11 @@ def _units(
 
 
 def _factor(role: str, name: str, unit: str) -> tuple[float, set[str]]:
-    """The factor from a column's unit to arcsec or, for RA and DEC, to degrees; its system, as `equatorial`.
+    """The factor from a column's unit to arcsec or, for RA and DEC, to degrees; its system, as
+    `equatorial`.
 
-    The factor is NaN for sexagesimal text. Raises `ValueError` for what is not understood, for coordinates in pixels,
-    several units, and hours of a declination.
+    The factor is NaN for sexagesimal text. Raises `ValueError` for what is not understood, for
+    coordinates in pixels, several units, and hours of a declination.
     """
     if role in ('SIZE', 'APER'):
         in_name = _LENGTH.fullmatch(name.lower())
@@ -532,7 +583,9 @@ def _factor(role: str, name: str, unit: str) -> tuple[float, set[str]]:
     what = f'column {name} is in {unit}' if unit else f'column {name}'
     if other:
         words = ' '.join(other)
-        raise ValueError(f'{what}, of which {words} is not understood; expected deg, h or rad, and ICRS, FK5 or FK4')
+        raise ValueError(
+            f'{what}, of which {words} is not understood; expected deg, h or rad, and ICRS, FK5 or FK4'
+        )
     letter, expected = ('h', 'deg, h or rad') if role == 'RA' else ('d', 'deg or rad')
     if len(factors) > 1 or IN_PIXELS in factors or (role == 'DEC' and HOUR in factors):
         raise ValueError(f'{what}; expected {expected}')

@@ -1,7 +1,8 @@
 """Which axis of a file is which, and where a pixel lies on the sky: header cards -> `Sky`.
 
-The arithmetic is that of `astropy.wcs`. What is done here is to find the axes, to refuse what wcslib would misread or
-name no card for, and to settle what headers leave open. Wavelengths are in `wavelengths`.
+The arithmetic is that of `astropy.wcs`. What is done here is to find the axes, to refuse what
+wcslib would misread or name no card for, and to settle what headers leave open. Wavelengths are in
+`wavelengths`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from astropy.coordinates import BarycentricMeanEcliptic, BaseCoordinateFrame, SkyCoord, Supergalactic
+from astropy.coordinates import (
+    BarycentricMeanEcliptic,
+    BaseCoordinateFrame,
+    SkyCoord,
+    Supergalactic,
+)
 from astropy.io import fits
 from astropy.time import Time
 from astropy.wcs import WCS
@@ -25,7 +31,8 @@ from autospec_lib.inputs.units import parsed
 # Longitude and latitude as CTYPE begins with them: equatorial, galactic, ecliptic, supergalactic.
 LATITUDE_OF = {'RA--': 'DEC-', 'GLON': 'GLAT', 'ELON': 'ELAT', 'SLON': 'SLAT'}
 WAVELENGTH_TYPES = ('WAVE', 'AWAV', 'LAMBDA')
-OTHER_TYPES = ('FREQ', 'ENER', 'WAVN', 'VELO', 'VOPT', 'VRAD', 'ZOPT', 'BETA', 'STOKES', 'TIME')  # FITS paper III
+# FITS paper III.
+OTHER_TYPES = ('FREQ', 'ENER', 'WAVN', 'VELO', 'VOPT', 'VRAD', 'ZOPT', 'BETA', 'STOKES', 'TIME')
 OF_AXES = re.compile(
     r'(CD|PC|CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA|CNAME|CRDER|CSYER|NAXIS|CPDIS|CQDIS|PV|PS)(\d)(?:_(\d+))?'
 )
@@ -40,7 +47,9 @@ MOST_COUPLED = 0.01  # of a pixel, over the whole cube
 # --- The order of the axes ---
 
 
-def find_axes(name: str, header: fits.Header, shape: Sequence[int], spectral: bool) -> tuple[int, ...]:
+def find_axes(
+    name: str, header: fits.Header, shape: Sequence[int], spectral: bool
+) -> tuple[int, ...]:
     """The FITS axes, counted from 1, of longitude, latitude and, if ``spectral``, wavelength.
 
     Parameters
@@ -57,14 +66,17 @@ def find_axes(name: str, header: fits.Header, shape: Sequence[int], spectral: bo
     Raises
     ------
     FileError
-        If more axes than these are longer than 1, or distortions go with another order of the sky's axes.
+        If more axes than these are longer than 1, or distortions go with another order of the sky's
+        axes.
     """
     lengths = dict(zip(range(len(shape), 0, -1), shape, strict=True))
     types = {axis: card_text(header, f'CTYPE{axis}').upper() for axis in lengths}
     number = 3 if spectral else 2
     axes = [*range(1, number + 1)]
     for names in LATITUDE_OF.items():
-        longitudes, latitudes = ([axis for axis in types if types[axis].startswith(start)] for start in names)
+        longitudes, latitudes = (
+            [axis for axis in types if types[axis].startswith(start)] for start in names
+        )
         if len(longitudes) == len(latitudes) == 1:
             # An axis that is named as a wavelength comes first, then axes longer than 1.
             rest = sorted(
@@ -74,19 +86,27 @@ def find_axes(name: str, header: fits.Header, shape: Sequence[int], spectral: bo
             axes = [*longitudes, *latitudes, *(axis for *_, axis in rest[: number - 2])]
             break
     if any(length > 1 for axis, length in lengths.items() if axis not in axes):
-        listing = ', '.join(f'{types[axis] or "no CTYPE"} of length {lengths[axis]}' for axis in sorted(lengths))
-        raise FileError(f'{name} has the axes {listing}; expected {number}: cut one piece out of the others')
+        listing = ', '.join(
+            f'{types[axis] or "no CTYPE"} of length {lengths[axis]}' for axis in sorted(lengths)
+        )
+        raise FileError(
+            f'{name} has the axes {listing}; expected {number}: cut one piece out of the others'
+        )
     if axes[:2] != [1, 2] and any(map(DISTORTION.fullmatch, header)):
         order = ', '.join(types[axis] for axis in axes[:2])
-        raise FileError(f'distortions (SIP, lookup tables) of {name} go with axes in the order {order}: transpose it')
+        raise FileError(
+            f'distortions (SIP, lookup tables) of {name} go with axes in the order {order}: transpose it'
+        )
     return tuple(axes)
 
 
 def header_of_axes(header: fits.Header, axes: Sequence[int]) -> fits.Header:
-    """The header of some axes, which are numbered 1, 2, ... in this order; the cards of other axes are left out.
+    """The header of some axes, which are numbered 1, 2, ... in this order; the cards of other axes
+    are left out.
 
-    It says one thing about its coordinates: of cards with one keyword the last is kept, as in astropy.wcs, and of a CD
-    and a PC matrix the latter. FITS forbids both together, and wcslib uses PC.
+    It says one thing about its coordinates: of cards with one keyword the last is kept, as in
+    astropy.wcs, and of a CD and a PC matrix the latter. FITS forbids both together, and wcslib uses
+    PC.
     """
     number = {str(axis): str(new) for new, axis in enumerate(axes, 1)}
     has_pc = bool(header['PC?_?'])
@@ -101,7 +121,10 @@ def header_of_axes(header: fits.Header, axes: Sequence[int]) -> fits.Header:
                     continue
             if axis in number:
                 keyword = kind + number[axis]
-                result[keyword if other is None else f'{keyword}_{other}'] = card.value, card.comment
+                result[keyword if other is None else f'{keyword}_{other}'] = (
+                    card.value,
+                    card.comment,
+                )
         elif card.keyword in OF_THE_FRAME:
             result[card.keyword] = card.value, card.comment
         else:
@@ -127,7 +150,9 @@ def contradictions(name: str, header: fits.Header) -> list[str]:
         if number > 1 and (OF_AXES.fullmatch(keyword) or keyword in OF_THE_FRAME):
             values = [header[keyword, place] for place in range(number)]
             if len(set(values)) > 1:
-                notes.append(f'{name} has {keyword} {number} times ({", ".join(map(repr, values))}); the last is used')
+                notes.append(
+                    f'{name} has {keyword} {number} times ({", ".join(map(repr, values))}); the last is used'
+                )
     if not header['CD?_?'] or not header['PC?_?']:
         return notes
     for element in sorted({card[2:] for card in (*header['CD?_?'], *header['PC?_?'])}):
@@ -136,7 +161,9 @@ def contradictions(name: str, header: fits.Header) -> list[str]:
         step = header.get(f'CDELT{i}', 1.0)
         if all(map(is_number, (cd, pc, step))) and abs(cd - step * pc) > SAME_MATRIX * abs(cd):
             numbers = f'CD{element} = {cd:g}, CDELT{i} x PC{element} = {step * pc:g}'
-            notes.append(f'{name} has both a CD and a PC matrix, which differ ({numbers}); PC is used')
+            notes.append(
+                f'{name} has both a CD and a PC matrix, which differ ({numbers}); PC is used'
+            )
             break
     return notes
 
@@ -153,8 +180,8 @@ class Sky:
     wcs : WCS
         Longitude and latitude in the image's own frame.
     frame : BaseCoordinateFrame or None
-        This frame; None for ICRS and for FK5 of equinox 2000, which is taken as ICRS: they differ by at most 0.025
-        arcsec, and cubes that say FK5 are as a rule tied to stars in ICRS.
+        This frame; None for ICRS and for FK5 of equinox 2000, which is taken as ICRS: they differ
+        by at most 0.025 arcsec, and cubes that say FK5 are as a rule tied to stars in ICRS.
     notes : tuple of str
         What was assumed or is unusual, one line each.
     """
@@ -175,7 +202,8 @@ class Sky:
         return y, x
 
     def to_icrs(self, y: Any, x: Any) -> tuple[FloatArray, FloatArray]:
-        """Right ascensions and declinations (ICRS) in degrees of pixels (y, x); the inverse of `to_pixels`."""
+        """Right ascensions and declinations (ICRS) in degrees of pixels (y, x); the inverse of
+        `to_pixels`."""
         longitude, latitude = self.wcs.all_pix2world(x, y, 0)
         if self.frame is None:
             return longitude, latitude
@@ -183,7 +211,8 @@ class Sky:
         return position.ra.deg, position.dec.deg
 
     def degrees_per_pixel(self, place: Any) -> FloatArray:
-        """Change of right ascension and declination (columns) per pixel along y and x (rows) at a pixel (y, x)."""
+        """Change of right ascension and declination (columns) per pixel along y and x (rows) at a
+        pixel (y, x)."""
         ra, dec = self.to_icrs(place[0] + np.array([0, 1, 0]), place[1] + np.array([0, 0, 1]))
         steps = np.array([ra[1:] - ra[0], dec[1:] - dec[0]]).T
         return np.asarray((steps + 180) % 360 - 180)
@@ -237,7 +266,9 @@ def open_sky(name: str, header: fits.Header, hdus: fits.HDUList | None = None) -
     if any(map(SIP.fullmatch, header)) and not ctype.endswith('-SIP'):
         header = fits.Header(card for card in header.cards if not SIP.fullmatch(card.keyword))
         way_out = 'add -SIP to CTYPE1 and CTYPE2 if they are meant'
-        notes.append(f'CTYPE1 = {ctype!r} of {name} is without -SIP, so its SIP cards are not used; {way_out}')
+        notes.append(
+            f'CTYPE1 = {ctype!r} of {name} is without -SIP, so its SIP cards are not used; {way_out}'
+        )
     with readable('its WCS cannot be read'):
         wcs = WCS(header, hdus).celestial
         frame, words = _frame(wcs)
@@ -259,7 +290,10 @@ def _frame(wcs: WCS) -> tuple[BaseCoordinateFrame | None, str]:
         try:
             frame = wcs_to_celestial_frame(wcs)
         except ValueError:
-            return None, f'RADESYS = {system!r} is not known; its RA and Dec are taken as ICRS (or FK5, J2000)'
+            return (
+                None,
+                f'RADESYS = {system!r} is not known; its RA and Dec are taken as ICRS (or FK5, J2000)',
+            )
         # Precession is 0.005 arcsec in a ten-thousandth of a year.
         if frame.name == 'icrs' or (frame.name == 'fk5' and abs(frame.equinox.jyear - 2000) < 1e-4):
             return None, ''
@@ -271,7 +305,8 @@ def _frame(wcs: WCS) -> tuple[BaseCoordinateFrame | None, str]:
 
 
 def _sky_faults(header: fits.Header, name: str) -> Iterator[str]:
-    """What is wrong with the cards of the sky: wcslib would fall back to defaults, or name no card."""
+    """What is wrong with the cards of the sky: wcslib would fall back to defaults, or name no
+    card."""
     types = [card_text(header, card).upper() for card in ('CTYPE1', 'CTYPE2')]
     longitude, latitude = types
     if not longitude or not latitude:
@@ -300,7 +335,8 @@ def _sky_faults(header: fits.Header, name: str) -> Iterator[str]:
 
 
 def check_separable(name: str, header: fits.Header, shape: Sequence[int]) -> None:
-    """Refuse a cube whose third axis is no wavelength, or whose wavelengths depend on the position or the reverse.
+    """Refuse a cube whose third axis is no wavelength, or whose wavelengths depend on the position
+    or the reverse.
 
     Parameters
     ----------
@@ -329,9 +365,17 @@ def check_separable(name: str, header: fits.Header, shape: Sequence[int]) -> Non
         if not is_number(value):
             raise FileError(f'{kind}{i}_{j} = {value!r} is not a number')
         own = matrix[2][2:] if i == 3 else matrix[i - 1][:2]
-        if all(map(is_number, own)) and abs(value) * shape[3 - j] > MOST_COUPLED * float(np.hypot.reduce(own)):
-            what = 'wavelengths depend on the position in the field' if i == 3 else 'positions depend on the wavelength'
-            raise FileError(f'{kind}{i}_{j} = {value:g} makes {what}; expected axes that do not: resample the cube')
+        if all(map(is_number, own)) and abs(value) * shape[3 - j] > MOST_COUPLED * float(
+            np.hypot.reduce(own)
+        ):
+            what = (
+                'wavelengths depend on the position in the field'
+                if i == 3
+                else 'positions depend on the wavelength'
+            )
+            raise FileError(
+                f'{kind}{i}_{j} = {value:g} makes {what}; expected axes that do not: resample the cube'
+            )
 
 
 def _matrix(header: fits.Header, number: int) -> tuple[str, list[list[Any]]]:
@@ -340,4 +384,7 @@ def _matrix(header: fits.Header, number: int) -> tuple[str, list[list[Any]]]:
     # CALIFA has a CD matrix of the sky, and CDELT3.
     default = {3: header.get('CDELT3', 0.0)} if kind == 'CD' else dict.fromkeys((1, 2, 3), 1.0)
     axes = range(1, number + 1)
-    return kind, [[header.get(f'{kind}{i}_{j}', default.get(i, 0.0) if i == j else 0.0) for j in axes] for i in axes]
+    return kind, [
+        [header.get(f'{kind}{i}_{j}', default.get(i, 0.0) if i == j else 0.0) for j in axes]
+        for i in axes
+    ]

@@ -17,7 +17,17 @@ from scipy import ndimage
 from autospec_lib.core import geometry
 from autospec_lib.core.errors import InputError, SourceError
 from autospec_lib.core.noise_kind import ZERO_IS_BAD, Extension, NoiseKind
-from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Grid, Ident, IntArray, Psf, Target, Voxels
+from autospec_lib.core.types import (
+    BoolArray,
+    Cutout,
+    FloatArray,
+    Grid,
+    Ident,
+    IntArray,
+    Psf,
+    Target,
+    Voxels,
+)
 from autospec_lib.inputs.arrays import (
     ALL,
     FileError,
@@ -29,7 +39,14 @@ from autospec_lib.inputs.arrays import (
     open_fits,
     readable,
 )
-from autospec_lib.inputs.coordinates import OF_AXES, Sky, check_separable, contradictions, header_of_axes, open_sky
+from autospec_lib.inputs.coordinates import (
+    OF_AXES,
+    Sky,
+    check_separable,
+    contradictions,
+    header_of_axes,
+    open_sky,
+)
 from autospec_lib.inputs.extensions import Extensions, FlagRule, choose
 from autospec_lib.inputs.images import AlignedImage
 from autospec_lib.inputs.instruments import Instrument
@@ -42,23 +59,26 @@ Box = tuple[slice, slice]
 REACH = 1.0  # arcsec; the light of a source that is farther from the data does not reach them
 SAME_PIXEL = 0.1  # pixels by which the sky of noise and flags may differ from that of the data
 NEAR = 12  # pixels; sources of the catalogue that are this close to a subcube may have light in it
-# A value that more than this share of the voxels repeat exactly is no measurement if it is this many times as common
-# as the third most common value.
+# A value that more than this share of the voxels repeat exactly is no measurement if it is this
+# many times as common as the third most common value.
 MOST_REPEATED, MORE_COMMON = 0.003, 3
-FEW_VALUES = 0.02  # share of the data that the third most common value has at least if they have few values
+# Share of the data that the third most common value has at least if they have few values.
+FEW_VALUES = 0.02
 FEWEST_VALUES = 4  # different ones, below which nothing is known of fill values
 BY_CHANCE = 0.01  # number of spaxels that are constant by chance, above which such spaxels are data
 GAP = 10  # between a fill value and the data, in steps of data that have few values
 SAMPLE_BYTES, MOST_BYTES = 2**25, 2**26  # of channels from which the field is judged before a run
 SAMPLE_SIZE, FEWEST_REPEATS = 4000, 3  # voxels in which repeated values are looked for
 FEWEST_CHANNELS = 5  # with fewer channels, a spaxel may be constant by chance
-SMALLEST, FEWEST_SPAXELS = 3, 36  # along a side, and in all; in a smaller subcube there is hardly any sky
+# Along a side, and in all; in a smaller subcube there is hardly any sky.
+SMALLEST, FEWEST_SPAXELS = 3, 36
 NOTED_SHARE = 0.001  # of voxels that an array makes bad, below which it is not named
 
 
 @dataclass(frozen=True)
 class OpenCube:
-    """An open cube: where its arrays are, its coordinates, the images and maps on its grid, the PSF in arcsec.
+    """An open cube: where its arrays are, its coordinates, the images and maps on its grid, the PSF
+    in arcsec.
 
     Attributes
     ----------
@@ -71,7 +91,8 @@ class OpenCube:
     entries : tuple of int or str
         What DATA_EXT is to be to name data, noise and flags, '' for none.
     factor : array (nl,) or None
-        The factor by which data are multiplied (variances by its square) to have the unit of ``grid``; None for 1.
+        The factor by which data are multiplied (variances by its square) to have the unit of
+        ``grid``; None for 1.
     sky : Sky
         Coordinates on the sky, in the cube's own frame.
     pixel : (float, float)
@@ -141,8 +162,8 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
     path : Path
         FITS file.
     entries : sequence of Extension
-        The parameter DATA_EXT: () = what the table of instruments, or the names of the extensions, say; or up to three:
-        data, noise and flags.
+        The parameter DATA_EXT: () = what the table of instruments, or the names of the extensions,
+        say; or up to three: data, noise and flags.
 
     Raises
     ------
@@ -162,24 +183,36 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         check_separable(layer.name, header, data.shape)
         sky = open_sky(layer.name, header_of_axes(header, (1, 2)))
         axis = wave_axis(hdus, header, data.shape[0])
-        unit, scale, of_unit = flux_unit(header, extensions.instrument, sky.wcs, extensions.response)
+        unit, scale, of_unit = flux_unit(
+            header, extensions.instrument, sky.wcs, extensions.response
+        )
         factor = np.full(data.shape[0], scale)
         if extensions.response is not None:
             factor *= extensions.response.data
         grids = [_other_grid(hdus, one, extensions, data, axis, sky) for one in layers]
         primary = hdus[0].header.copy()
-        sky_cards = sky.wcs.to_header(relax=True)  # without what a WCS cannot write, such as lookup tables
+        # Without what a WCS cannot write, such as lookup tables.
+        sky_cards = sky.wcs.to_header(relax=True)
     notes = [*contradictions(layer.name, layer.hdu.header), *sky.notes, *axis.notes, *of_unit]
     notes += [*extensions.warnings, *filter(None, grids)]
     if list(axes) != sorted(axes):
-        types = ', '.join(card_text(header, f'CTYPE{number}').upper() or 'wavelength' for number in (1, 2, 3))
+        types = ', '.join(
+            card_text(header, f'CTYPE{number}').upper() or 'wavelength' for number in (1, 2, 3)
+        )
         notes.insert(0, f'the axes of {layer.name} are brought into the order {types}')
     if not unit:
         notes.append('no unit (BUNIT); spectra have none either')
-    arrays = [array.values for array in (data, noise, flags) if array is not None and array.values is not None]
-    loaded = sum(values.nbytes for values in arrays if 0 not in values.strides)  # the others are spread from few values
+    arrays = [
+        array.values
+        for array in (data, noise, flags)
+        if array is not None and array.values is not None
+    ]
+    # The others are spread from few values.
+    loaded = sum(values.nbytes for values in arrays if 0 not in values.strides)
     if loaded:
-        notes.append(f'compressed; {loaded / 1e6:.0f} MB of memory hold it; decompress it to need less')
+        notes.append(
+            f'compressed; {loaded / 1e6:.0f} MB of memory hold it; decompress it to need less'
+        )
     return OpenCube(
         data,
         noise,
@@ -194,7 +227,9 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
         Grid(dict(sky_cards), axis.cards, unit, axis.unit, axis.medium, *line_unit(unit)),
         extensions.instrument,
         _recognised(extensions, card_text(header, 'BUNIT'), unit, axis),
-        f'{extensions.noise_kind.words} in {noise.name} ({extensions.noise_why})' if noise else 'no variance',
+        f'{extensions.noise_kind.words} in {noise.name} ({extensions.noise_why})'
+        if noise
+        else 'no variance',
         primary,
         loaded,
         tuple(f'{path.name}: {note}' for note in notes),
@@ -202,7 +237,12 @@ def open_cube(path: Path, entries: Sequence[Extension] = ()) -> OpenCube:
 
 
 def _other_grid(
-    hdus: fits.HDUList, layer: Layer | None, extensions: Extensions, data: StoredArray, axis: WaveAxis, sky: Sky
+    hdus: fits.HDUList,
+    layer: Layer | None,
+    extensions: Extensions,
+    data: StoredArray,
+    axis: WaveAxis,
+    sky: Sky,
 ) -> str:
     """A warning if the own header of noise or flags places them elsewhere than the data, else ''.
 
@@ -238,7 +278,9 @@ def _other_grid(
     y, x = np.meshgrid(*((0, length - 1) for length in data.shape[1:]), indexing='ij')
     off = np.abs(np.array(sky.to_pixels(*own_sky.to_icrs(y, x))) - (y, x)).max()
     if not off < SAME_PIXEL:
-        problems.append(f'its spaxels lie up to {off:.2g} pixels from those of {data.name} on the sky')
+        problems.append(
+            f'its spaxels lie up to {off:.2g} pixels from those of {data.name} on the sky'
+        )
     if not problems:
         return ''
     way_out = f'resample it if its header is right, or leave {layer.name} out with DATA_EXT'
@@ -247,10 +289,13 @@ def _other_grid(
 
 
 def _recognised(extensions: Extensions, own_unit: str, unit: str, axis: WaveAxis) -> str:
-    """One line on what the cube was recognised as, and why; units are those in the file and of the spectra."""
+    """One line on what the cube was recognised as, and why; units are those in the file and of the
+    spectra."""
     parts = [extensions.data.name]
     if extensions.noise is not None:
-        parts.append(f'{extensions.noise.name} ({extensions.noise_kind.words}, {extensions.noise_why})')
+        parts.append(
+            f'{extensions.noise.name} ({extensions.noise_kind.words}, {extensions.noise_why})'
+        )
     if extensions.flags is not None:
         parts.append(f'{extensions.flags.name} ({extensions.flag_rule})')
     if own_unit not in ('', unit):
@@ -277,7 +322,10 @@ def positions(cube: OpenCube, targets: Sequence[Target]) -> FloatArray:
         The n sources.
     """
     ra, dec = np.array([(target.ra, target.dec) for target in targets]).T
-    with in_file(cube.data.path), readable('its WCS has no pixels for the positions of the catalogue'):
+    with (
+        in_file(cube.data.path),
+        readable('its WCS has no pixels for the positions of the catalogue'),
+    ):
         return np.stack(cube.sky.to_pixels(ra, dec), axis=-1)
 
 
@@ -303,8 +351,8 @@ def covers(cube: OpenCube, places: FloatArray, margin: float = 0.0) -> BoolArray
 def distances(cube: OpenCube, targets: Sequence[Target]) -> FloatArray:
     """The distances (n,) of targets outside the cube from the nearest spaxel, in degrees.
 
-    They are angles on the sky: far from the field, distances in pixels grow without limit. Targets without a pixel have
-    the distance from the centre of the field.
+    They are angles on the sky: far from the field, distances in pixels grow without limit. Targets
+    without a pixel have the distance from the centre of the field.
 
     Parameters
     ----------
@@ -329,18 +377,22 @@ def how_far(degrees: float) -> str:
 
 
 def field_text(cube: OpenCube) -> str:
-    """The field in words: its centre and its corners in degrees, from the first spaxel on around the field."""
+    """The field in words: its centre and its corners in degrees, from the first spaxel on around
+    the field."""
     shares = np.array([(0.5, 0.5), (0, 0), (0, 1), (1, 1), (1, 0)])
     places = shares * cube.shape - 0.5
-    centre, *corners = (f'{ra:.5f} {dec:+.5f}' for ra, dec in np.transpose(cube.sky.to_icrs(*places.T)))
+    centre, *corners = (
+        f'{ra:.5f} {dec:+.5f}' for ra, dec in np.transpose(cube.sky.to_icrs(*places.T))
+    )
     return f'centre at RA Dec {centre}, corners at {", ".join(corners)}'
 
 
 def other_reading(cube: OpenCube, targets: Sequence[Target]) -> str:
-    """What other coordinates would put targets inside, none of which lies in the field, and what to do; '' for none.
+    """What other coordinates would put targets inside, none of which lies in the field, and what to
+    do; '' for none.
 
-    Pixels count only if at least half of the targets are inside and they spread over some spaxels: most positions in
-    degrees are valid pixels, but those of one survey are all in a few of them.
+    Pixels count only if at least half of the targets are inside and they spread over some spaxels:
+    most positions in degrees are valid pixels, but those of one survey are all in a few of them.
 
     Parameters
     ----------
@@ -351,12 +403,17 @@ def other_reading(cube: OpenCube, targets: Sequence[Target]) -> str:
     """
     hours = [replace(target, ra=15 * target.ra) for target in targets]
     swapped = [
-        replace(target, ra=target.dec % 360, dec=target.ra if abs(target.ra) <= 90 else np.nan) for target in targets
+        replace(target, ra=target.dec % 360, dec=target.ra if abs(target.ra) <= 90 else np.nan)
+        for target in targets
     ]
     pixels = np.array([(target.dec, target.ra) for target in targets]) - 1
     readings = [
         ('RA in hours', positions(cube, hours), 'name its column RA(h)'),
-        ('RA and Dec swapped', positions(cube, swapped), 'name the columns in a first line, ID DEC RA'),
+        (
+            'RA and Dec swapped',
+            positions(cube, swapped),
+            'name the columns in a first line, ID DEC RA',
+        ),
         ('pixels', pixels, 'name the columns ID X_IMAGE Y_IMAGE; the first pixel is 1'),
     ]
     numbers = [int(covers(cube, places).sum()) for _, places, _ in readings]
@@ -398,7 +455,9 @@ def placed(cube: OpenCube, catalogue: Catalogue) -> list[Target]:
 # --- Cut-outs ---
 
 
-def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, float]] | None = None) -> Cutout:
+def cut(
+    cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, float]] | None = None
+) -> Cutout:
     """Cut out everything around one target, padded with bad voxels beyond the field's edge.
 
     Parameters
@@ -422,24 +481,37 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
     pad = [(i.start - s.start, s.stop - i.stop) for i, s in zip(inside, box, strict=True)]
 
     def padded(values: Any, fill: float) -> Any:
-        return np.pad(values, [(0, 0)] * (values.ndim - 2) + pad, constant_values=fill) if np.any(pad) else values
+        return (
+            np.pad(values, [(0, 0)] * (values.ndim - 2) + pad, constant_values=fill)
+            if np.any(pad)
+            else values
+        )
 
     data, variance, bad, more, why = _read(cube, *inside)
     if bad.all():
         raise SourceError(f'no usable voxel in its subcube: {why}')
     sky = dict(cube.grid.sky)
-    sky['CRPIX1'], sky['CRPIX2'] = sky.get('CRPIX1', 0.0) - xs.start, sky.get('CRPIX2', 0.0) - ys.start
+    sky['CRPIX1'], sky['CRPIX2'] = (
+        sky.get('CRPIX1', 0.0) - xs.start,
+        sky.get('CRPIX2', 0.0) - ys.start,
+    )
     scale = geometry.scale(cube.pixel)
     return Cutout(
         target=target,
-        voxels=Voxels.of(padded(data, 0.0), None if variance is None else padded(variance, 0.0), padded(bad, True)),
+        voxels=Voxels.of(
+            padded(data, 0.0),
+            None if variance is None else padded(variance, 0.0),
+            padded(bad, True),
+        ),
         wave=cube.wave,
         centre=(y - ys.start, x - xs.start),
         pixel=cube.pixel,
         grid=replace(cube.grid, sky=sky),
         images={tag: padded(image.data[inside], np.nan) for tag, image in cube.images.items()},
         detection={
-            tag: padded(image.on_grid(inside), np.nan) for tag, image in cube.images.items() if image.is_segmented
+            tag: padded(image.on_grid(inside), np.nan)
+            for tag, image in cube.images.items()
+            if image.is_segmented
         },
         image_units={tag: image.unit for tag, image in cube.images.items()},
         segmaps={tag: padded(segmap[inside], 0) for tag, segmap in cube.segmaps.items()},
@@ -452,7 +524,9 @@ def cut(cube: OpenCube, target: Target, sources: Mapping[Ident, tuple[float, flo
             and xs.start - NEAR <= column < xs.stop + NEAR
         },
         prefix=cube.instrument.prefix,
-        psf=None if cube.psf is None else replace(cube.psf, widths=tuple(width / scale for width in cube.psf.widths)),
+        psf=None
+        if cube.psf is None
+        else replace(cube.psf, widths=tuple(width / scale for width in cube.psf.widths)),
         notes=(*notes, *more),
     )
 
@@ -465,7 +539,8 @@ class Sample(NamedTuple):
     voxels : Voxels
         The voxels (number of channels, ny, nx).
     usable : str
-        Which share of them can be used, and why not all, in words; '' where no array makes voxels bad.
+        Which share of them can be used, and why not all, in words; '' where no array makes voxels
+        bad.
     """
 
     voxels: Voxels
@@ -475,8 +550,8 @@ class Sample(NamedTuple):
 def sample(cube: OpenCube) -> Sample | None:
     """Read evenly spaced channels, as many as `SAMPLE_BYTES` hold, but at least `FEWEST_CHANNELS`.
 
-    None where this needs much time or memory: in a large cube whose first axis is not wavelength, all of which would be
-    read, or in a field so wide that a few channels are many times as large.
+    None where this needs much time or memory: in a large cube whose first axis is not wavelength,
+    all of which would be read, or in a field so wide that a few channels are many times as large.
 
     Raises
     ------
@@ -490,15 +565,19 @@ def sample(cube: OpenCube) -> Sample | None:
         step = 1
     if size // step > MOST_BYTES:
         return None
-    data, variance, bad, _, why = _read(cube, slice(0, ny), slice(0, nx), slice(nl % step // 2, nl, step))
+    data, variance, bad, _, why = _read(
+        cube, slice(0, ny), slice(0, nx), slice(nl % step // 2, nl, step)
+    )
     usable = f'of those in {len(data)} channels {(~bad).mean():.1%} are usable: {why}'
     return Sample(Voxels.of(data, variance, bad), usable if why else '')
 
 
 def off_data(cube: OpenCube, blank: BoolArray, places: FloatArray) -> BoolArray:
-    """Which positions (n, 2) in pixels (y, x) lie in the field, but more than `REACH` from its part that has data.
+    """Which positions (n, 2) in pixels (y, x) lie in the field, but more than `REACH` from its part
+    that has data.
 
-    This part has straight edges that are inclined to the pixels if the field was rotated. Holes in it do not count.
+    This part has straight edges that are inclined to the pixels if the field was rotated. Holes in
+    it do not count.
 
     Parameters
     ----------
@@ -564,9 +643,11 @@ def box_of(cube: OpenCube, target: Target) -> tuple[tuple[float, float], Box, Bo
 def _read(
     cube: OpenCube, ys: slice, xs: slice, channels: slice = ALL
 ) -> tuple[FloatArray, FloatArray | None, BoolArray, tuple[str, ...], str]:
-    """Read a box: data, variance and bad voxels as in `Voxels`, notes, and which arrays make voxels bad.
+    """Read a box: data, variance and bad voxels as in `Voxels`, notes, and which arrays make voxels
+    bad.
 
-    Voxels that are not finite, flagged, without positive variance, or filled (see `_mark_filled`) are bad; they hold 0.
+    Voxels that are not finite, flagged, without positive variance, or filled (see `_mark_filled`)
+    are bad; they hold 0.
     """
     factor = None if cube.factor is None else cube.factor[channels, None, None]
     data = cube.data.read(ys, xs, channels)
@@ -574,7 +655,9 @@ def _read(
         data *= factor
     causes = {'data': ~np.isfinite(data)}
     if cube.flags is not None:
-        causes['mask'] = cube.flags.are_set(ys, xs, channels, cube.flag_rule.bits) != cube.flag_rule.zero_is_bad
+        causes['mask'] = (
+            cube.flags.are_set(ys, xs, channels, cube.flag_rule.bits) != cube.flag_rule.zero_is_bad
+        )
     variance = None
     if cube.noise is not None:
         variance = cube.noise.read(ys, xs, channels)
@@ -589,7 +672,9 @@ def _read(
     bad = np.zeros(data.shape, bool)
     for cause in causes.values():
         bad |= cause
-    why = _why_unusable(cube, {role: np.count_nonzero(cause) / bad.size for role, cause in causes.items()})
+    why = _why_unusable(
+        cube, {role: np.count_nonzero(cause) / bad.size for role, cause in causes.items()}
+    )
     notes = _mark_filled(data, bad)
     data[bad] = 0.0
     if variance is not None:
@@ -598,7 +683,8 @@ def _read(
 
 
 def _why_unusable(cube: OpenCube, causes: Mapping[str, float]) -> str:
-    """Which arrays make voxels bad, in words; '' for none. If one marks all of them, the way out follows.
+    """Which arrays make voxels bad, in words; '' for none. If one marks all of them, the way out
+    follows.
 
     Parameters
     ----------
@@ -617,20 +703,27 @@ def _why_unusable(cube: OpenCube, causes: Mapping[str, float]) -> str:
     for role, share in causes.items():
         array, text = words[role]
         if array is not None and (share == 1 if marks_all else share >= NOTED_SHARE):
-            parts.append(text.format(array.name, 'all of them' if marks_all else f'{share:.1%}', cube.flag_rule))
+            parts.append(
+                text.format(
+                    array.name, 'all of them' if marks_all else f'{share:.1%}', cube.flag_rule
+                )
+            )
     data, noise, mask = cube.entries
     if causes.get('mask') == 1 and mask and not cube.flag_rule.zero_is_bad:
-        parts.append(f"if 0 is bad in it, set DATA_EXT = {data!r}, {noise!r}, '{mask}: {ZERO_IS_BAD}'")
+        parts.append(
+            f"if 0 is bad in it, set DATA_EXT = {data!r}, {noise!r}, '{mask}: {ZERO_IS_BAD}'"
+        )
     elif causes.get('noise') == 1:
         parts.append(f"name other noise in DATA_EXT, or none: DATA_EXT = {data!r}, ''")
     return '; '.join(parts)
 
 
 def _mark_filled(data: FloatArray, bad: BoolArray) -> tuple[str, ...]:
-    """Mark voxels that hold a number where there are no data as bad, in place; return a note if there are any.
+    """Mark voxels that hold a number where there are no data as bad, in place; return a note if
+    there are any.
 
-    They are spaxels that are constant along the wavelength, unless this is by chance, as 0 in counts, and values that
-    are repeated exactly. Where no spaxel varies nothing is known of this.
+    They are spaxels that are constant along the wavelength, unless this is by chance, as 0 in
+    counts, and values that are repeated exactly. Where no spaxel varies nothing is known of this.
 
     Parameters
     ----------
@@ -642,19 +735,21 @@ def _mark_filled(data: FloatArray, bad: BoolArray) -> tuple[str, ...]:
     varying = (data != data[0]).any(axis=0)
     if len(data) < FEWEST_CHANNELS or not varying.any():
         return ()
-    stride = max(1, data.size // SAMPLE_SIZE) | 1  # odd, so that not every second column is left out
+    # Odd, so that not every second column is left out.
+    stride = max(1, data.size // SAMPLE_SIZE) | 1
     places = np.arange(0, data.size, stride)
     places = places[varying.ravel()[places % varying.size] & ~bad.ravel()[places]]
     values, counts = np.unique(data.ravel()[places], return_counts=True)
     shares = dict(zip(values, counts / max(len(places), 1), strict=True))
     constant = ~varying
     constant[constant] = [
-        varying.sum() * shares.get(value, 0.0) ** len(data) < BY_CHANCE for value in data[0, constant]
+        varying.sum() * shares.get(value, 0.0) ** len(data) < BY_CHANCE
+        for value in data[0, constant]
     ]
     is_filling = np.zeros(len(values), bool)
     if len(values) >= FEWEST_VALUES:
-        # They are repeated far more often than all but one other value. Where the data have few values, as integers and
-        # counts do, they lie apart from these instead.
+        # They are repeated far more often than all but one other value. Where the data have few
+        # values, as integers and counts do, they lie apart from these instead.
         often = counts > max(MOST_REPEATED * counts.sum(), FEWEST_REPEATS)
         third = np.sort(counts)[-3]
         is_filling = often & (counts > MORE_COMMON * third)
@@ -668,4 +763,6 @@ def _mark_filled(data: FloatArray, bad: BoolArray) -> tuple[str, ...]:
         return ()
     bad |= filled
     share = f'{number / data.size:.1%}'
-    return (f'{number} voxels ({share}) repeat one value, as where there are no data; they are not used',)
+    return (
+        f'{number} voxels ({share}) repeat one value, as where there are no data; they are not used',
+    )

@@ -1,7 +1,9 @@
-"""Finds the extensions of a file with data, noise and flags, and tells what the numbers in them mean.
+"""Finds the extensions of a file with data, noise and flags, and tells what the numbers in them
+mean.
 
-The parameter DATA_EXT counts first, then the instrument's entry in the table, cards that name other extensions, and the
-names of extensions. What is guessed is a warning, and what cannot be told is asked for.
+The parameter DATA_EXT counts first, then the instrument's entry in the table, cards that name other
+extensions, and the names of extensions. What is guessed is a warning, and what cannot be told is
+asked for.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ NOISE_NAMES = """
     INV_VAR INVERSE_VARIANCE
 """.split()
 FLAG_NAMES = 'DQ MASK BADPIX BPM DQI QUALITY'.split()
-NOT_DATA = re.compile(r'WAVE|LAMBDA|LAM|DISP|SPECRES\w*|LSF\w*|COV\w*|COUNTS?|EXP\w*|FIBCOVER', re.IGNORECASE)
+NOT_DATA = re.compile(
+    r'WAVE|LAMBDA|LAM|DISP|SPECRES\w*|LSF\w*|COV\w*|COUNTS?|EXP\w*|FIBCOVER', re.IGNORECASE
+)
 WITH_PREFIX = re.compile(rf'(.*[_.])({"|".join(DATA_NAMES)})')
 ALL_BITS = (0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
 # What headers declare: ESO's HDUCLAS3, JWST's ERRTYPE, astropy's UTYPE.
@@ -64,7 +68,9 @@ FUNCTION = re.compile(
     r'FRAC|RATIO|PERC|PCT|(?<![A-Z])MAG|1/|(?<![A-Z])(ONE_)?OVER(?![A-Z])'
 )
 # ERR2 and SIGMA_SQ may be a variance, or the second of two extensions
-SQUARED = re.compile(r'(2|SQ|SQUARED?)$|(?<![A-Z])SQ(UARED?)?(?![A-Z])|(?<![A-Z])SQ(?=ERR|SIG|NOISE|STD)')
+SQUARED = re.compile(
+    r'(2|SQ|SQUARED?)$|(?<![A-Z])SQ(UARED?)?(?![A-Z])|(?<![A-Z])SQ(?=ERR|SIG|NOISE|STD)'
+)
 FLAGS = re.compile(r'(?<![A-Z])(DQI?|BPM|BADPIX|MASK|QUALITY|FLAGS?)(?![A-Z])', re.IGNORECASE)
 OF_POWER = {
     1: NoiseKind.SIGMA,
@@ -79,7 +85,8 @@ SAME_SCALE = 1e-4  # relative
 
 @dataclass(frozen=True)
 class FlagRule:
-    """A voxel is bad where its flags have one of ``bits`` (0 = any), or are 0 where ``zero_is_bad`` is true."""
+    """A voxel is bad where its flags have one of ``bits`` (0 = any), or are 0 where ``zero_is_bad``
+    is true."""
 
     bits: int = 0
     zero_is_bad: bool = False
@@ -132,7 +139,9 @@ class Extensions:
     warnings: tuple[str, ...]
 
 
-def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: ExitStack) -> Extensions:
+def choose(
+    path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: ExitStack
+) -> Extensions:
     """Find the arrays of a cube.
 
     Parameters
@@ -149,9 +158,11 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
     Raises
     ------
     InputError
-        If they are not there, have other shapes than the cube, or if it is not known how the noise is stored.
+        If they are not there, have other shapes than the cube, or if it is not known how the noise
+        is stored.
     """
-    number = len(hdus)  # astropy reads all headers now, and not only those up to an extension that is asked for
+    # Astropy reads all headers now, and not only those up to an extension that is asked for.
+    number = len(hdus)
     if not any(hdus[place].is_image and hdus[place].shape for place in range(number)):
         raise FileError('truncated, or no cube: no extension in it holds an array; copy it again')
     instrument, why = recognise([hdu.header for hdu in hdus])
@@ -159,7 +170,9 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
     data, noise, flags, axes = _arrays(hdus, entries, instrument, warnings)
     if entries:
         why = 'as DATA_EXT says'
-    noise_layer, flags_layer = (None if hdu is None else Layer(path, hdu, label(hdus, hdu)) for hdu in (noise, flags))
+    noise_layer, flags_layer = (
+        None if hdu is None else Layer(path, hdu, label(hdus, hdu)) for hdu in (noise, flags)
+    )
     kind, noise_why = entries[1].kind if len(entries) > 1 else None, why
     if noise is not None and kind is None:
         kind, noise_why = noise_kind(noise, data, hdus[0].header, instrument)
@@ -187,7 +200,9 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
     elif flags is not None:
         rule = flag_rule(flags.header, ChainMap(data.header, hdus[0].header), instrument)
     name = _prefix(data.name) + instrument.response
-    response = next((hdu for hdu in hdus if instrument.response and hdu.name == name and hdu.is_image), None)
+    response = next(
+        (hdu for hdu in hdus if instrument.response and hdu.name == name and hdu.is_image), None
+    )
     length = data.shape[-axes[2]]
     if response is not None and response.shape != (length,):
         raise FileError(
@@ -213,7 +228,8 @@ def choose(path: Path, hdus: fits.HDUList, entries: Sequence[Extension], files: 
 def _arrays(
     hdus: fits.HDUList, entries: Sequence[Extension], instrument: Instrument, warnings: list[str]
 ) -> tuple[Any, Any, Any, tuple[int, ...]]:
-    """The extensions with data, noise and flags in this file, and the axes of the data; a warning for each guess."""
+    """The extensions with data, noise and flags in this file, and the axes of the data; a warning
+    for each guess."""
     first, second, third = (*entries, None, None, None)[:3]
     data = _data(hdus, instrument, warnings) if first is None else _named(hdus, first)
     if data not in cubes(hdus):
@@ -224,7 +240,11 @@ def _arrays(
         noise = _partner(hdus, data, (instrument.noise, *NOISE_NAMES), 'ERRDATA', 'ERREXT')
         # Where extensions have no names, the only other one shaped like the data may be the noise.
         others = [hdu for hdu in cubes(hdus) if hdu is not data]
-        unnamed = [hdu for hdu in others if not hdu.name and hdu.shape == data.shape and hdu.header['BITPIX'] < 0]
+        unnamed = [
+            hdu
+            for hdu in others
+            if not hdu.name and hdu.shape == data.shape and hdu.header['BITPIX'] < 0
+        ]
         if noise is None and len(others) == len(unnamed) == 1:
             (noise,) = unnamed
             own, other = _entry(hdus, data), _entry(hdus, noise)
@@ -254,20 +274,28 @@ def label(hdus: fits.HDUList, hdu: Any) -> str:
 
 def cubes(hdus: Iterable[Any]) -> list[Any]:
     """The extensions with three axes, apart from axes of length 1."""
-    return [hdu for hdu in hdus if hdu.is_image and len(hdu.shape) >= 3 and hdu.shape.count(1) >= len(hdu.shape) - 3]
+    return [
+        hdu
+        for hdu in hdus
+        if hdu.is_image and len(hdu.shape) >= 3 and hdu.shape.count(1) >= len(hdu.shape) - 3
+    ]
 
 
 def _entry(hdus: fits.HDUList, hdu: Any) -> int | str:
     """The entry of DATA_EXT for an extension: its name, or its number if the name is not enough."""
     names = [one.name for one in hdus]
-    return str(hdu.name) if hdu.name and hdu is not hdus[0] and names.count(hdu.name) == 1 else int(hdus.index(hdu))
+    return (
+        str(hdu.name)
+        if hdu.name and hdu is not hdus[0] and names.count(hdu.name) == 1
+        else int(hdus.index(hdu))
+    )
 
 
 def _named(hdus: fits.HDUList, entry: Extension | None, data: Any = None) -> Any:
     """The extension that an entry of DATA_EXT names, None for ''.
 
-    Of several with a name, that of ``data`` is meant. If these are looked for, and several cubes have the name, one
-    must be chosen by its number.
+    Of several with a name, that of ``data`` is meant. If these are looked for, and several cubes
+    have the name, one must be chosen by its number.
     """
     if entry is None or entry.name == '':
         return None
@@ -282,7 +310,9 @@ def _named(hdus: fits.HDUList, entry: Extension | None, data: Any = None) -> Any
         return hdus[entry.name]
     except (KeyError, IndexError):
         listing = _listing(hdus)
-        raise FileError(f'no extension {entry.name!r}; extensions are {listing}: set DATA_EXT') from None
+        raise FileError(
+            f'no extension {entry.name!r}; extensions are {listing}: set DATA_EXT'
+        ) from None
 
 
 def _shape(hdu: Any) -> str:
@@ -302,7 +332,9 @@ def _data(hdus: fits.HDUList, instrument: Instrument, warnings: list[str]) -> An
     there = cubes(hdus)
     # Lists of extensions that may hold the data, the surest way to recognise them first.
     pattern = instrument.data or '(?!)'  # which nothing matches
-    options = [[hdu for hdu in there if re.fullmatch(pattern, FIRST if hdu is hdus[0] else hdu.name)]]
+    options = [
+        [hdu for hdu in there if re.fullmatch(pattern, FIRST if hdu is hdus[0] else hdu.name)]
+    ]
     for name in (card_text(hdus[0].header, 'FLUXEXT').upper(), *DATA_NAMES):
         options.append([hdu for hdu in there if name and hdu.name == name])
     options.append([hdu for hdu in there if WITH_PREFIX.fullmatch(hdu.name)])
@@ -312,7 +344,8 @@ def _data(hdus: fits.HDUList, instrument: Instrument, warnings: list[str]) -> An
             hdu
             for hdu in there
             if card_text(hdu.header, 'HDUCLAS2').upper() == 'DATA'
-            and {card_text(hdu.header, card).upper() for card in ('ERRDATA', 'QUALDATA')} - {'', hdu.name}
+            and {card_text(hdu.header, card).upper() for card in ('ERRDATA', 'QUALDATA')}
+            - {'', hdu.name}
         ]
     )
     candidates = next(filter(None, options), [])
@@ -323,7 +356,9 @@ def _data(hdus: fits.HDUList, instrument: Instrument, warnings: list[str]) -> An
     left = [
         hdu
         for hdu in there
-        if not (FLAGS.search(hdu.name) or looks_like_noise(hdu.name) or NOT_DATA.fullmatch(hdu.name))
+        if not (
+            FLAGS.search(hdu.name) or looks_like_noise(hdu.name) or NOT_DATA.fullmatch(hdu.name)
+        )
     ]
     if left:
         if len(left) > 2 or any(hdu.name for hdu in left[1:]):
@@ -332,13 +367,22 @@ def _data(hdus: fits.HDUList, instrument: Instrument, warnings: list[str]) -> An
             warnings.append(f'{guess}; extensions are {_listing(hdus)}: {confirm}')
         return left[0]
     # No cube: what is named like one is found to have too few axes.
-    named = [hdu for name in ('DATA', 'SCI') for hdu in hdus if hdu.name == name and hdu.is_image and hdu.shape]
+    named = [
+        hdu
+        for name in ('DATA', 'SCI')
+        for hdu in hdus
+        if hdu.name == name and hdu.is_image and hdu.shape
+    ]
     if len(hdus) > 1 and not named:
-        raise FileError(f"no data in extension 'DATA'; extensions are {_listing(hdus)}: set DATA_EXT")
+        raise FileError(
+            f"no data in extension 'DATA'; extensions are {_listing(hdus)}: set DATA_EXT"
+        )
     return hdus[0] if len(hdus) == 1 else named[0]
 
 
-def _several_cubes(hdus: fits.HDUList, candidates: Sequence[Any], instrument: Instrument) -> FileError:
+def _several_cubes(
+    hdus: fits.HDUList, candidates: Sequence[Any], instrument: Instrument
+) -> FileError:
     """The error if several cubes may be the data."""
     names = [
         label(hdus, hdu)
@@ -347,7 +391,9 @@ def _several_cubes(hdus: fits.HDUList, candidates: Sequence[Any], instrument: In
         for hdu in candidates
     ]
     noise = _partner(hdus, candidates[0], (instrument.noise, *NOISE_NAMES), 'ERRDATA', 'ERREXT')
-    example = ', '.join(repr(_entry(hdus, hdu)) for hdu in (candidates[0], noise) if hdu is not None)
+    example = ', '.join(
+        repr(_entry(hdus, hdu)) for hdu in (candidates[0], noise) if hdu is not None
+    )
     what = f'holds {len(candidates)} cubes: {", ".join(names)}'
     return FileError(f'{what}; choose one, as in DATA_EXT = {example}')
 
@@ -355,12 +401,16 @@ def _several_cubes(hdus: fits.HDUList, candidates: Sequence[Any], instrument: In
 # --- Extensions that belong to the data ---
 
 
-def _partner(hdus: fits.HDUList, data: Any, names: Sequence[str], card: str, primary_card: str) -> Any:
-    """The noise or flags of the data: the extension that a card names, else the first of some names that is there.
+def _partner(
+    hdus: fits.HDUList, data: Any, names: Sequence[str], card: str, primary_card: str
+) -> Any:
+    """The noise or flags of the data: the extension that a card names, else the first of some names
+    that is there.
 
-    The cards are ``card`` of the data and ``primary_card`` of the first extension. The extension may have fewer axes
-    than the data (see `spread_shape`). A name counts with the prefix that extensions share with the data (RED_ of
-    RED_DATA), or after the data's own. Of several extensions with this name, the one in `_beside` is meant.
+    The cards are ``card`` of the data and ``primary_card`` of the first extension. The extension
+    may have fewer axes than the data (see `spread_shape`). A name counts with the prefix that
+    extensions share with the data (RED_ of RED_DATA), or after the data's own. Of several
+    extensions with this name, the one in `_beside` is meant.
     """
     there = _beside(hdus, data)
     pointers = card_text(data.header, card).upper(), card_text(hdus[0].header, primary_card).upper()
@@ -374,9 +424,10 @@ def _partner(hdus: fits.HDUList, data: Any, names: Sequence[str], card: str, pri
 def _beside(hdus: fits.HDUList, data: Any) -> dict[str, Any]:
     """The other arrays by their names, or their numbers if they have none.
 
-    Of several with a name, one with the EXTVER of the data is preferred, then one of their shape, then the next one
-    behind them. If several arrays have the name of the data, each other one belongs to one of them: by its shape, its
-    EXTVER, or its place. Those that do not belong to the data are left out.
+    Of several with a name, one with the EXTVER of the data is preferred, then one of their shape,
+    then the next one behind them. If several arrays have the name of the data, each other one
+    belongs to one of them: by its shape, its EXTVER, or its place. Those that do not belong to the
+    data are left out.
     """
     place = hdus.index(data)
     arrays = [hdu for hdu in hdus if hdu.is_image and hdu.shape]
@@ -396,7 +447,9 @@ def _beside(hdus: fits.HDUList, data: Any) -> dict[str, Any]:
             else:
                 owner = [same[0], *(hdu for hdu in same if hdus.index(hdu) < number)][-1]
         if layer is not data and owner is data:
-            ranks.append((layer.ver == data.ver, layer.shape == data.shape, behind > 0, -abs(behind), number))
+            ranks.append(
+                (layer.ver == data.ver, layer.shape == data.shape, behind > 0, -abs(behind), number)
+            )
     # From the worst to the best, because the dictionary keeps the last one of a name.
     return {hdus[number].name or str(number): hdus[number] for *_, number in sorted(ranks)}
 
@@ -410,7 +463,8 @@ def _prefix(name: str) -> str:
 def _files_beside(
     path: Path, instrument: Instrument, shape: tuple[int, ...], files: ExitStack
 ) -> Iterator[Layer | None]:
-    """Variance and flags in files of their own, as the IDL pipeline of KCWI writes them; None for each that is not."""
+    """Variance and flags in files of their own, as the IDL pipeline of KCWI writes them; None for
+    each that is not."""
     pattern, *replacements = instrument.beside or ('', '', '')
     match = re.fullmatch(pattern, path.name)
     for name in replacements:
@@ -418,7 +472,9 @@ def _files_beside(
         if beside == path or not beside.is_file():
             yield None
             continue
-        hdu = next(iter(cubes(files.enter_context(open_fits(beside, 'not a readable FITS cube')))), None)
+        hdu = next(
+            iter(cubes(files.enter_context(open_fits(beside, 'not a readable FITS cube')))), None
+        )
         if hdu is None or hdu.shape != shape:
             raise InputError(
                 f'{beside.name}: has another shape than {path.name}, to which it belongs by its name; move it away'
@@ -446,10 +502,11 @@ def noise_kind(
 ) -> tuple[NoiseKind | None, str]:
     """How an extension stores noise.
 
-    What the file declares counts first, then the table of instruments, the extension's name, and its unit in comparison
-    with that of the data. Exact names (VAR, STAT, IVAR) count whatever the unit is. Other names (ERR, WEIGHT), which
-    may stand for noise of any kind, must not contradict the unit; but the unit of the data itself, which is often
-    copied with the rest of the header, is no contradiction.
+    What the file declares counts first, then the table of instruments, the extension's name, and
+    its unit in comparison with that of the data. Exact names (VAR, STAT, IVAR) count whatever the
+    unit is. Other names (ERR, WEIGHT), which may stand for noise of any kind, must not contradict
+    the unit; but the unit of the data itself, which is often copied with the rest of the header, is
+    no contradiction.
 
     Parameters
     ----------
@@ -481,7 +538,11 @@ def noise_kind(
     by_name, by_unit = kind_of_name(name), _kind_of_unit(header, data.header)
     if by_name is None:
         # The unit of the data is copied to what is called noise of unknown kind, and to flags.
-        if by_unit is None or FLAGS.search(name) or (by_unit is NoiseKind.SIGMA and looks_like_noise(name)):
+        if (
+            by_unit is None
+            or FLAGS.search(name)
+            or (by_unit is NoiseKind.SIGMA and looks_like_noise(name))
+        ):
             return None, ''
         return by_unit, BY_UNIT
     exact = by_name in (NoiseKind.VARIANCE, NoiseKind.INVERSE_VARIANCE) and not WEIGHT.search(name)
@@ -492,7 +553,8 @@ def noise_kind(
 
 
 def kind_of_name(name: str) -> NoiseKind | None:
-    """The kind of noise that an extension's name stands for; None for none, or where its words contradict."""
+    """The kind of noise that an extension's name stands for; None for none, or where its words
+    contradict."""
     name = name.upper()
     if FLAGS.search(name) or FUNCTION.search(name):
         return None
@@ -510,11 +572,14 @@ def kind_of_name(name: str) -> NoiseKind | None:
 
 def looks_like_noise(name: str) -> bool:
     """Whether an extension's name is one of noise, of whatever kind."""
-    return not FLAGS.search(name) and any(part.search(name.upper()) for part in (WEIGHT, *PARTS_OF_NAMES))
+    return not FLAGS.search(name) and any(
+        part.search(name.upper()) for part in (WEIGHT, *PARTS_OF_NAMES)
+    )
 
 
 def noise_scale(noise: Any, data: Any, kind: NoiseKind) -> tuple[float, str]:
-    """What to multiply noise by if its unit has another scale than that of the data, and a line on it; else 1 and ''.
+    """What to multiply noise by if its unit has another scale than that of the data, and a line on
+    it; else 1 and ''.
 
     Parameters
     ----------
@@ -533,7 +598,10 @@ def noise_scale(noise: Any, data: Any, kind: NoiseKind) -> tuple[float, str]:
     if abs(scale - 1) < SAME_SCALE:
         return 1.0, ''
     name = noise.name
-    return scale, f'{name} is in {own_text!r}, the data in {data_text!r}: {name} is multiplied by {scale:.6g}'
+    return (
+        scale,
+        f'{name} is in {own_text!r}, the data in {data_text!r}: {name} is multiplied by {scale:.6g}',
+    )
 
 
 def _kind_of_unit(header: Mapping[str, Any], data_header: Mapping[str, Any]) -> NoiseKind | None:
@@ -543,7 +611,9 @@ def _kind_of_unit(header: Mapping[str, Any], data_header: Mapping[str, Any]) -> 
         if flux_unit == units.dimensionless_unscaled:
             return None
         with python_warnings.catch_warnings(action='ignore'):
-            return next((kind for power, kind in OF_POWER.items() if own_unit == flux_unit**power), None)
+            return next(
+                (kind for power, kind in OF_POWER.items() if own_unit == flux_unit**power), None
+            )
     # Units that astropy does not know are compared as text.
     if own == flux:
         return NoiseKind.SIGMA
@@ -555,17 +625,23 @@ def _kind_of_unit(header: Mapping[str, Any], data_header: Mapping[str, Any]) -> 
 
 
 def _unused_noise(hdus: fits.HDUList, data: Any, axes: Sequence[int]) -> str:
-    """A hint if the file has an extension that might be noise, or names one that is missing; else ''."""
+    """A hint if the file has an extension that might be noise, or names one that is missing; else
+    ''."""
     candidates = []
     for hdu in hdus:
         if hdu is not data and spread_shape(hdu, data, axes) and not FLAGS.search(hdu.name):
             kind, why = noise_kind(hdu, data, {})
             # Models and other fluxes have the unit of the data as well.
-            if looks_like_noise(hdu.name) or (kind and not (kind is NoiseKind.SIGMA and why == BY_UNIT)):
+            if looks_like_noise(hdu.name) or (
+                kind and not (kind is NoiseKind.SIGMA and why == BY_UNIT)
+            ):
                 candidates.append((hdu, kind))
     if candidates:
         # Weights come last: they may be exposure times.
-        hdu, kind = min(candidates, key=lambda one: (one[0].shape != data.shape, bool(WEIGHT.search(one[0].name))))
+        hdu, kind = min(
+            candidates,
+            key=lambda one: (one[0].shape != data.shape, bool(WEIGHT.search(one[0].name))),
+        )
         entry, way_out = _entry(hdus, hdu), f'DATA_EXT = {_entry(hdus, data)!r}, '
         if kind is not None:
             return f'{label(hdus, hdu)} looks like {kind.words}: use it with {way_out}{entry!r}'
@@ -576,11 +652,14 @@ def _unused_noise(hdus: fits.HDUList, data: Any, axes: Sequence[int]) -> str:
     return ''
 
 
-def flag_rule(header: Mapping[str, Any], data_header: Mapping[str, Any], instrument: Instrument) -> FlagRule:
-    """Which flags are bad, according to their header, the name of their definition (MaNGA) or the instrument.
+def flag_rule(
+    header: Mapping[str, Any], data_header: Mapping[str, Any], instrument: Instrument
+) -> FlagRule:
+    """Which flags are bad, according to their header, the name of their definition (MaNGA) or the
+    instrument.
 
-    ESO's HDUCLAS3 distinguishes bit masks (FLAG32BIT), masks that are 0 where the data are good (MASKZERO) and masks
-    that are 1 there (MASKONE); QUALMASK has the bits that make a voxel bad.
+    ESO's HDUCLAS3 distinguishes bit masks (FLAG32BIT), masks that are 0 where the data are good
+    (MASKZERO) and masks that are 1 there (MASKONE); QUALMASK has the bits that make a voxel bad.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """The table of instruments: how their cubes are recognised, and what their extensions hold.
 
-To add one, add an entry to `INSTRUMENTS`, a cube to ``tests/layouts.py`` and a row to ``docs/instruments.md``. Cubes
-without an entry are read by the names of their extensions (`extensions`), so an entry needs
-only what these do not tell.
+To add one, add an entry to `INSTRUMENTS`, a cube to ``tests/layouts.py`` and a row to
+``docs/instruments.md``. Cubes without an entry are read by the names of their extensions
+(`extensions`), so an entry needs only what these do not tell.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class Instrument:
     name, prefix : str
         What it is called in messages, and what the names of its products begin with.
     signs : sequence of str
-        How it is recognised, each as ``CARD=PATTERN CARD=PATTERN ...``. At least one must fit: all its cards must be in
-        the file's headers, with values that match the regular expressions. The card ``EXTNAME`` stands for an extension
-        of this name.
+        How it is recognised, each as ``CARD=PATTERN CARD=PATTERN ...``. At least one must fit: all
+        its cards must be in the file's headers, with values that match the regular expressions. The
+        card ``EXTNAME`` stands for an extension of this name.
     data : str
         Regular expression for the name of the extension with the data; `FIRST` for the first one.
     noise, flags : str
-        Names of these extensions, without the part that they share with the name of the data (RED_ of RED_DATA), or
-        the number of one that has no name.
+        Names of these extensions, without the part that they share with the name of the data (RED_
+        of RED_DATA), or the number of one that has no name.
     kind : NoiseKind or None
         How the noise is stored, where the file does not declare it.
     bits : tuple of int
@@ -47,7 +47,8 @@ class Instrument:
     wrong_scales : mapping of float to float
         Powers of ten that the pipeline writes into BUNIT by mistake, and the right ones.
     beside : (str, str, str) or ()
-        A regular expression for the file's name, and its replacements that give the files with variance and flags.
+        A regular expression for the file's name, and its replacements that give the files with
+        variance and flags.
     """
 
     name: str = ''
@@ -69,13 +70,15 @@ class Instrument:
 UNKNOWN = Instrument()
 # Bits that make a voxel bad, by the name of the flags' definition (card MASKNAME).
 FLAG_DEFINITIONS = {
-    'MANGA_DRP3PIXMASK': (0, 3, 10),  # NOCOV, FORESTAR, DONOTUSE; a voxel with LOWCOV or DEADFIBER alone is usable
-    # IGNORED (by the reduction, or for its spectral coverage), FORESTAR, FLUXINVALID, IVARINVALID, ARTIFACT; further
-    # bits are about the fit of the models that the cube holds too.
+    # NOCOV, FORESTAR, DONOTUSE; a voxel with LOWCOV or DEADFIBER alone is usable.
+    'MANGA_DRP3PIXMASK': (0, 3, 10),
+    # IGNORED (by the reduction, or for its spectral coverage), FORESTAR, FLUXINVALID, IVARINVALID,
+    # ARTIFACT; further bits are about the fit of the models that the cube holds too.
     'MANGA_DAPSPECMASK': (0, 1, 2, 3, 4),
 }
 MANGA_BITS = FLAG_DEFINITIONS['MANGA_DRP3PIXMASK']
-# Bad pixel, saturated, cosmic ray, no data; bits 1 (non-linear) and 5 (overlap) are information (DRAGONS).
+# Bad pixel, saturated, cosmic ray, no data; bits 1 (non-linear) and 5 (overlap) are information
+# (DRAGONS).
 GEMINI_BITS = (0, 2, 3, 4)
 # In the order of recognition: the first entry that fits is used.
 INSTRUMENTS = (
@@ -97,8 +100,9 @@ INSTRUMENTS = (
         'PypeIt', 'PYPEIT', ('DMODCLS=DataCube', 'PYP_SPEC=.* EXTNAME=SIG'), 'FLUX', 'SIG', 'BPM', NoiseKind.SIGMA,
         unit='1e-17 erg / (s cm2 Angstrom arcsec2)', unit_if='FLUXED',
     ),
-    # The Python pipeline writes the power of ten with the wrong sign (FluxCalibrate.py). Its FLAGS is no mask: good
-    # voxels have bits of what was corrected. The IDL pipeline has noise and flags in files of their own.
+    # The Python pipeline writes the power of ten with the wrong sign (FluxCalibrate.py). Its FLAGS
+    # is no mask: good voxels have bits of what was corrected. The IDL pipeline has noise and flags
+    # in files of their own.
     Instrument(
         'KCWI', 'KCWI', ('INSTRUME=KC[WR][IM]',), FIRST, 'UNCERT', 'MASK', NoiseKind.SIGMA,
         wrong_scales={1e16: 1e-16}, beside=(r'(.*_)i(cube\w*\.fits.*)', r'\1v\2', r'\1m\2'),
@@ -125,20 +129,24 @@ INSTRUMENTS = (
         Instrument(name, name, (f'INSTRUME={name}',))
         for name in ('SINFONI', 'ERIS', 'XSHOOTER', 'VIMOS', 'HARMONI')
     ),
-    # Extensions have no names; the second one after the data has bits of what is good: 9 where all is, 0 where bad.
+    # Extensions have no names; the second one after the data has bits of what is good: 9 where all
+    # is, 0 where bad.
     Instrument('OSIRIS', 'OSIRIS', ('INSTRUME=OSIRIS',), FIRST, flags='2', zero_is_bad=True),
 )  # fmt: skip
 
 
 def recognise(headers: Sequence[Mapping[str, Any]]) -> tuple[Instrument, str]:
-    """The instrument of a file with these headers, and the cards that say so; `UNKNOWN` and '' where none does."""
+    """The instrument of a file with these headers, and the cards that say so; `UNKNOWN` and ''
+    where none does."""
     for instrument in INSTRUMENTS:
         for sign in instrument.signs:
             cards = {}
             for card, pattern in (word.split('=') for word in sign.split()):
                 # Whichever header has it.
                 values = (str(header[card]).strip() for header in headers if card in header)
-                cards[card] = next((value for value in values if re.fullmatch(pattern, value, re.IGNORECASE)), None)
+                cards[card] = next(
+                    (value for value in values if re.fullmatch(pattern, value, re.IGNORECASE)), None
+                )
             if None not in cards.values():
                 return instrument, ', '.join(f'{card} = {value!r}' for card, value in cards.items())
     return UNKNOWN, ''

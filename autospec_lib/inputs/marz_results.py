@@ -16,8 +16,9 @@ MOST = 6  # QOP of a star
 class Redshift:
     """The result of MARZ for a source.
 
-    ``z`` is the redshift that the user has set, else that of the automatic match, None if there is neither.
-    ``quality`` is 4 (sure), 3, 2, 1 (none), 6 (star) or 0 (not judged); ``template`` is the template that matches.
+    ``z`` is the redshift that the user has set, else that of the automatic match, None if there is
+    neither. ``quality`` is 4 (sure), 3, 2, 1 (none), 6 (star) or 0 (not judged); ``template`` is
+    the template that matches.
     """
 
     z: float | None
@@ -43,7 +44,9 @@ def read(path: Path) -> dict[str, Redshift]:
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith('# ')]
     names, *rows = ([cell.strip() for cell in line.split(',')] for line in (lines or ['']))
     if not {'Name', 'QOP'}.issubset(names) or not {'AutoZ', 'FinZ'}.intersection(names):
-        raise InputError(f'{path}: no columns Name, QOP and AutoZ or FinZ; expected a .mz file of MARZ')
+        raise InputError(
+            f'{path}: no columns Name, QOP and AutoZ or FinZ; expected a .mz file of MARZ'
+        )
     if any(len(row) != len(names) for row in rows):
         what = 'a row has more or fewer values than its header has columns'
         raise InputError(f'{path}: {what}; save it in MARZ again')
@@ -57,7 +60,9 @@ def read(path: Path) -> dict[str, Redshift]:
             what = 'redshift or QOP is not a number'
             raise InputError(f'{path}: {name}: {what}; expected a .mz file of MARZ') from error
         if quality not in range(MOST + 1):
-            raise InputError(f'{path}: {name}: QOP {quality} is not from 0 to {MOST}; expected a .mz file of MARZ')
+            raise InputError(
+                f'{path}: {name}: QOP {quality} is not from 0 to {MOST}; expected a .mz file of MARZ'
+            )
         comment, template = row.get('Comment', ''), row.get(f'{kind}TN', '')
         redshifts[name] = Redshift(z if math.isfinite(z) else None, quality, template, comment)
     return redshifts

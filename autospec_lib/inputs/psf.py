@@ -1,4 +1,5 @@
-"""The point-spread function: the user's, or the one that MUSE's software writes into the cube's header."""
+"""The point-spread function: the user's, or the one that MUSE's software writes into the cube's
+header."""
 
 from __future__ import annotations
 
@@ -15,13 +16,16 @@ MODELS = ('MOFFAT1', 2)  # FSFMODE
 NODES = 33  # wavelengths at which a PSF in a header is evaluated
 
 
-def read(setting: tuple[float, ...] | str, path: Path, header: fits.Header, wave: FloatArray, unit: str) -> Psf | None:
+def read(
+    setting: tuple[float, ...] | str, path: Path, header: fits.Header, wave: FloatArray, unit: str
+) -> Psf | None:
     """The PSF of a run, in arcsec.
 
     Parameters
     ----------
     setting : tuple of float, 'header' or 'stars'
-        The parameter PSF: (), (FWHM,), (blue, red), (blue, red, beta), 'header', or 'stars', which is measured later.
+        The parameter PSF: (), (FWHM,), (blue, red), (blue, red, beta), 'header', or 'stars', which
+        is measured later.
     path : Path
         The cube's file, for messages.
     header : fits.Header
@@ -61,7 +65,11 @@ def _in_header(path: Path, header: fits.Header, wave: FloatArray, unit: str) -> 
     try:
         # The fields of a mosaic are numbered from 1; a single field may have any number.
         number = int(header.get('NFIELDS', 1))
-        single = (field for field in (*range(10), 99) if {f'FSF{field:02d}BET', f'FSF{field:02d}FNC'} & set(header))
+        single = (
+            field
+            for field in (*range(10), 99)
+            if {f'FSF{field:02d}BET', f'FSF{field:02d}FNC'} & set(header)
+        )
         fields = range(1, number + 1) if number > 1 else [next(single, 0)]
         models = np.array([_model(header, field, angstrom) for field in fields])
     except (KeyError, TypeError, ValueError) as error:
@@ -76,8 +84,9 @@ def _in_header(path: Path, header: fits.Header, wave: FloatArray, unit: str) -> 
 def _model(header: fits.Header, field: int, wave: FloatArray) -> tuple[FloatArray, FloatArray]:
     """FWHM in arcsec and exponent of a field's Moffat function at wavelengths in Angstrom.
 
-    The models are those of MPDAF (`mpdaf.MUSE.FSFModel`): MOFFAT1, whose FWHM is linear in wavelength, and 2, whose
-    FWHM and exponent are polynomials of (wave - FSFLB1) / (FSFLB2 - FSFLB1) - 1/2, with the highest power first.
+    The models are those of MPDAF (`mpdaf.MUSE.FSFModel`): MOFFAT1, whose FWHM is linear in
+    wavelength, and 2, whose FWHM and exponent are polynomials of (wave - FSFLB1) / (FSFLB2 -
+    FSFLB1) - 1/2, with the highest power first.
     """
     if header['FSFMODE'] not in MODELS:
         raise ValueError(f'FSFMODE is {header["FSFMODE"]!r}, expected one of {MODELS}')

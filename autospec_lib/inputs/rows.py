@@ -1,7 +1,8 @@
 """Rows of a catalogue in any format -> targets, with the line of every fault.
 
-A reader (`text_tables`, `tables`) returns `Rows`: for each row its cells by role. A cell is text or a number; it is
-empty text where there is none. The functions below read one cell and raise `ValueError` with what is wrong.
+A reader (`text_tables`, `tables`) returns `Rows`: for each row its cells by role. A cell is text or
+a number; it is empty text where there is none. The functions below read one cell and raise
+`ValueError` with what is wrong.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ _LARGEST_ID = 2**63 - 1  # FITS integers have 64 bits
 _LONGEST_NAME = 68
 # numpy.savetxt writes the number 12 as 1.200000000000000000e+01.
 _DECIMAL = re.compile(r'[+-]?\d{1,19}(?:\.\d*)?(?:e[+-]\d{2,3})?', re.ASCII | re.IGNORECASE)
-_SEXAGESIMAL = re.compile(r'([+-]?)(\d{1,3})([:hd])(\d{1,2})([:m])(\d{1,2}(?:\.\d*)?)(s?)', re.ASCII)
+_SEXAGESIMAL = re.compile(
+    r'([+-]?)(\d{1,3})([:hd])(\d{1,2})([:m])(\d{1,2}(?:\.\d*)?)(s?)', re.ASCII
+)
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,9 @@ class Rows:
     columns : Columns
         Which columns are read, and how.
     cells : iterable of (int, mapping of str to Cell, or str)
-        Each row: its number, and its cells by role or what is wrong with it. Besides the roles of `Columns`, FRAME is
-        astropy's name of the coordinate system of RA and DEC if it is not ICRS, and LON stands for RA where the system
-        is not equatorial.
+        Each row: its number, and its cells by role or what is wrong with it. Besides the roles of
+        `Columns`, FRAME is astropy's name of the coordinate system of RA and DEC if it is not ICRS,
+        and LON stands for RA where the system is not equatorial.
     """
 
     form: str
@@ -92,7 +95,8 @@ def read(
     default : Target
         Size and reference of the sources that have none of their own.
     in_field : function, optional
-        Says which sources lie in the field. Rows outside it are left out if they have faults or share their ID.
+        Says which sources lie in the field. Rows outside it are left out if they have faults or
+        share their ID.
 
     Returns
     -------
@@ -106,7 +110,9 @@ def read(
     sources, faults, merged, doubtful = _sources(name, rows, listed)
     warnings = []
     placed = {
-        values['ORDER']: values for values in doubtful if {'RA', 'DEC'} <= values.keys() or {'X', 'Y'} <= values.keys()
+        values['ORDER']: values
+        for values in doubtful
+        if {'RA', 'DEC'} <= values.keys() or {'X', 'Y'} <= values.keys()
     }
     if placed and in_field is not None:
         try:
@@ -117,7 +123,9 @@ def read(
         others = [values for values in listed if values['ORDER'] not in outside]
         if outside and others:
             sources, faults, merged, _ = _sources(name, rows, others)
-            warnings.append(f'{len(outside)} rows with faults, or with the ID of another, lie outside the field')
+            warnings.append(
+                f'{len(outside)} rows with faults, or with the ID of another, lie outside the field'
+            )
     if 'ID' not in columns.index:
         warnings.append(f'no column with IDs; {rows.place}s are numbered from 1')
     if 'X' in columns.index:
@@ -126,16 +134,27 @@ def read(
         )
     if merged:
         bright = columns.index.get('BRIGHT')
-        which = 'its first row' if bright is None else f'its row with the largest {columns.names[bright]}'
+        which = (
+            'its first row'
+            if bright is None
+            else f'its row with the largest {columns.names[bright]}'
+        )
         number = f'{len(sources) + merged} rows with {counted(len(sources), "ID")}'
         warnings.append(f'{number}: each source is at the position of {which}')
     return _targets(sources, default), faults, [f'{name}: {text}' for text in warnings]
 
 
 def _listed(rows: Rows) -> Iterator[Values]:
-    """Each row's values by role, with its number (ROW), its place among all (ORDER) and what is wrong (FAULTS)."""
+    """Each row's values by role, with its number (ROW), its place among all (ORDER) and what is
+    wrong (FAULTS)."""
     for order, (number, cells) in enumerate(rows.cells, 1):
-        values: Values = {'ID': order, 'FRAME': rows.columns.frame, 'BRIGHT': 0.0, 'ROW': number, 'ORDER': order}
+        values: Values = {
+            'ID': order,
+            'FRAME': rows.columns.frame,
+            'BRIGHT': 0.0,
+            'ROW': number,
+            'ORDER': order,
+        }
         values['FAULTS'] = faults = []
         if isinstance(cells, str):
             faults.append(cells)
@@ -151,9 +170,11 @@ def _listed(rows: Rows) -> Iterator[Values]:
 def _sources(
     name: str, rows: Rows, listed: Iterable[Values]
 ) -> tuple[dict[Ident, Values], list[str], int, list[Values]]:
-    """Each source's values; the faults; the number of rows of earlier sources; rows with faults or an ID in common."""
+    """Each source's values; the faults; the number of rows of earlier sources; rows with faults or
+    an ID in common."""
     sources: dict[Ident, Values] = {}
-    idents: dict[str, Ident] = {}  # by the name of a source's file, without capitals: some file systems ignore them
+    # By the name of a source's file, without capitals: some file systems ignore them.
+    idents: dict[str, Ident] = {}
     faults: list[str] = []
     doubtful: list[Values] = []
     merged = 0
@@ -181,7 +202,10 @@ def _sources(
 
 def _targets(sources: Mapping[Any, Values], default: Target) -> Catalogue:
     """The targets of rows, in ICRS or pixels."""
-    places = {ident: (values.get('RA', math.nan), values.get('DEC', math.nan)) for ident, values in sources.items()}
+    places = {
+        ident: (values.get('RA', math.nan), values.get('DEC', math.nan))
+        for ident, values in sources.items()
+    }
     for frame in {values['FRAME'] for values in sources.values()} - {''}:
         import numpy as np
         from astropy.coordinates import SkyCoord
@@ -223,7 +247,8 @@ def value(role: str, cell: Cell, columns: Columns) -> Any:
     """
     scale = columns.scale.get(role, 1.0)
     if role == 'ID':
-        # Text IDs need a header: without one, in the row M 31 150.1 2.2, 31 would be the right ascension.
+        # Text IDs need a header: without one, in the row M 31 150.1 2.2, 31 would be the right
+        # ascension.
         return identifier(cell, bool(columns.names))
     if role in _ANGLES:
         return degrees(role, cell, scale)
@@ -251,10 +276,13 @@ def value(role: str, cell: Cell, columns: Columns) -> Any:
 def identifier(cell: Cell, names: bool = True) -> Ident:
     """A whole number from 0, also with a decimal point and zeros.
 
-    With ``names``, also any other text of at most 68 characters (the limit of a FITS card), such as -3, 1.10 and 3e8.
+    With ``names``, also any other text of at most 68 characters (the limit of a FITS card), such as
+    -3, 1.10 and 3e8.
     """
     number = None
-    if isinstance(cell, int) or (isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53):
+    if isinstance(cell, int) or (
+        isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53
+    ):
         number = int(cell)
     elif isinstance(cell, str) and _DECIMAL.fullmatch(cell):
         value = Decimal(cell)
@@ -265,19 +293,29 @@ def identifier(cell: Cell, names: bool = True) -> Ident:
         return number
     if not names:
         if number is None:
-            raise ValueError(f'ID {show(cell)} is not a whole number; other IDs need a header that names the columns')
-        raise ValueError(f'ID {cell} is outside 0 to 2^63 - 1; other IDs need a header that names the columns')
+            raise ValueError(
+                f'ID {show(cell)} is not a whole number; other IDs need a header that names the columns'
+            )
+        raise ValueError(
+            f'ID {cell} is outside 0 to 2^63 - 1; other IDs need a header that names the columns'
+        )
     text = ' '.join(str(cell).split())
     if text.lower() in _EMPTY_CELLS:
         raise ValueError('no ID')
     # A stray comma or blank would shift the columns.
     parts, words = re.split(r'[,;\'"]', text), text.split()
     mixed = len(parts) > 1 and any(_number(part) is not None for part in parts)
-    numbers = len(words) > 1 and all(not re.search(r'[^\W\d_]', word) or _number(word) is not None for word in words)
+    numbers = len(words) > 1 and all(
+        not re.search(r'[^\W\d_]', word) or _number(word) is not None for word in words
+    )
     if mixed or numbers or text.strip(',;|') != text:
-        raise ValueError(f'ID {show(text)} has a separator in it; expected the same separator in all rows')
+        raise ValueError(
+            f'ID {show(text)} has a separator in it; expected the same separator in all rows'
+        )
     if not text.isprintable() or len(text) > _LONGEST_NAME or not text.strip('.\'"'):
-        raise ValueError(f'ID {show(text)} is not a valid name; expected at most {_LONGEST_NAME} printable characters')
+        raise ValueError(
+            f'ID {show(text)} is not a valid name; expected at most {_LONGEST_NAME} printable characters'
+        )
     return text
 
 
@@ -289,7 +327,8 @@ def degrees(role: str, cell: Cell, scale: float = 1.0) -> float:
     role : str
         'RA', 'DEC', or 'LON' for a galactic or ecliptic longitude, which becomes one from 0 to 360.
     cell : str or number
-        Such as 10:00:24.0, 10h00m24.0s, -00d30m00s, 150.1, or the same with blanks: 10 00 24.0, - 2 00 05.
+        Such as 10:00:24.0, 10h00m24.0s, -00d30m00s, 150.1, or the same with blanks: 10 00 24.0, - 2
+        00 05.
     scale : float
         What numbers are multiplied by; NaN if they are not expected.
 
@@ -312,21 +351,26 @@ def degrees(role: str, cell: Cell, scale: float = 1.0) -> float:
         if match[1] == '-':
             angle = -angle
     elif math.isnan(scale):
-        raise ValueError(f'{what} {show(cell)} is not {unit}{unit}:mm:ss.s, as the unit of its column says')
+        raise ValueError(
+            f'{what} {show(cell)} is not {unit}{unit}:mm:ss.s, as the unit of its column says'
+        )
     else:
         angle = scale * _finite(cell, what, f'degrees, {unit}{unit}:mm:ss.s or 00{unit}00m00.0s')
     if role == 'RA' and not 0 <= angle < 360:
         swapped = '; is it the declination?' if -90 <= angle < 0 else ''
         raise ValueError(f'{what} {cell} is outside 0 to 360 degrees{swapped}')
     if role == 'DEC' and not -90 <= angle <= 90:
-        raise ValueError(f'{what} {cell} is outside -90 to 90 degrees; is it the right ascension, or a pixel?')
+        raise ValueError(
+            f'{what} {cell} is outside -90 to 90 degrees; is it the right ascension, or a pixel?'
+        )
     return angle % 360 if role == 'LON' else angle
 
 
 def _number(cell: Cell) -> float | None:
     """The number in a cell; None if there is none."""
     try:
-        return None if isinstance(cell, str) and '_' in cell else float(cell)  # Python would read 12_3 as 123
+        # Python would read 12_3 as 123.
+        return None if isinstance(cell, str) and '_' in cell else float(cell)
     except ValueError:
         return None
 

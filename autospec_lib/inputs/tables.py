@@ -1,4 +1,5 @@
-"""Catalogues that are more than rows of text: tables that astropy reads (FITS, VOTable, ECSV ...), and DS9 regions."""
+"""Catalogues that are more than rows of text: tables that astropy reads (FITS, VOTable, ECSV ...),
+and DS9 regions."""
 
 from __future__ import annotations
 
@@ -39,7 +40,9 @@ _IPAC_TYPES = b'int long float double real char date i l f d r c'.split()
 _STATED = {'ID': 'idname', 'RA': 'raname', 'DEC': 'decname'}
 _HOURS, _DEGREES = ('rah', 'ram', 'ras'), ('de-', 'ded', 'dem', 'des')
 _BEFORE_TEXT = b'\xef\xbb\xbf \t\r\n'  # a byte-order mark and empty lines
-_LATEX = re.compile(rb'(?:%[^\n]*\n|\s)*\\(?:begin|document|usepackage|table|caption|centering|scriptsize|small)')
+_LATEX = re.compile(
+    rb'(?:%[^\n]*\n|\s)*\\(?:begin|document|usepackage|table|caption|centering|scriptsize|small)'
+)
 _VOTABLE = re.compile(rb'<(?:\w+:)?VOTABLE\b')
 _ECSV = re.compile(rb'(?:#[^\n]*\n)*?(?=# %ECSV )')
 
@@ -107,7 +110,9 @@ def read(name: str, content: bytes, form: str, catalogue_mode: bool) -> Rows:
         if others > 0:
             warning = f'{name}: {what} is read; other tables with positions: {others}'
             chosen = replace(chosen, warnings=(*chosen.warnings, warning))
-    cells = [_cells(table[chosen.names[number]], role == 'ID') for role, number in chosen.index.items()]
+    cells = [
+        _cells(table[chosen.names[number]], role == 'ID') for role, number in chosen.index.items()
+    ]
     rows = (dict(zip(chosen.index, row, strict=True)) for row in zip(*cells, strict=True))
     return Rows(what, 'row', chosen, enumerate(rows, 1))
 
@@ -147,26 +152,41 @@ def _tables(content: bytes, form: str) -> Iterator[Table]:
             text = text[text.index('# %ECSV ') :]  # below other comments
         table = Table.read(text.splitlines(), format=form, guess=False)
         if form == 'ascii.ipac':
-            table.meta |= {card: one['value'] for card, one in table.meta.pop('keywords', {}).items()}
+            table.meta |= {
+                card: one['value'] for card, one in table.meta.pop('keywords', {}).items()
+            }
         yield table
 
 
 def _system(votable: Any, table: Any) -> dict[str, str]:
     """The coordinate system of a VOTable's positions, as cards of a FITS header.
 
-    It is the one that the column of RA or DEC refers to, itself or by a group, else the only one if that has RA and
-    DEC. Without one, parameters and information count that are called as such cards.
+    It is the one that the column of RA or DEC refers to, itself or by a group, else the only one if
+    that has RA and DEC. Without one, parameters and information count that are called as such
+    cards.
     """
-    cards = {one.name: str(one.value) for part in (*votable.resources, table) for one in (*part.params, *part.infos)}
+    cards = {
+        one.name: str(one.value)
+        for part in (*votable.resources, table)
+        for one in (*part.params, *part.infos)
+    }
     systems = {one.ID: (one.system or '', one.equinox or '') for one in votable.iter_coosys()}
     place = columns.position(one.name for one in table.fields).values()
     fields = [one for one in table.fields if one.name.lower() in place]
     idents = {one.ID for one in fields}
-    groups = [group for group in table.iter_groups() if any(one.ref in idents for one in group.entries)]
+    groups = [
+        group for group in table.iter_groups() if any(one.ref in idents for one in group.entries)
+    ]
     named = [one.ref for one in (*fields, *groups) if one.ref in systems]
     if not named and len(systems) == 1:
-        named = [name for name, words in systems.items() if not columns.equatorial(' '.join(words))[1]]
-    return cards | dict(zip(('RADESYS', 'EQUINOX'), systems[named[0]], strict=True)) if named else cards
+        named = [
+            name for name, words in systems.items() if not columns.equatorial(' '.join(words))[1]
+        ]
+    return (
+        cards | dict(zip(('RADESYS', 'EQUINOX'), systems[named[0]], strict=True))
+        if named
+        else cards
+    )
 
 
 def _stated(table: Table) -> dict[str, str]:
@@ -175,21 +195,31 @@ def _stated(table: Table) -> dict[str, str]:
 
 
 def _declared(table: Table) -> str:
-    """Words for the coordinate system of RA and DEC: in the description of RA, if they are clear, else of the table."""
+    """Words for the coordinate system of RA and DEC: in the description of RA, if they are clear,
+    else of the table."""
     place = columns.position(table.colnames).get('RA')
-    descriptions = [str(getattr(table[name], 'description', '')) for name in table.colnames if name.lower() == place]
+    descriptions = [
+        str(getattr(table[name], 'description', ''))
+        for name in table.colnames
+        if name.lower() == place
+    ]
     cards = {card: value for card, value in table.meta.items() if value}
     stated = [cards[card] for card in ('radesys', 'radecsys') if card in cards]
     stated += [f'{card} {cards[card]}' for card in ('equinox', 'epoch') if card in cards]
-    further = ' '.join(value for card, value in cards.items() if re.search('frame|coo|comment', card))
-    return columns.mentioned(' '.join(descriptions)) or ' '.join(stated) or columns.mentioned(further)
+    further = ' '.join(
+        value for card, value in cards.items() if re.search('frame|coo|comment', card)
+    )
+    return (
+        columns.mentioned(' '.join(descriptions)) or ' '.join(stated) or columns.mentioned(further)
+    )
 
 
 def _flat(table: Table) -> Table:
     """The table with one value in a cell, and its metadata as text by words in small letters.
 
-    A column of coordinates becomes two in degrees; RAh, RAm ... DEs become two sexagesimal ones. Columns of shape
-    (n, 1) become n rows, and so do those of shape (1, n), as IDL writes them, if nothing else has positions.
+    A column of coordinates becomes two in degrees; RAh, RAm ... DEs become two sexagesimal ones.
+    Columns of shape (n, 1) become n rows, and so do those of shape (1, n), as IDL writes them, if
+    nothing else has positions.
     """
     from astropy.table import Column, Table
 
@@ -200,10 +230,15 @@ def _flat(table: Table) -> Table:
         shape = getattr(column, 'shape', (len(table),))
         if hasattr(column, 'icrs'):
             sky = column.icrs
-            flat |= {f'{name}.ra': Column(sky.ra.deg, description='ICRS'), f'{name}.dec': sky.dec.deg}
+            flat |= {
+                f'{name}.ra': Column(sky.ra.deg, description='ICRS'),
+                f'{name}.dec': sky.dec.deg,
+            }
         elif len(shape) == 1:
             flat[name] = column
-        elif isinstance(column, Column) and (shape[1:] == (1,) or (len(table) == 1 and len(shape) == 2)):
+        elif isinstance(column, Column) and (
+            shape[1:] == (1,) or (len(table) == 1 and len(shape) == 2)
+        ):
             values = column.reshape(-1)
             values.unit, values.description = column.unit, column.description
             (flat if shape[1:] == (1,) else wide.setdefault(column.size, {}))[name] = values
@@ -211,7 +246,10 @@ def _flat(table: Table) -> Table:
         flat = next(filter(columns.position, wide.values()), flat)
     by_case = {name.lower(): name for name in flat}
     if 'RA' not in columns.position(flat) and {*_HOURS, *_DEGREES} <= by_case.keys():
-        ra, dec = (zip(*(_cells(flat[by_case[name]]) for name in names), strict=True) for names in (_HOURS, _DEGREES))
+        ra, dec = (
+            zip(*(_cells(flat[by_case[name]]) for name in names), strict=True)
+            for names in (_HOURS, _DEGREES)
+        )
         description = getattr(flat[by_case['rah']], 'description', None)
         flat['RA'] = Column([':'.join(map(str, cells)) for cells in ra], description=description)
         flat['DE'] = Column([f'{sign}{":".join(map(str, cells))}' for sign, *cells in dec])
@@ -220,13 +258,17 @@ def _flat(table: Table) -> Table:
 
 
 def _cells(column: Any, named: bool = False) -> list[Cell]:
-    """The cells of a column, '' for what is masked; those of single precision as text, if they are names."""
+    """The cells of a column, '' for what is masked; those of single precision as text, if they are
+    names."""
     hidden = np.broadcast_to(getattr(column, 'mask', False), len(column)).tolist()
     values = getattr(column, 'value', column)
     plain = np.ma.getdata(getattr(values, 'unmasked', values))
     if named and plain.dtype.kind == 'f':
         plain = plain.astype(str)  # 1.1, not 1.100000023841858
-    return ['' if missing else _cell(value) for value, missing in zip(plain.tolist(), hidden, strict=True)]
+    return [
+        '' if missing else _cell(value)
+        for value, missing in zip(plain.tolist(), hidden, strict=True)
+    ]
 
 
 def _cell(value: Any) -> Cell:
@@ -255,7 +297,10 @@ _OTHER_SHAPES = """
     box rotbox polygon annulus panda cpanda epanda bpanda pie segment bundle line vector projection ruler compass text
     composite
 """.split()
-_FRAME_WORDS, _SHAPE_WORDS = '|'.join((*_FRAMES, *_OTHER_FRAMES)), '|'.join((*_SHAPES, *_OTHER_SHAPES))
+_FRAME_WORDS, _SHAPE_WORDS = (
+    '|'.join((*_FRAMES, *_OTHER_FRAMES)),
+    '|'.join((*_SHAPES, *_OTHER_SHAPES)),
+)
 _FIRST_REGION = re.compile(
     rf'(?:\s*(?:#|global\b)[^\n]*\n)*\s*(?:(?:{_FRAME_WORDS})[a-z]?\s*[;\n]|[+-]?(?:{_SHAPE_WORDS})\s*\()',
     re.IGNORECASE,
@@ -265,7 +310,9 @@ _CRTF = re.compile(r'\s*#CRTF', re.IGNORECASE)
 _STATEMENT = re.compile(r"""(?:\{[^}]{0,999}\}|=\s*"[^"]{0,999}"|=\s*'[^']{0,999}'|[^;])+""")
 _SHAPE = re.compile(r'([+-]?)\s*([a-z]+)\s*(?:\(([^)]*)\)|\s([^#]*))', re.IGNORECASE)
 _TEXT = re.compile(r'\btext\s*=\s*(?:\{([^}]{0,999})\}|"([^"]{0,999})"|\'([^\']{0,999})\')')
-_REGION_ANGLE = re.compile(r'([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)("|\'|d|r|p|i)?', re.IGNORECASE)
+_REGION_ANGLE = re.compile(
+    r'([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)("|\'|d|r|p|i)?', re.IGNORECASE
+)
 _UNIT_LETTERS = {'d': 'deg', 'r': 'rad'}
 
 
@@ -292,8 +339,12 @@ def read_regions(name: str, text: str, catalogue_mode: bool) -> Rows | None:
         It holds no source, or regions of CASA.
     """
     if _CRTF.match(text):
-        raise InputError(f'{name}: CRTF regions, as CASA writes them, are not read; expected DS9 regions')
-    if not text.lstrip().lower().startswith('# region file format: ds9') and not _FIRST_REGION.match(text):
+        raise InputError(
+            f'{name}: CRTF regions, as CASA writes them, are not read; expected DS9 regions'
+        )
+    if not text.lstrip().lower().startswith(
+        '# region file format: ds9'
+    ) and not _FIRST_REGION.match(text):
         return None
     regions, others = [], []
     for line, frame, statement in _regions(text):
@@ -325,7 +376,9 @@ def read_regions(name: str, text: str, catalogue_mode: bool) -> Rows | None:
         notes.append('physical coordinates are taken as pixels of the cube')
     if others:
         listing = ', '.join(others[:3]) + (', ...' if len(others) > 3 else '')
-        notes.append(f'{len(others)} of {len(others) + len(regions)} regions are no sources and left out: {listing}')
+        notes.append(
+            f'{len(others)} of {len(others) + len(regions)} regions are no sources and left out: {listing}'
+        )
     chosen = replace(chosen, warnings=tuple(f'{name}: {note}' for note in notes))
     rows = (
         (line, _region_cells(ident or next(unused), frame, shape, numbers, catalogue_mode))
@@ -356,7 +409,9 @@ def _region_cells(
         return f'{shape} is not a source; expected point, circle or ellipse'
     if frame not in _FRAMES:
         what = f'coordinates {frame}' if frame else 'no coordinates above the region'
-        return f'{what}; expected icrs, fk5, fk4, galactic, ecliptic or image on a line of their own'
+        return (
+            f'{what}; expected icrs, fk5, fk4, galactic, ecliptic or image on a line of their own'
+        )
     if len(numbers) != _SHAPES[shape]:
         return f'{shape} with {counted(len(numbers), "number")}; expected {_SHAPES[shape]}: ({",".join(numbers)})'
     system = _FRAMES[frame]

@@ -1,4 +1,5 @@
-"""Catalogues in text: AutoSpec's own, with or without a header, CSV, and text whose comments number the columns."""
+"""Catalogues in text: AutoSpec's own, with or without a header, CSV, and text whose comments number
+the columns."""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ _BETWEEN_BLANKS = re.compile(_QUOTED + r'|\S+')
 _TITLE_WORD = re.compile(_QUOTED + r'|[^\s(\[]+(?:\s*[(\[][^)\]]{0,99}[)\]])?')
 _TITLE = re.compile(r'([^(\[]*)[(\[](.*)[)\]]', re.DOTALL)
 _SIX_NUMBERS = re.compile(r'\d\d? \d\d? \d\d?(\.\d*)? [+-]?\d\d? \d\d? \d\d?(\.\d*)?', re.ASCII)
-_ANGLE_WITH_BLANKS = re.compile(r'(\d[hd])\s+(\d+m)\s+(\d+(?:\.\d*)?s)(?!\S)', re.ASCII | re.IGNORECASE)
+_ANGLE_WITH_BLANKS = re.compile(
+    r'(\d[hd])\s+(\d+m)\s+(\d+(?:\.\d*)?s)(?!\S)', re.ASCII | re.IGNORECASE
+)
 _DECIMAL_COMMA = re.compile(r'[+-]?\d+,\d+', re.ASCII)
 # The rule of dashes below the names of columns, as VizieR and others write it.
 _RULE = re.compile(r'(?=.*(?:--|==))[-=+|;,\s]+')
@@ -39,7 +42,8 @@ _LONGEST_CELL = 100  # lines
 _SEPARATOR_OF_EXCEL = re.compile(r'"?sep=.?"?', re.IGNORECASE)
 _BY_POSITION = [(role, '') for role in columns.BY_POSITION]
 _BEFORE_COORDINATE = re.compile(
-    r'\b(?=(?:ra|r\.a|right ascension|alpha|dec|declination|delta|size|aper|aperture)\b)', re.IGNORECASE
+    r'\b(?=(?:ra|r\.a|right ascension|alpha|dec|declination|delta|size|aper|aperture)\b)',
+    re.IGNORECASE,
 )
 _FORMS = {'': 'text', ',': 'CSV', ';': 'CSV', '\t': 'TSV', '|': 'text'}
 
@@ -65,7 +69,8 @@ def read(name: str, text: str, catalogue_mode: bool) -> Rows:
     # Words for the coordinate system, unless positions were converted from it.
     as_they_are = [one for one in comments if not re.search('(?i)conver|transform|precess', one)]
     declared = columns.mentioned('\n'.join(as_they_are))
-    # Comments may number the columns, three at least, from 1. Their names are in capitals, or some are of a position.
+    # Comments may number the columns, three at least, from 1. Their names are in capitals, or some
+    # are of a position.
     matches = list(_NUMBERED.finditer('\n'.join(comments)))
     numbers, titles = [int(match[1]) for match in matches], [match[3] for match in matches]
     rises = len(numbers) > 2 and numbers[0] == 1 and sorted({*numbers}) == numbers
@@ -74,16 +79,23 @@ def read(name: str, text: str, catalogue_mode: bool) -> Rows:
     if rises and (in_capitals or columns.position(titles)):
         units = [match[4] or match[6] or columns.unit_of(match[5]) for match in matches]
         numbered = dict(zip(numbers, zip(titles, units, strict=True), strict=True))
-    header, tabs, body = ([], False, lines) if numbered or not lines else _header(name, lines, above == 2)
+    header, tabs, body = (
+        ([], False, lines) if numbered or not lines else _header(name, lines, above == 2)
+    )
     if header:
         place = f'{name}, line {lines[0][0]}'
         header = _measured(name, header, comments)
         # pandas and R write the numbers of rows, from 0 or 1, before their IDs.
         first = [_split(line, '') for _, line in body[:3]]
-        in_order = [row[0] for row in first] in (['0', '1', '2'][: len(first)], ['1', '2', '3'][: len(first)])
+        in_order = [row[0] for row in first] in (
+            ['0', '1', '2'][: len(first)],
+            ['1', '2', '3'][: len(first)],
+        )
         too_many = all(len(row) == len(header) + 1 and row[1].isdecimal() for row in first)
         if first and not tabs and in_order and too_many:
-            raise InputError(f'{place}: no name for the numbers that rows begin with; leave them out (index=False)')
+            raise InputError(
+                f'{place}: no name for the numbers that rows begin with; leave them out (index=False)'
+            )
         chosen = _named(place, header, catalogue_mode, declared)
     if not body:
         raise InputError(f'{name}: no sources; expected one per line: ID RA DEC')
@@ -93,7 +105,9 @@ def read(name: str, text: str, catalogue_mode: bool) -> Rows:
         if numbered and max(numbered) <= count:
             header = [numbered.get(number, ('', '')) for number in range(1, count + 1)]
             chosen = columns.choose(name, header, catalogue_mode, declared=declared)
-            program = {'': 'SExtractor', ':': 'LSDCat'}.get(matches[0][2], '') if in_capitals else ''
+            program = (
+                {'': 'SExtractor', ':': 'LSDCat'}.get(matches[0][2], '') if in_capitals else ''
+            )
             chosen = replace(chosen, program=program or chosen.program)
         else:
             chosen = _commented(name, comments, count, catalogue_mode, declared)
@@ -119,7 +133,8 @@ _LATEX_TEXT = (
 
 
 def from_latex(name: str, text: str) -> str:
-    """The first table in LaTeX as text with tabs, each row in its line; `InputError` if there is none.
+    """The first table in LaTeX as text with tabs, each row in its line; `InputError` if there is
+    none.
 
     Rows without &, such as captions and titles of sections, are left out.
     """
@@ -127,16 +142,26 @@ def from_latex(name: str, text: str) -> str:
     begin = _LATEX_TABLE.search(text)
     end = _LATEX_TABLE_END.search(text, begin.end()) if begin else None
     if begin is None or end is None:
-        raise InputError(f'{name}: LaTeX without a tabular, longtable or deluxetable; expected one of them')
+        raise InputError(
+            f'{name}: LaTeX without a tabular, longtable or deluxetable; expected one of them'
+        )
     head = _LATEX_HEAD.search(text, begin.end(), end.start())
     start = head.start(1) if head else begin.end()
     body = text[begin.end() : end.start()]
-    body = f'{head[1]}\\\\{text[head.end() : end.start()]}' if head else _LATEX_ARGUMENTS.sub('', body, count=1)
+    body = (
+        f'{head[1]}\\\\{text[head.end() : end.start()]}'
+        if head
+        else _LATEX_ARGUMENTS.sub('', body, count=1)
+    )
     plain = '\n' * text.count('\n', 0, start)
     count = 0
     for row in _LATEX_END.split(body):
         plain += '\n' * max(row.count('\n'), not plain.endswith('\n'))
-        spread = re.sub(r'\\multicolumn\s*\{(\d\d?)\}\s*\{[^{}]*\}', lambda match: '&' * (int(match[1]) - 1), row)
+        spread = re.sub(
+            r'\\multicolumn\s*\{(\d\d?)\}\s*\{[^{}]*\}',
+            lambda match: '&' * (int(match[1]) - 1),
+            row,
+        )
         cells = re.split(r'(?<!\\)&', ' '.join(spread.split()))
         if not re.search(r'(?<!\\)&', row):
             continue
@@ -152,14 +177,17 @@ def from_latex(name: str, text: str) -> str:
 
 
 def _measured(name: str, header: Header, comments: Iterable[str]) -> Header:
-    """The header with the units that comments have, in a row or in words; raises `InputError` for too few of them."""
+    """The header with the units that comments have, in a row or in words; raises `InputError` for
+    too few of them."""
     for comment in filter(columns.UNIT_WORD.search, comments):
         text = re.sub(r'(?i)^[#\s]+(?:units?\s*[:=])?', '', comment)
         cells = _split(text, _separator(text, len(header)))
         header, count = columns.with_units(header, [cells])
         units = [cell.strip('()[]').lower() for cell in cells]
         if not count and len(units) > 1 and all(unit in columns.ARCSEC for unit in units):
-            raise InputError(f'{name}: {len(units)} units ({text}) for {len(header)} columns; expected one each')
+            raise InputError(
+                f'{name}: {len(units)} units ({text}) for {len(header)} columns; expected one each'
+            )
         titles = _titles(comment, _separator(comment, len(header)))
         if len(titles) == len(header) and columns.position(dict(titles)):  # the names
             continue
@@ -214,7 +242,8 @@ def _uncommented(line: str) -> str:
 
 
 def _rest_of_cell(lines: Sequence[str]) -> Sequence[str]:
-    """The lines in which a quoted cell goes on; empty if it does not end, or where another one may begin."""
+    """The lines in which a quoted cell goes on; empty if it does not end, or where another one may
+    begin."""
     for number, line in enumerate(lines, 1):
         rest = _REST_OF_CELL.match(line)
         if rest and not rest[1].rstrip(' ').endswith((',', ';', '|', '\t')):
@@ -225,7 +254,8 @@ def _rest_of_cell(lines: Sequence[str]) -> Sequence[str]:
 
 
 def _separator(line: str, count: int = 0) -> str:
-    """The separator of the cells in such a line, tabs if they make ``count`` columns; '' for blanks."""
+    """The separator of the cells in such a line, tabs if they make ``count`` columns; '' for
+    blanks."""
     if count > 1 and line.count('\t') == count - 1:
         return '\t'
     for separator in ';|':
@@ -255,7 +285,9 @@ def _split(line: str, separator: str, words: re.Pattern[str] = _BETWEEN_BLANKS) 
         for cell in map(str.strip, cells)
     ]
     if separator in (';', '\t'):
-        cells = [cell.replace(',', '.') if _DECIMAL_COMMA.fullmatch(cell) else cell for cell in cells]
+        cells = [
+            cell.replace(',', '.') if _DECIMAL_COMMA.fullmatch(cell) else cell for cell in cells
+        ]
     return cells
 
 
@@ -263,7 +295,10 @@ def _titles(line: str, separator: str) -> Header:
     """The names and units in a line, each unit in brackets behind its name."""
     line = (line if separator == '\t' else line.strip()).lstrip('#% ')
     titles = ((word, _TITLE.fullmatch(word)) for word in _split(line, separator, _TITLE_WORD))
-    return [(match[1].rstrip(), match[2].strip()) if match else (word.rstrip(), '') for word, match in titles]
+    return [
+        (match[1].rstrip(), match[2].strip()) if match else (word.rstrip(), '')
+        for word, match in titles
+    ]
 
 
 def _header(name: str, lines: Sequence[Line], ruled: bool) -> tuple[Header, bool, Sequence[Line]]:
@@ -300,13 +335,17 @@ def _header(name: str, lines: Sequence[Line], ruled: bool) -> tuple[Header, bool
     number, below = lines[1]
     units = _split(below, separator)
     if len(units) == len(header):
-        measured, count = columns.with_units(header, (_split(line, separator) for _, line in lines[1:]))
+        measured, count = columns.with_units(
+            header, (_split(line, separator) for _, line in lines[1:])
+        )
         return measured, tabs, lines[1 + count :]
     if not ruled or 2 * sum(bool(NUMBER_LIKE.match(unit)) for unit in units) >= len(units):
         return header, tabs, lines[1:]
     if any(columns.ARCSEC.get(unit.strip('()[]').lower(), 3600) != 3600 for unit in units):
         place = f'{name}, line {number}'
-        raise InputError(f'{place}: {len(units)} units for {len(header)} columns; expected one each (- for none)')
+        raise InputError(
+            f'{place}: {len(units)} units for {len(header)} columns; expected one each (- for none)'
+        )
     return header, tabs, lines[2:]
 
 
@@ -316,12 +355,18 @@ def _named(place: str, header: Header, catalogue_mode: bool, declared: str) -> C
     if columns.position(dict(header)):
         chosen = columns.choose(place, header, catalogue_mode, declared=declared)
         # AutoSpec's own header: further cells are ignored, as without a header.
-        last = max(number for role, number in chosen.index.items() if role not in ('APER', 'APER_PIX', 'Z', 'BRIGHT'))
+        last = max(
+            number
+            for role, number in chosen.index.items()
+            if role not in ('APER', 'APER_PIX', 'Z', 'BRIGHT')
+        )
         own = {*known[:3]} == {*columns.REQUIRED} and {*known[: last + 1]} <= {*columns.BY_POSITION}
         return replace(chosen, exact=not own)
     chosen = columns.by_position(place, _BY_POSITION, catalogue_mode, declared)
     if any(known.index(role) != number for role, number in chosen.index.items() if role in known):
-        raise InputError(f'{place}: a header with some of ID, RA and DEC; expected all three, or none')
+        raise InputError(
+            f'{place}: a header with some of ID, RA and DEC; expected all three, or none'
+        )
     if columns.is_no_position(header) or columns.is_other_position(header):
         return columns.choose(place, header, catalogue_mode)  # says what is missing
     what = f'{place}: a header without ID, RA and DEC; columns are taken by position'
@@ -329,11 +374,13 @@ def _named(place: str, header: Header, catalogue_mode: bool, declared: str) -> C
     return replace(chosen, program=program, warnings=(what, *chosen.warnings))
 
 
-def _commented(name: str, comments: Sequence[str], count: int, catalogue_mode: bool, declared: str) -> Columns:
+def _commented(
+    name: str, comments: Sequence[str], count: int, catalogue_mode: bool, declared: str
+) -> Columns:
     """The columns of rows with ``count`` cells as named in a comment above them, else by position.
 
-    It is the last comment with a name for each column, positions among them; if there is none, one that gives the
-    position another name or unit.
+    It is the last comment with a name for each column, positions among them; if there is none, one
+    that gives the position another name or unit.
     """
     header: Header = []
     for comment in comments:
@@ -343,28 +390,38 @@ def _commented(name: str, comments: Sequence[str], count: int, catalogue_mode: b
         if named and len(titles) == count > 2:
             header = titles
     if not header:
-        return columns.by_position(name, _measured(name, _BY_POSITION, comments), catalogue_mode, declared)
+        return columns.by_position(
+            name, _measured(name, _BY_POSITION, comments), catalogue_mode, declared
+        )
     by_position = columns.by_position(name, _BY_POSITION, catalogue_mode, declared)
     if not columns.position(dict(header)) and not columns.is_other_position(header):
         x, y = (title for title, _ in header[1:3])
         what = f'{name}: a comment calls columns 2 and 3 {x} and {y}; they are taken as degrees, by position'
         return replace(by_position, warnings=(what, *by_position.warnings))
-    chosen = columns.choose(name, _measured(name, header, comments), catalogue_mode, declared=declared)
+    chosen = columns.choose(
+        name, _measured(name, header, comments), catalogue_mode, declared=declared
+    )
     if (chosen.index.get('RA'), chosen.index.get('DEC')) != (1, 2):
         return chosen
-    # The first column is the ID whatever its name; the columns after the position are found by their names.
+    # The first column is the ID whatever its name; the columns after the position are found by
+    # their names.
     index = {'ID': 0, **chosen.index}
     roles = {role.removesuffix('_PIX') for role in index}
     warnings = [*chosen.warnings]
     for role, number in by_position.index.items():
         if role not in roles and number < count and number not in index.values():
             title, _ = header[number]
-            warnings.append(f'{name}: a comment calls column {number + 1} {title}; it is not taken as {role}')
+            warnings.append(
+                f'{name}: a comment calls column {number + 1} {title}; it is not taken as {role}'
+            )
     return replace(chosen, index=index, exact=False, warnings=tuple(warnings))
 
 
-def _cells(lines: Sequence[Line], separator: str, chosen: Columns) -> Iterator[tuple[int, dict[str, str] | str]]:
-    """Each line's number, and its cells by role, '' for cells that are missing at its end, or what is wrong with it."""
+def _cells(
+    lines: Sequence[Line], separator: str, chosen: Columns
+) -> Iterator[tuple[int, dict[str, str] | str]]:
+    """Each line's number, and its cells by role, '' for cells that are missing at its end, or what
+    is wrong with it."""
     numbers, expected = {*chosen.index.values()}, len(chosen.names)
     least = 1 + max(chosen.index.get(role, 0) for role in ('ID', 'RA', 'DEC', 'X', 'Y'))
     # The number of columns up to the last one that is read; further cells in a row do not matter.
@@ -375,17 +432,27 @@ def _cells(lines: Sequence[Line], separator: str, chosen: Columns) -> Iterator[t
             cells.pop()
         count = len(cells)
         # A blank in a name would shift the columns, and so would decimal commas.
-        shifted = 0 < expected < count and (separator or not NUMBER_LIKE.match(cells[chosen.index.get('ID', 0)]))
+        shifted = 0 < expected < count and (
+            separator or not NUMBER_LIKE.match(cells[chosen.index.get('ID', 0)])
+        )
         if shifted or (chosen.exact and count != expected):
             wrong = f'{counted(count, "column")}, {expected} in the header; expected as many (- for an empty cell)'
         elif count < least:
             wrong = f'{count} of {least} columns; expected ID RA DEC between blanks, tabs or commas'
         elif not separator and count > 6 and _SIX_NUMBERS.fullmatch(' '.join(cells[1:7])):
-            wrong = 'coordinates are split by blanks; expected degrees, or hh:mm:ss.s and dd:mm:ss.s'
+            wrong = (
+                'coordinates are split by blanks; expected degrees, or hh:mm:ss.s and dd:mm:ss.s'
+            )
         elif not separator and least < count <= max(numbers) and re.search(r'\t *\t', text.strip()):
             wrong = 'tabs do not show which cell is empty; expected - for an empty SIZE or REF'
         else:
             there = count if count == expected else min(count, leading)
-            yield line, {role: cells[number] if number < there else '' for role, number in chosen.index.items()}
+            yield (
+                line,
+                {
+                    role: cells[number] if number < there else ''
+                    for role, number in chosen.index.items()
+                },
+            )
             continue
         yield line, wrong

@@ -1,4 +1,5 @@
-"""Units in any spelling -> astropy's units, and the spelling of FITS; the unit of a cube's spectra."""
+"""Units in any spelling -> astropy's units, and the spelling of FITS; the unit of a cube's
+spectra."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from astropy.wcs.utils import proj_plane_pixel_area
 from autospec_lib.inputs.arrays import card_text, is_number
 from autospec_lib.inputs.instruments import Instrument
 
-# Words that astropy does not know or reads as something else (A as ampere), and what they mean in headers of cubes.
+# Words that astropy does not know or reads as something else (A as ampere), and what they mean in
+# headers of cubes.
 ANGSTROM = re.compile(r'A|AA|[Aa]ngs?|ANGS?|[Aa]ngstroms|ANGSTROMS?|[Aa]ngstroems?|ANGSTROEMS?')
 MEANINGS = {
     'ergs Ergs Erg ERG ERGS': 'erg',
@@ -38,7 +40,9 @@ FLAM = re.compile(r'FLAM(\d*)')  # IRAF's and Keck's erg/s/cm2/A; FLAM16 is 1e-1
 INVERSE = re.compile(r'1\s*/\s*(\(.*)')
 POWER = re.compile(r'\((.*)\)\s*(?:\*\*|\^)\s*\(?([+-]?\d+)\)?')
 # A dot between units: behind a letter, a bracket or an exponent, not the decimal point of a factor.
-DOT = re.compile(r'(?:(?<=[A-Za-z)\]])|(?<=[A-Za-z]\d)|(?<=[A-Za-z][+-]\d)|(?<=[*^(+-]\d))\.(?=[A-Za-z(])')
+DOT = re.compile(
+    r'(?:(?<=[A-Za-z)\]])|(?<=[A-Za-z]\d)|(?<=[A-Za-z][+-]\d)|(?<=[*^(+-]\d))\.(?=[A-Za-z(])'
+)
 POSITIVE_EXPONENT = re.compile(r'^10\*\*(?=\d)')
 COUNTS = (units.ct, units.adu, units.electron)
 AREAS = {'angle': 2, 'solid angle': 1}  # the power of a unit that gives an area
@@ -85,11 +89,15 @@ def _in_words(text: str, words: Mapping[str, str]) -> str:
     flam = FLAM.fullmatch(text.strip())
     if flam is not None:
         return f'1e-{flam[1] or 0} erg / (s cm2 Angstrom)'
-    return WORD.sub(lambda word: 'Angstrom' if ANGSTROM.fullmatch(word[0]) else words.get(word[0], word[0]), text)
+    return WORD.sub(
+        lambda word: 'Angstrom' if ANGSTROM.fullmatch(word[0]) else words.get(word[0], word[0]),
+        text,
+    )
 
 
 def written(unit: units.UnitBase | None) -> str:
-    """A unit as FITS writes it, or as astropy does where FITS has no such unit or scale (electron, 2e-17 erg)."""
+    """A unit as FITS writes it, or as astropy does where FITS has no such unit or scale (electron,
+    2e-17 erg)."""
     if unit is None:
         return ''
     with warnings.catch_warnings(action='ignore'):
@@ -107,12 +115,15 @@ def standard(text: str) -> str:
 
 
 def line_unit(text: str) -> tuple[str, float]:
-    """The unit of the flux of a line in such a cube, and `Grid.per_frequency`; '' if the text is not a unit."""
+    """The unit of the flux of a line in such a cube, and `Grid.per_frequency`; '' if the text is
+    not a unit."""
     unit = parsed(text) if text else None
     if unit is None:
         return '', 0.0
     if unit.is_equivalent(units.Jy):
-        return written(LINE_FLUX), float((unit * constants.c / units.AA**2).to(LINE_FLUX / units.AA).value)
+        return written(LINE_FLUX), float(
+            (unit * constants.c / units.AA**2).to(LINE_FLUX / units.AA).value
+        )
     return written(unit * units.AA), 0.0
 
 
@@ -159,7 +170,9 @@ def flux_unit(
         for wrong, right in instrument.wrong_scales.items():
             if np.isclose(unit.scale, wrong, rtol=1e-6):
                 unit = units.Unit(right / wrong * unit)
-                notes.append(f'BUNIT = {own!r} is a mistake of the pipeline; {written(unit)} is written')
+                notes.append(
+                    f'BUNIT = {own!r} is a mistake of the pipeline; {written(unit)} is written'
+                )
         per_spaxel, factor, source = _per_spaxel(unit, header, wcs)
         result = written(per_spaxel)
         if source:
@@ -182,16 +195,24 @@ def _times_response(unit: units.UnitBase | None, text: str) -> units.UnitBase | 
     return product
 
 
-def _per_spaxel(unit: units.UnitBase, header: Mapping[str, Any], wcs: WCS) -> tuple[units.UnitBase, float, str]:
+def _per_spaxel(
+    unit: units.UnitBase, header: Mapping[str, Any], wcs: WCS
+) -> tuple[units.UnitBase, float, str]:
     """The unit without the area, the factor, and the area in words; '' if the unit has none."""
     powers = dict(zip(unit.bases, unit.powers, strict=True))
     if powers.get(units.pix) == -1:
         return unit * units.pix, 1.0, ''
-    angles = [(base, power) for base in powers for kind, power in AREAS.items() if base.physical_type == kind]
+    angles = [
+        (base, power)
+        for base in powers
+        for kind, power in AREAS.items()
+        if base.physical_type == kind
+    ]
     if len(angles) != 1 or powers[angles[0][0]] != -angles[0][1]:
         return unit, 1.0, ''
     solid = angles[0][0] ** angles[0][1]
-    # A card counts unless the WCS has another area: a cube that was binned or resampled may have kept the card.
+    # A card counts unless the WCS has another area: a cube that was binned or resampled may have
+    # kept the card.
     area, source = proj_plane_pixel_area(wcs) * units.deg**2, 'of its WCS'
     for card, of_card in (('PIXAR_SR', units.sr), ('PIXAR_A2', units.arcsec**2)):
         value: Any = header.get(card)
@@ -200,7 +221,9 @@ def _per_spaxel(unit: units.UnitBase, header: Mapping[str, Any], wcs: WCS) -> tu
             if abs(ratio - 1) < SAME_AREA:
                 area, source = value * of_card, card
             else:
-                source = f'of its WCS; {card} = {value:.4g} is not used, it is {ratio:.3g} times that'
+                source = (
+                    f'of its WCS; {card} = {value:.4g} is not used, it is {ratio:.3g} times that'
+                )
             break
     factor = spaxel = float(area.to(solid).value)
     result = unit * solid

@@ -1,7 +1,7 @@
 """At what wavelength a channel is: header cards or a table -> `WaveAxis`.
 
-The arithmetic is that of `astropy.wcs`. What is done here is to settle what headers leave open: units, the medium, and
-wavelengths in tables.
+The arithmetic is that of `astropy.wcs`. What is done here is to settle what headers leave open:
+units, the medium, and wavelengths in tables.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from autospec_lib.core.types import FloatArray
 from autospec_lib.inputs.arrays import FileError, card_text, readable
 from autospec_lib.inputs.units import parsed
 
-# Axes that a spectrum's cards can describe: linear in wavelength, in its logarithm, in frequency, velocity, ...
+# Axes that a spectrum's cards can describe: linear in wavelength, in its logarithm, in frequency,
+# velocity, ...
 KNOWN_TYPE = re.compile(r'(WAVE|AWAV)(-LOG|-TAB|-[FWVA]2[WA])?')
 MEDIUM_OF = {'AWAV': 'air', 'WAVE': 'vacuum'}
-UNKNOWN_TYPE = 'LINEAR'  # as MPDAF writes it; not a type of the FITS standard, so readers use the numbers as they are
+# As MPDAF writes it; not a type of the FITS standard, so readers use the numbers as they are.
+UNKNOWN_TYPE = 'LINEAR'
 SHORTEST, LONGEST = 0.05, 1000.0  # micron; cubes of X-rays and radio waves are not supported
 # Cards on the rest frame of wavelengths; they are copied to the spectra.
 REST_FRAME = {
@@ -32,13 +34,19 @@ REST_FRAME = {
     **dict.fromkeys(('VELOSYS', 'RESTWAV', 'RESTFRQ', 'ZSOURCE', 'VELANGL'), int | float),
 }
 KEPT_UNITS = ('Angstrom', 'nm', 'um')  # others become Angstrom
-# If a header has no unit, the first of these units is assumed whose range includes all wavelengths. Numbers between 2.5
-# and 200 may be micron, logarithms or channels: these are refused.
-ASSUMED_UNITS = (('m', 5e-8, 1e-3), ('um', 0.05, 2.5), ('nm', 200.0, 2500.0), ('Angstrom', 900.0, 1e7))
+# If a header has no unit, the first of these units is assumed whose range includes all wavelengths.
+# Numbers between 2.5 and 200 may be micron, logarithms or channels: these are refused.
+ASSUMED_UNITS = (
+    ('m', 5e-8, 1e-3),
+    ('um', 0.05, 2.5),
+    ('nm', 200.0, 2500.0),
+    ('Angstrom', 900.0, 1e7),
+)
 WAVELENGTH_ARRAYS = ('WAVE', 'WAVELENGTH', 'WAVELENGTHS', 'LAMBDA')
 LINEAR_TO = 5e-7  # of a wavelength; tables in single precision are rounded by 6e-8 of it
 SAME_TO = 0.1  # of a step
-# The axis of spectra whose wavelengths FITS cards cannot describe: it counts channels, and a table has the wavelengths.
+# The axis of spectra whose wavelengths FITS cards cannot describe: it counts channels, and a table
+# has the wavelengths.
 CHANNELS = {'CRPIX1': 1.0, 'CRVAL1': 1.0, 'CDELT1': 1.0, 'CUNIT1': '', 'CTYPE1': 'CHANNEL'}
 
 
@@ -69,7 +77,8 @@ class WaveAxis:
 
 
 def wave_axis(hdus: fits.HDUList, header: fits.Header, length: int) -> WaveAxis:
-    """The wavelengths of a cube's third axis: from its header, or from a table if the header names or lacks one.
+    """The wavelengths of a cube's third axis: from its header, or from a table if the header names
+    or lacks one.
 
     Parameters
     ----------
@@ -94,13 +103,19 @@ def wave_axis(hdus: fits.HDUList, header: fits.Header, length: int) -> WaveAxis:
             if text:
                 wave = wave * wcs.wcs.cunit[0].to(length_unit(text))
         return _axis_of_table(wave, text, ctype)
-    arrays = (hdu for hdu in hdus if hdu.name in WAVELENGTH_ARRAYS and hdu.is_image and hdu.shape == (length,))
+    arrays = (
+        hdu
+        for hdu in hdus
+        if hdu.name in WAVELENGTH_ARRAYS and hdu.is_image and hdu.shape == (length,)
+    )
     array = next((hdu for hdu in arrays if hdu.header['BITPIX'] < 0), None)
     if array is None:
         return _axis_of_cards(header, length)
     wave = np.asarray(array.data, np.float64)
     unit = card_text(array.header, 'BUNIT') or card_text(array.header, 'CUNIT1')
-    if header.get('CRVAL3') is None or (header.get('CD3_3') is None and header.get('CDELT3') is None):
+    if header.get('CRVAL3') is None or (
+        header.get('CD3_3') is None and header.get('CDELT3') is None
+    ):
         axis = _axis_of_table(wave, unit, ctype)
         note = f'no wavelength axis in the header; wavelengths are those of {array.name}'
     else:
@@ -112,9 +127,9 @@ def wave_axis(hdus: fits.HDUList, header: fits.Header, length: int) -> WaveAxis:
 def _axis_of_cards(header: fits.Header, length: int) -> WaveAxis:
     """The axis that cards describe.
 
-    Wavelengths are computed by astropy from the cards that the spectra get, so that both agree. Axes may be as in FITS
-    paper III (Greisen et al. 2006, A&A 446, 747), or log10 of wavelengths as IRAF writes it (DC-FLAG = 1), which become
-    -LOG axes of paper III.
+    Wavelengths are computed by astropy from the cards that the spectra get, so that both agree.
+    Axes may be as in FITS paper III (Greisen et al. 2006, A&A 446, 747), or log10 of wavelengths as
+    IRAF writes it (DC-FLAG = 1), which become -LOG axes of paper III.
     """
     written = card_text(header, 'CTYPE3').upper()
     ctype, medium, notes = _spectrum_type(written)
@@ -125,7 +140,9 @@ def _axis_of_cards(header: fits.Header, length: int) -> WaveAxis:
             step = float(header['CDELT3']) * float(header.get('PC3_3', 1.0))
         numbers = np.array([float(start), float(step), float(reference)])
     if not np.isfinite(numbers).all() or numbers[1] == 0:
-        raise FileError(f'no wavelength axis (CRVAL3 = {start}, CD3_3 or CDELT3 = {step}, CRPIX3 = {reference})')
+        raise FileError(
+            f'no wavelength axis (CRVAL3 = {start}, CD3_3 or CDELT3 = {step}, CRPIX3 = {reference})'
+        )
     start, step, reference = numbers.tolist()
     if 'CRPIX3' not in header:
         notes.append('no CRPIX3; 0 is taken, as the FITS standard says')
@@ -140,11 +157,21 @@ def _axis_of_cards(header: fits.Header, length: int) -> WaveAxis:
         # 10^(s + p d) = S exp(p D / S) with S = 10^s and D = S d ln 10: the -LOG axis of paper III.
         step, start = float(10**start * step * np.log(10)), 10**start
         ctype = f'{ctype[:4] if medium else "WAVE"}-LOG'  # FITS has none for an unknown medium
-        notes.append(f'the wavelength axis holds log10 of wavelengths (CRVAL3 = {header["CRVAL3"]})')
+        notes.append(
+            f'the wavelength axis holds log10 of wavelengths (CRVAL3 = {header["CRVAL3"]})'
+        )
     elif says_log10:
-        notes.append(f'DC-FLAG = 1 says log10, but CRVAL3 = {start:g} is none; taken as wavelengths')
+        notes.append(
+            f'DC-FLAG = 1 says log10, but CRVAL3 = {start:g} is none; taken as wavelengths'
+        )
     # Numbers in an unknown unit are taken for Angstrom: only their range is looked at.
-    cards = {'CRPIX1': reference, 'CRVAL1': start, 'CDELT1': step, 'CUNIT1': unit or 'Angstrom', 'CTYPE1': ctype}
+    cards = {
+        'CRPIX1': reference,
+        'CRVAL1': start,
+        'CDELT1': step,
+        'CUNIT1': unit or 'Angstrom',
+        'CTYPE1': ctype,
+    }
     for card, kind in REST_FRAME.items():
         value = header.get(card)
         if isinstance(value, kind) and not isinstance(value, bool):
@@ -158,7 +185,8 @@ def _axis_of_cards(header: fits.Header, length: int) -> WaveAxis:
 
 
 def _axis_of_table(numbers: FloatArray, text: str, ctype: str) -> WaveAxis:
-    """The axis for the wavelengths of a table: linear if they are linear, else one that counts channels."""
+    """The axis for the wavelengths of a table: linear if they are linear, else one that counts
+    channels."""
     steps = np.diff(numbers)
     if not np.isfinite(numbers).all() or not ((steps > 0).all() or (steps < 0).all()):
         raise FileError('its table of wavelengths does not run up or down; correct it')
@@ -170,9 +198,17 @@ def _axis_of_table(numbers: FloatArray, text: str, ctype: str) -> WaveAxis:
     off = np.abs(np.linspace(wave[0], wave[-1], len(wave)) - wave)
     if len(wave) > 1 and (off <= np.minimum(LINEAR_TO * np.abs(wave), SAME_TO * abs(step))).all():
         kind = kind.removesuffix('-TAB')
-        cards = {'CRPIX1': 1.0, 'CRVAL1': float(wave[0]), 'CDELT1': step, 'CUNIT1': unit, 'CTYPE1': kind}
+        cards = {
+            'CRPIX1': 1.0,
+            'CRVAL1': float(wave[0]),
+            'CDELT1': step,
+            'CUNIT1': unit,
+            'CTYPE1': kind,
+        }
         return WaveAxis(wave, unit, cards, medium, 'linear', tuple(notes))
-    notes.append('wavelengths are not linear: spectra count channels, TAB_WAVE holds the wavelengths')
+    notes.append(
+        'wavelengths are not linear: spectra count channels, TAB_WAVE holds the wavelengths'
+    )
     return WaveAxis(wave, unit, CHANNELS, medium, 'of a table', tuple(notes))
 
 
@@ -193,7 +229,8 @@ def _difference(axis: WaveAxis, wave: FloatArray, text: str, name: str) -> str:
 
 
 def _spectrum_type(ctype: str) -> tuple[str, str, list[str]]:
-    """The type of a spectrum's axis, the medium of its wavelengths, and a note if the cube's type does not give it."""
+    """The type of a spectrum's axis, the medium of its wavelengths, and a note if the cube's type
+    does not give it."""
     if KNOWN_TYPE.fullmatch(ctype):
         return ctype, MEDIUM_OF[ctype[:4]], []
     if '-' in ctype[3:]:
@@ -213,7 +250,9 @@ def _wavelengths(cards: Mapping[str, Any], length: int) -> FloatArray:
     what = f'its wavelength axis (CTYPE3 = {cards["CTYPE1"]!r}, CRVAL3 = {start:g}) cannot be used'
     with readable(what):
         wcs = WCS(fits.Header(cards), naxis=1)
-        wave = wcs.wcs_pix2world(np.arange(length, dtype=float), 0)[0] * wcs.wcs.cunit[0].to(cards['CUNIT1'])
+        wave = wcs.wcs_pix2world(np.arange(length, dtype=float), 0)[0] * wcs.wcs.cunit[0].to(
+            cards['CUNIT1']
+        )
     if not np.isfinite(wave).all() or not (np.diff(wave) * step > 0).all():
         numbers = f'CRVAL3 = {start}, CRPIX3 = {reference}, step {step}'
         raise FileError(f'the wavelength axis has no valid step ({numbers})')
@@ -240,14 +279,19 @@ def _kept_unit(text: str, wave: FloatArray) -> tuple[str, float, list[str]]:
     Raises
     ------
     FileError
-        If the unit is none of a length, is not clear, or the numbers cannot be wavelengths of a cube.
+        If the unit is none of a length, is not clear, or the numbers cannot be wavelengths of a
+        cube.
     """
     notes = []
     unit = length_unit(text)
     least, most = wave.min(), wave.max()
     ends = f'{wave[0]:.6g} to {wave[-1]:.6g}'
     if not unit:
-        options = [unit for unit, shortest, longest in ASSUMED_UNITS if shortest <= least and most <= longest]
+        options = [
+            unit
+            for unit, shortest, longest in ASSUMED_UNITS
+            if shortest <= least and most <= longest
+        ]
         if not options:
             raise FileError(
                 f'no unit of wavelengths (CUNIT3), and {ends} may be in several units; add CUNIT3 = Angstrom, '
@@ -263,7 +307,8 @@ def _kept_unit(text: str, wave: FloatArray) -> tuple[str, float, list[str]]:
         )
     if unit in KEPT_UNITS:
         return unit, 1.0, notes
-    angstrom = float(units.Unit('Angstrom').to(unit))  # to divide by: 4.75e-7 m become 4750 to the last digit
+    # To divide by: 4.75e-7 m become 4750 to the last digit.
+    angstrom = float(units.Unit('Angstrom').to(unit))
     if text and not np.isclose(angstrom, 1.0, rtol=1e-9):
         notes.append(f'wavelengths are in {unit}; written in Angstrom')
     return 'Angstrom', angstrom, notes

@@ -1,4 +1,5 @@
-"""Figures that are drawn many times, each time with other data, and kept from one source to the next.
+"""Figures that are drawn many times, each time with other data, and kept from one source to the
+next.
 
 Whatever holds figures can be made without matplotlib, which takes a while to import.
 """
@@ -38,7 +39,8 @@ class Canvas:
         moving : sequence of Artist
             All artists that were changed after the first drawing. New ones may be among them.
         apart : bool
-            Whether all other artists lie below or beside these. If not, the whole figure is drawn anew.
+            Whether all other artists lie below or beside these. If not, the whole figure is drawn
+            anew.
 
         Returns
         -------
@@ -65,10 +67,11 @@ class Canvas:
 
 
 class Kept(dict[tuple[str, tuple[Hashable, ...]], Any]):
-    """The latest figures that are not in use, by kind of picture and layout: most sources need those of the one before.
+    """The latest figures that are not in use, by kind of picture and layout: most sources need
+    those of the one before.
 
-    A figure is taken out while it is used, so that no other thread draws on it; if drawing fails, it is not put back.
-    Copies for other processes start empty.
+    A figure is taken out while it is used, so that no other thread draws on it; if drawing fails,
+    it is not put back. Copies for other processes start empty.
     """
 
     def __reduce__(self) -> tuple[type[Kept], tuple[()]]:
@@ -77,7 +80,8 @@ class Kept(dict[tuple[str, tuple[Hashable, ...]], Any]):
 
     @contextmanager
     def borrowed(self, key: str, make: Callable[..., T], *layout: Hashable) -> Iterator[T]:
-        """The kept figure of a kind and layout, or a new one; it is put back if the block does not raise.
+        """The kept figure of a kind and layout, or a new one; it is put back if the block does not
+        raise.
 
         Parameters
         ----------

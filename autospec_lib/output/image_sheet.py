@@ -1,7 +1,9 @@
-"""Image panels in rows on one sheet, with the source marked in each, and the colours of their values.
+"""Image panels in rows on one sheet, with the source marked in each, and the colours of their
+values.
 
-All panels of a sheet are drawn in one Axes whose unit is the inch. With an Axes for each panel, nine tenths of the time
-would be spent on Axis and Tick objects; every source has about a dozen panels.
+All panels of a sheet are drawn in one Axes whose unit is the inch. With an Axes for each panel,
+nine tenths of the time would be spent on Axis and Tick objects; every source has about a dozen
+panels.
 """
 
 from __future__ import annotations
@@ -29,7 +31,18 @@ NO_VALUE = '#8c8c8c'
 MASK_COLOURS = ListedColormap(['#23263a', '#f2d98b'])
 # Background, the central object, then the other objects in turn.
 LABEL_COLOURS = ListedColormap(
-    ['#14161f', '#ffd23f', '#4c9be8', '#e4572e', '#57b894', '#b07cc6', '#e88fb4', '#8f7a5e', '#7fd1e0', '#a3b552']
+    [
+        '#14161f',
+        '#ffd23f',
+        '#4c9be8',
+        '#e4572e',
+        '#57b894',
+        '#b07cc6',
+        '#e88fb4',
+        '#8f7a5e',
+        '#7fd1e0',
+        '#a3b552',
+    ]
 )
 RESIDUAL_COLOURS = matplotlib.colormaps['RdBu_r'].with_extremes(bad=NO_VALUE)
 FRAME_COLOUR, MARK_COLOUR, HALO_COLOUR = 'black', '#d62828', 'white'
@@ -39,11 +52,17 @@ LEFT, BOTTOM = 0.55, 0.5
 TICK, NUMBER = 0.035, 0.07  # from a panel's edge to the end of a tick, and to its number
 X, Y = np.eye(2)
 # The alignment of what is written beside the edges along x and y.
-BESIDE: tuple[dict[str, Any], ...] = ({'ha': 'center', 'va': 'top'}, {'ha': 'right', 'va': 'center'})
+BESIDE: tuple[dict[str, Any], ...] = (
+    {'ha': 'center', 'va': 'top'},
+    {'ha': 'right', 'va': 'center'},
+)
 SMALL = 7  # points, the size of tick labels
 # The marks, in shorter sides of a panel: four strokes around the source that leave its core free.
 MARK_REACH = 0.17
-MARK_STROKES = np.array([(-1, 0), (1, 0), (0, -1), (0, 1)])[:, None] * np.array([[0.1], [MARK_REACH]])  # (4, 2, 2)
+# (4, 2, 2)
+MARK_STROKES = np.array([(-1, 0), (1, 0), (0, -1), (0, 1)])[:, None] * np.array(
+    [[0.1], [MARK_REACH]]
+)
 BORDER = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)])  # of a panel, in its width and height
 
 
@@ -74,7 +93,10 @@ class ImageSheet:
     """
 
     def __init__(
-        self, titles: tuple[tuple[str | None, ...], ...], shape: tuple[int, int], pixel: tuple[float, float]
+        self,
+        titles: tuple[tuple[str | None, ...], ...],
+        shape: tuple[int, int],
+        pixel: tuple[float, float],
     ) -> None:
         (ny, nx), (dy, dx) = shape, pixel
         self._scale = PANEL_SIZE / max(ny * dy, nx * dx)  # inches per arcsec
@@ -83,7 +105,9 @@ class ImageSheet:
         paper_height = BOTTOM + len(titles) * (height + GAP_Y)
         self.figure = Figure(figsize=(paper_width, paper_height), dpi=DPI)
         self._canvas = Canvas(self.figure)
-        self._paper = self.figure.add_axes((0, 0, 1, 1), xlim=(0, paper_width), ylim=(0, paper_height))
+        self._paper = self.figure.add_axes(
+            (0, 0, 1, 1), xlim=(0, paper_width), ylim=(0, paper_height)
+        )
         self._paper.set_axis_off()
         # Lower left corners of all panels, and of those with tick labels along x and along y.
         self._corners: list[tuple[float, float]] = []
@@ -97,19 +121,29 @@ class ImageSheet:
                     continue
                 left = LEFT + j * (width + GAP_X)
                 self._corners.append((left, low))
-                self._paper.text(left + width / 2, low + height + 0.04, title, ha='center', va='baseline')
+                self._paper.text(
+                    left + width / 2, low + height + 0.04, title, ha='center', va='baseline'
+                )
                 if i == len(titles) - 1 or j >= len(titles[i + 1]):
                     self._labelled[0].append((left, low))
                     self._paper.text(left + width / 2, low - 0.22, '\u0394x [arcsec]', **BESIDE[0])
                 if j == 0:
                     self._labelled[1].append((left, low))
                     self._paper.text(
-                        left - 0.33, low + height / 2, '\u0394y [arcsec]', **BESIDE[1], rotation='vertical'
+                        left - 0.33,
+                        low + height / 2,
+                        '\u0394y [arcsec]',
+                        **BESIDE[1],
+                        rotation='vertical',
                     )
                 extent = (left, left + width, low, low + height)
-                self._images.append(self._paper.imshow(np.zeros(shape), extent=extent, label=title, **look))
+                self._images.append(
+                    self._paper.imshow(np.zeros(shape), extent=extent, label=title, **look)
+                )
         styles = ((FRAME_COLOUR, 0.6), (HALO_COLOUR, 2.2), (MARK_COLOUR, 1.1))
-        self._lines = [LineCollection([], colors=colour, linewidths=thickness) for colour, thickness in styles]
+        self._lines = [
+            LineCollection([], colors=colour, linewidths=thickness) for colour, thickness in styles
+        ]
         for lines in self._lines:
             self._paper.add_collection(lines, autolim=False)
         self._numbers: list[Text] = []  # at the ticks
@@ -120,7 +154,8 @@ class ImageSheet:
         Parameters
         ----------
         rows : Rows
-            The panels, row by row, with the titles, pixels and size of pixels for which the sheet was made.
+            The panels, row by row, with the titles, pixels and size of pixels for which the sheet
+            was made.
         cutout : Cutout
             Gives the position of the source.
         """
@@ -153,7 +188,9 @@ class ImageSheet:
         return self._canvas.draw([*self._images, *self._lines, *self._numbers], apart=inside)
 
 
-def stretch(values: FloatArray, percentiles: tuple[float, float], sigmas: float, share: float) -> Normalize:
+def stretch(
+    values: FloatArray, percentiles: tuple[float, float], sigmas: float, share: float
+) -> Normalize:
     """A scale of colours for an image: asinh shows faint outskirts and the core.
 
     Parameters
@@ -163,8 +200,8 @@ def stretch(values: FloatArray, percentiles: tuple[float, float], sigmas: float,
     percentiles : (float, float)
         Those of the values at the ends of the scale.
     sigmas, share : float
-        Where the scale is linear: up to this many standard deviations of the noise, and at least this share of its
-        range.
+        Where the scale is linear: up to this many standard deviations of the noise, and at least
+        this share of its range.
     """
     finite = values[np.isfinite(values)]
     if finite.size == 0:

@@ -123,7 +123,8 @@ def write(path: Path, entries: Sequence[Entry], wave: FloatArray, grid: Grid) ->
 
 
 def _fibres(entries: Sequence[Entry], scales: FloatArray) -> fits.BinTableHDU:
-    """The table of the sources; MARZ expects NAME as text, positions in radians, and 'P' in a one-character column."""
+    """The table of the sources; MARZ expects NAME as text, positions in radians, and 'P' in a
+    one-character column."""
     from astropy.table import Table
 
     table = Table(
@@ -132,7 +133,9 @@ def _fibres(entries: Sequence[Entry], scales: FloatArray) -> fits.BinTableHDU:
             'RA': np.radians([entry.ra for entry in entries]),
             'DEC': np.radians([entry.dec for entry in entries]),
             'TYPE': ['P'] * len(entries),
-            'MAGNITUDE': [NO_MAGNITUDE if entry.magnitude is None else entry.magnitude for entry in entries],
+            'MAGNITUDE': [
+                NO_MAGNITUDE if entry.magnitude is None else entry.magnitude for entry in entries
+            ],
             'COMMENT': [entry.comment for entry in entries],
             'SCALE': scales,
         },
@@ -152,11 +155,16 @@ def _fibres(entries: Sequence[Entry], scales: FloatArray) -> fits.BinTableHDU:
     return hdu
 
 
-def _cleaned(spectrum: Measured, angstrom: FloatArray, order: Any) -> tuple[FloatArray, FloatArray, float]:
-    """Flux and variance in the units of MARZ, in ascending order of wavelength, and the factor applied to the flux."""
+def _cleaned(
+    spectrum: Measured, angstrom: FloatArray, order: Any
+) -> tuple[FloatArray, FloatArray, float]:
+    """Flux and variance in the units of MARZ, in ascending order of wavelength, and the factor
+    applied to the flux."""
     density, factor = flux_density(spectrum.unit), np.ones(len(angstrom))
     if density is not None:  # other units have no meaning to MARZ: their numbers stay
-        factor = CGS * density.to(PER_WAVELENGTH, factor, units.spectral_density(angstrom * units.Angstrom))
+        factor = CGS * density.to(
+            PER_WAVELENGTH, factor, units.spectral_density(angstrom * units.Angstrom)
+        )
     flux, known = (spectrum.data * factor)[order], spectrum.usable[order]
     if not known.any():
         return np.zeros(len(flux)), np.ones(len(flux)), 1.0
@@ -180,7 +188,8 @@ def _sane(flux: FloatArray) -> float:
 
 
 def _scatter(flux: FloatArray) -> float:
-    """A variance from differences of channels two apart, to which the shape of the spectrum contributes little.
+    """A variance from differences of channels two apart, to which the shape of the spectrum
+    contributes little.
 
     It is the square of the noise by DER_SNR (Stoehr et al. 2008, ASP Conf. Ser. 394, 505).
     """
@@ -190,7 +199,9 @@ def _scatter(flux: FloatArray) -> float:
     return float((1.482602 * np.median(steps)) ** 2 / 6) or 1.0
 
 
-def _filled(flux: FloatArray, variance: FloatArray, known: BoolArray) -> tuple[FloatArray, FloatArray]:
+def _filled(
+    flux: FloatArray, variance: FloatArray, known: BoolArray
+) -> tuple[FloatArray, FloatArray]:
     """Fill gaps by straight lines, with a variance so large that they have no weight."""
     place = np.arange(len(flux))
     usual = float(np.median(variance[known]))

@@ -1,7 +1,7 @@
 """Pictures of one source: products -> images, drawn by matplotlib -> JPG files.
 
-pyplot and the user's matplotlib settings are not changed and not used: with ``text.usetex`` in ``matplotlibrc``, for
-example, the underscores in keys would be errors.
+pyplot and the user's matplotlib settings are not changed and not used: with ``text.usetex`` in
+``matplotlibrc``, for example, the underscores in keys would be errors.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ STYLE = {
     'xtick.major.width': 0.6,
     'ytick.major.width': 0.6,
 }
-# matplotlib's settings belong to the whole process: if two threads changed them at once, they would not be restored.
+# matplotlib's settings belong to the whole process: if two threads changed them at once, they would
+# not be restored.
 ONE_AT_A_TIME = Lock()
 
 
@@ -68,10 +69,11 @@ def render(products: Products, cutout: Cutout, cmap: str, kept: Kept) -> dict[st
     Returns
     -------
     dict of str to Image
-        'IMAGES': the images in a row, below each its segmentation map, then the user's maps; 'MASKS'; 'SPECTRA': the
-        reference above the cross-correlation spectra; 'REDSHIFT': the spectrum with the model of the first candidate;
-        'XCOR': the cross-correlation maps; 'DEBLEND': white light, the joint model of it and the residual. A picture
-        with nothing to show is left out.
+        'IMAGES': the images in a row, below each its segmentation map, then the user's maps;
+        'MASKS'; 'SPECTRA': the reference above the cross-correlation spectra; 'REDSHIFT': the
+        spectrum with the model of the first candidate; 'XCOR': the cross-correlation maps;
+        'DEBLEND': white light, the joint model of it and the residual. A picture with nothing to
+        show is left out.
 
     Raises
     ------
@@ -81,13 +83,19 @@ def render(products: Products, cutout: Cutout, cmap: str, kept: Kept) -> dict[st
     colours = matplotlib.colormaps.get_cmap(cmap).with_extremes(bad=NO_VALUE)
     # Each on a scale from just below the background to just below the peak.
     shown = {
-        key: Panel(key, image.data, {'norm': stretch(image.data, (1, 99.7), sigmas=3, share=0.05), 'cmap': colours})
+        key: Panel(
+            key,
+            image.data,
+            {'norm': stretch(image.data, (1, 99.7), sigmas=3, share=0.05), 'cmap': colours},
+        )
         for key, image in {**products.images, **products.maps}.items()
     }
     switched: Any = {'norm': Normalize(0, 1), 'cmap': MASK_COLOURS}
     sheets: dict[str, Rows] = {
         'IMAGES': _image_rows(products, shown),
-        'MASKS': [[Panel(key, mask.data.astype(int), switched) for key, mask in products.masks.items()]],
+        'MASKS': [
+            [Panel(key, mask.data.astype(int), switched) for key, mask in products.masks.items()]
+        ],
         'XCOR': [[shown[key] for key in products.maps]],
     }
     if keys.RESIDUAL in products.fitted:
@@ -95,7 +103,13 @@ def render(products: Products, cutout: Cutout, cmap: str, kept: Kept) -> dict[st
     correlated = (one for one in products.spectra.values() if one.kind is Kind.CROSS_CORRELATION)
     spectra, grid = [products.spectra[products.reference], *correlated], cutout.grid
     ends = float(cutout.wave.min()), float(cutout.wave.max())
-    shared = tuple(one.key for one in spectra), ends, grid.wave_unit, grid.unit, bool(products.notes)
+    shared = (
+        tuple(one.key for one in spectra),
+        ends,
+        grid.wave_unit,
+        grid.unit,
+        bool(products.notes),
+    )
     pictures = {}
     style: Any = {**matplotlib.rcParamsDefault, **STYLE}  # whatever the user's matplotlibrc says
     with ONE_AT_A_TIME, matplotlib.rc_context(style):
@@ -134,8 +148,10 @@ def save(pictures: Mapping[str, Image.Image], folder: Path, ident: Ident) -> Non
 
 
 def _image_rows(products: Products, shown: Mapping[str, Panel]) -> Rows:
-    """Images, each with its segmentation map below, then the remaining maps, in the same number of columns."""
-    # One colour for each label; the background is dark, and the central object always has the same colour.
+    """Images, each with its segmentation map below, then the remaining maps, in the same number of
+    columns."""
+    # One colour for each label; the background is dark, and the central object always has the same
+    # colour.
     scale: Any = {'norm': Normalize(-0.5, LABEL_COLOURS.N - 0.5), 'cmap': LABEL_COLOURS}
     maps = {}
     for key, product in products.segmaps.items():
@@ -155,7 +171,8 @@ def _image_rows(products: Products, shown: Mapping[str, Panel]) -> Rows:
 
 
 def _joint_panels(products: Products, shown: Mapping[str, Panel]) -> list[Panel]:
-    """White light and its model with the same colour scale, and the residual with a scale symmetric about 0."""
+    """White light and its model with the same colour scale, and the residual with a scale symmetric
+    about 0."""
     white, residual = shown[next(iter(products.images))], products.fitted[keys.RESIDUAL].data
     finite = np.abs(residual[np.isfinite(residual)])
     most = float(np.percentile(finite, 99)) if finite.size else 0.0

@@ -1,4 +1,5 @@
-"""The picture of a source's redshift: the spectrum with the first candidate's model, and its lines."""
+"""The picture of a source's redshift: the spectrum with the first candidate's model, and its
+lines."""
 
 from __future__ import annotations
 
@@ -85,7 +86,13 @@ OII, CALCIUM = (3695.0, 3765.0), (3870.0, 4040.0)
 ZOOMS = {
     'gal': (OII, (4830.0, 5040.0), (6510.0, 6770.0), CALCIUM),
     'LAE': ((1206.0, 1227.0),),
-    'QSO': ((1150.0, 1300.0), (1470.0, 1630.0), (1830.0, 1990.0), (2700.0, 2900.0), (4750.0, 5100.0)),
+    'QSO': (
+        (1150.0, 1300.0),
+        (1470.0, 1630.0),
+        (1830.0, 1990.0),
+        (2700.0, 2900.0),
+        (4750.0, 5100.0),
+    ),
     'star': ((4780.0, 4945.0), (6480.0, 6650.0), (8460.0, 8720.0), (5110.0, 5260.0)),
 }
 MOST_ZOOMS = 3
@@ -93,7 +100,8 @@ FEWEST = 4  # channels in a zoom
 
 
 class RedshiftSheet:
-    """The spectrum with the model of the first candidate, the residual, the main lines, and all candidates.
+    """The spectrum with the model of the first candidate, the residual, the main lines, and all
+    candidates.
 
     Parameters
     ----------
@@ -169,8 +177,15 @@ class RedshiftSheet:
             one.set_xlim(self.wave[0], self.wave[-1])
             one.yaxis.set_label_coords(-0.5 / width, 0.5)
         self._label(axes)
-        styles = ((INK, 1.2, 'spectrum'), (MODEL, 1.2, f'model at z = {self.first.z:.4f}'), (SHADE, 5, 'sky line'))
-        handles = [Line2D([], [], color=colour, linewidth=thick, label=word) for colour, thick, word in styles]
+        styles = (
+            (INK, 1.2, 'spectrum'),
+            (MODEL, 1.2, f'model at z = {self.first.z:.4f}'),
+            (SHADE, 5, 'sky line'),
+        )
+        handles = [
+            Line2D([], [], color=colour, linewidth=thick, label=word)
+            for colour, thick, word in styles
+        ]
         place: Any = {'loc': 'upper right', 'bbox_to_anchor': (1.0, -0.26), 'borderaxespad': 0.0}
         strip.legend(handles=handles, fontsize=7, frameon=False, ncol=3, **place)
 
@@ -202,7 +217,10 @@ class RedshiftSheet:
         low, high = limits(self.flux[part], self.noisy[part])
         if np.isfinite(model).any():
             reach = 0.08 * (high - low)
-            low, high = min(low, float(np.nanmin(model)) - reach), max(high, float(np.nanmax(model)) + reach)
+            low, high = (
+                min(low, float(np.nanmin(model)) - reach),
+                max(high, float(np.nanmax(model)) + reach),
+            )
         axes.set_ylim(low, high)
 
     def _curve(self, axes: Axes, values: FloatArray, part: Any, **style: Any) -> None:
@@ -223,7 +241,9 @@ class RedshiftSheet:
         axes.fill_between(self.wave, 0, 1, color=SHADE, linewidth=0, zorder=-1, **inside)
         axes.axhline(0, color=QUIET, linewidth=0.5)
         for colour, hidden in ((PALE, ~self.widened), (INK, self.noisy)):
-            axes.plot(self.wave[part], np.where(hidden, np.nan, values)[part], color=colour, **style)
+            axes.plot(
+                self.wave[part], np.where(hidden, np.nan, values)[part], color=colour, **style
+            )
 
     def _ranges(self) -> list[tuple[float, float]]:
         """The zooms with a line inside the spectrum, as observed, in ascending order."""
@@ -240,7 +260,8 @@ class RedshiftSheet:
         return sorted(several[:MOST_ZOOMS])
 
     def _seen(self, label: str) -> bool:
-        """Whether a line of the source with this label was measured above `SEEN`; else, whether the model has it."""
+        """Whether a line of the source with this label was measured above `SEEN`; else, whether the
+        model has it."""
         rest = EMISSION.get(label)
         if rest is None:
             return False
@@ -263,7 +284,8 @@ class RedshiftSheet:
         return wave / self.cutout.grid.angstrom
 
     def _label(self, axes: Axes) -> list[tuple[float, str, str]]:
-        """Write labels of lines above axes, apart from one another, with strokes from the lines to them.
+        """Write labels of lines above axes, apart from one another, with strokes from the lines to
+        them.
 
         Returns
         -------
@@ -290,7 +312,13 @@ class RedshiftSheet:
         apart = np.clip(apart, 0.004, max(1 - 0.004 - step[-1], 0.004)) + step
         inch = 1 / (box.height * HEIGHT)
         stroke = 1 + inch * np.array([0.0, 0.02, 0.1, 0.14])
-        above: Any = {'rotation': 90, 'ha': 'center', 'va': 'bottom', 'fontsize': 6, 'parse_math': False}
+        above: Any = {
+            'rotation': 90,
+            'ha': 'center',
+            'va': 'bottom',
+            'fontsize': 6,
+            'parse_math': False,
+        }
         for x, there, (_, label, colour) in zip(place, apart, marks, strict=True):
             look: Any = {'transform': axes.transAxes, 'color': colour}
             axes.plot([x, x, there, there], stroke, linewidth=0.5, clip_on=False, **look)
@@ -304,7 +332,8 @@ class RedshiftSheet:
         axes.text(0, 1.0, 'candidates', fontsize=7, color=INK, **words)
         y = 0.86
         for number, one in enumerate(self.products.models, 1):
-            colour, shown = (MODEL if number == 1 else QUIET), int(1000 * one.probability) / 1000  # as on top
+            # As on top.
+            colour, shown = (MODEL if number == 1 else QUIET), int(1000 * one.probability) / 1000
             text = f'{number}  z = {one.z:7.4f}  {one.kind:4s}  P = {shown:.3f}'
             axes.text(0, y, text, fontsize=6.5, color=colour, family='monospace', **words)
             y -= 0.115
@@ -312,11 +341,21 @@ class RedshiftSheet:
             'second source in the spectrum at z =': self.facts.get('ZBLEND'),
             'catalogue: z =': self.cutout.target.z,
             'neighbour with this redshift:': self.facts.get('ZNEIGHB'),
-            '? lines that this redshift does not explain:': sum(not row['LINE'] for row in self.products.lines) or None,
+            '? lines that this redshift does not explain:': sum(
+                not row['LINE'] for row in self.products.lines
+            )
+            or None,
         }
         y -= 0.05
         for label, value in others.items():
             if value is not None:
                 text = f'{label} {value:.4f}' if isinstance(value, float) else f'{label} {value}'
-                axes.text(0, y, text, fontsize=6.5, color=FOREIGN if label.startswith('?') else INK, **words)
+                axes.text(
+                    0,
+                    y,
+                    text,
+                    fontsize=6.5,
+                    color=FOREIGN if label.startswith('?') else INK,
+                    **words,
+                )
                 y -= 0.115

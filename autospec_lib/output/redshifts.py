@@ -1,4 +1,5 @@
-"""The catalogue of redshifts, ``redshifts.ecsv``: for each source the redshift that counts, and its lines."""
+"""The catalogue of redshifts, ``redshifts.ecsv``: for each source the redshift that counts, and its
+lines."""
 
 from __future__ import annotations
 
@@ -16,20 +17,28 @@ from autospec_lib.output.verdicts import Verdict
 NAME = 'redshifts.ecsv'
 AUTOMATIC, BY_HAND = 'AUTOSPEC', 'VISUAL'  # origins, as in MPDAF's table Z
 NOTE = 'redshift: '  # what notes on redshifts begin with
-TYPES = {'galaxy': 'gal', 'star': 'star', 'quasar': 'QSO', 'Lya': 'LAE', 'nothing': ''}  # of classes in verdicts
+# Of classes in verdicts.
+TYPES = {'galaxy': 'gal', 'star': 'star', 'quasar': 'QSO', 'Lya': 'LAE', 'nothing': ''}
 COLUMNS = (
     *summary.OF_SOURCE[:3],  # ID and position
     Column('Z', 'the redshift that counts: accepted by hand, else sure, else empty'),
     Column('Z_ERR', 'its standard deviation'),
     Column('Z_FROM', 'VISUAL: accepted by hand; AUTOSPEC: sure', str),
-    Column('QUALITY', 'of Z: 3 sure, 2 sure by one line or probable, 1 possible, 0 no redshift', int),
+    Column(
+        'QUALITY', 'of Z: 3 sure, 2 sure by one line or probable, 1 possible, 0 no redshift', int
+    ),
     Column('TYPE', 'of Z: gal, LAE, QSO or star', str),
-    Column('Z_BEST', 'first candidate, empty below a probability of 0.5; it need not count', source='Z'),
+    Column(
+        'Z_BEST', 'first candidate, empty below a probability of 0.5; it need not count', source='Z'
+    ),
     Column('P', 'probability of the first candidate', source='ZPROB'),
     Column('Z_CATALOG', 'redshift in the catalogue'),
     Column('Z_SECOND', 'redshift of a second source in the spectrum', source='ZBLEND'),
-    Column('SPECTRUM', 'key of the spectrum that candidates and lines are from', str, source='ZSPEC'),
-    Column('NEIGHBOUR', 'ID of a neighbour with the same redshift', int, source='ZNEIGHB'),  # text if any ID is text
+    Column(
+        'SPECTRUM', 'key of the spectrum that candidates and lines are from', str, source='ZSPEC'
+    ),
+    # Text if any ID is text.
+    Column('NEIGHBOUR', 'ID of a neighbour with the same redshift', int, source='ZNEIGHB'),
     Column('NOTES', 'notes on the redshift, separated by semicolons', str),
     *summary.OF_LINES,
 )
@@ -52,8 +61,8 @@ class Counting:
 def counting(row: Row, verdict: Verdict | None = None) -> Counting:
     """The redshift that counts: that of a verdict, else the measured one if it is sure.
 
-    A verdict that there is no redshift takes the measured one back, and so do people who differ. One without a word on
-    the redshift leaves it, with a quality of 1 if it is doubtful.
+    A verdict that there is no redshift takes the measured one back, and so do people who differ.
+    One without a word on the redshift leaves it, with a quality of 1 if it is doubtful.
 
     Parameters
     ----------

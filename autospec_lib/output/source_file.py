@@ -1,8 +1,9 @@
 """Source files: products -> a file in the format of MPDAF's Source, and back.
 
-Nothing else opens such a file, or knows how its extensions are named: SPE_, IMA_ or CUB_, the product's key, and _DATA,
-or _STAT for its variance. What an extension holds stands in its cards (`ABOUT`). Cards that every file has are written
-in `_primary`; those on the results of a step are the ``facts`` of its products.
+Nothing else opens such a file, or knows how its extensions are named: SPE_, IMA_ or CUB_, the
+product's key, and _DATA, or _STAT for its variance. What an extension holds stands in its cards
+(`ABOUT`). Cards that every file has are written in `_primary`; those on the results of a step are
+the ``facts`` of its products.
 """
 
 from __future__ import annotations
@@ -38,8 +39,13 @@ Redshift: TypeAlias = tuple[str, float, float, float]
 REDSHIFT_TYPE = [('Z_DESC', 'S20'), ('Z', 'f8'), ('Z_MIN', 'f8'), ('Z_MAX', 'f8')]
 VISUAL = 'VISUAL'  # name of a redshift that a person has accepted
 # Names of measured redshifts, and the cards that they are from.
-MEASURED = (('AUTOSPEC', 'ZAUTO', 'ZAUTOERR'), ('AUTOSPEC_2', 'Z2AUTO', 'Z2ERR'), ('AUTOSPEC_3', 'Z3AUTO', 'Z3ERR'))
-CHANNEL = 'CHANNEL'  # type of an axis that counts channels, because no cards describe its wavelengths
+MEASURED = (
+    ('AUTOSPEC', 'ZAUTO', 'ZAUTOERR'),
+    ('AUTOSPEC_2', 'Z2AUTO', 'Z2ERR'),
+    ('AUTOSPEC_3', 'Z3AUTO', 'Z3ERR'),
+)
+# Type of an axis that counts channels, because no cards describe its wavelengths.
+CHANNEL = 'CHANNEL'
 NAME_STARTS = {1: 'SPE', 2: 'IMA', 3: 'CUB'}  # of the names of extensions, by their number of axes
 GROUP_CARD = 'PRODUCT'
 # What astropy raises for a file that is broken or not of AutoSpec.
@@ -54,7 +60,8 @@ ABOUT = {
     'APERTURE': ('radius', '[arcsec] radius'),
     'CENTRAL': ('central', 'label of the source, 0: none'),
 }
-# The type of the products of a group, and of their data; the others are `Measured` in double precision.
+# The type of the products of a group, and of their data; the others are `Measured` in double
+# precision.
 PRODUCT_TYPES: dict[Group, tuple[type[Product], Any]] = {
     Group.SPECTRUM: (Spectrum, float),
     Group.SEGMAP: (Segmap, np.int32),
@@ -90,7 +97,9 @@ def write_source(path: Path, products: Products, cutout: Cutout, origin: Mapping
             value, error = facts[card][0], facts[error_card][0]
             redshifts.append((name, value, value - error, value + error))
     sky, spectral = cutout.grid.sky, cutout.grid.spectral
-    third = {card[:-1] + '3' if card.endswith('1') else card: value for card, value in spectral.items()}
+    third = {
+        card[:-1] + '3' if card.endswith('1') else card: value for card, value in spectral.items()
+    }
     coordinates = {1: spectral, 2: sky, 3: {**sky, **third, 'WCSAXES': 3}}  # by the number of axes
     with complete_file(path) as temporary, temporary.open('wb') as file:
         file.write(primary.tostring().encode('ascii'))
@@ -139,7 +148,8 @@ def read(path: Path, last: Group = Group.CUBE) -> Products:
     Raises
     ------
     OSError, KeyError, ValueError
-        If it is not a file of AutoSpec, or one of an earlier `LAYOUT`, whose extensions do not say what they hold.
+        If it is not a file of AutoSpec, or one of an earlier `LAYOUT`, whose extensions do not say
+        what they hold.
     """
     groups = [*Group][: [*Group].index(last) + 1]
     table: dict[Group, dict[str, Any]] = {group: {} for group in groups}
@@ -150,7 +160,9 @@ def read(path: Path, last: Group = Group.CUBE) -> Products:
         for hdu in hdus:
             key, part = hdu.name[4:-5], hdu.name[-5:]
             if hdu.name == 'LINES':
-                lines = tuple(dict(zip(hdu.data.names, row, strict=True)) for row in hdu.data.tolist())
+                lines = tuple(
+                    dict(zip(hdu.data.names, row, strict=True)) for row in hdu.data.tolist()
+                )
             elif hdu.name == MODELS:
                 models = _read_models(hdu)
             elif part == '_DATA':
@@ -161,7 +173,8 @@ def read(path: Path, last: Group = Group.CUBE) -> Products:
             elif part == '_STAT':
                 table[group][key] = replace(table[group][key], variance=hdu.data.astype(float))
     notes = tuple(header[f'NOTE{number}'] for number in range(1, header['NNOTES'] + 1))
-    # `_primary` writes the facts between FORMAT and NNOTES, where no card of every file stands but that of the length.
+    # `_primary` writes the facts between FORMAT and NNOTES, where no card of every file stands but
+    # that of the length.
     cards = [*header]
     between = cards[cards.index('FORMAT') + 1 : cards.index('NNOTES')]
     facts = {card: (header[card], header.comments[card]) for card in between if card != SIZE_CARD}
@@ -170,7 +183,9 @@ def read(path: Path, last: Group = Group.CUBE) -> Products:
 
 def _product(group: Group, hdu: fits.ImageHDU) -> Product:
     """The product in an extension, without its variance."""
-    attributes = {attribute: hdu.header[card] for card, (attribute, _) in ABOUT.items() if card in hdu.header}
+    attributes = {
+        attribute: hdu.header[card] for card, (attribute, _) in ABOUT.items() if card in hdu.header
+    }
     if 'kind' in attributes:
         attributes['kind'] = Kind(attributes['kind'])
     product_type, dtype = PRODUCT_TYPES.get(group, (Measured, float))
@@ -180,14 +195,16 @@ def _product(group: Group, hdu: fits.ImageHDU) -> Product:
 def read_cutout(path: Path, open_sky: Callable[[str, fits.Header], Any]) -> Cutout:
     """The cut-out that a source's file is from, without its voxels.
 
-    It has the target, wavelengths and units; the position and the size of pixels if the file has images.
+    It has the target, wavelengths and units; the position and the size of pixels if the file has
+    images.
 
     Parameters
     ----------
     path : Path
         The file.
     open_sky : function
-        Opens the coordinates in an image's header as it does those of the cube: `inputs.coordinates.open_sky`.
+        Opens the coordinates in an image's header as it does those of the cube:
+        `inputs.coordinates.open_sky`.
 
     Raises
     ------
@@ -202,7 +219,8 @@ def read_cutout(path: Path, open_sky: Callable[[str, fits.Header], Any]) -> Cuto
             wave, unit = table.data['WAVE'].astype(float), str(table.columns['WAVE'].unit)
         else:
             spectral, unit = WCS(axis, naxis=1), axis['CUNIT1']
-            wave = spectral.wcs_pix2world(np.arange(axis['NAXIS1']), 0)[0] * spectral.wcs.cunit[0].to(unit)
+            wave = spectral.wcs_pix2world(np.arange(axis['NAXIS1']), 0)[0]
+            wave = wave * spectral.wcs.cunit[0].to(unit)
         image = next((hdu for hdu in hdus if hdu.name.startswith('IMA_')), None)
         centre, pixel = (0.0, 0.0), (1.0, 1.0)
         if image is not None:
@@ -232,7 +250,11 @@ def _own_header(path: Path, hdus: fits.HDUList) -> fits.Header:
 def _primary(products: Products, target: Target, origin: Mapping[str, str]) -> fits.Header:
     cards = [
         # MPDAF's comments say how to print these.
-        ('ID', printable(target.id), 'object ID %d' if isinstance(target.id, int) else 'object ID %s'),
+        (
+            'ID',
+            printable(target.id),
+            'object ID %d' if isinstance(target.id, int) else 'object ID %s',
+        ),
         ('RA', round(target.ra, 7), 'RA u.degree %.7f'),
         ('DEC', round(target.dec, 7), 'DEC u.degree %.7f'),
         ('FROM', origin.get('FROM', ''), 'detection software'),
@@ -278,7 +300,8 @@ def _redshift_table(rows: Sequence[Redshift], visual: Sequence[float]) -> bytes:
 
 
 def read_whole(path: Path) -> tuple[fits.Header, tuple[float, ...]]:
-    """The primary header of a complete file, and the redshifts in it that people have accepted (see `set_visual`).
+    """The primary header of a complete file, and the redshifts in it that people have accepted (see
+    `set_visual`).
 
     Raises
     ------
@@ -293,17 +316,22 @@ def read_whole(path: Path) -> tuple[fits.Header, tuple[float, ...]]:
         return header, tuple(float(row['Z']) for row in rows if row['Z_DESC'].startswith(VISUAL))
 
 
-def set_visual(path: Path, redshifts: Sequence[float], lines: Sequence[Mapping[str, Any]] | None, unit: str) -> None:
-    """Put redshifts that people have accepted into a source's file, instead of those of an earlier call.
+def set_visual(
+    path: Path, redshifts: Sequence[float], lines: Sequence[Mapping[str, Any]] | None, unit: str
+) -> None:
+    """Put redshifts that people have accepted into a source's file, instead of those of an earlier
+    call.
 
-    They are rows VISUAL, VISUAL_2 ... of the table Z. Everything else in the file stays as it is, byte by byte.
+    They are rows VISUAL, VISUAL_2 ... of the table Z. Everything else in the file stays as it is,
+    byte by byte.
 
     Parameters
     ----------
     path : Path
         The file.
     redshifts : sequence of float
-        The accepted one, or those between which people have not decided; empty to remove earlier ones.
+        The accepted one, or those between which people have not decided; empty to remove earlier
+        ones.
     lines : sequence of mapping, or None
         Rows of the table LINES that replace the present ones; None to keep these.
     unit : str
@@ -317,13 +345,17 @@ def set_visual(path: Path, redshifts: Sequence[float], lines: Sequence[Mapping[s
     with fits.open(path, memmap=False) as hdus:
         header = _own_header(path, hdus)
         rows = [tuple(row) for hdu in hdus[1:] if hdu.name == 'Z' for row in hdu.data]
-        parts = {'Z': _redshift_table([row for row in rows if not row[0].startswith(VISUAL)], redshifts)}
+        parts = {
+            'Z': _redshift_table([row for row in rows if not row[0].startswith(VISUAL)], redshifts)
+        }
         if lines is not None:
             parts['LINES'] = _lines(lines, unit) if lines else b''
         content = path.read_bytes()
         for hdu in hdus[1:]:
             place = hdu.fileinfo()
-            parts.setdefault(hdu.name, content[place['hdrLoc'] : place['datLoc'] + place['datSpan']])
+            parts.setdefault(
+                hdu.name, content[place['hdrLoc'] : place['datLoc'] + place['datSpan']]
+            )
     body = b''.join(parts.values())
     header[SIZE_CARD] = len(header.tostring()) + len(body)
     with complete_file(path) as temporary:
@@ -343,7 +375,8 @@ def _lines(rows: Sequence[Mapping[str, Any]], unit: str) -> bytes:
 
 
 def _models(models: Sequence[RedshiftModel], unit: str) -> bytes:
-    """The table TAB_ZMODELS: a column for each candidate, a row for each channel; ``unit`` is that of the spectrum."""
+    """The table TAB_ZMODELS: a column for each candidate, a row for each channel; ``unit`` is that
+    of the spectrum."""
     columns, cards = [], list[tuple[str, Any, str]]()
     for number, one in enumerate(models, 1):
         flux = stored(one.flux)
@@ -403,8 +436,8 @@ def about(product: Product) -> Iterator[tuple[str, Any, str]]:
 def stored(values: NDArray[Any]) -> NDArray[Any]:
     """The values in the type in which they are stored.
 
-    Masks are bytes, segmentation maps integers of four bytes. Other numbers are in single precision as in v1.1.2, but
-    in double if a value would become infinite or lose digits near zero.
+    Masks are bytes, segmentation maps integers of four bytes. Other numbers are in single precision
+    as in v1.1.2, but in double if a value would become infinite or lose digits near zero.
     """
     if values.dtype.kind != 'f':
         return values.astype('u1' if values.dtype.kind == 'b' else '>i4')
@@ -414,12 +447,17 @@ def stored(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def as_read(products: Products) -> Products:
-    """Spectra and images with the numbers that `read` gives back: in double precision, rounded as the file has them."""
+    """Spectra and images with the numbers that `read` gives back: in double precision, rounded as
+    the file has them."""
     table: dict[Group, dict[str, Any]] = {group: dict(products[group]) for group in products.table}
     for group in (Group.SPECTRUM, Group.IMAGE):
         for key, product in products[group].items():
             arrays = {'data': product.data, 'variance': product.variance}
-            rounded = {name: stored(values).astype(float) for name, values in arrays.items() if values is not None}
+            rounded = {
+                name: stored(values).astype(float)
+                for name, values in arrays.items()
+                if values is not None
+            }
             table[group][key] = replace(product, **rounded)
     return replace(products, table=table)
 
@@ -433,8 +471,8 @@ def as_stored(spectrum: Spectrum) -> Spectrum:
 def _extension(name: str, array: NDArray[Any], cards: Iterable[tuple[Any, ...]]) -> bytes:
     """Header and data of one image extension, each filled up to whole FITS blocks.
 
-    astropy would use half of AutoSpec's time to format and verify the same few cards for 40 extensions of each source;
-    so each card is formatted by astropy once and kept.
+    astropy would use half of AutoSpec's time to format and verify the same few cards for 40
+    extensions of each source; so each card is formatted by astropy once and kept.
     """
     first = [
         ('XTENSION', 'IMAGE'),

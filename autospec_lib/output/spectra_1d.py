@@ -1,4 +1,5 @@
-"""Spectra as tables of their own, which specutils, jdaviz and TOPCAT open: ``spectra/<ID>_<key>.fits``."""
+"""Spectra as tables of their own, which specutils, jdaviz and TOPCAT open:
+``spectra/<ID>_<key>.fits``."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from autospec_lib.core.types import Cutout, Ident
 from autospec_lib.output.source_file import BLOCK, about, printable, stored
 
 FOLDER = 'spectra'
-COMMENT = 'source of AutoSpec'  # the comment of the card OBJECT, by which AutoSpec recognises its own files
+# The comment of the card OBJECT, by which AutoSpec recognises its own files.
+COMMENT = 'source of AutoSpec'
 FORMATS = {'f4': 'E', 'f8': 'D', 'b1': 'L'}  # of columns in FITS
 AXIS = {'CRPIX1', 'CRVAL1', 'CDELT1', 'CUNIT1', 'CTYPE1'}  # left out: the table has the wavelengths
 
@@ -39,10 +41,12 @@ def names(ident: Ident, keys: Iterable[str]) -> list[str]:
 
 
 def write(folder: Path, products: Products, cutout: Cutout) -> None:
-    """Write one file for each main spectrum, each of which appears under its name when it is complete.
+    """Write one file for each main spectrum, each of which appears under its name when it is
+    complete.
 
-    The first table holds wavelength, flux, uncertainty (1 sigma; none where the cube has no variance) and mask (True
-    where a value must not be used): the order by which specutils recognises them.
+    The first table holds wavelength, flux, uncertainty (1 sigma; none where the cube has no
+    variance) and mask (True where a value must not be used): the order by which specutils
+    recognises them.
 
     Parameters
     ----------
@@ -83,7 +87,8 @@ def remove(folder: Path, ident: Ident, listed: Sequence[str]) -> None:
     ident : int or str
         The source's ID.
     listed : sequence of str
-        A `listing` of the folder that has the source's files: listing it for each source takes too long.
+        A `listing` of the folder that has the source's files: listing it for each source takes too
+        long.
 
     Raises
     ------
@@ -130,7 +135,8 @@ def _table(spectrum: Spectrum, cutout: Cutout) -> fits.BinTableHDU:
 def _source(products: Products, cutout: Cutout) -> Iterator[tuple[str, Any, str]]:
     """Cards on the source."""
     target, sky = cutout.target, cutout.grid.sky
-    # Positions are ICRS; a cube in FK5 of equinox 2000 is taken as ICRS too, so its frame is theirs.
+    # Positions are ICRS; a cube in FK5 of equinox 2000 is taken as ICRS too, so its frame is
+    # theirs.
     fk5 = sky.get('RADESYS') == 'FK5' and sky.get('EQUINOX', 2000) == 2000
     yield 'ORIGIN', 'AutoSpec', 'program that wrote this file'
     yield 'EXT_V', f'v.{__version__}', 'its version'
@@ -151,7 +157,11 @@ def _spectrum(spectrum: Spectrum, cutout: Cutout) -> Iterator[tuple[str, Any, st
     if spectrum.weights is not None:
         number = int((spectrum.weights > 0).sum())
         yield 'NPIX', number, 'spaxels it is from'
-        yield 'AREA', float(f'{number * cutout.pixel[0] * cutout.pixel[1]:.6g}'), '[arcsec2] their area'
+        yield (
+            'AREA',
+            float(f'{number * cutout.pixel[0] * cutout.pixel[1]:.6g}'),
+            '[arcsec2] their area',
+        )
     yield 'AIRORVAC', cutout.grid.medium or 'unknown', 'wavelengths in air or vacuum'
     for card, value in cutout.grid.spectral.items():
         if card not in AXIS:

@@ -24,7 +24,8 @@ INK, QUIET, PALE, ERROR = '#1d3557', '#7a7a7a', '#c3cbd8', '#e59866'
 class SpectraSheet:
     """Spectra, one panel each, on one wavelength axis.
 
-    Channels that a sky line makes noisy are drawn pale and do not affect the limits (see `sky_lines`, `limits`).
+    Channels that a sky line makes noisy are drawn pale and do not affect the limits (see
+    `sky_lines`, `limits`).
 
     Parameters
     ----------
@@ -39,14 +40,23 @@ class SpectraSheet:
     """
 
     def __init__(
-        self, keys: tuple[str, ...], ends: tuple[float, float], wave_unit: str, unit: str, noted: bool
+        self,
+        keys: tuple[str, ...],
+        ends: tuple[float, float],
+        wave_unit: str,
+        unit: str,
+        noted: bool,
     ) -> None:
         bottom = 0.65 if noted else 0.5  # inches
         height = bottom + 1.75 * len(keys) + 0.2
         self.figure = Figure(figsize=(9.5, height), dpi=DPI)
         self._canvas = Canvas(self.figure)
-        self.figure.subplots_adjust(left=0.075, right=0.985, bottom=bottom / height, top=1 - 0.3 / height, hspace=0.22)
-        self._axes: list[Axes] = list(self.figure.subplots(len(keys), 1, sharex=True, squeeze=False)[:, 0])
+        self.figure.subplots_adjust(
+            left=0.075, right=0.985, bottom=bottom / height, top=1 - 0.3 / height, hspace=0.22
+        )
+        self._axes: list[Axes] = list(
+            self.figure.subplots(len(keys), 1, sharex=True, squeeze=False)[:, 0]
+        )
         self._curves: list[list[Line2D]] = []
         self._moving: list[Artist] = []
         first, last = ends
@@ -57,7 +67,8 @@ class SpectraSheet:
             zero = axes.axhline(0, color=QUIET, linewidth=0.5)
             curves = [axes.plot([], [], linewidth=0.5, **style)[0] for style in styles]
             self._curves.append(curves)
-            # Without a fixed position, an axis' empty label would be placed anew beside the numbers each time.
+            # Without a fixed position, an axis' empty label would be placed anew beside the numbers
+            # each time.
             axes.yaxis.set_label_coords(0, 0.5)
             # The spines lie above the curves.
             self._moving += [axes.yaxis, zero, *curves, *axes.spines.values()]
@@ -65,15 +76,31 @@ class SpectraSheet:
         self._source = top.set_title('', loc='right', color=QUIET, y=1.0, parse_math=False)
         words = ((INK, 'flux'), (ERROR, '1\N{GREEK SMALL LETTER SIGMA} error'), (PALE, 'sky line'))
         lines = [Line2D([], [], color=colour, linewidth=0.9, label=word) for colour, word in words]
-        top.legend(handles=lines, loc='lower right', bbox_to_anchor=(0.93, 0.97), fontsize=6, frameon=False, ncol=3)
+        top.legend(
+            handles=lines,
+            loc='lower right',
+            bbox_to_anchor=(0.93, 0.97),
+            fontsize=6,
+            frameon=False,
+            ncol=3,
+        )
         lowest.set_xlabel(f'wavelength [{in_words(wave_unit)}]')
         self.figure.supylabel(f'flux [{in_words(unit)}]' if unit else 'flux', fontsize=8, x=0.005)
         self._notes = self.figure.text(
-            0.985, 0.05 / height, '', ha='right', va='bottom', fontsize=6, color=QUIET, parse_math=False
+            0.985,
+            0.05 / height,
+            '',
+            ha='right',
+            va='bottom',
+            fontsize=6,
+            color=QUIET,
+            parse_math=False,
         )
         self._moving += [self._source, self._notes]
 
-    def draw(self, spectra: Sequence[Spectrum], cutout: Cutout, notes: Sequence[str]) -> Image.Image:
+    def draw(
+        self, spectra: Sequence[Spectrum], cutout: Cutout, notes: Sequence[str]
+    ) -> Image.Image:
         """Draw a source's spectra.
 
         Parameters
@@ -90,7 +117,8 @@ class SpectraSheet:
             noisy = sky_lines(spectrum)
             error, pale, flux = curves
             error.set_data(wave, spectrum.error)
-            # With the channels on both sides of sky lines, so that the pale curve joins the other one.
+            # With the channels on both sides of sky lines, so that the pale curve joins the other
+            # one.
             pale.set_data(wave, np.where(binary_dilation(noisy), spectrum.data, np.nan))
             flux.set_data(wave, np.where(noisy, np.nan, spectrum.data))
             axes.set_ylim(limits(spectrum.data, noisy))
@@ -102,8 +130,9 @@ class SpectraSheet:
 def sky_lines(spectrum: Measured) -> BoolArray:
     """Channels on strong sky lines: their variance is over four times the floor around them.
 
-    The floor is the lower quartile, because among the OH lines of the red half the channels are on a line. The photon
-    noise of a bright emission line raises the variance too, so channels that stand out by ten sigma or more are kept.
+    The floor is the lower quartile, because among the OH lines of the red half the channels are on
+    a line. The photon noise of a bright emission line raises the variance too, so channels that
+    stand out by ten sigma or more are kept.
     """
     noisy = np.zeros(spectrum.data.shape, dtype=bool)
     if spectrum.variance is None:
@@ -117,7 +146,8 @@ def sky_lines(spectrum: Measured) -> BoolArray:
 
 
 def limits(flux: FloatArray, noisy: BoolArray) -> tuple[float, float]:
-    """Limits of the flux axis that include zero, the continuum and every line, but no sky residual or hot voxel.
+    """Limits of the flux axis that include zero, the continuum and every line, but no sky residual
+    or hot voxel.
 
     Parameters
     ----------
@@ -126,7 +156,8 @@ def limits(flux: FloatArray, noisy: BoolArray) -> tuple[float, float]:
     noisy : array, shape (nl,)
         Channels that are ignored, from `sky_lines`.
     """
-    # The ends of a detector's range are noisy, which is not known otherwise if there is no variance.
+    # The ends of a detector's range are noisy, which is not known otherwise if there is no
+    # variance.
     inner = np.zeros(len(flux), dtype=bool)
     inner[len(flux) // 60 : len(flux) - len(flux) // 60] = True
     finite = np.isfinite(flux)
@@ -144,8 +175,9 @@ def limits(flux: FloatArray, noisy: BoolArray) -> tuple[float, float]:
 def confirmed(values: FloatArray) -> FloatArray:
     """How far each channel (nl,) stands out, limited to what its neighbours confirm.
 
-    The running median of three channels drops what is one channel wide. A line as narrow as the resolution, two
-    channels, keeps at least half its height in it wherever its peak falls, so twice the median holds the whole line.
+    The running median of three channels drops what is one channel wide. A line as narrow as the
+    resolution, two channels, keeps at least half its height in it wherever its peak falls, so twice
+    the median holds the whole line.
     """
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(values, 1, mode='median'), 3)
     twice = 2 * np.median(windows, axis=1)
@@ -153,7 +185,8 @@ def confirmed(values: FloatArray) -> FloatArray:
 
 
 def _running(values: FloatArray, percent: float) -> FloatArray:
-    """A percentile over blocks of about a hundred channels, interpolated between the blocks' centres."""
+    """A percentile over blocks of about a hundred channels, interpolated between the blocks'
+    centres."""
     blocks = max(1, len(values) // 100)
     size = len(values) // blocks
     level = np.percentile(values[: blocks * size].reshape(blocks, size), percent, axis=1)

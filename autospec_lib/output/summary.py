@@ -1,4 +1,5 @@
-"""The summary of a run: its columns, a source's row as plain values, and the files ``summary.ecsv`` and ``.fits``."""
+"""The summary of a run: its columns, a source's row as plain values, and the files ``summary.ecsv``
+and ``.fits``."""
 
 from __future__ import annotations
 
@@ -41,8 +42,8 @@ class Column:
     unit : str
         '' for none, `FLUX` or `LINE_FLUX`.
     source : str
-        What it is from: a header card; in `VISUAL`, the attribute of a verdict; in the catalogue of redshifts, a column
-        of the summary. '' where it is computed.
+        What it is from: a header card; in `VISUAL`, the attribute of a verdict; in the catalogue of
+        redshifts, a column of the summary. '' where it is computed.
     """
 
     name: str
@@ -60,14 +61,31 @@ OF_SOURCE = (
     Column('NOTES', 'fall-backs and warnings, separated by semicolons', str),
     Column('ERROR', 'why the source failed', str),
     Column('REFERENCE', 'key of the reference spectrum', str),
-    Column('MASK', 'object mask that was used; circle: nothing was detected', str, source='OBJMASK'),
+    Column(
+        'MASK', 'object mask that was used; circle: nothing was detected', str, source='OBJMASK'
+    ),
     Column('MASK_NPIX', 'spaxels in the object mask', int, source='OBJNPIX'),
     Column('MASK_AREA', 'area of the object mask', unit='arcsec2', source='OBJAREA'),
-    Column('MAG_WHITE', 'AB magnitude of the mean over wavelength of the sum over the object mask', unit='mag'),
-    Column('FWHM_WHITE', 'FWHM of the Gaussian that fits the source best in white light', unit='arcsec'),
+    Column(
+        'MAG_WHITE',
+        'AB magnitude of the mean over wavelength of the sum over the object mask',
+        unit='mag',
+    ),
+    Column(
+        'FWHM_WHITE', 'FWHM of the Gaussian that fits the source best in white light', unit='arcsec'
+    ),
     Column('NEIGHBOURS', 'neighbours in the joint extraction', int, source='DBNUM'),
-    Column('LEAKAGE', 'upper limit of light of other sources in the joint extraction, per own light', source='DBLIM'),
-    Column('GRADE', 'of the joint extraction: A, B: to be trusted; C: a note says why not', str, source='DBGRADE'),
+    Column(
+        'LEAKAGE',
+        'upper limit of light of other sources in the joint extraction, per own light',
+        source='DBLIM',
+    ),
+    Column(
+        'GRADE',
+        'of the joint extraction: A, B: to be trusted; C: a note says why not',
+        str,
+        source='DBGRADE',
+    ),
     Column('BEST', 'the spectrum to use, and why', str),
 )
 OF_FILE = (
@@ -81,13 +99,17 @@ REDSHIFT = (  # of rows of runs with REDSHIFT
     Column('Z_ERR', 'its standard deviation', source='ZAUTOERR'),
     Column('ZPROB', 'probability that it is right', source='ZPROB'),
     Column(
-        'ZQUAL', 'its quality: 3 sure, 2 sure by one line or probable, 1 possible, 0 no redshift', int, source='ZQUAL'
+        'ZQUAL',
+        'its quality: 3 sure, 2 sure by one line or probable, 1 possible, 0 no redshift',
+        int,
+        source='ZQUAL',
     ),
     Column('ZTYPE', 'gal, LAE, QSO or star', str, source='ZTYPE'),
     Column('ZNLINE', 'emission lines above 3.5 sigma', int, source='ZNLINE'),
     Column('Z2', 'second candidate', source='Z2AUTO'),
     Column('ZBLEND', 'redshift of a second source in the spectrum', source='ZBLEND'),
-    Column('ZNEIGHB', 'ID of a neighbour with the same redshift', int, source='ZNEIGHB'),  # text if an ID is
+    # Text if an ID is.
+    Column('ZNEIGHB', 'ID of a neighbour with the same redshift', int, source='ZNEIGHB'),
     Column('ZSPEC', 'key of the spectrum that it is from', str, source='ZSPEC'),
 )
 MAIN_LINES = ('LYALPHA', 'OII3727', 'OII3729', 'HBETA', 'OIII5008', 'HALPHA', 'NII6585')
@@ -108,7 +130,12 @@ MARZ = (  # of rows with results of MARZ
 VISUAL = (  # of rows with verdicts from the report
     Column('VERDICT', "a person's verdict: good, doubtful or bad", str, source='verdict'),
     Column('Z_VISUAL', 'redshift that a person has accepted', source='accepted'),
-    Column('ZQUAL_VISUAL', 'its quality: 3 sure, 2 probable, 1 possible, 0 no redshift', int, source='quality'),
+    Column(
+        'ZQUAL_VISUAL',
+        'its quality: 3 sure, 2 probable, 1 possible, 0 no redshift',
+        int,
+        source='quality',
+    ),
     Column('CLASS_VISUAL', 'galaxy, star, quasar, Lya or nothing', str, source='kind'),
     Column('ORIGIN_VISUAL', 'where Z_VISUAL is from: a column, or user', str, source='origin'),
     Column('COMMENT_VISUAL', 'comment in the report', str, source='comment'),
@@ -122,7 +149,8 @@ OF_SPECTRA = (
 
 
 def columns(rows: Iterable[Mapping[str, Any]]) -> list[Column]:
-    """The columns of a table of rows: `COLUMNS`, and of spectra, redshifts, lines, MARZ and verdicts those in any row.
+    """The columns of a table of rows: `COLUMNS`, and of spectra, redshifts, lines, MARZ and
+    verdicts those in any row.
 
     Columns of spectra are in the order of the rows, also if a row lacks some of the spectra.
     """
@@ -142,7 +170,9 @@ def columns(rows: Iterable[Mapping[str, Any]]) -> list[Column]:
     of_spectra = []
     for name in names:
         base = next(one for one in OF_SPECTRA if name.startswith(one.name))
-        of_spectra.append(replace(base, name=name, text=f'{base.text} of {name.removeprefix(base.name)}'))
+        of_spectra.append(
+            replace(base, name=name, text=f'{base.text} of {name.removeprefix(base.name)}')
+        )
     return [*OF_SOURCE, *of_spectra, *used, *OF_FILE]
 
 
@@ -159,7 +189,8 @@ def measure(products: Products, cutout: Cutout) -> Row:
     Returns
     -------
     dict
-        int, float or str by column; None if there is no value. ID, position, status and file are added in `run`.
+        int, float or str by column; None if there is no value. ID, position, status and file are
+        added in `run`.
     """
     facts = {card: value for card, (value, _) in products.facts.items()}
     best, why = products.best
@@ -183,12 +214,17 @@ def measure(products: Products, cutout: Cutout) -> Row:
         'BEST': f'{best.short_key}: {why}',
     }
     for key, spectrum in products.main_spectra.items():
-        for name, values in ((f'SN_{key}', spectrum.data / spectrum.error), (f'FLUX_{key}', spectrum.data)):
+        for name, values in (
+            (f'SN_{key}', spectrum.data / spectrum.error),
+            (f'FLUX_{key}', spectrum.data),
+        ):
             known = values[np.isfinite(values)]
             row[name] = _plain(np.median(known)) if known.size else None
         if spectrum.kind is Kind.SUM and spectrum.radius is None:
             wave_unit = cutout.grid.wave_unit
-            row['MAG_WHITE'] = _plain(white_light.ab_magnitude(spectrum.data, spectrum.unit, cutout.wave, wave_unit))
+            row['MAG_WHITE'] = _plain(
+                white_light.ab_magnitude(spectrum.data, spectrum.unit, cutout.wave, wave_unit)
+            )
     if 'ZQUAL' in facts:
         row |= {column.name: facts.get(column.source) for column in REDSHIFT}
         row |= line_fluxes(products.lines)
@@ -243,7 +279,8 @@ def write(folder: Path, rows: Sequence[Row], unit: str) -> None:
     for number, name in enumerate(table.colnames):
         if table[name].dtype.kind == 'U':
             table[name] = [printable(text) for text in table[name]]
-        table[name].unit = None  # astropy warns of units that are not those of FITS, and refuses 5e-17 of one
+        # Astropy warns of units that are not those of FITS, and refuses 5e-17 of one.
+        table[name].unit = None
         if len(name) > LONGEST:
             table.rename_column(name, f'{name[:LONGEST]}_{number}'.replace("'", '_'))
     hdu = fits.table_to_hdu(table)
@@ -275,7 +312,9 @@ def as_table(rows: Sequence[Row], shown: Sequence[Column], unit: str) -> Table:
         values = [row.get(column.name) for row in rows]
         kind = str if any(isinstance(value, str) for value in values) else column.kind
         missing = [value is None for value in values]
-        data: NDArray[Any] = np.array([kind() if value is None else value for value in values], dtype=kind)
+        data: NDArray[Any] = np.array(
+            [kind() if value is None else value for value in values], dtype=kind
+        )
         words = {'description': column.text, 'unit': parsed(units.get(column.unit, column.unit))}
         if kind is not str and any(missing):
             made[column.name] = table.MaskedColumn(data, mask=missing, **words)
@@ -309,7 +348,8 @@ def read(path: Path, unit: str) -> list[Row]:
 
 
 def _values(held: Any, column: Column, units: Mapping[str, Any]) -> list[Any]:
-    """The values of a column of the table, None where there is none; ``units`` are those that fluxes are wanted in."""
+    """The values of a column of the table, None where there is none; ``units`` are those that
+    fluxes are wanted in."""
     if column.unit in units and held.unit != units[column.unit]:
         wanted = units[column.unit]
         if held.unit is None or wanted is None or not held.unit.is_equivalent(wanted):

@@ -18,7 +18,8 @@ _SUPERSCRIPTS = str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹')
 
 @lru_cache(maxsize=64)
 def parsed(text: str) -> Any:
-    """A unit of astropy, which may be logarithmic; None for an empty text and for one that is not a unit."""
+    """A unit of astropy, which may be logarithmic; None for an empty text and for one that is not a
+    unit."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         unit = units.Unit(text, parse_strict='silent')
@@ -28,7 +29,9 @@ def parsed(text: str) -> Any:
 def flux_density(text: str) -> units.UnitBase | None:
     """The unit of a flux density, per wavelength or frequency; None if the text is not one."""
     unit = parsed(text)
-    if isinstance(unit, units.UnitBase) and any(map(unit.is_equivalent, (PER_WAVELENGTH, PER_FREQUENCY))):
+    if isinstance(unit, units.UnitBase) and any(
+        map(unit.is_equivalent, (PER_WAVELENGTH, PER_FREQUENCY))
+    ):
         return unit
     return None
 
@@ -40,7 +43,8 @@ def to_power(text: str, power: int) -> str:
     Parameters
     ----------
     text : str
-        The unit as FITS writes it, '' for none; a text that is not a unit of FITS is put in brackets.
+        The unit as FITS writes it, '' for none; a text that is not a unit of FITS is put in
+        brackets.
     power : int
         1 leaves the text as it is.
     """
@@ -68,7 +72,8 @@ def of_lines(text: str) -> str:
 
 @lru_cache(maxsize=64)
 def per_angstrom(text: str) -> str:
-    """The unit of the continuum under lines: the cube's, or that of lines per Angstrom for fluxes per frequency."""
+    """The unit of the continuum under lines: the cube's, or that of lines per Angstrom for fluxes
+    per frequency."""
     unit = parsed(text)
     if isinstance(unit, units.UnitBase) and unit.is_equivalent(PER_FREQUENCY):
         return as_fits(LINE_FLUX / units.Angstrom)
@@ -77,20 +82,25 @@ def per_angstrom(text: str) -> str:
 
 @lru_cache(maxsize=64)
 def in_words(text: str) -> str:
-    """A unit in common notation, '10⁻²⁰ erg s⁻¹ cm⁻² Å⁻¹'; a text that astropy cannot read is returned unchanged."""
+    """A unit in common notation, '10⁻²⁰ erg s⁻¹ cm⁻² Å⁻¹'; a text that astropy cannot read is
+    returned unchanged."""
     unit = parsed(text)
     if not isinstance(unit, units.UnitBase):
         return text
-    # The numerator first; lengths last and the wavelength after the area, as is the custom for fluxes.
+    # The numerator first; lengths last and the wavelength after the area, as is the custom for
+    # fluxes.
     factors = sorted(
-        zip(unit.bases, unit.powers, strict=True), key=lambda f: (f[1] < 0, f[0].physical_type == 'length', f[1])
+        zip(unit.bases, unit.powers, strict=True),
+        key=lambda f: (f[1] < 0, f[0].physical_type == 'length', f[1]),
     )
     words = [(base.to_string('unicode'), power) for base, power in factors]
     if unit.scale != 1:
         exponent = np.log10(unit.scale)
         is_round = np.isclose(exponent, round(exponent))
         words.insert(0, ('10', round(exponent)) if is_round else (f'{unit.scale:g}', 1))
-    return ' '.join(word if power == 1 else word + f'{power}'.translate(_SUPERSCRIPTS) for word, power in words)
+    return ' '.join(
+        word if power == 1 else word + f'{power}'.translate(_SUPERSCRIPTS) for word, power in words
+    )
 
 
 def as_fits(unit: Any) -> str:

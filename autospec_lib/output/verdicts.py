@@ -1,4 +1,5 @@
-"""Verdicts that people give on sources in the report: their CSV files, merged, and kept in the output folder.
+"""Verdicts that people give on sources in the report: their CSV files, merged, and kept in the
+output folder.
 
 The file in the output folder has the same columns as those that the report saves, and `OF_SEVERAL`.
 """
@@ -20,14 +21,27 @@ from autospec_lib.core.files import read_file
 from autospec_lib.core.types import Target
 
 NAME = 'verdicts.csv'  # in the output folder
-REPORTED = ('ID', 'RA', 'DEC', 'VERDICT', 'REDSHIFT', 'ORIGIN', 'QUALITY', 'CLASS', 'COMMENT', 'CHANGED')
+REPORTED = (
+    'ID',
+    'RA',
+    'DEC',
+    'VERDICT',
+    'REDSHIFT',
+    'ORIGIN',
+    'QUALITY',
+    'CLASS',
+    'COMMENT',
+    'CHANGED',
+)
 OF_SEVERAL = ('DIFFERS', 'RIVALS')
 VERDICTS = ('good', 'doubtful', 'bad')
 CLASSES = ('galaxy', 'star', 'quasar', 'Lya', 'nothing')
 LEAST_Z, LARGEST_Z = -0.1, 20.0
 SAME_PLACE = 1.0  # arcsec, up to which a verdict is about the source with its ID
 SAME_Z = 0.001  # difference over 1 + z up to which two people have the same redshift
-EXPECTED = 'expected a CSV file of verdicts from the report; save it there again, in UTF-8, or remove it'
+EXPECTED = (
+    'expected a CSV file of verdicts from the report; save it there again, in UTF-8, or remove it'
+)
 # What a spreadsheet would compute: the report writes ' before such a cell.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
@@ -74,7 +88,9 @@ class Verdict:
     @property
     def accepted(self) -> float | None:
         """The redshift, None if the person says that there is none."""
-        return None if self.verdict == 'bad' or self.quality == 0 or self.kind == 'nothing' else self.z
+        return (
+            None if self.verdict == 'bad' or self.quality == 0 or self.kind == 'nothing' else self.z
+        )
 
     @property
     def is_silent(self) -> bool:
@@ -89,7 +105,11 @@ class Verdict:
 
     def __str__(self) -> str:
         parts = [self.verdict, '' if self.z is None else f'z = {self.z:.5g}']
-        parts += ['' if self.quality is None else f'quality {self.quality}', self.kind, self.comment]
+        parts += [
+            '' if self.quality is None else f'quality {self.quality}',
+            self.kind,
+            self.comment,
+        ]
         parts.append(' or '.join(f'z = {z:.5g}' for z in self.rivals))
         return ', '.join(filter(None, parts))
 
@@ -110,8 +130,8 @@ def same_redshift(z: float | None, other: float | None) -> bool:
 def read(path: Path) -> dict[str, Verdict]:
     """The verdicts in a file by the sources' IDs as text.
 
-    Columns are found by their names, in any order and case; cells are separated by commas, semicolons or tabs, as
-    spreadsheets write them, and numbers may have a decimal comma.
+    Columns are found by their names, in any order and case; cells are separated by commas,
+    semicolons or tabs, as spreadsheets write them, and numbers may have a decimal comma.
 
     Raises
     ------
@@ -137,7 +157,9 @@ def read(path: Path) -> dict[str, Verdict]:
     verdicts: dict[str, Verdict] = {}
     faults = []
     for number, row in enumerate(rows, 1):
-        cells = dict.fromkeys((*REPORTED, *OF_SEVERAL), '') | dict(zip(names, map(_text, row), strict=False))
+        cells = dict.fromkeys((*REPORTED, *OF_SEVERAL), '') | dict(
+            zip(names, map(_text, row), strict=False)
+        )
         if not any(cells.values()):
             continue
         place = f'{path}, row {number} below the header'
@@ -150,7 +172,9 @@ def read(path: Path) -> dict[str, Verdict]:
                 raise ValueError('no ID; write that of the source, or remove the row')
             verdict = _verdict(cells)
             if verdicts.setdefault(cells['ID'], verdict) != verdict:
-                raise ValueError('it stands there twice with different verdicts; remove one of the rows')
+                raise ValueError(
+                    'it stands there twice with different verdicts; remove one of the rows'
+                )
         except ValueError as error:
             faults.append(f'{place}, ID {cells["ID"]}: {error}')
     if faults:
@@ -170,7 +194,9 @@ def _verdict(cells: Mapping[str, str]) -> Verdict:
     if quality is not None and quality != int(quality):
         raise ValueError(f'QUALITY {quality:g} is not 0, 1, 2 or 3')
     z = _number(cells, 'REDSHIFT', LEAST_Z, LARGEST_Z)
-    rivals = [_number({'RIVALS': one}, 'RIVALS', LEAST_Z, LARGEST_Z) for one in cells['RIVALS'].split()]
+    rivals = [
+        _number({'RIVALS': one}, 'RIVALS', LEAST_Z, LARGEST_Z) for one in cells['RIVALS'].split()
+    ]
     ra, dec = _number(cells, 'RA', -360, 360), _number(cells, 'DEC', -90, 90)
     return Verdict(
         _word(cells, 'VERDICT', VERDICTS),
@@ -190,7 +216,9 @@ def _word(cells: Mapping[str, str], name: str, allowed: Sequence[str]) -> str:
     word = cells[name]
     same = {one.lower(): one for one in ('', *allowed)}.get(word.lower())
     if same is None:
-        raise ValueError(f'{name} {word!r} is not one of {", ".join(allowed)}, or empty{near(word, allowed)}')
+        raise ValueError(
+            f'{name} {word!r} is not one of {", ".join(allowed)}, or empty{near(word, allowed)}'
+        )
     return same
 
 
@@ -218,7 +246,11 @@ def about(verdicts: Mapping[str, Verdict], targets: Iterable[Target]) -> dict[st
         The sources.
     """
     there = {str(target.id): (target.ra, target.dec) for target in targets}
-    return {ident: one for ident, one in verdicts.items() if ident in there and _is_at(one, *there[ident])}
+    return {
+        ident: one
+        for ident, one in verdicts.items()
+        if ident in there and _is_at(one, *there[ident])
+    }
 
 
 def _is_at(verdict: Verdict, ra: float, dec: float) -> bool:
@@ -240,14 +272,17 @@ def elsewhere(path: object, idents: Sequence[str]) -> str:
         IDs.
     """
     what = f'verdicts on sources over {SAME_PLACE:g} arcsec from where the catalogue has them are not used'
-    return f'{path}: {what}: {listed(idents)}; if they are the same sources, remove RA and DEC there'
+    return (
+        f'{path}: {what}: {listed(idents)}; if they are the same sources, remove RA and DEC there'
+    )
 
 
 def merged(files: Sequence[tuple[str, Mapping[str, Verdict]]]) -> dict[str, Verdict]:
     """The verdicts of several people by the sources' IDs.
 
-    Where they agree in the redshift but not in everything, the first one counts, with the lowest quality. Where their
-    redshifts differ, none is accepted, and all are kept as rivals. Comments are joined.
+    Where they agree in the redshift but not in everything, the first one counts, with the lowest
+    quality. Where their redshifts differ, none is accepted, and all are kept as rivals. Comments
+    are joined.
 
     Parameters
     ----------
@@ -274,7 +309,8 @@ def merged(files: Sequence[tuple[str, Mapping[str, Verdict]]]) -> dict[str, Verd
 
 
 def write(path: Path, verdicts: Mapping[str, Verdict], targets: Iterable[Target]) -> None:
-    """Write verdicts in the columns of the report: in the order of the catalogue, then those on other sources.
+    """Write verdicts in the columns of the report: in the order of the catalogue, then those on
+    other sources.
 
     Parameters
     ----------
@@ -293,7 +329,9 @@ def write(path: Path, verdicts: Mapping[str, Verdict], targets: Iterable[Target]
     file = io.StringIO(newline='')
     rows = csv.writer(file, lineterminator='\n')
     rows.writerow((*REPORTED, *OF_SEVERAL))
-    there = {str(target.id): (target.ra, target.dec) for target in targets if str(target.id) in verdicts}
+    there = {
+        str(target.id): (target.ra, target.dec) for target in targets if str(target.id) in verdicts
+    }
     for ident, one in {**{ident: verdicts[ident] for ident in there}, **verdicts}.items():
         position = one.position or there.get(ident) or ('', '')
         reported = (one.verdict, one.z, one.origin, one.quality, one.kind, one.comment, one.changed)

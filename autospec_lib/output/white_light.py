@@ -10,12 +10,14 @@ from autospec_lib.output.units import flux_density
 
 AB_ZERO = 3631.0  # Jy, flux density of magnitude 0
 WIDTH = float(np.sqrt(8 * np.log(2)))  # FWHM of a Gaussian of unit standard deviation
-LARGEST = 0.5  # largest FWHM in units of the image's width; wider sources leave no background in the image
+# Largest FWHM in units of the image's width; wider sources leave no background in the image.
+LARGEST = 0.5
 ITERATIONS = 100
 
 
 def ab_magnitude(flux: FloatArray, unit: str, wave: FloatArray, wave_unit: str) -> float | None:
-    """AB magnitude of a spectrum in a band that weights its flux density equally at all of its wavelengths.
+    """AB magnitude of a spectrum in a band that weights its flux density equally at all of its
+    wavelengths.
 
     Flux per wavelength becomes flux per frequency at the pivot wavelength of this band,
     ``lambda_p ** -2 = mean(lambda ** -2)``, as by Bessell & Murphy (2012, PASP 124, 140).
@@ -48,12 +50,15 @@ def ab_magnitude(flux: FloatArray, unit: str, wave: FloatArray, wave_unit: str) 
     return -2.5 * float(np.log10(ratio)) if 0 < ratio < np.inf else None
 
 
-def fwhm(image: FloatArray, usable: BoolArray, centre: tuple[float, float], pixel: tuple[float, float]) -> float | None:
-    """Full width at half maximum of the Gaussian that fits a source best, geometric mean of its axes.
+def fwhm(
+    image: FloatArray, usable: BoolArray, centre: tuple[float, float], pixel: tuple[float, float]
+) -> float | None:
+    """Full width at half maximum of the Gaussian that fits a source best, geometric mean of its
+    axes.
 
-    Adaptive moments (Bernstein & Jarvis 2002, AJ 123, 583): the second moments, weighted by a Gaussian whose own
-    moments are twice the measured ones, are those of the elliptical Gaussian of least squares. Pixels that are not
-    usable take the values of this Gaussian.
+    Adaptive moments (Bernstein & Jarvis 2002, AJ 123, 583): the second moments, weighted by a
+    Gaussian whose own moments are twice the measured ones, are those of the elliptical Gaussian of
+    least squares. Pixels that are not usable take the values of this Gaussian.
 
     Parameters
     ----------
@@ -75,7 +80,10 @@ def fwhm(image: FloatArray, usable: BoolArray, centre: tuple[float, float], pixe
     places = np.stack([(y - centre[0]) * pixel[0], (x - centre[1]) * pixel[1]])
     known, values = usable.ravel(), np.where(usable, image, 0.0).ravel()
     middle, moments = np.zeros(2), np.eye(2) * (2 * max(pixel)) ** 2
-    smallest, largest = (0.1 * min(pixel)) ** 2, (LARGEST * max(image.shape) * max(pixel) / WIDTH) ** 2
+    smallest, largest = (
+        (0.1 * min(pixel)) ** 2,
+        (LARGEST * max(image.shape) * max(pixel) / WIDTH) ** 2,
+    )
     for _ in range(ITERATIONS):
         away = places - middle[:, None]
         shape = np.exp(-0.5 * np.einsum('ip,ij,jp->p', away, np.linalg.inv(moments), away))

@@ -1,4 +1,5 @@
-"""The wavelength axis of a spectrum: vacuum wavelengths, resolution, and lengths in units of the resolution."""
+"""The wavelength axis of a spectrum: vacuum wavelengths, resolution, and lengths in units of the
+resolution."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ from autospec_lib.core.types import BoolArray, FloatArray
 
 LOG_STEP = 1e-4  # of log10(wavelength): the grid of templates, 69 km/s
 FWHM_PER_SIGMA = 2.3548
-# FWHM in Angstrom of MUSE's line-spread function, as coefficients of a polynomial in the wavelength (Bacon et al. 2017,
-# A&A 608, A1).
+# FWHM in Angstrom of MUSE's line-spread function, as coefficients of a polynomial in the wavelength
+# (Bacon et al. 2017, A&A 608, A1).
 MUSE_FWHM = (5.866e-8, -9.187e-4, 6.040)
 MUSE_STEP = 1.25  # Angstrom
 MUSE_RANGE = (4500.0, 9500.0)
@@ -24,7 +25,8 @@ DEFAULT_CHANNELS = 2.5  # FWHM of an unknown instrument
 
 @dataclass(frozen=True, eq=False)
 class Axis:
-    """Wavelengths (nl,) in vacuum, ascending, in Angstrom, and the FWHM (nl,) of the line-spread function."""
+    """Wavelengths (nl,) in vacuum, ascending, in Angstrom, and the FWHM (nl,) of the line-spread
+    function."""
 
     wave: FloatArray
     fwhm: FloatArray
@@ -38,8 +40,9 @@ class Axis:
         wave : array (nl,)
             In Angstrom, ascending.
         lsf : tuple of float
-            FWHM in Angstrom as coefficients of a polynomial in the wavelength, the highest power first. () stands for
-            MUSE's where the axis is one of MUSE, and for 2.5 channels elsewhere.
+            FWHM in Angstrom as coefficients of a polynomial in the wavelength, the highest power
+            first. () stands for MUSE's where the axis is one of MUSE, and for 2.5 channels
+            elsewhere.
         air : bool
             Whether wavelengths are in air.
         """
@@ -85,7 +88,8 @@ class Axis:
         return np.hypot(self.fwhm / FWHM_PER_SIGMA, own)
 
     def nearest(self, wave: FloatArray | float) -> NDArray[np.intp]:
-        """The channels nearest to wavelengths of any shape; the first or last one for those outside."""
+        """The channels nearest to wavelengths of any shape; the first or last one for those
+        outside."""
         place = np.interp(wave, self.wave, np.arange(self.wave.size))
         return np.asarray(np.rint(place), np.intp)
 

@@ -13,12 +13,17 @@ from autospec_lib.redshift.estimate import Redshift
 from autospec_lib.redshift.fluxes import ON_SKY, LineFit
 from autospec_lib.redshift.models import Unnamed
 
-UPPER_LIMIT = 3.0  # signal-to-noise ratio below which there is an upper limit of as many standard deviations
+# Signal-to-noise ratio below which there is an upper limit of as many standard deviations.
+UPPER_LIMIT = 3.0
 # The columns of MPDAF's table LINES in their order, where a line has no value.
 NO_VALUE: dict[str, Any] = {
     **dict.fromkeys(('FAMILY', 'LINE'), ''),
-    **dict.fromkeys(('LBDA_REST', 'LBDA_OBS', 'Z', 'Z_ERR', 'VEL', 'VEL_ERR', 'VDISP', 'VDISP_ERR'), np.nan),
-    **dict.fromkeys(('FLUX', 'FLUX_ERR', 'SNR', 'EQW', 'EQW_ERR', 'CONT', 'CONT_ERR', 'FWHM_OBS'), np.nan),
+    **dict.fromkeys(
+        ('LBDA_REST', 'LBDA_OBS', 'Z', 'Z_ERR', 'VEL', 'VEL_ERR', 'VDISP', 'VDISP_ERR'), np.nan
+    ),
+    **dict.fromkeys(
+        ('FLUX', 'FLUX_ERR', 'SNR', 'EQW', 'EQW_ERR', 'CONT', 'CONT_ERR', 'FWHM_OBS'), np.nan
+    ),
     **dict.fromkeys(('SKEW', 'FLUX_UL'), np.nan),
     'FLAG': 0,
 }
@@ -32,12 +37,17 @@ def cards(result: Redshift) -> dict[str, tuple[Any, str]]:
     result : Redshift
         What the spectrum says.
     """
-    facts: dict[str, tuple[Any, str]] = {'ZQUAL': (result.quality, 'quality of ZAUTO: 3, 2, 1; 0: no redshift')}
+    facts: dict[str, tuple[Any, str]] = {
+        'ZQUAL': (result.quality, 'quality of ZAUTO: 3, 2, 1; 0: no redshift')
+    }
     if not result.candidates:
         return facts | {'ZNOTE': ('no redshift: nothing to search', 'on the redshift')}
     first, *others = result.candidates
     # Rounded down, so that no redshift becomes sure by it.
-    facts['ZPROB'] = (float(np.floor(1000 * first.probability) / 1000), 'probability of the first candidate')
+    facts['ZPROB'] = (
+        float(np.floor(1000 * first.probability) / 1000),
+        'probability of the first candidate',
+    )
     if result.best is None:
         text = f'no redshift: best candidate z = {first.z:.4f}, P = {first.probability:.2f}'
         facts['ZNOTE'] = (text, 'on the redshift')
@@ -49,7 +59,10 @@ def cards(result: Redshift) -> dict[str, tuple[Any, str]]:
         if first.single_line:
             facts['ZNOTE'] = ('single line: Lya, [OII] or another', 'on the redshift')
     if result.second_source is not None:
-        facts['ZBLEND'] = (round(result.second_source, 5), 'redshift of a second source in the spectrum')
+        facts['ZBLEND'] = (
+            round(result.second_source, 5),
+            'redshift of a second source in the spectrum',
+        )
     for number, one in enumerate(others, 2):
         facts[f'Z{number}AUTO'] = (round(one.z, 6), f'candidate {number}')
         facts[f'Z{number}ERR'] = (round(one.error, 6), 'its standard deviation')
@@ -58,7 +71,9 @@ def cards(result: Redshift) -> dict[str, tuple[Any, str]]:
     return facts
 
 
-def line_rows(fit: LineFit, z: float, vacuum: FloatArray, wave: FloatArray) -> tuple[dict[str, Any], ...]:
+def line_rows(
+    fit: LineFit, z: float, vacuum: FloatArray, wave: FloatArray
+) -> tuple[dict[str, Any], ...]:
     """The rows of MPDAF's table LINES, with the names of its columns.
 
     Parameters
@@ -68,7 +83,8 @@ def line_rows(fit: LineFit, z: float, vacuum: FloatArray, wave: FloatArray) -> t
     z : float
         The redshift that velocities are relative to.
     vacuum, wave : array (nl,)
-        Ascending wavelengths in Angstrom: in vacuum, and as in the cube, which observed ones are given in.
+        Ascending wavelengths in Angstrom: in vacuum, and as in the cube, which observed ones are
+        given in.
     """
     rows = []
     for line in fit.lines:
@@ -103,7 +119,9 @@ def line_rows(fit: LineFit, z: float, vacuum: FloatArray, wave: FloatArray) -> t
     return tuple(rows)
 
 
-def unnamed_rows(lines: Sequence[Unnamed], vacuum: FloatArray, wave: FloatArray) -> tuple[dict[str, Any], ...]:
+def unnamed_rows(
+    lines: Sequence[Unnamed], vacuum: FloatArray, wave: FloatArray
+) -> tuple[dict[str, Any], ...]:
     """Rows of MPDAF's table LINES for lines without a name.
 
     Parameters

@@ -1,4 +1,5 @@
-"""What is known about redshifts of spectra with one wavelength axis, and the evidence in one spectrum."""
+"""What is known about redshifts of spectra with one wavelength axis, and the evidence in one
+spectrum."""
 
 from __future__ import annotations
 
@@ -21,18 +22,21 @@ BLUEST_LINE = 3728.484 * 0.993  # galaxies are searched until their bluest line 
 LOWEST_Z = -0.0015
 LOWEST_QUASAR_Z = 0.1
 HIGHEST_Z = 12.0
-LOWEST_LYMAN_Z = 1.5  # below it Lyman-alpha is not seen from the ground, and an axis that covers it is not one of ours
+# Below it Lyman-alpha is not seen from the ground, and an axis that covers it is not one of ours.
+LOWEST_LYMAN_Z = 1.5
 # Lengths in FWHM of the line-spread function.
 CONTINUUM_MEDIAN = 61
 CONTINUUM_SMOOTHING = 7.5
 LINE_SIGMA = 5.0  # signal-to-noise ratio from which channels are kept out of the scan for continua
-STELLAR_GAIN = 45.0  # gain in chi2 from which the best stellar model is subtracted before lines are searched
+# Gain in chi2 from which the best stellar model is subtracted before lines are searched.
+STELLAR_GAIN = 45.0
 
 
 class Engine:
     """Filters and templates for one axis.
 
-    A kind of source that the axis does not cover has no redshifts to try: its scanner is None, or its grid is empty.
+    A kind of source that the axis does not cover has no redshifts to try: its scanner is None, or
+    its grid is empty.
 
     Parameters
     ----------
@@ -55,12 +59,18 @@ class Engine:
         self.galaxies = self._scanner(held['galaxies'], held['galaxy_start'], (low, high))
         low = max(red / QUASAR_REST[1] - 1, LOWEST_QUASAR_Z)
         high = min(blue / QUASAR_REST[0] - 1, HIGHEST_Z)
-        self.quasars = self._scanner(held['quasar'], held['quasar_start'], (low, high), jointly=True)
+        self.quasars = self._scanner(
+            held['quasar'], held['quasar_start'], (low, high), jointly=True
+        )
         stars = StarScanner(self.grid, held['stars'].astype(float), float(held['star_start']))
         self.stars = stars if stars.inside.mean() > 0.5 else None
 
     def _scanner(
-        self, templates: np.ndarray, start: np.ndarray, limits: tuple[float, float], jointly: bool = False
+        self,
+        templates: np.ndarray,
+        start: np.ndarray,
+        limits: tuple[float, float],
+        jointly: bool = False,
     ) -> Scanner | None:
         if limits[1] <= limits[0]:
             return None

@@ -79,7 +79,8 @@ class Redshift:
 
     @property
     def quality(self) -> int:
-        """3 = sure, by two features at least; 2 = sure by one line, or probable; 1 = possible; 0 = no redshift."""
+        """3 = sure, by two features at least; 2 = sure by one line, or probable; 1 = possible; 0 =
+        no redshift."""
         best = self.best
         if best is None:
             return 0
@@ -115,8 +116,9 @@ def estimate(
     bad : array of bool (nl,) or None
         True where a channel must not be used.
     lsf : tuple of float
-        FWHM of the line-spread function in Angstrom as coefficients of a polynomial in the wavelength, the highest
-        power first; () stands for that of MUSE for an axis of MUSE, and for 2.5 channels elsewhere.
+        FWHM of the line-spread function in Angstrom as coefficients of a polynomial in the
+        wavelength, the highest power first; () stands for that of MUSE for an axis of MUSE, and for
+        2.5 channels elsewhere.
     air : bool
         Whether wavelengths are in air.
 
@@ -161,7 +163,9 @@ def conclude(evidence: Evidence) -> Redshift:
     if not ranked:
         return Redshift(evidence=evidence)
     gain, z = independent(ranked, evidence)
-    chances = probability.probabilities(probability.features(ranked, evidence, gain), probability.CANDIDATES)
+    chances = probability.probabilities(
+        probability.features(ranked, evidence, gain), probability.CANDIDATES
+    )
     candidates = tuple(
         Candidate(one.z, one.error, one.kind, p, one.lines, one.single_line, one.continuum_gain)
         for one, p in zip(ranked, chances, strict=False)

@@ -1,11 +1,12 @@
 """Fluxes of the emission lines of a source whose redshift is known.
 
-All lines of a galaxy share a redshift and a velocity dispersion, to which the line-spread function is added; [OIII] and
-[NII] have their fixed ratios. In the fit, only these two numbers are not linear: for each pair of them the fluxes and a
-linear continuum in each window follow by least squares (variable projection: Golub & Pereyra 1973, SIAM J. Numer. Anal.
-10, 413). Their covariance is that at the best pair plus S' V S, where V is the covariance of the pair and S are the
-slopes of the fluxes with it. Lyman-alpha is fitted alone by the asymmetric Gaussian of Shibuya et al. (2014, ApJ 788,
-74).
+All lines of a galaxy share a redshift and a velocity dispersion, to which the line-spread function
+is added; [OIII] and [NII] have their fixed ratios. In the fit, only these two numbers are not
+linear: for each pair of them the fluxes and a linear continuum in each window follow by least
+squares (variable projection: Golub & Pereyra 1973, SIAM J. Numer. Anal. 10, 413). Their covariance
+is that at the best pair plus S' V S, where V is the covariance of the pair and S are the slopes of
+the fluxes with it. Lyman-alpha is fitted alone by the asymmetric Gaussian of Shibuya et al. (2014,
+ApJ 788, 74).
 """
 
 from __future__ import annotations
@@ -102,7 +103,8 @@ class LineFlux:
 class LineFit:
     """All lines of a source, with their common redshift and velocity dispersion in km/s.
 
-    ``model`` (nl,) is their sum, in the unit of the spectrum; lines with a negative flux are not in it.
+    ``model`` (nl,) is their sum, in the unit of the spectrum; lines with a negative flux are not in
+    it.
     """
 
     z: float
@@ -131,8 +133,12 @@ class _Window:
         return [name for name in self.lines if name not in TIED or TIED[name][0] not in self.lines]
 
     def solve(self, profiles: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Normalised residuals, amplitudes of profiles (k, n) and of a linear continuum, and their covariance."""
-        design = np.vstack([profiles, np.ones(self.wave.size), self.place(self.wave)]).T / self.error[:, None]
+        """Normalised residuals, amplitudes of profiles (k, n) and of a linear continuum, and their
+        covariance."""
+        design = (
+            np.vstack([profiles, np.ones(self.wave.size), self.place(self.wave)]).T
+            / self.error[:, None]
+        )
         covariance = np.asarray(np.linalg.pinv(design.T @ design, hermitian=True), float)
         amplitudes = covariance @ (design.T @ (self.data / self.error))
         return self.data / self.error - design @ amplitudes, amplitudes, covariance
@@ -152,7 +158,8 @@ def measure(evidence: Evidence, z: float, most_steps: int | None = None) -> Line
     z : float
         The redshift, right to some hundred km/s.
     most_steps : int or None
-        At most this many steps in the fit of redshift and velocity dispersion; None: until it has converged.
+        At most this many steps in the fit of redshift and velocity dispersion; None: until it has
+        converged.
 
     Returns
     -------
@@ -171,7 +178,9 @@ def _windows(evidence: Evidence, z: float, rest: dict[str, float]) -> list[_Wind
     """The windows around groups of lines inside the axis."""
     prepared, axis = evidence.prepared, evidence.prepared.axis
     fwhm = float(np.median(axis.fwhm))
-    inside = {name: wave for name, wave in rest.items() if axis.covers(np.array(wave * (1 + z)), MARGIN)}
+    inside = {
+        name: wave for name, wave in rest.items() if axis.covers(np.array(wave * (1 + z)), MARGIN)
+    }
     groups: list[dict[str, float]] = []
     for name, wave in inside.items():
         last = max(groups[-1].values()) if groups else -np.inf
@@ -181,23 +190,34 @@ def _windows(evidence: Evidence, z: float, rest: dict[str, float]) -> list[_Wind
     windows = []
     for lines in groups:
         first, last = min(lines.values()) * (1 + z), max(lines.values()) * (1 + z)
-        chosen = prepared.good & (axis.wave > first - WINDOW * fwhm) & (axis.wave < last + WINDOW * fwhm)
+        chosen = (
+            prepared.good & (axis.wave > first - WINDOW * fwhm) & (axis.wave < last + WINDOW * fwhm)
+        )
         if chosen.sum() > len(lines) + MARGIN:
             data = prepared.flux[chosen] - evidence.continuum[chosen]
             error = prepared.error[chosen]
             resolution = float(np.interp((first + last) / 2, axis.wave, axis.fwhm)) / FWHM_PER_SIGMA
-            windows.append(_Window(lines, chosen, axis.wave[chosen], axis.step[chosen], resolution, data, error))
+            windows.append(
+                _Window(
+                    lines, chosen, axis.wave[chosen], axis.step[chosen], resolution, data, error
+                )
+            )
     return windows
 
 
 def _gaussians(window: _Window, z: float, parameters: FloatArray) -> FloatArray:
-    """Profiles (k, n) of unit flux of the free lines, integrated over channels, with the lines tied to them."""
+    """Profiles (k, n) of unit flux of the free lines, integrated over channels, with the lines tied
+    to them."""
     z = z + parameters[0] * STEP * (1 + z)
 
     def profile(name: str) -> FloatArray:
         wave = window.lines[name] * (1 + z)
-        sigma = np.sqrt(2) * np.hypot(window.resolution, wave * 10 ** parameters[1] / SPEED_OF_LIGHT)
-        upper, lower = (erf((window.wave - wave + side * window.step / 2) / sigma) for side in (1, -1))
+        sigma = np.sqrt(2) * np.hypot(
+            window.resolution, wave * 10 ** parameters[1] / SPEED_OF_LIGHT
+        )
+        upper, lower = (
+            erf((window.wave - wave + side * window.step / 2) / sigma) for side in (1, -1)
+        )
         return np.asarray((upper - lower) / (2 * window.step))
 
     profiles = {name: profile(name) for name in window.free}
@@ -208,7 +228,8 @@ def _gaussians(window: _Window, z: float, parameters: FloatArray) -> FloatArray:
 
 
 def _asymmetric(window: _Window, z: float, parameters: FloatArray) -> FloatArray:
-    """The profile (1, n) of unit flux of Lyman-alpha: exp(-v^2 / 2 (a v + d)^2) with the skew a and the width d."""
+    """The profile (1, n) of unit flux of Lyman-alpha: exp(-v^2 / 2 (a v + d)^2) with the skew a and
+    the width d."""
     wave = LYMAN_ALPHA * (1 + z) * (1 + parameters[0] * STEP)
     velocity = (window.wave / wave - 1) * SPEED_OF_LIGHT
     width = np.hypot(10 ** parameters[1], window.resolution / wave * SPEED_OF_LIGHT)
@@ -226,16 +247,22 @@ def _fit(
 ) -> LineFit:
     """Fit redshift, velocity dispersion and, for Lyman-alpha, the skew; then measure each line."""
     mean, scatter = USUAL_DISPERSION
-    start, low, high = (np.array(row) for row in zip((0, -1, 1), (mean, *DISPERSIONS), (0.15, *SKEWS), strict=True))
+    start, low, high = (
+        np.array(row) for row in zip((0, -1, 1), (mean, *DISPERSIONS), (0.15, *SKEWS), strict=True)
+    )
     low[0], high[0] = -LARGEST_STEPS, LARGEST_STEPS
     if profiles is _gaussians:
         start, low, high = start[:2], low[:2], high[:2]
 
     def residuals(parameters: FloatArray) -> FloatArray:
         parts = [window.solve(profiles(window, z, parameters))[0] for window in windows]
-        return np.concatenate([*parts, [parameters[0] / STEPS_SCATTER, (parameters[1] - mean) / scatter]])
+        return np.concatenate(
+            [*parts, [parameters[0] / STEPS_SCATTER, (parameters[1] - mean) / scatter]]
+        )
 
-    result = least_squares(residuals, start, bounds=(low, high), diff_step=1e-3, max_nfev=most_steps)
+    result = least_squares(
+        residuals, start, bounds=(low, high), diff_step=1e-3, max_nfev=most_steps
+    )
     factor = _correlation_factor(evidence)
     common = np.linalg.pinv(result.jac.T @ result.jac, hermitian=True)
     errors = factor * np.sqrt(np.diag(common))
@@ -250,11 +277,17 @@ def _fit(
         _, amplitudes, covariance = window.solve(shapes)
         model[window.chosen] += scale * np.maximum(amplitudes[:-2], 0) @ shapes
         # Fluxes change with the common parameters, whose errors are theirs too.
-        moved = [window.solve(profiles(window, z, result.x + step))[1] for step in SLOPE_STEP * np.eye(start.size)]
+        moved = [
+            window.solve(profiles(window, z, result.x + step))[1]
+            for step in SLOPE_STEP * np.eye(start.size)
+        ]
         slopes = (np.array(moved) - amplitudes) / SLOPE_STEP
         covariance = covariance + slopes.T @ common @ slopes
         measured = scale * amplitudes, (scale * factor) ** 2 * covariance
-        lines += [_line(evidence, window, name, measured, (fitted, dispersion, skew)) for name in window.lines]
+        lines += [
+            _line(evidence, window, name, measured, (fitted, dispersion, skew))
+            for name in window.lines
+        ]
     return LineFit(
         fitted,
         float(errors[0]) * STEP * (1 + z),
@@ -323,7 +356,9 @@ def _line(
 def _correlation_factor(evidence: Evidence) -> float:
     """The factor to errors of sums for noise whose neighbouring channels are correlated."""
     prepared = evidence.prepared
-    free = prepared.good & (maximum_filter1d(evidence.search.highest, prepared.axis.channels(2 * EDGE)) < LINE_SIGMA)
+    free = prepared.good & (
+        maximum_filter1d(evidence.search.highest, prepared.axis.channels(2 * EDGE)) < LINE_SIGMA
+    )
     if not free.any():
         return 1.0
     residual = np.clip((prepared.flux - evidence.continuum) / prepared.error, -4, 4)[free]

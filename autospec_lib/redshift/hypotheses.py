@@ -1,4 +1,5 @@
-"""Hypotheses about what a source is and at which redshift, ranked by how well they explain the spectrum."""
+"""Hypotheses about what a source is and at which redshift, ranked by how well they explain the
+spectrum."""
 
 from __future__ import annotations
 
@@ -24,17 +25,20 @@ from autospec_lib.redshift.lines import (
 from autospec_lib.redshift.single_line import Shape, gain
 
 QUASAR_SEPARATION = 0.01  # of two redshifts, times (1 + z); of others `SAME_REDSHIFT`
-# Peaks that are followed: of lines and continuum of galaxies together, of their lines, of their continuum; others.
+# Peaks that are followed: of lines and continuum of galaxies together, of their lines, of their
+# continuum; others.
 GALAXY_PEAKS = (7, 5, 4)
 QUASAR_PEAKS = 3
 LYMAN_PEAKS = 4
 REFINED = 6  # steps of the grid within which a peak of one curve is moved to that of the sum
 CLIMB = 4  # steps on either side from which a peak's place and width are interpolated
 LEAST_VELOCITY_ERROR = 15.0  # km/s
-SINGLE_SECOND = 4.0  # a galaxy whose second line has a lower signal-to-noise ratio stands on one line
+# A galaxy whose second line has a lower signal-to-noise ratio stands on one line.
+SINGLE_SECOND = 4.0
 SINGLE_GAIN = 12.0
 CONTINUUM_SCATTER = 0.15  # of the continuum on the two sides of a line, relative to it
-UNEXPLAINED = 5.0  # signal-to-noise ratio from which a line that is not explained counts against a hypothesis
+# Signal-to-noise ratio from which a line that is not explained counts against a hypothesis.
+UNEXPLAINED = 5.0
 UNEXPLAINED_SKY = 8.0  # peaks in sky lines that are lower do not count as lines
 # Widths in FWHM of the line-spread function.
 OWN_HALF = 5.6  # half the range around a line that its hypothesis explains
@@ -48,7 +52,8 @@ BLEND_WAVES = np.array([LYMAN_ALPHA, 1240.8, 1549.0, 1640.0, 1908.7])
 
 
 class Kind(Enum):
-    """What a source may be: a galaxy, a star, a quasar, or a galaxy of which Lyman-alpha is seen."""
+    """What a source may be: a galaxy, a star, a quasar, or a galaxy of which Lyman-alpha is
+    seen."""
 
     GALAXY = 'gal'
     STAR = 'star'
@@ -56,7 +61,8 @@ class Kind(Enum):
     LYMAN_ALPHA = 'LAE'
 
 
-# Gains in chi2 that noise reaches by the number of redshifts tried, which are subtracted from those of continua.
+# Gains in chi2 that noise reaches by the number of redshifts tried, which are subtracted from those
+# of continua.
 LOOK_ELSEWHERE = {Kind.GALAXY: 12.0, Kind.STAR: 9.0, Kind.QUASAR: 15.0}
 
 
@@ -114,10 +120,15 @@ class Hypothesis:
 
     @property
     def judged_by_shape(self) -> bool:
-        """Whether one line is all that is seen, so that its shape, its strength and the continuum beside it count."""
+        """Whether one line is all that is seen, so that its shape, its strength and the continuum
+        beside it count."""
         if self.kind is Kind.LYMAN_ALPHA:
             return True
-        return self.kind is Kind.GALAXY and self.line_gain > SINGLE_GAIN and self.second < SINGLE_SECOND
+        return (
+            self.kind is Kind.GALAXY
+            and self.line_gain > SINGLE_GAIN
+            and self.second < SINGLE_SECOND
+        )
 
     def differs(self, other: Hypothesis) -> bool:
         """Whether the other one has another redshift."""
@@ -146,11 +157,15 @@ def rank(evidence: Evidence) -> list[Hypothesis]:
     full = []
     for one in (*_galaxies(evidence), *_continua(evidence), *_lyman_alpha(evidence)):
         strongest = max(0.0, float(unexplained(evidence, one.waves, one.kind).max()))
-        full.append(_with_penalty(_with_shape(replace(one, unexplained=strongest), evidence), evidence))
+        full.append(
+            _with_penalty(_with_shape(replace(one, unexplained=strongest), evidence), evidence)
+        )
     return sorted(full, key=lambda one: -one.score)
 
 
-def _peaks(z: FloatArray, gain: FloatArray, number: int, separation: float = SAME_REDSHIFT) -> list[int]:
+def _peaks(
+    z: FloatArray, gain: FloatArray, number: int, separation: float = SAME_REDSHIFT
+) -> list[int]:
     """Places of the highest positive peaks, apart by ``separation`` times (1 + z).
 
     Parameters
@@ -172,9 +187,11 @@ def _peaks(z: FloatArray, gain: FloatArray, number: int, separation: float = SAM
 
 
 def _climbed(z: FloatArray, gain: FloatArray, place: int, axis: Axis) -> tuple[float, float]:
-    """Redshift and error of a peak, by the parabola through it: one standard deviation lowers the gain by 1.
+    """Redshift and error of a peak, by the parabola through it: one standard deviation lowers the
+    gain by 1.
 
-    Filters are at the centres of channels, so the error is not below that of a place somewhere in a channel.
+    Filters are at the centres of channels, so the error is not below that of a place somewhere in a
+    channel.
 
     Parameters
     ----------
@@ -186,7 +203,9 @@ def _climbed(z: FloatArray, gain: FloatArray, place: int, axis: Axis) -> tuple[f
         The wavelengths.
     """
     channel = float(np.median(axis.step / axis.wave))
-    floor = max(LEAST_VELOCITY_ERROR / SPEED_OF_LIGHT, channel / np.sqrt(12)) * (1 + float(z[place]))
+    floor = max(LEAST_VELOCITY_ERROR / SPEED_OF_LIGHT, channel / np.sqrt(12)) * (
+        1 + float(z[place])
+    )
     low, high = place - CLIMB, place + CLIMB
     if low < 0 or high >= z.size:
         return float(z[place]), floor
@@ -206,11 +225,20 @@ def _galaxies(evidence: Evidence) -> Iterable[Hypothesis]:
     of_lines, width = grid.gains(evidence.search)
     curve = evidence.galaxies
     least = LOOK_ELSEWHERE[Kind.GALAXY]
-    of_continuum = np.maximum(np.interp(grid.z, curve.z, curve.gain, left=0.0, right=0.0) - least, 0.0)
+    of_continuum = np.maximum(
+        np.interp(grid.z, curve.z, curve.gain, left=0.0, right=0.0) - least, 0.0
+    )
     total = of_lines + of_continuum
-    of_scan = [int(np.abs(grid.z - curve.z[place]).argmin()) for place in _peaks(curve.z, curve.gain, GALAXY_PEAKS[2])]
+    of_scan = [
+        int(np.abs(grid.z - curve.z[place]).argmin())
+        for place in _peaks(curve.z, curve.gain, GALAXY_PEAKS[2])
+    ]
     chosen: list[int] = []
-    for place in (*_peaks(grid.z, total, GALAXY_PEAKS[0]), *_peaks(grid.z, of_lines, GALAXY_PEAKS[1]), *of_scan):
+    for place in (
+        *_peaks(grid.z, total, GALAXY_PEAKS[0]),
+        *_peaks(grid.z, of_lines, GALAXY_PEAKS[1]),
+        *of_scan,
+    ):
         low = max(0, place - REFINED)
         best = low + int(total[low : place + REFINED + 1].argmax())
         apart = SAME_REDSHIFT * (1 + grid.z[best]) * 0.9
@@ -240,7 +268,12 @@ def _continua(evidence: Evidence) -> Iterable[Hypothesis]:
     for kind, curve, number, separation in (quasars, (Kind.STAR, evidence.stars, 1, SAME_REDSHIFT)):
         for place in _peaks(curve.z, curve.gain, number, separation):
             z, error = _climbed(curve.z, curve.gain, place, evidence.prepared.axis)
-            yield Hypothesis(kind, z, error, continuum_gain=max(float(curve.gain[place]) - LOOK_ELSEWHERE[kind], 0.0))
+            yield Hypothesis(
+                kind,
+                z,
+                error,
+                continuum_gain=max(float(curve.gain[place]) - LOOK_ELSEWHERE[kind], 0.0),
+            )
 
 
 def _lyman_alpha(evidence: Evidence) -> Iterable[Hypothesis]:
@@ -252,12 +285,20 @@ def _lyman_alpha(evidence: Evidence) -> Iterable[Hypothesis]:
         best, error = _climbed(z, gain, place, axis)
         ratio = float(np.sqrt(gain[place]))
         yield Hypothesis(
-            Kind.LYMAN_ALPHA, best, error, line_gain=float(gain[place]), width=1, first=ratio, lines=1, main=-1
+            Kind.LYMAN_ALPHA,
+            best,
+            error,
+            line_gain=float(gain[place]),
+            width=1,
+            first=ratio,
+            lines=1,
+            main=-1,
         )
 
 
 def unexplained(evidence: Evidence, waves: FloatArray, kind: Kind) -> FloatArray:
-    """The highest signal-to-noise ratio (nl,) of a line at each channel, 0 near lines that are explained.
+    """The highest signal-to-noise ratio (nl,) of a line at each channel, 0 near lines that are
+    explained.
 
     It is 0 too where it may be the residual of a sky line.
 
@@ -278,7 +319,8 @@ def unexplained(evidence: Evidence, waves: FloatArray, kind: Kind) -> FloatArray
 
 
 def _with_shape(one: Hypothesis, evidence: Evidence) -> Hypothesis:
-    """Replace the gain of the strongest line by that of the best profile: filters are too coarse for bright lines."""
+    """Replace the gain of the strongest line by that of the best profile: filters are too coarse
+    for bright lines."""
     if one.kind in (Kind.QUASAR, Kind.STAR) or one.line_gain < SINGLE_GAIN:
         return one
     if one.kind is Kind.LYMAN_ALPHA:
@@ -298,8 +340,9 @@ def _with_shape(one: Hypothesis, evidence: Evidence) -> Hypothesis:
 def _with_penalty(one: Hypothesis, evidence: Evidence) -> Hypothesis:
     """Judge a single line by the continuum on its two sides and by its equivalent width.
 
-    Blueward of Lyman-alpha the intergalactic medium absorbs, by exp(-0.0036 (wave / 1215.67)^3.46) (Madau 1995, ApJ
-    441, 18). Lyman-alpha emitters have rest equivalent widths above some 16 Angstrom, [OII] below some 100.
+    Blueward of Lyman-alpha the intergalactic medium absorbs, by exp(-0.0036 (wave / 1215.67)^3.46)
+    (Madau 1995, ApJ 441, 18). Lyman-alpha emitters have rest equivalent widths above some 16
+    Angstrom, [OII] below some 100.
     """
     if not one.judged_by_shape:
         return one
@@ -310,7 +353,9 @@ def _with_penalty(one: Hypothesis, evidence: Evidence) -> Hypothesis:
     through = 1.0
     if not galaxy:
         through = float(np.exp(-0.0036 * ((wave - 140) / LYMAN_ALPHA) ** 3.46))
-    step = (blue - through * red) ** 2 / (blue_error**2 + (through * red_error) ** 2 + (CONTINUUM_SCATTER * red) ** 2)
+    step = (blue - through * red) ** 2 / (
+        blue_error**2 + (through * red_error) ** 2 + (CONTINUUM_SCATTER * red) ** 2
+    )
     place = evidence.prepared.axis.nearest(wave)
     flux = evidence.search.single.signal[1, place] / evidence.search.single.norm[1, place]
     equivalent = np.log10(max(flux / max(red, red_error) / (1 + one.z), 0.1))
@@ -335,7 +380,12 @@ def _sides(evidence: Evidence, wave: float) -> list[tuple[float, float]]:
         if weight.size < FEWEST_IN_STEP:
             means.append((0.0, 1e9))
         else:
-            means.append((float(weight @ prepared.flux[chosen] / weight.sum()), 1.3 / float(np.sqrt(weight.sum()))))
+            means.append(
+                (
+                    float(weight @ prepared.flux[chosen] / weight.sum()),
+                    1.3 / float(np.sqrt(weight.sum())),
+                )
+            )
     return means
 
 
@@ -371,7 +421,9 @@ def independent(ranked: list[Hypothesis], evidence: Evidence) -> tuple[float, fl
             gain = float((ratios[free] ** 2).sum())
         elif other.kind is Kind.LYMAN_ALPHA and not own[axis.nearest(other.waves)].any():
             gain = max(other.score, 0.0)
-        if other.kind in (Kind.GALAXY, Kind.STAR) and other.continuum_gain > max(best.continuum_gain, BLEND_GAIN):
+        if other.kind in (Kind.GALAXY, Kind.STAR) and other.continuum_gain > max(
+            best.continuum_gain, BLEND_GAIN
+        ):
             gain += other.continuum_gain
         if gain > largest:
             largest, z = gain, other.z

@@ -14,25 +14,30 @@ from autospec_lib.redshift.axis import Axis
 from autospec_lib.redshift.prepare import Prepared, running
 
 LYMAN_ALPHA = LINES['LYALPHA'][0]
-# Lines of galaxies in ascending order; [OII] is one line, in the middle of its doublet, and H8 is with HeI.
+# Lines of galaxies in ascending order; [OII] is one line, in the middle of its doublet, and H8 is
+# with HeI.
 GALAXY_LINES = """
     OII NEIII3869 H8 HEPSILON HDELTA HGAMMA HBETA OIII4959 OIII5007 HEI5876 OI6300 NII6548 HALPHA NII6583
     SII6716 SII6731
 """.split()
 OII = 0  # its number among these
 GALAXY_WAVES = np.array([np.mean(LINES[name]) for name in GALAXY_LINES])
-QUASAR_WAVES = np.array([LYMAN_ALPHA, 1549.0, 1908.7, 2799.0, 3728.5, 4862.7, 4960.3, 5008.24, 6564.6])
+QUASAR_WAVES = np.array(
+    [LYMAN_ALPHA, 1549.0, 1908.7, 2799.0, 3728.5, 4862.7, 4960.3, 5008.24, 6564.6]
+)
 OII_SEPARATION = 2.783 / 3728.484  # of the doublet, relative to its wavelength
 OII_RATIOS = (0.8, 1.1, 1.4)  # of the red to the blue line
 LINE_WIDTHS = (25.0, 70.0, 150.0)  # standard deviations in km/s
 LYMAN_WIDTHS = (60.0, 110.0, 230.0)  # of the red half of Lyman-alpha
 LYMAN_BLUE = 0.35  # width of its blue half over that of the red half
 STRONG = 3.5  # signal-to-noise ratio from which a line counts
-SCALE_HALF = 175  # FWHM of the line-spread function; half the window in which ratios are scaled to their scatter
+# FWHM of the line-spread function; half the window in which ratios are scaled to their scatter.
+SCALE_HALF = 175
 LEAST_SCALE = 0.8
 
-# Ratios [NII]6585/Halpha, [OIII]5008/Hbeta and [OII]/Hbeta of archetypes along the star-forming sequence of Baldwin,
-# Phillips & Terlevich (1981, PASP 93, 5), two Seyfert galaxies and a LINER; each with three reddenings A_V.
+# Ratios [NII]6585/Halpha, [OIII]5008/Hbeta and [OII]/Hbeta of archetypes along the star-forming
+# sequence of Baldwin, Phillips & Terlevich (1981, PASP 93, 5), two Seyfert galaxies and a LINER;
+# each with three reddenings A_V.
 _RATIOS = (
     (0.02, 6.0, 1.5),
     (0.03, 4.0, 5.0),
@@ -49,14 +54,27 @@ _REDDENINGS = (0.0, 1.0, 2.2)
 def archetypes() -> FloatArray:
     """Line fluxes (24, number of lines) relative to Hbeta.
 
-    Balmer lines by case B (Osterbrock & Ferland 2006), [OIII] 5008/4960 = 2.98 (Storey & Zeippen 2000, MNRAS 312, 813).
+    Balmer lines by case B (Osterbrock & Ferland 2006), [OIII] 5008/4960 = 2.98 (Storey & Zeippen
+    2000, MNRAS 312, 813).
     """
     rows = []
     for n2, o3, o2 in _RATIOS:
         balmer, halpha = (0.19, 0.159, 0.259, 0.468, 1.0), 2.86
         nitrogen = halpha * n2
         sulphur = (0.55 * (0.5 + n2), 0.42 * (0.5 + n2))
-        fluxes = [o2, 0.085 * o3, *balmer, o3 / 2.98, o3, 0.11, 0.06, nitrogen / 3.05, halpha, nitrogen, *sulphur]
+        fluxes = [
+            o2,
+            0.085 * o3,
+            *balmer,
+            o3 / 2.98,
+            o3,
+            0.11,
+            0.06,
+            nitrogen / 3.05,
+            halpha,
+            nitrogen,
+            *sulphur,
+        ]
         for reddening in _REDDENINGS:
             curve = (GALAXY_WAVES / 5500) ** -0.9 - (4862.7 / 5500) ** -0.9
             rows.append(np.array(fluxes) * 10 ** (-0.4 * reddening * curve))
@@ -65,7 +83,8 @@ def archetypes() -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class Responses:
-    """What filters (k,) measure at each channel: flux = signal / norm, with the variance 1 / norm; both (k, nl)."""
+    """What filters (k,) measure at each channel: flux = signal / norm, with the variance 1 / norm;
+    both (k, nl)."""
 
     signal: FloatArray
     norm: FloatArray
@@ -78,7 +97,8 @@ class Responses:
 
 @dataclass(frozen=True, eq=False)
 class LineSearch:
-    """The responses to lines of `LINE_WIDTHS`, to [OII] of the same widths, and to Lyman-alpha of `LYMAN_WIDTHS`.
+    """The responses to lines of `LINE_WIDTHS`, to [OII] of the same widths, and to Lyman-alpha of
+    `LYMAN_WIDTHS`.
 
     ``excess`` (nl,) is what gains in chi2 of the second line width were divided by.
     """
@@ -121,7 +141,9 @@ class Filters:
         self.half = int(np.clip(np.ceil(3.5 * widest), 4, 60))
         offsets = np.arange(-self.half, self.half + 1) * axis.step[:, None]
         profiles = [self._sides(offsets, width, 1.0) for width in LINE_WIDTHS]
-        profiles += [self._pair(offsets, width, ratio) for width in LINE_WIDTHS for ratio in OII_RATIOS]
+        profiles += [
+            self._pair(offsets, width, ratio) for width in LINE_WIDTHS for ratio in OII_RATIOS
+        ]
         profiles += [self._sides(offsets, width, LYMAN_BLUE) for width in LYMAN_WIDTHS]
         flux = [profile / (profile.sum(axis=1) * axis.step)[:, None] for profile in profiles]
         self.profiles = np.array(flux, np.float32)
@@ -145,8 +167,8 @@ class Filters:
     def search(self, prepared: Prepared, continuum: FloatArray) -> LineSearch:
         """Measure every kind of line at every channel.
 
-        The ratios of each filter are divided by their own scatter, which takes out errors that are too small and noise
-        that is correlated.
+        The ratios of each filter are divided by their own scatter, which takes out errors that are
+        too small and noise that is correlated.
 
         Parameters
         ----------
@@ -186,8 +208,8 @@ class Filters:
     def sharpness(self, prepared: Prepared, continuum: FloatArray, wave: float) -> float:
         """How much better one or two channels explain a peak than the narrowest line does.
 
-        It is the ratio of the largest signal-to-noise ratios near a wavelength: some 0.9 for a line, 1.1 and more for a
-        cosmic ray.
+        It is the ratio of the largest signal-to-noise ratios near a wavelength: some 0.9 for a
+        line, 1.1 and more for a cosmic ray.
 
         Parameters
         ----------
@@ -198,15 +220,24 @@ class Filters:
         wave : float
             Of the peak.
         """
-        middle = int(np.clip(self.axis.nearest(wave), self.half + 3, self.axis.wave.size - self.half - 4))
+        middle = int(
+            np.clip(self.axis.nearest(wave), self.half + 3, self.axis.wave.size - self.half - 4)
+        )
         window = slice(middle - 2, middle + 3)
         signal, norm = prepared.weight * (prepared.flux - continuum), prepared.weight
         pairs = [part[window] + part[middle - 1 : middle + 4] for part in (signal, norm)]
         spikes = [*_ratios(signal[window], norm[window]), *_ratios(*pairs)]
         around = slice(middle - 2 - self.half, middle + 3 + self.half)
         matched = [
-            np.einsum('ij,ij->i', np.lib.stride_tricks.sliding_window_view(part[around], 2 * self.half + 1), profile)
-            for part, profile in ((signal, self.profiles[0][window]), (norm, self.squares[0][window]))
+            np.einsum(
+                'ij,ij->i',
+                np.lib.stride_tricks.sliding_window_view(part[around], 2 * self.half + 1),
+                profile,
+            )
+            for part, profile in (
+                (signal, self.profiles[0][window]),
+                (norm, self.squares[0][window]),
+            )
         ]
         line = max(_ratios(*matched))
         return float(max(spikes) / line) if line > 0 else 1.0
@@ -243,7 +274,8 @@ class GalaxyLines:
         self.archetypes = archetypes()
 
     def gains(self, search: LineSearch) -> tuple[FloatArray, np.ndarray]:
-        """The gain in chi2 of the best archetype at each redshift, with the number of its line width; both (nz,).
+        """The gain in chi2 of the best archetype at each redshift, with the number of its line
+        width; both (nz,).
 
         The amplitude of an archetype with line fluxes r is sum(r signal) / sum(r^2 norm).
         """
@@ -252,7 +284,9 @@ class GalaxyLines:
             signal, norm = (self._at_lines(search, width, part) for part in ('signal', 'norm'))
             product = signal @ self.archetypes.T
             power = norm @ self.archetypes.T**2
-            gains[width] = np.where(product > 0, product**2 / np.maximum(power, 1e-30), 0.0).max(axis=1)
+            gains[width] = np.where(product > 0, product**2 / np.maximum(power, 1e-30), 0.0).max(
+                axis=1
+            )
         return gains.max(axis=0), gains.argmax(axis=0)
 
     def _at_lines(self, search: LineSearch, width: int, part: str) -> FloatArray:

@@ -1,4 +1,5 @@
-"""What a spectrum should look like at a redshift, and the lines in it that the redshift does not explain."""
+"""What a spectrum should look like at a redshift, and the lines in it that the redshift does not
+explain."""
 
 from __future__ import annotations
 
@@ -14,12 +15,14 @@ from autospec_lib.redshift import fluxes
 from autospec_lib.redshift.engine import LINE_SIGMA, Evidence
 from autospec_lib.redshift.hypotheses import OWN_HALF, Kind, unexplained
 
-EMISSION = 4.5  # FWHM of the line-spread function, the range in which a line is kept out of the fit of the continuum
+# FWHM of the line-spread function, the range in which a line is kept out of the fit of the
+# continuum.
+EMISSION = 4.5
 MOST_UNNAMED = 12
 UNNAMED_SIGMA = 5.0  # signal-to-noise ratio from which a line without a name is listed
 COSMIC_SHARPNESS = 1.1  # of peaks that are cosmic rays, see `lines.Filters.sharpness`
-# Vacuum wavelengths in Angstrom of lines of galaxies and quasars that are not among `LINES`: SiIV, OIII], AlIII, CII],
-# [NeV], HeI, [NI], [SIII], [OI], [OII], [ArIII].
+# Vacuum wavelengths in Angstrom of lines of galaxies and quasars that are not among `LINES`: SiIV,
+# OIII], AlIII, CII], [NeV], HeI, [NI], [SIII], [OI], [OII], [ArIII].
 OTHER_WAVES = (
     *(1398.3, 1661.0, 1666.0, 1857.0, 2326.0, 3346.8, 4472.7, 5201.7, 6313.8, 6365.54),
     *(6679.99, 7067.2, 7322.0, 7332.0, 7753.2),
@@ -46,11 +49,14 @@ class Unnamed:
     on_sky: bool
 
 
-def model(evidence: Evidence, kind: Kind, z: float, fit: fluxes.LineFit | None = None) -> FloatArray:
+def model(
+    evidence: Evidence, kind: Kind, z: float, fit: fluxes.LineFit | None = None
+) -> FloatArray:
     """The spectrum (nl,) that a source should have, in the unit of the spectrum.
 
-    It is the best fit by template and polynomials, as `scan` fits them, and the emission lines of galaxies. Before the
-    first and behind the last channel with a value, and where the template ends, it is NaN.
+    It is the best fit by template and polynomials, as `scan` fits them, and the emission lines of
+    galaxies. Before the first and behind the last channel with a value, and where the template
+    ends, it is NaN.
 
     Parameters
     ----------
@@ -61,7 +67,8 @@ def model(evidence: Evidence, kind: Kind, z: float, fit: fluxes.LineFit | None =
     z : float
         Its redshift.
     fit : LineFit or None
-        The lines at this redshift; None: they are measured here, with the usual velocity dispersion.
+        The lines at this redshift; None: they are measured here, with the usual velocity
+        dispersion.
     """
     prepared, engine = evidence.prepared, evidence.engine
     axis, grid = prepared.axis, engine.grid
@@ -117,7 +124,9 @@ def unnamed(evidence: Evidence, kind: Kind, z: float | None) -> list[Unnamed]:
         waves = np.concatenate([*LINES.values(), OTHER_WAVES]) * (1 + z)
     left = unexplained(evidence, waves, kind)
     parts = search.single, search.doublet, search.lyman
-    signal, norm, ratio = (np.vstack([getattr(one, name) for one in parts]) for name in ('signal', 'norm', 'ratio'))
+    signal, norm, ratio = (
+        np.vstack([getattr(one, name) for one in parts]) for name in ('signal', 'norm', 'ratio')
+    )
     half = axis.channels(OWN_HALF)
     lines: list[Unnamed] = []
     while len(lines) < MOST_UNNAMED and left.max() > UNNAMED_SIGMA:

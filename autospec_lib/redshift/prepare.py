@@ -1,4 +1,5 @@
-"""A spectrum made ready for the search: gaps bridged, errors scaled to the scatter, cosmic rays masked."""
+"""A spectrum made ready for the search: gaps bridged, errors scaled to the scatter, cosmic rays
+masked."""
 
 from __future__ import annotations
 
@@ -19,12 +20,15 @@ LEVEL_WIDTH = 38  # of the running median
 NOISE_HALF = 100  # half the window in which errors are scaled
 SKY_NOISE_HALF = 150  # the same for channels in sky lines, which are fewer
 SKY_HALF = 38  # half the window in which the variance between sky lines is measured
-SKY_LEVEL = 1.35  # a channel is in a sky line if its variance is this many times that between sky lines
+# A channel is in a sky line if its variance is this many times that between sky lines.
+SKY_LEVEL = 1.35
 SKY_MARGIN = 1.1  # further factor to errors in sky lines, whose residuals are not Gaussian
-MODEL_ERROR = 0.04  # of templates and line profiles, relative to the flux; it limits the weight of bright channels
+# Of templates and line profiles, relative to the flux; it limits the weight of bright channels.
+MODEL_ERROR = 0.04
 COSMIC_SIGMA = 6.0
 COSMIC_SIGMA_WIDE = 6.5  # of cosmic rays in two channels
-COSMIC_FWHM = 1.75  # channels; where the resolution is worse sampled, a line may be as narrow as a cosmic ray
+# Channels; where the resolution is worse sampled, a line may be as narrow as a cosmic ray.
+COSMIC_FWHM = 1.75
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +65,14 @@ class Prepared:
         return np.asarray(self.weight > 0)
 
 
-def prepare(axis: Axis, flux: FloatArray, variance: FloatArray | None, bad: BoolArray) -> Prepared | None:
+def prepare(
+    axis: Axis, flux: FloatArray, variance: FloatArray | None, bad: BoolArray
+) -> Prepared | None:
     """Scale the errors of a spectrum to its scatter and mask cosmic rays.
 
-    Errors of a pipeline are often too small by a constant factor, and more so in sky lines. The scatter about the
-    running median is measured in windows, separately for channels in sky lines, which are those with a larger variance
-    than their surroundings.
+    Errors of a pipeline are often too small by a constant factor, and more so in sky lines. The
+    scatter about the running median is measured in windows, separately for channels in sky lines,
+    which are those with a larger variance than their surroundings.
 
     Parameters
     ----------
@@ -110,7 +116,11 @@ def prepare(axis: Axis, flux: FloatArray, variance: FloatArray | None, bad: Bool
 
 
 def running(
-    values: FloatArray, used: BoolArray, half: int, statistic: Callable[[FloatArray], Any], fewest: int
+    values: FloatArray,
+    used: BoolArray,
+    half: int,
+    statistic: Callable[[FloatArray], Any],
+    fewest: int,
 ) -> FloatArray | None:
     """A statistic in a running window, interpolated between positions half a half-window apart.
 
@@ -153,12 +163,16 @@ def _bridged(values: FloatArray, good: BoolArray) -> FloatArray:
 
 def _in_sky_lines(axis: Axis, variance: FloatArray) -> BoolArray:
     everywhere = np.ones(variance.size, bool)
-    between = running(variance, everywhere, axis.channels(SKY_HALF), lambda part: np.percentile(part, 25), 0)
+    between = running(
+        variance, everywhere, axis.channels(SKY_HALF), lambda part: np.percentile(part, 25), 0
+    )
     assert between is not None  # every window has values
     return np.asarray(variance > SKY_LEVEL * between)
 
 
-def _noise_scale(axis: Axis, residual: FloatArray, good: BoolArray, sky: BoolArray) -> FloatArray | None:
+def _noise_scale(
+    axis: Axis, residual: FloatArray, good: BoolArray, sky: BoolArray
+) -> FloatArray | None:
     """Factors (nl,) to the errors; None if residuals do not scatter."""
     normal = running(residual, good & ~sky, axis.channels(NOISE_HALF), robust_width, 40)
     if normal is None or not np.median(normal) > 0:
@@ -173,7 +187,8 @@ def _noise_scale(axis: Axis, residual: FloatArray, good: BoolArray, sky: BoolArr
 def _cosmic_rays(residual: FloatArray, good: BoolArray) -> BoolArray:
     """Peaks that are narrower than the line-spread function, with their neighbours.
 
-    At a quarter of its height a line has 1.4 FWHM, three to four channels where the sampling is critical.
+    At a quarter of its height a line has 1.4 FWHM, three to four channels where the sampling is
+    critical.
     """
     hit = np.zeros(residual.size, bool)
     for place in np.flatnonzero((residual > COSMIC_SIGMA) & good):

@@ -1,4 +1,5 @@
-"""The probability that the best hypothesis is right, by logistic regression on features of the evidence.
+"""The probability that the best hypothesis is right, by logistic regression on features of the
+evidence.
 
 The coefficients are a table that ``benchmarks/redshifts.py --fit`` writes from simulated spectra.
 """
@@ -19,7 +20,9 @@ TABLE = Path(__file__).resolve().parent / 'data' / 'calibration.json'
 CANDIDATES = 4  # that are handed out
 
 
-def features(ranked: list[Hypothesis], evidence: Evidence, second_source: float) -> dict[str, float]:
+def features(
+    ranked: list[Hypothesis], evidence: Evidence, second_source: float
+) -> dict[str, float]:
     """What the probability depends on.
 
     Parameters
@@ -73,7 +76,8 @@ def _log(gain: float) -> float:
 
 
 def probabilities(values: dict[str, float], number: int) -> list[float]:
-    """The probability of each candidate; what the first one leaves is shared among the others by their ranks.
+    """The probability of each candidate; what the first one leaves is shared among the others by
+    their ranks.
 
     Parameters
     ----------
@@ -90,5 +94,6 @@ def probabilities(values: dict[str, float], number: int) -> list[float]:
 
 @cache
 def calibration() -> dict[str, Any]:
-    """The fitted table: ``coefficients`` by name of feature, and ``shares`` of the second and further candidates."""
+    """The fitted table: ``coefficients`` by name of feature, and ``shares`` of the second and
+    further candidates."""
     return dict(json.loads(TABLE.read_text(encoding='utf-8')))

@@ -1,8 +1,9 @@
 """The continuum: how much templates improve a fit at every redshift.
 
-The spectrum is fitted by polynomials, and by polynomials and a template with a positive amplitude. The difference in
-chi2 is the gain. In logarithmic wavelength a redshift is a shift, so that the sums for all redshifts are correlations,
-which Fourier transforms give at once (Glazebrook, Offer & Deeley 1998, ApJ 492, 98; here with weights).
+The spectrum is fitted by polynomials, and by polynomials and a template with a positive amplitude.
+The difference in chi2 is the gain. In logarithmic wavelength a redshift is a shift, so that the
+sums for all redshifts are correlations, which Fourier transforms give at once (Glazebrook, Offer &
+Deeley 1998, ApJ 492, 98; here with weights).
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from autospec_lib.core.types import FloatArray
 from autospec_lib.redshift.axis import LOG_STEP, Axis
 
 POLYNOMIALS = 8  # Legendre polynomials that stand for calibration and dust
-# A template takes part at a redshift if, without its polynomial part, it keeps these shares of its own power and of its
-# largest power at any redshift. Outside its range the transforms leave rounding noise.
+# A template takes part at a redshift if, without its polynomial part, it keeps these shares of its
+# own power and of its largest power at any redshift. Outside its range the transforms leave
+# rounding noise.
 OWN_SHARE = 1e-4
 LARGEST_SHARE = 1e-3
 PIECE_SHARE = 2e-2  # instead of OWN_SHARE for the quasar's pieces
-# Pieces together gain at most this many times the sum of what they gain alone: nearly singular fits gain out of noise.
+# Pieces together gain at most this many times the sum of what they gain alone: nearly singular fits
+# gain out of noise.
 JOINT_LIMIT = 1.15
 STAR_STEPS = 6  # of LOG_STEP, 410 km/s, up to which stars move
 
@@ -42,7 +45,9 @@ class LogGrid:
         self.size = int((np.log10(axis.wave[-1]) - self.start) / LOG_STEP)
         self.wave = 10 ** (self.start + LOG_STEP * np.arange(self.size))
         self.edges = 10 ** (self.start + LOG_STEP * (np.arange(self.size + 1) - 0.5))
-        self.polynomials = np.polynomial.legendre.legvander(np.linspace(-1, 1, self.size), POLYNOMIALS - 1).T
+        self.polynomials = np.polynomial.legendre.legvander(
+            np.linspace(-1, 1, self.size), POLYNOMIALS - 1
+        ).T
 
     def binned(self, flux: FloatArray, weight: FloatArray) -> Binned:
         """The weighted mean of the flux in each bin.
@@ -85,13 +90,16 @@ class Binned:
     def model(self, template: FloatArray) -> FloatArray:
         """The best fit (n,) by a template (n,) and polynomials."""
         parts = np.vstack([template, self.grid.polynomials])
-        coefficients = np.linalg.lstsq((parts * self.weight) @ parts.T, parts @ (self.weight * self.flux), rcond=None)
+        coefficients = np.linalg.lstsq(
+            (parts * self.weight) @ parts.T, parts @ (self.weight * self.flux), rcond=None
+        )
         return np.asarray(coefficients[0] @ parts)
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """The gain (nz,) at redshifts (nz,), which ascend, and the number (nz,) of the best template."""
+    """The gain (nz,) at redshifts (nz,), which ascend, and the number (nz,) of the best
+    template."""
 
     z: FloatArray
     gain: FloatArray
@@ -117,11 +125,17 @@ class Scanner:
     limits : (float, float)
         Of the redshifts.
     jointly : bool
-        Whether all templates are fitted at once, as the pieces of one, each with a positive amplitude.
+        Whether all templates are fitted at once, as the pieces of one, each with a positive
+        amplitude.
     """
 
     def __init__(
-        self, grid: LogGrid, templates: FloatArray, start: float, limits: tuple[float, float], jointly: bool = False
+        self,
+        grid: LogGrid,
+        templates: FloatArray,
+        start: float,
+        limits: tuple[float, float],
+        jointly: bool = False,
     ) -> None:
         self.grid, self.templates, self.start, self.jointly = grid, templates, start, jointly
         first, last = (round((np.log10(1 + z) - grid.start + start) / LOG_STEP) for z in limits)
@@ -145,11 +159,13 @@ class Scanner:
     def scan(self, binned: Binned) -> Curve:
         """The gain at each redshift.
 
-        For weights w, data d, polynomials P and a template t: X = sum w P t, M = sum w P P', c = M^-1 sum w P d, power
-        = sum w t^2 - X' M^-1 X, product = sum w t d - c' X, gain = product^2 / power where the product is positive.
+        For weights w, data d, polynomials P and a template t: X = sum w P t, M = sum w P P', c =
+        M^-1 sum w P d, power = sum w t^2 - X' M^-1 X, product = sum w t d - c' X, gain = product^2
+        / power where the product is positive.
         """
         weight, data, polynomials = (
-            self._transform(part) for part in (binned.weight, binned.weight * binned.flux, binned.weighted_polynomials)
+            self._transform(part)
+            for part in (binned.weight, binned.weight * binned.flux, binned.weighted_polynomials)
         )
         number = len(self.templates)
         products, powers = np.empty((number, self.z.size)), np.empty((number, self.z.size))
@@ -167,7 +183,9 @@ class Scanner:
                 usable[i] = powers[i] > OWN_SHARE * full + LARGEST_SHARE * powers[i].max()
             projections.append(projection)
             solutions.append(solution)
-        gains = np.divide(products**2, powers, out=np.zeros_like(products), where=usable & (products > 0))
+        gains = np.divide(
+            products**2, powers, out=np.zeros_like(products), where=usable & (products > 0)
+        )
         if not self.jointly:
             return Curve(self.z, gains.max(axis=0), gains.argmax(axis=0))
         normal = np.empty((self.z.size, number, number))
@@ -177,7 +195,9 @@ class Scanner:
                 cross = self._correlation(weight, self.pairs[i, j])
                 cross -= np.einsum('pn,pn->n', projections[i], solutions[j])
                 normal[:, i, j] = normal[:, j, i] = cross
-        return Curve(self.z, _joint_gain(normal, products.T, usable.T, gains.T), np.zeros(self.z.size, int))
+        return Curve(
+            self.z, _joint_gain(normal, products.T, usable.T, gains.T), np.zeros(self.z.size, int)
+        )
 
     def at(self, z: float, template: int) -> FloatArray:
         """A template (n,) on the grid of the spectra at a redshift.
@@ -190,10 +210,14 @@ class Scanner:
             Number of the template.
         """
         own = self.start + LOG_STEP * np.arange(self.templates.shape[1])
-        return np.asarray(np.interp(np.log10(self.grid.wave / (1 + z)), own, self.templates[template]))
+        return np.asarray(
+            np.interp(np.log10(self.grid.wave / (1 + z)), own, self.templates[template])
+        )
 
 
-def _joint_gain(normal: FloatArray, products: FloatArray, usable: np.ndarray, alone: FloatArray) -> FloatArray:
+def _joint_gain(
+    normal: FloatArray, products: FloatArray, usable: np.ndarray, alone: FloatArray
+) -> FloatArray:
     """The largest gain (nz,) of any set of pieces with positive amplitudes.
 
     Parameters
@@ -238,7 +262,10 @@ class StarScanner:
         wave = np.log10(grid.wave)
         margin = STAR_STEPS * LOG_STEP
         self.inside = (wave > own[0] + margin) & (wave < own[-1] - margin)
-        moved = [[np.interp(wave - shift * LOG_STEP, own, row) for shift in self.shifts] for row in templates]
+        moved = [
+            [np.interp(wave - shift * LOG_STEP, own, row) for shift in self.shifts]
+            for row in templates
+        ]
         self.templates = np.array(moved).reshape(-1, grid.size)
         self.squares = self.templates**2
 
@@ -252,7 +279,9 @@ class StarScanner:
         power = full - np.einsum('np,np->n', projection, projection @ data.inverse)
         product = self.templates @ (data.weight * data.flux) - projection @ data.coefficients
         usable = (product > 0) & (power > OWN_SHARE * full)
-        gains = np.divide(product**2, power, out=np.zeros_like(power), where=usable).reshape(-1, self.shifts.size)
+        gains = np.divide(product**2, power, out=np.zeros_like(power), where=usable).reshape(
+            -1, self.shifts.size
+        )
         z = np.asarray(10.0 ** (self.shifts * LOG_STEP) - 1)
         best = gains.argmax(axis=0) * self.shifts.size + np.arange(self.shifts.size)
         return Curve(z, gains.max(axis=0), best)

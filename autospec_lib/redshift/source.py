@@ -17,10 +17,12 @@ from autospec_lib.redshift.hypotheses import Kind
 
 MOST_NEIGHBOURS = 3  # the nearest ones, with whose redshifts that of the source is compared
 CIRCLE = 0.6  # arcsec, the radius in which they are compared
-MOST_EXPLAINED = 1.5  # times the neighbour's light on its other sides; a source with less shows nothing of its own
+# Times the neighbour's light on its other sides; a source with less shows nothing of its own.
+MOST_EXPLAINED = 1.5
 SEEN = 3.0  # signal-to-noise ratio of an emission line from which its flux counts
 
-# Gives the sums of the sky-subtracted light in circles at positions (y, x) in pixels, of a radius in arcsec.
+# Gives the sums of the sky-subtracted light in circles at positions (y, x) in pixels, of a radius
+# in arcsec.
 Light: TypeAlias = Callable[[Sequence[tuple[float, float]], float], list[Measured]]
 
 
@@ -59,9 +61,11 @@ class _Wavelengths:
 
 
 def measure(products: Products, cutout: Cutout, lsf: tuple[float, ...], light: Light) -> Products:
-    """Cards on the redshift of the source, models of its spectrum, its lines, and notes on contradictions.
+    """Cards on the redshift of the source, models of its spectrum, its lines, and notes on
+    contradictions.
 
-    Lines are measured at the redshift that a person has accepted, else at a sure one, else at the catalogue's.
+    Lines are measured at the redshift that a person has accepted, else at a sure one, else at the
+    catalogue's.
 
     Parameters
     ----------
@@ -87,7 +91,9 @@ def measure(products: Products, cutout: Cutout, lsf: tuple[float, ...], light: L
     for key, spectrum in products.main_spectra.items():
         other = Redshift() if spectrum.key == chosen.key else axis.measured(spectrum)
         if other.sure and (sure is None or differ(sure, other.candidates[0].z)):
-            notes.append(f'redshift: {key} has {other.candidates[0].z:.4f} for sure, {chosen.short_key} has not')
+            notes.append(
+                f'redshift: {key} has {other.candidates[0].z:.4f} for sure, {chosen.short_key} has not'
+            )
     facts = cards(result) | {'ZSPEC': (chosen.key, 'spectrum that the redshift is from')}
     if sure is not None:
         for ident, apart, explains in _neighbours_at(cutout, light, sure, axis):
@@ -149,7 +155,8 @@ def lines_at(
 def _lines_and_models(
     result: Redshift, known: float | None, axis: _Wavelengths
 ) -> tuple[tuple[dict[str, Any], ...], tuple[RedshiftModel, ...]]:
-    """The lines at a redshift if it is known, those that neither it nor the first candidate explains, and the models.
+    """The lines at a redshift if it is known, those that neither it nor the first candidate
+    explains, and the models.
 
     Parameters
     ----------
@@ -166,7 +173,9 @@ def _lines_and_models(
     vacuum, wave = evidence.prepared.axis.wave, np.sort(axis.wave)
     fit = None if known is None else fluxes.measure(evidence, known)
     rows = () if fit is None or known is None else line_rows(fit, known, vacuum, wave)
-    shown = next((one for one in result.candidates if known is None or not differ(known, one.z)), None)
+    shown = next(
+        (one for one in result.candidates if known is None or not differ(known, one.z)), None
+    )
     candidates = []
     for one in result.candidates:
         lines = None
@@ -181,12 +190,15 @@ def _lines_and_models(
     return (*rows, *unnamed), tuple(candidates)
 
 
-def _neighbours_at(cutout: Cutout, light: Light, z: float, axis: _Wavelengths) -> Iterator[tuple[Ident, float, bool]]:
-    """The catalogued neighbours with the redshift of the source, and whether their light may be all that shows it.
+def _neighbours_at(
+    cutout: Cutout, light: Light, z: float, axis: _Wavelengths
+) -> Iterator[tuple[Ident, float, bool]]:
+    """The catalogued neighbours with the redshift of the source, and whether their light may be all
+    that shows it.
 
-    Circles of radius `CIRCLE` around the source and the neighbour are compared with those at the places to which a
-    quarter, a half and three quarters of a turn around the neighbour bring the source: of a round neighbour, they hold
-    as much light as the circle around the source does.
+    Circles of radius `CIRCLE` around the source and the neighbour are compared with those at the
+    places to which a quarter, a half and three quarters of a turn around the neighbour bring the
+    source: of a round neighbour, they hold as much light as the circle around the source does.
 
     Parameters
     ----------
@@ -205,7 +217,11 @@ def _neighbours_at(cutout: Cutout, light: Light, z: float, axis: _Wavelengths) -
         The neighbour's ID and distance in arcsec; whether its light explains the redshift.
     """
     own: tuple[float, float] | None = None  # of the source, measured once if it is needed
-    centre, pixel, limits = np.array(cutout.centre), np.array(cutout.pixel), np.array(cutout.shape) - 0.5
+    centre, pixel, limits = (
+        np.array(cutout.centre),
+        np.array(cutout.pixel),
+        np.array(cutout.shape) - 0.5,
+    )
 
     def at(*places: FloatArray) -> Measured:
         """The mean of the sums in circles."""
@@ -222,8 +238,11 @@ def _neighbours_at(cutout: Cutout, light: Light, z: float, axis: _Wavelengths) -
         flux = sum(line.flux for line in lines if line.flux > SEEN * line.flux_error)
         return flux, float(np.nanmedian(spectrum.data))
 
-    offsets = {ident: (np.array(place) - centre) * pixel for ident, place in cutout.neighbours.items()}
-    for ident in sorted(offsets, key=lambda ident: float(np.hypot(*offsets[ident])))[:MOST_NEIGHBOURS]:
+    offsets = {
+        ident: (np.array(place) - centre) * pixel for ident, place in cutout.neighbours.items()
+    }
+    nearest = sorted(offsets, key=lambda ident: float(np.hypot(*offsets[ident])))
+    for ident in nearest[:MOST_NEIGHBOURS]:
         place, (dy, dx) = np.array(cutout.neighbours[ident]), offsets[ident]
         turns = [place + np.array(turn) / pixel for turn in ((dx, -dy), (dy, dx), (-dx, dy))]
         inside = [bool(((one > -0.5) & (one < limits)).all()) for one in (place, *turns)]
@@ -234,8 +253,11 @@ def _neighbours_at(cutout: Cutout, light: Light, z: float, axis: _Wavelengths) -
             continue
         explains = False
         if any(inside[1:]):
-            around = strength(at(*(turn for turn, is_inside in zip(turns, inside[1:], strict=True) if is_inside)))
+            around = strength(
+                at(*(turn for turn, is_inside in zip(turns, inside[1:], strict=True) if is_inside))
+            )
             own = own or strength(at(centre))
-            feature = 0 if own[0] > 0 or around[0] > 0 else 1  # lines if there are any, else the continuum
+            # Lines if there are any, else the continuum.
+            feature = 0 if own[0] > 0 or around[0] > 0 else 1
             explains = own[feature] < MOST_EXPLAINED * around[feature]
         yield ident, float(np.hypot(dy, dx)), explains

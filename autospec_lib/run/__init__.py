@@ -1,1 +1,2 @@
-"""Running: one source from cube to files; several at a time; resuming; interruption; log; estimate of ``--check``."""
+"""Running: one source from cube to files; several at a time; resuming; interruption; log; estimate
+of ``--check``."""

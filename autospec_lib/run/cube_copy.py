@@ -1,8 +1,9 @@
 """Cubes on storage with long seek times: they are read once, from beginning to end, into a copy.
 
-The box of a source is thousands of small pieces of each array. If each takes milliseconds to find, reading the whole
-cube once is faster than reading a few sources. The rectangle around all sources is written to a copy, in which a box is
-a few dozen pieces (`arrays.Copy`). The rest of the run does not change, except that boxes are read from the copy.
+The box of a source is thousands of small pieces of each array. If each takes milliseconds to find,
+reading the whole cube once is faster than reading a few sources. The rectangle around all sources
+is written to a copy, in which a box is a few dozen pieces (`arrays.Copy`). The rest of the run does
+not change, except that boxes are read from the copy.
 """
 
 from __future__ import annotations
@@ -33,8 +34,11 @@ from autospec_lib.run.interruption import Interruption
 from autospec_lib.run.job import Job
 from autospec_lib.run.results import Outcome
 
-SLOW = 0.3e-3  # seconds per seek above which storage is slow; solid-state disks: a third at most, spinning: ten times
-GAIN = 1.5  # a copy is made if reading the pieces would take this many times as long as reading the whole cube
+# Seconds per seek above which storage is slow; solid-state disks: a third at most, spinning: ten
+# times.
+SLOW = 0.3e-3
+# A copy is made if reading the pieces would take this many times as long as reading the whole cube.
+GAIN = 1.5
 ROOM = 1.2  # free space that is needed, in sizes of the copy
 SEEKS = 15  # places at which a small piece is read to measure how long that takes
 STRETCH = 1 << 23  # bytes that are read at a stretch to measure how fast that is
@@ -44,7 +48,8 @@ COPY_NAME = '.cube-copy'
 
 
 class Plan(NamedTuple):
-    """A copy of a rectangle (ys, xs) of the cube in a folder, and a line on it; no folder = there is no room for it."""
+    """A copy of a rectangle (ys, xs) of the cube in a folder, and a line on it; no folder = there
+    is no room for it."""
 
     rectangle: tuple[slice, slice]
     nbytes: float
@@ -86,7 +91,10 @@ def plan(job: Job, targets: Sequence[Target], shared: bool = False) -> Plan | No
     once = read_time(cube.data, stretch) * size / stretch
     if pieces * seek < GAIN * once:
         return None
-    ys, xs = (slice(min(s.start for s in sides), max(s.stop for s in sides)) for sides in zip(*boxes, strict=True))
+    ys, xs = (
+        slice(min(s.start for s in sides), max(s.stop for s in sides))
+        for sides in zip(*boxes, strict=True)
+    )
     nbytes = (ys.stop - ys.start) * (xs.stop - xs.start) / math.prod(cube.shape) * size
     folder = _folder(job.output, nbytes, shared)
     slow = f'{job.params.datacube}: its storage takes {1e3 * seek:.1f} ms to find a place'
@@ -99,7 +107,8 @@ def plan(job: Job, targets: Sequence[Target], shared: bool = False) -> Plan | No
 
 
 def read_time(array: StoredArray, number: int, times: int = 1) -> float:
-    """The seconds that it takes to find a place in an array's file and to read there; 0 for an array in memory.
+    """The seconds that it takes to find a place in an array's file and to read there; 0 for an
+    array in memory.
 
     Parameters
     ----------
@@ -132,13 +141,17 @@ def read_time(array: StoredArray, number: int, times: int = 1) -> float:
 
 
 def _on_disk(cube: OpenCube) -> dict[str, StoredArray]:
-    """The arrays that are read from a file, by their names in the cube; compressed ones are in memory."""
+    """The arrays that are read from a file, by their names in the cube; compressed ones are in
+    memory."""
     parts = {'data': cube.data, 'noise': cube.noise, 'flags': cube.flags}
-    return {name: array for name, array in parts.items() if array is not None and array.values is None}
+    return {
+        name: array for name, array in parts.items() if array is not None and array.values is None
+    }
 
 
 def _folder(output: Path, nbytes: float, shared: bool) -> Path | None:
-    """A folder with room for a copy: one for temporary files that is not in memory, or the output folder."""
+    """A folder with room for a copy: one for temporary files that is not in memory, or the output
+    folder."""
     usual = [] if shared else [Path(tempfile.gettempdir()), Path('/var/tmp')]
     for folder in (*usual, output):
         there = nearest_existing(folder)
@@ -157,7 +170,9 @@ def _in_memory(folder: Path) -> bool:
     except OSError:
         return False
     own = f'{os.major(device)}:{os.minor(device)}'
-    return any(line.split()[2] == own and line.split(' - ')[-1].split()[0] in IN_MEMORY for line in mounts)
+    return any(
+        line.split()[2] == own and line.split(' - ')[-1].split()[0] in IN_MEMORY for line in mounts
+    )
 
 
 def extracted(
@@ -197,7 +212,9 @@ def extracted(
                     job = replace(job, cube=_write(job.cube, wanted.rectangle, file, path, shared))
             except OSError as error:
                 files.close()  # the sources need the room
-                tell(f'{wanted.folder}: {error.strerror}; {job.params.datacube} is read without a copy')
+                tell(
+                    f'{wanted.folder}: {error.strerror}; {job.params.datacube} is read without a copy'
+                )
         yield from extract(job)
 
 
@@ -207,23 +224,35 @@ def _temporary(folder: Path, shared: bool) -> Iterator[tuple[IO[bytes], Path]]:
     if shared:  # only one run at a time writes here
         for torn in folder.glob(f'{COPY_NAME}.*.tmp'):
             torn.unlink(missing_ok=True)
-    # On Linux, processes inherit open files: the copy needs no name, so nothing is left even if the run is killed.
+    # On Linux, processes inherit open files: the copy needs no name, so nothing is left even if the
+    # run is killed.
     named = shared or sys.platform != 'linux'
-    make: Callable[..., IO[bytes]] = tempfile.NamedTemporaryFile if named else tempfile.TemporaryFile
+    make: Callable[..., IO[bytes]] = (
+        tempfile.NamedTemporaryFile if named else tempfile.TemporaryFile
+    )
     file = make(dir=folder, prefix=f'{COPY_NAME}.', suffix='.tmp')
     try:
         yield file, Path(file.name if named else f'/proc/self/fd/{file.fileno()}')
     finally:
-        with suppress(OSError):  # a full disk does not take its last bytes, or somebody else has deleted it
+        # A full disk does not take its last bytes, or somebody else has deleted it.
+        with suppress(OSError):
             file.close()
 
 
-def _write(cube: OpenCube, rectangle: tuple[slice, slice], file: IO[bytes], path: Path, shared: bool) -> OpenCube:
+def _write(
+    cube: OpenCube, rectangle: tuple[slice, slice], file: IO[bytes], path: Path, shared: bool
+) -> OpenCube:
     """Write the copy in one pass over the cube; return the cube that reads from it."""
     parts: dict[str, Any] = {}
     for name, array in _on_disk(cube).items():
         together = max(1, int(BUFFER * len(cube.wave) // array.nbytes))
-        copy = Copy(path, file.tell(), array.dtype, array.stored((slice(0, array.shape[0]), *rectangle)), together)
+        copy = Copy(
+            path,
+            file.tell(),
+            array.dtype,
+            array.stored((slice(0, array.shape[0]), *rectangle)),
+            together,
+        )
         copy.write(array.groups(together), file)
         parts[name] = replace(array, copy=copy)
     file.flush()

@@ -1,4 +1,5 @@
-"""The text of ``AutoSpec --check``: what a run would do, and how much memory and disk it would need."""
+"""The text of ``AutoSpec --check``: what a run would do, and how much memory and disk it would
+need."""
 
 from __future__ import annotations
 
@@ -99,7 +100,9 @@ def _cube(job: Job) -> Iterator[str]:
     yield f'your segmentation maps: {", ".join(cube.segmaps) or "none"}'
 
 
-def _bands(job: Job, z: float | None) -> Iterator[tuple[str | tuple[float, float], narrow_band.Band]]:
+def _bands(
+    job: Job, z: float | None
+) -> Iterator[tuple[str | tuple[float, float], narrow_band.Band]]:
     """The entries of NARROWBAND, and their bands at a redshift."""
     if job.params.narrowband:
         channels = pipeline.cube_channels(job.cube.wave, job.cube.grid, job.params.lsf)
@@ -132,7 +135,12 @@ def memory(job: Job, spaxels: int, processes: int) -> float:
         How many extract at a time.
     """
     voxels = len(job.cube.wave) * spaxels * (2 if job.params.deblend else 1)
-    return BASE_MEMORY + job.cube.loaded + processes * BYTES_PER_VOXEL * voxels + (processes - 1) * PROCESS_MEMORY
+    return (
+        BASE_MEMORY
+        + job.cube.loaded
+        + processes * BYTES_PER_VOXEL * voxels
+        + (processes - 1) * PROCESS_MEMORY
+    )
 
 
 def file_size(job: Job, spaxels: int) -> float:
@@ -166,12 +174,15 @@ def file_size(job: Job, spaxels: int) -> float:
     arrays = [(flux, 4 * nl, 1), (planes, 4 * spaxels, 1), (2 * cubes, 4 * nl * spaxels, 1)]
     if params.out_1d:
         arrays.append((spectra, 17 * nl, 3))
-    size: float = sum(number * BLOCK * (ceil(nbytes / BLOCK) + headers) for number, nbytes, headers in arrays)
+    size: float = sum(
+        number * BLOCK * (ceil(nbytes / BLOCK) + headers) for number, nbytes, headers in arrays
+    )
     size += 8 * nl * params.marz
     if params.plots:
         size += PLOTS
     if params.report:
-        size += flux * 4 * nl * 4 / 3  # the spectra once more, in text of four characters for three bytes
+        # The spectra once more, in text of four characters for three bytes.
+        size += flux * 4 * nl * 4 / 3
         if params.report_cube:
             size += BINNED_VOXEL * spaxels * nl / binned_cube.channels_per_bin(nl, spaxels)
     return size

@@ -1,4 +1,5 @@
-"""Takes what people have decided into the results of an earlier run: redshifts from MARZ, verdicts from the report."""
+"""Takes what people have decided into the results of an earlier run: redshifts from MARZ, verdicts
+from the report."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ from autospec_lib.run.results import Results, write_marz, write_redshifts, write
 
 
 def take_redshifts(job: Job, path: Path) -> tuple[int, list[str]]:
-    """Add the redshifts in a file from MARZ to the summary of an earlier run; names are those of the sources' files.
+    """Add the redshifts in a file from MARZ to the summary of an earlier run; names are those of
+    the sources' files.
 
     Parameters
     ----------
@@ -64,14 +66,16 @@ def take_redshifts(job: Job, path: Path) -> tuple[int, list[str]]:
     unknown = [name for name in redshifts if name not in idents]
     if not unknown:
         return len(redshifts), []
-    return len(redshifts) - len(unknown), [f'{path}: not in {job.params.catalog}: {listed(unknown)}']
+    return len(redshifts) - len(unknown), [
+        f'{path}: not in {job.params.catalog}: {listed(unknown)}'
+    ]
 
 
 def take_verdicts(job: Job, paths: Sequence[Path]) -> tuple[int, list[str], list[str]]:
     """Keep verdicts in the output folder, and bring all results up to date.
 
-    Results are the summary, the catalogue of redshifts, the sources' files, the file for MARZ and the report. Verdicts
-    of earlier calls on other sources stay.
+    Results are the summary, the catalogue of redshifts, the sources' files, the file for MARZ and
+    the report. Verdicts of earlier calls on other sources stay.
 
     Parameters
     ----------
@@ -85,7 +89,8 @@ def take_verdicts(job: Job, paths: Sequence[Path]) -> tuple[int, list[str], list
     number : int
         How many sources have a verdict in these files.
     warnings : list of str
-        One line each: IDs that are not in the catalogue, sources at another place, people who differ.
+        One line each: IDs that are not in the catalogue, sources at another place, people who
+        differ.
     faults : list of str
         One line for each source whose file is broken.
 
@@ -97,7 +102,9 @@ def take_verdicts(job: Job, paths: Sequence[Path]) -> tuple[int, list[str], list
         If a file cannot be written.
     """
     files = {str(path): verdicts.read(path) for path in paths}
-    known = verdicts.merged([(name, verdicts.about(one, job.catalogue)) for name, one in files.items()])
+    known = verdicts.merged(
+        [(name, verdicts.about(one, job.catalogue)) for name, one in files.items()]
+    )
     stored, faults = job.output / verdicts.NAME, list[str]()
     with making(job.output, 'make it writable'), locked(job.output):
         # Read again: another call may have written it meanwhile.
@@ -112,7 +119,9 @@ def take_verdicts(job: Job, paths: Sequence[Path]) -> tuple[int, list[str], list
             path = job.files(target)['file']
             if str(target.id) in known and path.exists():
                 try:
-                    results.rows[target.id] |= _update_file(job, target, path, results.rows[target.id])
+                    results.rows[target.id] |= _update_file(
+                        job, target, path, results.rows[target.id]
+                    )
                 except source_file.BROKEN:
                     what = 'not a complete file of AutoSpec, and without the verdict'
                     faults.append(f'{path}: {what}; extract it again with: AutoSpec --resume')
@@ -156,14 +165,18 @@ def _update_file(job: Job, target: Target, path: Path, row: Row) -> Row:
             if len(target.visual) == 1:
                 (z,) = target.visual
             products = source_file.read(path, Group.SPECTRUM)
-            spectrum = products.spectra.get(products.facts.get('ZSPEC', ('', ''))[0], products.best[0])
+            spectrum = products.spectra.get(
+                products.facts.get('ZSPEC', ('', ''))[0], products.best[0]
+            )
             lines = source.lines_at(spectrum, job.cube.wave, job.cube.grid, job.params.lsf, z)
         with writing(path):
             source_file.set_visual(path, target.visual, lines, job.cube.grid.unit)
     return {} if lines is None else summary.line_fluxes(lines)
 
 
-def _warnings(job: Job, files: Mapping[str, Mapping[str, Verdict]], known: Mapping[str, Verdict]) -> Iterator[str]:
+def _warnings(
+    job: Job, files: Mapping[str, Mapping[str, Verdict]], known: Mapping[str, Verdict]
+) -> Iterator[str]:
     catalogued = {str(target.id) for target in job.catalogue}
     for name, one in files.items():
         unknown = [ident for ident in one if ident not in catalogued]

@@ -13,7 +13,9 @@ from types import FrameType
 EXIT = 130
 DEADLINE = 4.0  # seconds after the first signal
 # Windows has no SIGHUP.
-SIGNALS = tuple(getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGHUP') if hasattr(signal, name))
+SIGNALS = tuple(
+    getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGHUP') if hasattr(signal, name)
+)
 
 
 @dataclass(eq=False)
@@ -22,15 +24,19 @@ class Interruption:
 
     * Before the first source, the process ends at once: there is nothing to finish.
     * While this process extracts (`in_this_process`), the first signal raises KeyboardInterrupt.
-    * While other processes extract, the first signal sets ``requested``, which the loop that waits for them reads:
-      a KeyboardInterrupt could come while a lock is held, and the program would hang.
-    * The second signal prints a last line and ends the process with its workers at once. The first signal does the same
-      after `DEADLINE` seconds, because the program may wait for ever (for a cluster, or a file system that hangs).
-    * A terminal that is closed sends SIGHUP more than once; after the first signal, it changes nothing.
+    * While other processes extract, the first signal sets ``requested``, which the loop that waits
+      for them reads: a KeyboardInterrupt could come while a lock is held, and the program would
+      hang.
+    * The second signal prints a last line and ends the process with its workers at once. The first
+      signal does the same after `DEADLINE` seconds, because the program may wait for ever (for a
+      cluster, or a file system that hangs).
+    * A terminal that is closed sends SIGHUP more than once; after the first signal, it changes
+      nothing.
 
     Extraction begins when ``last_words`` is set: the function that makes the last line.
 
-    A signal that was ignored when the program started (``nohup``, or in the background of a script) stays ignored.
+    A signal that was ignored when the program started (``nohup``, or in the background of a script)
+    stays ignored.
     """
 
     requested: bool = False
@@ -53,8 +59,11 @@ class Interruption:
             if hasattr(signal, 'setitimer'):
                 signal.setitimer(signal.ITIMER_REAL, 0)
             for number, handler in before.items():
-                # After an interruption, the program is about to end; a further signal would only change its exit code.
-                signal.signal(number, signal.SIG_IGN if self.requested else handler or signal.SIG_DFL)
+                # After an interruption, the program is about to end; a further signal would only
+                # change its exit code.
+                signal.signal(
+                    number, signal.SIG_IGN if self.requested else handler or signal.SIG_DFL
+                )
 
     @contextmanager
     def in_this_process(self) -> Iterator[None]:
@@ -80,14 +89,19 @@ class Interruption:
                 os.kill(process, signal.SIGKILL)
         # Neither print nor sys.exit: the signal may have come in the middle of one.
         with suppress(OSError, AttributeError, ValueError):
-            line = 'interrupted; nothing was extracted' if self.last_words is None else self.last_words()
+            line = (
+                'interrupted; nothing was extracted'
+                if self.last_words is None
+                else self.last_words()
+            )
             os.write(sys.__stderr__.fileno(), f'{line}\n'.encode(errors='replace'))  # type: ignore[union-attr]
         os._exit(EXIT)
 
 
 @contextmanager
 def blocked() -> Iterator[None]:
-    """Hold signals back, so that a process that is started in this block never runs this process's handler."""
+    """Hold signals back, so that a process that is started in this block never runs this process's
+    handler."""
     if not hasattr(signal, 'pthread_sigmask'):
         yield
         return
@@ -99,7 +113,8 @@ def blocked() -> Iterator[None]:
 
 
 def leave_to_parent() -> None:
-    """In a worker: ignore what reaches all processes of a terminal (the parent handles it); end on SIGTERM."""
+    """In a worker: ignore what reaches all processes of a terminal (the parent handles it); end on
+    SIGTERM."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
     if hasattr(signal, 'pthread_sigmask'):

@@ -33,10 +33,11 @@ from autospec_lib.output.report import page
 from autospec_lib.output.verdicts import Verdict
 from autospec_lib.run import opening, output_folder
 
-# Cut-outs in which the error of the catalogue's positions is measured: width in pixels, and how many are tried.
+# Cut-outs in which the error of the catalogue's positions is measured: width in pixels, and how
+# many are tried.
 WIDTH, MOST_TRIED = 25, 40
-# Parameters left out of the fingerprint: they change nothing in a source's file and plots, or (SIZE, REF) they stand in
-# its `Target`. CMAP is not among them: it changes plots.
+# Parameters left out of the fingerprint: they change nothing in a source's file and plots, or
+# (SIZE, REF) they stand in its `Target`. CMAP is not among them: it changes plots.
 IRRELEVANT = {
     *('output', 'pre_out', 'catalog', 'mode', 'size', 'ref'),
     *('plots', 'report', 'report_cube', 'out_1d', 'marz', 'cores', 'warnings'),
@@ -63,10 +64,11 @@ class Job:
     resume : bool
         Whether sources that are complete already are kept.
     sources : mapping of int or str to (float, float)
-        Pixel positions (y, x) of all rows of the catalogue near the field for the joint extraction and
-        redshifts; empty if both are off.
+        Pixel positions (y, x) of all rows of the catalogue near the field for the joint extraction
+        and redshifts; empty if both are off.
     catalogue : tuple of Target
-        The rows in the field, including those that this run does not extract, and those that it was asked for by name.
+        The rows in the field, including those that this run does not extract, and those that it was
+        asked for by name.
     old_tables : sequence of str
         The files in the folder of spectra as tables when the run began.
     catalogue_error : CatalogueError or None
@@ -74,7 +76,8 @@ class Job:
     columns : str
         One line on which columns of the catalogue were read as what.
     offsets : tuple of str
-        How far images and catalogue lie from the cube where this is certain and no warning, one line each.
+        How far images and catalogue lie from the cube where this is certain and no warning, one
+        line each.
     verdicts : mapping of str to Verdict
         What people have decided on sources, by ID as text.
     logs : Path
@@ -84,7 +87,8 @@ class Job:
     blank : array of bool (ny, nx) or None
         The spaxels in which no voxel is usable, as far as it is known.
     white : array (ny, nx) or None
-        The white light of the field, the mean of ``white_channels`` channels; None where they were not read.
+        The white light of the field, the mean of ``white_channels`` channels; None where they were
+        not read.
     white_channels : int
         Their number.
     kept : Kept
@@ -118,7 +122,8 @@ class Job:
         return self.folder / self.params.output
 
     def files(self, target: Target) -> dict[str, Path]:
-        """The paths of a source's files: 'file' in FITS, its plots by `PICTURES`, 'data' and 'cube' of the report."""
+        """The paths of a source's files: 'file' in FITS, its plots by `PICTURES`, 'data' and 'cube'
+        of the report."""
         stem, report = file_names.file_stem(target.id), self.output / file_names.REPORT
         plots, script = self.output / 'images' / stem, file_names.report_data(target.id)
         return {
@@ -177,7 +182,8 @@ def prepare(
     def in_field(rows: Catalogue) -> BoolArray:
         return cutouts.covers(opened(), cutouts.positions(opened(), cutouts.placed(opened(), rows)))
 
-    # Which sources? Faults of rows outside the field do not matter, so that the cube may have to be opened first.
+    # Which sources? Faults of rows outside the field do not matter, so that the cube may have to be
+    # opened first.
     if positions:
         listed = catalogue.from_positions(positions, params.size, params.ref)
     else:
@@ -190,7 +196,9 @@ def prepare(
     sample = cutouts.sample(cube)
     blank = None if sample is None else sample.voxels.blank
     by_name = idents is not None or bool(positions)
-    kept, places, outside = _in_field(cube, blank, cutouts.placed(cube, listed), chosen, by_name, params)
+    kept, places, outside = _in_field(
+        cube, blank, cutouts.placed(cube, listed), chosen, by_name, params
+    )
     output = folder / params.output
     warnings = [*listed.warnings, *ignored, *cube.notes, *outside]
     by_id: dict[str, Verdict] = {}
@@ -198,25 +206,39 @@ def prepare(
         kept, by_id, moved = with_verdicts(kept, output / verdicts.NAME)
         warnings += moved
     targets = [target for target in kept if target.id in chosen]
-    if any(isinstance(entry, str) for entry in params.narrowband) and all(target.z is None for target in targets):
+    if any(isinstance(entry, str) for entry in params.narrowband) and all(
+        target.z is None for target in targets
+    ):
         source = params.catalog or '--radec'
-        warnings.append(f'{source}: no redshifts (column Z), so NARROWBAND gives no image of a line')
+        warnings.append(
+            f'{source}: no redshifts (column Z), so NARROWBAND gives no image of a line'
+        )
     # May the results be written?
-    logs = output_folder.check(folder, params, {file_names.file_stem(target.id) for target in targets})
+    logs = output_folder.check(
+        folder, params, {file_names.file_stem(target.id) for target in targets}
+    )
     if logs != folder:
-        warnings.append(f'{folder / "logs"}: cannot be written; the log goes to {params.output}/logs')
+        warnings.append(
+            f'{folder / "logs"}: cannot be written; the log goes to {params.output}/logs'
+        )
     obstacle = page.obstacle(output) if params.report else ''
     if obstacle:
         params = replace(params, report=False)
         warnings.append(obstacle)
-    # What does each source's result depend on, and how far do images and catalogue lie from the white light?
+    # What does each source's result depend on, and how far do images and catalogue lie from the
+    # white light?
     fingerprint, states = _fingerprints(folder, params, settings, cube, positions)
     white = np.full(cube.shape, np.nan)
     sampled: dict[str, Any] = {}
     if sample is not None:
         white = sums.white_light(sample.voxels.columns).data.reshape(cube.shape)
         number = len(sample.voxels.data)
-        sampled = {'usable': sample.usable, 'blank': blank, 'white': white, 'white_channels': number}
+        sampled = {
+            'usable': sample.usable,
+            'blank': blank,
+            'white': white,
+            'white_channels': number,
+        }
     listed_places = [] if positions else [places[target.id] for target in kept]
     cube, offsets, cautions = opening.registered(cube, folder, params, listed_places, white)
     job = Job(
@@ -239,11 +261,14 @@ def prepare(
     return job, targets, warnings + cautions
 
 
-def with_verdicts(targets: Sequence[Target], file: Path) -> tuple[list[Target], dict[str, Verdict], list[str]]:
-    """The targets with the redshifts that people have accepted or not decided between, the verdicts on them, warnings.
+def with_verdicts(
+    targets: Sequence[Target], file: Path
+) -> tuple[list[Target], dict[str, Verdict], list[str]]:
+    """The targets with the redshifts that people have accepted or not decided between, the verdicts
+    on them, warnings.
 
-    Where one has a redshift and another says that there is none, the target has neither: a single one counts as
-    accepted.
+    Where one has a redshift and another says that there is none, the target has neither: a single
+    one counts as accepted.
 
     Parameters
     ----------
@@ -259,16 +284,19 @@ def with_verdicts(targets: Sequence[Target], file: Path) -> tuple[list[Target], 
         one = by_id.get(str(target.id), Verdict())
         # A single redshift that somebody denies would look like an accepted one.
         undecided = one.rivals if len(one.rivals) > 1 else ()
-        judged.append(replace(target, visual=undecided if one.accepted is None else (one.accepted,)))
+        judged.append(
+            replace(target, visual=undecided if one.accepted is None else (one.accepted,))
+        )
     moved = [str(target.id) for target in targets if str(target.id) in stored.keys() - by_id.keys()]
     return judged, by_id, [verdicts.elsewhere(file, moved)] if moved else []
 
 
 def with_catalogue_error(job: Job) -> tuple[Job, str]:
-    """The job with the error of the catalogue's positions, if it has a joint extraction, and a line about it.
+    """The job with the error of the catalogue's positions, if it has a joint extraction, and a line
+    about it.
 
-    The error is the user's word, or measured with sources of the whole catalogue, those with the fewest neighbours
-    first. The line is empty if the error is not known.
+    The error is the user's word, or measured with sources of the whole catalogue, those with the
+    fewest neighbours first. The line is empty if the error is not known.
 
     Raises
     ------
@@ -279,7 +307,9 @@ def with_catalogue_error(job: Job) -> tuple[Job, str]:
     if not job.params.deblend:
         return job, ''
     if job.params.caterr:
-        return replace(job, catalogue_error=CatalogueError((0.0, 0.0), job.params.caterr / scale)), ''
+        return replace(
+            job, catalogue_error=CatalogueError((0.0, 0.0), job.params.caterr / scale)
+        ), ''
     error = catalogue_error.measure(_isolated(job))
     if error is None:
         return job, ''
@@ -295,7 +325,9 @@ def _isolated(job: Job) -> Iterator[Cutout]:
     from scipy.spatial import cKDTree
 
     places = np.array([*job.sources.values()]).reshape(-1, 2)
-    apart = cKDTree(places).query(places, k=2)[0][:, 1] if len(places) > 1 else np.zeros(len(places))
+    apart = (
+        cKDTree(places).query(places, k=2)[0][:, 1] if len(places) > 1 else np.zeros(len(places))
+    )
     inside = np.all((places > 0) & (places < job.cube.shape), axis=1).tolist()
     distances = dict(compress(zip(job.sources, np.minimum(apart, WIDTH), strict=True), inside))
     targets = [target for target in job.catalogue if target.id in distances]
@@ -334,7 +366,8 @@ def _in_field(
     by_name: bool,
     params: Params,
 ) -> tuple[list[Target], dict[Ident, tuple[float, float]], list[str]]:
-    """The rows that a run is about, the positions (y, x) in pixels of all by ID, and lines on the others.
+    """The rows that a run is about, the positions (y, x) in pixels of all by ID, and lines on the
+    others.
 
     The catalogue of a survey has many rows outside the field.
 
@@ -365,8 +398,13 @@ def _in_field(
     missing = [target for target in outside if target.id in chosen]
     if len(missing) == len(chosen):
         field = f'the field of {params.datacube} ({cutouts.field_text(cube)})'
-        what = cutouts.other_reading(cube, missing) or f'{_distances(cube, missing)}; correct them, or DATACUBE'
-        raise InputError(f'{params.catalog or "--radec"}: 0 of {len(missing):,} positions lie in {field}; {what}')
+        what = (
+            cutouts.other_reading(cube, missing)
+            or f'{_distances(cube, missing)}; correct them, or DATACUBE'
+        )
+        raise InputError(
+            f'{params.catalog or "--radec"}: 0 of {len(missing):,} positions lie in {field}; {what}'
+        )
     if by_name:
         inside |= [target.id in chosen for target in rows]
         return [*compress(rows, inside)], by_id, []
@@ -401,13 +439,18 @@ def _distances(cube: OpenCube, outside: Sequence[Target]) -> str:
 def _neighbours(
     cube: OpenCube, places: Mapping[Ident, tuple[float, float]], targets: Sequence[Target]
 ) -> dict[Ident, tuple[float, float]]:
-    """Those of the positions (y, x), in pixels, by ID that are in or near the subcube of a target."""
+    """Those of the positions (y, x), in pixels, by ID that are in or near the subcube of a
+    target."""
     reach = max(target.size for target in targets) / min(cube.pixel) + cutouts.NEAR
     return dict(compress(places.items(), cutouts.covers(cube, np.array([*places.values()]), reach)))
 
 
 def _fingerprints(
-    folder: Path, params: Params, settings: SegmentationSettings, cube: OpenCube, positions: Sequence[str]
+    folder: Path,
+    params: Params,
+    settings: SegmentationSettings,
+    cube: OpenCube,
+    positions: Sequence[str],
 ) -> tuple[str, str]:
     """What all sources share of the two halves of `resume.fingerprint`.
 

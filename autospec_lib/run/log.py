@@ -1,4 +1,5 @@
-"""The log of a run: what is needed to repeat it, a line for every source, its notes, and tracebacks of bugs."""
+"""The log of a run: what is needed to repeat it, a line for every source, its notes, and tracebacks
+of bugs."""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ class Log:
         self.close = self._file.close
 
     def header(self, job: Job, command: str, warnings: Iterable[str]) -> None:
-        """Write what is needed to repeat the run: versions, command, parameters, settings, date and size of inputs.
+        """Write what is needed to repeat the run: versions, command, parameters, settings, date and
+        size of inputs.
 
         Parameters
         ----------
@@ -68,7 +70,9 @@ class Log:
             '  default.sex:',
             *(f'  {line}' for line in sextractor.describe(vars(job.segmentation)).splitlines()),
         ]
-        names = dict.fromkeys((used.datacube, used.catalog, *used.img, *used.weight, *used.seg, 'default.sex'))
+        names = dict.fromkeys(
+            (used.datacube, used.catalog, *used.img, *used.weight, *used.seg, 'default.sex')
+        )
         inputs = [*(job.folder / name for name in names if name), *job.cube.beside]
         for path in filter(Path.exists, inputs):  # without default.sex, the defaults are used
             status = path.stat()
@@ -88,7 +92,8 @@ class Log:
             self.bug(outcome.trace)
 
     def end(self, results: Results) -> None:
-        """Write how the run has ended, once it has; an error in writing this line is no reason to stop."""
+        """Write how the run has ended, once it has; an error in writing this line is no reason to
+        stop."""
         if results.state == 'running':
             return
         with suppress(OutputError):

@@ -1,4 +1,5 @@
-"""Opens the cube with its images and maps, and brings the images to where the cube has the same light."""
+"""Opens the cube with its images and maps, and brings the images to where the cube has the same
+light."""
 
 from __future__ import annotations
 
@@ -47,8 +48,14 @@ def open_all(params: Params, folder: Path) -> OpenCube:
     centre = np.subtract(shape, 1) / 2
     for (parameter, name), setting in zip(params.images, params.img_shifts, strict=True):
         with collected(faults):
-            shift = cube.sky.to_shift(centre, setting) if setting and setting != MEASURED else (0.0, 0.0)
-            aligned[keys.image_tag(name)] = images.align(folder / name, cube.sky, shape, shift, parameter)
+            shift = (
+                cube.sky.to_shift(centre, setting)
+                if setting and setting != MEASURED
+                else (0.0, 0.0)
+            )
+            aligned[keys.image_tag(name)] = images.align(
+                folder / name, cube.sky, shape, shift, parameter
+            )
     for name in params.seg:
         with collected(faults):
             maps[keys.image_tag(name)] = images.nearest_map(folder / name, cube.sky, shape)
@@ -78,9 +85,14 @@ def open_all(params: Params, folder: Path) -> OpenCube:
 
 
 def registered(
-    cube: OpenCube, folder: Path, params: Params, places: Sequence[tuple[float, float]], white: FloatArray
+    cube: OpenCube,
+    folder: Path,
+    params: Params,
+    places: Sequence[tuple[float, float]],
+    white: FloatArray,
 ) -> tuple[OpenCube, list[str], list[str]]:
-    """Measure how far images and catalogue lie from the white light; move the images for which IMG_SHIFT asks for it.
+    """Measure how far images and catalogue lie from the white light; move the images for which
+    IMG_SHIFT asks for it.
 
     Parameters
     ----------
@@ -115,7 +127,9 @@ def registered(
         offset = measured_offsets.of_image(cube.images[tag].data, white)
         if offset is None:
             if setting == MEASURED:
-                warnings.append(f"{name}: IMG_SHIFT = 'measured', but its offset is not certain; it is not moved")
+                warnings.append(
+                    f"{name}: IMG_SHIFT = 'measured', but its offset is not certain; it is not moved"
+                )
             continue
         angles, text, is_large = _in_words(cube, offset)
         if setting == MEASURED:

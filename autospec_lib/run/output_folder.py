@@ -1,4 +1,5 @@
-"""May a run write to its output folder? Not while another run writes there, and not over one of its inputs."""
+"""May a run write to its output folder? Not while another run writes there, and not over one of its
+inputs."""
 
 from __future__ import annotations
 
@@ -28,8 +29,8 @@ LOCK = '.autospec.lock'
 def locked(folder: Path) -> Iterator[str]:
     """Hold the lock of an output folder, which is made if needed.
 
-    It is a lock of the operating system (POSIX record lock, also supported by NFS): it is released when this process
-    ends for any reason, and it is not inherited by child processes.
+    It is a lock of the operating system (POSIX record lock, also supported by NFS): it is released
+    when this process ends for any reason, and it is not inherited by child processes.
 
     Yields
     ------
@@ -54,14 +55,26 @@ def locked(folder: Path) -> Iterator[str]:
             return
         with suppress(OSError):  # a full disk: the owner of the lock is then not known
             os.ftruncate(file, 0)
-            os.write(file, f'process {os.getpid()} on {platform.node()}, since {time.strftime("%F %T")}\n'.encode())
-        # Temporary files of killed runs, once: listing the folders for each file that is written takes long.
+            os.write(
+                file,
+                f'process {os.getpid()} on {platform.node()}, since {time.strftime("%F %T")}\n'.encode(),
+            )
+        # Temporary files of killed runs, once: listing the folders for each file that is written
+        # takes long.
         report = folder / file_names.REPORT
         pictures = folder.glob('images/*')
-        for place in (folder, folder / spectra_1d.FOLDER, report, report / 'data', report / 'cubes', *pictures):
+        for place in (
+            folder,
+            folder / spectra_1d.FOLDER,
+            report,
+            report / 'data',
+            report / 'cubes',
+            *pictures,
+        ):
             remove_remains(place)
         yield ''
-        # Removed while it is held: a process that has opened it meanwhile sees this and opens a new one.
+        # Removed while it is held: a process that has opened it meanwhile sees this and opens a new
+        # one.
         with suppress(OSError):
             (folder / LOCK).unlink()
     finally:
@@ -69,7 +82,8 @@ def locked(folder: Path) -> Iterator[str]:
 
 
 def _open_lock(folder: Path) -> tuple[int, OSError | None]:
-    """The lock's file, which is locked and has its name; or not locked, and the reason from the file system."""
+    """The lock's file, which is locked and has its name; or not locked, and the reason from the
+    file system."""
     path = folder / LOCK
     while True:
         # Links are not followed: they could lead to a file of the user, which would be overwritten.
@@ -105,7 +119,8 @@ def check(folder: Path, params: Params, stems: Collection[str]) -> Path:
     Returns
     -------
     Path
-        The folder for the logs: the working folder, or the output folder if the former cannot be written.
+        The folder for the logs: the working folder, or the output folder if the former cannot be
+        written.
 
     Raises
     ------
@@ -119,28 +134,49 @@ def check(folder: Path, params: Params, stems: Collection[str]) -> Path:
         name = f'{params.pre_out}{stem}.fits'
         if name.lower() in {*summary.NAMES, marz.NAME}:
             both = f'PRE_OUT = {params.pre_out!r} and ID {stem}'
-            raise InputError(f'param.py: {both} give a name that is taken: {name}; set another PRE_OUT')
-    names = ('param.py', 'default.sex', params.catalog, params.datacube, *params.img, *params.weight, *params.seg)
+            raise InputError(
+                f'param.py: {both} give a name that is taken: {name}; set another PRE_OUT'
+            )
+    names = (
+        'param.py',
+        'default.sex',
+        params.catalog,
+        params.datacube,
+        *params.img,
+        *params.weight,
+        *params.seg,
+    )
     inputs = [name for name in names if name and (folder / name).exists()]
     inodes = {(folder / name).stat().st_ino for name in inputs}
     output = folder / params.output
     written = [LOCK, *summary.NAMES, redshifts.NAME, marz.NAME, verdicts.NAME, page.PAGE]
     paths = [output / name for name in written]
-    for place in (output / file_names.REPORT, output / spectra_1d.FOLDER, output, *output.glob('images/*')):
+    for place in (
+        output / file_names.REPORT,
+        output / spectra_1d.FOLDER,
+        output,
+        *output.glob('images/*'),
+    ):
         if not place.is_dir():
             continue
         # No file is looked at of which the listing tells that it is none of the inputs.
         with os.scandir(place) as entries:
-            files = [Path(entry) for entry in entries if entry.is_symlink() or entry.inode() in inodes]
+            files = [
+                Path(entry) for entry in entries if entry.is_symlink() or entry.inode() in inodes
+            ]
         if place == output:
             files = [file for file in files if file.suffix == '.fits']
             paths += [file for file in files if file.stem.removeprefix(params.pre_out) in stems]
         elif place.name == spectra_1d.FOLDER:
-            paths += [file for file in files if file.name.startswith(tuple(f'{stem}_' for stem in stems))]
+            paths += [
+                file for file in files if file.name.startswith(tuple(f'{stem}_' for stem in stems))
+            ]
         elif place.name == file_names.REPORT or place.name in stems:
             paths += files
     for path in filter(Path.exists, paths):
         for name in reversed(inputs):
             if path.samefile(folder / name):
-                raise InputError(f'{path}: is the input {name}, where the run would write; move it, or set OUTPUT')
+                raise InputError(
+                    f'{path}: is the input {name}, where the run would write; move it, or set OUTPUT'
+                )
     return folder if os.access(nearest_existing(logs), os.W_OK) else folder / params.output

@@ -1,4 +1,5 @@
-"""The report: the data of a source, in the process that extracts it; page and table of all sources."""
+"""The report: the data of a source, in the process that extracts it; page and table of all
+sources."""
 
 from __future__ import annotations
 
@@ -70,7 +71,8 @@ def write_data(job: Job, products: Products, cutout: Cutout) -> Preview:
 
 
 def kept_preview(job: Job, target: Target) -> Preview:
-    """The preview of a source that is kept; if its data for the report are missing, they are made from file and cube.
+    """The preview of a source that is kept; if its data for the report are missing, they are made
+    from file and cube.
 
     Parameters
     ----------
@@ -93,7 +95,10 @@ def kept_preview(job: Job, target: Target) -> Preview:
     if preview is not None and (files['cube'].exists() or not job.params.report_cube):
         return preview
     try:
-        products, cutout = source_file.read(files['file'], Group.MAP), cutouts.cut(job.cube, target, job.sources)
+        products, cutout = (
+            source_file.read(files['file'], Group.MAP),
+            cutouts.cut(job.cube, target, job.sources),
+        )
     except (*source_file.BROKEN, SourceError):  # it was removed after it had been found complete
         return {}
     return write_data(job, products, cutout)
@@ -113,7 +118,8 @@ class Page:
 
     job: Job
     command: str
-    _earlier: dict[str, Preview] = field(default_factory=dict, init=False)  # previews that earlier runs have left
+    # Previews that earlier runs have left.
+    _earlier: dict[str, Preview] = field(default_factory=dict, init=False)
     # What the table has of each source beside the summary's columns.
     _known: dict[Ident, Row] = field(default_factory=dict, init=False)
 
@@ -133,8 +139,9 @@ class Page:
             is_new = not self._known
             if is_new:
                 self._begin(results)
+            place = str(output.resolve()).encode(errors='replace')
             run: dict[str, Any] = {
-                'key': hashlib.sha256(str(output.resolve()).encode(errors='replace')).hexdigest()[:16],
+                'key': hashlib.sha256(place).hexdigest()[:16],
                 'name': job.folder.name,
                 'version': __version__,
                 'command': self.command,
@@ -149,22 +156,30 @@ class Page:
                 'done': sum(row['STATUS'] != NOT_REACHED for row in results.rows.values()),
                 'summary': results.sentence(on_all=True) + STATE[results.state],
             }
-            previews = self._earlier | {str(ident): preview for ident, preview in results.previews.items()}
+            previews = self._earlier | {
+                str(ident): preview for ident, preview in results.previews.items()
+            }
             names = ('verdict', 'z', 'origin', 'quality', 'kind', 'comment', 'changed')
-            verdicts = {ident: {name: getattr(one, name) for name in names} for ident, one in job.verdicts.items()}
+            verdicts = {
+                ident: {name: getattr(one, name) for name in names}
+                for ident, one in job.verdicts.items()
+            }
             page.write_table(output, run, *self._table(results.rows.values()), previews, verdicts)
             if is_new:
                 page.install(output)  # it looks for the table as soon as it is opened
 
     def _begin(self, results: Results) -> None:
-        """Read what earlier runs have left, and write the map of the field, in white light if channels were read."""
+        """Read what earlier runs have left, and write the map of the field, in white light if
+        channels were read."""
         from autospec_lib.output.report import source_data
         from autospec_lib.output.units import in_words
 
         job, cube = self.job, self.job.cube
         places = 1 + cutouts.positions(cube, job.catalogue)[:, ::-1].round(3)
         for target, place in zip(job.catalogue, places.tolist(), strict=True):
-            self._known[target.id] = dict(zip(('X_CUBE', 'Y_CUBE'), place, strict=True), Z_CATALOG=target.z)
+            self._known[target.id] = dict(
+                zip(('X_CUBE', 'Y_CUBE'), place, strict=True), Z_CATALOG=target.z
+            )
             if results.rows[target.id].get('FILE'):
                 preview = source_data.read_preview(job.files(target)['data'])
                 if preview:
@@ -177,12 +192,14 @@ class Page:
             'unit': in_words(cube.grid.unit),
             **page.compass(cube.sky.arcsec_per_pixel(np.subtract(cube.shape, 1) / 2).T),
         }
-        if job.white is None:  # the page puts the cut-outs of the sources, so large in arcsec, at their places
+        # The page puts the cut-outs of the sources, so large in arcsec, at their places.
+        if job.white is None:
             about['sizes'] = {str(target.id): target.size for target in job.catalogue}
         page.write_field(job.output, job.white, about)
 
     def _table(self, rows: Collection[Row]) -> tuple[list[tuple[str, str, str, bool]], list[Row]]:
-        """Columns and rows of the page's table: the summary's, the reference's S/N, the catalogue's redshifts."""
+        """Columns and rows of the page's table: the summary's, the reference's S/N, the catalogue's
+        redshifts."""
         from autospec_lib.output.units import in_words, of_lines
 
         unit = self.job.cube.grid.unit

@@ -1,4 +1,5 @@
-"""What has become of every source: hears each outcome, and passes it on to the log, the summary and the report.
+"""What has become of every source: hears each outcome, and passes it on to the log, the summary and
+the report.
 
 To send results somewhere else, add a function to one of the two lists that `Results` is made with.
 """
@@ -57,7 +58,8 @@ class Outcome:
     preview : mapping of str to str
         Its preview in the report's table, see `output.report.source_data.write`.
     spectrum : Spectrum or None
-        The spectrum for MARZ as it stands in the file; None if it is not wanted, or an earlier run wrote the file.
+        The spectrum for MARZ as it stands in the file; None if it is not wanted, or an earlier run
+        wrote the file.
     """
 
     ident: Ident
@@ -92,8 +94,8 @@ class Results:
     on_outcome : iterable of function
         Each is told of every outcome at once.
     files : iterable of function
-        Each writes the results so far into a file about all sources: at the beginning, from time to time, and at the
-        end. They raise OutputError if the file cannot be written.
+        Each writes the results so far into a file about all sources: at the beginning, from time to
+        time, and at the end. They raise OutputError if the file cannot be written.
 
     Attributes
     ----------
@@ -102,7 +104,8 @@ class Results:
     previews : dict of int or str to mapping
         The previews of the sources that are done.
     spectra : dict of int or str to Spectrum
-        The spectra for MARZ of the sources that are done: reading thousands of files at the end takes a minute.
+        The spectra for MARZ of the sources that are done: reading thousands of files at the end
+        takes a minute.
     bugs : int
         How many sources failed because of a bug in AutoSpec.
     state : {'running', 'finished', 'interrupted'}
@@ -123,7 +126,8 @@ class Results:
         self._targets = {target.id: target for target in job.catalogue}
         self._chosen = {target.id for target in chosen}
         earlier: dict[tuple[Any, ...], Row] = {}  # by place: sources that have moved are others
-        with suppress(Exception):  # of many kinds in astropy; without the old summary, rows are measured in the files
+        # Of many kinds in astropy; without the old summary, rows are measured in the files.
+        with suppress(Exception):
             for row in summary.read(job.output / summary.NAMES[0], job.cube.grid.unit):
                 earlier[str(row['ID']), row['RA'], row['DEC']] = row
         self._earlier: dict[Ident, Row] = {}
@@ -160,13 +164,14 @@ class Results:
         self.write(time.monotonic())
 
     def finish(self, why: str = '') -> None:
-        """Write everything at the end of a run. Sources whose file is gone fail: what counts as extracted is there.
+        """Write everything at the end of a run. Sources whose file is gone fail: what counts as
+        extracted is there.
 
         Parameters
         ----------
         why : str
-            Why the run did not reach all sources, if it did not. Then what can be written is written, and nothing is
-            raised.
+            Why the run did not reach all sources, if it did not. Then what can be written is
+            written, and nothing is raised.
 
         Raises
         ------
@@ -198,10 +203,13 @@ class Results:
     @property
     def exit_code(self) -> int:
         """0 if every source of this run is done, else 1."""
-        return int(any(self.rows[ident]['STATUS'] in (FAILED, NOT_REACHED) for ident in self._chosen))
+        return int(
+            any(self.rows[ident]['STATUS'] in (FAILED, NOT_REACHED) for ident in self._chosen)
+        )
 
     def sentence(self, on_all: bool = False) -> str:
-        """One line on this run, or on all sources: their numbers by status, and the IDs of failures and notes."""
+        """One line on this run, or on all sources: their numbers by status, and the IDs of failures
+        and notes."""
         rows = [row for ident, row in self.rows.items() if on_all or ident in self._chosen]
         number = Counter(row['STATUS'] for row in rows)
         parts = [f'{number[EXTRACTED] + number[KEPT]} of {len(rows)} sources extracted']
@@ -218,7 +226,8 @@ class Results:
         return '; '.join(parts)
 
     def _identity(self, target: Target) -> Row:
-        """The columns that are known before the extraction; what people decided is kept even if the source fails."""
+        """The columns that are known before the extraction; what people decided is kept even if the
+        source fails."""
         row = self._earlier[target.id]
         redshift = {one.name: row[one.name] for one in summary.MARZ if one.name in row}
         verdict = self.job.verdicts.get(str(target.id))
@@ -227,7 +236,8 @@ class Results:
         return {'ID': target.id, 'RA': target.ra, 'DEC': target.dec} | redshift
 
     def _from_before(self, target: Target) -> Row:
-        """A source's row from an earlier run: from the old summary if it fits the file, else measured in the file."""
+        """A source's row from an earlier run: from the old summary if it fits the file, else
+        measured in the file."""
         path, row = self.job.files(target)['file'], self._earlier[target.id]
         fingerprint = None  # there is no such file
         with suppress(*source_file.BROKEN):
@@ -249,12 +259,15 @@ def write_summary(results: Results) -> None:
 
 
 def write_redshifts(results: Results) -> None:
-    """Write the catalogue of redshifts, where they are measured or accepted; else remove that of an earlier run."""
+    """Write the catalogue of redshifts, where they are measured or accepted; else remove that of an
+    earlier run."""
     job = results.job
     with writing(job.output / redshifts.NAME):
         if job.params.redshift or job.verdicts:
             catalogued = {target.id: target.z for target in job.catalogue if target.z is not None}
-            redshifts.write(job.output, [*results.rows.values()], job.cube.grid.unit, catalogued, job.verdicts)
+            redshifts.write(
+                job.output, [*results.rows.values()], job.cube.grid.unit, catalogued, job.verdicts
+            )
         else:
             (job.output / redshifts.NAME).unlink(missing_ok=True)
 
@@ -292,7 +305,8 @@ def _entries(results: Results) -> Iterator[marz.Entry]:
         except source_file.BROKEN:  # it has been removed or replaced meanwhile
             continue
         if len(spectrum.data) == len(results.job.cube.wave) and np.isfinite(spectrum.data).any():
-            # MARZ drops blanks and commas of a name; those that are files' names come back as they are.
+            # MARZ drops blanks and commas of a name; those that are files' names come back as they
+            # are.
             name = file_names.file_stem(row['ID'])
             verdict = results.job.verdicts.get(str(row['ID']))
             yield marz.Entry(

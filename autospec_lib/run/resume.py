@@ -27,10 +27,12 @@ JPG_END = b'\xff\xd9'
 
 
 def fingerprint(job: Job, target: Target) -> str:
-    """The fingerprint of a source, which stands in its file: two halves of `HALF` hexadecimal digits.
+    """The fingerprint of a source, which stands in its file: two halves of `HALF` hexadecimal
+    digits.
 
-    The first is of parameters, version, layout of files, and the source's row; the second of size and date of the
-    inputs. A copy of the folder has other dates; then `content` tells whether the inputs are the same.
+    The first is of parameters, version, layout of files, and the source's row; the second of size
+    and date of the inputs. A copy of the folder has other dates; then `content` tells whether the
+    inputs are the same.
 
     Parameters
     ----------
@@ -39,21 +41,38 @@ def fingerprint(job: Job, target: Target) -> str:
     target : Target
         The source.
     """
-    row = dataclasses.astuple(replace(target, visual=()))  # verdicts come into the file without a new extraction
+    # Verdicts come into the file without a new extraction.
+    row = dataclasses.astuple(replace(target, visual=()))
     request = f'{job.fingerprint}{source_file.LAYOUT}{row!r}'
-    return ''.join(hashlib.sha256(text.encode()).hexdigest()[:HALF] for text in (request, job.states))
+    return ''.join(
+        hashlib.sha256(text.encode()).hexdigest()[:HALF] for text in (request, job.states)
+    )
 
 
 def content(cutout: Cutout) -> str:
-    """A checksum of what a source is extracted from: voxels, images, maps, coordinates, neighbours, PSF.
+    """A checksum of what a source is extracted from: voxels, images, maps, coordinates, neighbours,
+    PSF.
 
-    What is computed from the inputs is taken in single precision: on another machine, the last digit may differ.
+    What is computed from the inputs is taken in single precision: on another machine, the last
+    digit may differ.
     """
     voxels = cutout.voxels
     arrays: list[Any] = [voxels.data, voxels.variance, voxels.bad, *cutout.segmaps.values()]
-    computed: list[Any] = [cutout.wave, cutout.centre, *cutout.neighbours.values(), *cutout.images.values()]
+    computed: list[Any] = [
+        cutout.wave,
+        cutout.centre,
+        *cutout.neighbours.values(),
+        *cutout.images.values(),
+    ]
     arrays += [np.asarray(values, np.float32) for values in (*computed, *cutout.detection.values())]
-    rest = cutout.pixel, cutout.grid, cutout.image_units, [*cutout.neighbours], cutout.psf, cutout.notes
+    rest = (
+        cutout.pixel,
+        cutout.grid,
+        cutout.image_units,
+        [*cutout.neighbours],
+        cutout.psf,
+        cutout.notes,
+    )
     total = zlib.crc32(repr(rest).encode())
     for array in arrays:
         if array is not None:
@@ -62,7 +81,8 @@ def content(cutout: Cutout) -> str:
 
 
 def is_complete(job: Job, target: Target, by_date: bool = False) -> bool:
-    """Whether a source's file is there, complete and of the same inputs, and so are the wanted plots and tables.
+    """Whether a source's file is there, complete and of the same inputs, and so are the wanted
+    plots and tables.
 
     Parameters
     ----------
@@ -71,7 +91,8 @@ def is_complete(job: Job, target: Target, by_date: bool = False) -> bool:
     target : Target
         The source.
     by_date : bool
-        Inputs with another date count as different. Otherwise the source's part of the inputs is read and compared.
+        Inputs with another date count as different. Otherwise the source's part of the inputs is
+        read and compared.
 
     Raises
     ------
@@ -92,7 +113,11 @@ def is_complete(job: Job, target: Target, by_date: bool = False) -> bool:
     folder = job.output / spectra_1d.FOLDER
     if not all((folder / name).exists() for name in spectra_1d.names(target.id, spectra)):
         return False
-    pictures = file_names.pictures(job.params.xcor, 'DBNUM' in header, 'ZPROB' in header) if job.params.plots else ()
+    pictures = (
+        file_names.pictures(job.params.xcor, 'DBNUM' in header, 'ZPROB' in header)
+        if job.params.plots
+        else ()
+    )
     if not all(_is_whole_picture(files[key]) for key in pictures):
         return False
     if same_dates or by_date:
@@ -100,7 +125,9 @@ def is_complete(job: Job, target: Target, by_date: bool = False) -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
-            return bool(header.get(CONTENT_CARD) == content(cutouts.cut(job.cube, target, job.sources)))
+            return bool(
+                header.get(CONTENT_CARD) == content(cutouts.cut(job.cube, target, job.sources))
+            )
     except (SourceError, MemoryError):
         return False
 

@@ -1,4 +1,5 @@
-"""Which process extracts which source: this one, several on this machine, or the workers of a Dask cluster.
+"""Which process extracts which source: this one, several on this machine, or the workers of a Dask
+cluster.
 
 All call `source.attempt` and yield the outcome of every source once, as soon as it is done.
 """
@@ -39,15 +40,19 @@ def how_many(option: int | None, setting: int, sources: int) -> int:
     Parameters
     ----------
     option, setting : int
-        How many the user wants, on the command line, if not None, and in ``param.py``; 0 = one on each core that this
-        process may use.
+        How many the user wants, on the command line, if not None, and in ``param.py``; 0 = one on
+        each core that this process may use.
     sources : int
         The number of sources.
     """
     cores = setting if option is None else option
     if not cores:
         # A batch system may give a job some of the machine's cores only.
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+        cores = (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, 'sched_getaffinity')
+            else os.cpu_count() or 1
+        )
     return max(1, min(cores, sources))
 
 
@@ -82,13 +87,13 @@ class _Worker:
     """A process that extracts targets sent to it, and its present target."""
 
     def __init__(self, job: Job, interruption: Interruption) -> None:
-        # fork shares the open cube and its aligned images with the children at no cost; elsewhere it is not safe, and
-        # the job is sent to each process once.
-        context = multiprocessing.get_context('fork' if sys.platform == 'linux' else 'spawn')
+        # fork shares the open cube and its aligned images with the children at no cost; elsewhere
+        # it is not safe, and the job is sent to each process once.
+        context: Any = multiprocessing.get_context('fork' if sys.platform == 'linux' else 'spawn')
         self.pipe, theirs = context.Pipe()
         self.target: Target | None = None
         with blocked():
-            self.process: Any = context.Process(target=_work, args=(job, theirs, self.pipe), daemon=True)  # type: ignore[attr-defined]
+            self.process = context.Process(target=_work, args=(job, theirs, self.pipe), daemon=True)
             self.process.start()
         theirs.close()
         self.interruption = interruption
@@ -116,12 +121,17 @@ class _Worker:
         self.pipe.close()
         self.interruption.workers.discard(self.process.pid)
         if self.target is not None:
-            for folder in {job.output / spectra_1d.FOLDER, *(path.parent for path in job.files(self.target).values())}:
+            for folder in {
+                job.output / spectra_1d.FOLDER,
+                *(path.parent for path in job.files(self.target).values()),
+            }:
                 for torn in folder.glob(f'.*.{self.process.pid}.tmp'):
                     torn.unlink(missing_ok=True)
 
 
-def processes(job: Job, targets: Sequence[Target], cores: int, interruption: Interruption) -> Iterator[Outcome]:
+def processes(
+    job: Job, targets: Sequence[Target], cores: int, interruption: Interruption
+) -> Iterator[Outcome]:
     """Several sources at a time in processes of this machine.
 
     A source whose process dies is tried once more; it is lost only if it kills a second process.
@@ -154,7 +164,9 @@ def processes(job: Job, targets: Sequence[Target], cores: int, interruption: Int
                 except OSError as error:
                     if not workers:
                         what = f'{error.strerror}; free some memory, or use CORES = 1'
-                        raise InputError(f'CORES = {cores}: no process can be started: {what}') from error
+                        raise InputError(
+                            f'CORES = {cores}: no process can be started: {what}'
+                        ) from error
                     cores = len(workers)
                     break
                 workers[-1].give(waiting.pop())
@@ -170,11 +182,14 @@ def processes(job: Job, targets: Sequence[Target], cores: int, interruption: Int
             worker.end(job)
 
 
-def _answers(job: Job, workers: list[_Worker], waiting: list[Target], died: set[Ident]) -> Iterator[Outcome]:
-    """Read the answers that have arrived, and hand out the next targets; dead workers are removed from the list."""
+def _answers(
+    job: Job, workers: list[_Worker], waiting: list[Target], died: set[Ident]
+) -> Iterator[Outcome]:
+    """Read the answers that have arrived, and hand out the next targets; dead workers are removed
+    from the list."""
     busy = {worker.pipe: worker for worker in workers if worker.target}
     for pipe in wait(list(busy), timeout=0.2):
-        worker = busy[pipe]  # type: ignore[index]
+        worker = busy[pipe]
         target, answer = worker.target, worker.answer()
         assert target is not None
         if isinstance(answer, BaseException):
@@ -199,7 +214,9 @@ def _last_answers(job: Job, workers: list[_Worker]) -> Iterator[Outcome]:
     until = time.monotonic() + GRACE
     while any(worker.target for worker in workers) and time.monotonic() < until:
         try:
-            yield from _answers(job, workers, [], {worker.target.id for worker in workers if worker.target})
+            yield from _answers(
+                job, workers, [], {worker.target.id for worker in workers if worker.target}
+            )
         except Exception:  # another error that stops the run
             continue
 
@@ -229,10 +246,13 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def cluster(targets: Sequence[Target], address: str, interruption: Interruption) -> Callable[[Job], Iterator[Outcome]]:
+def cluster(
+    targets: Sequence[Target], address: str, interruption: Interruption
+) -> Callable[[Job], Iterator[Outcome]]:
     """Connect to a Dask scheduler, whose workers have AutoSpec installed and see the same folder.
 
-    If a worker dies, the scheduler gives its source to another worker, and gives up after a few attempts.
+    If a worker dies, the scheduler gives its source to another worker, and gives up after a few
+    attempts.
 
     Parameters
     ----------
@@ -251,7 +271,8 @@ def cluster(targets: Sequence[Target], address: str, interruption: Interruption)
     Raises
     ------
     InputError
-        If there is no such scheduler, if Dask is not installed, or if no scheduler or worker is there for `ALONE` s.
+        If there is no such scheduler, if Dask is not installed, or if no scheduler or worker is
+        there for `ALONE` s.
     """
     try:
         from distributed import Client
@@ -259,7 +280,8 @@ def cluster(targets: Sequence[Target], address: str, interruption: Interruption)
         raise InputError(
             "--scheduler needs Dask; install it, in a clone of AutoSpec, with: pip install '.[dask]'"
         ) from error
-    for name in ('distributed', 'distributed.client'):  # they would log tracebacks of lost connections
+    # They would log tracebacks of lost connections.
+    for name in ('distributed', 'distributed.client'):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=CONNECT, set_as_default=False)
@@ -270,7 +292,9 @@ def cluster(targets: Sequence[Target], address: str, interruption: Interruption)
     return lambda job: _on_cluster(client, job, targets, interruption)
 
 
-def _on_cluster(client: Client, job: Job, targets: Sequence[Target], interruption: Interruption) -> Iterator[Outcome]:
+def _on_cluster(
+    client: Client, job: Job, targets: Sequence[Target], interruption: Interruption
+) -> Iterator[Outcome]:
     from distributed import CancelledError, KilledWorker, as_completed
 
     pending: dict[Any, Target] = {}
@@ -302,7 +326,8 @@ def _on_cluster(client: Client, job: Job, targets: Sequence[Target], interruptio
                 raise lost
             if not done:
                 time.sleep(0.1)
-    except (OSError, CancelledError) as error:  # includes time-outs; errors of a source never come here
+    # Includes time-outs; errors of a source never come here.
+    except (OSError, CancelledError) as error:
         raise lost from error
     finally:
         # Without a time limit, it would wait for a scheduler that is gone.

@@ -1,6 +1,7 @@
 """The PSF from stars of the field: bright sources of one shape that have the spectra of stars.
 
-Shapes alone do not tell stars from small round galaxies, and spectra alone do not tell single stars from double ones.
+Shapes alone do not tell stars from small round galaxies, and spectra alone do not tell single stars
+from double ones.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from autospec_lib.run import cube_copy
 from autospec_lib.run.job import WIDTH, Job
 
 MOST_TRIED = 10  # sources
-FILTERED = 0.134  # noise that filters of a width of 1 pixel leave, in units of that of differences of pixels
-# How far from them others of a share of their brightness are, in arcsec, and how many of these are in the cut-out.
+# Noise that filters of a width of 1 pixel leave, in units of that of differences of pixels.
+FILTERED = 0.134
+# How far from them others of a share of their brightness are, in arcsec, and how many of these are
+# in the cut-out.
 LEAST_SHARE, ALONE, MOST_BESIDE = 0.05, 1.5, 4
 HIGHEST_Z = 0.003  # of the catalogue, above which a source is no star
 # Significance from which a source may be a star, and from which none is narrower than stars are.
@@ -33,7 +36,8 @@ BRIGHT, SEEN = 250.0, 150.0
 FEWEST = 2  # stars
 MOST_COUNTED = 1000.0  # significance up to which a star counts more in the mean
 LARGEST_ELLIPTICITY = 0.12
-# Differences in log FWHM, ellipticities and log(beta - 1) of one shape, and what noise adds for a significance of 1.
+# Differences in log FWHM, ellipticities and log(beta - 1) of one shape, and what noise adds for a
+# significance of 1.
 SAME = np.array([0.012, 0.03, 0.03, 0.1])
 NOISE = np.array([5.0, 5.0, 5.0, 45.0])
 
@@ -41,8 +45,9 @@ NOISE = np.array([5.0, 5.0, 5.0, 45.0])
 def with_seeing(job: Job) -> tuple[Job, str]:
     """The job with the PSF from stars, if ``PSF = 'stars'``, and a line about it.
 
-    Without PSF, the line says what the PSF is if there is a joint extraction, and the job is the same. Then it is not
-    measured where reading a dozen cut-outs takes long. The line is empty if nothing is to be said.
+    Without PSF, the line says what the PSF is if there is a joint extraction, and the job is the
+    same. Then it is not measured where reading a dozen cut-outs takes long. The line is empty if
+    nothing is to be said.
 
     Raises
     ------
@@ -59,7 +64,8 @@ def with_seeing(job: Job) -> tuple[Job, str]:
 
     candidates = _candidates(job)
     if not setting and (
-        len(candidates) < FEWEST or cube_copy.read_time(cube.data, 1, cube_copy.SEEKS) > cube_copy.SLOW
+        len(candidates) < FEWEST
+        or cube_copy.read_time(cube.data, 1, cube_copy.SEEKS) > cube_copy.SLOW
     ):
         return job, ''
 
@@ -82,8 +88,11 @@ def with_seeing(job: Job) -> tuple[Job, str]:
     names = ', '.join(str(target.id) for target in job.catalogue if target.id in stars)
     line = f'PSF: {blue:.2f} to {red:.2f} arcsec, beta {psf.exponents[0]:.1f}, from {len(stars)} stars ({names})'
     if setting:
-        # It may change with the redshifts of other sources: what was extracted with another PSF is extracted again.
-        return replace(job, cube=replace(cube, psf=psf), fingerprint=f'{job.fingerprint}{psf!r}'), line
+        # It may change with the redshifts of other sources: what was extracted with another PSF is
+        # extracted again.
+        return replace(
+            job, cube=replace(cube, psf=psf), fingerprint=f'{job.fingerprint}{psf!r}'
+        ), line
     return job, f"{line}; PSF = '{STARS}' uses it"
 
 
@@ -106,11 +115,17 @@ def measure(
     list of int or str
         The stars.
     """
-    fits = [(cutout.target.id, fitted) for cutout in candidates if (fitted := profile(cutout)) is not None]
+    fits = [
+        (cutout.target.id, fitted)
+        for cutout in candidates
+        if (fitted := profile(cutout)) is not None
+    ]
     shapes = [one for _, one in fits if one.significance > SEEN]
     stars: dict[Ident, Profile] = {}
     for ident, one in sorted(fits, key=lambda fit: float(fit[1].shape[0])):
-        able = one.significance > BRIGHT and np.hypot(one.shape[1], one.shape[2]) < LARGEST_ELLIPTICITY
+        able = (
+            one.significance > BRIGHT and np.hypot(one.shape[1], one.shape[2]) < LARGEST_ELLIPTICITY
+        )
         alike = sum(_alike(one, other) for other in shapes)  # with itself
         narrowest = next(iter(stars.values()), one)
         if able and alike > 1 and _alike(one, narrowest) and is_star(one.spectrum):
@@ -132,13 +147,19 @@ def _alike(one: Profile, other: Profile) -> bool:
 
 
 def _candidates(job: Job) -> list[tuple[Target, dict[Ident, tuple[float, float]]]]:
-    """Bright sources that stand alone and may be stars, and sources beside them as for `inputs.cube.cut`.
+    """Bright sources that stand alone and may be stars, and sources beside them as for
+    `inputs.cube.cut`.
 
-    They are those whose light is most concentrated, at most `MOST_TRIED`; ``size`` is that of the cut-out.
+    They are those whose light is most concentrated, at most `MOST_TRIED`; ``size`` is that of the
+    cut-out.
     """
     from autospec_lib.redshift.prepare import FEWEST_CHANNELS
 
-    if job.white is None or len(job.cube.wave) < FEWEST_CHANNELS or not np.isfinite(np.diff(job.white)).any():
+    if (
+        job.white is None
+        or len(job.cube.wave) < FEWEST_CHANNELS
+        or not np.isfinite(np.diff(job.white)).any()
+    ):
         return []
     places, pixel = cutouts.positions(job.cube, job.catalogue), np.array(job.cube.pixel)
     light = np.nan_to_num(job.white - np.nanmedian(job.white))
@@ -156,11 +177,16 @@ def _candidates(job: Job) -> list[tuple[Target, dict[Ident, tuple[float, float]]
     for row in bright[np.argsort(around[bright] / peaks[bright])].tolist():
         target = job.catalogue[row]
         apart = np.hypot(*((places - places[row]) * pixel).T)
-        beside = np.flatnonzero((peaks > LEAST_SHARE * peaks[row]) & (apart < size) & (np.arange(len(places)) != row))
+        beside = np.flatnonzero(
+            (peaks > LEAST_SHARE * peaks[row]) & (apart < size) & (np.arange(len(places)) != row)
+        )
         galaxy = any(z > HIGHEST_Z for z in (target.z or 0.0, *target.visual))
         if galaxy or len(beside) > MOST_BESIDE or apart[beside].min(initial=np.inf) < ALONE:
             continue
-        near = {job.catalogue[other].id: (float(places[other, 0]), float(places[other, 1])) for other in beside}
+        near = {
+            job.catalogue[other].id: (float(places[other, 0]), float(places[other, 1]))
+            for other in beside
+        }
         found.append((replace(target, size=size), near))
         if len(found) == MOST_TRIED:
             break

@@ -23,7 +23,8 @@ from autospec_lib.run.results import Outcome, Preview
 
 
 def attempt(job: Job, target: Target) -> Outcome:
-    """Extract one source, or keep it; an unexpected error makes this source fail, and its traceback is logged.
+    """Extract one source, or keep it; an unexpected error makes this source fail, and its traceback
+    is logged.
 
     Parameters
     ----------
@@ -46,7 +47,10 @@ def attempt(job: Job, target: Target) -> Outcome:
     except SourceError as error:
         what, trace = str(error), None
     except MemoryError:
-        what, trace = 'not enough memory; use fewer CORES or a smaller SIZE, or decompress the cube', None
+        what, trace = (
+            'not enough memory; use fewer CORES or a smaller SIZE, or decompress the cube',
+            None,
+        )
     except AutoSpecError:
         raise
     except Exception as error:
@@ -60,7 +64,8 @@ def _line(error: Exception) -> str:
 
 
 def extract(job: Job, target: Target) -> Outcome:
-    """Extract one source; write its file, then its spectra as tables, its plots, and its data for the report.
+    """Extract one source; write its file, then its spectra as tables, its plots, and its data for
+    the report.
 
     Parameters
     ----------
@@ -82,7 +87,9 @@ def extract(job: Job, target: Target) -> Outcome:
     params = job.params
     with warnings.catch_warnings():
         warnings.simplefilter('default' if params.warnings else 'ignore')
-        cutout = replace(cutouts.cut(job.cube, target, job.sources), catalogue_error=job.catalogue_error)
+        cutout = replace(
+            cutouts.cut(job.cube, target, job.sources), catalogue_error=job.catalogue_error
+        )
         products = pipeline.process(cutout, params, job.segmentation)
         fingerprint = resume.fingerprint(job, target)
         cards: dict[str, tuple[Any, str]] = {
@@ -93,15 +100,24 @@ def extract(job: Job, target: Target) -> Outcome:
         if params.psf == STARS and psf is None:
             notes.append(f'no PSF: no two stars for PSF = {STARS!r}')
         elif params.psf == STARS and psf is not None:
-            cards['PSFFWHM1'] = round(psf.widths[0], 4), 'of stars, at the first wavelength [arcsec]'
-            cards['PSFFWHM2'] = round(psf.widths[-1], 4), 'of stars, at the last wavelength [arcsec]'
+            cards['PSFFWHM1'] = (
+                round(psf.widths[0], 4),
+                'of stars, at the first wavelength [arcsec]',
+            )
+            cards['PSFFWHM2'] = (
+                round(psf.widths[-1], 4),
+                'of stars, at the last wavelength [arcsec]',
+            )
             cards['PSFBETA'] = round(psf.exponents[0], 3), 'of stars: Moffat exponent'
         products = replace(products, facts=products.facts | cards, notes=tuple(notes))
-        # Removed first, so that a run that is killed does not leave old pictures beside the new file.
+        # Removed first, so that a run that is killed does not leave old pictures beside the new
+        # file.
         discard(job, target, with_file=False)
         selected = _write(job, products, cutout)
         # As if it were read back: a later run that finds the file alone gives the same numbers.
-        measured = summary.measure(source_file.as_read(products), cutout) | {'FINGERPRINT': fingerprint}
+        measured = summary.measure(source_file.as_read(products), cutout) | {
+            'FINGERPRINT': fingerprint
+        }
         traces: list[str] = []
         preview: Preview = {}
         if params.plots:
@@ -111,7 +127,9 @@ def extract(job: Job, target: Target) -> Outcome:
                 folder = job.files(target)['IMAGES'].parent
                 with writing(folder):
                     folder.mkdir(parents=True, exist_ok=True)
-                    plots.save(plots.render(products, cutout, params.cmap, job.kept), folder, target.id)
+                    plots.save(
+                        plots.render(products, cutout, params.cmap, job.kept), folder, target.id
+                    )
         if params.report:
             with _noted('report', notes, traces):
                 preview = report.write_data(job, products, cutout)
@@ -127,7 +145,8 @@ def extract(job: Job, target: Target) -> Outcome:
 
 
 def _write(job: Job, products: Products, cutout: Cutout) -> Products:
-    """Write a source's file, and its spectra as tables if they are wanted; return the products in the file."""
+    """Write a source's file, and its spectra as tables if they are wanted; return the products in
+    the file."""
     params, path = job.params, job.files(cutout.target)['file']
     switches = {
         Group.IMAGE: params.out_img,
@@ -136,7 +155,9 @@ def _write(job: Job, products: Products, cutout: Cutout) -> Products:
         Group.MASK: params.out_mask,
         Group.MAP: params.out_xcor,
     }
-    selected = products.select([group for group in Group if switches.get(group, True)], params.out_spec)
+    selected = products.select(
+        [group for group in Group if switches.get(group, True)], params.out_spec
+    )
     origin = {
         'FROM': params.orig_from,
         'FROM_V': params.orig_fromv,
@@ -155,7 +176,8 @@ def _write(job: Job, products: Products, cutout: Cutout) -> Products:
 
 @contextmanager
 def _noted(what: str, notes: list[str], traces: list[str]) -> Iterator[None]:
-    """Note a failure in the block, with its traceback: the source is not lost, because its file is written."""
+    """Note a failure in the block, with its traceback: the source is not lost, because its file is
+    written."""
     try:
         yield
     except OutputError:
@@ -166,7 +188,8 @@ def _noted(what: str, notes: list[str], traces: list[str]) -> Iterator[None]:
 
 
 def discard(job: Job, target: Target, with_file: bool = True) -> None:
-    """Remove the files of an earlier run on a source: beside a new one, or none, they would be mistaken for this run's.
+    """Remove the files of an earlier run on a source: beside a new one, or none, they would be
+    mistaken for this run's.
 
     Parameters
     ----------

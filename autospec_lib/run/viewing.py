@@ -34,7 +34,9 @@ def find(folder: Path, output: str) -> Path:
     for where in (folder / output, folder):
         if (where / page.PAGE).is_file() and not page.is_foreign(where):
             return Path(os.path.abspath(where / page.PAGE))
-    raise InputError(f'{folder / output / page.PAGE}: no report there; a run with REPORT = True writes it')
+    raise InputError(
+        f'{folder / output / page.PAGE}: no report there; a run with REPORT = True writes it'
+    )
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -48,12 +50,15 @@ class _Handler(SimpleHTTPRequestHandler):
     def send_head(self) -> Any:
         """Answer with a file of the folder, unless another site asks for it.
 
-        Another site may ask by a name of its own for this machine (DNS rebinding), or its page may include files of
-        the folder as scripts, which browsers say in Sec-Fetch-Site.
+        Another site may ask by a name of its own for this machine (DNS rebinding), or its page may
+        include files of the folder as scripts, which browsers say in Sec-Fetch-Site.
         """
         host = self.headers.get('Host', '')
         site = self.headers.get('Sec-Fetch-Site', 'none')
-        if (host.rpartition(':')[0] or host) not in (HERE, 'localhost') or site not in ('same-origin', 'none'):
+        if (host.rpartition(':')[0] or host) not in (HERE, 'localhost') or site not in (
+            'same-origin',
+            'none',
+        ):
             self.send_error(403)
             return None
         try:
@@ -62,7 +67,8 @@ class _Handler(SimpleHTTPRequestHandler):
             if path.is_dir():
                 path = (path / page.PAGE).resolve()
             is_there = path.is_file() and path.is_relative_to(folder)
-        except (OSError, RuntimeError, ValueError):  # a name that is too long, a loop of links, a zero byte
+        # A name that is too long, a loop of links, a zero byte.
+        except (OSError, RuntimeError, ValueError):
             is_there = False
         if is_there:
             return super().send_head()
@@ -70,7 +76,8 @@ class _Handler(SimpleHTTPRequestHandler):
         return None
 
     def end_headers(self) -> None:
-        """Add to the headers that files change during a run, and that no other site may have them."""
+        """Add to the headers that files change during a run, and that no other site may have
+        them."""
         self.send_header('Cache-Control', 'no-cache')
         self.send_header('Cross-Origin-Resource-Policy', 'same-origin')
         super().end_headers()

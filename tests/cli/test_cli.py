@@ -8,7 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from builders import DEC, PIXEL, RA, SUMMARY, gaussian, sky_header, small_cube, with_hole, write_cube
+from builders import (
+    DEC,
+    PIXEL,
+    RA,
+    SUMMARY,
+    gaussian,
+    sky_header,
+    small_cube,
+    with_hole,
+    write_cube,
+)
 
 from autospec_lib import __version__
 from autospec_lib.cli.command import main
@@ -16,7 +26,10 @@ from autospec_lib.cli.command import main
 
 def catalogue(folder, rows):
     """Write rows (id, dx, dy) with offsets in pixels from the source, x to the right."""
-    lines = [f'{ident} {RA - dx * PIXEL / 3600:.7f} {DEC + dy * PIXEL / 3600:.7f}\n' for ident, dx, dy in rows]
+    lines = [
+        f'{ident} {RA - dx * PIXEL / 3600:.7f} {DEC + dy * PIXEL / 3600:.7f}\n'
+        for ident, dx, dy in rows
+    ]
     (folder / 'catalog.txt').write_text('# id ra dec\n' + ''.join(lines))
 
 
@@ -35,7 +48,10 @@ def log_of(folder):
 def test_a_run_writes_file_and_log_and_says_so(folder, capsys):
     assert main([str(folder)]) == 0
     assert capsys.readouterr().out == '1 of 1 sources extracted\n'
-    assert sorted(path.name for path in (folder / 'output').iterdir()) == ['Source_7.fits', *SUMMARY]
+    assert sorted(path.name for path in (folder / 'output').iterdir()) == [
+        'Source_7.fits',
+        *SUMMARY,
+    ]
     log = log_of(folder)
     assert '\n7: Extracted Successfully in ' in log
     for part in (
@@ -71,7 +87,11 @@ def test_one_failing_source_leaves_the_others_untouched_and_is_named(folder, cap
     assert '2: Error, no usable voxel in its subcube' in screen.err
     assert '2 of 3 sources extracted; 1 failed (2)' in screen.err
     assert '2: Error, no usable voxel in its subcube' in log_of(folder)
-    assert sorted(path.name for path in (folder / 'output').iterdir()) == ['Source_1.fits', 'Source_3.fits', *SUMMARY]
+    assert sorted(path.name for path in (folder / 'output').iterdir()) == [
+        'Source_1.fits',
+        'Source_3.fits',
+        *SUMMARY,
+    ]
 
 
 def test_a_failing_source_does_not_keep_the_file_and_plots_of_an_earlier_run(folder):
@@ -134,7 +154,9 @@ def test_odd_sizes_are_extracted_with_a_note(folder):
     assert 'bug' not in log
 
 
-@pytest.mark.parametrize(('bad', 'code'), [((slice(None), 11, 13), 0), ((7, 11, 13), 0), ((7,), 0), ((), 1)])
+@pytest.mark.parametrize(
+    ('bad', 'code'), [((slice(None), 11, 13), 0), ((7, 11, 13), 0), ((7,), 0), ((), 1)]
+)
 def test_nan_voxels_spaxels_planes_and_cubes_do_not_spread(folder, bad, code):
     data, variance = small_cube()
     data[bad] = np.nan
@@ -147,10 +169,14 @@ def test_nan_voxels_spaxels_planes_and_cubes_do_not_spread(folder, bad, code):
                 if hdu.name.startswith('SPE_'):
                     np.testing.assert_array_equal(np.isnan(hdu.data), missing)
                 if hdu.name.startswith('IMA_CROSS'):
-                    np.testing.assert_array_equal(np.isnan(hdu.data), np.isnan(data[:, 4:19, 6:21]).all(axis=0))
+                    np.testing.assert_array_equal(
+                        np.isnan(hdu.data), np.isnan(data[:, 4:19, 6:21]).all(axis=0)
+                    )
 
 
-def test_a_bug_in_one_source_is_named_with_its_traceback_and_the_others_go_on(folder, capsys, monkeypatch):
+def test_a_bug_in_one_source_is_named_with_its_traceback_and_the_others_go_on(
+    folder, capsys, monkeypatch
+):
     from autospec_lib import pipeline
 
     catalogue(folder, [(1, 0, 0), (2, 1, 0)])
@@ -180,11 +206,17 @@ def test_a_bug_before_the_loop_exits_3_and_says_where(folder, capsys, monkeypatc
 @pytest.mark.long
 def test_a_missing_package_is_named_with_the_way_out(folder):
     code = (
-        f'import sys; sys.modules["sep"] = None; from autospec_lib.cli import main; sys.exit(main([{str(folder)!r}]))'
+        'import sys; sys.modules["sep"] = None; from autospec_lib.cli import main; '
+        f'sys.exit(main([{str(folder)!r}]))'
     )
-    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, check=False
+    )
     assert result.returncode == 2
-    assert result.stderr == 'the Python package sep is not installed; install AutoSpec with: pip install .\n'
+    assert (
+        result.stderr
+        == 'the Python package sep is not installed; install AutoSpec with: pip install .\n'
+    )
 
 
 def test_a_failed_plot_is_a_note_not_a_lost_source(folder, capsys, monkeypatch):
@@ -239,7 +271,10 @@ def test_a_full_disk_stops_the_run_with_one_line(folder, capsys, monkeypatch, fi
     assert main([str(folder)]) == 1
     said = capsys.readouterr().err
     assert said.count('stopped: ') == 1
-    assert f'{first}: No space left on device; free some space, or set another OUTPUT; go on with: ' in said
+    assert (
+        f'{first}: No space left on device; free some space, or set another OUTPUT; go on with: '
+        in said
+    )
     assert '0 of 2 sources extracted; 2 not reached' in said
     assert sorted(path.name for path in (folder / 'output').iterdir()) == left
 
@@ -258,7 +293,10 @@ def test_ctrl_c_keeps_what_is_done_and_exits_130(folder, capsys, monkeypatch):
     monkeypatch.setattr(pipeline, 'process', interrupted)
     assert main([str(folder)]) == 130
     assert '1 of 3 sources extracted; 2 not reached' in capsys.readouterr().err
-    assert sorted(path.name for path in (folder / 'output').iterdir()) == ['Source_1.fits', *SUMMARY]
+    assert sorted(path.name for path in (folder / 'output').iterdir()) == [
+        'Source_1.fits',
+        *SUMMARY,
+    ]
 
 
 def test_faults_of_parameters_are_all_said_and_nothing_is_started(folder, capsys):
@@ -267,7 +305,11 @@ def test_faults_of_parameters_are_all_said_and_nothing_is_started(folder, capsys
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 3
     assert any('did you mean SKY_SUB?' in line for line in said)
-    assert sorted(path.name for path in folder.iterdir()) == ['catalog.txt', 'datacube.fits', 'param.py']
+    assert sorted(path.name for path in folder.iterdir()) == [
+        'catalog.txt',
+        'datacube.fits',
+        'param.py',
+    ]
 
 
 def test_a_folder_without_param_py_says_how_to_begin(tmp_path, capsys, monkeypatch):
@@ -312,13 +354,20 @@ def test_images_and_maps_take_part(folder):
 def test_continuum_of_too_high_degree_is_a_fault(folder, capsys):
     parameters(folder, CONT_POLY=31)
     assert main([str(folder)]) == 2
-    assert 'CONT_POLY = 31 needs more wavelengths than the 31 of datacube.fits' in capsys.readouterr().err
+    assert (
+        'CONT_POLY = 31 needs more wavelengths than the 31 of datacube.fits'
+        in capsys.readouterr().err
+    )
 
 
 def test_id_selects_and_an_unknown_one_is_a_fault(folder, capsys):
     catalogue(folder, [(1, 0, 0), (2, 1, 0), (3, 2, 0)])
     assert main([str(folder), '-q', '--id', '3', '1']) == 0
-    assert sorted(path.name for path in (folder / 'output').iterdir()) == ['Source_1.fits', 'Source_3.fits', *SUMMARY]
+    assert sorted(path.name for path in (folder / 'output').iterdir()) == [
+        'Source_1.fits',
+        'Source_3.fits',
+        *SUMMARY,
+    ]
     assert main([str(folder), '--id', '9']) == 2
     assert '--id 9: not in catalog.txt; its IDs run from 1 to 3' in capsys.readouterr().err
 
@@ -348,13 +397,19 @@ def test_check_knows_what_resume_keeps_and_what_a_run_replaces(folder, capsys):
     assert 'sources to extract: 3, replacing 2 files\n' in capsys.readouterr().out
     catalogue(folder, [(1, 0, 0), (2, 2, 0), (3, 1, 1)])
     assert main([str(folder), '--check', '--resume']) == 0
-    assert 'sources to extract: 2, replacing 1 file, keeping 1 that are complete\n' in capsys.readouterr().out
+    assert (
+        'sources to extract: 2, replacing 1 file, keeping 1 that are complete\n'
+        in capsys.readouterr().out
+    )
 
 
 def test_check_takes_the_whole_cube_where_size_is_larger(folder, capsys):
     parameters(folder, SIZE=1000)
     assert main([str(folder), '--check']) == 0
-    assert 'source 7: 24 x 27 spaxels, reference MUSE_WHITE; SIZE = 1000 is larger' in capsys.readouterr().out
+    assert (
+        'source 7: 24 x 27 spaxels, reference MUSE_WHITE; SIZE = 1000 is larger'
+        in capsys.readouterr().out
+    )
 
 
 def test_init_writes_templates_and_never_overwrites(tmp_path, capsys):
@@ -418,7 +473,9 @@ def test_help_and_version_import_nothing_heavy(argument):
         f'try: main([{argument!r}])\nexcept SystemExit: pass\n'
         'print(sorted({"numpy", "astropy", "mpdaf", "matplotlib", "sep"} & set(sys.modules)))'
     )
-    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, check=True
+    )
     assert result.stdout.endswith('[]\n')
 
 
@@ -429,7 +486,9 @@ def test_a_fault_in_param_py_is_found_before_anything_heavy_is_imported(folder):
         f'code = main([{str(folder)!r}])\n'
         'print(code, sorted({"numpy", "astropy", "mpdaf", "matplotlib", "sep"} & set(sys.modules)))'
     )
-    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, check=True
+    )
     assert result.stdout == '2 []\n'
 
 
@@ -445,7 +504,9 @@ def test_a_run_with_images_and_the_psf_of_the_header_does_not_import_mpdaf(folde
         f'    code = main([{str(folder)!r}, "-q", *options])\n'
         '    print(code, "mpdaf" in sys.modules)'
     )
-    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, check=True
+    )
     lines = result.stdout.splitlines()
     assert [line for line in lines if line.endswith(('True', 'False'))] == ['0 False', '0 False']
     with fits.open(folder / 'output' / 'Source_7.fits') as hdus:
@@ -456,4 +517,8 @@ def test_the_executable_of_a_clone_runs_here_by_default_and_is_silent_off_a_term
     executable = Path(__file__).resolve().parents[2] / 'autospec'
     command = [sys.executable, executable]
     result = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
-    assert (result.returncode, result.stdout, result.stderr) == (0, '1 of 1 sources extracted\n', '')
+    assert (result.returncode, result.stdout, result.stderr) == (
+        0,
+        '1 of 1 sources extracted\n',
+        '',
+    )

@@ -27,7 +27,9 @@ def bare(folder, monkeypatch):
     return folder
 
 
-@pytest.mark.parametrize('text', [HERE, f'{RA} {DEC}', '10h00m00s,02d00m00s', '10 00 00 +02 00 00', ' 150.0,  +2.0 '])
+@pytest.mark.parametrize(
+    'text', [HERE, f'{RA} {DEC}', '10h00m00s,02d00m00s', '10 00 00 +02 00 00', ' 150.0,  +2.0 ']
+)
 def test_a_position_needs_nothing_but_a_cube(bare, text):
     assert main(['--radec', text, 'cube.fits', '-q']) == 0
     header = fits.getheader(bare / 'output' / f'Source_{NAME}.fits')
@@ -44,7 +46,8 @@ def test_a_position_gives_what_a_catalogue_gives_and_param_py_counts(folder):
         fits.open(folder / 'output' / 'Source_7.fits') as catalogued,
         fits.open(folder / 'output' / f'Source_{NAME}.fits') as given,
     ):
-        assert [hdu.name for hdu in catalogued] == [hdu.name for hdu in given]  # SIZE, no plots: param.py's
+        # SIZE, no plots: param.py's.
+        assert [hdu.name for hdu in catalogued] == [hdu.name for hdu in given]
         for one, other in zip(catalogued[1:], given[1:], strict=True):
             np.testing.assert_array_equal(one.data, other.data)
     assert not (folder / 'output' / 'images').exists()
@@ -80,12 +83,21 @@ def test_check_says_what_a_position_would_give(bare, capsys):
 @pytest.mark.parametrize(
     ('arguments', 'fault'),
     [
-        (['--radec', '10:00:00 +02 0', 'cube.fits'], "--radec '10:00:00 +02 0': 3 values; expected degrees"),
+        (
+            ['--radec', '10:00:00 +02 0', 'cube.fits'],
+            "--radec '10:00:00 +02 0': 3 values; expected degrees",
+        ),
         (['--radec', 'a b', 'cube.fits'], "--radec 'a b': right ascension 'a' is not a number"),
         (['--radec', '400 2', 'cube.fits'], 'right ascension 400 is outside 0 to 360 degrees'),
-        (['--radec', HERE, '--radec', '150 2', 'cube.fits'], f"--radec '150 2': is {NAME}, which is given already"),
+        (
+            ['--radec', HERE, '--radec', '150 2', 'cube.fits'],
+            f"--radec '150 2': is {NAME}, which is given already",
+        ),
         (['--radec', HERE], 'neither param.py nor datacube.fits in'),
-        (['--radec', HERE, 'nothing.fits'], 'nothing.fits: not found; expected the cube or the working folder'),
+        (
+            ['--radec', HERE, 'nothing.fits'],
+            'nothing.fits: not found; expected the cube or the working folder',
+        ),
         (['--radec', HERE, 'cube.fits', '--id', '7'], '--radec and --id: choose one of them'),
         (['--radec', HERE, 'old_catalog.txt'], 'old_catalog.txt: '),
     ],
@@ -106,7 +118,9 @@ def test_a_pipe_in_place_of_the_cube_is_called_a_pipe(bare, capsys):
     assert 'not found' not in said
 
 
-@pytest.mark.parametrize('words', [['150.0', '2.0', 'cube.fits'], ['cube.fits', '10:00:00.00', '-02:00:00.0']])
+@pytest.mark.parametrize(
+    'words', [['150.0', '2.0', 'cube.fits'], ['cube.fits', '10:00:00.00', '-02:00:00.0']]
+)
 def test_a_position_without_quotes_gets_the_hint(bare, capsys, words):
     words.insert(words.index(next(word for word in words if word[0].isdigit())), '--radec')
     with pytest.raises(SystemExit) as end:
@@ -116,11 +130,15 @@ def test_a_position_without_quotes_gets_the_hint(bare, capsys, words):
     assert not (bare / 'output').exists()
 
 
-@pytest.mark.parametrize('place', [(0.0, 0.0), (359.99999999, -89.999999), (130.5783333333333, 1.6425), (83.8, -5.4)])
+@pytest.mark.parametrize(
+    'place', [(0.0, 0.0), (359.99999999, -89.999999), (130.5783333333333, 1.6425), (83.8, -5.4)]
+)
 def test_names_are_the_position_cut(place):
     ra, dec = place
     name = catalogue.position_name(ra, dec)
-    text = f'{name[1:3]}h{name[3:5]}m{name[5:10]}s {name[10]}{name[11:13]}d{name[13:15]}m{name[15:]}s'
+    text = (
+        f'{name[1:3]}h{name[3:5]}m{name[5:10]}s {name[10]}{name[11:13]}d{name[13:15]}m{name[15:]}s'
+    )
     found = SkyCoord(text)
     assert 0 <= (ra - found.ra.deg + 1e-6) < 0.01 * 15 / 3600 + 2e-6
     assert 0 <= (abs(dec) - abs(found.dec.deg) + 1e-6) < 0.1 / 3600 + 2e-6

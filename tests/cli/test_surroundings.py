@@ -1,4 +1,5 @@
-"""Closed streams, names and output that are not UTF-8, full disks, little memory: one line, and never a traceback."""
+"""Closed streams, names and output that are not UTF-8, full disks, little memory: one line, and
+never a traceback."""
 
 import os
 import resource
@@ -36,7 +37,8 @@ def test_closed_streams_end_no_run(folder, closed):
     def close():
         for number in closed:
             os.close(number)
-            setattr(sys, ('stdin', 'stdout', 'stderr')[number], None)  # as where the interpreter begins without them
+            # As where the interpreter begins without them.
+            setattr(sys, ('stdin', 'stdout', 'stderr')[number], None)
 
     if len(closed) == 3:
         code, _, said = command(folder, prepare=close)
@@ -77,7 +79,9 @@ def full(*_):
 
 
 @pytest.mark.parametrize('options', [[], ['--init'], ['--demo', 'sim']])
-def test_a_disk_that_is_full_from_the_start_is_said_in_one_line(tmp_path, folder, capsys, monkeypatch, options):
+def test_a_disk_that_is_full_from_the_start_is_said_in_one_line(
+    tmp_path, folder, capsys, monkeypatch, options
+):
     monkeypatch.setattr(atomic.os, 'fsync', full)
     easy = simulation.easy
     monkeypatch.setattr(simulation, 'easy', lambda seed: easy(seed).with_channels(40))
@@ -105,7 +109,9 @@ def test_too_little_memory_for_the_libraries_is_said_before_they_are_loaded(fold
     # With so little OpenBLAS neither loads nor gives up.
     limit = 200 * 2**20
     code, _, said = command(
-        folder, *options, prepare=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+        folder,
+        *options,
+        prepare=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY)),
     )
     assert (code, said.count(b'\n')) == (2, 1)
     assert b'200 MB' in said
@@ -131,7 +137,9 @@ def test_a_working_folder_that_cannot_be_written_needs_only_another_output(
         file.write(f'OUTPUT = {str(output)!r}\n')
     before = sorted(folder.iterdir())
     access = os.access
-    monkeypatch.setattr(os, 'access', lambda path, *mode: folder != Path(path) and access(path, *mode))
+    monkeypatch.setattr(
+        os, 'access', lambda path, *mode: folder != Path(path) and access(path, *mode)
+    )
     assert main([str(folder), '--check']) == 0
     assert f'the log goes to {output}/logs' in capsys.readouterr().err
     assert main([str(folder)]) == 0

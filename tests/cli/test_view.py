@@ -18,7 +18,14 @@ from autospec_lib.cli.terminal import has_display
 from autospec_lib.output.report import page
 from autospec_lib.run import viewing
 
-REMOTE = ('SSH_CONNECTION', 'SSH_CLIENT', 'SSH_TTY', 'DISPLAY', 'WAYLAND_DISPLAY', 'WSL_DISTRO_NAME')
+REMOTE = (
+    'SSH_CONNECTION',
+    'SSH_CLIENT',
+    'SSH_TTY',
+    'DISPLAY',
+    'WAYLAND_DISPLAY',
+    'WSL_DISTRO_NAME',
+)
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -95,7 +102,13 @@ def test_without_a_report_there_is_a_fault(report, capsys, text):
 
 
 @pytest.mark.parametrize(
-    'words', [['--port', '80'], ['--view', '--port', 'x'], ['--view', '--port', '70000'], ['--view', '--check']]
+    'words',
+    [
+        ['--port', '80'],
+        ['--view', '--port', 'x'],
+        ['--view', '--port', '70000'],
+        ['--view', '--check'],
+    ],
 )
 def test_options_that_make_no_sense_are_refused(words, capsys):
     with pytest.raises(SystemExit) as ended:
@@ -124,7 +137,9 @@ def served(report):
 def fetched(address, host=None, site=None):
     """Status, headers and content of an answer; the site is whose page asks, as browsers say it."""
     headers = {'Host': host, 'Sec-Fetch-Site': site}
-    request = urllib.request.Request(address, headers={name: value for name, value in headers.items() if value})
+    request = urllib.request.Request(
+        address, headers={name: value for name, value in headers.items() if value}
+    )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=10) as answer:
@@ -149,7 +164,8 @@ def test_the_folder_is_served_to_this_machine_alone(served, report, capfd):
 
 
 @pytest.mark.parametrize(
-    ('site', 'status'), [('same-origin', 200), ('none', 200), ('same-site', 403), ('cross-site', 403), ('new', 403)]
+    ('site', 'status'),
+    [('same-origin', 200), ('none', 200), ('same-site', 403), ('cross-site', 403), ('new', 403)],
 )
 @pytest.mark.parametrize('file', ['', 'index.html', 'report/theme.js'])
 def test_pages_of_other_sites_get_nothing(served, file, site, status):
@@ -168,14 +184,26 @@ def test_only_files_in_the_folder_are_served(served, report):
     (output / 'sub' / 'index.html').symlink_to(report / 'param.py')
     os.mkfifo(output / 'pipe')
     assert fetched(f'{address}/copy.html')[0] == 200
-    names = ('out', 'above/param.py', 'above/', 'loop', 'sub/', 'pipe', 'report/', '%00', 'index.html%00', 'a' * 5000)
+    names = (
+        'out',
+        'above/param.py',
+        'above/',
+        'loop',
+        'sub/',
+        'pipe',
+        'report/',
+        '%00',
+        'index.html%00',
+        'a' * 5000,
+    )
     assert [fetched(f'{address}/{name}')[0] for name in names] == [404] * len(names)
 
 
 def test_a_browser_that_leaves_is_not_reported(served, report, capfd):
     address, server = served
     (report / 'results' / 'large').write_bytes(bytes(20_000_000))
-    with urllib.request.urlopen(f'{address}/large', timeout=10) as answer:  # closed before it is read
+    # Closed before it is read.
+    with urllib.request.urlopen(f'{address}/large', timeout=10) as answer:
         assert answer.status == 200
     assert fetched(f'{address}/index.html')[0] == 200
     server.shutdown()
@@ -186,12 +214,15 @@ def test_a_browser_that_leaves_is_not_reported(served, report, capfd):
 def test_a_signal_ends_the_server_with_a_plain_line(report):
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
     command = [sys.executable, str(ROOT / 'autospec'), '--view', str(report), '--port', '0']
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
     try:
         said = process.stdout.readline()
         assert 'http://localhost:' in said
         assert fetched(said.split(' at ')[1].split()[0])[0] == 200
-        # What Ctrl-C does, too; a shell that runs the tests in the background would have it ignored.
+        # What Ctrl-C does, too; a shell that runs the tests in the background would have it
+        # ignored.
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=30)
     finally:

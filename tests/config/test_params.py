@@ -19,7 +19,11 @@ from autospec_lib.core.noise_kind import Extension, NoiseKind
 REPOSITORY = Path(__file__).parents[2]
 INPUTS = ('datacube.fits', 'catalog.txt', 'g-band.fits', 'r-band.fits', 'g-seg.fits', 'r-seg.fits')
 
-SWITCHES = [field.name for field in dataclasses.fields(Params) if field.metadata['expected'] == 'True or False']
+SWITCHES = [
+    field.name
+    for field in dataclasses.fields(Params)
+    if field.metadata['expected'] == 'True or False'
+]
 PARTS = (
     'deblend',
     'muse_psf',
@@ -87,11 +91,24 @@ class TestTemplate:
             assert field.metadata['check'](field.default) == field.default
 
     def test_defaults_are_those_of_version_1_1_2(self):
-        texts = {'mode': 'param', 'ref': '', 'obj_mask': 'INTER', 'output': 'output', 'pre_out': 'Source_'}
+        texts = {
+            'mode': 'param',
+            'ref': '',
+            'obj_mask': 'INTER',
+            'output': 'output',
+            'pre_out': 'Source_',
+        }
         texts |= {'datacube': 'datacube.fits', 'catalog': 'catalog.txt', 'cmap': 'viridis'}
         texts |= dict.fromkeys(('orig_from', 'orig_fromv', 'orig_cube', 'orign_cubev'), '')
         texts |= {'noise': 'propagated', 'xcor_weight': 'none', 'prefix': ''}
-        others = {'size': 5.0, 'cont_poly': 5, 'cores': 1, 'xcor_iter': 1, 'psf': (), 'caterr': 0.0} | dict.fromkeys(
+        others = {
+            'size': 5.0,
+            'cont_poly': 5,
+            'cores': 1,
+            'xcor_iter': 1,
+            'psf': (),
+            'caterr': 0.0,
+        } | dict.fromkeys(
             ('data_ext', 'aper', 'img', 'img_shift', 'weight', 'narrowband', 'seg', 'lsf'), ()
         )
         on = ('use_imgs', 'xcor', 'cont_sub', 'sky_sub', 'plots', 'report', 'report_cube')
@@ -102,7 +119,9 @@ class TestTemplate:
 
     def test_describe_can_be_loaded_again(self, load):
         extensions = "DATA_EXT = 1, 'STAT: ivar', 'DQ: 0 is bad'"
-        written, _ = load(f"APER = 0.5, 1\nIMG = 'g-band.fits'\nREF = 1\n{extensions}\nORIG_FROM = \"it's\"")
+        written, _ = load(
+            f"APER = 0.5, 1\nIMG = 'g-band.fits'\nREF = 1\n{extensions}\nORIG_FROM = \"it's\""
+        )
         assert len(written.data_ext) == 3
         assert load(params.describe(written)) == (written, ())
         assert len(params.describe(written).splitlines()) == len(dataclasses.fields(Params))
@@ -131,8 +150,16 @@ class TestValues:
             ("DATA_EXT = 'DATA'", 'data_ext', (Extension('DATA'),)),
             ('DATA_EXT = (1, 2)', 'data_ext', (Extension(1), Extension(2))),
             ("DATA_EXT = ['FLUX', 'IVAR']", 'data_ext', (Extension('FLUX'), Extension('IVAR'))),
-            ("DATA_EXT = 'FLUX', 'X:Sigma '", 'data_ext', (Extension('FLUX'), Extension('X', NoiseKind.SIGMA))),
-            ("DATA_EXT = 0, '1: ivar'", 'data_ext', (Extension(0), Extension(1, NoiseKind.INVERSE_VARIANCE))),
+            (
+                "DATA_EXT = 'FLUX', 'X:Sigma '",
+                'data_ext',
+                (Extension('FLUX'), Extension('X', NoiseKind.SIGMA)),
+            ),
+            (
+                "DATA_EXT = 0, '1: ivar'",
+                'data_ext',
+                (Extension(0), Extension(1, NoiseKind.INVERSE_VARIANCE)),
+            ),
             ("DATA_EXT = 0, '', 'DQ'", 'data_ext', (Extension(0), Extension(''), Extension('DQ'))),
             (
                 "DATA_EXT = 'A', '', '2: 0 is BAD'",
@@ -150,8 +177,16 @@ class TestValues:
             ('NARROWBAND = ((6840, 6870),)', 'narrowband', ((6840.0, 6870.0),)),
             ('NARROWBAND = (1, 2), (3, 4), (1, 2)', 'narrowband', ((1.0, 2.0), (3.0, 4.0))),
             ("NARROWBAND = 'Hα'", 'narrowband', ('HALPHA',)),
-            ("NARROWBAND = 'Lya', (5, 6.5), '[OIII]5007'", 'narrowband', ('LYALPHA', (5.0, 6.5), 'OIII5007')),
-            ('import numpy as np\nNARROWBAND = np.array([[1, 2], [3, 4]])', 'narrowband', ((1.0, 2.0), (3.0, 4.0))),
+            (
+                "NARROWBAND = 'Lya', (5, 6.5), '[OIII]5007'",
+                'narrowband',
+                ('LYALPHA', (5.0, 6.5), 'OIII5007'),
+            ),
+            (
+                'import numpy as np\nNARROWBAND = np.array([[1, 2], [3, 4]])',
+                'narrowband',
+                ((1.0, 2.0), (3.0, 4.0)),
+            ),
             ("NARROWBAND = 'Ha', '[OIII]'\nREF = 'NB_Halpha'", 'ref', 'NB_Halpha'),
             ("NARROWBAND = '[OIII]'\nREF = 'nb_[O III]5008'", 'ref', 'nb_[O III]5008'),
             ("NARROWBAND = 6840, 6870\nDEBLEND = 'NB_6840_6870'", 'deblend', 'NB_6840_6870'),
@@ -192,7 +227,9 @@ class TestValues:
         assert type(getattr(loaded, field)) is type(value)
         assert warnings == ()
 
-    @pytest.mark.parametrize('name', [f.name for f in dataclasses.fields(Params) if isinstance(f.default, bool)])
+    @pytest.mark.parametrize(
+        'name', [f.name for f in dataclasses.fields(Params) if isinstance(f.default, bool)]
+    )
     @pytest.mark.parametrize('value', [True, False])
     def test_every_switch_can_be_set(self, load, name, value):
         loaded, _ = load(f"SEG = 'g-seg.fits'\n{name.upper()} = {value}")
@@ -200,7 +237,8 @@ class TestValues:
 
     @pytest.mark.parametrize('name', SWITCHES)
     @pytest.mark.parametrize(
-        ('value', 'problem'), [('1', 'is a number'), ("'True'", 'is text'), ('None', 'is nothing'), ('[]', 'is a list')]
+        ('value', 'problem'),
+        [('1', 'is a number'), ("'True'", 'is text'), ('None', 'is nothing'), ('[]', 'is a list')],
     )
     def test_what_merely_counts_as_true_or_false_is_no_switch(self, faults, name, value, problem):
         expected = f'param.py, line 1: {name.upper()} = {value} {problem}; expected True or False'
@@ -215,10 +253,16 @@ class TestValues:
                 "DEBLEND = 'g-ban'\nIMG = 'g-band.fits'",
                 "'g-ban' is not an image of IMG; expected True, False, 'G-BAND'; did",
             ),
-            ("DEBLEND = 'hst'", "'hst' is not an image of IMG; expected True, False; add the image to IMG"),
+            (
+                "DEBLEND = 'hst'",
+                "'hst' is not an image of IMG; expected True, False; add the image to IMG",
+            ),
             ("PSF = 'heeder'", "'heeder' is text; expected (), 'header', 'stars', a FWHM"),
             ('PSF = 0', "0 is not above 0; expected (), 'header'"),
-            ('PSF = (1, 1, 1)', '(1, 1, 1) holds the Moffat exponent 1, which is not above 1; expected'),
+            (
+                'PSF = (1, 1, 1)',
+                '(1, 1, 1) holds the Moffat exponent 1, which is not above 1; expected',
+            ),
             ('PSF = (1, 1, 3, 4)', '(1, 1, 3, 4) has 4 values; expected'),
             ('LSF = 0', '0 is not above 0; expected (), a FWHM in Angstrom'),
             ('LSF = -2.5', '-2.5 is not above 0; expected (), a FWHM'),
@@ -226,9 +270,15 @@ class TestValues:
             ('LSF = (1, 2, 3, 4, 5, 6)', '(1, 2, 3, 4, 5, 6) has 6 values; expected (), a FWHM'),
             ('XCOR_ITER = 0', '0 is not above 0; expected a whole number from 1'),
             ('XCOR_ITER = 1.5', '1.5 is not a whole number; expected a whole number from 1'),
-            ("XCOR_WEIGHT = 'varianc'", "'varianc' is unknown; expected 'none' or 'variance'; did you mean variance?"),
+            (
+                "XCOR_WEIGHT = 'varianc'",
+                "'varianc' is unknown; expected 'none' or 'variance'; did you mean variance?",
+            ),
             ("NOISE = 'emp'", "'emp' is unknown; expected 'propagated' or 'empirical'"),
-            ("APER = '2,0'", "'2,0' is text; expected a radius or radii in arcsec, e.g. 2.0 or (1.0, 2.0)"),
+            (
+                "APER = '2,0'",
+                "'2,0' is text; expected a radius or radii in arcsec, e.g. 2.0 or (1.0, 2.0)",
+            ),
             ('APER = (1, 0)', '(1, 0) holds 0, which is not above 0; expected a radius'),
             ("APER = (1, 'x')", "(1, 'x') holds 'x', which is text; expected a radius"),
             ('APER = -1', '-1 is not above 0; expected a radius'),
@@ -243,10 +293,16 @@ class TestValues:
             ('CONT_POLY = -1', '-1 is negative; expected a whole number from 0, e.g. 5'),
             ('CONT_POLY = 2.5', '2.5 is not a whole number; expected a whole number'),
             ('CONT_POLY = {}', '{} is a dict; expected a whole number'),
-            ("MODE = 'params'", "'params' is unknown; expected 'param' or 'cat'; did you mean param?"),
+            (
+                "MODE = 'params'",
+                "'params' is unknown; expected 'param' or 'cat'; did you mean param?",
+            ),
             ("MODE = 'x'", "'x' is unknown; expected 'param' or 'cat'"),
             ("OBJ_MASK = 'intersection'", "'intersection' is unknown; expected 'INTER' or 'UNION'"),
-            ("OBJ_MASK = 'UNIO'", "'UNIO' is unknown; expected 'INTER' or 'UNION'; did you mean UNION?"),
+            (
+                "OBJ_MASK = 'UNIO'",
+                "'UNIO' is unknown; expected 'INTER' or 'UNION'; did you mean UNION?",
+            ),
             ('OBJ_MASK = 1', "1 is a number; expected 'INTER' or 'UNION'"),
             (
                 "CMAP = 'Virids'",
@@ -255,14 +311,23 @@ class TestValues:
             ("DATACUBE = ''", "'' is empty; expected the name of a file"),
             ('CATALOG = 3', '3 is a number; expected the name of a file'),
             ("OUTPUT = ' '", "' ' is empty; expected the name of a folder"),
-            (r"OUTPUT = 'C:\new'", r"'C:\new' holds a control character; write / or two backslashes for one; expected"),
+            (
+                r"OUTPUT = 'C:\new'",
+                r"'C:\new' holds a control character; write / or two backslashes for one; expected",
+            ),
             (
                 "PRE_OUT = 'deep/Source_'",
                 "'deep/Source_' holds a path separator; the folder goes into OUTPUT; expected",
             ),
             (r"PRE_OUT = 'deep\\'", 'holds a path separator'),
-            ("IMG = ('g-band.fits', '')", "('g-band.fits', '') holds '', which is empty; expected one file name"),
-            ('DATA_EXT = (1, 2, 3, 4)', '(1, 2, 3, 4) has 4 values; expected (), or the extensions of data, noise'),
+            (
+                "IMG = ('g-band.fits', '')",
+                "('g-band.fits', '') holds '', which is empty; expected one file name",
+            ),
+            (
+                'DATA_EXT = (1, 2, 3, 4)',
+                '(1, 2, 3, 4) has 4 values; expected (), or the extensions of data, noise',
+            ),
             ("DATA_EXT = ('', 1)", 'names no extension for the data'),
             ("DATA_EXT = (1, 2, '3: sigma')", 'gives a kind of noise for the mask'),
             ('DATA_EXT = -1', '-1 is negative; expected ()'),
@@ -288,11 +353,20 @@ class TestValues:
             ('IMG_SHIFT = (0.1, float("nan"))', 'holds nan, which is not finite'),
             ('IMG_SHIFT = ((0.1, 0.2, 0.3),)', 'has 3 values'),
             ("DATA_EXT = 'A', ': sigma'", "holds ': sigma', which names no extension; expected ()"),
-            ("DATA_EXT = 'A: sigma', 'X'", "holds 'A: sigma', which gives a kind of noise for the data; expected ()"),
+            (
+                "DATA_EXT = 'A: sigma', 'X'",
+                "holds 'A: sigma', which gives a kind of noise for the data; expected ()",
+            ),
             ("DATA_EXT = 'A: sigma'", 'gives a kind of noise for the data; expected ()'),
             ('DATA_EXT = 1.0', '1.0 is a number; expected ()'),
-            ("REF = ('g-band',)", "('g-band',) is a tuple; expected '', an image's name or an aperture's radius"),
-            ("ORIG_FROM = 'Müller'", "'Müller' holds a character that FITS headers cannot (only ASCII); expected text"),
+            (
+                "REF = ('g-band',)",
+                "('g-band',) is a tuple; expected '', an image's name or an aperture's radius",
+            ),
+            (
+                "ORIG_FROM = 'Müller'",
+                "'Müller' holds a character that FITS headers cannot (only ASCII); expected text",
+            ),
         ],
     )
     def test_a_fault_tells_the_value_and_what_is_allowed(self, faults, text, problem):
@@ -306,10 +380,15 @@ class TestValues:
         assert len(fault) < 200
 
     def test_values_whose_repr_fails_are_named_by_their_type(self, faults):
-        assert '<Odd> is a Odd;' in faults('class Odd:\n    def __repr__(self): return 1 / 0\nSIZE = Odd()')[0]
+        assert (
+            '<Odd> is a Odd;'
+            in faults('class Odd:\n    def __repr__(self): return 1 / 0\nSIZE = Odd()')[0]
+        )
 
     def test_both_spellings_of_one_parameter_must_agree(self, faults):
-        expected = "param.py, line 2: ORIG_CUBEV = '2' contradicts ORIGN_CUBEV = '1'; keep one of them"
+        expected = (
+            "param.py, line 2: ORIG_CUBEV = '2' contradicts ORIGN_CUBEV = '1'; keep one of them"
+        )
         assert faults("ORIGN_CUBEV = '1'\nORIG_CUBEV = '2'") == (expected,)
 
 
@@ -317,10 +396,19 @@ class TestNames:
     @pytest.mark.parametrize(
         ('text', 'fault'),
         [
-            ('\nSKYSUB = True', 'param.py, line 2: unknown parameter SKYSUB; did you mean SKY_SUB?'),
+            (
+                '\nSKYSUB = True',
+                'param.py, line 2: unknown parameter SKYSUB; did you mean SKY_SUB?',
+            ),
             ('APERTURE = 1', 'param.py, line 1: unknown parameter APERTURE; did you mean APER?'),
-            ('DUST = 1', 'param.py, line 1: unknown parameter DUST; names of your own go in lower case'),
-            ('X = SIZE = 5', 'param.py, line 1: unknown parameter X; names of your own go in lower case'),
+            (
+                'DUST = 1',
+                'param.py, line 1: unknown parameter DUST; names of your own go in lower case',
+            ),
+            (
+                'X = SIZE = 5',
+                'param.py, line 1: unknown parameter X; names of your own go in lower case',
+            ),
         ],
     )
     def test_an_unknown_parameter_is_a_fault(self, faults, text, fault):
@@ -328,7 +416,9 @@ class TestNames:
 
     def test_use_white_says_what_replaced_it_and_what_each_means(self, faults):
         (fault,) = faults('SIZE = 5\nUSE_WHITE = False')
-        assert fault.startswith('param.py, line 2: USE_WHITE, of v1.1.0 and v1.1.1, was replaced by USE_IMGS in v1.1.2')
+        assert fault.startswith(
+            'param.py, line 2: USE_WHITE, of v1.1.0 and v1.1.1, was replaced by USE_IMGS in v1.1.2'
+        )
         assert 'USE_WHITE = False kept white light out' in fault
         assert 'USE_IMGS = False keeps out the white light and every IMG' in fault
 
@@ -388,8 +478,12 @@ class TestNames:
     def test_all_faults_come_at_once_in_the_order_of_the_file(self, faults):
         text = "XCOR = 1\nSKYSUB = True\nAPER = 1, -1\nSIZE = 'x'\nIMG = 'h.fits'\nUSE_IMGS = False"
         found = faults(text)
-        assert [fault.split(':')[0] for fault in found] == [f'param.py, line {line}' for line in range(1, 7)]
-        for fault, name in zip(found, ('XCOR', 'SKYSUB', 'APER', 'SIZE', 'IMG', 'USE_IMGS'), strict=True):
+        assert [fault.split(':')[0] for fault in found] == [
+            f'param.py, line {line}' for line in range(1, 7)
+        ]
+        for fault, name in zip(
+            found, ('XCOR', 'SKYSUB', 'APER', 'SIZE', 'IMG', 'USE_IMGS'), strict=True
+        ):
             assert name in fault
 
 
@@ -401,17 +495,26 @@ class TestConflicts:
                 'APER = 1, 3',
                 'APER = 3.0 is larger than half of SIZE = 5.0; expected at most 2.5 arcsec, or a larger SIZE',
             ),
-            ('USE_IMGS = False', 'USE_IMGS = False without SEG leaves no map to make masks from; name a map in SEG'),
+            (
+                'USE_IMGS = False',
+                'USE_IMGS = False without SEG leaves no map to make masks from; name a map in SEG',
+            ),
             (
                 "SEG = 'g-band.fits'\nIMG = 'g-band.fits'",
                 "SEG = 'g-band.fits' would be written as SEG_G-BAND, as the map",
             ),
-            ("SEG = 'muse_white.fits'", "SEG = 'muse_white.fits' would be written as SEG_MUSE_WHITE, as the map made"),
+            (
+                "SEG = 'muse_white.fits'",
+                "SEG = 'muse_white.fits' would be written as SEG_MUSE_WHITE, as the map made",
+            ),
             (
                 "IMG = 'g-band.fits', 'deep/G-Band.fits'",
                 "IMG: 'g-band.fits' and 'deep/G-Band.fits' have the same tag, G-B",
             ),
-            ("IMG_SHIFT = 'measured', ()\nIMG = 'g-band.fits'", 'IMG_SHIFT has 2 values for 1 image of IMG'),
+            (
+                "IMG_SHIFT = 'measured', ()\nIMG = 'g-band.fits'",
+                'IMG_SHIFT has 2 values for 1 image of IMG',
+            ),
             (
                 "IMG = 'g-band.fits'; WEIGHT = 'g-band.fits'",
                 "IMG, WEIGHT: 'g-band.fits' and 'g-band.fits' have the same tag, G-BAND",
@@ -420,11 +523,20 @@ class TestConflicts:
                 "WEIGHT = 'nb_halpha.fits'; NARROWBAND = 'Ha'",
                 "WEIGHT = 'nb_halpha.fits' has the tag of the narrow band",
             ),
-            ("SEG = 'nb_halpha.fits'; NARROWBAND = 'Ha'", "SEG = 'nb_halpha.fits' would be written as SEG_NB_HALPHA"),
-            ("WEIGHT = 'g-band.fits'; IMG_SHIFT = (), ()", 'IMG_SHIFT has 2 values for 1 image of IMG and WEIGHT'),
+            (
+                "SEG = 'nb_halpha.fits'; NARROWBAND = 'Ha'",
+                "SEG = 'nb_halpha.fits' would be written as SEG_NB_HALPHA",
+            ),
+            (
+                "WEIGHT = 'g-band.fits'; IMG_SHIFT = (), ()",
+                'IMG_SHIFT has 2 values for 1 image of IMG and WEIGHT',
+            ),
             ("WEIGHT = 'muse_white.fits'", "WEIGHT = 'muse_white.fits' has the tag MUSE_WHITE"),
             ("DEBLEND = 'NB_Hb'; NARROWBAND = 'Ha'", "DEBLEND = 'NB_Hb' is not an image of IMG"),
-            ("SEG = 'g-seg.fits', 'g-seg.fits'", "SEG: 'g-seg.fits' and 'g-seg.fits' have the same tag, G-SEG; rename"),
+            (
+                "SEG = 'g-seg.fits', 'g-seg.fits'",
+                "SEG: 'g-seg.fits' and 'g-seg.fits' have the same tag, G-SEG; rename",
+            ),
             (
                 "IMG = 'bänd.fits'",
                 "IMG = 'bänd.fits' has the tag 'BÄND', which FITS cannot hold; rename the file in ASCII",
@@ -469,7 +581,10 @@ class TestConflicts:
 
     def test_an_input_in_a_missing_folder_is_a_fault(self, folder, faults):
         (fault,) = faults("DATACUBE = 'deep/cube.fits'")
-        assert fault == f"param.py, line 1: DATACUBE = 'deep/cube.fits' was not found in {folder / 'deep'}"
+        assert (
+            fault
+            == f"param.py, line 1: DATACUBE = 'deep/cube.fits' was not found in {folder / 'deep'}"
+        )
 
     def test_missing_default_has_no_line(self, folder, faults):
         (folder / 'catalog.txt').unlink()
@@ -479,17 +594,23 @@ class TestConflicts:
     def test_what_is_not_a_file_is_called_what_it_is(self, faults, folder, name):
         os.mkfifo(folder / 'fifo')
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.bind(os.path.relpath(folder / 'socket'))  # a long path does not fit into its address
+            # A long path does not fit into its address.
+            connection.bind(os.path.relpath(folder / 'socket'))
         (folder / 'link').symlink_to('gone')
         kinds = {'fifo': 'a pipe', 'socket': 'a socket', '/dev/null': 'a device', 'link': 'gone'}
         for file, kind in kinds.items():
             (fault,) = faults(f'{name} = {file!r}')
-            assert all(fact in fault for fact in ('line 1', f'is {kind}' if kind != 'gone' else 'a link to gone'))
+            assert all(
+                fact in fault
+                for fact in ('line 1', f'is {kind}' if kind != 'gone' else 'a link to gone')
+            )
             assert 'not found' not in fault
 
     def test_a_folder_in_place_of_an_input_is_a_fault(self, folder, faults):
         (folder / 'deep').mkdir()
-        assert faults("CATALOG = 'deep'") == ("param.py, line 1: CATALOG = 'deep' is a folder; expected a file",)
+        assert faults("CATALOG = 'deep'") == (
+            "param.py, line 1: CATALOG = 'deep' is a folder; expected a file",
+        )
 
     def test_absolute_names_are_used_as_they_are(self, folder, load):
         cube = str(folder / 'datacube.fits')
@@ -501,9 +622,12 @@ class TestConflicts:
         assert faults(f'OUTPUT = {output!r}') == (f'param.py, line 1: {problem}',)
 
     def test_output_without_permission_is_a_fault(self, folder, faults, monkeypatch):
-        # Root, who runs tests in containers, may write everywhere, so the system's answer is replaced.
+        # Root, who runs tests in containers, may write everywhere, so the system's answer is
+        # replaced.
         monkeypatch.setattr(os, 'access', lambda path, how: path != folder or not how & os.W_OK)
-        problem = f"OUTPUT = 'new/deep' cannot be written: no permission in {folder}; name another folder"
+        problem = (
+            f"OUTPUT = 'new/deep' cannot be written: no permission in {folder}; name another folder"
+        )
         assert faults("OUTPUT = 'new/deep'") == (f'param.py, line 1: {problem}',)
 
     def test_a_file_where_plots_belong_is_a_fault(self, folder, faults):
@@ -532,11 +656,15 @@ class TestWarnings:
     def test_a_reference_that_is_not_there_is_a_warning(self, load, ref, hint):
         _, warnings = load(f"IMG = 'g-band.fits', 'r-band.fits'\nAPER = 1, 2\nREF = {ref}")
         (warning,) = warnings
-        start, end = warning.split(' is neither an image of IMG nor a radius of APER, so white light is used; ')
+        start, end = warning.split(
+            ' is neither an image of IMG nor a radius of APER, so white light is used; '
+        )
         assert start == f'param.py, line 3: REF = {str(eval(ref))!r}'
         assert end == f"expected one of '', 'G-BAND', 'R-BAND', 1.0, 2.0{hint}"
 
-    @pytest.mark.parametrize('ref', ["''", "'g-band'", "'G-BAND.fits'", "'1'", '1', '2.0', "'MUSE_WHITE'"])
+    @pytest.mark.parametrize(
+        'ref', ["''", "'g-band'", "'G-BAND.fits'", "'1'", '1', '2.0', "'MUSE_WHITE'"]
+    )
     def test_a_reference_that_is_there_gives_no_warning(self, load, ref):
         assert load(f"IMG = 'g-band.fits'\nAPER = 1, 2\nREF = {ref}")[1] == ()
 
@@ -544,18 +672,23 @@ class TestWarnings:
         assert load("MODE = 'cat'\nREF = 'zzz'")[1] == ()
 
     def test_continuum_subtraction_without_cross_correlation_is_a_warning(self, load):
-        expected = 'CONT_SUB = True has no effect without XCOR; set XCOR = True, or CONT_SUB = False'
+        expected = (
+            'CONT_SUB = True has no effect without XCOR; set XCOR = True, or CONT_SUB = False'
+        )
         assert load('XCOR = False\nCONT_SUB = True')[1] == (f'param.py, line 2: {expected}',)
 
     @pytest.mark.parametrize(
-        ('setting', 'off'), [('XCOR_ITER = 3', 'XCOR_ITER = 1'), ("XCOR_WEIGHT = 'variance'", "XCOR_WEIGHT = 'none'")]
+        ('setting', 'off'),
+        [('XCOR_ITER = 3', 'XCOR_ITER = 1'), ("XCOR_WEIGHT = 'variance'", "XCOR_WEIGHT = 'none'")],
     )
     def test_settings_of_a_cross_correlation_that_is_off_are_a_warning(self, load, setting, off):
         expected = f'{setting} has no effect without XCOR; set XCOR = True, or {off}'
         assert load(f'XCOR = False\n{setting}')[1] == (f'param.py, line 2: {expected}',)
         assert load(f'XCOR = False\n{off}')[1] == ()
 
-    @pytest.mark.parametrize('text', ['XCOR = False', 'XCOR = False\nCONT_SUB = False', 'CONT_SUB = True'])
+    @pytest.mark.parametrize(
+        'text', ['XCOR = False', 'XCOR = False\nCONT_SUB = False', 'CONT_SUB = True']
+    )
     def test_no_warning_where_nobody_asked_for_continuum_subtraction(self, load, text):
         assert load(text)[1] == ()
 
@@ -588,20 +721,32 @@ class TestRunning:
     @pytest.mark.parametrize(
         ('text', 'fault'),
         [
-            ('SIZE = 5\n\nXCOR = true', "line 3: NameError: name 'true' is not defined; did you mean True?"),
+            (
+                'SIZE = 5\n\nXCOR = true',
+                "line 3: NameError: name 'true' is not defined; did you mean True?",
+            ),
             ('XCOR = FALSE', "line 1: NameError: name 'FALSE' is not defined; did you mean False?"),
-            ('radius = 2\nAPER = raduis', "line 2: NameError: name 'raduis' is not defined; did you mean radius?"),
+            (
+                'radius = 2\nAPER = raduis',
+                "line 2: NameError: name 'raduis' is not defined; did you mean radius?",
+            ),
             ('REF = white', "line 1: NameError: name 'white' is not defined; text needs quotes"),
             ('\nAPER = (1,', "line 2: SyntaxError: '(' was never closed"),
             ('return', "line 1: SyntaxError: 'return' outside function"),
             ('def f():\n  return 1 / 0\nSIZE = f()', 'line 2: ZeroDivisionError: division by zero'),
-            ('def f():\n  return f()\nSIZE = f()', 'line 2: RecursionError: maximum recursion depth exceeded'),
+            (
+                'def f():\n  return f()\nSIZE = f()',
+                'line 2: RecursionError: maximum recursion depth exceeded',
+            ),
             ('exit(3)', 'line 1: SystemExit: 3'),
             ('\nimport sys; sys.exit()', 'line 2: SystemExit'),
             ("raise ValueError('one\\ntwo')", 'line 1: ValueError: one two'),
             ("int('x')", "line 1: ValueError: invalid literal for int() with base 10: 'x'"),
             ("eval('1 +')", 'line 1: SyntaxError: invalid syntax'),
-            ('import no_such_module', "line 1: ModuleNotFoundError: No module named 'no_such_module'"),
+            (
+                'import no_such_module',
+                "line 1: ModuleNotFoundError: No module named 'no_such_module'",
+            ),
             (b'SIZE = 5\n# \xe9\n', 'line 2: byte 0xe9 is not utf-8; save the file as UTF-8'),
         ],
     )
@@ -622,24 +767,33 @@ class TestRunning:
     def test_a_file_that_is_no_python_is_a_fault(self, faults, text, fault):
         assert fault in faults(text)[0]
 
-    @pytest.mark.parametrize('error', ['KeyboardInterrupt', 'SystemExit', 'GeneratorExit', 'BaseException'])
+    @pytest.mark.parametrize(
+        'error', ['KeyboardInterrupt', 'SystemExit', 'GeneratorExit', 'BaseException']
+    )
     def test_what_the_file_raises_is_a_fault_with_its_line(self, load, error):
         with pytest.raises(ParameterError, match=rf'param\.py, line 2: {error}'):
             load(f'SIZE = 5\nraise {error}')
 
     def test_angles_of_astropy_are_taken_in_arcsec(self, load):
-        sizes = 'SIZE = 0.1 * u.arcmin\nAPER = 1 * u.arcsec, 2e-4 * u.deg\nPSF = [0.8, 0.7] * u.arcsec'
+        sizes = (
+            'SIZE = 0.1 * u.arcmin\nAPER = 1 * u.arcsec, 2e-4 * u.deg\nPSF = [0.8, 0.7] * u.arcsec'
+        )
         params, _ = load(f'import astropy.units as u\n{sizes}')
         assert params.size == pytest.approx(6)
         assert params.aper == pytest.approx((1, 0.72))
         assert params.psf == pytest.approx((0.8, 0.7))
 
     def test_other_units_are_refused(self, load):
-        with pytest.raises(ParameterError, match=r'line 2: SIZE = .*5.* has the unit m; expected a number of arcsec'):
+        with pytest.raises(
+            ParameterError,
+            match=r'line 2: SIZE = .*5.* has the unit m; expected a number of arcsec',
+        ):
             load('import astropy.units as u\nSIZE = 5 * u.m')
 
     def test_warnings_of_the_file_are_kept_quiet(self, load):
-        assert load("import warnings\nwarnings.warn('old')\nORIG_FROM = '\\d'")[0].orig_from == r'\d'
+        assert (
+            load("import warnings\nwarnings.warn('old')\nORIG_FROM = '\\d'")[0].orig_from == r'\d'
+        )
 
     def test_the_file_cannot_change_this_process_and_leaves_no_trace(self, folder, load):
         (folder / 'helper.py').touch()
@@ -667,7 +821,10 @@ class TestRunning:
         assert not list(folder.rglob('*.pyc'))
 
     def test_own_future_statements_do_not_reach_it(self, load):
-        assert load("SIZE: float = 6\nORIG_FROM = __annotations__['SIZE'].__name__")[0].orig_from == 'float'
+        assert (
+            load("SIZE: float = 6\nORIG_FROM = __annotations__['SIZE'].__name__")[0].orig_from
+            == 'float'
+        )
 
     def test_the_file_runs_in_its_own_folder(self, folder, load):
         text = "from glob import glob\nIMG = sorted(glob('?-band.fits'))"
@@ -676,9 +833,14 @@ class TestRunning:
     def test_a_relative_path_is_executed_in_its_folder(self, folder, monkeypatch):
         (folder / 'param.py').write_text('ORIG_FROM = __file__')
         monkeypatch.chdir(folder.parent)
-        assert param_file.load(Path(folder.name) / 'param.py')[0].orig_from == str(folder / 'param.py')
+        assert param_file.load(Path(folder.name) / 'param.py')[0].orig_from == str(
+            folder / 'param.py'
+        )
 
     def test_reading_needs_no_heavy_imports(self):
         heavy = "{'numpy', 'astropy', 'matplotlib', 'mpdaf', 'scipy'}"
         code = f'import sys, autospec_lib.config.param_file; sys.exit(bool({heavy} & set(sys.modules)))'
-        assert subprocess.run([sys.executable, '-c', code], cwd=REPOSITORY, check=False).returncode == 0
+        assert (
+            subprocess.run([sys.executable, '-c', code], cwd=REPOSITORY, check=False).returncode
+            == 0
+        )

@@ -1,4 +1,5 @@
-"""default.sex and .conv files: every key, every fault with its line, and whatever Hypothesis makes of them."""
+"""default.sex and .conv files: every key, every fault with its line, and whatever Hypothesis makes
+of them."""
 
 import dataclasses
 import importlib.util
@@ -28,7 +29,9 @@ def load(tmp_path):
     """Load a default.sex of the given text (or bytes), beside other files given by name."""
 
     def load(content, **files):
-        (tmp_path / 'default.sex').write_bytes(content.encode() if isinstance(content, str) else content)
+        (tmp_path / 'default.sex').write_bytes(
+            content.encode() if isinstance(content, str) else content
+        )
         for name, text in files.items():
             (tmp_path / name.replace('_', '.')).write_text(text)
         return sextractor.load(tmp_path)
@@ -51,7 +54,9 @@ def faults(load, content, **files):
 def test_a_file_that_leaves_everything_out_gives_sextractors_own_defaults(load):
     given_settings, warnings = load('GAIN 1\n')
     for item in dataclasses.fields(SegmentationSettings):
-        np.testing.assert_array_equal(getattr(given_settings, item.name), getattr(SegmentationSettings(), item.name))
+        np.testing.assert_array_equal(
+            getattr(given_settings, item.name), getattr(SegmentationSettings(), item.name)
+        )
     assert given_settings.detect_thresh == (1.5,)
     assert given_settings.back_size == (64, 64)
     np.testing.assert_array_equal(given_settings.kernel, PYRAMID)
@@ -100,7 +105,9 @@ def test_line_ends_byte_order_mark_and_encoding_do_not_matter(load, end, mark):
     given_settings, warnings = load(latin)
     assert given_settings.back_size == (16, 24)
     assert warnings == ()
-    assert faults(load, latin.replace(b'16', b'x'))[0].startswith("default.sex, line 2: BACK_SIZE = 'x 24'")
+    assert faults(load, latin.replace(b'16', b'x'))[0].startswith(
+        "default.sex, line 2: BACK_SIZE = 'x 24'"
+    )
 
 
 def test_keys_that_do_not_shape_the_map_are_silent_whatever_they_hold(load):
@@ -119,22 +126,37 @@ def test_mpdafs_own_file_is_read_without_a_warning(load):
 @pytest.mark.parametrize(
     ('line', 'message'),
     [
-        ('DETECT_MINAREA abc', "DETECT_MINAREA = 'abc' is not a number; expected a whole number from 1 to 1000000"),
+        (
+            'DETECT_MINAREA abc',
+            "DETECT_MINAREA = 'abc' is not a number; expected a whole number from 1 to 1000000",
+        ),
         ('DETECT_MINAREA 2.7', "DETECT_MINAREA = '2.7' is not a whole number"),
         ('DETECT_MINAREA 1e2', "DETECT_MINAREA = '1e2' is not a whole number"),
         ('DETECT_MINAREA 0', "DETECT_MINAREA = '0' is out of range"),
         ('DETECT_MINAREA', 'DETECT_MINAREA has no value; expected a whole number'),
         ('DETECT_MAXAREA -1', "DETECT_MAXAREA = '-1' is out of range"),
-        ('DETECT_THRESH 0', "DETECT_THRESH = '0' is not above 0; expected a number above 0, or mag"),
+        (
+            'DETECT_THRESH 0',
+            "DETECT_THRESH = '0' is not above 0; expected a number above 0, or mag",
+        ),
         ('DETECT_THRESH nan', "DETECT_THRESH = 'nan' is not a number"),
         ('DETECT_THRESH 1_5', "DETECT_THRESH = '1_5' is not a number"),
         ('DETECT_THRESH \u0663', "DETECT_THRESH = '\u0663' is not a number"),
         ('DETECT_THRESH 1e31', "DETECT_THRESH = '1e31' is out of range"),
         ('ANALYSIS_THRESH -1', "ANALYSIS_THRESH = '-1' is not above 0"),
-        ('THRESH_TYPE RELATIV', "THRESH_TYPE = 'RELATIV' is unknown; did you mean RELATIVE?; expected RELATIVE or ABS"),
+        (
+            'THRESH_TYPE RELATIV',
+            "THRESH_TYPE = 'RELATIV' is unknown; did you mean RELATIVE?; expected RELATIVE or ABS",
+        ),
         ('FILTER maybe', "FILTER = 'maybe' is unknown; expected Y or N"),
-        ('DEBLEND_NTHRESH 65', "DEBLEND_NTHRESH = '65' is out of range; expected a whole number from 1 to 64"),
-        ('DEBLEND_MINCONT 1.5', "DEBLEND_MINCONT = '1.5' is out of range; expected a number from 0 to 1"),
+        (
+            'DEBLEND_NTHRESH 65',
+            "DEBLEND_NTHRESH = '65' is out of range; expected a whole number from 1 to 64",
+        ),
+        (
+            'DEBLEND_MINCONT 1.5',
+            "DEBLEND_MINCONT = '1.5' is out of range; expected a number from 0 to 1",
+        ),
         ('CLEAN_PARAM 0', "CLEAN_PARAM = '0' is out of range; expected a number from 0.1 to 10"),
         ('BACK_SIZE 4,0', "BACK_SIZE = '4 0' is out of range; expected one or two whole numbers"),
         ('BACK_FILTERSIZE 12', "BACK_FILTERSIZE = '12' is out of range"),
@@ -150,7 +172,11 @@ def test_a_fault_names_line_value_and_what_is_allowed(load, line, message):
 
 
 def test_all_faults_of_both_files_come_at_once(load):
-    lines = faults(load, 'DETECT_MINAREA x\nCLEAN 3\nFILTER_NAME my.conv', my_conv='CONV NORM\n1 2\n1 b\n1 2 3\n')
+    lines = faults(
+        load,
+        'DETECT_MINAREA x\nCLEAN 3\nFILTER_NAME my.conv',
+        my_conv='CONV NORM\n1 2\n1 b\n1 2 3\n',
+    )
     assert [line.partition(':')[0] for line in lines] == [
         'default.sex, line 1',
         'default.sex, line 2',
@@ -161,7 +187,9 @@ def test_all_faults_of_both_files_come_at_once(load):
 
 @pytest.mark.parametrize('content', ['', '# only a comment\n', ' \n\t\n', ' = , "" \n'])
 def test_a_file_without_settings_is_a_fault(load, content):
-    assert faults(load, content) == ["default.sex: holds no settings; fill it in, or delete it to get MPDAF's"]
+    assert faults(load, content) == [
+        "default.sex: holds no settings; fill it in, or delete it to get MPDAF's"
+    ]
 
 
 def test_what_cannot_be_read_is_a_fault(tmp_path):
@@ -173,8 +201,14 @@ def test_what_cannot_be_read_is_a_fault(tmp_path):
 @pytest.mark.parametrize(
     ('line', 'warning'),
     [
-        ('DETECT_TYPE PHOTO', 'DETECT_TYPE = PHOTO is not supported; objects are detected as with CCD'),
-        ('WEIGHT_TYPE MAP_RMS', 'WEIGHT_TYPE = MAP_RMS is not supported; objects are detected as with NONE'),
+        (
+            'DETECT_TYPE PHOTO',
+            'DETECT_TYPE = PHOTO is not supported; objects are detected as with CCD',
+        ),
+        (
+            'WEIGHT_TYPE MAP_RMS',
+            'WEIGHT_TYPE = MAP_RMS is not supported; objects are detected as with NONE',
+        ),
         ('BACK_PEARSON 3', 'BACK_PEARSON = 3.0 is not supported; objects are detected as with 2.5'),
         ('FILTER_NAME net.ret', "'net.ret' is a neural filter, not supported; no filter is used"),
         ('DETECT_TRESH 3', "unknown key 'DETECT_TRESH' is ignored; did you mean DETECT_THRESH?"),
@@ -187,7 +221,9 @@ def test_what_is_not_taken_as_it_stands_gets_one_warning(load, line, warning):
     assert load(f'GAIN 1\n{line}\n')[1] == (f'default.sex, line 2: {warning}',)
 
 
-@pytest.mark.parametrize('line', ['DETECT_TYPE CCD', 'WEIGHT_TYPE NONE', 'WEIGHT_TYPE', 'BACK_PEARSON 2.5'])
+@pytest.mark.parametrize(
+    'line', ['DETECT_TYPE CCD', 'WEIGHT_TYPE NONE', 'WEIGHT_TYPE', 'BACK_PEARSON 2.5']
+)
 def test_an_unsupported_key_with_its_harmless_value_is_silent(load, line):
     assert load(line)[1] == ()
 
@@ -195,7 +231,9 @@ def test_an_unsupported_key_with_its_harmless_value_is_silent(load, line):
 def test_of_a_key_given_twice_the_last_counts_as_in_sextractor(load):
     given_settings, warnings = load('DETECT_MINAREA 3\nGAIN 1\nDETECT_MINAREA 8\n')
     assert given_settings.detect_minarea == 8
-    assert warnings == ('default.sex, line 3: DETECT_MINAREA again; its value on line 1 is ignored',)
+    assert warnings == (
+        'default.sex, line 3: DETECT_MINAREA again; its value on line 1 is ignored',
+    )
 
 
 @pytest.mark.parametrize(
@@ -213,14 +251,21 @@ def test_association_with_a_list_warns_only_where_the_parameters_file_asks_for_i
 ):
     warnings = load(settings_text, default_param=parameters)[1]
     assert len(warnings) == expected
-    assert all(line.startswith('default.param: matching of objects with a list (ASSOC)') for line in warnings)
+    assert all(
+        line.startswith('default.param: matching of objects with a list (ASSOC)')
+        for line in warnings
+    )
 
 
-@pytest.mark.parametrize(('header', 'norm'), [('CONV NORM', True), ('CONV NONORM', False), ('conv  norm # x', True)])
+@pytest.mark.parametrize(
+    ('header', 'norm'), [('CONV NORM', True), ('CONV NONORM', False), ('conv  norm # x', True)]
+)
 def test_a_filter_is_read_row_by_row(load, header, norm):
     rows = '# a filter\n 1 2.5 -3 \n\n4e0 5 .6 # end\n'
     given_settings, warnings = load('FILTER_NAME my.conv', my_conv=f'# first\n{header}\n{rows}')
-    np.testing.assert_array_equal(given_settings.kernel, np.array([[1, 2.5, -3], [4, 5, 0.6]], np.float32))
+    np.testing.assert_array_equal(
+        given_settings.kernel, np.array([[1, 2.5, -3], [4, 5, 0.6]], np.float32)
+    )
     assert given_settings.kernel_norm is norm
     assert warnings == ()
 
@@ -241,7 +286,10 @@ def test_an_old_filter_without_norm_is_normalised_with_a_warning(load):
         ('CONV NORM\n0 0\n0 0\n', 'my.conv: no value but 0'),
         ('CONV NORM\n1e-60\n', 'my.conv: no value but 0'),  # in float32
         ('CONV NORM\n1 2 1\n2 4\n', 'my.conv, line 3: 2 values; expected 3 as in the first row'),
-        ('CONV NORM\n1,2,1\n', "my.conv, line 2: '1,2,1' is not a number; expected numbers with blanks"),
+        (
+            'CONV NORM\n1,2,1\n',
+            "my.conv, line 2: '1,2,1' is not a number; expected numbers with blanks",
+        ),
         ('CONV NORM\n1 inf\n', "my.conv, line 2: 'inf' is not a number"),
     ],
 )
@@ -255,7 +303,9 @@ def test_the_filter_is_not_read_where_none_is_wanted(load):
 
 
 def test_a_default_conv_in_the_folder_is_used_where_no_filter_is_named(load):
-    np.testing.assert_array_equal(load('GAIN 1', default_conv='CONV NORM\n1 3\n')[0].kernel, [[1, 3]])
+    np.testing.assert_array_equal(
+        load('GAIN 1', default_conv='CONV NORM\n1 3\n')[0].kernel, [[1, 3]]
+    )
 
 
 def test_without_any_file_mpdafs_are_read_and_nothing_is_written(tmp_path):
@@ -292,14 +342,18 @@ def test_a_folder_that_cannot_be_written_to_is_one_line_and_leaves_nothing(tmp_p
         raise OSError(28, 'No space left on device')
 
     monkeypatch.setattr(Path, 'replace', full)
-    with pytest.raises(InputError, match=r'^default\.sex: cannot be copied to .*: No space left on device; .*$'):
+    with pytest.raises(
+        InputError, match=r'^default\.sex: cannot be copied to .*: No space left on device; .*$'
+    ):
         sextractor.install_defaults(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_without_mpdaf_the_way_out_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
-    with pytest.raises(InputError, match=r'^default\.sex: no defaults, as mpdaf is not installed; install it with'):
+    with pytest.raises(
+        InputError, match=r'^default\.sex: no defaults, as mpdaf is not installed; install it with'
+    ):
         sextractor.load(tmp_path)
     (tmp_path / 'default.sex').write_text('FILTER N\n')
     assert sextractor.load(tmp_path)[0].kernel is None
@@ -311,7 +365,11 @@ def test_mpdaf_is_found_without_being_imported(tmp_path):
         'sextractor.install_defaults(folder); sextractor.load(folder); sys.exit("mpdaf" in sys.modules)'
     )
     root = Path(sextractor.__file__).parents[2]
-    done = subprocess.run([sys.executable, '-c', code, tmp_path], cwd=root, env={**os.environ, 'PYTHONPATH': str(root)})
+    done = subprocess.run(
+        [sys.executable, '-c', code, tmp_path],
+        cwd=root,
+        env={**os.environ, 'PYTHONPATH': str(root)},
+    )
     assert done.returncode == 0
 
 
@@ -336,9 +394,14 @@ def only_settings_or_one_line_messages(content, filter_content=b'CONV NORM\n1 2 
 def mutated(original):
     """A file with some of its lines' parts replaced, removed or repeated."""
     parts = original.replace('\n', ' \n ').split(' ')
-    odd = st.one_of(st.text(max_size=8), st.sampled_from(['', '-1', '0', '1e99', 'nan', '\r', '\0', '#', 'Y', *parts]))
+    odd = st.one_of(
+        st.text(max_size=8),
+        st.sampled_from(['', '-1', '0', '1e99', 'nan', '\r', '\0', '#', 'Y', *parts]),
+    )
     edits = st.lists(st.tuples(st.integers(0, len(parts) - 1), odd), min_size=1, max_size=12)
-    return edits.map(lambda some: ' '.join([dict(some).get(at, part) for at, part in enumerate(parts)]).encode())
+    return edits.map(
+        lambda some: ' '.join([dict(some).get(at, part) for at, part in enumerate(parts)]).encode()
+    )
 
 
 @patient
@@ -349,18 +412,26 @@ def test_any_content_gives_settings_or_one_line_messages(content):
 
 @patient
 @given(
-    st.lists(st.tuples(st.sampled_from(sorted(sextractor.RULES)), st.text(max_size=12)), min_size=1, max_size=6),
+    st.lists(
+        st.tuples(st.sampled_from(sorted(sextractor.RULES)), st.text(max_size=12)),
+        min_size=1,
+        max_size=6,
+    ),
     st.sampled_from([' ', '\t', '=', ', ']),
 )
 def test_any_value_of_a_real_key_gives_settings_or_one_line_messages(entries, separator):
-    only_settings_or_one_line_messages('\n'.join(f'{key}{separator}{text}' for key, text in entries).encode())
+    only_settings_or_one_line_messages(
+        '\n'.join(f'{key}{separator}{text}' for key, text in entries).encode()
+    )
 
 
 @patient
 @given(st.integers(), st.floats(), st.integers(-10, 100))
 def test_a_number_is_taken_exactly_or_not_at_all(minarea, threshold, nthresh):
     with tempfile.TemporaryDirectory() as name:
-        lines = f'DETECT_MINAREA {minarea}\nDETECT_THRESH {threshold!r}\nDEBLEND_NTHRESH {nthresh}\n'
+        lines = (
+            f'DETECT_MINAREA {minarea}\nDETECT_THRESH {threshold!r}\nDEBLEND_NTHRESH {nthresh}\n'
+        )
         (Path(name) / 'default.sex').write_text(lines)
         found, messages = None, ()
         try:
@@ -368,10 +439,16 @@ def test_a_number_is_taken_exactly_or_not_at_all(minarea, threshold, nthresh):
         except InputError as error:
             messages = error.faults
     right = [1 <= minarea <= 1_000_000, 0 < threshold <= 1e30, 1 <= nthresh <= 64]
-    wrong = [f'default.sex, line {number}' for number, is_right in enumerate(right, 1) if not is_right]
+    wrong = [
+        f'default.sex, line {number}' for number, is_right in enumerate(right, 1) if not is_right
+    ]
     assert [message.partition(':')[0] for message in messages] == wrong
     if not wrong:
-        assert (found.detect_minarea, found.detect_thresh, found.deblend_nthresh) == (minarea, (threshold,), nthresh)
+        assert (found.detect_minarea, found.detect_thresh, found.deblend_nthresh) == (
+            minarea,
+            (threshold,),
+            nthresh,
+        )
 
 
 @pytest.mark.parametrize(
@@ -394,6 +471,9 @@ def test_settings_that_are_written_out_are_read_back(load, lines):
 
 
 @patient
-@given(mutated((MPDAF / 'default.sex').read_text()), mutated((MPDAF / 'gauss_5.0_9x9.conv').read_text()))
+@given(
+    mutated((MPDAF / 'default.sex').read_text()),
+    mutated((MPDAF / 'gauss_5.0_9x9.conv').read_text()),
+)
 def test_mutated_real_files_give_settings_or_one_line_messages(content, filter_content):
     only_settings_or_one_line_messages(content, filter_content)

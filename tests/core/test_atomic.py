@@ -51,7 +51,8 @@ def test_a_full_disk_leaves_no_new_file(tmp_path, monkeypatch):
 @pytest.mark.parametrize('name', ['a.fits', '[x]*.fits', 'verdicts.csv'])
 def test_remains_of_dead_processes_go_and_those_of_living_ones_stay(tmp_path, name):
     dead = subprocess.Popen([sys.executable, '-c', ''])
-    os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)  # dead, and nobody has taken note: a zombie
+    # Dead, and nobody has taken note: a zombie.
+    os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)
     torn, under_way = (tmp_path / f'.{name}.{pid}.tmp' for pid in (dead.pid, os.getppid()))
     torn.write_text('')
     under_way.write_text('')

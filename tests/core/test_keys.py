@@ -29,7 +29,9 @@ def test_the_programs_own_names_begin_with_the_prefix():
 def test_radii_have_the_digits_that_tell_them_apart(radii, digits):
     names = Names(radii=radii)
     assert [names.aperture(radius) for radius in radii] == [f'MUSE_APER_{text}' for text in digits]
-    assert [names.aperture_mask(radius, 'SKY') for radius in radii] == [f'MASK_APER_{text}_SKY' for text in digits]
+    assert [names.aperture_mask(radius, 'SKY') for radius in radii] == [
+        f'MASK_APER_{text}_SKY' for text in digits
+    ]
 
 
 def test_the_radius_of_a_row_that_is_one_of_the_runs_counts_once():
@@ -74,7 +76,9 @@ def test_a_prefix_is_in_all_names_of_a_run_and_changes_nothing_else(folder):
     picture = 1e4 * gaussian(11, 13)
     fits.PrimaryHDU(picture, sky_header()).writeto(folder / 'muse_deep.fits')
     with (folder / 'param.py').open('a') as file:
-        file.write("IMG = 'muse_deep.fits'\nAPER = 0.6\nREF = 0.6\nOUT_SUB = True\nDEBLEND = True\n")
+        file.write(
+            "IMG = 'muse_deep.fits'\nAPER = 0.6\nREF = 0.6\nOUT_SUB = True\nDEBLEND = True\n"
+        )
     assert main([str(folder), '-q']) == 0
     with (folder / 'param.py').open('a') as file:
         file.write("PREFIX = 'kcwi'\nREF = 'KCWI_APER_0.6'\nOUTPUT = 'named'\nPLOTS = True\n")
@@ -85,8 +89,15 @@ def test_a_prefix_is_in_all_names_of_a_run_and_changes_nothing_else(folder):
     ):
         own = 'MUSE_WHITE', 'MUSE_SKY', 'MUSE_TOT', 'MUSE_APER_0.6', 'CUB_MUSE'
         names = [hdu.name for hdu in plain[1:]]
-        expected = [name.replace('MUSE', 'KCWI') if any(part in name for part in own) else name for name in names]
-        assert {'SPE_KCWI_APER_0.6_SKYSUB_DATA', 'IMA_SEG_KCWI_WHITE_DATA', 'IMA_MUSE_DEEP_DATA'} < {*expected}
+        expected = [
+            name.replace('MUSE', 'KCWI') if any(part in name for part in own) else name
+            for name in names
+        ]
+        assert {
+            'SPE_KCWI_APER_0.6_SKYSUB_DATA',
+            'IMA_SEG_KCWI_WHITE_DATA',
+            'IMA_MUSE_DEEP_DATA',
+        } < {*expected}
         assert [hdu.name for hdu in named[1:]] == expected
         for before, after in zip(plain[1:], named[1:], strict=True):
             assert (before.data == after.data).all()

@@ -23,13 +23,17 @@ def test_the_light_within_a_radius_is_the_analytic_one(beta):
 
 def test_total_over_a_wide_image_is_one_for_an_ellipse():
     matrices = np.array([shape_matrix(4.0, 0.5, -0.3), shape_matrix(3.0, 0.0, 0.2)])
-    assert_allclose(moffat((401, 411), (200.3, 205.1), matrices, 3.5).sum(axis=(1, 2)), 1, atol=1e-5)
+    assert_allclose(
+        moffat((401, 411), (200.3, 205.1), matrices, 3.5).sum(axis=(1, 2)), 1, atol=1e-5
+    )
 
 
 def test_half_the_peak_is_reached_at_half_the_width_along_each_axis():
     long, short = 20.0, 10.0
     e1 = np.log(long / short)
-    values = moffat((61, 51), (30.0, 25.0), shape_matrix(np.sqrt(long * short), e1, 0.0)[None], 2.5)[0]
+    values = moffat(
+        (61, 51), (30.0, 25.0), shape_matrix(np.sqrt(long * short), e1, 0.0)[None], 2.5
+    )[0]
     peak = values[30, 25]
     assert_allclose(values[40, 25] / peak, 0.5, rtol=0.01)
     assert_allclose(values[30, 30] / peak, 0.5, rtol=0.01)
@@ -39,7 +43,9 @@ def test_a_pixel_holds_the_integral_over_it():
     beta, fwhm = 2.8, 3.0
     fine = moffat((31 * 9, 27 * 9), (9 * 15.2 + 4, 9 * 13.4 + 4), ROUND * (9 * fwhm) ** 2, beta)[0]
     summed = fine.reshape(31, 9, 27, 9).sum(axis=(1, 3))
-    assert_allclose(moffat(SHAPE, (15.2, 13.4), ROUND * fwhm**2, beta)[0], summed, atol=7e-4 * summed.max())
+    assert_allclose(
+        moffat(SHAPE, (15.2, 13.4), ROUND * fwhm**2, beta)[0], summed, atol=7e-4 * summed.max()
+    )
 
 
 @pytest.mark.parametrize('fwhm', [0.2, 0.5, 1.0, 1.4, 2.4])
@@ -60,7 +66,9 @@ def test_narrow_profiles_and_rectangular_pixels_hold_the_integral_over_them(fwhm
 def test_what_is_round_on_the_sky_is_an_ellipse_in_rectangular_pixels():
     centre, sizes = (15.2, 13.4), np.array([0.5, 2.0])
     matrix = np.diag(1 / sizes**2)[None] * 4.0**2
-    assert_allclose(moffat(SHAPE, centre, ROUND * 4.0**2, 2.8, tuple(sizes)), moffat(SHAPE, centre, matrix, 2.8))
+    assert_allclose(
+        moffat(SHAPE, centre, ROUND * 4.0**2, 2.8, tuple(sizes)), moffat(SHAPE, centre, matrix, 2.8)
+    )
 
 
 @pytest.mark.parametrize('pixel', [(1.0, 1.0), (0.8, 1.25)])
@@ -72,11 +80,18 @@ def test_derivatives_are_those_of_the_function(pixel):
     def difference(move):
         return (move(step) - move(-step)) / (2 * step)
 
-    bends = [np.array(bend, float) for bend in ([[1, 0], [0, 0]], [[0, 0], [0, 1]], [[0, 1], [1, 0]])]
+    bends = [
+        np.array(bend, float) for bend in ([[1, 0], [0, 0]], [[0, 0], [0, 1]], [[0, 1], [1, 0]])
+    ]
     expected = [
         difference(lambda e: moffat(SHAPE, (centre[0] + e, centre[1]), matrices, beta, pixel)),
         difference(lambda e: moffat(SHAPE, (centre[0], centre[1] + e), matrices, beta, pixel)),
-        *(difference(lambda e, b=bend: moffat(SHAPE, tuple(centre), matrices + e * b, beta, pixel)) for bend in bends),
+        *(
+            difference(
+                lambda e, b=bend: moffat(SHAPE, tuple(centre), matrices + e * b, beta, pixel)
+            )
+            for bend in bends
+        ),
         difference(lambda e: moffat(SHAPE, tuple(centre), matrices, beta + e, pixel)),
     ]
     assert_allclose(values, moffat(SHAPE, tuple(centre), matrices, beta, pixel))
@@ -85,7 +100,9 @@ def test_derivatives_are_those_of_the_function(pixel):
 
 def test_many_functions_at_once_are_those_one_by_one():
     matrices = np.array([shape_matrix(4.0, 0.3, -0.2), shape_matrix(3.0, 0.0, 0.0)])
-    assert_allclose(shape_matrix(np.array([4.0, 3.0]), np.array([0.3, 0.0]), np.array([-0.2, 0.0])), matrices)
+    assert_allclose(
+        shape_matrix(np.array([4.0, 3.0]), np.array([0.3, 0.0]), np.array([-0.2, 0.0])), matrices
+    )
     centres, betas = np.array([[14.2, 13.4], [3.3, 20.1]]), np.array([2.6, 4.0])
     values, slopes = moffat_slopes(SHAPE, centres, matrices, betas)
     assert_allclose(values, moffat(SHAPE, centres, matrices, betas))
@@ -118,7 +135,9 @@ def test_psf_images_follow_width_and_exponent_between_their_wavelengths():
     assert_allclose(psf.beta(where), exponents)
     made = images(SHAPE, (15.0, 13.0), psf, where)
     for image, width, exponent in zip(made, widths, exponents, strict=True):
-        assert_allclose(image, moffat(SHAPE, (15.0, 13.0), ROUND * width**2, exponent)[0], atol=1e-6)
+        assert_allclose(
+            image, moffat(SHAPE, (15.0, 13.0), ROUND * width**2, exponent)[0], atol=1e-6
+        )
 
 
 @pytest.mark.parametrize(('e1', 'e2'), [(0.0, 0.0), (0.4, 0.3), (-1.0, 0.2)])

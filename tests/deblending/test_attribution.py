@@ -14,7 +14,8 @@ ERROR = 10.0
 
 
 def compared(own, hosts=(0, 1), seed=4):
-    """Shares and significance of a spectrum (nl,) against those of the blend, all with independent noise."""
+    """Shares and significance of a spectrum (nl,) against those of the blend, all with independent
+    noise."""
     spectra = np.array([*rising_and_falling(), own])
     noise = np.random.default_rng(seed).normal(0, ERROR, spectra.shape)
     covariance = np.tile(ERROR**2 * np.eye(4), (NL, 1, 1))

@@ -3,7 +3,19 @@
 from dataclasses import replace
 
 import numpy as np
-from blends import FRACTION, NX, NY, PLACES, blend, fitted, images, rising_and_falling, round_image, totals, weighted
+from blends import (
+    FRACTION,
+    NX,
+    NY,
+    PLACES,
+    blend,
+    fitted,
+    images,
+    rising_and_falling,
+    round_image,
+    totals,
+    weighted,
+)
 from numpy.testing import assert_allclose
 
 from autospec_lib.deblending.image_shapes import Kernel, convolved, match
@@ -21,7 +33,9 @@ def test_a_convolved_template_is_the_template_convolved():
 def test_a_sharper_image_tells_whose_the_light_is():
     shares = np.array([round_image(place, 2.0) for place in PLACES.values()])
     kernel = Kernel(np.array([0.2, -0.3, np.log(4.0), np.log(1.8), -4.0]))
-    cube = np.einsum('kl,klyx->lyx', rising_and_falling(), convolved(shares, kernel.images((NY, NX), FRACTION)))
+    cube = np.einsum(
+        'kl,klyx->lyx', rising_and_falling(), convolved(shares, kernel.images((NY, NX), FRACTION))
+    )
     start = Model.of(np.zeros((1, 2)), 4.0)
     start = replace(start, shapes=np.array([[0, 0, np.log(4.0) + 0.1, 0, 0, 1.0]]), slope=-4.0)
     found = match(bin_cube(weighted(cube)), shares, start)

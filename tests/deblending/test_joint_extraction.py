@@ -1,4 +1,5 @@
-"""What the pipeline makes of a blend: keys, cards, notes, and what takes the place of a joint extraction that fails."""
+"""What the pipeline makes of a blend: keys, cards, notes, and what takes the place of a joint
+extraction that fails."""
 
 from dataclasses import replace
 
@@ -74,7 +75,9 @@ def test_everything_else_stays_as_it_is():
 
 
 def test_without_sky_subtraction_the_key_has_no_ending_and_the_value_is_the_same():
-    with_sky, without = (process(blend(sky=20.0), deblend=True, sky_sub=switch) for switch in (True, False))
+    with_sky, without = (
+        process(blend(sky=20.0), deblend=True, sky_sub=switch) for switch in (True, False)
+    )
     np.testing.assert_array_equal(with_sky.spectra[KEY].data, without.spectra['DEBLEND'].data)
 
 
@@ -94,17 +97,25 @@ def test_the_joint_spectrum_can_be_the_reference():
 def test_the_reference_is_unknown_where_the_joint_extraction_is_off():
     products = process(blend(ref='DEBLEND'))
     assert products.reference == 'MUSE_WHITE_SKYSUB'
-    assert "reference 'DEBLEND' is not in IMG, NARROWBAND, WEIGHT or APER: white light used" in products.notes
+    assert (
+        "reference 'DEBLEND' is not in IMG, NARROWBAND, WEIGHT or APER: white light used"
+        in products.notes
+    )
 
 
-@pytest.mark.parametrize('error', [ValueError('no\nluck'), np.linalg.LinAlgError('no'), ZeroDivisionError('no')])
+@pytest.mark.parametrize(
+    'error', [ValueError('no\nluck'), np.linalg.LinAlgError('no'), ZeroDivisionError('no')]
+)
 def test_a_failure_is_a_note_and_white_light_the_reference(monkeypatch, error):
     def fail(*_):
         raise error
 
     monkeypatch.setattr(joint_extraction, 'fit_jointly', fail)
     products = process(blend(ref='DEBLEND'), deblend=True)
-    assert products.notes == ('joint extraction failed: no', 'reference DEBLEND is not there: white light used')
+    assert products.notes == (
+        'joint extraction failed: no',
+        'reference DEBLEND is not there: white light used',
+    )
     assert products.reference == 'MUSE_WHITE_SKYSUB'
     assert 'DBNUM' not in products.facts
 
@@ -132,7 +143,11 @@ def test_shapes_come_from_the_image_that_is_named():
     cutout = replace(blend(), images={'HST': sharp}, detection={'HST': sharp})
     products = process(cutout, deblend='hst', img=('hst.fits',))
     assert_allclose(share_of(products.spectra[KEY]), [1, 0], atol=0.05)
-    blank = process(replace(cutout, images={'HST': np.full_like(sharp, np.nan)}), deblend='hst', img=('hst.fits',))
+    blank = process(
+        replace(cutout, images={'HST': np.full_like(sharp, np.nan)}),
+        deblend='hst',
+        img=('hst.fits',),
+    )
     assert any('less than half of the subcube' in note for note in blank.notes)
 
 
@@ -150,12 +165,20 @@ def test_a_pair_on_rectangular_spaxels_has_its_flux(known):
     pixel, fwhm, own, other = (0.2, 0.6), 1.4, (10.2, 10.6), (15.1, 12.3)
     scale = geometry.scale(pixel)
     profiles = [
-        moffat((NY, NX), place, (fwhm / scale) ** 2 * np.eye(2)[None], 2.8, geometry.relative(pixel))[0]
+        moffat(
+            (NY, NX), place, (fwhm / scale) ** 2 * np.eye(2)[None], 2.8, geometry.relative(pixel)
+        )[0]
         for place in (own, other)
     ]
     cube = SPECTRUM[:, None, None] * profiles[0] + NEIGHBOUR[:, None, None] * profiles[1]
     psf = Psf((fwhm / scale,)) if known else None
-    cutout = replace(changed(make_cutout(flux=0.0), data=cube), pixel=pixel, centre=own, neighbours={9: other}, psf=psf)
+    cutout = replace(
+        changed(make_cutout(flux=0.0), data=cube),
+        pixel=pixel,
+        centre=own,
+        neighbours={9: other},
+        psf=psf,
+    )
     products = process(cutout, deblend=True)
     assert_allclose(share_of(products.spectra[KEY]), [1, 0], atol=0.02)
     facts = {card: value for card, (value, _) in products.facts.items()}

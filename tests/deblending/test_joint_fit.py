@@ -38,7 +38,9 @@ def test_total_fluxes_true_errors_and_the_blend_apart():
     made = fitted(blend(), 3)
     assert made.sources.ids == (7, 9)
     errors = np.sqrt(np.einsum('lkk->kl', made.solution.covariance[:, :2, :2]))
-    assert_allclose(((made.solution.spectra - rising_and_falling()) / errors).std(axis=1), 1, atol=0.15)
+    assert_allclose(
+        ((made.solution.spectra - rising_and_falling()) / errors).std(axis=1), 1, atol=0.15
+    )
     assert_allclose(totals(made), 1, atol=0.05)
     assert_allclose(made.solution.sky.mean(), SKY, atol=0.1)
     assert_allclose(centre(made, 1), PLACES[9], atol=0.1)
@@ -60,7 +62,9 @@ def test_scaling_data_and_errors_scales_the_spectra():
     one, data = fitted(blend(), 4), voxels(blend(), 4).data
     ten = fitted(Voxels(10 * data, 100 * VARIANCE))
     assert_allclose(ten.solution.spectra, 10 * one.solution.spectra, rtol=1e-6)
-    assert_allclose(ten.solution.covariance[:, 0, 0], 100 * one.solution.covariance[:, 0, 0], rtol=1e-6)
+    assert_allclose(
+        ten.solution.covariance[:, 0, 0], 100 * one.solution.covariance[:, 0, 0], rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize('value', [1e30, np.nan, np.inf])
@@ -69,7 +73,9 @@ def test_bad_voxels_change_nothing(value):
     before, bad = data.copy(), np.zeros(data.shape, bool)
     bad[20:24, 12, 10] = True
     bad[:, 2, 3] = True
-    clean, dirty = (fitted(Voxels(np.where(bad, junk, data), VARIANCE, bad)) for junk in (0.0, value))
+    clean, dirty = (
+        fitted(Voxels(np.where(bad, junk, data), VARIANCE, bad)) for junk in (0.0, value)
+    )
     assert_allclose(dirty.solution.spectra, clean.solution.spectra, rtol=1e-12)
     assert np.isnan(diagnostics.residual(dirty)[2, 3])
     assert_allclose(data, before)
@@ -90,7 +96,9 @@ def test_a_neighbour_that_no_catalogue_names_is_found_and_named():
 
 @pytest.mark.parametrize(('share', 'ids'), [(0.15, (7,)), (0.45, (7, -1))])
 def test_faint_light_with_the_source_s_own_spectrum_is_a_part_of_it(share, ids):
-    body, arm = (moffat_at(place, fwhm) for place, fwhm in (((13.0, 9.5), 4.0), ((13.0, 16.5), 3.0)))
+    body, arm = (
+        moffat_at(place, fwhm) for place, fwhm in (((13.0, 9.5), 4.0), ((13.0, 16.5), 3.0))
+    )
     truth = rising_and_falling()[0]
     made = fitted(light(truth, (1 - share) * body + share * arm), 8, {7: (13.0, 9.5)})
     assert made.sources.ids == ids
@@ -102,7 +110,8 @@ def moffat_at(place, fwhm):
 
 
 def leakage(made, spectrum, image):
-    """What the fit's profiles make of another source's light alone: the flux in the first spectrum."""
+    """What the fit's profiles make of another source's light alone: the flux in the first
+    spectrum."""
     return np.abs(solve(weighted(light(spectrum, image)), made.profiles).spectra[0]).sum()
 
 
@@ -134,7 +143,10 @@ def test_clumps_of_a_disc_do_not_widen_its_wings():
     data, variance = field.cube[:, *box].astype(float), field.variance[:, *box].astype(float)
     fraction = np.linspace(0, 1, len(field.wave))
     places = field.positions - low
-    near = [row, *(n for n, place in enumerate(places) if n != row and (np.abs(place - 12) < 24).all())]
+    near = [
+        row,
+        *(n for n, place in enumerate(places) if n != row and (np.abs(place - 12) < 24).all()),
+    ]
     made = fit_jointly(Voxels(data, variance), {n: tuple(places[n]) for n in near}, fraction, 4.0)
     own = WeightedCube.of(Voxels(field.truth(row, box), variance), fraction)
     flux = solve(own, made.profiles).spectra[0].sum() / field.spectra[row].sum()
@@ -142,7 +154,9 @@ def test_clumps_of_a_disc_do_not_widen_its_wings():
 
 
 def test_a_source_wider_than_the_search_allows_is_fitted_in_the_end():
-    made = fitted(light(rising_and_falling()[0], round_image((13.0, 12.0), 10.0, 4.0)), 18, {7: (13.0, 12.0)})
+    made = fitted(
+        light(rising_and_falling()[0], round_image((13.0, 12.0), 10.0, 4.0)), 18, {7: (13.0, 12.0)}
+    )
     assert made.sources.ids == (7,)
     assert_allclose(diagnostics.target_shape(made).fwhm, 10, rtol=0.03)
     assert_allclose(totals(made), 1, atol=0.06)
@@ -158,7 +172,9 @@ def test_a_total_flux_that_hangs_on_unseen_wings_or_noise_is_in_doubt(fwhm, beta
 
 
 def test_the_total_flux_of_a_bright_compact_source_is_sure():
-    made = fitted(light(rising_and_falling()[0], round_image((13.0, 12.0), 6.0)), 18, {7: (13.0, 12.0)})
+    made = fitted(
+        light(rising_and_falling()[0], round_image((13.0, 12.0), 6.0)), 18, {7: (13.0, 12.0)}
+    )
     assert abs(totals(made)[0] - 1) < diagnostics.separation(made).flux_limit < 0.05
 
 
@@ -179,7 +195,9 @@ def test_a_source_that_comes_out_negative_is_said_to_be_of_no_use():
     made = fitted(light([[1], [-0.3]] * rising_and_falling(), images()), 16)
     assert made.solution.spectra[1].sum() < 0
     assert 'flux of source 9' in doubts(made)
-    assert 'its flux is negative' in doubts(fitted(light([[-0.3], [1]] * rising_and_falling(), images()), 16))
+    assert 'its flux is negative' in doubts(
+        fitted(light([[-0.3], [1]] * rising_and_falling(), images()), 16)
+    )
 
 
 def test_sources_that_the_data_cannot_separate_are_named():

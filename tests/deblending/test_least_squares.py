@@ -45,7 +45,9 @@ def test_the_gradient_is_that_of_chi_square(psf, clump_share):
     start = replace(start, prior=replace(start.prior, sigma=0.02 * start.prior.sigma))
     problem = Problem.of(bin_cube(weighted(blend(), 2)), start, clump_share)
     rng = np.random.default_rng(3)
-    values = np.concatenate([start.shapes.ravel() + 0.05, [1.5] * (psf is None), rng.normal(0, 1e-3, problem.n_clumps)])
+    values = np.concatenate(
+        [start.shapes.ravel() + 0.05, [1.5] * (psf is None), rng.normal(0, 1e-3, problem.n_clumps)]
+    )
     matrix, gradient = problem.normal_equations(problem.at(values))
     assert_allclose(matrix, matrix.T, atol=1e-9 * np.abs(matrix).max())
     for _ in range(4):

@@ -1,4 +1,5 @@
-"""A band of lines shows one source without the other, has the noise that it says, and is there only for true lines."""
+"""A band of lines shows one source without the other, has the noise that it says, and is there only
+for true lines."""
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from autospec_lib.deblending.weighted_data import WeightedCube, bin_cube
 
 
 def bands_of(cube):
-    """The bands of a weighted cube, with those for the lines of two sources with the true profiles."""
+    """The bands of a weighted cube, with those for the lines of two sources with the true
+    profiles."""
     return with_line_bands(bin_cube(cube), cube, solve(cube, images()[:, None]))
 
 
@@ -37,7 +39,9 @@ def test_bands_have_the_noise_that_they_say_and_share_none():
     assert_allclose(np.cov(np.concatenate(noise, axis=1)), np.eye(18), atol=0.05)
 
 
-@pytest.mark.parametrize(('spectra', 'number'), [(np.full((2, 160), 400.0), 0), (same_colour()[[0, 0]], 1)])
+@pytest.mark.parametrize(
+    ('spectra', 'number'), [(np.full((2, 160), 400.0), 0), (same_colour()[[0, 0]], 1)]
+)
 def test_sources_without_lines_add_no_band_and_those_of_one_spectrum_share_it(spectra, number):
     assert len(bands_of(weighted(light(spectra, images()))).data) == 16 + number
 

@@ -1,7 +1,21 @@
-"""Given profiles give the spectra back, with errors that are true; the projection leaves nothing along the profiles."""
+"""Given profiles give the spectra back, with errors that are true; the projection leaves nothing
+along the profiles."""
 
 import numpy as np
-from blends import FRACTION, NL, NX, NY, PLACES, SKY, blend, images, light, rising_and_falling, voxels, weighted
+from blends import (
+    FRACTION,
+    NL,
+    NX,
+    NY,
+    PLACES,
+    SKY,
+    blend,
+    images,
+    light,
+    rising_and_falling,
+    voxels,
+    weighted,
+)
 from numpy.testing import assert_allclose
 
 from autospec_lib.core.moffat import moffat
@@ -19,7 +33,10 @@ def test_the_covariance_is_that_of_many_draws():
     pulls = []
     for seed in range(12):
         made = solve(weighted(blend(), seed), images()[:, None])
-        pulls.append((made.spectra - rising_and_falling()) / np.sqrt(np.einsum('lkk->kl', made.covariance[:, :2, :2])))
+        pulls.append(
+            (made.spectra - rising_and_falling())
+            / np.sqrt(np.einsum('lkk->kl', made.covariance[:, :2, :2]))
+        )
     pulls, covariance = np.array(pulls), made.covariance
     assert_allclose(pulls.std(), 1, atol=0.04)
     expected = covariance[:, 0, 1] / np.sqrt(covariance[:, 0, 0] * covariance[:, 1, 1])
@@ -29,7 +46,13 @@ def test_the_covariance_is_that_of_many_draws():
 def test_profiles_are_linear_between_their_wavelengths():
     widths = np.array([5.0, 4.0, 3.0])[:, None, None] ** 2 * np.eye(2)
     profiles = np.array([moffat((NY, NX), place, widths, 2.8) for place in PLACES.values()])
-    between = np.array([np.clip(1 - 2 * FRACTION, 0, 1), 1 - np.abs(2 * FRACTION - 1), np.clip(2 * FRACTION - 1, 0, 1)])
+    between = np.array(
+        [
+            np.clip(1 - 2 * FRACTION, 0, 1),
+            1 - np.abs(2 * FRACTION - 1),
+            np.clip(2 * FRACTION - 1, 0, 1),
+        ]
+    )
     cube = np.einsum('kl,nl,knyx->lyx', rising_and_falling(), between, profiles)
     assert_allclose(solve(weighted(cube), profiles).spectra, rising_and_falling(), rtol=1e-8)
 
@@ -49,7 +72,9 @@ def test_a_wavelength_without_data_has_no_value():
     made = solve(WeightedCube.of(voxels(blend(), bad=bad), FRACTION), images()[:, None])
     assert np.isnan(made.spectra[:, 17]).all()
     assert np.isnan(made.covariance[17]).all()
-    assert_allclose(np.delete(made.spectra, 17, axis=1), np.delete(rising_and_falling(), 17, axis=1), rtol=1e-9)
+    assert_allclose(
+        np.delete(made.spectra, 17, axis=1), np.delete(rising_and_falling(), 17, axis=1), rtol=1e-9
+    )
 
 
 def test_the_residual_of_the_projection_has_no_part_along_the_profiles():

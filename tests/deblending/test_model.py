@@ -42,4 +42,6 @@ def test_a_component_comes_and_goes_with_its_prior_and_its_clumps():
     assert_allclose(more.shapes[:, :2], [PLACES[9], (3.1, 4.1)])
     assert_allclose(more.prior.mean[:, :2], [PLACES[9], (3.0, 4.0)])
     assert_allclose(more.isolation(-1), np.hypot(14 - 3.1, 15 - 4.1))
-    assert (np.diff(more.prior.bounds(True), axis=0) < np.diff(more.prior.bounds(False), axis=0))[..., 2:].all()
+    assert (np.diff(more.prior.bounds(True), axis=0) < np.diff(more.prior.bounds(False), axis=0))[
+        ..., 2:
+    ].all()

@@ -32,18 +32,24 @@ def test_light_with_a_spectrum_of_its_own_counts():
 
 
 def crowd(seed, index, channels):
-    """The catalogued galaxy of this index in a hard field and those around it, the sources near (16, 16)."""
+    """The catalogued galaxy of this index in a hard field and those around it, the sources near
+    (16, 16)."""
     whole = simulation.hard(seed)
     middle = sorted(whole.galaxies, key=lambda one: not one.catalogued)[index]
     move = 16 - round(middle.y), 16 - round(middle.x)
     apart = {np.hypot(one.y - middle.y, one.x - middle.x): one for one in whole.galaxies}
-    near = [replace(one, y=one.y + move[0], x=one.x + move[1]) for far, one in sorted(apart.items()) if far < 15]
+    near = [
+        replace(one, y=one.y + move[0], x=one.x + move[1])
+        for far, one in sorted(apart.items())
+        if far < 15
+    ]
     scene = replace(whole, shape=(33, 33), galaxies=tuple(near), empty=(), scatter=0.0)
     return scene.with_channels(channels, 4600 / channels).with_noise(25 * channels / 3681).make()
 
 
 def fitted_field(field, seeing=4.0):
-    """The joint fit of a whole field, its sources numbered from 0, and the places of those that it has added."""
+    """The joint fit of a whole field, its sources numbered from 0, and the places of those that it
+    has added."""
     named = {number: tuple(place) for number, place in enumerate(field.positions)}
     fraction = np.linspace(0, 1, len(field.wave))
     made = fit_jointly(Voxels(field.cube, field.variance), named, fraction, seeing)

@@ -18,7 +18,12 @@ STARS = np.array([[6.2, 5.4], [18.7, 9.1], [12.4, 18.3]])
 def stars(widths):
     """Round sources of these FWHM in pixels, and a fit of them."""
     spectra = 600 + 300 * np.array([FRACTION, -FRACTION, 0 * FRACTION])
-    cube = light(spectra, [round_image(place, fwhm) for place, fwhm in zip(STARS, widths, strict=True)]) + SKY
+    cube = (
+        light(
+            spectra, [round_image(place, fwhm) for place, fwhm in zip(STARS, widths, strict=True)]
+        )
+        + SKY
+    )
     return weighted(cube, 5)
 
 

@@ -12,7 +12,9 @@ from autospec_lib.demo import field_folder, simulation
 from autospec_lib.demo.simulation import PIXEL, Galaxy, Scene
 
 STAR = Galaxy(y=30.0, x=37.0, flux=500.0, scale=1e-4)
-DISC = Galaxy(y=28.3, x=35.6, flux=500.0, scale=0.3, ratio=0.5, angle=0.4, clumps=((0.2, -0.1, 0.3),))
+DISC = Galaxy(
+    y=28.3, x=35.6, flux=500.0, scale=0.3, ratio=0.5, angle=0.4, clumps=((0.2, -0.1, 0.3),)
+)
 
 
 @pytest.fixture
@@ -51,7 +53,9 @@ def test_the_quoted_variance_is_the_scatter_of_the_voxels(scene, share):
     field = scene.with_noise(25.0, share).make()
     z = field.cube / np.sqrt(field.variance)
     assert_allclose(z.std(), 1, atol=0.01)
-    assert_allclose((z[:, 1:] * z[:, :-1]).mean(), {0.0: 0.0, 0.1: 2 * 0.1 * 0.8 / 0.66}[share], atol=0.01)
+    assert_allclose(
+        (z[:, 1:] * z[:, :-1]).mean(), {0.0: 0.0, 0.1: 2 * 0.1 * 0.8 / 0.66}[share], atol=0.01
+    )
 
 
 def test_the_cube_is_the_sum_of_the_truth_and_noise(scene):
@@ -67,7 +71,9 @@ def test_a_seed_makes_the_same_field_again_and_another_does_not(preset):
     assert_array_equal(one.cube, same.cube)
     assert_array_equal(one.positions, same.positions)
     other = replace(preset(1).with_channels(2), galaxies=(), seed=2).make()
-    assert not np.array_equal(other.cube, replace(preset(1).with_channels(2), galaxies=()).make().cube)
+    assert not np.array_equal(
+        other.cube, replace(preset(1).with_channels(2), galaxies=()).make().cube
+    )
     assert preset(2).galaxies != preset(1).galaxies
 
 
@@ -82,7 +88,9 @@ def test_the_builder_leaves_its_scene_alone(scene):
 def test_presets_hold_what_the_table_asks_for(seed):
     for scene, clumpy in ((simulation.easy(seed), False), (simulation.hard(seed), True)):
         listed = np.array([(one.y, one.x) for one in scene.galaxies if one.catalogued])
-        apart = np.hypot(*(listed[:, None] - listed).transpose(2, 0, 1)) * PIXEL + 99 * np.eye(len(listed))
+        apart = np.hypot(*(listed[:, None] - listed).transpose(2, 0, 1)) * PIXEL + 99 * np.eye(
+            len(listed)
+        )
         assert len(listed) == 22
         assert ((apart > 0.899) & (apart < 1.501)).sum() == 12
         assert len(scene.galaxies) - 22 == (7 if clumpy else 0)

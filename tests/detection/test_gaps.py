@@ -1,4 +1,5 @@
-"""Dead spaxels and the field's edge: the source keeps its light, and what is not known is no sky."""
+"""Dead spaxels and the field's edge: the source keeps its light, and what is not known is no
+sky."""
 
 from dataclasses import replace
 
@@ -47,7 +48,9 @@ def extracted(dead, settings):
 
 @pytest.mark.parametrize('kind', ['spaxel', 'block', 'column', 'edge'])
 @pytest.mark.parametrize('distance', [0, 2, 3, 4, 6])
-def test_all_light_that_was_measured_is_in_the_sum_and_nothing_of_it_in_the_sky(kind, distance, settings):
+def test_all_light_that_was_measured_is_in_the_sum_and_nothing_of_it_in_the_sky(
+    kind, distance, settings
+):
     dead = gap(kind, distance)
     products = extracted(dead, settings)
     total = products.spectra['MUSE_TOT_SKYSUB'].data.mean()
@@ -56,7 +59,9 @@ def test_all_light_that_was_measured_is_in_the_sum_and_nothing_of_it_in_the_sky(
     assert products.spectra['MUSE_SKY'].data.mean() == pytest.approx(50, abs=0.1)
     assert not products.masks['MASK_SKY'].data[dead].any()
     enclosed = ndimage.binary_fill_holes(products.masks['MASK_INTER'].data) & dead
-    assert [f': {enclosed.sum()};' in note for note in products.notes] == [True] * bool(enclosed.any())
+    assert [f': {enclosed.sum()};' in note for note in products.notes] == [True] * bool(
+        enclosed.any()
+    )
 
 
 @pytest.mark.parametrize('kind', ['corner', 'wedge'])
@@ -66,7 +71,8 @@ def test_a_source_in_a_corner_of_the_field_keeps_its_light(kind, distance, setti
     assert dead.mean() > 0.5  # too many for every cell of the background's mesh
     products = extracted(dead, settings)
     total = products.spectra['MUSE_TOT_SKYSUB'].data.mean()
-    # The noise of the sum, and of the sky that is taken off it, is about 1 per mille of what is left of the source.
+    # The noise of the sum, and of the sky that is taken off it, is about 1 per mille of what is
+    # left of the source.
     assert total / LIGHT[~dead].sum() == pytest.approx(1, abs=2e-3)
     assert products.spectra['MUSE_SKY'].data.mean() == pytest.approx(50, abs=0.2)
     assert LIGHT[products.masks['MASK_SKY'].data].sum() < 1e-3 * LIGHT.sum()
@@ -89,7 +95,9 @@ def test_background_and_noise_do_not_depend_on_how_much_is_blank(level, side, se
     image[15:, :][:, ::side][:, 15:] = np.nan
     known = np.isfinite(image)
     for size in (16, 32, 64):
-        flat, sigma = segmentation._subtract_background(image, known, replace(settings, back_size=(size, size)))
+        flat, sigma = segmentation._subtract_background(
+            image, known, replace(settings, back_size=(size, size))
+        )
         assert np.median(flat[known]) == pytest.approx(0, abs=0.5)
         assert sigma == pytest.approx(3, rel=0.1)
 
@@ -97,7 +105,8 @@ def test_background_and_noise_do_not_depend_on_how_much_is_blank(level, side, se
 def test_a_cell_of_the_mesh_that_holds_few_of_the_pixels_does_not_stand_for_all(settings):
     image = np.random.default_rng(8).normal(50, 1, (31, 33))
     image[:12], image[:, :12] = np.nan, np.nan
-    image[:, 32] += 40  # the only cell of 32 x 32 pixels, cut off at the image's border, of which half is known
+    # The only cell of 32 x 32 pixels, cut off at the image's border, of which half is known.
+    image[:, 32] += 40
     flat, sigma = segmentation._subtract_background(image, np.isfinite(image), settings)
     assert np.nanmedian(flat[12:, 12:32]) == pytest.approx(0, abs=0.3)
     assert sigma == pytest.approx(1, rel=0.15)
@@ -106,7 +115,12 @@ def test_a_cell_of_the_mesh_that_holds_few_of_the_pixels_does_not_stand_for_all(
 def test_a_filter_with_negative_values_sees_what_a_gap_does_not_reach(settings):
     y, x = np.mgrid[-4:5, -4:5]
     hat = (1 - (y**2 + x**2) / 4) * np.exp(-(y**2 + x**2) / 4)
-    hat = replace(settings, kernel=(hat - hat.mean()).astype(np.float32), detect_thresh=(2.0,), back_type='MANUAL')
+    hat = replace(
+        settings,
+        kernel=(hat - hat.mean()).astype(np.float32),
+        detect_thresh=(2.0,),
+        back_type='MANUAL',
+    )
     image = LIGHT + np.random.default_rng(3).normal(size=SHAPE)
     whole = segmentation.segment(image, hat) > 0
     found = segmentation.segment(np.where(gap('spaxel', 2), np.nan, image), hat) > 0
@@ -119,7 +133,9 @@ def test_a_gap_far_from_objects_changes_no_object(settings):
     image = LIGHT + np.random.default_rng(3).normal(size=SHAPE)
     dead = (ROW < 2) & (COLUMN < 2)
     whole = segmentation.segment(image, settings)
-    np.testing.assert_array_equal(segmentation.segment(np.where(dead, np.nan, image), settings)[5:], whole[5:])
+    np.testing.assert_array_equal(
+        segmentation.segment(np.where(dead, np.nan, image), settings)[5:], whole[5:]
+    )
 
 
 @pytest.mark.parametrize('distance', [0, 3])
@@ -155,4 +171,6 @@ def test_noise_is_not_detected_more_often_in_a_corner(settings):
 def test_the_unit_of_the_image_does_not_matter(scale, settings):
     image = LIGHT + 50 + np.random.default_rng(3).normal(size=SHAPE)
     scale = 2.0 ** np.round(np.log2(scale))
-    np.testing.assert_array_equal(segmentation.segment(image * scale, settings), segmentation.segment(image, settings))
+    np.testing.assert_array_equal(
+        segmentation.segment(image * scale, settings), segmentation.segment(image, settings)
+    )

@@ -38,7 +38,9 @@ def test_nearest_label_of_an_empty_map_is_none_at_infinity():
 
 
 def test_union_and_intersection_of_two_overlapping_objects():
-    union, inter = masks.object_masks([label_map((2, 5, 2, 5)), label_map((3, 6, 3, 6))], (3.0, 3.0))
+    union, inter = masks.object_masks(
+        [label_map((2, 5, 2, 5)), label_map((3, 6, 3, 6))], (3.0, 3.0)
+    )
     assert union.sum() == 9 + 9 - 4
     assert inter.sum() == 4
     assert inter[3:5, 3:5].all()
@@ -67,12 +69,17 @@ def test_no_detection_at_all_gives_empty_masks():
 def test_intersection_within_each_within_union():
     rng = np.random.default_rng(5)
     for _ in range(50):
-        maps = [rng.integers(0, 4, (7, 9)).astype(np.int32) * (rng.random((7, 9)) < 0.3) for _ in range(3)]
+        maps = [
+            rng.integers(0, 4, (7, 9)).astype(np.int32) * (rng.random((7, 9)) < 0.3)
+            for _ in range(3)
+        ]
         centre = tuple(rng.uniform(0, 6, 2))
         union, inter = masks.object_masks(maps, centre)
         nearest = [(m, *masks.nearest_label(m, centre)) for m in maps if m.any()]
         best = min(distance for _, _, distance in nearest)
-        objects = [(m == label) & (distance - best <= masks.TOLERANCE) for m, label, distance in nearest]
+        objects = [
+            (m == label) & (distance - best <= masks.TOLERANCE) for m, label, distance in nearest
+        ]
         assert all((inter <= obj).all() and (obj <= union).all() for obj in objects)
 
 
@@ -81,7 +88,9 @@ def test_the_sky_is_where_no_map_has_an_object_except_spaxels_without_data(centr
     rng = np.random.default_rng(5)
     plain = make_cutout()
     dead = rng.random(plain.shape) < 0.2
-    cutout = replace(changed(plain, bad=np.broadcast_to(dead, plain.voxels.data.shape)), centre=centre)
+    cutout = replace(
+        changed(plain, bad=np.broadcast_to(dead, plain.voxels.data.shape)), centre=centre
+    )
     for share in (0.0, 0.02, 0.3):
         maps = {key: (rng.random(plain.shape) < share).astype(np.int32) for key in 'abc'}
         chosen = source_masks.choose(cutout, maps, True, 'UNION', ())
@@ -110,13 +119,16 @@ def test_a_map_says_nothing_about_pixels_that_its_image_does_not_show():
 def test_labels_do_not_matter():
     segmap = label_map((0, 2, 0, 2), (3, 6, 4, 8))
     renamed = np.array([0, 700, 3], np.int32)[segmap]
-    for one, other in zip(masks.object_masks([segmap], (4, 5)), masks.object_masks([renamed], (4, 5)), strict=True):
+    for one, other in zip(
+        masks.object_masks([segmap], (4, 5)), masks.object_masks([renamed], (4, 5)), strict=True
+    ):
         np.testing.assert_array_equal(one, other)
 
 
 def test_circle_area_and_centre():
     circle = geometry.circle((201, 301), (100.0, 150.0), 60.0)
-    # The count of lattice points differs from the area by a small part of the 2 pi r pixels on the rim.
+    # The count of lattice points differs from the area by a small part of the 2 pi r pixels on the
+    # rim.
     assert abs(circle.sum() - np.pi * 60**2) < 0.2 * 2 * np.pi * 60
     y, x = np.nonzero(circle)
     assert y.mean() == pytest.approx(100)
@@ -129,8 +141,12 @@ def test_circle_on_the_sky_is_an_ellipse_in_rectangular_pixels():
     assert circle.any(axis=0).sum() == 19
 
 
-@pytest.mark.parametrize(('radius', 'snapped'), [(1.0, (5.5, 7.5)), (0.9, (5.0, 8.0)), (0.5, (5.0, 8.0))])
-def test_snapped_centre_is_a_pixel_corner_for_even_widths_and_a_pixel_centre_for_odd_ones(radius, snapped):
+@pytest.mark.parametrize(
+    ('radius', 'snapped'), [(1.0, (5.5, 7.5)), (0.9, (5.0, 8.0)), (0.5, (5.0, 8.0))]
+)
+def test_snapped_centre_is_a_pixel_corner_for_even_widths_and_a_pixel_centre_for_odd_ones(
+    radius, snapped
+):
     assert geometry.snap((5.2, 7.6), radius, (0.2, 0.2)) == snapped
 
 

@@ -1,4 +1,5 @@
-"""Offsets from the white light: simulated fields with known ones, and fields in which nothing can be said."""
+"""Offsets from the white light: simulated fields with known ones, and fields in which nothing can
+be said."""
 
 import numpy as np
 import pytest
@@ -10,12 +11,16 @@ PAD = 24
 
 
 def rendered(places, fluxes, shapes, seeing, shape=SHAPE):
-    """Galaxies of exponential discs (scale, axis ratio, angle; scale 0 for a star) and bulges, in a seeing (FWHM)."""
+    """Galaxies of exponential discs (scale, axis ratio, angle; scale 0 for a star) and bulges, in a
+    seeing (FWHM)."""
     size = [length + 2 * PAD for length in shape]
     ky, kx = np.fft.fftfreq(size[0])[:, None], np.fft.rfftfreq(size[1])
     light = np.zeros((size[0], kx.size), complex)
     for (y, x), flux, (scale, ratio, angle, bulge) in zip(places, fluxes, shapes, strict=True):
-        along, across = ky * np.cos(angle) + kx * np.sin(angle), (kx * np.cos(angle) - ky * np.sin(angle)) * ratio
+        along, across = (
+            ky * np.cos(angle) + kx * np.sin(angle),
+            (kx * np.cos(angle) - ky * np.sin(angle)) * ratio,
+        )
         square = (2 * np.pi * scale) ** 2 * (along**2 + across**2)
         profile = (1 - bulge) * (1 + square) ** -1.5 + bulge * (1 + 0.1 * square) ** -1.5
         light += flux * profile * np.exp(-2j * np.pi * (ky * (y + PAD) + kx * (x + PAD)))
@@ -27,22 +32,29 @@ def rendered(places, fluxes, shapes, seeing, shape=SHAPE):
 def field(seed, shift=(0.0, 0.0), number=12, noise=0.02, sharp=2.0, alone=(0, 0)):
     """White light, an image whose objects lie ``-shift`` from it, and the places of the objects.
 
-    Objects have colours that scatter by 0.3, and bulges of other shares in the image. ``alone`` are the numbers of
-    objects that are in one of the two alone.
+    Objects have colours that scatter by 0.3, and bulges of other shares in the image. ``alone`` are
+    the numbers of objects that are in one of the two alone.
     """
     only_white, only_image = alone
     rng = np.random.default_rng(seed)
     total = number + only_white + only_image
     places = rng.uniform(4, np.array(SHAPE) - 4, (total, 2))
     flux, colour = 10 ** rng.uniform(0.3, 1.6, total), np.exp(rng.normal(0, 0.3, total))
-    shapes = np.column_stack([rng.uniform(0, 2.5, total), rng.uniform(0.3, 1, total), rng.uniform(0, 3, total)])
+    shapes = np.column_stack(
+        [rng.uniform(0, 2.5, total), rng.uniform(0.3, 1, total), rng.uniform(0, 3, total)]
+    )
     shapes[rng.random(total) < 0.3, 0] = 0
     bulge = rng.uniform(0.2, 0.8, total)
     white = slice(0, number + only_white)
     image = [*range(number), *range(number + only_white, total)]
     first = rendered(places[white], flux[white], np.column_stack([shapes, bulge])[white], 4.0)
     bulge = bulge + rng.uniform(-0.2, 0.2, total)
-    second = rendered((places - shift)[image], (flux * colour)[image], np.column_stack([shapes, bulge])[image], sharp)
+    second = rendered(
+        (places - shift)[image],
+        (flux * colour)[image],
+        np.column_stack([shapes, bulge])[image],
+        sharp,
+    )
     first = first + noise * rng.normal(size=SHAPE) + 0.3
     return first, 7 * (second + noise * rng.normal(size=SHAPE)) - 40, places[white]
 
@@ -77,7 +89,9 @@ def test_the_shift_of_an_image_is_measured_within_its_error(kind):
 def test_the_shift_does_not_depend_on_unit_and_footprint():
     white, image, _ = field(5, (2.3, -1.4))
     first = offsets.of_image(image, white)
-    np.testing.assert_allclose(offsets.of_image(1e-18 * image + 3e-17, 1e5 * white).shift, first.shift, atol=0.01)
+    np.testing.assert_allclose(
+        offsets.of_image(1e-18 * image + 3e-17, 1e5 * white).shift, first.shift, atol=0.01
+    )
     image[:, :14] = np.nan
     white[70:] = np.nan
     part = offsets.of_image(image, white)
@@ -101,7 +115,10 @@ def silent_pairs():
         'no light': (image, np.zeros(SHAPE)),
         'both constant': (np.ones(SHAPE), np.ones(SHAPE)),
         'small': (np.ones((2, 1)), np.ones((2, 1))),
-        'periodic': (np.sin(x / 2) ** 8 * np.sin(y / 2) ** 8, np.sin(x / 2) ** 8 * np.sin(y / 2) ** 8),
+        'periodic': (
+            np.sin(x / 2) ** 8 * np.sin(y / 2) ** 8,
+            np.sin(x / 2) ** 8 * np.sin(y / 2) ** 8,
+        ),
         'shifted too far': (np.roll(image, 30, axis=1), white),
     }
 

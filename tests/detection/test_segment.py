@@ -1,4 +1,5 @@
-"""Segmentation: against the definitions of its steps, its invariants, and Source Extractor itself where it is there."""
+"""Segmentation: against the definitions of its steps, its invariants, and Source Extractor itself
+where it is there."""
 
 import dataclasses
 import importlib
@@ -89,18 +90,24 @@ def test_the_filter_correlates_and_sees_zeros_outside_the_image(shape, norm):
 
 def test_a_relative_threshold_is_in_units_of_the_noise_and_the_background_is_taken_off():
     image = np.random.default_rng(4).normal(100, 3, (200, 240))
-    share = detected(image, dataclasses.replace(PLAIN, back_type='AUTO', thresh_type='RELATIVE')).mean()
+    share = detected(
+        image, dataclasses.replace(PLAIN, back_type='AUTO', thresh_type='RELATIVE')
+    ).mean()
     assert share == pytest.approx(0.1587, abs=0.01)  # of a normal distribution above 1 sigma
 
 
 @pytest.mark.parametrize('scale', [2.0**-60, 2.0**-9, 2.0**40])
 def test_the_unit_of_the_image_does_not_matter(scale):
-    np.testing.assert_array_equal(segmentation.segment(field(5) * scale, FULL), segmentation.segment(field(5), FULL))
+    np.testing.assert_array_equal(
+        segmentation.segment(field(5) * scale, FULL), segmentation.segment(field(5), FULL)
+    )
 
 
 @pytest.mark.parametrize(('of_file', 'of_image'), [(0.0, 0.2), (0.2, 3.0)])
 def test_a_threshold_in_magnitudes_per_square_arcsec(of_file, of_image):
-    settings = dataclasses.replace(PLAIN, detect_thresh=(23.0, 28.0), pixel_scale=of_file, thresh_type='RELATIVE')
+    settings = dataclasses.replace(
+        PLAIN, detect_thresh=(23.0, 28.0), pixel_scale=of_file, thresh_type='RELATIVE'
+    )
     expected = field(6) > 0.2**2 * 100  # five magnitudes are a factor of 100
     np.testing.assert_array_equal(segmentation.segment(field(6), settings, of_image) > 0, expected)
 
@@ -113,14 +120,17 @@ def test_absurd_magnitudes_overflow_quietly(magnitude):
 
 def test_a_manual_background_is_subtracted_as_it_is():
     settings = dataclasses.replace(PLAIN, back_value=2.5)
-    np.testing.assert_array_equal(detected(field(7), settings), field(7).astype(np.float32) - np.float32(2.5) > 1)
+    np.testing.assert_array_equal(
+        detected(field(7), settings), field(7).astype(np.float32) - np.float32(2.5) > 1
+    )
 
 
 def test_mesh_sizes_are_width_and_height():
     stripes = 5 * np.sin(np.arange(64) / 5) + np.random.default_rng(8).normal(0, 0.1, (48, 64))
     settings = dataclasses.replace(PLAIN, back_type='AUTO', back_filtersize=(1, 1))
     narrow, flat = (
-        detected(stripes, dataclasses.replace(settings, back_size=size)).mean() for size in [(4, 48), (64, 4)]
+        detected(stripes, dataclasses.replace(settings, back_size=size)).mean()
+        for size in [(4, 48), (64, 4)]
     )
     assert narrow < 0.05
     assert flat > 0.3
@@ -131,7 +141,8 @@ def test_the_median_filter_of_the_background_is_width_and_height():
     image[16:24] += 3  # one row of meshes
     settings = dataclasses.replace(PLAIN, back_type='AUTO', back_size=(8, 8))
     along, across = (
-        detected(image, dataclasses.replace(settings, back_filtersize=size))[18:22].mean() for size in [(3, 1), (1, 3)]
+        detected(image, dataclasses.replace(settings, back_filtersize=size))[18:22].mean()
+        for size in [(3, 1), (1, 3)]
     )
     assert along < 0.05
     assert across > 0.95
@@ -140,15 +151,21 @@ def test_the_median_filter_of_the_background_is_width_and_height():
 def test_a_filter_threshold_above_all_contrasts_keeps_the_mesh_as_it_is():
     image = np.random.default_rng(9).normal(0, 0.1, (40, 48))
     image[16:24] += 3
-    settings = dataclasses.replace(PLAIN, back_type='AUTO', back_size=(8, 8), back_filtersize=(1, 3))
+    settings = dataclasses.replace(
+        PLAIN, back_type='AUTO', back_size=(8, 8), back_filtersize=(1, 3)
+    )
     assert detected(image, settings)[18:22].all()
     assert not detected(image, dataclasses.replace(settings, back_filtthresh=10.0))[18:22].any()
 
 
-@pytest.mark.parametrize(('settings', 'number'), [({}, 2), ({'deblend_mincont': 0.7}, 1), ({'deblend_nthresh': 1}, 1)])
+@pytest.mark.parametrize(
+    ('settings', 'number'), [({}, 2), ({'deblend_mincont': 0.7}, 1), ({'deblend_nthresh': 1}, 1)]
+)
 def test_a_blend_is_parted_where_both_parts_count(settings, number):
     blend = gaussian(18, 20, 50) + gaussian(18, 27, 30)
-    found = segmentation.segment(blend, dataclasses.replace(PLAIN, **({'deblend_mincont': 0.01} | settings)))
+    found = segmentation.segment(
+        blend, dataclasses.replace(PLAIN, **({'deblend_mincont': 0.01} | settings))
+    )
     assert found.max() == number
     assert (found[18, 20] != found[18, 27]) == (number == 2)
 
@@ -164,11 +181,14 @@ def test_objects_that_are_too_large_are_dropped_after_deblending():
     np.testing.assert_array_equal(
         segmentation.segment(image, dataclasses.replace(PLAIN, detect_maxarea=int(largest))), found
     )
-    none_left = segmentation.segment(image, dataclasses.replace(PLAIN, detect_maxarea=1, clean=True))
+    none_left = segmentation.segment(
+        image, dataclasses.replace(PLAIN, detect_maxarea=1, clean=True)
+    )
     assert not none_left.any()
 
 
-@pytest.mark.parametrize('place', [(18, 36), (2, 20), (33, 22)])  # the scan completes it before or after the bright one
+# The scan completes it before or after the bright one.
+@pytest.mark.parametrize('place', [(18, 36), (2, 20), (33, 22)])
 @pytest.mark.parametrize(('peak', 'kept'), [(1.2, False), (9.0, True)])
 def test_clean_gives_a_bump_in_the_wing_to_the_bright_object(place, peak, kept):
     image = gaussian(18, 20, 500, sigma=3) + gaussian(*place, peak, sigma=1)
@@ -196,7 +216,8 @@ def round_objects(*rows):
 
 
 def wing(flux, pixels, distance, beta, threshold=1.0):
-    """A Moffat profile of a Gaussian's peak that is at the threshold on a circle of the object's area."""
+    """A Moffat profile of a Gaussian's peak that is at the threshold on a circle of the object's
+    area."""
     peak = flux / (2 * np.pi * 2**2)
     edge2 = pixels / np.pi
     return peak * (1 + ((peak / threshold) ** (1 / beta) - 1) * distance**2 / edge2) ** -beta
@@ -208,7 +229,9 @@ def test_an_object_is_swallowed_if_the_wing_is_above_its_strength(beta, order):
     pair = [(0, 300, 40), (9, 10, 6)][::order]
     value = wing(300, 40, 9, beta)
     for strength, owners in [(0.999 * value, {(0, 300, 40)}), (1.001 * value, set(pair))]:
-        found = segmentation._clean(round_objects(*pair), [1e9, strength][::order], np.float32(1), beta)
+        found = segmentation._clean(
+            round_objects(*pair), [1e9, strength][::order], np.float32(1), beta
+        )
         assert {pair[owner] for owner in found} == owners
 
 
@@ -216,9 +239,13 @@ def test_what_was_swallowed_adds_to_flux_and_area():
     rows = [(-1, 90, 20), (0, 100, 40), (3, 10, 6)]
     together = wing(190, 60, 3, 1.0)
     assert 0.99 * together > max(wing(100, 60, 3, 1.0), wing(190, 40, 3, 1.0))
-    found = segmentation._clean(round_objects(*rows), [0.0, 1e9, 0.99 * together], np.float32(1), 1.0)
+    found = segmentation._clean(
+        round_objects(*rows), [0.0, 1e9, 0.99 * together], np.float32(1), 1.0
+    )
     np.testing.assert_array_equal(found, [1, 1, 1])
-    found = segmentation._clean(round_objects(*rows), [0.0, 1e9, 1.01 * together], np.float32(1), 1.0)
+    found = segmentation._clean(
+        round_objects(*rows), [0.0, 1e9, 1.01 * together], np.float32(1), 1.0
+    )
     np.testing.assert_array_equal(found, [1, 1, 2])
 
 
@@ -230,12 +257,16 @@ def test_who_swallows_gets_what_the_swallowed_had_and_the_swallowed_swallow_no_m
     near_the_first = round_objects((0, 30, 9), (30, 3000, 60), (-6, 20, 5))
     strengths = [0.0, 1e9, 0.5 * (wing(30, 9, 6, 1.0) + wing(3030, 69, 36, 1.0))]
     assert wing(30, 9, 6, 1.0) > strengths[2] > wing(3030, 69, 36, 1.0)
-    np.testing.assert_array_equal(segmentation._clean(near_the_first, strengths, np.float32(1), 1.0), [1, 1, 2])
+    np.testing.assert_array_equal(
+        segmentation._clean(near_the_first, strengths, np.float32(1), 1.0), [1, 1, 2]
+    )
 
 
 def test_objects_beyond_ten_times_their_axes_do_not_meet():
     rows = [(0, 1e9, 60), (39.9, 20, 5), (-40.1, 20, 5)]
-    np.testing.assert_array_equal(segmentation._clean(round_objects(*rows), [1e9, 0, 0], np.float32(1), 1.0), [0, 0, 2])
+    np.testing.assert_array_equal(
+        segmentation._clean(round_objects(*rows), [1e9, 0, 0], np.float32(1), 1.0), [0, 0, 2]
+    )
 
 
 def test_the_elliptical_radius_is_1_on_the_ellipse():
@@ -262,10 +293,14 @@ def test_clean_only_joins_whole_objects_and_labels_have_no_gaps(seed):
 
 def test_the_strength_of_an_object_is_that_of_its_nth_pixel_as_sextractor_finds_it():
     labels = np.array([[0, 1, 1, 0, 0], [1, 1, 1, 0, 3], [0, 0, 0, 3, 3], [2, 2, 0, 3, 0]])
-    excess = np.array([[0, 5, 2, 0, 0], [4, 9, 7, 0, 6], [0, 0, 0, 8, 1], [3, 3, 0, 2, 0]], np.float32)
-    # 1: the third of 5, 2, 4 and 7, as the fourth pixel (9) is passed over; 2: too small; 3: the third of 6, 8 and 1
+    excess = np.array(
+        [[0, 5, 2, 0, 0], [4, 9, 7, 0, 6], [0, 0, 0, 8, 1], [3, 3, 0, 2, 0]], np.float32
+    )
+    # 1: the third of 5, 2, 4 and 7, as the fourth pixel (9) is passed over; 2: too small; 3: the
+    # third of 6, 8 and 1
     assert segmentation._strengths(labels, excess, 3) == [4, 0, 1]
-    # 1: the fourth of 5, 2, 4 and 9; 3: just four pixels, and the scan lists 8 first, which lies to the left of 6
+    # 1: the fourth of 5, 2, 4 and 9; 3: just four pixels, and the scan lists 8 first, which lies to
+    # the left of 6
     assert segmentation._strengths(labels, excess, 4) == [2, 0, 8]
 
 
@@ -275,11 +310,15 @@ def test_the_same_image_has_the_same_map_whatever_came_before():
     np.testing.assert_array_equal(segmentation.segment(field(3, sources=30), FULL), first)
 
 
-@pytest.mark.parametrize('change', [np.asfortranarray, lambda a: a.astype('>f8'), lambda a: a[::-1][::-1]])
+@pytest.mark.parametrize(
+    'change', [np.asfortranarray, lambda a: a.astype('>f8'), lambda a: a[::-1][::-1]]
+)
 def test_memory_order_and_byte_order_do_not_matter_and_the_image_is_left_alone(change):
     image = change(field(10))
     image.setflags(write=False)
-    np.testing.assert_array_equal(segmentation.segment(image, FULL), segmentation.segment(field(10), FULL))
+    np.testing.assert_array_equal(
+        segmentation.segment(image, FULL), segmentation.segment(field(10), FULL)
+    )
 
 
 @pytest.mark.parametrize('value', [np.inf, -np.inf, 1e300, -1e31])
@@ -306,19 +345,26 @@ def test_images_without_contrast_or_value_are_empty(shape, value, settings):
 
 
 @pytest.mark.parametrize('back_size', [(1, 1), (2, 3), (64, 64), (2_000_000_000, 1)])
-@pytest.mark.parametrize('kernel', [None, np.ones((9, 9), np.float32), np.eye(4, 30, dtype=np.float32)])
+@pytest.mark.parametrize(
+    'kernel', [None, np.ones((9, 9), np.float32), np.eye(4, 30, dtype=np.float32)]
+)
 @pytest.mark.parametrize('shape', [(1, 1), (1, 7), (2, 3), (3, 40), (40, 3), (9, 10)])
 def test_tiny_images_of_any_content_have_a_map(shape, kernel, back_size):
     rng = np.random.default_rng(12)
     for minarea, filter_size in [(1, 1), (5, 2), (3, 11)]:
         settings = SegmentationSettings(
-            detect_minarea=minarea, kernel=kernel, back_size=back_size, back_filtersize=(filter_size, 3)
+            detect_minarea=minarea,
+            kernel=kernel,
+            back_size=back_size,
+            back_filtersize=(filter_size, 3),
         )
         for scale in (1e-40, 1e-18, 1.0, 1e29):
             image = rng.normal(0, scale, shape)
             image[rng.random(shape) < 0.2] = np.nan
             labels = segmentation.segment(image, settings)
-            np.testing.assert_array_equal(np.unique(labels[labels > 0]), np.arange(labels.max()) + 1)
+            np.testing.assert_array_equal(
+                np.unique(labels[labels > 0]), np.arange(labels.max()) + 1
+            )
 
 
 @pytest.fixture
@@ -334,8 +380,11 @@ def small_buffers():
 
 def test_neither_of_seps_buffers_can_overflow(small_buffers):
     y, x = np.indices((60, 80))
-    peaks = 100 + 20 * np.cos(2 * np.pi * y / 5) * np.cos(2 * np.pi * x / 5)  # one maximum in 12.5 pixels
-    found = segmentation.segment(peaks, dataclasses.replace(PLAIN, detect_minarea=3, deblend_mincont=0.0))
+    # One maximum in 12.5 pixels.
+    peaks = 100 + 20 * np.cos(2 * np.pi * y / 5) * np.cos(2 * np.pi * x / 5)
+    found = segmentation.segment(
+        peaks, dataclasses.replace(PLAIN, detect_minarea=3, deblend_mincont=0.0)
+    )
     assert found.all()
     assert found.max() > 300
 
@@ -353,7 +402,8 @@ def test_a_failure_of_sep_fails_this_source_with_one_line(monkeypatch):
 
     monkeypatch.setattr(sep, 'extract', fail)
     with pytest.raises(
-        SourceError, match=r'^segmentation: sep: object deblending overflow; try a higher DETECT_THRESH'
+        SourceError,
+        match=r'^segmentation: sep: object deblending overflow; try a higher DETECT_THRESH',
     ):
         segmentation.segment(field(1), FULL)
 
@@ -365,9 +415,13 @@ def test_maps_agree_with_source_extractor(monkeypatch):
     if command is None:
         pytest.skip('SExtractor is not installed')
     results = [benchmark.compare(command, np.random.default_rng((2, index))) for index in range(16)]
-    whole, with_gaps = ([result for result in results if result.gaps is gaps] for gaps in (False, True))
+    whole, with_gaps = (
+        [result for result in results if result.gaps is gaps] for gaps in (False, True)
+    )
     assert all(result.same_detection for result in whole)
-    assert sum(result.agreeing for result in whole) >= 0.98 * sum(result.detected for result in whole)
+    assert sum(result.agreeing for result in whole) >= 0.98 * sum(
+        result.detected for result in whole
+    )
     assert sum(result.same_centre for result in whole) >= len(whole) - 1
     assert with_gaps
     assert np.median([result.overlap for result in with_gaps]) > 0.9

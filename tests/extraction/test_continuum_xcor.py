@@ -1,4 +1,5 @@
-"""Continuum and cross-correlation: polynomials leave nothing, and the maps equal their definition."""
+"""Continuum and cross-correlation: polynomials leave nothing, and the maps equal their
+definition."""
 
 import numpy as np
 import pytest
@@ -34,7 +35,11 @@ def test_a_polynomial_leaves_zero(degree):
     spectrum = np.polynomial.Polynomial(np.arange(1.0, degree + 2))((WAVE - 7000) / 1000)
     q = continuum.basis(WAVE, degree)
     scale = np.abs(spectrum).max()
-    assert_allclose(spectrum - continuum.fit(Measured(spectrum, np.linspace(1, 4, 61)), q), 0, atol=1e-11 * scale)
+    assert_allclose(
+        spectrum - continuum.fit(Measured(spectrum, np.linspace(1, 4, 61)), q),
+        0,
+        atol=1e-11 * scale,
+    )
     assert_allclose(continuum.subtract(np.outer(spectrum, [1.0, -2.0]), q), 0, atol=1e-11 * scale)
 
 
@@ -51,7 +56,9 @@ def test_weights_are_one_over_sigma():
     data, variance, _ = cubes()
     spectrum, var = data[:, 1, 2], variance[:, 1, 2]
     expected = np.polynomial.Polynomial.fit(WAVE, spectrum, 4, w=1 / np.sqrt(var))(WAVE)
-    assert_allclose(continuum.fit(Measured(spectrum, var), continuum.basis(WAVE, 4)), expected, rtol=1e-9)
+    assert_allclose(
+        continuum.fit(Measured(spectrum, var), continuum.basis(WAVE, 4)), expected, rtol=1e-9
+    )
 
 
 def test_nothing_to_fit_gives_a_continuum_of_zero():
@@ -65,14 +72,23 @@ def test_map_equals_its_definition(bad_fraction, degree):
     reference = np.random.default_rng(9).normal(size=len(WAVE))
     reference[17] = np.nan
     polynomials = None if degree is None else continuum.basis(WAVE, degree)
-    got = cross_correlation.cross_correlate(reference, Voxels.of(data, variance, bad).columns, polynomials)
+    got = cross_correlation.cross_correlate(
+        reference, Voxels.of(data, variance, bad).columns, polynomials
+    )
     ref = np.nan_to_num(reference)
     flat, good = np.where(bad, 0, data).reshape(len(WAVE), -1), ~bad.reshape(len(WAVE), -1)
     if degree is not None:
         x = np.arange(len(WAVE))
-        flat = flat - np.polynomial.polynomial.polyval(x, np.polynomial.polynomial.polyfit(x, flat, degree)).T
+        flat = (
+            flat
+            - np.polynomial.polynomial.polyval(
+                x, np.polynomial.polynomial.polyfit(x, flat, degree)
+            ).T
+        )
     assert_allclose(got.data, (ref[:, None] * flat * good).sum(0), atol=1e-9)
-    assert_allclose(got.variance, (ref[:, None] ** 2 * variance.reshape(len(WAVE), -1) * good).sum(0))
+    assert_allclose(
+        got.variance, (ref[:, None] ** 2 * variance.reshape(len(WAVE), -1) * good).sum(0)
+    )
 
 
 @pytest.mark.parametrize('degree', [None, 2])
@@ -81,14 +97,21 @@ def test_one_bad_voxel_does_not_blank_its_spaxel_and_an_empty_spaxel_has_no_valu
     bad[10, 0, 1] = bad[:, 2, 2] = True
     data[bad] = np.nan
     polynomials = None if degree is None else continuum.basis(WAVE, degree)
-    got = cross_correlation.cross_correlate(np.ones(len(WAVE)), Voxels.of(data, variance, bad).columns, polynomials)
+    got = cross_correlation.cross_correlate(
+        np.ones(len(WAVE)), Voxels.of(data, variance, bad).columns, polynomials
+    )
     assert np.isnan(got.data).nonzero()[0].tolist() == [2 * 4 + 2]
     assert np.isnan(got.variance).nonzero()[0].tolist() == [2 * 4 + 2]
 
 
 def test_without_variance_the_map_has_none():
     data, _, bad = cubes()
-    assert cross_correlation.cross_correlate(np.ones(len(WAVE)), Voxels.of(data, None, bad).columns).variance is None
+    assert (
+        cross_correlation.cross_correlate(
+            np.ones(len(WAVE)), Voxels.of(data, None, bad).columns
+        ).variance
+        is None
+    )
 
 
 def test_the_map_variance_is_the_scatter_of_many_draws():
@@ -103,7 +126,9 @@ def test_the_map_variance_is_the_scatter_of_many_draws():
             for _ in range(3000)
         ]
     )
-    quoted = cross_correlation.cross_correlate(reference, Voxels.of(data, variance, bad).columns).variance
+    quoted = cross_correlation.cross_correlate(
+        reference, Voxels.of(data, variance, bad).columns
+    ).variance
     assert_allclose(draws.var(axis=0), quoted, rtol=5 * np.sqrt(2 / 3000))
 
 
@@ -112,12 +137,18 @@ def variance_of(cutout, factor):
     noisy = np.arange(CUTOUT[0]) >= CUTOUT[0] // 2
     scale = np.where(noisy, factor, 1.0)[:, None, None]
     noise = np.random.default_rng(4).normal(size=cutout.voxels.data.shape)
-    return changed(cutout, data=cutout.voxels.data + noise * np.sqrt(scale - 1), variance=np.ones(CUTOUT) * scale)
+    return changed(
+        cutout,
+        data=cutout.voxels.data + noise * np.sqrt(scale - 1),
+        variance=np.ones(CUTOUT) * scale,
+    )
 
 
 def test_noisy_wavelengths_weigh_less_and_the_map_gains():
     cutout = variance_of(make_cutout(flux=0.3), 400.0)
-    plain, weighted = (process(cutout, xcor_weight=kind, cont_sub=False) for kind in ('none', 'variance'))
+    plain, weighted = (
+        process(cutout, xcor_weight=kind, cont_sub=False) for kind in ('none', 'variance')
+    )
 
     def contrast(products):
         image = products.maps['CROSS_CORRELATION'].data
@@ -165,9 +196,13 @@ def test_iteration_calls_itself_with_what_it_has_found():
         return Measured(np.array([1.0, 2.0, 5.0]) + reference[0])
 
     mask = np.array([True, True, True])
-    result, number = cross_correlation.iterate(correlate, lambda weights: weights[2:] * 10, np.array([7.0]), mask, 9)
+    result, number = cross_correlation.iterate(
+        correlate, lambda weights: weights[2:] * 10, np.array([7.0]), mask, 9
+    )
     assert seen == [7.0, 8.0]
     assert number == 2
-    _, number = cross_correlation.iterate(lambda r: Measured(np.ones(3)), lambda w: w, np.array([7.0]), mask, 9)
+    _, number = cross_correlation.iterate(
+        lambda r: Measured(np.ones(3)), lambda w: w, np.array([7.0]), mask, 9
+    )
     assert number == 1
     assert_allclose(result.data, [9, 10, 13])

@@ -1,4 +1,5 @@
-"""Sums, means and weighted spectra: answers done in the head, and statistics against many noise draws."""
+"""Sums, means and weighted spectra: answers done in the head, and statistics against many noise
+draws."""
 
 import numpy as np
 import pytest
@@ -97,7 +98,11 @@ def test_white_light_of_a_spaxel_without_usable_voxel_is_nan():
 def test_without_variance_none_comes_out():
     mask = np.ones((1, NY * NX), bool)
     cube = spaxels()
-    results = [sums.white_light(cube), *sums.sums(cube, mask), *weights.weighted(cube, mask / mask.sum())]
+    results = [
+        sums.white_light(cube),
+        *sums.sums(cube, mask),
+        *weights.weighted(cube, mask / mask.sum()),
+    ]
     assert all(result.variance is None for result in results)
     assert_allclose(results[-1].data, NY * NX)
 
@@ -171,6 +176,8 @@ def test_arguments_are_left_as_they_were(bad):
     data, variance = random_cube()
     before = data.copy(), variance.copy(), bad.copy()
     cube = spaxels(data, variance, bad)
-    weights.weighted(cube.minus(Measured(np.ones(NL), np.ones(NL))), np.ones((1, NY * NX)) / NY / NX)
+    weights.weighted(
+        cube.minus(Measured(np.ones(NL), np.ones(NL))), np.ones((1, NY * NX)) / NY / NX
+    )
     for was, now in zip(before, (data, variance, bad), strict=True):
         np.testing.assert_array_equal(was, now)

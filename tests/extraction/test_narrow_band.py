@@ -1,4 +1,5 @@
-"""Narrow-band images hold the flux of a line on a sloped continuum, with the right error, on every kind of axis."""
+"""Narrow-band images hold the flux of a line on a sloped continuum, with the right error, on every
+kind of axis."""
 
 import numpy as np
 import pytest
@@ -61,7 +62,11 @@ def test_the_error_is_that_of_many_draws_where_the_variance_depends_on_wavelengt
     bad = rng.random(data.shape) < 0.01
     bad[np.abs(MUSE_WAVE - LINE) < 25] = False
     draws = [
-        image((5480, 5520), MUSE_WAVE, Voxels.of(data + rng.normal(size=data.shape) * np.sqrt(variance), variance, bad))
+        image(
+            (5480, 5520),
+            MUSE_WAVE,
+            Voxels.of(data + rng.normal(size=data.shape) * np.sqrt(variance), variance, bad),
+        )
         for _ in range(400)
     ]
     pulls = np.array([(one.data - FLUX) / np.sqrt(one.variance) for one in draws])
@@ -86,7 +91,9 @@ def test_bad_voxels_change_nothing_beside_the_line_and_leave_no_value_in_it():
     bad[band[10:20], 3] = True
     bad[MUSE_WAVE > 5520, 4] = True  # no continuum on one side
     bad[:, 5] = True
-    found = image((5480, 5520), MUSE_WAVE, Voxels.of(np.where(bad, 1e30, data), np.ones(data.shape), bad))
+    found = image(
+        (5480, 5520), MUSE_WAVE, Voxels.of(np.where(bad, 1e30, data), np.ones(data.shape), bad)
+    )
     expected = np.where([0, 0, 0, 1, 1, 1, 0], np.nan, FLUX)
     expected[2] *= 40 / 38.75  # the channel is taken to be as the others
     assert_allclose(found.data, expected, rtol=1e-4, atol=1e-6)
@@ -118,7 +125,9 @@ def test_the_width_of_a_band_grows_with_the_line_spread_function():
         assert (low + high) / 2 == pytest.approx(5008.24 * 1.1)
         widths.append((high - low) / (5008.24 * 1.1) * narrow_band.SPEED_OF_LIGHT)
     assert 500 < widths[0] < 520
-    assert widths[1] == pytest.approx(np.hypot(500, 60 / (5008.24 * 1.1) * narrow_band.SPEED_OF_LIGHT), rel=1e-3)
+    assert widths[1] == pytest.approx(
+        np.hypot(500, 60 / (5008.24 * 1.1) * narrow_band.SPEED_OF_LIGHT), rel=1e-3
+    )
 
 
 @pytest.mark.parametrize(

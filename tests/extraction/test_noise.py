@@ -1,4 +1,5 @@
-"""The empirical noise factor: 1 for white noise, the true one for noise that resampling has correlated."""
+"""The empirical noise factor: 1 for white noise, the true one for noise that resampling has
+correlated."""
 
 from dataclasses import replace
 
@@ -35,7 +36,10 @@ def correlated(rng, share, variance, axes=(1, 2)):
     values = rng.normal(size=variance.shape)
     kernel = np.array([share, 1 - 2 * share, share])
     for axis in axes:
-        values = sum(part * np.roll(values, step, axis) for part, step in zip(kernel, (-1, 0, 1), strict=True))
+        values = sum(
+            part * np.roll(values, step, axis)
+            for part, step in zip(kernel, (-1, 0, 1), strict=True)
+        )
     return values / np.square(kernel).sum() ** (len(axes) / 2) * np.sqrt(variance)
 
 
@@ -44,7 +48,9 @@ def true_factor(weights, share):
     kernel = np.array([share, 1 - 2 * share, share]) / np.sqrt(share**2 * 2 + (1 - 2 * share) ** 2)
     wide = np.pad(weights, 1)
     for axis in (0, 1):
-        wide = sum(part * np.roll(wide, step, axis) for part, step in zip(kernel, (-1, 0, 1), strict=True))
+        wide = sum(
+            part * np.roll(wide, step, axis) for part, step in zip(kernel, (-1, 0, 1), strict=True)
+        )
     return np.square(wide).sum() / np.square(weights).sum()
 
 
@@ -62,7 +68,9 @@ def test_errors_match_the_scatter_within_five_per_cent(weights, blank, share):
 def test_a_variance_that_is_four_times_too_small_gives_four(weights, blank):
     rng = np.random.default_rng(6)
     variance = np.ones((NL, NY, NX))
-    factor, _ = empirical_factor(Voxels(2 * correlated(rng, 0.0, variance), variance), weights, blank)
+    factor, _ = empirical_factor(
+        Voxels(2 * correlated(rng, 0.0, variance), variance), weights, blank
+    )
     assert_allclose(np.median(factor), 4, rtol=0.06)
 
 
@@ -83,7 +91,10 @@ def test_bad_voxels_and_the_scale_of_the_weights_have_no_say(weights, blank):
     clean, _ = empirical_factor(Voxels.of(data, variance, bad), weights, blank)
     bad[:, 3, 4] = True
     dirty = np.where(bad, 1e30, data)
-    one, two = (empirical_factor(Voxels.of(cube, variance, bad), 7 * weights, blank)[0] for cube in (data, dirty))
+    one, two = (
+        empirical_factor(Voxels.of(cube, variance, bad), 7 * weights, blank)[0]
+        for cube in (data, dirty)
+    )
     assert_allclose(one, two)
     assert_allclose(np.median(one), np.median(clean), rtol=0.03)
 
@@ -103,7 +114,9 @@ def test_the_sky_that_all_spaxels_share_counts_as_one_error(weights, blank):
     bad = np.zeros(data.shape, bool)
     bad[7] = ~blank
     alone, shared = (
-        empirical_factor(Voxels.of(data, variance, bad), 7.0 * (weights > 0.01), blank, sky_subtracted=sky)[0]
+        empirical_factor(
+            Voxels.of(data, variance, bad), 7.0 * (weights > 0.01), blank, sky_subtracted=sky
+        )[0]
         for sky in (False, True)
     )
     inside, outside = (weights > 0.01).sum(), blank.sum()
@@ -118,7 +131,8 @@ LINE = 1 + 4 * np.exp(-0.5 * ((np.arange(LENGTH) - 250) / 4) ** 2)
 
 @pytest.fixture(scope='module')
 def pulls(tmp_path_factory):
-    """Spectra less the truth over their errors, by key, of six sources in a cube whose voxels depend on each other."""
+    """Spectra less the truth over their errors, by key, of six sources in a cube whose voxels
+    depend on each other."""
     folder, rng = tmp_path_factory.mktemp('correlated'), np.random.default_rng(1)
     shape = (LENGTH, 2 * CELL, 3 * CELL)
     variance = 1 + np.sin(np.linspace(0, 9, LENGTH)) ** 2
@@ -126,11 +140,15 @@ def pulls(tmp_path_factory):
     light = 180 * sum(gaussian(y, x, 1.2, shape[1:]) for y, x in spots) * LINE[:, None, None]
     stat = np.broadcast_to(variance[:, None, None], shape)
     header = cube_header()
-    write_cube(folder / 'datacube.fits', light + correlated(rng, SHARE, stat, (0, 1, 2)), stat, header)
+    write_cube(
+        folder / 'datacube.fits', light + correlated(rng, SHARE, stat, (0, 1, 2)), stat, header
+    )
     places = WCS(header).celestial.all_pix2world([(x, y) for y, x in spots], 0)
     rows = [f'{ident} {ra:.7f} {dec:.7f}\n' for ident, (ra, dec) in enumerate(places, 1)]
     (folder / 'catalog.txt').write_text(''.join(rows))
-    (folder / 'param.py').write_text("APER = 0.6, 1.0\nNOISE = 'empirical'\nPLOTS = REPORT = False\n")
+    (folder / 'param.py').write_text(
+        "APER = 0.6, 1.0\nNOISE = 'empirical'\nPLOTS = REPORT = False\n"
+    )
     assert main([str(folder), '-q']) == 0
     found = {}
     for path in (folder / 'output').glob('*.fits'):
@@ -140,12 +158,21 @@ def pulls(tmp_path_factory):
                 values = hdus[f'SPE_{key}_DATA'].data.astype(float)
                 # A mask holds a part of the light, the same at all wavelengths.
                 own = values @ LINE / (LINE @ LINE) * LINE
-                found.setdefault(key, []).append((values - own) / np.sqrt(hdus[f'SPE_{key}_STAT'].data))
+                found.setdefault(key, []).append(
+                    (values - own) / np.sqrt(hdus[f'SPE_{key}_STAT'].data)
+                )
     return found
 
 
 @pytest.mark.parametrize(
-    'key', ['MUSE_APER_0.6', 'MUSE_APER_1.0', 'MUSE_WHITE', 'CROSS_CORRELATION', 'CROSS_CORRELATION_CONTSUB']
+    'key',
+    [
+        'MUSE_APER_0.6',
+        'MUSE_APER_1.0',
+        'MUSE_WHITE',
+        'CROSS_CORRELATION',
+        'CROSS_CORRELATION_CONTSUB',
+    ],
 )
 def test_errors_in_the_files_match_the_scatter_within_five_per_cent(pulls, key):
     found = np.array(pulls[f'{key}_SKYSUB'])
@@ -154,7 +181,8 @@ def test_errors_in_the_files_match_the_scatter_within_five_per_cent(pulls, key):
 
 
 def noise_cutout():
-    """A cut-out of noise of variance 1 that resampling has correlated, with a mask in its middle."""
+    """A cut-out of noise of variance 1 that resampling has correlated, with a mask in its
+    middle."""
     variance = np.ones((200, 31, 31))
     segmap = np.zeros(variance.shape[1:], np.int32)
     segmap[14:17, 14:17] = 1
@@ -165,8 +193,14 @@ def noise_cutout():
 
 def test_the_factor_of_every_spectrum_scales_its_variance_and_stands_in_the_header():
     cutout = noise_cutout()
-    plain, scaled = (process(cutout, use_imgs=False, noise=kind) for kind in ('propagated', 'empirical'))
-    numbered = {comment: value for card, (value, comment) in scaled.facts.items() if card.startswith('NFACT')}
+    plain, scaled = (
+        process(cutout, use_imgs=False, noise=kind) for kind in ('propagated', 'empirical')
+    )
+    numbered = {
+        comment: value
+        for card, (value, comment) in scaled.facts.items()
+        if card.startswith('NFACT')
+    }
     assert numbered.keys() == scaled.spectra.keys() - {'MUSE_SKY'}
     for key, median in numbered.items():
         factor = scaled.spectra[key].variance / plain.spectra[key].variance
@@ -175,10 +209,16 @@ def test_the_factor_of_every_spectrum_scales_its_variance_and_stands_in_the_head
         np.testing.assert_array_equal(plain.spectra[key].data, scaled.spectra[key].data)
 
 
-@pytest.mark.parametrize('params', [{'aper': (0.6,), 'deblend': True}, {'xcor': False}, {'sky_sub': False}])
+@pytest.mark.parametrize(
+    'params', [{'aper': (0.6,), 'deblend': True}, {'xcor': False}, {'sky_sub': False}]
+)
 def test_every_spectrum_but_the_sky_has_a_factor(params):
-    products = process(replace(noise_cutout(), psf=Psf((3.0,))), use_imgs=False, noise='empirical', **params)
-    numbered = {comment for card, (_, comment) in products.facts.items() if card.startswith('NFACT')}
+    products = process(
+        replace(noise_cutout(), psf=Psf((3.0,))), use_imgs=False, noise='empirical', **params
+    )
+    numbered = {
+        comment for card, (_, comment) in products.facts.items() if card.startswith('NFACT')
+    }
     assert numbered == products.spectra.keys() - {'MUSE_SKY'}
 
 
@@ -186,7 +226,9 @@ def test_too_little_blank_sky_keeps_the_errors_with_one_note():
     segmap = np.ones(CUTOUT[1:], np.int32)
     segmap[:2] = 0
     cutout = make_cutout(segmaps={'MINE': segmap})
-    plain, scaled = (process(cutout, use_imgs=False, noise=kind) for kind in ('propagated', 'empirical'))
+    plain, scaled = (
+        process(cutout, use_imgs=False, noise=kind) for kind in ('propagated', 'empirical')
+    )
     for key, spectrum in plain.spectra.items():
         np.testing.assert_array_equal(spectrum.variance, scaled.spectra[key].variance)
     (note,) = scaled.notes
@@ -201,7 +243,8 @@ def test_wavelengths_without_scatter_keep_their_errors(monkeypatch, factor):
 
     monkeypatch.setattr(noise, 'empirical_factor', found)
     plain, scaled = (
-        process(make_cutout(), noise=kind).spectra['MUSE_TOT_SKYSUB'] for kind in ('propagated', 'empirical')
+        process(make_cutout(), noise=kind).spectra['MUSE_TOT_SKYSUB']
+        for kind in ('propagated', 'empirical')
     )
     assert_allclose(scaled.variance / plain.variance, np.where(np.arange(CUTOUT[0]) < 5, 1, 4))
 

@@ -1,4 +1,5 @@
-"""A point source has its whole flux in the spectrum weighted by the PSF, however the PSF changes with wavelength."""
+"""A point source has its whole flux in the spectrum weighted by the PSF, however the PSF changes
+with wavelength."""
 
 from dataclasses import replace
 
@@ -25,14 +26,18 @@ def point_source():
 
 def test_the_whole_flux_of_a_point_source():
     spectra = process(point_source()[0]).spectra
-    share = {key: SPECTRUM @ spectrum.data / (SPECTRUM @ SPECTRUM) for key, spectrum in spectra.items()}
+    share = {
+        key: SPECTRUM @ spectrum.data / (SPECTRUM @ SPECTRUM) for key, spectrum in spectra.items()
+    }
     assert share['MUSE_PSF_SKYSUB'] == pytest.approx(1, abs=0.02)
     assert share['MUSE_TOT_SKYSUB'] < 0.97
     keys = list(spectra)
     assert keys.index('MUSE_PSF_SKYSUB') == keys.index('MUSE_WHITE_SKYSUB') + 1
 
 
-@pytest.mark.parametrize(('widths', 'exponents'), [([-2.0, 5.0], [2.8]), ([3.0, -4.0, 5.0], [-2.0, 2.5, 2.2])])
+@pytest.mark.parametrize(
+    ('widths', 'exponents'), [([-2.0, 5.0], [2.8]), ([3.0, -4.0, 5.0], [-2.0, 2.5, 2.2])]
+)
 def test_the_flux_is_total_where_the_psf_is_a_polynomial_of_wavelength(widths, exponents):
     where = np.linspace(0, 1, 33)
     psf = Psf(tuple(np.polyval(widths, where)), tuple(np.polyval(exponents, where)))

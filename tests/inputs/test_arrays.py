@@ -30,7 +30,10 @@ def packed(folder, request):
     path = folder / f'p.fits.{kind}'
     if kind == 'fz':
         with fits.open(plain) as hdus:
-            tiles = [fits.CompImageHDU(hdu.data, hdu.header, compression_type='RICE_1') for hdu in hdus[1:]]
+            tiles = [
+                fits.CompImageHDU(hdu.data, hdu.header, compression_type='RICE_1')
+                for hdu in hdus[1:]
+            ]
             path = folder / 'p.fits'
             fits.HDUList([fits.PrimaryHDU(), *tiles]).writeto(path, checksum=True)
     elif kind == 'zip':
@@ -75,7 +78,13 @@ def test_a_truncated_compressed_cube_is_named(packed):
 def test_a_plain_cube_without_its_end_is_not_told_to_set_data_ext(folder):
     path = folder / 'datacube.fits'
     whole = path.read_bytes()
-    for length in (3000, 5760 + 100, len(whole) // 3, len(whole) // 2 + 2880, len(whole) - 1000 - 2880):
+    for length in (
+        3000,
+        5760 + 100,
+        len(whole) // 3,
+        len(whole) // 2 + 2880,
+        len(whole) - 1000 - 2880,
+    ):
         path.write_bytes(whole[:length])
         with pytest.raises(InputError) as caught:
             cube.open_cube(path)
@@ -95,13 +104,17 @@ def test_a_cube_cut_anywhere_is_truncated_or_loses_whole_extensions_only(tmp_pat
     path = tmp_path / f'c.{packed_as}'
     inside = [begin + more for begin in begins for more in (1, 79, 80, 1000, 2799, 2880 + 1, 20000)]
     for length in sorted({0, begins[1], *(cut for cut in inside if cut < len(whole))}):
-        path.write_bytes(gzip.compress(whole[:length], 1) if packed_as == 'fits.gz' else whole[:length])
+        path.write_bytes(
+            gzip.compress(whole[:length], 1) if packed_as == 'fits.gz' else whole[:length]
+        )
         with pytest.raises(InputError) as caught:
             cube.open_cube(path)
         assert 'copy it again' in str(caught.value), length
         assert ('empty' if length == 0 else 'truncated') in str(caught.value), length
         assert 'DATA_EXT' not in str(caught.value), length
-    path.write_bytes(gzip.compress(whole[: begins[2]], 1) if packed_as == 'fits.gz' else whole[: begins[2]])
+    path.write_bytes(
+        gzip.compress(whole[: begins[2]], 1) if packed_as == 'fits.gz' else whole[: begins[2]]
+    )
     assert any('ERRDATA' in note and 'truncated' in note for note in cube.open_cube(path).notes)
 
 

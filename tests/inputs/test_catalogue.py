@@ -1,4 +1,5 @@
-"""The catalogue as a whole: files that cannot be read, modes, rows left out, the template, speed."""
+"""The catalogue as a whole: files that cannot be read, modes, rows left out, the template,
+speed."""
 
 from __future__ import annotations
 
@@ -52,7 +53,12 @@ def zipped(*names, content=b''):
 
 class TestCompressedFiles:
     TEXT = b'ID RA DEC\n1 2 3\n' + b'#' * 2_000_000
-    PACKED = (gzip.compress(TEXT), bz2.compress(TEXT), lzma.compress(TEXT), zipped('a.txt', content=TEXT))
+    PACKED = (
+        gzip.compress(TEXT),
+        bz2.compress(TEXT),
+        lzma.compress(TEXT),
+        zipped('a.txt', content=TEXT),
+    )
 
     @pytest.mark.parametrize('content', PACKED, ids=('gz', 'bz2', 'xz', 'zip'))
     def test_are_unpacked_up_to_a_limit(self, tmp_path, monkeypatch, content):
@@ -72,14 +78,20 @@ class TestCompressedFiles:
 
     @pytest.mark.parametrize(
         ('names', 'fact'),
-        [(('a.txt', 'b.txt'), '2 files'), (('[Content_Types].xml', 'xl/a.xml'), 'CSV'), (('mimetype', 'a.xml'), 'CSV')],
+        [
+            (('a.txt', 'b.txt'), '2 files'),
+            (('[Content_Types].xml', 'xl/a.xml'), 'CSV'),
+            (('mimetype', 'a.xml'), 'CSV'),
+        ],
     )
     def test_archives_of_several_files_and_spreadsheets_are_faults(self, tmp_path, names, fact):
         (fault,) = faults(tmp_path / 'catalog.xlsx', zipped(*names, content=b'1 2 3'))
         assert fact in fault
 
 
-@pytest.mark.parametrize('text', ['', '\n\n', '# only\n# comments', 'ID RA DEC\n', ',,,\n', catalogue.TEMPLATE])
+@pytest.mark.parametrize(
+    'text', ['', '\n\n', '# only\n# comments', 'ID RA DEC\n', ',,,\n', catalogue.TEMPLATE]
+)
 def test_file_without_rows(tmp_path, text):
     (fault,) = faults(tmp_path / 'catalog.txt', text)
     assert 'no sources' in fault
@@ -97,15 +109,23 @@ def test_size_and_ref_are_read_in_mode_cat_and_aper_and_z_in_both(tmp_path):
     made.write(tmp_path / 'sources.fits')
     first, second = BOTH
     by_param, by_cat = (load(tmp_path / 'sources.fits', mode=mode) for mode in ('param', 'cat'))
-    assert by_param.targets == [Target(*first, SIZE, REF, 0.8, 0.5), Target(*second, SIZE, REF, 0.9, None)]
-    assert by_cat.targets == [Target(*first, 6.0, 'a', 0.8, 0.5), Target(*second, 7.0, '', 0.9, None)]
+    assert by_param.targets == [
+        Target(*first, SIZE, REF, 0.8, 0.5),
+        Target(*second, SIZE, REF, 0.9, None),
+    ]
+    assert by_cat.targets == [
+        Target(*first, 6.0, 'a', 0.8, 0.5),
+        Target(*second, 7.0, '', 0.9, None),
+    ]
     assert "MODE = 'param'" in by_param.description
     assert "MODE = 'param'" not in by_cat.description
 
 
 def test_faults_of_all_rows_are_listed_in_the_order_of_the_file(tmp_path):
     listed = faults(tmp_path / 'catalog.txt', 'x y 100\n7 1 1\n7 1 1\n8 1\n', 'cat')
-    assert [fault.split(':')[0] for fault in listed] == [f'catalog.txt, line {line}' for line in (1, 1, 1, 3, 4)]
+    assert [fault.split(':')[0] for fault in listed] == [
+        f'catalog.txt, line {line}' for line in (1, 1, 1, 3, 4)
+    ]
 
 
 def test_bad_rows_that_are_skipped_become_warnings(tmp_path):
@@ -144,16 +164,28 @@ def test_examples_in_catalog_format_txt(tmp_path):
     ((ident, *place),) = sources(load(tmp_path / 'catalog.txt', measured))
     assert (ident, *place) == (120, pytest.approx(130.5751305), 1.6470841)
     targets = load(tmp_path / 'catalog.txt', named).targets
-    assert [(target.id, target.aper, target.z) for target in targets] == [('NGC 7', 1.2, 0.086), ('NGC 8', None, None)]
+    assert [(target.id, target.aper, target.z) for target in targets] == [
+        ('NGC 7', 1.2, 0.086),
+        ('NGC 8', None, None),
+    ]
     both = [(120, 130.5751301, 1.6470841), (126, 130.5805915, 1.6469932)]
     for example in (param, sexagesimal, header):
         loaded = load(tmp_path / 'catalog.txt', example)
         np.testing.assert_allclose(sources(loaded), both, rtol=0, atol=2e-7)
         assert loaded.warnings == ()
     targets = load(tmp_path / 'catalog.txt', cat, 'cat').targets
-    assert [(target.size, target.ref) for target in targets] == [(5.0, 'g-band'), (7.5, '2.0'), (SIZE, ''), (SIZE, '')]
+    assert [(target.size, target.ref) for target in targets] == [
+        (5.0, 'g-band'),
+        (7.5, '2.0'),
+        (SIZE, ''),
+        (SIZE, ''),
+    ]
     targets = load(tmp_path / 'catalog.txt', commas, 'cat').targets
-    assert [(target.size, target.ref) for target in targets] == [(SIZE, 'g-band'), (7.5, ''), (SIZE, 'r-band.fits')]
+    assert [(target.size, target.ref) for target in targets] == [
+        (SIZE, 'g-band'),
+        (7.5, ''),
+        (SIZE, 'r-band.fits'),
+    ]
 
 
 def test_plain_text_is_read_without_astropy(tmp_path):
@@ -163,5 +195,7 @@ def test_plain_text_is_read_without_astropy(tmp_path):
         f'catalogue.load(Path({str(tmp_path / "catalog.txt")!r}), "param", 5.0, "");'
         'print("astropy" in sys.modules)'
     )
-    result = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    result = subprocess.run(
+        [sys.executable, '-c', program], capture_output=True, text=True, check=True, cwd=REPOSITORY
+    )
     assert result.stdout == 'False\n'

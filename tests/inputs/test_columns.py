@@ -13,7 +13,13 @@ from autospec_lib.inputs import columns
 
 
 def test_each_name_stands_once_and_in_small_letters():
-    for names in (columns.IDENTS, columns.SKY_PAIRS, columns.PIXELS_FROM_1, columns.PIXELS_FROM_0, columns.REDSHIFTS):
+    for names in (
+        columns.IDENTS,
+        columns.SKY_PAIRS,
+        columns.PIXELS_FROM_1,
+        columns.PIXELS_FROM_0,
+        columns.REDSHIFTS,
+    ):
         assert len(set(names)) == len(names)
         assert repr(names) == repr(names).lower()
 
@@ -22,7 +28,9 @@ def test_each_name_stands_once_and_in_small_letters():
 def test_every_name_of_a_position(tmp_path, pair):
     scale = np.degrees(1) if pair.startswith('coord_') else 1
     text = f'NUMBER,{pair.upper().replace(" ", ",")}\n3,1.5,0.25\n'
-    assert sources(load(tmp_path / 'sources.csv', text)) == [(3, pytest.approx(1.5 * scale), pytest.approx(scale / 4))]
+    assert sources(load(tmp_path / 'sources.csv', text)) == [
+        (3, pytest.approx(1.5 * scale), pytest.approx(scale / 4))
+    ]
 
 
 @pytest.mark.parametrize('name', columns.IDENTS)
@@ -64,7 +72,9 @@ def test_neither_pixels_nor_running_numbers_nor_fluxes_are_degrees(tmp_path, tex
     assert 'expected RA and DEC' in fault
 
 
-@pytest.mark.parametrize(('unit', 'factor'), [('h', 15), ('hourangle', 15), ('rad', 180 / np.pi), ('arcmin', 1 / 60)])
+@pytest.mark.parametrize(
+    ('unit', 'factor'), [('h', 15), ('hourangle', 15), ('rad', 180 / np.pi), ('arcmin', 1 / 60)]
+)
 def test_units_of_right_ascension(tmp_path, unit, factor):
     made = table()
     made['ra'] = made['ra'] / factor
@@ -88,7 +98,9 @@ def test_a_multiple_of_a_unit(tmp_path):
     assert loaded.warnings == ()
 
 
-@pytest.mark.parametrize('unit', ['J2000', 'deg', 'degrees J2000', 'deg.', 'decimal degrees', 'd', 'none', 'deg/ICRS'])
+@pytest.mark.parametrize(
+    'unit', ['J2000', 'deg', 'degrees J2000', 'deg.', 'decimal degrees', 'd', 'none', 'deg/ICRS']
+)
 def test_degrees_in_any_words(tmp_path, unit):
     loaded = load(tmp_path / 'sources.txt', f'"ID","RA ({unit})","DEC"\n3,150.0,2.0\n')
     assert (sources(loaded), loaded.warnings) == ([(3, 150.0, 2.0)], ())
@@ -97,8 +109,30 @@ def test_degrees_in_any_words(tmp_path, unit):
 @pytest.mark.parametrize(
     'unit',
     [
-        *('km', 'min', 's', 'gon', 'turn', 'mdeg', 'urad', 'uas', '24h', '1e-6 deg', 'deg*1e6', 'deg/1000', 'h/24'),
-        *('apparent', 'h apparent', 'deg of date', 'galactic', 'deg ecliptic', 'deg HST', 'epoch 1991.25'),
+        *(
+            'km',
+            'min',
+            's',
+            'gon',
+            'turn',
+            'mdeg',
+            'urad',
+            'uas',
+            '24h',
+            '1e-6 deg',
+            'deg*1e6',
+            'deg/1000',
+            'h/24',
+        ),
+        *(
+            'apparent',
+            'h apparent',
+            'deg of date',
+            'galactic',
+            'deg ecliptic',
+            'deg HST',
+            'epoch 1991.25',
+        ),
     ],
 )
 @pytest.mark.parametrize('form', ['csv', 'fits'])
@@ -107,14 +141,18 @@ def test_a_unit_that_is_not_understood_is_a_fault(tmp_path, unit, form):
         (fault,) = faults(tmp_path / 'sources', f'"ID","RA ({unit})","DEC"\n3,10.5,2.0\n')
     else:
         formats = {'ID': 'J', 'RA': 'D', 'DEC': 'D'}
-        made = [fits.Column(name, kind, array=[1], unit=unit if name == 'RA' else '') for name, kind in formats.items()]
+        made = [
+            fits.Column(name, kind, array=[1], unit=unit if name == 'RA' else '')
+            for name, kind in formats.items()
+        ]
         fits.BinTableHDU.from_columns(made).writeto(tmp_path / 'sources')
         (fault,) = faults(tmp_path / 'sources')
     assert all(fact in fault for fact in ('column RA', 'deg', *unit.split()[-1:]))
 
 
 class TestCoordinateSystems:
-    """Units that name an epoch, a coordinate system or a sexagesimal form, and systems that tables declare."""
+    """Units that name an epoch, a coordinate system or a sexagesimal form, and systems that tables
+    declare."""
 
     HERE = SkyCoord(150.1, 2.2, unit='deg')
 
@@ -160,7 +198,10 @@ class TestCoordinateSystems:
 
     def test_hours_in_another_system(self, tmp_path):
         place = self.HERE.fk4
-        ra, dec = place.ra.to_string('hour', sep=':', precision=8), place.dec.to_string('deg', sep=':', precision=8)
+        ra, dec = (
+            place.ra.to_string('hour', sep=':', precision=8),
+            place.dec.to_string('deg', sep=':', precision=8),
+        )
         for text in (
             f'ID,RA (h B1950),DEC\n7,{place.ra.hour:.12f},{place.dec.deg:.12f}\n',
             f'ID,RA (FK4),DEC\n7,{ra},{dec}\n',
@@ -184,7 +225,9 @@ class TestCoordinateSystems:
         assert fault.startswith('sources.csv, line 1: ')
         assert all(fact in fault for fact in facts)
 
-    @pytest.mark.parametrize('unit', ['hms', 'h:m:s', 'hh:mm:ss.s', 'h m s', '"h:m:s"', 'sexagesimal J2000'])
+    @pytest.mark.parametrize(
+        'unit', ['hms', 'h:m:s', 'hh:mm:ss.s', 'h m s', '"h:m:s"', 'sexagesimal J2000']
+    )
     def test_a_number_in_a_sexagesimal_column_is_a_fault(self, tmp_path, unit):
         header = f'ID;RA ({unit});DEC\n'
         (fault,) = faults(tmp_path / 'sources.csv', f'{header}7;10.5;2\n')
@@ -234,7 +277,16 @@ class TestCoordinateSystems:
 
     @pytest.mark.parametrize(
         'names',
-        ['RAh,RAm', 'hours,degrees', 'lon,lat', 'GLON,GLAT', 'l,b', 'x (rad),y (rad)', 'B1950,B1950', 'RA_gal,DEC'],
+        [
+            'RAh,RAm',
+            'hours,degrees',
+            'lon,lat',
+            'GLON,GLAT',
+            'l,b',
+            'x (rad),y (rad)',
+            'B1950,B1950',
+            'RA_gal,DEC',
+        ],
     )
     @pytest.mark.parametrize('comment', ['', '# '])
     def test_other_positions_are_not_taken_for_degrees(self, tmp_path, comment, names):
@@ -251,7 +303,9 @@ class TestCoordinateSystems:
             'Coosys\tB1950: eq_FK4 B1950',
         ],
     )
-    @pytest.mark.parametrize('header', ['', 'ID RA DEC\n', '# ID RA DEC\n', '# 1 ID\n# 2 RA\n# 3 DEC\n'])
+    @pytest.mark.parametrize(
+        'header', ['', 'ID RA DEC\n', '# ID RA DEC\n', '# 1 ID\n# 2 RA\n# 3 DEC\n']
+    )
     def test_of_a_comment(self, tmp_path, comment, header):
         ra, dec = self.HERE.fk4.ra.deg, self.HERE.fk4.dec.deg
         loaded = load(tmp_path / 'sources.txt', f'# {comment}\n{header}7 {ra:.12f} {dec:.12f}\n')
@@ -261,7 +315,13 @@ class TestCoordinateSystems:
 
     @pytest.mark.parametrize(
         'comment',
-        ['around PSR B1937+21', 'converted from B1950 to J2000', 'precessed from B1950', 'observed 1950', 'ICRS'],
+        [
+            'around PSR B1937+21',
+            'converted from B1950 to J2000',
+            'precessed from B1950',
+            'observed 1950',
+            'ICRS',
+        ],
     )
     def test_other_comments_change_nothing(self, tmp_path, comment):
         loaded = load(tmp_path / 'sources.txt', f'# {comment}\n7 150.25 2.5\n')
@@ -305,7 +365,9 @@ class TestCoordinateSystems:
         made.meta['RADESYS'] = 'FK4'
         made.rename_columns(['RA', 'DEC'], ['RAJ2000', 'DEJ2000'])
         made.write(tmp_path / 'sources.fits')
-        assert sources(load(tmp_path / 'sources.fits')) == [(7, pytest.approx(150.1), pytest.approx(2.2))]
+        assert sources(load(tmp_path / 'sources.fits')) == [
+            (7, pytest.approx(150.1), pytest.approx(2.2))
+        ]
 
     def test_of_the_first_header_of_a_fits_file(self, tmp_path):
         made = fits.HDUList([fits.PrimaryHDU(), fits.table_to_hdu(self.made(FK4()))])
@@ -315,13 +377,19 @@ class TestCoordinateSystems:
         assert SkyCoord(*found, unit='deg').separation(self.HERE).arcsec < 1e-6
 
     def test_of_a_column_of_coordinates_counts_more_than_the_tables(self, tmp_path):
-        QTable({'ID': [7], 'coord': self.HERE[None].fk4}, meta={'RADESYS': 'FK4'}).write(tmp_path / 'sources.ecsv')
+        QTable({'ID': [7], 'coord': self.HERE[None].fk4}, meta={'RADESYS': 'FK4'}).write(
+            tmp_path / 'sources.ecsv'
+        )
         ((_, *found),) = sources(load(tmp_path / 'sources.ecsv'))
         assert SkyCoord(*found, unit='deg').separation(self.HERE).arcsec < 1e-6
 
     @pytest.mark.parametrize(
         'text',
-        ['Right ascension (B1950)', 'RA (FK4, Equinox=B1950) (Epoch=J1983.5)', 'Right ascension, equinox 1950.0'],
+        [
+            'Right ascension (B1950)',
+            'RA (FK4, Equinox=B1950) (Epoch=J1983.5)',
+            'Right ascension, equinox 1950.0',
+        ],
     )
     def test_of_a_columns_description(self, tmp_path, text):
         made = self.made(FK4())
@@ -351,7 +419,10 @@ def test_units_of_lengths(tmp_path, unit, arcsec):
     made['size'].unit = made['aper'].unit = unit
     made.write(tmp_path / 'sources.fits')
     loaded = load(tmp_path / 'sources.fits', mode='cat')
-    assert [(target.size, target.aper) for target in loaded.targets] == [(arcsec, arcsec), (SIZE, None)]
+    assert [(target.size, target.aper) for target in loaded.targets] == [
+        (arcsec, arcsec),
+        (SIZE, None),
+    ]
     assert loaded.pixels == {}
 
 

@@ -1,15 +1,38 @@
-"""One truth in other frames and orders of axes: the same spectra, and coordinates that give the catalogue's back."""
+"""One truth in other frames and orders of axes: the same spectra, and coordinates that give the
+catalogue's back."""
 
 import warnings
 
 import numpy as np
 import pytest
 from astropy import units as u
-from astropy.coordinates import FK4, FK5, BarycentricMeanEcliptic, FK4NoETerms, Galactic, SkyCoord, Supergalactic
+from astropy.coordinates import (
+    FK4,
+    FK5,
+    BarycentricMeanEcliptic,
+    FK4NoETerms,
+    Galactic,
+    SkyCoord,
+    Supergalactic,
+)
 from astropy.io import fits
 from astropy.time import Time
 from astropy.wcs import WCS
-from builders import DEC, NL, NX, NY, PIXEL, RA, STEP, WAVE0, cube_header, data_ext, gaussian, sky_header, write_cube
+from builders import (
+    DEC,
+    NL,
+    NX,
+    NY,
+    PIXEL,
+    RA,
+    STEP,
+    WAVE0,
+    cube_header,
+    data_ext,
+    gaussian,
+    sky_header,
+    write_cube,
+)
 from numpy.testing import assert_allclose
 
 from autospec_lib.cli.command import main
@@ -33,7 +56,10 @@ FRAMES = {
     'FK5 of date': (FK5(equinox='J2015.5'), {'RADESYS': 'FK5', 'EQUINOX': 2015.5}),
 }
 # A frame's cards beside others that are there by mistake, or say nothing new.
-FRAMES['galactic, with RADESYS'] = (Galactic(), {**FRAMES['galactic'][1], 'RADESYS': 'FK5', 'EQUINOX': 2000.0})
+FRAMES['galactic, with RADESYS'] = (
+    Galactic(),
+    {**FRAMES['galactic'][1], 'RADESYS': 'FK5', 'EQUINOX': 2000.0},
+)
 AXES = {
     'wavelength first': (3, 1, 2),
     'wavelength second': (1, 3, 2),
@@ -45,17 +71,22 @@ SOURCES = {7: (11.3, 13.2), 8: (15.2, 8.3)}  # (y, x), 0-based
 
 
 def scene():
-    """Two sources of different spectra, and a gradient of variance so that no two axes can be taken for another."""
+    """Two sources of different spectra, and a gradient of variance so that no two axes can be taken
+    for another."""
     rng = np.random.default_rng(3)
     line = 2000 * np.exp(-0.5 * ((np.arange(NL) - 15) / 1.5) ** 2)
     spectra = 1000 + line, 1500 - line / 4
-    data = sum(s[:, None, None] * gaussian(*place) for s, place in zip(spectra, SOURCES.values(), strict=True))
+    data = sum(
+        s[:, None, None] * gaussian(*place)
+        for s, place in zip(spectra, SOURCES.values(), strict=True)
+    )
     variance = 1 + 0.01 * np.arange(NL * NY * NX).reshape(NL, NY, NX) / (NY * NX)
     return data + rng.normal(size=data.shape), variance
 
 
 def in_frame(header, frame, cards):
-    """The header of a TAN projection about the same point in another frame, by its north's position angle."""
+    """The header of a TAN projection about the same point in another frame, by its north's position
+    angle."""
     centre = SkyCoord(RA, DEC, unit='deg').transform_to(frame)
     north = SkyCoord(0 * u.deg, 90 * u.deg, frame=frame)
     angle = SkyCoord(RA, DEC, unit='deg').position_angle(north.transform_to('icrs')).rad
@@ -86,18 +117,26 @@ def transposed(array, order):
 
 
 class Run:
-    """Extracts the two sources of a cube, DATA and STAT; the catalogue is RA and Dec of the plain header."""
+    """Extracts the two sources of a cube, DATA and STAT; the catalogue is RA and Dec of the plain
+    header."""
 
     def __init__(self, folder):
         self.folder = folder
-        places = {ident: WCS(sky_header()).all_pix2world(x, y, 0) for ident, (y, x) in SOURCES.items()}
-        rows = [f'{ident} {float(ra):.9f} {float(dec):.9f}\n' for ident, (ra, dec) in places.items()]
+        places = {
+            ident: WCS(sky_header()).all_pix2world(x, y, 0) for ident, (y, x) in SOURCES.items()
+        }
+        rows = [
+            f'{ident} {float(ra):.9f} {float(dec):.9f}\n' for ident, (ra, dec) in places.items()
+        ]
         (folder / 'catalog.txt').write_text(''.join(rows))
         (folder / 'param.py').write_text(
             "DATACUBE = 'datacube.fits'\nCATALOG = 'catalog.txt'\nSIZE = 3\nAPER = 0.7\n"
             "IMG = 'deep.fits'\nSEG = 'mine.fits'\nOUT_SUB = True\nPLOTS = REPORT = False\n"
         )
-        picture, labels = gaussian(*SOURCES[7]) + gaussian(*SOURCES[8]), np.zeros((NY, NX), np.int32)
+        picture, labels = (
+            gaussian(*SOURCES[7]) + gaussian(*SOURCES[8]),
+            np.zeros((NY, NX), np.int32),
+        )
         labels[8:15, 10:17], labels[13:18, 6:10] = 1, 2
         fits.PrimaryHDU(picture, sky_header()).writeto(folder / 'deep.fits')
         fits.PrimaryHDU(labels, sky_header()).writeto(folder / 'mine.fits')
@@ -108,7 +147,9 @@ class Run:
         found = {}
         for ident in SOURCES:
             with fits.open(self.folder / 'output' / f'Source_{ident}.fits') as hdus:
-                found |= {(ident, hdu.name): (np.array(hdu.data, float), hdu.header) for hdu in hdus[1:]}
+                found |= {
+                    (ident, hdu.name): (np.array(hdu.data, float), hdu.header) for hdu in hdus[1:]
+                }
         return found
 
 
@@ -127,7 +168,8 @@ def expected(tmp_path_factory):
 
 
 def compare(found, expected, frame='icrs'):
-    """Every array as expected, and the source at its place in every image, by astropy's reading and by MPDAF's."""
+    """Every array as expected, and the source at its place in every image, by astropy's reading and
+    by MPDAF's."""
     from mpdaf.obj import WCS as MpdafWCS  # noqa: N811
 
     assert found.keys() == expected.keys()
@@ -139,12 +181,18 @@ def compare(found, expected, frame='icrs'):
         assert own.get('BUNIT') == header.get('BUNIT')
         if key[1].startswith('IMA_'):
             x0, y0 = WCS(header).all_world2pix(RA, DEC, 0)
-            assert_allclose(WCS(own).all_world2pix(place.lon.deg, place.lat.deg, 0), (x0, y0), atol=1e-4)
-            assert_allclose(MpdafWCS(own).sky2pix((place.lat.deg, place.lon.deg))[0], (y0, x0), atol=1e-4)
+            assert_allclose(
+                WCS(own).all_world2pix(place.lon.deg, place.lat.deg, 0), (x0, y0), atol=1e-4
+            )
+            assert_allclose(
+                MpdafWCS(own).sky2pix((place.lat.deg, place.lon.deg))[0], (y0, x0), atol=1e-4
+            )
 
 
 @pytest.mark.filterwarnings('ignore')
-@pytest.mark.parametrize('name', ['galactic', 'galactic, with RADESYS', 'ecliptic', 'FK4', 'FK5 of date'])
+@pytest.mark.parametrize(
+    'name', ['galactic', 'galactic, with RADESYS', 'ecliptic', 'FK4', 'FK5 of date']
+)
 def test_cubes_of_other_frames_give_the_same_spectra(run, expected, name):
     data, variance = scene()
     compare(run(data, variance, in_frame(cube_header(), *FRAMES[name])), expected, FRAMES[name][0])
@@ -159,7 +207,10 @@ def test_cubes_with_axes_in_another_order_give_the_same_spectra(run, expected, n
     compare(found, expected)
     for key in expected:
         if key[1].startswith('SPE_'):
-            here, there = (WCS(one[key][1]).pixel_to_world(np.arange(NL)).to_value('AA') for one in (found, expected))
+            here, there = (
+                WCS(one[key][1]).pixel_to_world(np.arange(NL)).to_value('AA')
+                for one in (found, expected)
+            )
             assert_allclose(here, there, rtol=1e-9)
 
 
@@ -181,7 +232,13 @@ def test_stored_otherwise_and_transposed(tmp_path, kind):
     path = tmp_path / ('c.fits.gz' if kind == 'gz' else 'c.fits')
     if kind == 'tiles':
         packed = [
-            fits.CompImageHDU(transposed(array, order), header, name=name, quantize_level=0, compression_type='GZIP_1')
+            fits.CompImageHDU(
+                transposed(array, order),
+                header,
+                name=name,
+                quantize_level=0,
+                compression_type='GZIP_1',
+            )
             for array, name in ((data, 'DATA'), (variance, 'STAT'))
         ]
         fits.HDUList([fits.PrimaryHDU(), *packed]).writeto(path)
@@ -200,9 +257,17 @@ def test_stored_otherwise_and_transposed(tmp_path, kind):
 @pytest.mark.parametrize('name', AXES)
 def test_boxes_of_any_size_are_read_from_any_order(tmp_path, name):
     data, _ = scene()
-    write_cube(tmp_path / 'c.fits', transposed(data, AXES[name]), header=reordered(cube_header(), AXES[name]))
+    write_cube(
+        tmp_path / 'c.fits',
+        transposed(data, AXES[name]),
+        header=reordered(cube_header(), AXES[name]),
+    )
     array = cube.open_cube(tmp_path / 'c.fits').data
-    for ys, xs in ((slice(0, NY), slice(0, NX)), (slice(3, 5), slice(0, NX)), (slice(0, NY), slice(20, 21))):
+    for ys, xs in (
+        (slice(0, NY), slice(0, NX)),
+        (slice(3, 5), slice(0, NX)),
+        (slice(0, NY), slice(20, 21)),
+    ):
         np.testing.assert_array_equal(array.read(ys, xs), data[:, ys, xs])
         np.testing.assert_array_equal(array.are_set(ys, xs), data[:, ys, xs] != 0)
 
@@ -217,17 +282,30 @@ def test_flipped_axes_give_the_same_spectra(run, expected, axis):
     header[f'CD{axis}_{axis}'] *= -1
     if axis < 3:  # on the cube's grid no image is smoothed
         picture = np.flip(fits.getdata(run.folder / 'deep.fits'), 2 - axis)
-        fits.PrimaryHDU(picture, WCS(header).celestial.to_header()).writeto(run.folder / 'deep.fits', overwrite=True)
+        fits.PrimaryHDU(picture, WCS(header).celestial.to_header()).writeto(
+            run.folder / 'deep.fits', overwrite=True
+        )
     found = run(np.flip(data, 3 - axis), np.flip(variance, 3 - axis), header)
     for (ident, name), (array, own) in expected.items():
-        if name.startswith('SPE_') and 'APER' not in name:  # a circle's centre is rounded to one side
+        # A circle's centre is rounded to one side.
+        if name.startswith('SPE_') and 'APER' not in name:
             got, here = found[ident, name]
-            wave, there = (WCS(one).pixel_to_world(np.arange(NL)).to_value('AA') for one in (here, own))
+            wave, there = (
+                WCS(one).pixel_to_world(np.arange(NL)).to_value('AA') for one in (here, own)
+            )
             assert_allclose(wave[np.argsort(wave)], there, rtol=1e-9)
-            assert_allclose(got[np.argsort(wave)], array, rtol=1e-5, atol=1e-5 * np.nanmax(np.abs(array)))
+            assert_allclose(
+                got[np.argsort(wave)], array, rtol=1e-5, atol=1e-5 * np.nanmax(np.abs(array))
+            )
         if name.startswith('IMA_'):
-            ra, dec = WCS(found[ident, name][1]).all_pix2world(*(np.array(array.shape[::-1]) / 2 - 0.5), 0)
-            assert_allclose((ra, dec), WCS(own).all_pix2world(*(np.array(array.shape[::-1]) / 2 - 0.5), 0), atol=3e-5)
+            ra, dec = WCS(found[ident, name][1]).all_pix2world(
+                *(np.array(array.shape[::-1]) / 2 - 0.5), 0
+            )
+            assert_allclose(
+                (ra, dec),
+                WCS(own).all_pix2world(*(np.array(array.shape[::-1]) / 2 - 0.5), 0),
+                atol=3e-5,
+            )
 
 
 @pytest.mark.filterwarnings('ignore')
@@ -240,11 +318,15 @@ def test_images_and_maps_of_any_frame_and_order_land_on_the_source(tmp_path, nam
     shape = (NY, NX)
     plain = {card: header[card] for card in ('RADESYS', 'EQUINOX') if card in header}
     for file, array in (('i.fits', picture), ('m.fits', labels)):
-        fits.PrimaryHDU(transposed(array, order), reordered(header, order) + fits.Header(plain)).writeto(
-            tmp_path / file, overwrite=True
-        )
-    assert_allclose(images.align(tmp_path / 'i.fits', Sky(WCS(sky_header())), shape).data, picture, atol=1e-12)
-    np.testing.assert_array_equal(images.nearest_map(tmp_path / 'm.fits', Sky(WCS(sky_header())), shape), labels)
+        fits.PrimaryHDU(
+            transposed(array, order), reordered(header, order) + fits.Header(plain)
+        ).writeto(tmp_path / file, overwrite=True)
+    assert_allclose(
+        images.align(tmp_path / 'i.fits', Sky(WCS(sky_header())), shape).data, picture, atol=1e-12
+    )
+    np.testing.assert_array_equal(
+        images.nearest_map(tmp_path / 'm.fits', Sky(WCS(sky_header())), shape), labels
+    )
 
 
 PROJECTIONS = {
@@ -265,7 +347,9 @@ PROJECTIONS = {
 @pytest.mark.filterwarnings('ignore')
 @pytest.mark.parametrize('projection', PROJECTIONS)
 @pytest.mark.parametrize('frame', FRAMES)
-def test_positions_in_every_frame_and_projection_are_those_of_astropy_and_back(tmp_path, projection, frame):
+def test_positions_in_every_frame_and_projection_are_those_of_astropy_and_back(
+    tmp_path, projection, frame
+):
     cards = dict(PROJECTIONS[projection])
     scale = cards.pop('scale', 1)
     header = in_frame(sky_header(pixel=scale * PIXEL, angle=20.0), *FRAMES[frame])
@@ -326,11 +410,36 @@ def test_an_osiris_cube_is_read_without_transposing_it(tmp_path):
     """OSIRIS (Keck) writes wavelength, RA, Dec, a PC matrix, nm, and no extension has a name."""
     data, _ = scene()
     header = fits.Header()
-    header.update({'CTYPE1': 'WAVE', 'CUNIT1': 'nm', 'CRVAL1': WAVE0 / 10, 'CRPIX1': 1.0, 'CDELT1': STEP / 10})
-    header.update({'CTYPE2': 'RA---TAN', 'CUNIT2': 'deg', 'CRVAL2': RA, 'CRPIX2': 14.0, 'CDELT2': -PIXEL / 3600})
-    header.update({'CTYPE3': 'DEC--TAN', 'CUNIT3': 'deg', 'CRVAL3': DEC, 'CRPIX3': 12.0, 'CDELT3': PIXEL / 3600})
+    header.update(
+        {'CTYPE1': 'WAVE', 'CUNIT1': 'nm', 'CRVAL1': WAVE0 / 10, 'CRPIX1': 1.0, 'CDELT1': STEP / 10}
+    )
+    header.update(
+        {
+            'CTYPE2': 'RA---TAN',
+            'CUNIT2': 'deg',
+            'CRVAL2': RA,
+            'CRPIX2': 14.0,
+            'CDELT2': -PIXEL / 3600,
+        }
+    )
+    header.update(
+        {
+            'CTYPE3': 'DEC--TAN',
+            'CUNIT3': 'deg',
+            'CRVAL3': DEC,
+            'CRPIX3': 12.0,
+            'CDELT3': PIXEL / 3600,
+        }
+    )
     turn = np.radians(30.0)
-    header.update({'PC2_2': np.cos(turn), 'PC2_3': np.sin(turn), 'PC3_2': -np.sin(turn), 'PC3_3': np.cos(turn)})
+    header.update(
+        {
+            'PC2_2': np.cos(turn),
+            'PC2_3': np.sin(turn),
+            'PC3_2': -np.sin(turn),
+            'PC3_3': np.cos(turn),
+        }
+    )
     stored = transposed(data, AXES['wavelength first'])
     hdus = [fits.PrimaryHDU(stored, header), fits.ImageHDU(np.ones_like(stored), header)]
     fits.HDUList(hdus).writeto(tmp_path / 'c.fits')

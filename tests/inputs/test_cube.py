@@ -1,4 +1,5 @@
-"""Cubes, cut-outs and images on their grid: positions, padding, noise kinds, and every file that cannot be used."""
+"""Cubes, cut-outs and images on their grid: positions, padding, noise kinds, and every file that
+cannot be used."""
 
 import gzip
 import shutil
@@ -70,13 +71,17 @@ def test_a_cutout_holds_the_voxels_of_its_box_and_its_centre_is_the_target(path)
     assert (y, x) == pytest.approx((7 - 1.2 + 1.2 - 0.2, 7 + 0.3), abs=0.51)
     top, left = round(11 - 1.2 - y), round(13 + 2.3 - x)
     np.testing.assert_array_equal(cutout.voxels.data, data[:, top : top + 15, left : left + 15])
-    np.testing.assert_array_equal(cutout.voxels.variance, variance[:, top : top + 15, left : left + 15])
+    np.testing.assert_array_equal(
+        cutout.voxels.variance, variance[:, top : top + 15, left : left + 15]
+    )
     ra, dec = WCS(fits.Header(cutout.grid.sky)).all_pix2world(x, y, 0)
     assert_allclose((ra, dec), (cutout.target.ra, cutout.target.dec), atol=1e-9)
     assert cutout.voxels.good.all()
 
 
-@pytest.mark.parametrize(('size', 'width'), [(0.1, 1), (0.2, 1), (0.4, 2), (1.0, 5), (1.1, 6), (5.0, 25)])
+@pytest.mark.parametrize(
+    ('size', 'width'), [(0.1, 1), (0.2, 1), (0.4, 2), (1.0, 5), (1.1, 6), (5.0, 25)]
+)
 def test_box_has_the_rounded_width_and_holds_the_position_at_its_middle(size, width):
     for position in np.random.default_rng(1).uniform(3, 30, 20):
         for box in geometry.box_around((position, position), size, (0.2, 0.2)):
@@ -104,7 +109,9 @@ def test_beyond_the_edge_a_cutout_is_padded_with_bad_voxels(path):
     assert cutout.voxels.data.shape == (NL, 15, 15)
     inside = np.zeros((15, 15), bool)
     inside[:8, 7:] = True
-    np.testing.assert_array_equal(cutout.voxels.bad, np.broadcast_to(~inside, cutout.voxels.data.shape))
+    np.testing.assert_array_equal(
+        cutout.voxels.bad, np.broadcast_to(~inside, cutout.voxels.data.shape)
+    )
     assert cutout.centre == pytest.approx((7.4, 6.6), abs=1e-6)
 
 
@@ -127,12 +134,17 @@ def test_a_size_larger_than_the_cube_takes_all_of_it_and_says_so(path, size):
 def test_a_subcube_of_less_than_six_spaxels_is_said(path, size, width):
     cutout = cube.cut(cube.open_cube(path), target(size=size))
     assert cutout.voxels.data.shape == (NL, width, width)
-    expected = () if width == 6 else (f'SIZE = {size:g} gives a subcube of only {width} x {width} spaxels',)
+    expected = (
+        ()
+        if width == 6
+        else (f'SIZE = {size:g} gives a subcube of only {width} x {width} spaxels',)
+    )
     assert cutout.notes == expected
 
 
 @pytest.mark.parametrize(
-    ('dx', 'dy', 'arcsec'), [(-14.5, 0, '0.2'), (0, 13.5, '0.2'), (100, 0, '17.3'), (-13.6, 0, 'less than 0.1')]
+    ('dx', 'dy', 'arcsec'),
+    [(-14.5, 0, '0.2'), (0, 13.5, '0.2'), (100, 0, '17.3'), (-13.6, 0, 'less than 0.1')],
 )
 def test_a_position_outside_names_its_distance(path, dx, dy, arcsec):
     with pytest.raises(SourceError, match=f'{arcsec} arcsec outside the cube; skipped'):
@@ -168,7 +180,12 @@ def test_what_is_odd_about_a_cube_is_said(tmp_path, path):
     assert cube.open_cube(path).notes == ()
     header = cube_header()
     del header['BUNIT']
-    write_cube(tmp_path / 'n.fits', small_cube()[0], header=header, DATA_IVAR2=np.ones((NL, NY, NX), np.float32))
+    write_cube(
+        tmp_path / 'n.fits',
+        small_cube()[0],
+        header=header,
+        DATA_IVAR2=np.ones((NL, NY, NX), np.float32),
+    )
     assert list(cube.open_cube(tmp_path / 'n.fits').notes) == [
         'n.fits: no variance: weights are those of equal noise, and no errors are written; '
         "DATA_IVAR2 looks like inverse variance: use it with DATA_EXT = 'DATA', 'DATA_IVAR2'",
@@ -176,7 +193,11 @@ def test_what_is_odd_about_a_cube_is_said(tmp_path, path):
     ]
     used = cube.open_cube(tmp_path / 'n.fits', data_ext('DATA', 'DATA_IVAR2'))
     assert 'DATA_IVAR2 (inverse variance, by its name)' in used.recognised
-    assert cube.open_cube(tmp_path / 'n.fits', data_ext('DATA', '')).notes[0].endswith('no errors are written')
+    assert (
+        cube.open_cube(tmp_path / 'n.fits', data_ext('DATA', ''))
+        .notes[0]
+        .endswith('no errors are written')
+    )
 
 
 def test_one_extension_means_no_variance(path):
@@ -197,7 +218,9 @@ def test_scaled_integers_and_blank(tmp_path):
     cutout = cube.cut(cube.open_cube(tmp_path / 'c.fits'), target())
     assert cutout.voxels.bad.sum() == 1
     y, x = (round(11 - cutout.centre[0]), round(13 - cutout.centre[1]))
-    assert_allclose(np.where(cutout.voxels.bad, np.nan, cutout.voxels.data), expected[:, y : y + 15, x : x + 15])
+    assert_allclose(
+        np.where(cutout.voxels.bad, np.nan, cutout.voxels.data), expected[:, y : y + 15, x : x + 15]
+    )
 
 
 @pytest.mark.parametrize('kind', ['gz', 'tiles'])
@@ -209,10 +232,14 @@ def test_compressed_cubes_give_the_same_cutout(tmp_path, path, kind):
     else:
         with fits.open(path) as hdus:
             tiles = [
-                fits.CompImageHDU(hdu.data, hdu.header, compression_type='GZIP_2', quantize_level=0) for hdu in hdus[1:]
+                fits.CompImageHDU(hdu.data, hdu.header, compression_type='GZIP_2', quantize_level=0)
+                for hdu in hdus[1:]
             ]
             fits.HDUList([fits.PrimaryHDU(), *tiles]).writeto(packed)
-    ours, theirs = cube.cut(cube.open_cube(packed), target()), cube.cut(cube.open_cube(path), target())
+    ours, theirs = (
+        cube.cut(cube.open_cube(packed), target()),
+        cube.cut(cube.open_cube(path), target()),
+    )
     np.testing.assert_array_equal(ours.voxels.data, theirs.voxels.data)
     np.testing.assert_array_equal(ours.voxels.variance, theirs.voxels.variance)
     (note,) = cube.open_cube(packed).notes
@@ -247,8 +274,14 @@ def put(**cards):
         (put(CD3_3=1e-300), 'the wavelength axis has no valid step'),
         (put(CTYPE3='WAVE-TAB'), "CTYPE3 = 'WAVE-TAB'"),
         (drop('CTYPE1', 'CTYPE2'), 'no celestial WCS'),
-        (put(CTYPE1='AWAV', CTYPE3='DEC--TAN'), 'axis 1 of DATA is AWAV; expected one axis of wavelength and two'),
-        (put(CTYPE2='GLAT-TAN'), "CTYPE2 = 'GLAT-TAN' of DATA is not an axis of a projection; expected DEC--TAN"),
+        (
+            put(CTYPE1='AWAV', CTYPE3='DEC--TAN'),
+            'axis 1 of DATA is AWAV; expected one axis of wavelength and two',
+        ),
+        (
+            put(CTYPE2='GLAT-TAN'),
+            "CTYPE2 = 'GLAT-TAN' of DATA is not an axis of a projection; expected DEC--TAN",
+        ),
         (put(CTYPE1='HPLN-TAN', CTYPE2='HPLT-TAN'), "CTYPE1 = 'HPLN-TAN' of DATA"),
         (put(CTYPE3='STOKES'), 'axis 3 of DATA is STOKES; expected wavelength'),
         (put(CTYPE3='FREQ', CUNIT3='Hz'), 'axis 3 of DATA is FREQ; expected wavelength'),
@@ -270,13 +303,17 @@ def test_two_and_four_dimensions_are_refused(tmp_path):
 
 
 def test_extensions_that_are_not_there(tmp_path, path):
-    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(small_cube()[0][0], cube_header(), name='FLUX')]).writeto(
-        tmp_path / 'm.fits'
-    )
-    with pytest.raises(InputError, match="no data in extension 'DATA'; extensions are PRIMARY, FLUX: set DATA_EXT"):
+    fits.HDUList(
+        [fits.PrimaryHDU(), fits.ImageHDU(small_cube()[0][0], cube_header(), name='FLUX')]
+    ).writeto(tmp_path / 'm.fits')
+    with pytest.raises(
+        InputError, match="no data in extension 'DATA'; extensions are PRIMARY, FLUX: set DATA_EXT"
+    ):
         cube.open_cube(tmp_path / 'm.fits')
     for key in ('NONE', 9):
-        with pytest.raises(InputError, match=f'no extension {key!r}; extensions are PRIMARY, DATA, STAT'):
+        with pytest.raises(
+            InputError, match=f'no extension {key!r}; extensions are PRIMARY, DATA, STAT'
+        ):
             cube.open_cube(path, data_ext(key))
 
 
@@ -301,11 +338,21 @@ def test_files_that_are_no_cube(tmp_path, path):
 @pytest.mark.parametrize(
     ('card', 'damaged', 'message'),
     [
-        (b'NAXIS   =                    3', b'NAXIS   =           1000000000', 'NAXIS = 1000000000; copy it again'),
-        (b'NAXIS1  =                   27', b'NAXIS1  =                  -27', 'an axis of negative length'),
+        (
+            b'NAXIS   =                    3',
+            b'NAXIS   =           1000000000',
+            'NAXIS = 1000000000; copy it again',
+        ),
+        (
+            b'NAXIS1  =                   27',
+            b'NAXIS1  =                  -27',
+            'an axis of negative length',
+        ),
     ],
 )
-def test_a_header_that_would_keep_astropy_busy_for_ever_is_refused_at_once(path, card, damaged, message):
+def test_a_header_that_would_keep_astropy_busy_for_ever_is_refused_at_once(
+    path, card, damaged, message
+):
     path.write_bytes(path.read_bytes().replace(card, damaged, 1))
     with pytest.raises(InputError, match=message):
         cube.open_cube(path)

@@ -19,7 +19,9 @@ def test_a_cut_knows_who_lies_in_or_near_it(folder):
     where = {7: (11.0, 13.0), 1: (11.0, 20.0), 2: (11.0, 32.5), 3: (11.0, 33.5), 4: (-9.0, 6.0)}
     cutout = cube.cut(opened, Target(7, RA, DEC, 3.0), where)
     origin = 11.0 - cutout.centre[0], 13.0 - cutout.centre[1]
-    inside = {ident: (y - origin[0], x - origin[1]) for ident, (y, x) in where.items() if ident in (1, 2)}
+    inside = {
+        ident: (y - origin[0], x - origin[1]) for ident, (y, x) in where.items() if ident in (1, 2)
+    }
     assert cutout.neighbours.keys() == inside.keys()
     for ident, place in inside.items():
         assert_allclose(cutout.neighbours[ident], place, atol=1e-6)
@@ -29,7 +31,11 @@ def test_a_cut_knows_who_lies_in_or_near_it(folder):
 
 def test_positions_are_nan_where_there_is_no_pixel(folder):
     opened = open_all(Params(), folder)
-    targets = [Target(7, RA, DEC, 3.0), Target(8, RA, DEC + 1.0, 3.0), Target(9, RA + 180, -DEC, 3.0)]
+    targets = [
+        Target(7, RA, DEC, 3.0),
+        Target(8, RA, DEC + 1.0, 3.0),
+        Target(9, RA + 180, -DEC, 3.0),
+    ]
     places = cube.positions(opened, targets)
     assert_allclose(places[0], (11, 13), atol=1e-6)
     assert places[1, 0] > 1000

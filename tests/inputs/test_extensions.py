@@ -1,4 +1,5 @@
-"""Which extensions are data, noise and flags, which flags are bad, and layers that contradict the data."""
+"""Which extensions are data, noise and flags, which flags are bad, and layers that contradict the
+data."""
 
 import numpy as np
 import pytest
@@ -21,9 +22,15 @@ def two_cubes(path, versions):
     for number in (1, 2):
         flags = np.zeros((NL, NY, NX), 'i4')
         flags[:, 8 + number, 13] = 1
-        layers = {'SCI': small_cube(number)[0] * number, 'VAR': np.full((NL, NY, NX), 4.0 * number, 'f4'), 'DQ': flags}
+        layers = {
+            'SCI': small_cube(number)[0] * number,
+            'VAR': np.full((NL, NY, NX), 4.0 * number, 'f4'),
+            'DQ': flags,
+        }
         for name, array in layers.items():
-            hdus.append(fits.ImageHDU(array, cube_header(), name=name, ver=number if versions else None))
+            hdus.append(
+                fits.ImageHDU(array, cube_header(), name=name, ver=number if versions else None)
+            )
     fits.HDUList(hdus).writeto(path)
     return path
 
@@ -43,7 +50,10 @@ def test_noise_and_flags_are_those_of_the_same_cube(tmp_path, versions):
 
 
 def test_one_of_several_cubes_must_be_chosen(tmp_path):
-    with pytest.raises(InputError, match=r'holds 2 cubes: SCI \(extension 1\), SCI \(extension 4\).*DATA_EXT = 1, 2'):
+    with pytest.raises(
+        InputError,
+        match=r'holds 2 cubes: SCI \(extension 1\), SCI \(extension 4\).*DATA_EXT = 1, 2',
+    ):
         cube.open_cube(two_cubes(tmp_path / 'c.fits', True))
 
 
@@ -51,7 +61,11 @@ def test_one_of_several_cubes_must_be_chosen(tmp_path):
     ('cards', 'flag_cards', 'is_bad'),
     [
         ({}, {}, lambda flags: flags != 0),
-        ({}, {'MASKNAME': 'MANGA_DRP3PIXMASK'}, lambda flags: flags & (1 << 10 | 1 << 0 | 1 << 3) != 0),
+        (
+            {},
+            {'MASKNAME': 'MANGA_DRP3PIXMASK'},
+            lambda flags: flags & (1 << 10 | 1 << 0 | 1 << 3) != 0,
+        ),
         (
             {'INSTRUME': 'MaNGA'},
             {'MASKNAME': 'MANGA_DAPSPECMASK'},
@@ -75,7 +89,9 @@ def test_flags_have_the_bits_of_their_definition(tmp_path, cards, flag_cards, is
     assert_array_equal(cut.voxels.bad, expected)
 
 
-@pytest.mark.parametrize(('kind', 'zero'), [('f4', 4), ('i2', 2**15), ('i4', 2**31), ('i8', 2**63), ('u1', -(2**7))])
+@pytest.mark.parametrize(
+    ('kind', 'zero'), [('f4', 4), ('i2', 2**15), ('i4', 2**31), ('i8', 2**63), ('u1', -(2**7))]
+)
 @pytest.mark.parametrize('bits', [0, 1 | 4])
 def test_flags_stored_less_an_offset_have_their_bits(tmp_path, kind, zero, bits):
     """FITS stores unsigned integers so; numbers with decimals may have an offset too."""
@@ -92,7 +108,9 @@ def test_flags_stored_less_an_offset_have_their_bits(tmp_path, kind, zero, bits)
 
 def test_a_mask_that_is_0_where_bad_can_be_stated(tmp_path):
     good = RNG.random((NL, NY, NX)) < 0.9
-    write_cube(tmp_path / 'c.fits', *small_cube(), MASK=good.astype('u1'), OTHER=(~good).astype('u1'))
+    write_cube(
+        tmp_path / 'c.fits', *small_cube(), MASK=good.astype('u1'), OTHER=(~good).astype('u1')
+    )
     cuts = [
         cube.cut(cube.open_cube(tmp_path / 'c.fits', data_ext('DATA', 'STAT', entry)), TARGET)
         for entry in ('MASK: 0 is bad', 'OTHER')
@@ -102,16 +120,27 @@ def test_a_mask_that_is_0_where_bad_can_be_stated(tmp_path):
 
 
 BAD_LAYERS = {
-    'noise of 0': ({'STAT': np.zeros((NL, NY, NX), 'f4')}, ['STAT', '0', "DATA_EXT = 'DATA', ''"], ['MASK']),
+    'noise of 0': (
+        {'STAT': np.zeros((NL, NY, NX), 'f4')},
+        ['STAT', '0', "DATA_EXT = 'DATA', ''"],
+        ['MASK'],
+    ),
     'mask of 1': (
         {'STAT': np.ones((NL, NY, NX), 'f4'), 'MASK': np.ones((NL, NY, NX), 'u1')},
         ['MASK', "DATA_EXT = 'DATA', 'STAT', 'MASK: 0 is bad'"],
         ['not finite'],
     ),
-    'mask of 1 per spaxel': ({'MASK': np.ones((NY, NX), 'u1')}, ['MASK', "'DATA', '', 'MASK: 0 is bad'"], ['STAT']),
+    'mask of 1 per spaxel': (
+        {'MASK': np.ones((NY, NX), 'u1')},
+        ['MASK', "'DATA', '', 'MASK: 0 is bad'"],
+        ['STAT'],
+    ),
     'no value': ({'DATA': np.full((NL, NY, NX), np.nan, 'f4')}, ['DATA'], ['STAT', 'DATA_EXT']),
     'two arrays': (
-        {'STAT': np.where(np.arange(NL) < NL - 1, 1, -1)[:, None, None] * np.ones((NL, NY, NX), 'f4')}
+        {
+            'STAT': np.where(np.arange(NL) < NL - 1, 1, -1)[:, None, None]
+            * np.ones((NL, NY, NX), 'f4')
+        }
         | {'MASK': np.where(np.arange(NL) < NL - 1, 1, 0)},
         ['STAT', 'MASK', f'{1 / NL:.1%}', f'{1 - 1 / NL:.1%}'],
         ['DATA_EXT'],
@@ -122,7 +151,10 @@ BAD_LAYERS = {
 @pytest.mark.parametrize(('layers', 'named', 'not_named'), BAD_LAYERS.values(), ids=BAD_LAYERS)
 def test_the_array_that_makes_all_voxels_bad_is_named(tmp_path, capsys, layers, named, not_named):
     layers = {'DATA': small_cube()[0]} | layers
-    hdus = [fits.ImageHDU(array, cube_header() if array.ndim == 3 else None, name=key) for key, array in layers.items()]
+    hdus = [
+        fits.ImageHDU(array, cube_header() if array.ndim == 3 else None, name=key)
+        for key, array in layers.items()
+    ]
     fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / 'c.fits')
     with pytest.raises(SourceError, match='no usable voxel') as error:
         cube.cut(cube.open_cube(tmp_path / 'c.fits'), TARGET)
@@ -146,7 +178,9 @@ def test_check_finds_the_sources_without_a_usable_voxel(tmp_path, capsys):
     (tmp_path / 'param.py').write_text("DATACUBE = 'c.fits'\nSIZE = 1\nPLOTS = REPORT = False\n")
     # Named, they stay; rows beyond the data are left out otherwise.
     assert main([str(tmp_path), '--check', '--id', '7', '8']) == 0
-    failing = [line.split(':')[0] for line in capsys.readouterr().out.splitlines() if 'will fail' in line]
+    failing = [
+        line.split(':')[0] for line in capsys.readouterr().out.splitlines() if 'will fail' in line
+    ]
     assert failing == ['source 7']
     assert main([str(tmp_path), '-q', '--id', '7', '8']) == 1
     assert [path.name for path in (tmp_path / 'output').glob('Source_*')] == ['Source_8.fits']
@@ -196,20 +230,29 @@ def test_layers_of_fewer_axes_are_spread(tmp_path, name, axis):
 
 def test_a_layer_of_another_shape_is_refused_by_name(tmp_path):
     hdus = [fits.PrimaryHDU(), fits.ImageHDU(small_cube()[0], cube_header(), name='DATA')]
-    fits.HDUList([*hdus, fits.ImageHDU(np.zeros((NY + 1, NX), 'i4'), name='DQ')]).writeto(tmp_path / 'c.fits')
+    fits.HDUList([*hdus, fits.ImageHDU(np.zeros((NY + 1, NX), 'i4'), name='DQ')]).writeto(
+        tmp_path / 'c.fits'
+    )
     with pytest.raises(InputError, match='extension DQ has another shape'):
         cube.open_cube(tmp_path / 'c.fits')
 
 
 @pytest.mark.parametrize(
     ('card', 'step', 'said'),
-    [('CRVAL3', 50.0, 'wavelength'), ('CD3_3', 0.5, 'wavelength'), ('CRPIX1', 3.0, 'sky'), ('CRVAL2', 0.01, 'sky')],
+    [
+        ('CRVAL3', 50.0, 'wavelength'),
+        ('CD3_3', 0.5, 'wavelength'),
+        ('CRPIX1', 3.0, 'sky'),
+        ('CRVAL2', 0.01, 'sky'),
+    ],
 )
 def test_flags_on_another_grid_are_named(tmp_path, card, step, said):
     header = cube_header()
     header[card] += step
     hdus = [fits.PrimaryHDU(), fits.ImageHDU(small_cube()[0], cube_header(), name='DATA')]
-    fits.HDUList([*hdus, fits.ImageHDU(np.zeros((NL, NY, NX), 'i4'), header, name='DQ')]).writeto(tmp_path / 'c.fits')
+    fits.HDUList([*hdus, fits.ImageHDU(np.zeros((NL, NY, NX), 'i4'), header, name='DQ')]).writeto(
+        tmp_path / 'c.fits'
+    )
     (warning,) = (line for line in cube.open_cube(tmp_path / 'c.fits').notes if 'DQ' in line)
     assert said in warning
 
@@ -217,7 +260,10 @@ def test_flags_on_another_grid_are_named(tmp_path, card, step, said):
 def test_noise_on_another_grid_that_has_no_name_goes_by_its_number(tmp_path):
     header = cube_header()
     header['CRPIX1'] += 3.0
-    hdus = [fits.PrimaryHDU(small_cube()[0], cube_header()), fits.ImageHDU(np.ones((NL, NY, NX), 'f4'), header)]
+    hdus = [
+        fits.PrimaryHDU(small_cube()[0], cube_header()),
+        fits.ImageHDU(np.ones((NL, NY, NX), 'f4'), header),
+    ]
     fits.HDUList(hdus).writeto(tmp_path / 'c.fits')
     opened = cube.open_cube(tmp_path / 'c.fits', data_ext(0, '1: variance'))
     assert any('extension 1 is on another grid' in note for note in opened.notes)
@@ -240,13 +286,22 @@ def test_fill_values_are_no_data(tmp_path, fill):
 
 
 def test_the_flux_of_a_source_does_not_depend_on_lost_voxels_in_its_centre(tmp_path):
-    """Every second channel lacks the brightest spaxel: the completed sum is that of the whole source."""
+    """Every second channel lacks the brightest spaxel: the completed sum is that of the whole
+    source."""
     spectrum = 1000 + 2000 * np.exp(-0.5 * ((np.arange(NL) - 15) / 1.5) ** 2)
-    data = spectrum[:, None, None] * gaussian(11, 13) + 0.1 * np.random.default_rng(4).normal(size=(NL, NY, NX))
+    data = spectrum[:, None, None] * gaussian(11, 13) + 0.1 * np.random.default_rng(4).normal(
+        size=(NL, NY, NX)
+    )
     flags = np.zeros((NL, NY, NX), 'i4')
     flags[::2, 11, 13] = 1
     (tmp_path / 'catalog.txt').write_text(f'7 {RA} {DEC}\n')
-    lines = 'DATACUBE = "c.fits"', 'CATALOG = "catalog.txt"', 'SIZE = 4', 'PLOTS = REPORT = False', ''
+    lines = (
+        'DATACUBE = "c.fits"',
+        'CATALOG = "catalog.txt"',
+        'SIZE = 4',
+        'PLOTS = REPORT = False',
+        '',
+    )
     (tmp_path / 'param.py').write_text('\n'.join(lines))
     write_cube(tmp_path / 'c.fits', data.astype('f4'), np.full(data.shape, 0.01, 'f4'), DQ=flags)
     assert main([str(tmp_path), '-q']) == 0
@@ -263,8 +318,12 @@ def test_the_flux_of_a_source_does_not_depend_on_lost_voxels_in_its_centre(tmp_p
 
 
 def layered(path, *layers, **primary):
-    """A file with these layers: pairs of a name and an array, which has coordinates if it is a cube."""
-    hdus = [fits.ImageHDU(array, cube_header() if array.ndim == 3 else None, name=name) for name, array in layers]
+    """A file with these layers: pairs of a name and an array, which has coordinates if it is a
+    cube."""
+    hdus = [
+        fits.ImageHDU(array, cube_header() if array.ndim == 3 else None, name=name)
+        for name, array in layers
+    ]
     fits.HDUList([fits.PrimaryHDU(header=fits.Header(primary)), *hdus]).writeto(path)
     return path
 
@@ -280,8 +339,17 @@ CUBE = np.ones((NL, NY, NX), 'f4')
 def test_noise_and_flags_belong_to_one_of_several_cubes_by_order_and_shape(tmp_path):
     data, flags = small_cube()[0], np.zeros((NL, NY, NX), 'i4')
     bad = flags + 1
-    grouped = ('SCI', data), ('SCI', data), ('VAR', CUBE), ('VAR', 4 * CUBE), ('DQ', bad), ('DQ', flags)
-    assert variance_of(cube.open_cube(layered(tmp_path / '1.fits', *grouped), data_ext(2, 4))) == [4.0]
+    grouped = (
+        ('SCI', data),
+        ('SCI', data),
+        ('VAR', CUBE),
+        ('VAR', 4 * CUBE),
+        ('DQ', bad),
+        ('DQ', flags),
+    )
+    assert variance_of(cube.open_cube(layered(tmp_path / '1.fits', *grouped), data_ext(2, 4))) == [
+        4.0
+    ]
     first_alone = ('SCI', data), ('VAR', CUBE), ('DQ', bad), ('SCI', data), ('VAR', 4 * CUBE)
     opened = cube.open_cube(layered(tmp_path / '2.fits', *first_alone), data_ext(4, 'VAR'))
     assert opened.flags is None
@@ -293,7 +361,10 @@ def test_noise_and_flags_belong_to_one_of_several_cubes_by_order_and_shape(tmp_p
 
 
 def test_a_name_of_several_cubes_is_refused_as_data(tmp_path):
-    with pytest.raises(InputError, match=r'holds 2 cubes: SCI \(extension 1\), SCI \(extension 4\).*DATA_EXT = 1, 2'):
+    with pytest.raises(
+        InputError,
+        match=r'holds 2 cubes: SCI \(extension 1\), SCI \(extension 4\).*DATA_EXT = 1, 2',
+    ):
         cube.open_cube(two_cubes(tmp_path / 'c.fits', True), data_ext('SCI', 'VAR'))
 
 
@@ -312,7 +383,9 @@ def test_an_unused_weight_of_fewer_axes_is_named(tmp_path, shape):
     assert "DATA_EXT = 'DATA', 'WEIGHT'" in note
 
 
-@pytest.mark.parametrize(('name', 'unit', 'power'), [('STAT', '1e-36 erg2 / (s2 cm4 Angstrom2)', 2), ('ERR', None, 1)])
+@pytest.mark.parametrize(
+    ('name', 'unit', 'power'), [('STAT', '1e-36 erg2 / (s2 cm4 Angstrom2)', 2), ('ERR', None, 1)]
+)
 def test_noise_in_another_unit_than_the_data_is_converted(tmp_path, name, unit, power):
     path = layered(tmp_path / 'c.fits', ('DATA', small_cube()[0]), (name, CUBE))
     with fits.open(path, mode='update') as hdus:
@@ -320,7 +393,9 @@ def test_noise_in_another_unit_than_the_data_is_converted(tmp_path, name, unit, 
         hdus[name].header['BUNIT'] = unit or '1e-18 erg / (s cm2 Angstrom)'
     opened = cube.open_cube(path)
     assert variance_of(opened) == pytest.approx([1e4])
-    assert any(name in note and '1e-20 erg' in note and f'{100**power:g}' in note for note in opened.notes)
+    assert any(
+        name in note and '1e-20 erg' in note and f'{100**power:g}' in note for note in opened.notes
+    )
 
 
 @pytest.mark.parametrize('scale', [1, 1.37])

@@ -1,4 +1,5 @@
-"""Hypothesis on the readers of param.py and of catalogues: the right values or one-line faults, and nothing else."""
+"""Hypothesis on the readers of param.py and of catalogues: the right values or one-line faults, and
+nothing else."""
 
 from __future__ import annotations
 
@@ -75,15 +76,20 @@ def mutate(text, changes):
     return text
 
 
-junk = st.sampled_from(['', ' ', '\n', '\r', '\t', ',', '#', "'", '"', '-', '_', '.', ':', '0', '(', '=']) | st.text(
-    max_size=3
-)
+junk = st.sampled_from(
+    ['', ' ', '\n', '\r', '\t', ',', '#', "'", '"', '-', '_', '.', ':', '0', '(', '=']
+) | st.text(max_size=3)
 changes = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 8), junk), min_size=1, max_size=4)
 
 
 class TestParameters:
     values = st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(FILES),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats()
+        | st.text(max_size=8)
+        | st.sampled_from(FILES),
         lambda inner: st.lists(inner, max_size=3) | st.lists(inner, max_size=3).map(tuple),
     )
 
@@ -106,7 +112,13 @@ class TestParameters:
         for name, value in written.items() if loaded else ():
             got = getattr(loaded, name.lower())
             if isinstance(got, tuple):
-                several = value if isinstance(value, list | tuple) else () if value in (None, '') else (value,)
+                several = (
+                    value
+                    if isinstance(value, list | tuple)
+                    else ()
+                    if value in (None, '')
+                    else (value,)
+                )
                 assert len(got) == len(several)
                 assert all(map(self.is_reading_of, got, several))
             else:
@@ -122,11 +134,15 @@ class TestParameters:
 
     @patient
     @given(
-        aper=st.sets(st.integers(1, 25), max_size=4).map(lambda tenths: tuple(tenth / 10 for tenth in tenths)),
+        aper=st.sets(st.integers(1, 25), max_size=4).map(
+            lambda tenths: tuple(tenth / 10 for tenth in tenths)
+        ),
         size=st.floats(5, 1e3),
         cont_poly=st.integers(0, 30),
         img=st.sampled_from([(), ('r-band.fits',), ('g-band.fits', 'r-band.fits')]),
-        data_ext=st.sampled_from([(), data_ext(1), data_ext(1, 'STAT: ivar'), data_ext('FLUX', 'IVAR')]),
+        data_ext=st.sampled_from(
+            [(), data_ext(1), data_ext(1, 'STAT: ivar'), data_ext('FLUX', 'IVAR')]
+        ),
         orig_from=st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=10),
         switches=st.dictionaries(st.sampled_from(SWITCHES), st.booleans()),
         loose=st.booleans(),
@@ -145,10 +161,13 @@ class TestParameters:
 class TestCatalogue:
     modes = st.sampled_from(['param', 'cat'])
     numbers = st.floats(-400, 400).map(repr) | st.integers(-9, 99).map(str)
-    cells = numbers | st.sampled_from(['-', 'nan', 'inf', '1_0', '1e1', '١', '+5', '.5', '5.', "'5'", '"5"', 'x', 'ID'])
+    cells = numbers | st.sampled_from(
+        ['-', 'nan', 'inf', '1_0', '1e1', '١', '+5', '.5', '5.', "'5'", '"5"', 'x', 'ID']
+    )
 
     @patient
-    @example(content=b',\x01\x0bh', mode='param', skip_bad_rows=False)  # a name with a line break of its own
+    # A name with a line break of its own.
+    @example(content=b',\x01\x0bh', mode='param', skip_bad_rows=False)
     @given(content=st.text() | st.binary(), mode=modes, skip_bad_rows=st.booleans())
     def test_any_content(self, folder, content, mode, skip_bad_rows):
         load_catalogue(folder, content, mode, skip_bad_rows)
@@ -163,14 +182,44 @@ class TestCatalogue:
         '# 1 NUMBER\n# 2 RA\n',
     )
     tables = st.sampled_from(
-        (*starts, 'fk5\n', 'fk5;circle(', '# Region file format: DS9\n', 'id;ra;dec\n', 'id\tra\tdec\n')
+        (
+            *starts,
+            'fk5\n',
+            'fk5;circle(',
+            '# Region file format: DS9\n',
+            'id;ra;dec\n',
+            'id\tra\tdec\n',
+        )
     )
     pieces = st.sampled_from(
-        ['\n', ' ', '(', ')', '1', '2.5', ',', ';', '\t', '|', '"', '{', '#', '--', 'point', 'icrs', '=']
+        [
+            '\n',
+            ' ',
+            '(',
+            ')',
+            '1',
+            '2.5',
+            ',',
+            ';',
+            '\t',
+            '|',
+            '"',
+            '{',
+            '#',
+            '--',
+            'point',
+            'icrs',
+            '=',
+        ]
     )
 
     @patient
-    @given(start=tables, rest=st.lists(pieces, max_size=30).map(''.join) | st.text(), mode=modes, skip=st.booleans())
+    @given(
+        start=tables,
+        rest=st.lists(pieces, max_size=30).map(''.join) | st.text(),
+        mode=modes,
+        skip=st.booleans(),
+    )
     def test_any_content_behind_the_mark_of_a_format(self, folder, start, rest, mode, skip):
         load_catalogue(folder, start + rest, mode, skip)
 
@@ -184,15 +233,22 @@ class TestCatalogue:
         text = '\n'.join(separator.join(row) for row in rows)
         targets, warnings, _ = load_catalogue(folder, text, mode, skip_bad_rows=True)
         left_out = {int(re.search(r'line (\d+)', warning)[1]) for warning in warnings}
-        accepted = [[cell.strip('\'"') for cell in row] for line, row in enumerate(rows, 1) if line not in left_out]
-        for target, (ident, ra, dec, *others) in zip(targets, accepted, strict=True) if targets else ():
+        accepted = [
+            [cell.strip('\'"') for cell in row]
+            for line, row in enumerate(rows, 1)
+            if line not in left_out
+        ]
+        for target, (ident, ra, dec, *others) in (
+            zip(targets, accepted, strict=True) if targets else ()
+        ):
             assert (target.id, target.ra, target.dec) == (float(ident), float(ra), float(dec))
             size, ref = (*others, '-', '-')[:2] if mode == 'cat' else (str(SIZE), REF)
             assert target.size == (SIZE if size in ('-', 'nan') else float(size))
             assert target.ref == ('' if ref in ('-', 'nan') else ref)
 
     @patient
-    @example(changes=[(0.45, 1, '-0')], mode='cat', skip_bad_rows=False, comma=True)  # the ID 7 becomes -0, which is 0
+    # The ID 7 becomes -0, which is 0.
+    @example(changes=[(0.45, 1, '-0')], mode='cat', skip_bad_rows=False, comma=True)
     @given(changes=changes, mode=modes, skip_bad_rows=st.booleans(), comma=st.booleans())
     def test_mutated_catalogue(self, folder, changes, mode, skip_bad_rows, comma):
         text = 'ID RA DEC SIZE REF\n12 10.5 -2.25 5 g-band\n7 359.25 +89.5 - -\n130 0.125 0.5 7.5 2.0 # the last\n'
@@ -216,7 +272,11 @@ class TestCatalogue:
             ra, dec = map(float, position)
         except ValueError:
             return None
-        return float(ident) if re.fullmatch(r'([+]?\d+|-0+)(\.0*)?', ident, re.ASCII) else ident, ra, dec
+        return (
+            float(ident) if re.fullmatch(r'([+]?\d+|-0+)(\.0*)?', ident, re.ASCII) else ident,
+            ra,
+            dec,
+        )
 
     refs = st.from_regex(r'[A-Za-z0-9][\w.-]{0,9}', fullmatch=True).filter(
         lambda ref: ref.lower() not in ('nan', 'none')
@@ -235,13 +295,21 @@ class TestCatalogue:
         sources=st.lists(sources, min_size=1, max_size=6, unique_by=lambda target: target.id),
         order=st.permutations(['id', 'ra', 'dec', 'size', 'ref', 'mag']),
         separator=st.sampled_from([' ', '   ', '\t', ',', ' , ']),
-        frame=st.sampled_from([('', '\n'), ('\ufeff', '\r\n'), ('# first\r', '\r'), ('% ', '\n\n')]),
+        frame=st.sampled_from(
+            [('', '\n'), ('\ufeff', '\r\n'), ('# first\r', '\r'), ('% ', '\n\n')]
+        ),
         quote=st.sampled_from(['', "'", '"']),
     )
     def test_valid_catalogues_come_back(self, folder, sources, order, separator, **style):
         start, end = style['frame']
-        rows = [{name: name for name in order}, *({**dataclasses.asdict(source), 'mag': 22.5} for source in sources)]
-        lines = [separator.join(f'{style["quote"]}{row[name]}{style["quote"]}' for name in order) for row in rows]
+        rows = [
+            {name: name for name in order},
+            *({**dataclasses.asdict(source), 'mag': 22.5} for source in sources),
+        ]
+        lines = [
+            separator.join(f'{style["quote"]}{row[name]}{style["quote"]}' for name in order)
+            for row in rows
+        ]
         by_parameter = [dataclasses.replace(source, size=SIZE, ref=REF) for source in sources]
         text = start + end.join(lines)
         assert load_catalogue(folder, text, 'cat') == (sources, (), ())

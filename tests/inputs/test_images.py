@@ -1,4 +1,5 @@
-"""Images and maps on the cube's grid: their values, where they lie, and which array of a file is the image."""
+"""Images and maps on the cube's grid: their values, where they lie, and which array of a file is
+the image."""
 
 import gzip
 import tracemalloc
@@ -63,11 +64,14 @@ def with_tpv(header):
 
 
 def of_stars(y, x, places=PLACES):
-    return 3 + sum(100 * np.exp(-((y - row) ** 2 + (x - column) ** 2) / 8) for row, column in places)
+    return 3 + sum(
+        100 * np.exp(-((y - row) ** 2 + (x - column) ** 2) / 8) for row, column in places
+    )
 
 
 def stars(header, shape=(130, 150), places=PLACES, grid=GRID):
-    """Stars that are round and of sigma 2 pixels on the cube's grid, on a background of 3, by the header's full WCS."""
+    """Stars that are round and of sigma 2 pixels on the cube's grid, on a background of 3, by the
+    header's full WCS."""
     y, x = np.indices(shape)
     sky = WCS(header).all_pix2world(np.column_stack([x.ravel(), y.ravel()]), 0)
     x, y = grid.all_world2pix(sky, 0).T.reshape(2, *shape)
@@ -75,10 +79,13 @@ def stars(header, shape=(130, 150), places=PLACES, grid=GRID):
 
 
 def in_spaxels():
-    """The stars, smoothed by a Gaussian of sigma 0.96 spaxels: nearly what the low-pass filter does."""
+    """The stars, smoothed by a Gaussian of sigma 0.96 spaxels: nearly what the low-pass filter
+    does."""
     y, x = np.indices(SHAPE)
     wide = 4 + 0.96**2
-    return 3 + sum(100 * 4 / wide * np.exp(-((y - a) ** 2 + (x - b) ** 2) / (2 * wide)) for a, b in PLACES)
+    return 3 + sum(
+        100 * 4 / wide * np.exp(-((y - a) ** 2 + (x - b) ** 2) / (2 * wide)) for a, b in PLACES
+    )
 
 
 def centroid(image, place):
@@ -87,7 +94,8 @@ def centroid(image, place):
     return (near * y).sum() / near.sum(), (near * x).sum() / near.sum()
 
 
-WIDE = (52, 61)  # of a cube that is large enough for an inner part to which MPDAF's borders do not matter
+# Of a cube that is large enough for an inner part to which MPDAF's borders do not matter.
+WIDE = (52, 61)
 FIELD = ((20.3, 15.2), (31.0, 33.4), (38.6, 50.9))
 
 
@@ -116,7 +124,9 @@ def by_mpdaf(data, header, cube, shape):
         (-70.0, 0.3, {'shear': 3e-3}),
     ],
 )
-def test_an_aligned_image_is_that_of_mpdaf_to_1e_6_of_its_peak(write, turned, leaning, angle, pixel, changed):
+def test_an_aligned_image_is_that_of_mpdaf_to_1e_6_of_its_peak(
+    write, turned, leaning, angle, pixel, changed
+):
     cube = sheared(sky_header((31.3, 26.1), angle=turned), leaning)
     side = round(100 * PIXEL / pixel)
     header = sheared(sky_header((side / 2 + 0.3, side / 2 + 4.1), pixel, angle), **changed)
@@ -142,7 +152,12 @@ def test_an_image_is_segmented_on_the_pixels_that_mpdaf_gives_v1_1_2(write):
         cut, there = theirs[box], grid[box]
         if cut.get_rot() != there.get_rot():
             cut = cut.rotate(there.get_rot() - cut.get_rot(), interp='no', reshape=True)
-        moved = cut.resample((there.naxis2, there.naxis1), there.get_start(), there.get_step(unit=u.arcsec), flux=True)
+        moved = cut.resample(
+            (there.naxis2, there.naxis1),
+            there.get_start(),
+            there.get_step(unit=u.arcsec),
+            flux=True,
+        )
         moved, mine = moved.data.filled(np.nan), ours.on_grid(box)
         # MPDAF mixes the median into the pixels beside those that a rotation loses.
         assert_allclose(mine[2:-2, 2:-2], moved[2:-2, 2:-2], rtol=0, atol=1e-6 * 100)
@@ -211,7 +226,8 @@ def test_distorted_stars_are_where_the_sky_says(write, distorted):
 
 @pytest.mark.parametrize('pole', [90.0 - 5e-4, -90.0 + 5e-4])
 def test_stars_near_a_pole_are_where_the_sky_says(write, pole):
-    """MPDAF's alignment turns the image by the angle to north at its centre, which is not that of the cube's."""
+    """MPDAF's alignment turns the image by the angle to north at its centre, which is not that of
+    the cube's."""
     cube, header = sky_header(), fine_header()
     for one, ra in ((cube, 10.0), (header, 130.0)):
         one['CRVAL1'], one['CRVAL2'] = ra, pole
@@ -236,11 +252,15 @@ def test_an_image_on_spaxels_that_are_not_square_is_its_mean_over_them(write, pi
     grid['CD2_2'] *= aspect
     found = images.align(write(data, fine_header(shape, pixel, 0.0)), Sky(WCS(grid)), (21, 21)).data
     edges = [(np.arange(22) - 10.5) * side / width / np.sqrt(2) for side in (PIXEL * aspect, PIXEL)]
-    rows, columns = (np.diff(special.erf(edge)) / np.diff(edge) * np.sqrt(np.pi) / 2 for edge in edges)
+    rows, columns = (
+        np.diff(special.erf(edge)) / np.diff(edge) * np.sqrt(np.pi) / 2 for edge in edges
+    )
     known = np.isfinite(found)
     assert known.sum() > 21
     # Linear interpolation between pixels lowers the peak.
-    assert_allclose(found[known], np.outer(rows, columns)[known], atol=0.003 + (pixel / width) ** 2 / 4)
+    assert_allclose(
+        found[known], np.outer(rows, columns)[known], atol=0.003 + (pixel / width) ** 2 / 4
+    )
 
 
 @pytest.mark.parametrize('angle', [0.0, 20.0])
@@ -263,7 +283,9 @@ def test_a_rotated_image_has_values_wherever_it_covers_the_cube(write):
 
 def test_an_image_of_many_fine_pixels_in_a_few_spaxels(write):
     """Nodes are laid where the image is: over the whole cube, they would be 6 million."""
-    aligned = images.align(write(np.full((150, 150), 7.0), fine_header((150, 150), 0.004)), SKY, SHAPE).data
+    aligned = images.align(
+        write(np.full((150, 150), 7.0), fine_header((150, 150), 0.004)), SKY, SHAPE
+    ).data
     assert 4 <= np.isfinite(aligned).sum() <= 12
     assert_allclose(aligned[np.isfinite(aligned)], 7)
 
@@ -286,7 +308,8 @@ def test_an_image_of_spaxels_that_is_shifted_by_whole_ones_is_not_changed(write)
 
 def test_an_image_that_shear_keeps_off_the_grid_is_put_on_it_to_be_segmented(write):
     grid = Sky(WCS(sheared(sky_header(), 0.002)))
-    # The value of this image's pixels is their y, so what lands on the cube's grid says where it came from.
+    # The value of this image's pixels is their y, so what lands on the cube's grid says where it
+    # came from.
     plane = np.repeat(np.arange(70.0)[:, None], 80, axis=1)
     own = sky_header((41.0, 36.0))
     aligned = images.align(write(plane, own), grid, SHAPE)
@@ -477,7 +500,10 @@ def test_the_detector_that_covers_the_cube_is_the_image(tmp_path, names):
 
 def test_images_of_other_bands_in_a_file_are_not_mixed_with_the_first(tmp_path):
     header = fine_header()
-    bands = [fits.ImageHDU(np.full((130, 150), value), header, name) for name, value in (('G', 1.0), ('R', 2.0))]
+    bands = [
+        fits.ImageHDU(np.full((130, 150), value), header, name)
+        for name, value in (('G', 1.0), ('R', 2.0))
+    ]
     fits.HDUList([fits.PrimaryHDU(), *bands]).writeto(tmp_path / 'i.fits')
     aligned = images.align(tmp_path / 'i.fits', SKY, SHAPE)
     assert_allclose(aligned.data[np.isfinite(aligned.data)], 1)
@@ -500,7 +526,9 @@ def test_of_a_large_image_the_part_on_the_cube_is_read(write, angle, monkeypatch
     header = fine_header((1300, 1500), angle=angle)
     path = write(np.arange(1300.0)[:, None] * np.ones(1500), header)
     read = []
-    monkeypatch.setattr(images, 'resample', lambda image, *rest: read.append(image.shape) or np.ones((3, *SHAPE)))
+    monkeypatch.setattr(
+        images, 'resample', lambda image, *rest: read.append(image.shape) or np.ones((3, *SHAPE))
+    )
     images.align(path, SKY, SHAPE)
     ((height, width),) = read
     # The cube is 96 x 108 of these pixels, and the margin 48.
@@ -538,7 +566,10 @@ def test_an_image_has_no_value_where_its_weight_is_zero(tmp_path, write):
         own = header.copy()
         own['CRPIX2'] += away
         weight = np.where(beyond, 0.0, 500.0) if number == 2 else np.zeros(data.shape)
-        hdus += [fits.ImageHDU(data, own, 'SCI', ver=number), fits.ImageHDU(weight, own, 'WHT', ver=number)]
+        hdus += [
+            fits.ImageHDU(data, own, 'SCI', ver=number),
+            fits.ImageHDU(weight, own, 'WHT', ver=number),
+        ]
     fits.HDUList(hdus).writeto(tmp_path / 'w.fits')
     assert_array_equal(images.align(tmp_path / 'w.fits', SKY, SHAPE).data, expected)
 
@@ -556,7 +587,10 @@ def test_rounding_noise_beyond_a_footprint_is_no_light(write):
 def test_weights_that_are_rounding_noise_are_none(tmp_path, write):
     header, data, beyond = mosaic()
     expected = images.align(write(np.where(beyond, np.nan, data), header), SKY, SHAPE)
-    hdus = [fits.ImageHDU(data, header, 'SCI'), fits.ImageHDU(np.where(beyond, 1e-12, 5.0), header, 'WHT')]
+    hdus = [
+        fits.ImageHDU(data, header, 'SCI'),
+        fits.ImageHDU(np.where(beyond, 1e-12, 5.0), header, 'WHT'),
+    ]
     fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / 'w.fits')
     assert_array_equal(images.align(tmp_path / 'w.fits', SKY, SHAPE).data, expected.data)
 
@@ -618,7 +652,9 @@ def test_an_image_in_a_logarithmic_unit_is_a_fault(write, unit):
     assert all(fact in str(fault.value) for fact in ('i.fits', 'BUNIT', unit, 'IMG'))
 
 
-@pytest.mark.parametrize('unit', ['image/s', 'nmgy', 'MJy/sr', 'nanomaggy', '10**-20*erg/s/cm**2/Angstrom'])
+@pytest.mark.parametrize(
+    'unit', ['image/s', 'nmgy', 'MJy/sr', 'nanomaggy', '10**-20*erg/s/cm**2/Angstrom']
+)
 def test_an_image_in_another_unit_is_none(write, unit):
     header = fine_header()
     header['BUNIT'] = unit
@@ -632,7 +668,12 @@ def test_of_a_large_image_only_the_part_on_the_cube_is_in_memory(tmp_path, form)
     large = np.zeros((side, side), 'f4')
     large[650:750, 1350:1450] = small
     if form == 'latitude first':
-        for one, other in (('CTYPE1', 'CTYPE2'), ('CRVAL1', 'CRVAL2'), ('CRPIX1', 'CRPIX2'), ('CD1_1', 'CD2_2')):
+        for one, other in (
+            ('CTYPE1', 'CTYPE2'),
+            ('CRVAL1', 'CRVAL2'),
+            ('CRPIX1', 'CRPIX2'),
+            ('CD1_1', 'CD2_2'),
+        ):
             header[one], header[other] = header[other], header[one]
         for card in ('CD1_2', 'CD2_1'):
             header[card] = 0.0
@@ -642,9 +683,15 @@ def test_of_a_large_image_only_the_part_on_the_cube_is_in_memory(tmp_path, form)
         hdus[1] = fits.ImageHDU((100 * large).round().astype('i4'), header, name='SCI')
         hdus[1].header['BSCALE'] = 0.01
     if form == 'tiled':
-        hdus[1] = fits.CompImageHDU(large, header, name='SCI', quantize_level=0, compression_type='GZIP_1')
+        hdus[1] = fits.CompImageHDU(
+            large, header, name='SCI', quantize_level=0, compression_type='GZIP_1'
+        )
     if form == 'weights':
-        hdus.append(fits.CompImageHDU(np.ones((side, side), 'i2'), header, name='WHT', compression_type='RICE_1'))
+        hdus.append(
+            fits.CompImageHDU(
+                np.ones((side, side), 'i2'), header, name='WHT', compression_type='RICE_1'
+            )
+        )
     fits.HDUList(hdus).writeto(tmp_path / 'i.fits')
     path = tmp_path / 'i.fits'
     if form == 'gzip':
@@ -671,7 +718,9 @@ def test_angles_and_shifts_are_inverse(dec, angle):
         assert_allclose(shift, (-0.4 / PIXEL, -0.7 / PIXEL), rtol=1e-3)
 
 
-@pytest.mark.parametrize('change', [lambda header: header, with_sip, lambda header: sheared(header, shear=0.1)])
+@pytest.mark.parametrize(
+    'change', [lambda header: header, with_sip, lambda header: sheared(header, shear=0.1)]
+)
 def test_a_shift_is_added_to_the_coordinates_of_an_image(write, change):
     header = change(fine_header())
     data = stars(header)

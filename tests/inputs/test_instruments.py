@@ -1,4 +1,5 @@
-"""One truth in the layouts of all instruments: wavelengths, sums, errors and units are the truth, without DATA_EXT."""
+"""One truth in the layouts of all instruments: wavelengths, sums, errors and units are the truth,
+without DATA_EXT."""
 
 import warnings
 from pathlib import Path
@@ -18,7 +19,8 @@ from autospec_lib.inputs import cube
 from autospec_lib.inputs.extensions import FlagRule, flag_rule
 from autospec_lib.inputs.instruments import INSTRUMENTS, UNKNOWN
 
-APERTURE = 3.6  # spaxels (their longer side): an odd number across, so that the circle is not moved to a corner
+# Spaxels (their longer side): an odd number across, so that the circle is not moved to a corner.
+APERTURE = 3.6
 
 
 def written(tmp_path, layout):
@@ -53,7 +55,9 @@ def test_every_voxel_is_the_truth(tmp_path, layout):
     for part in truth.warned:
         assert any(part in note for note in opened.notes)
     assert opened.grid.medium == truth.medium
-    assert_allclose(opened.wave * units.Unit(opened.grid.wave_unit).to('Angstrom'), truth.wave, rtol=1e-6)
+    assert_allclose(
+        opened.wave * units.Unit(opened.grid.wave_unit).to('Angstrom'), truth.wave, rtol=1e-6
+    )
     assert_allclose(opened.pixel, truth.pixel, rtol=1e-6)
     voxels = cube.cut(opened, Target(7, RA, DEC, 200.0)).voxels
     np.testing.assert_array_equal(voxels.bad, field.bad)
@@ -111,12 +115,21 @@ def test_the_command_gives_true_sums_and_mpdaf_reads_them(tmp_path, layout, caps
             assert_allclose(flux, light, rtol=0.02)
             assert_allclose(wavelengths(hdus, spectrum), truth.wave, rtol=1e-6)
             if truth.noise:
-                stat = converted(hdus[f'{name}_STAT'].data, spectrum.header['BUNIT'], truth.unit, power=2)
-                assert_allclose(stat[whole], np.where(live, field.sigma**2, 0).sum(axis=(1, 2))[whole], rtol=1e-5)
+                stat = converted(
+                    hdus[f'{name}_STAT'].data, spectrum.header['BUNIT'], truth.unit, power=2
+                )
+                assert_allclose(
+                    stat[whole],
+                    np.where(live, field.sigma**2, 0).sum(axis=(1, 2))[whole],
+                    rtol=1e-5,
+                )
     with warnings.catch_warnings():
-        warnings.simplefilter('error' if truth.unit else 'ignore')  # MPDAF warns of units that it cannot read
+        # MPDAF warns of units that it cannot read.
+        warnings.simplefilter('error' if truth.unit else 'ignore')
         read = Source.from_file(str(output)).spectra[name.removeprefix('SPE_')]
-    assert_allclose(converted(read.data.data, read.unit if truth.unit else '', truth.unit), flux, rtol=1e-6)
+    assert_allclose(
+        converted(read.data.data, read.unit if truth.unit else '', truth.unit), flux, rtol=1e-6
+    )
 
 
 def added(path, *hdus, **primary):
@@ -157,7 +170,8 @@ def test_data_ext_with_data_and_noise_uses_the_mask_that_belongs_to_them(tmp_pat
 
 def test_data_ext_can_say_that_there_is_no_mask_and_no_noise(tmp_path):
     path, _, field = written(tmp_path, layouts.eris)
-    # What the mask would have marked holds one number in this file, which is noticed without a mask too.
+    # What the mask would have marked holds one number in this file, which is noticed without a mask
+    # too.
     np.testing.assert_array_equal(voxels(path, ('DATA', 'ERR', '')).bad, field.bad)
     without = voxels(path, ('DATA', '', 'DQI'))
     assert without.variance is None
@@ -177,12 +191,18 @@ def test_data_ext_can_name_a_mask_of_any_name(tmp_path):
 def test_of_several_kmos_arms_one_is_asked_for(tmp_path):
     path, _, field = written(tmp_path, layouts.kmos)
     with fits.open(path) as hdus:
-        second = [fits.ImageHDU(hdus[name].data, hdus[name].header) for name in ('IFU.3.DATA', 'IFU.3.NOISE')]
+        second = [
+            fits.ImageHDU(hdus[name].data, hdus[name].header)
+            for name in ('IFU.3.DATA', 'IFU.3.NOISE')
+        ]
     for hdu, name in zip(second, ('IFU.11.DATA', 'IFU.11.NOISE'), strict=True):
         hdu.name = name
         hdu.data *= 2
     added(path, *second)
-    with pytest.raises(InputError, match=r"IFU\.3\.DATA, IFU\.11\.DATA; .* DATA_EXT = 'IFU\.3\.DATA', 'IFU\.3\.NOISE'"):
+    with pytest.raises(
+        InputError,
+        match=r"IFU\.3\.DATA, IFU\.11\.DATA; .* DATA_EXT = 'IFU\.3\.DATA', 'IFU\.3\.NOISE'",
+    ):
         cube.open_cube(path)
     chosen = voxels(path, ('IFU.11.DATA', 'IFU.11.NOISE'))
     assert_allclose(chosen.variance, np.where(field.bad, 0, (2 * field.sigma) ** 2), rtol=1e-5)
@@ -240,7 +260,9 @@ def test_resume_notices_that_a_file_beside_the_cube_has_changed(tmp_path, capsys
     for expected in ('keeping 1', 'replacing 1'):
         assert main([str(tmp_path), '-q', '--resume']) == 0
         if expected.startswith('r'):
-            with fits.open(path.with_name(path.name.replace('_icubes', '_vcubes')), mode='update') as hdus:
+            with fits.open(
+                path.with_name(path.name.replace('_icubes', '_vcubes')), mode='update'
+            ) as hdus:
                 hdus[0].data = hdus[0].data * 4
                 hdus[0].header['HISTORY'] = 'x' * 4000
         capsys.readouterr()
@@ -267,7 +289,9 @@ def test_specutils_gives_the_same_numbers_for_manga(tmp_path):
     assert rest.scale == pytest.approx(1)
 
 
-@pytest.mark.parametrize('layout', [layouts.jwst_nirspec, layouts.jwst_miri, layouts.manga_logcube, layouts.pypeit])
+@pytest.mark.parametrize(
+    'layout', [layouts.jwst_nirspec, layouts.jwst_miri, layouts.manga_logcube, layouts.pypeit]
+)
 def test_astropy_gives_the_same_wavelengths(tmp_path, layout):
     from astropy.wcs import WCS
 
@@ -359,17 +383,24 @@ def test_weave_with_a_response_of_another_length_is_refused(tmp_path):
 def test_surface_brightness_becomes_flux_per_spaxel(tmp_path, unit, expected, factor):
     header = layouts.axis(layouts.sky(0.5))
     header['BUNIT'] = unit
-    layouts.write(tmp_path / 'c.fits', *(layouts.image(np.full((NL, NY, NX), 2.0), n, header) for n in ('DATA', 'VAR')))
+    layouts.write(
+        tmp_path / 'c.fits',
+        *(layouts.image(np.full((NL, NY, NX), 2.0), n, header) for n in ('DATA', 'VAR')),
+    )
     opened = cube.open_cube(tmp_path / 'c.fits')
     assert opened.grid.unit == expected
     cut = cube.cut(opened, Target(7, RA, DEC, 3.0)).voxels
     assert_allclose(cut.data, 2 * factor, rtol=1e-6)
     assert_allclose(cut.variance, 2 * factor**2, rtol=1e-6)
     assert any('surface brightness' in note for note in opened.notes) == (factor != 1)
-    assert any('not a unit that astropy knows' in note for note in opened.notes) == (unit == 'furlongs')
+    assert any('not a unit that astropy knows' in note for note in opened.notes) == (
+        unit == 'furlongs'
+    )
 
 
-@pytest.mark.parametrize('name', ['obj/CUBE', 'obj/Central_Datacube_bkg', 'sdetect/minicube', 'sdetect/subcub_mosaic'])
+@pytest.mark.parametrize(
+    'name', ['obj/CUBE', 'obj/Central_Datacube_bkg', 'sdetect/minicube', 'sdetect/subcub_mosaic']
+)
 def test_the_cubes_of_mpdaf_give_mpdafs_numbers(name):
     import mpdaf.obj
 
@@ -398,7 +429,11 @@ def test_the_cubes_of_mpdaf_give_mpdafs_numbers(name):
         ({'HDUCLAS2': 'QUALITY', 'HDUCLAS3': 'MASKZERO'}, FlagRule(), 'any but 0 is bad'),
         ({'HDUCLAS2': 'QUALITY', 'HDUCLAS3': 'MASKONE'}, FlagRule(zero_is_bad=True), '0 is bad'),
         ({'HDUCLAS2': 'DATA', 'HDUCLAS3': 'MASKONE'}, FlagRule(), 'any but 0 is bad'),
-        ({'HDUCLAS2': 'QUALITY', 'HDUCLAS3': 'FLAG32BIT', 'QUALMASK': 5}, FlagRule(5), 'bits 0 and 2 are bad'),
+        (
+            {'HDUCLAS2': 'QUALITY', 'HDUCLAS3': 'FLAG32BIT', 'QUALMASK': 5},
+            FlagRule(5),
+            'bits 0 and 2 are bad',
+        ),
         ({'HDUCLAS2': 'QUALITY', 'QUALMASK': '0x10'}, FlagRule(16), 'bit 4 is bad'),
         ({'HDUCLAS2': 'QUALITY', 'QUALMASK': 0xFFFFFFFF}, FlagRule(), 'any but 0 is bad'),
         ({'HDUCLAS2': 'QUALITY', 'QUALMASK': 'none'}, FlagRule(), 'any but 0 is bad'),
@@ -411,7 +446,9 @@ def test_which_flags_are_bad(cards, expected, words):
 
 
 def test_every_instrument_has_a_place_in_the_documents_and_a_prefix_that_names_can_have():
-    text = (Path(__file__).resolve().parents[2] / 'docs' / 'instruments.md').read_text(encoding='utf-8')
+    text = (Path(__file__).resolve().parents[2] / 'docs' / 'instruments.md').read_text(
+        encoding='utf-8'
+    )
     for instrument in INSTRUMENTS:
         assert instrument.name.split()[0] in text
         assert instrument.prefix.isalnum()
@@ -446,7 +483,9 @@ def wavelength_first(path):
 
 
 @pytest.mark.parametrize(
-    'layout', [layouts.kcwi_idl, layouts.manga_lincube, layouts.jwst_miri, layouts.weave], ids=lambda one: one.__name__
+    'layout',
+    [layouts.kcwi_idl, layouts.manga_lincube, layouts.jwst_miri, layouts.weave],
+    ids=lambda one: one.__name__,
 )
 def test_instruments_are_recognised_in_any_order_of_axes(tmp_path, layout):
     path, truth, field = written(tmp_path, layout)
@@ -454,7 +493,9 @@ def test_instruments_are_recognised_in_any_order_of_axes(tmp_path, layout):
         wavelength_first(file)
     opened = cube.open_cube(path)
     assert truth.said[1] in opened.recognised
-    assert_allclose(opened.wave * units.Unit(opened.grid.wave_unit).to('Angstrom'), truth.wave, rtol=1e-6)
+    assert_allclose(
+        opened.wave * units.Unit(opened.grid.wave_unit).to('Angstrom'), truth.wave, rtol=1e-6
+    )
     cut = voxels(path)
     np.testing.assert_array_equal(cut.bad, field.bad)
     flux = converted(cut.data, opened.grid.unit, truth.unit)

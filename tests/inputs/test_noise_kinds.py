@@ -1,4 +1,5 @@
-"""One truth, a variance of 4, stored in every way and under every name: the errors of the spectra are the same."""
+"""One truth, a variance of 4, stored in every way and under every name: the errors of the spectra
+are the same."""
 
 import numpy as np
 import pytest
@@ -19,7 +20,16 @@ NAMED = {
         *('ERR', 'ERROR', 'UNCERT', 'UNCERTAINTY', 'STD', 'STDEV', 'STDDEV', 'SIG', 'SIGMA', 'RMS'),
         *('FLUX_ERR', 'ERRORCUBE', 'IFU.1.NOISE', 'NOISE'),
     ],
-    'inverse variance': ['IVAR', 'RED_IVAR', 'INVVAR', 'INV_VAR', 'VAR_INV', 'INVERSE_VARIANCE', 'WEIGHT', 'WHT'],
+    'inverse variance': [
+        'IVAR',
+        'RED_IVAR',
+        'INVVAR',
+        'INV_VAR',
+        'VAR_INV',
+        'INVERSE_VARIANCE',
+        'WEIGHT',
+        'WHT',
+    ],
     'inverse sigma': ['IERR', 'ISIG', 'INV_ERR'],
 }
 CASES = [(name, {}, kind) for kind, names in NAMED.items() for name in names] + [
@@ -47,11 +57,34 @@ CASES = [(name, {}, kind) for kind, names in NAMED.items() for name in names] + 
     ('WEIGHT', {'BUNIT': INVERSE}, 'inverse variance'),
     ('WEIGHT', {'BUNIT': UNIT}, 'inverse variance'),
 ]
-# An extension of each of these names, where no unit helps, is of unknown kind: squared or not, weights of what, ...
+# An extension of each of these names, where no unit helps, is of unknown kind: squared or not,
+# weights of what, ...
 UNKNOWN = [
-    *('X', 'ERR2', 'NOISE2', 'SIGMA_SQ', 'ERRSQ', 'ERRWEIGHT', 'WMAP', 'SIGNAL', 'TRUNC', 'COVAR', 'VAR_MASK'),
+    *(
+        'X',
+        'ERR2',
+        'NOISE2',
+        'SIGMA_SQ',
+        'ERRSQ',
+        'ERRWEIGHT',
+        'WMAP',
+        'SIGNAL',
+        'TRUNC',
+        'COVAR',
+        'VAR_MASK',
+    ),
     *('STAT_ERR', 'SQRT_VAR', 'LOG_VAR', 'RELERR'),  # words that contradict each other
-    *('LOGVAR', 'LNVAR', 'ERRLOG', '1/VAR', 'ONE_OVER_VAR', 'SQERR', 'SQ_ERR', 'PCT_ERR', 'MAG_ERR'),
+    *(
+        'LOGVAR',
+        'LNVAR',
+        'ERRLOG',
+        '1/VAR',
+        'ONE_OVER_VAR',
+        'SQERR',
+        'SQ_ERR',
+        'PCT_ERR',
+        'MAG_ERR',
+    ),
 ]
 
 
@@ -64,7 +97,9 @@ def stored(path, name, cards, value):
         hdus[2].header.update(cards)
 
 
-@pytest.mark.parametrize(('name', 'cards', 'kind'), CASES, ids=[f'{c[0]}-{n}' for n, c in enumerate(CASES)])
+@pytest.mark.parametrize(
+    ('name', 'cards', 'kind'), CASES, ids=[f'{c[0]}-{n}' for n, c in enumerate(CASES)]
+)
 def test_the_kind_is_found(tmp_path, name, cards, kind):
     stored(tmp_path / 'c.fits', name, cards, STORED[kind])
     opened = cube.open_cube(tmp_path / 'c.fits', data_ext('DATA', name))
@@ -99,7 +134,12 @@ def test_what_cannot_be_told_is_refused_and_can_be_said(tmp_path, name, cards):
     stored(path, name, cards, 2.0)
     with pytest.raises(InputError, match=f"DATA_EXT = 'DATA', '{name}: variance'"):
         cube.open_cube(path, data_ext('DATA', name))
-    words = {'sigma': 'sigma', 'error': 'sigma', 'Variance': 'variance', 'inverse  variance': 'inverse variance'}
+    words = {
+        'sigma': 'sigma',
+        'error': 'sigma',
+        'Variance': 'variance',
+        'inverse  variance': 'inverse variance',
+    }
     for word, kind in words.items():
         assert cube.open_cube(path, data_ext('DATA', f'{name}: {word}')).noise_kind.words == kind
     assert cube.open_cube(path, data_ext('DATA', '2:sigma')).noise_kind.words == 'sigma'
@@ -108,7 +148,9 @@ def test_what_cannot_be_told_is_refused_and_can_be_said(tmp_path, name, cards):
 def test_an_extension_without_a_name_goes_by_its_number(tmp_path):
     path = tmp_path / 'c.fits'
     data = small_cube()[0]
-    fits.HDUList([fits.PrimaryHDU(data, cube_header()), fits.ImageHDU(np.full_like(data, 2.0))]).writeto(path)
+    fits.HDUList(
+        [fits.PrimaryHDU(data, cube_header()), fits.ImageHDU(np.full_like(data, 2.0))]
+    ).writeto(path)
     with pytest.raises(InputError, match="DATA_EXT = 0, '1: variance'"):
         cube.open_cube(path, data_ext(0, 1))
     opened = cube.open_cube(path, data_ext(0, '1: sigma'))
@@ -126,7 +168,9 @@ def test_check_says_the_kind_and_what_it_follows_from(folder, capsys):
         assert f'{kind} in FLUX_ERR ({why})' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(('name', 'entry'), [('WHT', "'WHT'"), ('FLUX_ERR', "'FLUX_ERR'"), ('ERR2', "'ERR2: sigma'")])
+@pytest.mark.parametrize(
+    ('name', 'entry'), [('WHT', "'WHT'"), ('FLUX_ERR', "'FLUX_ERR'"), ('ERR2', "'ERR2: sigma'")]
+)
 def test_an_extension_that_looks_like_noise_and_is_not_used_is_named(tmp_path, name, entry):
     write_cube(tmp_path / 'c.fits', small_cube()[0], **{name: np.ones((NL, NY, NX), np.float32)})
     (note,) = (note for note in cube.open_cube(tmp_path / 'c.fits').notes if 'no variance' in note)

@@ -21,8 +21,12 @@ def polynomial_cards(field=0, fwhm=(-0.2, 0.7), beta=(2.2,), **changed):
     cards = {'FSFMODE': 2, 'FSFLB1': 5000.0, 'FSFLB2': 9000.0}
     for name, numbers in (('F', fwhm), ('B', beta)):
         cards[f'FSF{field:02d}{name}NC'] = len(numbers)
-        cards |= {f'FSF{field:02d}{name}{power:02d}': number for power, number in enumerate(numbers)}
-    return fits.Header({card: value for card, value in (cards | changed).items() if value is not None})
+        cards |= {
+            f'FSF{field:02d}{name}{power:02d}': number for power, number in enumerate(numbers)
+        }
+    return fits.Header(
+        {card: value for card, value in (cards | changed).items() if value is not None}
+    )
 
 
 WAVE = np.linspace(5000.0, 9000.0, 11)
@@ -72,7 +76,8 @@ def test_the_psf_in_the_header_at_the_ends_of_the_cube(tmp_path, cards, expected
         moffat_cards(**TWO),
         polynomial_cards(3, (0.1, 0.15, -0.2, 0.62), (0.3, -0.6, 2.3)),
         polynomial_cards(99, (0.8,), (0.6, 2.5)),
-        polynomial_cards(1, (0.1, 0.7), (2.3,), NFIELDS=2) + polynomial_cards(2, (0.2, -0.1, 0.8), (1.8,)),
+        polynomial_cards(1, (0.1, 0.7), (2.3,), NFIELDS=2)
+        + polynomial_cards(2, (0.2, -0.1, 0.8), (1.8,)),
     ],
 )
 def test_the_psf_in_the_header_is_that_of_mpdaf(tmp_path, cards):
@@ -84,9 +89,15 @@ def test_the_psf_in_the_header_is_that_of_mpdaf(tmp_path, cards):
     for ends in ([4750.0, 9350.0], [5100.0, 5600.0], [8000.0, 5000.0]):
         wave = ends[0] + (ends[1] - ends[0]) * where
         found = psf.read('header', tmp_path, cards, wave, 'Angstrom')
-        assert_allclose(found.fwhm(where), np.mean([one.get_fwhm(wave) for one in theirs], axis=0), rtol=1e-3)
-        assert_allclose(found.beta(where), np.mean([one.get_beta(wave) for one in theirs], axis=0), rtol=1e-3)
-        assert_allclose(found.fwhm(where[::2]), np.mean([one.get_fwhm(wave[::2]) for one in theirs], axis=0))
+        assert_allclose(
+            found.fwhm(where), np.mean([one.get_fwhm(wave) for one in theirs], axis=0), rtol=1e-3
+        )
+        assert_allclose(
+            found.beta(where), np.mean([one.get_beta(wave) for one in theirs], axis=0), rtol=1e-3
+        )
+        assert_allclose(
+            found.fwhm(where[::2]), np.mean([one.get_fwhm(wave[::2]) for one in theirs], axis=0)
+        )
 
 
 @pytest.mark.parametrize(

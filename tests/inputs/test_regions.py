@@ -34,8 +34,12 @@ def places(loaded):
 def test_shapes_and_texts(file, head, text):
     loaded = load(file, head + text)
     assert [target.id for target in loaded.targets] == [7, 'M 31']
-    np.testing.assert_allclose(places(loaded), [(150.25, -2.5), (150.251, -2.5)], rtol=0, atol=1e-12)
-    assert [(target.aper, target.size, target.ref) for target in loaded.targets] == [(None, SIZE, REF)] * 2
+    np.testing.assert_allclose(
+        places(loaded), [(150.25, -2.5), (150.251, -2.5)], rtol=0, atol=1e-12
+    )
+    assert [(target.aper, target.size, target.ref) for target in loaded.targets] == [
+        (None, SIZE, REF)
+    ] * 2
     assert loaded.description.startswith('ds9.reg: DS9 regions: ')
     assert 'icrs' in loaded.description
 
@@ -53,12 +57,17 @@ FRAMES = [
 def test_other_systems_of_the_sky_are_those_of_astropy(file, frame, name):
     loaded = load(file, f'{frame}\npoint(150.25,-2.5)\npoint(0.001,+45)\n')
     truth = SkyCoord([(150.25, -2.5), (0.001, 45)], unit='deg', frame=name).icrs
-    np.testing.assert_allclose(places(loaded), np.transpose([truth.ra.deg, truth.dec.deg]), rtol=0, atol=1e-10)
+    np.testing.assert_allclose(
+        places(loaded), np.transpose([truth.ra.deg, truth.dec.deg]), rtol=0, atol=1e-10
+    )
 
 
 def test_regions_of_several_systems_in_one_file(file):
     text = ''.join(f'{frame}\npoint({number},5)\n' for number, (frame, _) in enumerate(FRAMES, 10))
-    truth = [SkyCoord(number, 5, unit='deg', frame=name).icrs for number, (_, name) in enumerate(FRAMES, 10)]
+    truth = [
+        SkyCoord(number, 5, unit='deg', frame=name).icrs
+        for number, (_, name) in enumerate(FRAMES, 10)
+    ]
     np.testing.assert_allclose(
         places(load(file, text)), [(one.ra.deg, one.dec.deg) for one in truth], rtol=0, atol=1e-10
     )
@@ -67,7 +76,9 @@ def test_regions_of_several_systems_in_one_file(file):
 def test_longitudes_have_no_hours(file):
     text = 'galactic\npoint(10:30:00,5)\n'
     truth = SkyCoord(10.5, 5, unit='deg', frame='galactic').icrs
-    np.testing.assert_allclose(places(load(file, text)), [(truth.ra.deg, truth.dec.deg)], rtol=0, atol=1e-10)
+    np.testing.assert_allclose(
+        places(load(file, text)), [(truth.ra.deg, truth.dec.deg)], rtol=0, atol=1e-10
+    )
     (fault,) = faults(file, 'galactic\npoint(10h11m12s,5)\n')
     assert all(fact in fault for fact in ('line 2', "longitude '10h11m12s'", 'degrees'))
 
@@ -85,7 +96,8 @@ def test_physical_pixels_are_said(file):
 
 
 @pytest.mark.parametrize(
-    ('radius', 'arcsec'), [('2.5"', 2.5), ("0.5'", 30), ('0.001', 3.6), ('0.001d', 3.6), ('1e-5r', 2.0626480624709637)]
+    ('radius', 'arcsec'),
+    [('2.5"', 2.5), ("0.5'", 30), ('0.001', 3.6), ('0.001d', 3.6), ('1e-5r', 2.0626480624709637)],
 )
 def test_the_radius_of_a_circle_is_an_aperture_in_mode_cat(file, radius, arcsec):
     text = f'fk5\ncircle(150,2,{radius})\nellipse(150,3,1",2",0)\n'
@@ -158,7 +170,9 @@ def test_other_shapes_are_said_in_one_line(file):
     assert all(fact in warning for fact in (f'{len(SHAPES)} of {len(SHAPES) + 1}', 'line 3', '...'))
 
 
-@pytest.mark.parametrize(('text', 'fact'), [('point(1,1)\n', 'no coordinates'), ('wcsa\npoint(1,1)\n', 'wcsa')])
+@pytest.mark.parametrize(
+    ('text', 'fact'), [('point(1,1)\n', 'no coordinates'), ('wcsa\npoint(1,1)\n', 'wcsa')]
+)
 def test_coordinates_that_are_not_known(file, text, fact):
     (fault,) = faults(file, text)
     assert all(word in fault for word in (fact, 'icrs', 'image'))
@@ -207,5 +221,7 @@ def test_what_the_package_regions_writes(file):
     regions.Regions(made).write(file, format='ds9', precision=12)
     loaded = load(file, mode='cat')
     assert [target.id for target in loaded.targets] == ['M 31', 1, 2]
-    np.testing.assert_allclose(places(loaded), [(150.25, -2.5), (150.5, 2.5), (150.5, 2.5)], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(
+        places(loaded), [(150.25, -2.5), (150.5, 2.5), (150.5, 2.5)], rtol=0, atol=1e-9
+    )
     assert loaded.targets[0].aper == pytest.approx(2, rel=1e-9)

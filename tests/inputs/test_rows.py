@@ -13,7 +13,9 @@ from autospec_lib.inputs.columns import Columns
 
 
 class TestSexagesimal:
-    @pytest.mark.parametrize('form', ['{}h{:02}m{:06.3f}s', '{:02}:{:02}:{:06.3f}', '{}H{}M{}S', '{}h{}m{}'])
+    @pytest.mark.parametrize(
+        'form', ['{}h{:02}m{:06.3f}s', '{:02}:{:02}:{:06.3f}', '{}H{}M{}S', '{}h{}m{}']
+    )
     @pytest.mark.parametrize('value', [(0, 0, 0.0), (4, 13, 25.2), (23, 59, 59.999)])
     def test_right_ascension_is_that_of_astropy(self, form, value):
         text = form.format(*value)
@@ -25,7 +27,9 @@ class TestSexagesimal:
     @pytest.mark.parametrize('value', [(0, 30, 0.0), (10, 27, 55.9), (89, 59, 59.999)])
     def test_declination_is_that_of_astropy(self, form, sign, value):
         text = sign + form.format(*value)
-        assert rows.degrees('DEC', text) == pytest.approx(Angle(text.lower(), 'degree').degree, rel=1e-14, abs=0)
+        assert rows.degrees('DEC', text) == pytest.approx(
+            Angle(text.lower(), 'degree').degree, rel=1e-14, abs=0
+        )
 
     @pytest.mark.parametrize(
         ('ra', 'dec'),
@@ -43,9 +47,13 @@ class TestSexagesimal:
         if ra.endswith(('s', 'S')) and not dec.startswith('- '):
             assert sources(load(tmp_path / 'sources.txt', f'ID RA DEC\n7 {ra} {dec}\n')) == expected
 
-    @pytest.mark.parametrize('text', ['7 04:13:25.2 +10:27:55.9', '7,04h13m25.2s,10d27m55.9s', '7 63.355 10:27:55.9'])
+    @pytest.mark.parametrize(
+        'text', ['7 04:13:25.2 +10:27:55.9', '7,04h13m25.2s,10d27m55.9s', '7 63.355 10:27:55.9']
+    )
     def test_coordinates_of_a_row(self, tmp_path, text):
-        assert sources(load(tmp_path / 'catalog.txt', text)) == [(7, pytest.approx(63.355), pytest.approx(10.46552778))]
+        assert sources(load(tmp_path / 'catalog.txt', text)) == [
+            (7, pytest.approx(63.355), pytest.approx(10.46552778))
+        ]
 
     @pytest.mark.parametrize(
         ('ra', 'dec', 'facts'),
@@ -87,7 +95,9 @@ class TestNumbers:
         assert rows.degrees('RA', 150.1) == 150.1
         assert [rows.value('REF', cell, columns) for cell in (2.0, 2)] == ['2.0', '2']
 
-    @pytest.mark.parametrize(('cell', 'ident'), [(7, 7), (7.0, 7), (2**63 - 1, 2**63 - 1), (0.0, 0)])
+    @pytest.mark.parametrize(
+        ('cell', 'ident'), [(7, 7), (7.0, 7), (2**63 - 1, 2**63 - 1), (0.0, 0)]
+    )
     def test_whole_numbers_are_ids(self, cell, ident):
         assert rows.identifier(cell) == ident
 
@@ -167,7 +177,10 @@ def test_ends_of_the_ranges(tmp_path):
 
 class TestIdentifiers:
     def test_text(self, tmp_path):
-        loaded = load(tmp_path / 'sources.csv', 'name,ra,dec\nM 31,150,2\n007,150.001,-2.0015\nNGC 7 (a),1,1\n')
+        loaded = load(
+            tmp_path / 'sources.csv',
+            'name,ra,dec\nM 31,150,2\n007,150.001,-2.0015\nNGC 7 (a),1,1\n',
+        )
         assert [target.id for target in loaded.targets] == ['M 31', 7, 'NGC 7 (a)']
 
     @pytest.mark.parametrize('kind', ['f4', 'f8'])
@@ -177,9 +190,13 @@ class TestIdentifiers:
         made.write(tmp_path / 'sources.fits')
         assert [target.id for target in load(tmp_path / 'sources.fits').targets] == ['1.1', 12]
 
-    @pytest.mark.parametrize(('name', 'form'), [('sources.fits', 'fits'), ('sources.vot', 'votable')])
+    @pytest.mark.parametrize(
+        ('name', 'form'), [('sources.fits', 'fits'), ('sources.vot', 'votable')]
+    )
     def test_text_of_a_table(self, tmp_path, name, form):
-        Table({'main_id': ['M 31', '12'], 'ra': [1.0, 2.0], 'dec': [1.0, 2.0]}).write(tmp_path / name, format=form)
+        Table({'main_id': ['M 31', '12'], 'ra': [1.0, 2.0], 'dec': [1.0, 2.0]}).write(
+            tmp_path / name, format=form
+        )
         assert [target.id for target in load(tmp_path / name).targets] == ['M 31', 12]
 
     def test_rows_without_ids_are_numbered(self, tmp_path):
@@ -200,12 +217,27 @@ class TestIdentifiers:
         assert 'line 2' in fault
 
     def test_a_name_of_the_file_of_a_number_is_a_fault(self, tmp_path):
-        (fault,) = faults(tmp_path / 'sources.csv', 'name,ra,dec\n7,150,2\n\N{FULLWIDTH DIGIT SEVEN} ,1,1\n')
+        (fault,) = faults(
+            tmp_path / 'sources.csv', 'name,ra,dec\n7,150,2\n\N{FULLWIDTH DIGIT SEVEN} ,1,1\n'
+        )
         assert fault.startswith('sources.csv, line 3: ')
 
     @pytest.mark.parametrize(
         'text',
-        ['12_3', '1_000', '3e8', '12E5', 'inf', '1a2', '-583764541261234567', '1.1', '1.10', '1e+06', '0x1F', '+'],
+        [
+            '12_3',
+            '1_000',
+            '3e8',
+            '12E5',
+            'inf',
+            '1a2',
+            '-583764541261234567',
+            '1.1',
+            '1.10',
+            '1e+06',
+            '0x1F',
+            '+',
+        ],
     )
     def test_other_than_whole_numbers_are_text(self, tmp_path, text):
         loaded = load(tmp_path / 'sources.csv', f'ID,RA,DEC\n{text},150,2\n{2**63},1,1\n')
@@ -226,7 +258,9 @@ class TestIdentifiers:
         (target,) = load(tmp_path / 'sources.csv', f'ID,RA,DEC\n{text},1.5e+02,2.0e+00\n').targets
         assert target.id == ident
         if isinstance(ident, int):
-            (target,) = load(tmp_path / 'sources.txt', f'{text} 1.500000e+02 2.000000e+00\n').targets
+            (target,) = load(
+                tmp_path / 'sources.txt', f'{text} 1.500000e+02 2.000000e+00\n'
+            ).targets
             assert (target.id, target.ra, target.dec) == (ident, 150.0, 2.0)
 
     @pytest.mark.parametrize('cell', ['', 'nan', '-', 'x' * 69, 'a\x07b', '..'])
@@ -252,9 +286,14 @@ class TestIdentifiers:
 
     @pytest.mark.parametrize('text', [',', '"', ';', '.', 'M31,', ';M31', 'M31|'])
     def test_a_separator_is_no_part_of_a_name(self, tmp_path, text):
-        assert 'ID' in faults(tmp_path / 'sources.txt', f'ID RA DEC\n12 10.5 2.5\n{text} 0.125 0.5\n')[0]
+        assert (
+            'ID'
+            in faults(tmp_path / 'sources.txt', f'ID RA DEC\n12 10.5 2.5\n{text} 0.125 0.5\n')[0]
+        )
 
-    @pytest.mark.parametrize('row', ['130, 0.125 0.5', '130,0.125 0.5 7.5', '130 0.125,0.5,7.5', '130 -,0.125,0.5'])
+    @pytest.mark.parametrize(
+        'row', ['130, 0.125 0.5', '130,0.125 0.5 7.5', '130 0.125,0.5,7.5', '130 -,0.125,0.5']
+    )
     def test_a_stray_separator_makes_no_text_of_a_number(self, tmp_path, row):
         text = 'ID RA DEC\n12 10.5 2.5\n'.replace(' ', ',' if row[3] == ' ' else ' ')
         (fault,) = faults(tmp_path / 'sources.txt', f'{text}{row}\n')
@@ -291,11 +330,21 @@ class TestCataloguesOfLines:
         ('columns', 'program'),
         [
             (
-                {'lbda': [5e3, 6e3, 7e3], 'T_GLR': [1.0, 9.0, 3.0], 'flux': [1.0, 9.0, 2.0], 'num_line': [1, 2, 3]},
+                {
+                    'lbda': [5e3, 6e3, 7e3],
+                    'T_GLR': [1.0, 9.0, 3.0],
+                    'flux': [1.0, 9.0, 2.0],
+                    'num_line': [1, 2, 3],
+                },
                 'ORIGIN',
             ),
             (
-                {'ID_OBJ': [3, 3, 8], 'CUBE_V': ['', '', ''], 'FLUX': [1.0, 9.0, 2.0], 'LBDA_OBS': [5e3, 6e3, 7e3]},
+                {
+                    'ID_OBJ': [3, 3, 8],
+                    'CUBE_V': ['', '', ''],
+                    'FLUX': [1.0, 9.0, 2.0],
+                    'LBDA_OBS': [5e3, 6e3, 7e3],
+                },
                 'MUSELET',
             ),
         ],
@@ -303,7 +352,9 @@ class TestCataloguesOfLines:
     def test_the_brightest_row_of_a_source_of_a_table_counts(self, tmp_path, columns, program):
         """MUSELET's lines.fit numbers its lines in ID, and the objects in ID_OBJ."""
         idents = [1, 2, 3] if 'ID_OBJ' in columns else [3, 3, 8]
-        made = Table({'ID': idents, 'ra': [10.0, 150.0, 150.001], 'dec': [10.0, 2.0, -2.0015], **columns})
+        made = Table(
+            {'ID': idents, 'ra': [10.0, 150.0, 150.001], 'dec': [10.0, 2.0, -2.0015], **columns}
+        )
         made.write(tmp_path / 'lines.fit', format='fits')
         loaded = load(tmp_path / 'lines.fit')
         assert sources(loaded) == [(3, 150.0, 2.0), (8, 150.001, -2.0015)]

@@ -45,11 +45,18 @@ def test_a_fault_is_named_by_its_card(tmp_path, cards, said):
     assert not any(word in message for word in RAW)
 
 
-@pytest.mark.parametrize('cards', [{'CTYPE3': 'AWAV-LOG'}, {'CD3_1': 1e-9, 'CD2_3': 1e-13}, {'PV3_1': 4.0}])
+@pytest.mark.parametrize(
+    'cards', [{'CTYPE3': 'AWAV-LOG'}, {'CD3_1': 1e-9, 'CD2_3': 1e-13}, {'PV3_1': 4.0}]
+)
 def test_the_sky_does_not_depend_on_the_wavelengths(tmp_path, cards):
     opened = cube.open_cube(written(tmp_path, cards))
-    assert_allclose(opened.sky.wcs.wcs_pix2world([[3, 5]], 0), WCS(cube_header()).celestial.wcs_pix2world([[3, 5]], 0))
-    assert opened.grid.sky == {card.keyword: card.value for card in WCS(cube_header()).celestial.to_header().cards}
+    assert_allclose(
+        opened.sky.wcs.wcs_pix2world([[3, 5]], 0),
+        WCS(cube_header()).celestial.wcs_pix2world([[3, 5]], 0),
+    )
+    assert opened.grid.sky == {
+        card.keyword: card.value for card in WCS(cube_header()).celestial.to_header().cards
+    }
 
 
 def rewritten(tmp_path, cards):
@@ -69,7 +76,8 @@ def test_of_repeated_cards_the_last_is_used_and_named(tmp_path):
 
 def test_of_a_cd_and_a_pc_matrix_the_latter_is_used_and_named(tmp_path):
     opened = rewritten(
-        tmp_path, [('PC1_1', -1.0), ('PC2_2', 1.0), ('CDELT1', 1e-4), ('CDELT2', 1e-4), ('CDELT3', STEP)]
+        tmp_path,
+        [('PC1_1', -1.0), ('PC2_2', 1.0), ('CDELT1', 1e-4), ('CDELT2', 1e-4), ('CDELT3', STEP)],
     )
     assert_allclose(opened.pixel, (0.36, 0.36), rtol=1e-6)
     assert any('CD and a PC matrix' in note for note in opened.notes)
@@ -78,5 +86,7 @@ def test_of_a_cd_and_a_pc_matrix_the_latter_is_used_and_named(tmp_path):
 def test_a_distortion_without_its_type_is_not_used(tmp_path):
     cards = [('A_ORDER', 2), ('B_ORDER', 2), ('A_2_0', 1e-3), ('B_0_2', 1e-3)]
     opened = rewritten(tmp_path, cards)
-    assert_allclose(opened.sky.to_icrs(20.0, 20.0), rewritten(tmp_path, []).sky.to_icrs(20.0, 20.0), rtol=1e-12)
+    assert_allclose(
+        opened.sky.to_icrs(20.0, 20.0), rewritten(tmp_path, []).sky.to_icrs(20.0, 20.0), rtol=1e-12
+    )
     assert any('-SIP' in note for note in opened.notes)

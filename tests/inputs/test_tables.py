@@ -57,7 +57,9 @@ def test_what_astropy_writes(tmp_path, name, form, kind, compressed):
 def test_photutils_tables(tmp_path, form):
     """As SourceCatalog.to_table writes them; positions in any system of the sky."""
     sky = SkyCoord(PLACES, unit='deg').galactic
-    made = QTable({'label': [3, 8], 'xcentroid': [1.5, 2.5], 'ycentroid': [3.5, 4.5], 'sky_centroid': sky})
+    made = QTable(
+        {'label': [3, 8], 'xcentroid': [1.5, 2.5], 'ycentroid': [3.5, 4.5], 'sky_centroid': sky}
+    )
     made['area'] = [4.0, 5.0] * u.pix**2
     made.write(tmp_path / 'sources', format=form)
     loaded = load(tmp_path / 'sources')
@@ -104,7 +106,9 @@ class TestSeveralTables:
         return load(tmp_path / 'sources.fits')
 
     def test_the_one_with_positions(self, tmp_path):
-        loaded = self.written(tmp_path, Table({'ID': [1], 'VALUE': [2.0]}), table(), names=('INFO', 'STARS'))
+        loaded = self.written(
+            tmp_path, Table({'ID': [1], 'VALUE': [2.0]}), table(), names=('INFO', 'STARS')
+        )
         assert (sources(loaded), loaded.warnings) == (BOTH, ())
         assert 'FITS table STARS: ' in loaded.description
 
@@ -140,14 +144,18 @@ MARK = b'\xef\xbb\xbf'
 class TestBeginningOfTheFile:
     """A byte-order mark, empty lines and comments above what tells the format lose no unit."""
 
-    @pytest.mark.parametrize('start', [b'', MARK, b'\n', MARK + b'\r\n\n', b'# mine\n', MARK + b'# mine\n#\n'])
+    @pytest.mark.parametrize(
+        'start', [b'', MARK, b'\n', MARK + b'\r\n\n', b'# mine\n', MARK + b'# mine\n#\n']
+    )
     def test_of_ecsv(self, tmp_path, start):
         made = table(size=[0.1, 0.2])
         made['ra'], made['size'].unit = made['ra'] / 15 * u.hourangle, 'arcmin'
         made.write(tmp_path / 'sources.ecsv')
         path = tmp_path / 'sources.ecsv'
         loaded = load(path, start + path.read_bytes(), 'cat')
-        np.testing.assert_allclose([place for _, *place in sources(loaded)], PLACES, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(
+            [place for _, *place in sources(loaded)], PLACES, rtol=0, atol=1e-12
+        )
         assert [target.size for target in loaded.targets] == [6.0, 12.0]
 
     @pytest.mark.parametrize('form', ['ascii.ipac', 'ascii.latex', 'ascii.mrt', 'votable'])
@@ -157,7 +165,9 @@ class TestBeginningOfTheFile:
         made['ra'], made['dec'].unit = made['ra'] / 15 * u.Unit('h'), 'deg'
         made.write(tmp_path / 'sources', format=form)
         loaded = load(tmp_path / 'sources', start + (tmp_path / 'sources').read_bytes())
-        np.testing.assert_allclose([place for _, *place in sources(loaded)], PLACES, rtol=0, atol=2e-6)
+        np.testing.assert_allclose(
+            [place for _, *place in sources(loaded)], PLACES, rtol=0, atol=2e-6
+        )
         assert [ident for ident, _, _ in sources(loaded)] == [3, 8]
 
     @pytest.mark.parametrize('prefix', ['', 'vot:'])
@@ -187,16 +197,24 @@ class TestCoordinateSystemsOfVotables:
 
     @pytest.mark.parametrize(
         ('systems', 'reference'),
-        [(FK4, ' ref="old"'), (FK4, ''), (FK4 + FK5, ' ref="old"'), (FK4.replace('eq_', ''), ' ref="old"')],
+        [
+            (FK4, ' ref="old"'),
+            (FK4, ''),
+            (FK4 + FK5, ' ref="old"'),
+            (FK4.replace('eq_', ''), ' ref="old"'),
+        ],
     )
     def test_fk4_is_converted(self, tmp_path, systems, reference):
         loaded = load(tmp_path / 'sources.vot', votable(systems, reference))
         truth = SkyCoord(150.1, 2.2, unit='deg', frame='fk4').icrs
-        assert sources(loaded) == [(7, pytest.approx(truth.ra.deg, abs=1e-9), pytest.approx(truth.dec.deg, abs=1e-9))]
+        assert sources(loaded) == [
+            (7, pytest.approx(truth.ra.deg, abs=1e-9), pytest.approx(truth.dec.deg, abs=1e-9))
+        ]
         assert 'FK4' in loaded.warnings[0]
 
     @pytest.mark.parametrize(
-        ('systems', 'reference'), [(FK5, ' ref="new"'), (FK4 + FK5, ' ref="new"'), (GALACTIC, ''), (FK4 + FK5, '')]
+        ('systems', 'reference'),
+        [(FK5, ' ref="new"'), (FK4 + FK5, ' ref="new"'), (GALACTIC, ''), (FK4 + FK5, '')],
     )
     def test_others_are_icrs(self, tmp_path, systems, reference):
         loaded = load(tmp_path / 'sources.vot', votable(systems, reference))
@@ -205,7 +223,9 @@ class TestCoordinateSystemsOfVotables:
     def test_of_a_group_of_columns(self, tmp_path):
         """VizieR refers to the system in a GROUP."""
         group = '<GROUP ref="old"><FIELDref ref="a"/></GROUP>'
-        text = votable(self.FK4 + self.FK5, '').replace('<FIELD name="RA"', f'{group}<FIELD ID="a" name="RA"')
+        text = votable(self.FK4 + self.FK5, '').replace(
+            '<FIELD name="RA"', f'{group}<FIELD ID="a" name="RA"'
+        )
         assert 'FK4' in load(tmp_path / 'sources.vot', text).warnings[0]
 
     @pytest.mark.parametrize('kind', ['PARAM', 'INFO'])
@@ -216,7 +236,10 @@ class TestCoordinateSystemsOfVotables:
         assert 'FK4' in load(tmp_path / 'sources.vot', votable(value, '')).warnings[0]
 
     def test_right_ascension_in_galactic_coordinates_is_a_fault(self, tmp_path):
-        assert 'galactic' in faults(tmp_path / 'sources.vot', votable(self.GALACTIC, ' ref="other"'))[0]
+        assert (
+            'galactic'
+            in faults(tmp_path / 'sources.vot', votable(self.GALACTIC, ' ref="other"'))[0]
+        )
 
 
 LATEX = r"""\begin{table}
@@ -253,8 +276,13 @@ class TestLatex:
             made['ra'].unit = unit
         made.write(tmp_path / 'table.tex', format='ascii.latex')
         loaded = load(tmp_path / 'table.tex', mode='cat')
-        np.testing.assert_allclose([place for _, *place in sources(loaded)], PLACES, rtol=0, atol=1e-12)
-        assert [(target.size, target.aper) for target in loaded.targets] == [(120.0, 2.0), (180.0, 3.0)]
+        np.testing.assert_allclose(
+            [place for _, *place in sources(loaded)], PLACES, rtol=0, atol=1e-12
+        )
+        assert [(target.size, target.aper) for target in loaded.targets] == [
+            (120.0, 2.0),
+            (180.0, 3.0),
+        ]
 
     def test_a_system_in_the_first_row_counts(self, tmp_path):
         loaded = load(tmp_path / 'table.tex', LATEX.replace('UNITS', ' & (B1950) & (B1950) \\\\\n'))
@@ -267,7 +295,10 @@ class TestLatex:
         assert 'line 4' in fault
 
     def test_a_table_without_units(self, tmp_path):
-        assert sources(load(tmp_path / 'table.tex', LATEX.replace('UNITS', ''))) == [(3, 10.0, 2.0), (8, 10.1, -2.0)]
+        assert sources(load(tmp_path / 'table.tex', LATEX.replace('UNITS', ''))) == [
+            (3, 10.0, 2.0),
+            (8, 10.1, -2.0),
+        ]
 
     @pytest.mark.parametrize(
         'text',
@@ -314,18 +345,24 @@ class TestLatex:
         ids=('topcat', 'deluxetable', 'longtable', 'title'),
     )
     def test_other_tables(self, tmp_path, text):
-        assert sources(load(tmp_path / 'table.tex', text)) == [pytest.approx(source) for source in BOTH]
+        assert sources(load(tmp_path / 'table.tex', text)) == [
+            pytest.approx(source) for source in BOTH
+        ]
 
     def test_a_row_of_another_length_is_a_fault(self, tmp_path):
         fault = faults(tmp_path / 'table.tex', LATEX.replace('UNITS', 'a & 1 \\\\\n'))[0]
         assert all(fact in fault for fact in ('line 4', '2 columns', '3'))
 
     def test_no_table(self, tmp_path):
-        assert 'tabular' in faults(tmp_path / 'table.tex', '\\begin{table}\nID & RA & DEC\n\\end{table}\n')[0]
+        assert (
+            'tabular'
+            in faults(tmp_path / 'table.tex', '\\begin{table}\nID & RA & DEC\n\\end{table}\n')[0]
+        )
 
 
 class TestArraysInCells:
-    """IDL writes a structure of arrays as one row, and an array of structures with columns of shape (n, 1)."""
+    """IDL writes a structure of arrays as one row, and an array of structures with columns of shape
+    (n, 1)."""
 
     @pytest.mark.parametrize('shape', [(1, 2), (2, 1)])
     @pytest.mark.parametrize('form', ['fits', 'votable'])
@@ -370,9 +407,14 @@ Byte-by-byte Description of file: table.dat
     loaded = load(tmp_path / 'table.dat', text)
     np.testing.assert_allclose([place for _, *place in sources(loaded)], PLACES, rtol=0, atol=1e-12)
     assert loaded.warnings == ()
-    loaded = load(tmp_path / 'table.dat', text.replace('RAh     Hour', 'RAh     Hour of Right Ascension (B1950)'))
+    loaded = load(
+        tmp_path / 'table.dat',
+        text.replace('RAh     Hour', 'RAh     Hour of Right Ascension (B1950)'),
+    )
     truth = SkyCoord(PLACES, unit='deg', frame='fk4').icrs
-    np.testing.assert_allclose([ra for _, ra, _ in sources(loaded)], truth.ra.deg, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(
+        [ra for _, ra, _ in sources(loaded)], truth.ra.deg, rtol=0, atol=1e-9
+    )
 
 
 def test_thousands_of_rows_of_a_table(tmp_path):
@@ -412,9 +454,20 @@ def detected(tmp_path_factory):
     image = np.random.default_rng(1).normal(size=(60, 70))
     image += 2000 * gaussian(20, 18, 2, image.shape) + 3000 * gaussian(42, 50, 2, image.shape)
     fits.PrimaryHDU(image.astype('f4'), sky_header()).writeto(folder / 'image.fits')
-    (folder / 'x.param').write_text('NUMBER\nX_IMAGE\nY_IMAGE\nFLUX_APER(2)\nALPHA_J2000\nDELTA_J2000\nFLAGS\n')
+    (folder / 'x.param').write_text(
+        'NUMBER\nX_IMAGE\nY_IMAGE\nFLUX_APER(2)\nALPHA_J2000\nDELTA_J2000\nFLAGS\n'
+    )
     for kind in ('ASCII_HEAD', 'FITS_1.0', 'FITS_LDAC', 'ASCII_VOTABLE'):
-        options = ['-CATALOG_TYPE', kind, '-CATALOG_NAME', f'{kind}.cat', '-PARAMETERS_NAME', 'x.param', '-FILTER', 'N']
+        options = [
+            '-CATALOG_TYPE',
+            kind,
+            '-CATALOG_NAME',
+            f'{kind}.cat',
+            '-PARAMETERS_NAME',
+            'x.param',
+            '-FILTER',
+            'N',
+        ]
         options += ['-PHOT_APERTURES', '5,8', '-DETECT_THRESH', '5', '-VERBOSE_TYPE', 'QUIET']
         subprocess.run([command, 'image.fits', '-c', os.devnull, *options], cwd=folder, check=True)
     return folder
@@ -449,12 +502,18 @@ def test_what_muselet_writes(tmp_path, monkeypatch):
     cube = Cube(os.path.join(os.path.dirname(mpdaf.__file__), 'data', 'sdetect', 'minicube.fits'))
     cube[1897:1907].write('small.fits')
     muselet('small.fits', write_nbcube=False, n_cpu=1, workdir='.')
-    lines, objects = (catalogue.load(tmp_path / name, 'param', SIZE, REF) for name in ('lines.fit', 'objects.fit'))
+    lines, objects = (
+        catalogue.load(tmp_path / name, 'param', SIZE, REF) for name in ('lines.fit', 'objects.fit')
+    )
     assert 'MUSELET (FITS table): ID = ID_OBJ' in lines.description
     assert len(objects.targets) > 0
     assert {target.id for target in lines.targets} <= {target.id for target in objects.targets}
     written = Table.read('objects.fit')
-    np.testing.assert_allclose([target.ra for target in objects.targets], written['RA'], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(
+        [target.ra for target in objects.targets], written['RA'], rtol=0, atol=1e-9
+    )
     for name in ('cat_raw.fit', 'cat_lines.fit', 'cat_objects.fit', 'cat_bgr.dat', 'cat_white.dat'):
         loaded = catalogue.load(tmp_path / name, 'param', SIZE, REF)
-        assert all(63.35 < target.ra < 63.36 and 10.46 < target.dec < 10.47 for target in loaded.targets)
+        assert all(
+            63.35 < target.ra < 63.36 and 10.46 < target.dec < 10.47 for target in loaded.targets
+        )

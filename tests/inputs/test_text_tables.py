@@ -115,21 +115,30 @@ class TestModeCat:
         ],
     )
     def test_order_of_columns(self, tmp_path, text, size, ref):
-        assert load(tmp_path / 'catalog.txt', text, 'cat').targets == [Target(7, 10.25, -2.5, size, ref)]
+        assert load(tmp_path / 'catalog.txt', text, 'cat').targets == [
+            Target(7, 10.25, -2.5, size, ref)
+        ]
 
 
 class TestRowsThatDoNotFit:
-    @pytest.mark.parametrize('text', ['7 04 13 25.2 +10 27 55.9', 'ID RA DEC\n7 04 13 25.2 -10 27 55'])
+    @pytest.mark.parametrize(
+        'text', ['7 04 13 25.2 +10 27 55.9', 'ID RA DEC\n7 04 13 25.2 -10 27 55']
+    )
     def test_coordinates_split_by_blanks(self, tmp_path, text):
         fault = faults(tmp_path / 'catalog.txt', text)[0]
-        assert all(fact in fault for fact in ('split by blanks', 'degrees', 'hh:mm:ss.s', 'dd:mm:ss.s'))
+        assert all(
+            fact in fault for fact in ('split by blanks', 'degrees', 'hh:mm:ss.s', 'dd:mm:ss.s')
+        )
 
     @pytest.mark.parametrize('row', ['7 10.25 -2.5', '7 M 31 10.25 -2.5', '7\t\t10.25\t-2.5'])
     def test_other_number_of_cells_than_names(self, tmp_path, row):
         # A blank within a name, or a name left out, would shift other numbers into RA and DEC.
         (fault,) = faults(tmp_path / 'catalog.txt', f'ID NAME RA DEC\n{row}')
         assert fault.startswith('catalog.txt, line 2: ')
-        assert all(fact in fault for fact in (f'{len(row.split())} columns', '4 in the header', '- for an empty cell'))
+        assert all(
+            fact in fault
+            for fact in (f'{len(row.split())} columns', '4 in the header', '- for an empty cell')
+        )
 
     @pytest.mark.parametrize('title', ['NAME', 'ID'])
     def test_blank_in_a_name(self, tmp_path, title):
@@ -147,7 +156,9 @@ class TestRowsThatDoNotFit:
     def test_numbers_of_rows_in_front_are_no_ids(self, tmp_path, text):
         (fault,) = faults(tmp_path / 'catalog.txt', text)
         assert all(fact in fault for fact in ('line 1', 'no name', 'index=False'))
-        assert sources(load(tmp_path / 'catalog.txt', 'ID RA DEC\n1 53.0 -27.8 5\n2 54.0 2 6\n'))[1] == (2, 54.0, 2.0)
+        assert sources(load(tmp_path / 'catalog.txt', 'ID RA DEC\n1 53.0 -27.8 5\n2 54.0 2 6\n'))[
+            1
+        ] == (2, 54.0, 2.0)
 
     @pytest.mark.parametrize('row', ['3,53,1,-27,8', '3,53.1,-27.8,,x'])
     def test_more_cells_than_names_between_separators(self, tmp_path, row):
@@ -165,7 +176,9 @@ class TestRowsThatDoNotFit:
         assert '4 columns, 5 in the header' in fault
 
     def test_first_row_that_is_no_header(self, tmp_path):
-        assert faults(tmp_path / 'catalog.txt', 'x 10.25 -2.5')[0].startswith("catalog.txt, line 1: ID 'x'")
+        assert faults(tmp_path / 'catalog.txt', 'x 10.25 -2.5')[0].startswith(
+            "catalog.txt, line 1: ID 'x'"
+        )
         assert '1 of 3 columns' in faults(tmp_path / 'catalog.txt', '%')[0]
 
     def test_cell_too_long_for_a_cell(self, tmp_path):
@@ -184,14 +197,20 @@ class TestRowsThatDoNotFit:
         (VIZIER, 'VizieR (TSV)'),
         (VIZIER.replace('\t', ';'), 'VizieR (CSV)'),
         (VIZIER.replace('\t', '|'), 'VizieR (text)'),
-        ('#Table1\nobjid,run,ra,dec,u,g,r,i,z\n3,1,150,2,1,1,1,1,0.5\n8,1,150.001,-2.0015,1,1,1,1,0.6\n', 'SDSS (CSV)'),
+        (
+            '#Table1\nobjid,run,ra,dec,u,g,r,i,z\n3,1,150,2,1,1,1,1,0.5\n8,1,150.001,-2.0015,1,1,1,1,0.6\n',
+            'SDSS (CSV)',
+        ),
         ('ID;RA;DEC\n3;150,0;2,0\n8;150,001;-2,0015\n', 'CSV'),
         ('3;150,0;2,0\n8;150,001;-2,0015\n', 'CSV'),
         (
             '+----+-----+\n| ID | RA  | DEC |\n+----+-----+\n| 3 | 150 | 2 |\n| 8 | 150.001 | -2.0015 |\n+--+\n',
             'text',
         ),
-        ('# NUMBER X_IMAGE Y_IMAGE RA DEC\n3 1 2 150 2\n8 1 2 150.001 -2.0015\n', 'SExtractor (text)'),
+        (
+            '# NUMBER X_IMAGE Y_IMAGE RA DEC\n3 1 2 150 2\n8 1 2 150.001 -2.0015\n',
+            'SExtractor (text)',
+        ),
     ],
 )
 def test_text_of_programs(tmp_path, text, kind):
@@ -239,7 +258,9 @@ def test_what_a_comment_calls_pixels_is_said(tmp_path):
 
 @pytest.mark.parametrize('header', ['ID RA DEC APER Z', '# ID RA DEC APER Z'])
 def test_aper_and_z_are_found_by_their_names(tmp_path, header):
-    loaded = load(tmp_path / 'sources.txt', f'{header}\n3 150 2 0.8 0.5\n8 150.001 -2.0015 - none\n')
+    loaded = load(
+        tmp_path / 'sources.txt', f'{header}\n3 150 2 0.8 0.5\n8 150.001 -2.0015 - none\n'
+    )
     assert [(target.aper, target.z) for target in loaded.targets] == [(0.8, 0.5), (None, None)]
     assert sources(loaded) == BOTH
 
@@ -258,7 +279,15 @@ class TestCommentsThatNameTheColumns:
         assert sources(loaded) == [(7, 150.25, 2.5)]
 
     @pytest.mark.parametrize(
-        'units', ['# - h deg', '# (none) (h) (deg)', '# -- [h] --', '#\n# - h deg', '# Units: - h deg', '# int h deg']
+        'units',
+        [
+            '# - h deg',
+            '# (none) (h) (deg)',
+            '# -- [h] --',
+            '#\n# - h deg',
+            '# Units: - h deg',
+            '# int h deg',
+        ],
     )
     @pytest.mark.parametrize('sign', ['# ', ''])
     def test_units_beside_the_names(self, tmp_path, sign, units):
@@ -267,30 +296,49 @@ class TestCommentsThatNameTheColumns:
             assert sources(loaded) == [(7, 157.5, 2.5)]
 
     def test_units_of_several_words_between_tabs(self, tmp_path):
-        loaded = load(tmp_path / 'sources.txt', '# ID\tRA\tDEC\n# -\th J2000\tdeg J2000\n7\t10.5\t2.5\n')
+        loaded = load(
+            tmp_path / 'sources.txt', '# ID\tRA\tDEC\n# -\th J2000\tdeg J2000\n7\t10.5\t2.5\n'
+        )
         assert sources(loaded) == [(7, 157.5, 2.5)]
 
     @pytest.mark.parametrize(
         'comment',
-        ['RA in hours, DEC in degrees', 'RA: right ascension, h', 'positions: RA (hours)', 'R.A. = hours J2000'],
+        [
+            'RA in hours, DEC in degrees',
+            'RA: right ascension, h',
+            'positions: RA (hours)',
+            'R.A. = hours J2000',
+        ],
     )
     @pytest.mark.parametrize('header', ['', '# id ra dec\n', 'id ra dec\n'])
     def test_units_in_words(self, tmp_path, header, comment):
-        loaded = load(tmp_path / 'sources.txt', f'# {comment}\n{header}7 10.5 2.5\n8 10:30:00 2.5\n')
+        loaded = load(
+            tmp_path / 'sources.txt', f'# {comment}\n{header}7 10.5 2.5\n8 10:30:00 2.5\n'
+        )
         assert sources(loaded) == [(7, 157.5, 2.5), (8, 157.5, 2.5)]
 
     @pytest.mark.parametrize(
-        'comment', ['observed in Dec 1995', 'Dec. 1950', 'size of the field: 2 arcmin', 'RA of the field']
+        'comment',
+        ['observed in Dec 1995', 'Dec. 1950', 'size of the field: 2 arcmin', 'RA of the field'],
     )
     def test_other_words_state_no_units(self, tmp_path, comment):
-        loaded = load(tmp_path / 'sources.txt', f'# {comment}\n# ID RA DEC SIZE\n7 10.5 2.5 6\n', 'cat')
-        assert (sources(loaded), loaded.targets[0].size, loaded.warnings) == ([(7, 10.5, 2.5)], 6.0, ())
+        loaded = load(
+            tmp_path / 'sources.txt', f'# {comment}\n# ID RA DEC SIZE\n7 10.5 2.5 6\n', 'cat'
+        )
+        assert (sources(loaded), loaded.targets[0].size, loaded.warnings) == (
+            [(7, 10.5, 2.5)],
+            6.0,
+            (),
+        )
 
     @pytest.mark.parametrize(
-        'text', ['# SIZE in arcmin\n# ID RA DEC SIZE\n', 'ID RA DEC SIZE_arcmin\n', '# size: arcmin\n']
+        'text',
+        ['# SIZE in arcmin\n# ID RA DEC SIZE\n', 'ID RA DEC SIZE_arcmin\n', '# size: arcmin\n'],
     )
     def test_units_of_lengths_in_words(self, tmp_path, text):
-        assert load(tmp_path / 'sources.txt', f'{text}7 10.5 2.5 0.1\n', 'cat').targets[0].size == 6.0
+        assert (
+            load(tmp_path / 'sources.txt', f'{text}7 10.5 2.5 0.1\n', 'cat').targets[0].size == 6.0
+        )
 
     def test_a_name_without_a_unit_comes_before_one_with_it(self, tmp_path):
         text = 'ID RA DEC SIZE SIZE_arcmin\n7 10.5 2.5 5 0.1\n'
@@ -317,13 +365,20 @@ class TestCommentsThatNameTheColumns:
         assert sources(loaded) == [(7, 150.25, 2.5)]
         assert not any(program in loaded.description for program in ('SExtractor', 'LSDCat'))
 
-    @pytest.mark.parametrize('unit', ['(h)', '[h]', 'right ascension [h]', '(h) right ascension', 'hours', 'in h'])
+    @pytest.mark.parametrize(
+        'unit', ['(h)', '[h]', 'right ascension [h]', '(h) right ascension', 'hours', 'in h']
+    )
     def test_units_of_numbered_names(self, tmp_path, unit):
-        loaded = load(tmp_path / 'sources.txt', f'# 1 id\n# 2 ra {unit}\n# 3 dec [deg]\n7 10.5 2.5\n')
+        loaded = load(
+            tmp_path / 'sources.txt', f'# 1 id\n# 2 ra {unit}\n# 3 dec [deg]\n7 10.5 2.5\n'
+        )
         assert sources(loaded) == [(7, 157.5, 2.5)]
 
     def test_a_numbered_list_of_notes_names_no_columns(self, tmp_path):
-        loaded = load(tmp_path / 'sources.txt', '# 1 first note\n# 2 second note\n# 3 third one\n7 150.25 2.5\n')
+        loaded = load(
+            tmp_path / 'sources.txt',
+            '# 1 first note\n# 2 second note\n# 3 third one\n7 150.25 2.5\n',
+        )
         assert sources(loaded) == [(7, 150.25, 2.5)]
 
     def test_pixels_are_a_fault(self, tmp_path):

@@ -1,4 +1,5 @@
-"""One truth, 4750 to 4787.5 Angstrom, in every axis that headers describe: the spectra have these wavelengths."""
+"""One truth, 4750 to 4787.5 Angstrom, in every axis that headers describe: the spectra have these
+wavelengths."""
 
 import numpy as np
 import pytest
@@ -49,20 +50,40 @@ CASES = {
     'cm': ({'CRVAL3': WAVE0 * 1e-8, 'CD3_3': STEP * 1e-8, 'CUNIT3': 'cm'}, LINEAR),
     'scaled unit': ({'CUNIT3': '1e-10 m'}, LINEAR),
     'nanometers': ({'CRVAL3': WAVE0 / 10, 'CD3_3': STEP / 10, 'CUNIT3': 'nanometers'}, LINEAR),
-    'metres, spelled': ({'CRVAL3': WAVE0 * 1e-10, 'CD3_3': STEP * 1e-10, 'CUNIT3': 'metres'}, LINEAR),
+    'metres, spelled': (
+        {'CRVAL3': WAVE0 * 1e-10, 'CD3_3': STEP * 1e-10, 'CUNIT3': 'metres'},
+        LINEAR,
+    ),
     'slightly coupled': ({'CD3_1': 1e-9, 'CD1_3': 1e-12}, LINEAR),
     'DC-FLAG, but linear': ({'DC-FLAG': 1, 'CTYPE3': 'LINEAR'}, LINEAR),
     'IRAF, air': ({'DC-FLAG': 1, 'CRVAL3': np.log10(WAVE0), 'CD3_3': 1e-4}, WAVE0 * 10**LOG10),
-    'IRAF': ({'DC-FLAG': 1, 'CTYPE3': 'LINEAR', 'CRVAL3': np.log10(WAVE0), 'CD3_3': 1e-4}, WAVE0 * 10**LOG10),
-    'log10, not said': ({'CTYPE3': 'LINEAR', 'CRVAL3': np.log10(WAVE0), 'CD3_3': 1e-4}, WAVE0 * 10**LOG10),
-    'log10, -LOG': ({'CTYPE3': 'WAVE-LOG', 'CRVAL3': np.log10(WAVE0), 'CD3_3': 1e-4}, WAVE0 * 10**LOG10),
+    'IRAF': (
+        {'DC-FLAG': 1, 'CTYPE3': 'LINEAR', 'CRVAL3': np.log10(WAVE0), 'CD3_3': 1e-4},
+        WAVE0 * 10**LOG10,
+    ),
+    'log10, not said': (
+        {'CTYPE3': 'LINEAR', 'CRVAL3': np.log10(WAVE0), 'CD3_3': 1e-4},
+        WAVE0 * 10**LOG10,
+    ),
+    'log10, -LOG': (
+        {'CTYPE3': 'WAVE-LOG', 'CRVAL3': np.log10(WAVE0), 'CD3_3': 1e-4},
+        WAVE0 * 10**LOG10,
+    ),
     'log10, no unit': (
         {'CTYPE3': 'LINEAR', 'CUNIT3': GONE, 'CRVAL3': np.log10(WAVE0), 'CD3_3': 1e-4},
         WAVE0 * 10**LOG10,
     ),
 }
 ASSUMED = {name for name in CASES if 'not said' in name} | {
-    *('no reference channel', 'log10, no unit', 'no type', 'LINEAR', 'DC-FLAG, but linear', 'cm', 'metres'),
+    *(
+        'no reference channel',
+        'log10, no unit',
+        'no type',
+        'LINEAR',
+        'DC-FLAG, but linear',
+        'cm',
+        'metres',
+    ),
 }
 
 
@@ -83,7 +104,11 @@ def test_spectra_have_the_wavelengths_of_the_cube_and_astropy_and_mpdaf_read_the
     for name in ('SPE_MUSE_TOT_SKYSUB_DATA', 'CUB_MUSE_DATA'):
         wcs = WCS(fits.getheader(path, name))
         wcs = wcs.sub([wcs.naxis])
-        assert_allclose(wcs.wcs_pix2world(np.arange(NL), 0)[0] * wcs.wcs.cunit[0].to('Angstrom'), truth, rtol=1e-6)
+        assert_allclose(
+            wcs.wcs_pix2world(np.arange(NL), 0)[0] * wcs.wcs.cunit[0].to('Angstrom'),
+            truth,
+            rtol=1e-6,
+        )
     spectrum = Source.from_file(str(path)).spectra['MUSE_TOT_SKYSUB']
     assert_allclose(scale * spectrum.wave.coord(), truth, rtol=1e-6)
 
@@ -105,7 +130,11 @@ def test_steps_in_a_pc_matrix_count_as_those_in_a_cd_matrix(tmp_path):
         ({'CTYPE3': 'LAMBDA'}, 'LINEAR', True),
         ({'CTYPE3': GONE}, 'LINEAR', True),
         ({'DC-FLAG': 1, 'CRVAL3': np.log10(WAVE0), 'CD3_3': 1e-4}, 'AWAV-LOG', False),
-        ({'DC-FLAG': 1, 'CTYPE3': 'LINEAR', 'CRVAL3': np.log10(WAVE0), 'CD3_3': 1e-4}, 'WAVE-LOG', True),
+        (
+            {'DC-FLAG': 1, 'CTYPE3': 'LINEAR', 'CRVAL3': np.log10(WAVE0), 'CD3_3': 1e-4},
+            'WAVE-LOG',
+            True,
+        ),
     ],
 )
 def test_air_stays_air_and_what_the_header_does_not_say_is_a_note(tmp_path, cards, ctype, said):
@@ -116,9 +145,19 @@ def test_air_stays_air_and_what_the_header_does_not_say_is_a_note(tmp_path, card
 
 
 def test_the_cards_of_muse_cubes_are_copied_to_the_last_bit(tmp_path):
-    write_cube(tmp_path / 'c.fits', small_cube()[0], header=header_with(CRVAL3=4749.89404296875, CRPIX3=1.0))
+    write_cube(
+        tmp_path / 'c.fits',
+        small_cube()[0],
+        header=header_with(CRVAL3=4749.89404296875, CRPIX3=1.0),
+    )
     opened = cube.open_cube(tmp_path / 'c.fits')
-    cards = {'CRPIX1': 1.0, 'CRVAL1': 4749.89404296875, 'CDELT1': STEP, 'CUNIT1': 'Angstrom', 'CTYPE1': 'AWAV'}
+    cards = {
+        'CRPIX1': 1.0,
+        'CRVAL1': 4749.89404296875,
+        'CDELT1': STEP,
+        'CUNIT1': 'Angstrom',
+        'CTYPE1': 'AWAV',
+    }
     assert dict(opened.grid.spectral) == cards
     assert_allclose(opened.wave, 4749.89404296875 + STEP * np.arange(NL), rtol=1e-14)
 
@@ -128,11 +167,17 @@ def test_cards_of_the_frame_that_are_nonsense_are_left_out(folder):
     write_cube(folder / 'datacube.fits', *small_cube(), header=header_with(**cards))
     assert main([str(folder), '-q']) == 0
     header = fits.getheader(folder / 'output' / 'Source_7.fits', 'SPE_MUSE_TOT_SKYSUB_DATA')
-    assert {card: header.get(card) for card in cards} == dict.fromkeys(cards) | {'SSYSOBS': 'TOPOCENT'}
+    assert {card: header.get(card) for card in cards} == dict.fromkeys(cards) | {
+        'SSYSOBS': 'TOPOCENT'
+    }
 
 
 def test_the_frame_of_the_wavelengths_is_kept(folder):
-    write_cube(folder / 'datacube.fits', *small_cube(), header=header_with(SPECSYS='BARYCENT', VELOSYS=12.5))
+    write_cube(
+        folder / 'datacube.fits',
+        *small_cube(),
+        header=header_with(SPECSYS='BARYCENT', VELOSYS=12.5),
+    )
     assert main([str(folder), '-q']) == 0
     header = fits.getheader(folder / 'output' / 'Source_7.fits', 'SPE_MUSE_TOT_SKYSUB_DATA')
     assert (header['SPECSYS'], header['VELOSYS']) == ('BARYCENT', 12.5)
@@ -152,8 +197,14 @@ def test_the_frame_of_the_wavelengths_is_kept(folder):
         ({'CTYPE3': 'WAVE-XXX'}, "CTYPE3 = 'WAVE-XXX'"),
         ({'CTYPE3': 'WAVE-V2W'}, 'rest frequency'),
         ({'CUNIT3': GONE, 'CRVAL3': 1.0, 'CD3_3': 1.0}, 'no unit of wavelengths (CUNIT3)'),
-        ({'CUNIT3': GONE, 'CRVAL3': np.log10(WAVE0), 'CD3_3': 1e-4}, 'no unit of wavelengths (CUNIT3)'),
-        ({'CUNIT3': GONE, 'CRVAL3': np.log(WAVE0), 'CD3_3': 1e-4}, 'no unit of wavelengths (CUNIT3)'),
+        (
+            {'CUNIT3': GONE, 'CRVAL3': np.log10(WAVE0), 'CD3_3': 1e-4},
+            'no unit of wavelengths (CUNIT3)',
+        ),
+        (
+            {'CUNIT3': GONE, 'CRVAL3': np.log(WAVE0), 'CD3_3': 1e-4},
+            'no unit of wavelengths (CUNIT3)',
+        ),
         ({'DC-FLAG': 1, 'CRVAL3': 400.0}, '0.05 to 1000 micron'),
         ({'CD3_1': 0.5}, 'CD3_1 = 0.5'),
         ({'CD1_3': 1e-5}, 'CD1_3 = 1e-05'),

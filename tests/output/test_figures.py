@@ -30,7 +30,9 @@ def source(number, ny=15, nx=19, **spectra):
     products = Products(
         {
             Group.SPECTRUM: by_key([replace(flux, **spectra), xcor]),
-            Group.IMAGE: {key: Measured(rng.normal(size=(ny, nx))) for key in ('MUSE_WHITE', 'HST')},
+            Group.IMAGE: {
+                key: Measured(rng.normal(size=(ny, nx))) for key in ('MUSE_WHITE', 'HST')
+            },
             Group.FITTED: {'DEBLEND_RESIDUAL': Measured(rng.normal(size=(ny, nx)))},
             Group.SEGMAP: {'SEG_HST': Segmap(labels, central=1)},
             Group.MASK: {'MASK_SKY': Mask(labels == 0)},
@@ -41,7 +43,9 @@ def source(number, ny=15, nx=19, **spectra):
     centre = tuple(rng.uniform(0.3, 0.7, 2) * (ny, nx))
     wave = np.linspace(4750, 9350, NL)
     grid = Grid({}, {}, 'Angstrom')
-    return products, Cutout(Target(number, 0, 0, 5), Voxels(np.zeros((1, ny, nx))), wave, centre, (0.2, 0.2), grid)
+    return products, Cutout(
+        Target(number, 0, 0, 5), Voxels(np.zeros((1, ny, nx))), wave, centre, (0.2, 0.2), grid
+    )
 
 
 def sources():
@@ -71,7 +75,9 @@ def make(_):
 
 def draw(one, kept):
     """The pictures of a source as arrays."""
-    return {key: np.asarray(picture) for key, picture in plots.render(*one, 'viridis', kept).items()}
+    return {
+        key: np.asarray(picture) for key, picture in plots.render(*one, 'viridis', kept).items()
+    }
 
 
 def same(found, wanted):
@@ -94,7 +100,8 @@ def test_kept_figures_draw_what_new_ones_draw(fresh, monkeypatch):
     order = [*range(len(fresh)), *np.random.default_rng(1).permutation(len(fresh))[:4]]
     for number in order:
         same(draw(all_sources[number], kept), fresh[number])
-    # Of the sheets two shapes and those of the bare source; of the spectra also with notes and other wavelengths.
+    # Of the sheets two shapes and those of the bare source; of the spectra also with notes and
+    # other wavelengths.
     assert len(kept) == 4 + 4 + 3
 
 
@@ -107,7 +114,9 @@ def test_what_lies_below_and_above_is_that_of_the_whole_figure(fresh):
             canvas = FigureCanvasAgg(sheet.figure)
             with matplotlib.rc_context({**matplotlib.rcParamsDefault, **plots.STYLE}):
                 canvas.draw()
-            assert_array_equal(np.asarray(canvas.buffer_rgba())[..., :3], pictures[key], err_msg=key)
+            assert_array_equal(
+                np.asarray(canvas.buffer_rgba())[..., :3], pictures[key], err_msg=key
+            )
 
 
 @pytest.mark.parametrize('artist', [Line2D, YAxis])
@@ -130,7 +139,9 @@ def test_a_figure_whose_drawing_fails_is_not_used_again(fresh, artist, monkeypat
 def test_threads_may_share_what_is_kept(fresh):
     before, kept = dict(matplotlib.rcParams), Kept()
     with ThreadPoolExecutor(4) as pool:
-        for found, wanted in zip(pool.map(lambda one: draw(one, kept), sources()[:7]), fresh[:7], strict=True):
+        for found, wanted in zip(
+            pool.map(lambda one: draw(one, kept), sources()[:7]), fresh[:7], strict=True
+        ):
             same(found, wanted)
     assert dict(matplotlib.rcParams) == before
 

@@ -1,4 +1,5 @@
-"""The file for MARZ field by field, the redshifts that come back, and the command that does both."""
+"""The file for MARZ field by field, the redshifts that come back, and the command that does
+both."""
 
 import os
 import shutil
@@ -33,8 +34,13 @@ def flat(level=100.0, sigma=3.0, unit=f'10**-20 {CGS}', seed=1):
 
 def written(folder, *spectra, wave=WAVE, wave_unit='Angstrom', medium='air'):
     """The open file with these spectra, as sources 1, 2, ..."""
-    entries = [marz.Entry(str(n), 10.0 * n, -2.0 * n, 20.5, 'MUSE_WHITE', one) for n, one in enumerate(spectra, 1)]
-    marz.write(folder / 'marz.fits', entries, wave, Grid({}, {}, wave_unit=wave_unit, medium=medium))
+    entries = [
+        marz.Entry(str(n), 10.0 * n, -2.0 * n, 20.5, 'MUSE_WHITE', one)
+        for n, one in enumerate(spectra, 1)
+    ]
+    marz.write(
+        folder / 'marz.fits', entries, wave, Grid({}, {}, wave_unit=wave_unit, medium=medium)
+    )
     return fits.open(folder / 'marz.fits', memmap=False)
 
 
@@ -107,21 +113,29 @@ def test_wavelengths_are_in_air_or_in_vacuum(tmp_path, medium, vacuum):
         assert hdus[0].header['VACUUM'] is vacuum
 
 
-@pytest.mark.parametrize(('wave', 'unit'), [(WAVE / 1e4, 'um'), (WAVE / 10, 'nm'), (WAVE[::-1], 'Angstrom')])
+@pytest.mark.parametrize(
+    ('wave', 'unit'), [(WAVE / 1e4, 'um'), (WAVE / 10, 'nm'), (WAVE[::-1], 'Angstrom')]
+)
 def test_wavelengths_are_ascending_and_in_angstrom(tmp_path, wave, unit):
     ramp = Measured(np.arange(1.0, LENGTH + 1), np.arange(1.0, LENGTH + 1) ** 2, f'10**-20 {CGS}')
     with written(tmp_path, ramp, wave=wave, wave_unit=unit) as hdus:
         found = hdus['WAVELENGTH'].data
         assert (np.diff(found) > 0).all()
         assert_allclose(found, WAVE, rtol=1e-12)
-        assert_allclose(hdus[0].data[0], ramp.data[::-1] if wave[0] > wave[-1] else ramp.data, rtol=1e-6)
+        assert_allclose(
+            hdus[0].data[0], ramp.data[::-1] if wave[0] > wave[-1] else ramp.data, rtol=1e-6
+        )
         assert_allclose(hdus['VARIANCE'].data, hdus[0].data ** 2, rtol=1e-5)
 
 
-@pytest.mark.parametrize('unit', [CGS, 'W m-2 um-1', '10**-17 erg s-1 cm-2 Angstrom-1', 'Jy', 'uJy'])
+@pytest.mark.parametrize(
+    'unit', [CGS, 'W m-2 um-1', '10**-17 erg s-1 cm-2 Angstrom-1', 'Jy', 'uJy']
+)
 def test_fluxes_are_in_units_of_1e_20(tmp_path, unit):
     per = units.spectral_density(WAVE * units.Angstrom)
-    true = (np.linspace(50, 200, LENGTH) * 1e-20 * units.Unit(CGS)).to(unit, equivalencies=per).value
+    true = (
+        (np.linspace(50, 200, LENGTH) * 1e-20 * units.Unit(CGS)).to(unit, equivalencies=per).value
+    )
     with written(tmp_path, Measured(true, (0.1 * true) ** 2, unit)) as hdus:
         assert_allclose(hdus[0].data[0], np.linspace(50, 200, LENGTH), rtol=1e-5)
         assert_allclose(hdus['VARIANCE'].data[0], np.linspace(5, 20, LENGTH) ** 2, rtol=1e-5)
@@ -142,7 +156,9 @@ def test_fluxes_of_any_size_come_within_its_limits(tmp_path, level, unit):
 def test_gaps_are_bridged_and_weigh_nothing(tmp_path):
     data, variance = 100 + 2.0 * np.arange(LENGTH), np.full(LENGTH, 9.0)
     data[50:60], variance[100], variance[110], variance[0] = np.nan, np.inf, 0.0, np.nan
-    with written(tmp_path, Measured(data, variance, f'10**-20 {CGS}'), Measured(data * np.nan, variance)) as hdus:
+    with written(
+        tmp_path, Measured(data, variance, f'10**-20 {CGS}'), Measured(data * np.nan, variance)
+    ) as hdus:
         acceptable(hdus)
         line = 100 + 2.0 * np.arange(LENGTH)
         line[0] = line[1]
@@ -200,7 +216,9 @@ def test_the_users_redshift_counts_before_the_automatic_one(tmp_path):
 def test_comments_are_as_they_were_typed(tmp_path, comment):
     """MARZ quotes nothing; an editor may have put a mark at the beginning of the file."""
     rows = [*AUTO.splitlines(), AUTO.splitlines()[-1].replace('77', '78')]
-    (tmp_path / 'x.mz').write_text('\ufeff' + '\n'.join(rows).replace('so so', comment), encoding='utf-8')
+    (tmp_path / 'x.mz').write_text(
+        '\ufeff' + '\n'.join(rows).replace('so so', comment), encoding='utf-8'
+    )
     found = marz_results.read(tmp_path / 'x.mz')
     assert [*found] == ['3', '77', '78']
     assert found['77'].comment == found['78'].comment == comment
@@ -264,7 +282,8 @@ def test_the_command_writes_a_row_for_each_source_that_is_extracted(three, ran):
         assert hdus['FIBRES'].data['COMMENT'][0] == 'MUSE_WHITE_SKYSUB'
         assert_allclose(hdus['WAVELENGTH'].data, WAVE0 + STEP * np.arange(NL))
         assert_array_equal(
-            hdus[0].data[1], fits.getdata(three / 'output' / 'Source_3.fits', 'SPE_MUSE_WHITE_SKYSUB_DATA')
+            hdus[0].data[1],
+            fits.getdata(three / 'output' / 'Source_3.fits', 'SPE_MUSE_WHITE_SKYSUB_DATA'),
         )
 
 
@@ -272,7 +291,9 @@ def test_the_joint_extraction_goes_first(three):
     with (three / 'param.py').open('a') as file:
         file.write('DEBLEND = True\nPSF = 0.94\nSIZE = 4\n')
     assert main([str(three), '-q', '--id', '5']) == 0
-    assert fits.getdata(three / 'output' / 'marz.fits', 'FIBRES')['COMMENT'].tolist() == ['DEBLEND_SKYSUB']
+    assert fits.getdata(three / 'output' / 'marz.fits', 'FIBRES')['COMMENT'].tolist() == [
+        'DEBLEND_SKYSUB'
+    ]
     flux = fits.getdata(three / 'output' / 'Source_5.fits', 'SPE_DEBLEND_SKYSUB_DATA')
     assert_array_equal(fits.getdata(three / 'output' / 'marz.fits')[0], flux)
 
@@ -281,7 +302,9 @@ def test_spectra_of_this_run_are_not_read_from_their_files(three, monkeypatch, r
     ran(three, 1)
     before = (three / 'output' / 'marz.fits').read_bytes()
     read, paths = source_file.read, []
-    monkeypatch.setattr(source_file, 'read', lambda path, last: paths.append(path.name) or read(path, last))
+    monkeypatch.setattr(
+        source_file, 'read', lambda path, last: paths.append(path.name) or read(path, last)
+    )
     assert main([str(three), '-q']) == 1
     assert paths == []
     assert (three / 'output' / 'marz.fits').read_bytes() == before
@@ -304,7 +327,9 @@ def test_resumed_and_chosen_sources_are_all_in_it(three):
 
 
 def test_a_source_with_a_redshift_of_the_catalogue_is_in_it_as_well(three, ran):
-    (three / 'catalog.txt').write_text(f'ID,RA,DEC,Z\n5,{RA},{DEC},0.3\n3,{RA - PIXEL / 3600:.7f},{DEC},\n')
+    (three / 'catalog.txt').write_text(
+        f'ID,RA,DEC,Z\n5,{RA},{DEC},0.3\n3,{RA - PIXEL / 3600:.7f},{DEC},\n'
+    )
     ran(three)
     assert listed(three) == ['5', '3']
     fits.setval(three / 'output' / 'Source_5.fits', 'REFSPEC', value='GONE')
@@ -321,7 +346,9 @@ def test_no_source_no_file(three):
 def redshifts(folder):
     table = Table.read(folder / 'output' / 'summary.ecsv')
     return (
-        {} if 'Z_MARZ' not in table.colnames else dict(zip(table['ID'].tolist(), table['Z_MARZ'].tolist(), strict=True))
+        {}
+        if 'Z_MARZ' not in table.colnames
+        else dict(zip(table['ID'].tolist(), table['Z_MARZ'].tolist(), strict=True))
     )
 
 
@@ -353,9 +380,12 @@ def test_redshifts_from_another_file_are_a_fault_of_the_input(three, capsys):
     assert not (three / 'output').exists()
 
 
-@pytest.mark.skipif(not os.environ.get('AUTOSPEC_MARZ') or not shutil.which('node'), reason='needs MARZ and node')
+@pytest.mark.skipif(
+    not os.environ.get('AUTOSPEC_MARZ') or not shutil.which('node'), reason='needs MARZ and node'
+)
 def test_marz_itself_finds_the_redshift_of_the_demonstration(tmp_path):
-    """With AUTOSPEC_MARZ = the folder of MARZ, in which ``npm install minimist q progress`` was run."""
+    """With AUTOSPEC_MARZ = the folder of MARZ, in which ``npm install minimist q progress`` was
+    run."""
     assert main(['--demo', str(tmp_path / 'demo'), '-q']) == 0
     with (tmp_path / 'demo' / 'param.py').open('a') as file:
         file.write('MARZ = True\n')
@@ -367,7 +397,9 @@ def test_marz_itself_finds_the_redshift_of_the_demonstration(tmp_path):
         '--outFile=x.mz',
         f'--dir={tmp_path}',
     ]
-    subprocess.run(command, cwd=Path(os.environ['AUTOSPEC_MARZ']), check=True, capture_output=True, timeout=100)
+    subprocess.run(
+        command, cwd=Path(os.environ['AUTOSPEC_MARZ']), check=True, capture_output=True, timeout=100
+    )
     found = marz_results.read(tmp_path / 'x.mz')
     assert sorted(found, key=int) == [str(n) for n in range(1, 9)]
     assert all(abs(one.z - 0.0858) < 0.0003 and one.quality >= 3 for one in found.values())

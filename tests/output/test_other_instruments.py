@@ -1,4 +1,5 @@
-"""Summary, spectra as tables and the MARZ file of cubes of many kinds: log and table axes, other units, no noise."""
+"""Summary, spectra as tables and the MARZ file of cubes of many kinds: log and table axes, other
+units, no noise."""
 
 import shutil
 import warnings
@@ -14,7 +15,17 @@ from numpy.testing import assert_allclose
 
 from autospec_lib.cli.command import main
 
-KINDS = ('muse', 'manga_logcube', 'califa', 'kcwi', 'jwst_nirspec', 'jwst_miri', 'weave', 'sinfoni', 'nameless')
+KINDS = (
+    'muse',
+    'manga_logcube',
+    'califa',
+    'kcwi',
+    'jwst_nirspec',
+    'jwst_miri',
+    'weave',
+    'sinfoni',
+    'nameless',
+)
 
 
 @pytest.fixture(params=KINDS, scope='module')
@@ -68,7 +79,8 @@ def test_a_file_measured_again_gives_the_same_row(extracted, tmp_path):
     assert after['STATUS'][0] == 'kept'
     for name in set(before.colnames) - {'STATUS', 'SECONDS'}:
         old, new = (
-            np.ma.filled(table[name], np.nan if table[name].dtype.kind == 'f' else None) for table in (before, after)
+            np.ma.filled(table[name], np.nan if table[name].dtype.kind == 'f' else None)
+            for table in (before, after)
         )
         if before[name].dtype.kind == 'f':
             assert_allclose(new, old, rtol=1e-3, err_msg=name)
@@ -76,8 +88,12 @@ def test_a_file_measured_again_gives_the_same_row(extracted, tmp_path):
             assert list(new) == list(old), name
 
 
-@pytest.mark.parametrize(('name', 'tag'), [('IMG', 'manga_white'), ('IMG', 'manga_tot'), ('SEG', 'manga_white')])
-def test_an_image_with_a_name_that_the_instruments_prefix_makes_is_a_fault(tmp_path, capsys, name, tag):
+@pytest.mark.parametrize(
+    ('name', 'tag'), [('IMG', 'manga_white'), ('IMG', 'manga_tot'), ('SEG', 'manga_white')]
+)
+def test_an_image_with_a_name_that_the_instruments_prefix_makes_is_a_fault(
+    tmp_path, capsys, name, tag
+):
     layouts.manga_lincube(tmp_path / 'c.fits', layouts.field())
     fits.PrimaryHDU(np.ones((NY, NX), 'i2'), layouts.sky()).writeto(tmp_path / f'{tag}.fits')
     (tmp_path / 'catalog.txt').write_text(f'7 {RA} {DEC}\n')

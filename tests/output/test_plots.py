@@ -21,13 +21,26 @@ NONE = np.zeros(NL, bool)
 @pytest.fixture
 def cutout():
     grid = Grid({}, {}, '10**-20 erg Angstrom-1 s-1 cm-2')
-    return Cutout(Target(7, 0.0, 0.0, 5.0), Voxels(np.zeros((2, NY, NX))), WAVE, (10.3, 12.6), (0.2, 0.3), grid)
+    return Cutout(
+        Target(7, 0.0, 0.0, 5.0),
+        Voxels(np.zeros((2, NY, NX))),
+        WAVE,
+        (10.3, 12.6),
+        (0.2, 0.3),
+        grid,
+    )
 
 
 def spectrum(tag='HST', kind=Kind.WEIGHTED, variance=True, **what):
     rng = np.random.default_rng(1)
     errors = np.full(NL, 100.0) if variance else None
-    return Spectrum(100 + 10 * rng.normal(size=NL), errors, tag=tag, kind=kind, **{'sky_subtracted': True, **what})
+    return Spectrum(
+        100 + 10 * rng.normal(size=NL),
+        errors,
+        tag=tag,
+        kind=kind,
+        **{'sky_subtracted': True, **what},
+    )
 
 
 def image(seed=1):
@@ -42,7 +55,9 @@ def products():
     maps = ('SEG_A', 'SEG_B', 'SEG_C', 'SEG_MUSE_WHITE', 'SEG_HST')
     return Products(
         {
-            Group.SPECTRUM: by_key([sky, spectrum(), spectrum('CROSS_CORRELATION', Kind.CROSS_CORRELATION)]),
+            Group.SPECTRUM: by_key(
+                [sky, spectrum(), spectrum('CROSS_CORRELATION', Kind.CROSS_CORRELATION)]
+            ),
             Group.IMAGE: {'MUSE_WHITE': image(1), 'HST': image(2)},
             Group.SEGMAP: dict.fromkeys(maps, Segmap(labels, central=300)),
             Group.MASK: {'MASK_SKY': Mask(labels == 0), 'MASK_UNION': Mask(labels == 300)},
@@ -78,9 +93,22 @@ def titles(figure):
 
 
 def test_panels_and_their_order(products, cutout):
-    assert list(plots.render(products, cutout, 'viridis', Kept())) == ['IMAGES', 'MASKS', 'SPECTRA', 'XCOR']
+    assert list(plots.render(products, cutout, 'viridis', Kept())) == [
+        'IMAGES',
+        'MASKS',
+        'SPECTRA',
+        'XCOR',
+    ]
     figures = drawn(products, cutout)
-    assert titles(figures['IMAGES']) == ['MUSE_WHITE', 'HST', 'SEG_MUSE_WHITE', 'SEG_HST', 'SEG_A', 'SEG_B', 'SEG_C']
+    assert titles(figures['IMAGES']) == [
+        'MUSE_WHITE',
+        'HST',
+        'SEG_MUSE_WHITE',
+        'SEG_HST',
+        'SEG_A',
+        'SEG_B',
+        'SEG_C',
+    ]
     assert titles(figures['MASKS']) == ['MASK_SKY', 'MASK_UNION']
     spectra = [axes.get_title('left') for axes in figures['SPECTRA'].axes]
     assert spectra == ['HST_SKYSUB', 'CROSS_CORRELATION_SKYSUB']
@@ -119,7 +147,9 @@ def test_the_source_is_at_the_origin_and_offsets_are_in_arcsec(products, cutout)
         if text.get_text()[-1].isdigit()
     ]
     below = [(number, text.get_position()[0]) for number, text in numbers if text.get_va() == 'top']
-    beside = [(number, text.get_position()[1]) for number, text in numbers if text.get_va() == 'center']
+    beside = [
+        (number, text.get_position()[1]) for number, text in numbers if text.get_va() == 'center'
+    ]
     for found, zero, ends in ((below, source[0], (left, right)), (beside, source[1], (low, high))):
         assert len(found) >= 3
         for number, where in found:
@@ -147,7 +177,9 @@ def test_every_label_has_its_colour_and_the_central_one_always_the_same(products
     assert others[0] != others[1]
 
 
-@pytest.mark.parametrize('values', [np.full((NY, NX), np.nan), np.zeros((NY, NX)), np.full((NY, NX), 1e30)])
+@pytest.mark.parametrize(
+    'values', [np.full((NY, NX), np.nan), np.zeros((NY, NX)), np.full((NY, NX), 1e30)]
+)
 def test_images_without_contrast_or_value_are_drawn(products, cutout, values, tmp_path):
     products.images['HST'] = Measured(values)
     plots.save(plots.render(products, cutout, 'viridis', Kept()), tmp_path, 7)
@@ -174,7 +206,8 @@ def test_a_line_of_five_channels_stays_inside(sign):
 
 @pytest.mark.parametrize('phase', [0.0, 0.25, 0.5])
 def test_an_unresolved_line_stays_inside(phase):
-    flux = 100 + 500 * np.exp(-0.5 * ((np.arange(NL) - 200 - phase) / 0.85) ** 2)  # two channels wide
+    # Two channels wide.
+    flux = 100 + 500 * np.exp(-0.5 * ((np.arange(NL) - 200 - phase) / 0.85) ** 2)
     assert spectra_sheet.limits(flux, NONE)[1] > flux.max()
 
 
@@ -185,7 +218,9 @@ def test_limits_hold_nearly_all_of_the_noise_and_zero():
     assert low <= 0 < high
 
 
-@pytest.mark.parametrize('values', [np.full(NL, np.nan), np.zeros(NL), np.array([3.0]), np.array([1.0, 2.0])])
+@pytest.mark.parametrize(
+    'values', [np.full(NL, np.nan), np.zeros(NL), np.array([3.0]), np.array([1.0, 2.0])]
+)
 def test_limits_of_degenerate_spectra_are_finite_and_ordered(values):
     low, high = spectra_sheet.limits(values, np.zeros(len(values), bool))
     assert np.isfinite((low, high)).all()
@@ -193,7 +228,11 @@ def test_limits_of_degenerate_spectra_are_finite_and_ordered(values):
 
 
 def test_limits_where_every_channel_is_noisy_come_from_all_of_them():
-    assert_allclose(spectra_sheet.limits(spectrum().data, ~NONE), spectra_sheet.limits(spectrum().data, NONE), rtol=0.1)
+    assert_allclose(
+        spectra_sheet.limits(spectrum().data, ~NONE),
+        spectra_sheet.limits(spectrum().data, NONE),
+        rtol=0.1,
+    )
 
 
 def test_sky_lines_are_where_the_variance_stands_out():
@@ -231,7 +270,9 @@ def test_spectra_with_gaps_and_without_variance_are_drawn(products, cutout, vari
 @pytest.mark.parametrize('shape', [(3, 3), (1, 1), (40, 3)])
 def test_odd_cutouts(products, cutout, shape, tmp_path):
     small = Measured(np.arange(float(np.prod(shape))).reshape(shape))
-    odd = Cutout(cutout.target, Voxels(np.zeros((1, *shape))), WAVE[:1], (0.0, 0.0), (0.2, 0.2), cutout.grid)
+    odd = Cutout(
+        cutout.target, Voxels(np.zeros((1, *shape))), WAVE[:1], (0.0, 0.0), (0.2, 0.2), cutout.grid
+    )
     only = Spectrum(np.ones(1), np.ones(1), tag='A', kind=Kind.SUM)
     one = Products({Group.SPECTRUM: {'A': only}, Group.IMAGE: {'MUSE_WHITE': small}}, reference='A')
     plots.save(plots.render(one, odd, 'viridis', Kept()), tmp_path, 7)
@@ -241,7 +282,12 @@ def test_odd_cutouts(products, cutout, shape, tmp_path):
 def test_saved_files_are_jpegs_and_nothing_else_is_left(products, cutout, tmp_path):
     plots.save(plots.render(products, cutout, 'viridis', Kept()), tmp_path, 7)
     paths = sorted(tmp_path.iterdir())
-    assert [path.name for path in paths] == ['7_IMAGES.jpg', '7_MASKS.jpg', '7_SPECTRA.jpg', '7_XCOR.jpg']
+    assert [path.name for path in paths] == [
+        '7_IMAGES.jpg',
+        '7_MASKS.jpg',
+        '7_SPECTRA.jpg',
+        '7_XCOR.jpg',
+    ]
     assert all(path.read_bytes()[:3] == b'\xff\xd8\xff' for path in paths)
 
 
@@ -269,7 +315,9 @@ def test_settings_and_pyplot_are_left_alone(products, cutout, tmp_path):
     plots.save(pictures, tmp_path, 7)
     assert dict(matplotlib.rcParams) == before
     code = "import sys; from autospec_lib.output import plots; print('matplotlib.pyplot' in sys.modules)"
-    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, check=True
+    )
     assert result.stdout == 'False\n'
 
 

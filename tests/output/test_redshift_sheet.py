@@ -21,7 +21,8 @@ LINE = {'LBDA_REST': 6564.614, 'LINE': 'HALPHA', 'LBDA_OBS': 6564.614 * (1 + Z),
 
 
 def source(z=Z, kind='gal', possible=True, axis=('Angstrom', 'vacuum'), lines=(LINE,)):
-    """Products with four candidates, the first of which has a model with steps, and their cut-out."""
+    """Products with four candidates, the first of which has a model with steps, and their
+    cut-out."""
     rng, wave = np.random.default_rng(1), WAVE
     unit, medium = axis
     variance = np.where(np.abs(wave - 5577) < 4, 400.0, 4.0)
@@ -36,13 +37,21 @@ def source(z=Z, kind='gal', possible=True, axis=('Angstrom', 'vacuum'), lines=(L
     )
     models = [RedshiftModel(z, 1e-4, kind, 0.97 if possible else 0.31, model)]
     models += [RedshiftModel(other, 1e-4, 'gal', 0.01, model) for other in (0.5, 0.7, 1.1)]
-    facts = {'ZSPEC': (spectrum.key, ''), 'ZPROB': (models[0].probability, ''), 'ZQUAL': (3 * possible, '')}
+    facts = {
+        'ZSPEC': (spectrum.key, ''),
+        'ZPROB': (models[0].probability, ''),
+        'ZQUAL': (3 * possible, ''),
+    }
     if possible:
         facts['ZAUTO'] = z, ''
-    products = Products({Group.SPECTRUM: {spectrum.key: spectrum}}, spectrum.key, (), facts, lines, tuple(models))
+    products = Products(
+        {Group.SPECTRUM: {spectrum.key: spectrum}}, spectrum.key, (), facts, lines, tuple(models)
+    )
     scale = {'Angstrom': 1, 'nm': 10}[unit]
     grid = Grid({}, {}, UNIT, unit, medium)
-    return products, Cutout(Target('a b', 0, 0, 5), Voxels(np.zeros((2, 5, 5))), wave / scale, (2, 2), (0.2, 0.2), grid)
+    return products, Cutout(
+        Target('a b', 0, 0, 5), Voxels(np.zeros((2, 5, 5))), wave / scale, (2, 2), (0.2, 0.2), grid
+    )
 
 
 def drawn(products, cutout):
@@ -91,7 +100,11 @@ def test_the_curves_are_spectrum_model_and_residual(order):
     data, model = products.spectra[key].data[::order], products.models[0].flux[::order]
     main, strip = drawn(products, cutout).figure.axes[:2]
     sky = np.abs(WAVE - 5577) < 4
-    held = {curve.get_color(): curve.get_ydata() for curve in main.lines if len(curve.get_ydata()) == WAVE.size}
+    held = {
+        curve.get_color(): curve.get_ydata()
+        for curve in main.lines
+        if len(curve.get_ydata()) == WAVE.size
+    }
     np.testing.assert_allclose(held['#d62839'], model)
     np.testing.assert_allclose(held['#1d3557'], np.where(sky, np.nan, data))
     residual = next(curve.get_ydata() for curve in strip.lines if curve.get_color() == '#1d3557')
@@ -104,10 +117,15 @@ def test_the_curves_are_spectrum_model_and_residual(order):
         assert (ends[0].x0, ends[0].x1) == pytest.approx((5573, 5581), abs=2.6)
 
 
-LINES = [{**LINE, 'LINE': '', 'LBDA_REST': np.nan, 'LBDA_OBS': wave} for wave in (8203.0, 8210.0, 8215.0, 4760.0)]
+LINES = [
+    {**LINE, 'LINE': '', 'LBDA_REST': np.nan, 'LBDA_OBS': wave}
+    for wave in (8203.0, 8210.0, 8215.0, 4760.0)
+]
 
 
-@pytest.mark.parametrize(('z', 'kind'), [(Z, 'gal'), (0.9, 'gal'), (0.0, 'star'), (2.1, 'QSO'), (4.0, 'LAE')])
+@pytest.mark.parametrize(
+    ('z', 'kind'), [(Z, 'gal'), (0.9, 'gal'), (0.0, 'star'), (2.1, 'QSO'), (4.0, 'LAE')]
+)
 def test_labels_of_lines_do_not_overlap_and_are_inside_the_picture(z, kind):
     sheet = drawn(*source(z, kind, lines=(LINE, *LINES)))
     number = 0
@@ -123,13 +141,17 @@ def test_labels_of_lines_do_not_overlap_and_are_inside_the_picture(z, kind):
     assert sum(text.startswith('? 8203') for text in texts(sheet)) >= 1
 
 
-@pytest.mark.parametrize(('unit', 'medium'), [('Angstrom', 'vacuum'), ('Angstrom', 'air'), ('nm', 'air'), ('nm', '')])
+@pytest.mark.parametrize(
+    ('unit', 'medium'), [('Angstrom', 'vacuum'), ('Angstrom', 'air'), ('nm', 'air'), ('nm', '')]
+)
 def test_lines_are_marked_where_the_cube_has_them(unit, medium):
     sheet = drawn(*source(axis=(unit, medium)))
     main = sheet.figure.axes[0]
     label = next(text for text in main.texts if text.get_text() == 'H\u03b1')
     bottoms = [
-        curve for curve in main.lines if curve.get_transform() == main.transAxes and curve.get_color() == '#1d3557'
+        curve
+        for curve in main.lines
+        if curve.get_transform() == main.transAxes and curve.get_color() == '#1d3557'
     ]
     assert label.get_color() == '#1d3557'  # it is measured
     assert len(bottoms) == 1
@@ -166,7 +188,9 @@ def test_a_spectrum_without_variance_is_drawn():
     products, cutout = source()
     spectrum = replace(products.spectra[products.reference], variance=None)
     sheet = drawn(replace(products, table={Group.SPECTRUM: {spectrum.key: spectrum}}), cutout)
-    residual = next(curve.get_ydata() for curve in sheet.figure.axes[1].lines if curve.get_color() == '#1d3557')
+    residual = next(
+        curve.get_ydata() for curve in sheet.figure.axes[1].lines if curve.get_color() == '#1d3557'
+    )
     assert np.std(residual) == pytest.approx(1, abs=0.2)
 
 

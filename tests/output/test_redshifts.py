@@ -59,7 +59,10 @@ def test_a_measured_redshift_counts_if_it_is_sure(change, z, quality):
         (Verdict(quality=0), Counting(None, None, 'VISUAL', 0, '')),
         (Verdict('bad'), Counting(None, None, 'VISUAL', 0, '')),
         (Verdict(kind='nothing'), Counting(None, None, 'VISUAL', 0, '')),
-        (Verdict(differs='a: 0.4; b: 1.1', rivals=(0.4, 1.1)), Counting(None, None, 'VISUAL', 0, '')),
+        (
+            Verdict(differs='a: 0.4; b: 1.1', rivals=(0.4, 1.1)),
+            Counting(None, None, 'VISUAL', 0, ''),
+        ),
     ],
 )
 def test_a_verdict_counts_before_a_measured_redshift(verdict, expected):
@@ -70,7 +73,9 @@ def test_a_verdict_counts_before_a_measured_redshift(verdict, expected):
 
 @pytest.mark.parametrize(('word', 'quality'), [('good', 3), ('doubtful', 1), ('', 3)])
 def test_a_verdict_without_a_redshift_leaves_the_measured_one(word, quality):
-    assert counting(ROW, Verdict(word, comment='nice')) == Counting(0.4, 1e-4, 'AUTOSPEC', quality, 'gal')
+    assert counting(ROW, Verdict(word, comment='nice')) == Counting(
+        0.4, 1e-4, 'AUTOSPEC', quality, 'gal'
+    )
 
 
 @pytest.mark.parametrize('idents', [(4, 9), ('a b', 'Ä,"1"'), ('4', '9')])
@@ -78,7 +83,11 @@ def test_the_file_opens_without_options(tmp_path, idents):
     failed = {'ID': idents[1], 'RA': 1.0, 'DEC': -3.0, 'ERROR': 'none'}
     rows = [ROW | {'ID': idents[0], 'ZNEIGHB': idents[1]}, failed]
     redshifts.write(
-        tmp_path, rows, f'10**-20 {CGS}', {idents[1]: 0.7}, {str(idents[1]): Verdict('good', 0.71, 2, 'galaxy')}
+        tmp_path,
+        rows,
+        f'10**-20 {CGS}',
+        {idents[1]: 0.7},
+        {str(idents[1]): Verdict('good', 0.71, 2, 'galaxy')},
     )
     with warnings.catch_warnings():
         warnings.simplefilter('error')
@@ -96,7 +105,9 @@ def test_the_file_opens_without_options(tmp_path, idents):
     assert table['SPECTRUM'].tolist() == ['MUSE_WHITE_SKYSUB', None]
     assert table['NEIGHBOUR'][0] == idents[1]
     assert table['NOTES'].tolist() == ['0.4000 is also that of source 7, 1.2 arcsec away', None]
-    assert table['HBETA_FLUX'].unit == table['HBETA_FLUX_ERR'].unit == units.Unit('1e-20 erg s-1 cm-2')
+    assert (
+        table['HBETA_FLUX'].unit == table['HBETA_FLUX_ERR'].unit == units.Unit('1e-20 erg s-1 cm-2')
+    )
     assert table['HBETA_FLUX'].tolist() == [120.0, None]
     assert all(np.ma.getmaskarray(table[column.name])[1] for column in summary.OF_LINES)
 

@@ -30,7 +30,9 @@ def extracted():
 
 def with_spectrum(products, spectrum):
     """The products with another reference spectrum and no further ones."""
-    return replace(products, table={**products.table, Group.SPECTRUM: {products.reference: spectrum}})
+    return replace(
+        products, table={**products.table, Group.SPECTRUM: {products.reference: spectrum}}
+    )
 
 
 def test_text_cannot_end_the_script_or_become_markup(tmp_path):
@@ -43,9 +45,19 @@ def test_text_cannot_end_the_script_or_become_markup(tmp_path):
 
 
 def test_numbers_of_numpy_are_numbers_and_those_that_are_not_finite_are_null(tmp_path):
-    given = {'a': np.float32(1.5), 'b': np.int64(3), 'c': (np.nan, float('inf'), 2.0), 'd': np.bool_(True)}
+    given = {
+        'a': np.float32(1.5),
+        'b': np.int64(3),
+        'c': (np.nan, float('inf'), 2.0),
+        'd': np.bool_(True),
+    }
     page.write_script(tmp_path / 'a.js', 'f', given)
-    assert json.loads((tmp_path / 'a.js').read_text()[2:-3]) == {'a': 1.5, 'b': 3, 'c': [None, None, 2.0], 'd': True}
+    assert json.loads((tmp_path / 'a.js').read_text()[2:-3]) == {
+        'a': 1.5,
+        'b': 3,
+        'c': [None, None, 2.0],
+        'd': True,
+    }
 
 
 def test_arrays_come_back_with_their_gaps():
@@ -64,7 +76,9 @@ def test_a_sources_file_holds_its_spectra_and_what_they_are(extracted, tmp_path)
     assert held['wave'] == {'start': WAVE0, 'step': STEP, 'number': CUTOUT[0]}
     assert held['unit'] == '10⁻²⁰ erg s⁻¹ cm⁻² Å⁻¹'
     assert [one['key'] for one in held['spectra']] == list(products.spectra)
-    assert [one['about'] for one in held['spectra']] == [one.kind.value for one in products.spectra.values()]
+    assert [one['about'] for one in held['spectra']] == [
+        one.kind.value for one in products.spectra.values()
+    ]
     for key, (flux, error) in spectra_of(held).items():
         np.testing.assert_array_equal(flux, products.spectra[key].data.astype('f4'))
         np.testing.assert_allclose(error**2, products.spectra[key].variance, rtol=1e-6)
@@ -76,9 +90,13 @@ def test_what_is_made_from_a_file_is_what_was_made_from_the_products(extracted, 
     products, cutout = extracted
     source_file.write_source(tmp_path / 'a.fits', products, cutout, {})
     source_data.write(tmp_path / 'a.js', products, cutout, 'viridis', {})
-    source_data.write(tmp_path / 'b.js', source_file.read(tmp_path / 'a.fits'), cutout, 'viridis', {})
+    source_data.write(
+        tmp_path / 'b.js', source_file.read(tmp_path / 'a.fits'), cutout, 'viridis', {}
+    )
     (_, first), (_, second) = content(tmp_path / 'a.js'), content(tmp_path / 'b.js')
-    for (flux, error), other in zip(spectra_of(first).values(), spectra_of(second).values(), strict=True):
+    for (flux, error), other in zip(
+        spectra_of(first).values(), spectra_of(second).values(), strict=True
+    ):
         np.testing.assert_array_equal(flux, other[0])
         np.testing.assert_allclose(error, other[1], rtol=1e-6)
     for part in ('preview', 'numbers'):
@@ -99,7 +117,9 @@ def test_an_axis_that_is_not_linear_is_written_wavelength_by_wavelength(extracte
     products, cutout = extracted
     wave = 4750 * np.exp(1e-4 * np.arange(len(cutout.wave)))
     grid = replace(GRID, spectral={'CTYPE1': 'WAVE-LOG'}, wave_unit='nm', medium='vacuum')
-    source_data.write(tmp_path / 'a.js', products, replace(cutout, wave=wave, grid=grid), 'viridis', {})
+    source_data.write(
+        tmp_path / 'a.js', products, replace(cutout, wave=wave, grid=grid), 'viridis', {}
+    )
     held = content(tmp_path / 'a.js')[1]
     np.testing.assert_array_equal(decoded(held['wave']['values'], '<f8'), wave)
     assert (held['medium'], held['angstrom']) == ('vacuum', 10.0)
@@ -128,7 +148,9 @@ def test_sky_lines_are_ranges_from_edge_to_edge(extracted, tmp_path):
     assert cutout.wave[3] == WAVE0 + 3 * STEP
 
 
-@pytest.mark.parametrize(('ident', 'name'), [(120, '120.js'), ('a/b', 'a_b.js'), ('..', '__.js'), ('<b>', '_b_.js')])
+@pytest.mark.parametrize(
+    ('ident', 'name'), [(120, '120.js'), ('a/b', 'a_b.js'), ('..', '__.js'), ('<b>', '_b_.js')]
+)
 def test_any_id_gives_a_file_in_the_folder(ident, name):
     assert file_names.report_data(ident) == name
 
@@ -159,7 +181,11 @@ def test_small_images_have_their_first_row_at_the_bottom_and_clear_gaps(tmp_path
 
 def test_small_images_of_nothing_and_of_much():
     assert source_data.thumbnails([], 'gray') == ''
-    for image in (np.full((4, 4), np.nan), np.ones((4, 4)), np.random.default_rng(1).normal(size=(300, 200))):
+    for image in (
+        np.full((4, 4), np.nan),
+        np.ones((4, 4)),
+        np.random.default_rng(1).normal(size=(300, 200)),
+    ):
         assert len(source_data.thumbnails([image], 'viridis')) < 4000
 
 
@@ -169,7 +195,9 @@ def test_the_outline_holds_every_value_but_noisy_and_hot_ones():
     flux[:20] = np.nan
     noisy = np.zeros(960, bool)
     noisy[500] = True
-    low, high = decoded(source_data.outline(flux, noisy), 'u1').reshape(2, source_data.BINS).astype(float)
+    low, high = (
+        decoded(source_data.outline(flux, noisy), 'u1').reshape(2, source_data.BINS).astype(float)
+    )
     bins = np.where(noisy, np.nan, flux).reshape(source_data.BINS, -1)
     assert (low[:2] == 0).all()
     assert (high[:2] == 0).all()
@@ -186,8 +214,16 @@ def test_the_outline_holds_a_line_as_narrow_as_the_resolution(width):
 
 
 def test_an_outline_of_few_channels_and_of_none_that_is_known():
-    assert decoded(source_data.outline(np.array([0.0, 1.0]), np.zeros(2, bool)), 'u1').tolist() == [1, 255, 1, 255]
-    assert decoded(source_data.outline(np.full(4, np.nan), np.zeros(4, bool)), 'u1').tolist() == [0] * 8
+    assert decoded(source_data.outline(np.array([0.0, 1.0]), np.zeros(2, bool)), 'u1').tolist() == [
+        1,
+        255,
+        1,
+        255,
+    ]
+    assert (
+        decoded(source_data.outline(np.full(4, np.nan), np.zeros(4, bool)), 'u1').tolist()
+        == [0] * 8
+    )
 
 
 @pytest.mark.parametrize('path', sorted(page.OWN.iterdir()), ids=lambda path: path.name)
@@ -196,9 +232,13 @@ def test_the_pages_own_files_are_small_and_never_make_markup_of_text(path):
     assert len(text.splitlines()) <= 600
     assert max(map(len, text.splitlines())) <= 120 or path.suffix == '.html'
     assert not re.findall(
-        r'innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|javascript:', text
+        r'innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|javascript:',
+        text,
     )
-    asked = re.findall(r'(?:src|href)="(?!report/|#|data:)[^"]*"|url\(|fetch\(|XMLHttpRequest|sendBeacon|@import', text)
+    asked = re.findall(
+        r'(?:src|href)="(?!report/|#|data:)[^"]*"|url\(|fetch\(|XMLHttpRequest|sendBeacon|@import',
+        text,
+    )
     assert asked == []
 
 
@@ -228,7 +268,11 @@ def test_the_page_is_written_once_and_again_where_it_differs(tmp_path):
     changed_file.write_text('old')
     page.install(tmp_path)
     assert (kept.stat().st_mtime_ns, changed_file.read_bytes()) == before
-    assert {path.name for path in (tmp_path / 'report').iterdir()} >= {'report.css', 'base.js', 'plotly.min.js'}
+    assert {path.name for path in (tmp_path / 'report').iterdir()} >= {
+        'report.css',
+        'base.js',
+        'plotly.min.js',
+    }
 
 
 def test_a_page_of_the_users_own_is_no_report(tmp_path):
@@ -253,11 +297,18 @@ def binned(path):
     name, held = content(path)
     assert name == binned_cube.CUBE_FUNCTION
     width, ny_nx = decoded(held['width']), np.prod(CUTOUT[1:])
-    levels = np.frombuffer(zlib.decompress(base64.b64decode(held['numbers'])), np.int8).reshape(len(width), *CUTOUT[1:])
+    levels = np.frombuffer(zlib.decompress(base64.b64decode(held['numbers'])), np.int8).reshape(
+        len(width), *CUTOUT[1:]
+    )
     rest = width[:, None, None] * held['softening'] * np.sinh(levels / held['steps'])
     nodes = decoded(held['continuum'], '<i2').reshape(-1, ny_nx) / 32767 * held['largest']
     smooth = [np.interp(np.arange(len(width)), held['nodes'], column) for column in nodes.T]
-    return levels, np.where(levels == -128, np.nan, rest), np.transpose(smooth).reshape(levels.shape), held
+    return (
+        levels,
+        np.where(levels == -128, np.nan, rest),
+        np.transpose(smooth).reshape(levels.shape),
+        held,
+    )
 
 
 def test_images_maps_and_object_mask_are_in_a_sources_file(extracted, tmp_path):
@@ -267,9 +318,15 @@ def test_images_maps_and_object_mask_are_in_a_sources_file(extracted, tmp_path):
     shown = {**products.images, **products.maps}
     assert [one['key'] for one in held['images']] == list(shown)
     for one in held['images']:
-        np.testing.assert_array_equal(decoded(one['data']), shown[one['key']].data.astype('f4').ravel())
-    mask = np.unpackbits(decoded(held['mask'], 'u1'), bitorder='little')[: np.prod(CUTOUT[1:])].reshape(CUTOUT[1:])
-    np.testing.assert_array_equal(mask.astype(bool), products.masks[products.facts['OBJMASK'][0]].data)
+        np.testing.assert_array_equal(
+            decoded(one['data']), shown[one['key']].data.astype('f4').ravel()
+        )
+    mask = np.unpackbits(decoded(held['mask'], 'u1'), bitorder='little')[
+        : np.prod(CUTOUT[1:])
+    ].reshape(CUTOUT[1:])
+    np.testing.assert_array_equal(
+        mask.astype(bool), products.masks[products.facts['OBJMASK'][0]].data
+    )
     assert held['shape'] == list(CUTOUT[1:])
     assert held['cube'] is False
     assert len(decoded(held['palette'], 'u1')) == 3 * source_data.LEVELS
@@ -279,14 +336,17 @@ def test_images_maps_and_object_mask_are_in_a_sources_file(extracted, tmp_path):
 def test_arrows_point_to_north_and_east(extracted, tmp_path, turn):
     products, cutout = extracted
     cosine, sine = np.cos(np.radians(turn)), np.sin(np.radians(turn))
-    # North lies at this angle from y, counterclockwise; east, seen on the sky, a right angle further.
-    arcsec = 0.2 * np.array([[sine, cosine], [-cosine, sine]])  # of a step along y and x: east, north
+    # North lies at this angle from y, counterclockwise; east, seen on the sky, a right angle
+    # further. Of a step along y and x: east, north.
+    arcsec = 0.2 * np.array([[sine, cosine], [-cosine, sine]])
     degrees = arcsec / 3600 / [np.cos(np.radians(cutout.target.dec)), 1]
     source_data.write(tmp_path / 'a.js', products, replace(cutout, degrees=degrees), 'viridis', {})
     held = content(tmp_path / 'a.js')[1]
     np.testing.assert_allclose(held['north'], [5 * sine, 5 * cosine], atol=1e-6)
     np.testing.assert_allclose(held['east'], [-5 * cosine, 5 * sine], atol=1e-6)
-    source_data.write(tmp_path / 'b.js', products, replace(cutout, degrees=None, pixel=(0.2, 0.4)), 'viridis', {})
+    source_data.write(
+        tmp_path / 'b.js', products, replace(cutout, degrees=None, pixel=(0.2, 0.4)), 'viridis', {}
+    )
     held = content(tmp_path / 'b.js')[1]
     assert (held['north'], held['east']) == ([0, 5], [-2.5, 0])
 
@@ -294,7 +354,9 @@ def test_arrows_point_to_north_and_east(extracted, tmp_path, turn):
 def test_a_binned_cube_holds_a_line_and_the_continuum(extracted, tmp_path):
     products, cutout = extracted
     rng = np.random.default_rng(3)
-    data = np.broadcast_to(np.linspace(50, 60, CUTOUT[0])[:, None, None], CUTOUT) + rng.normal(size=CUTOUT)
+    data = np.broadcast_to(np.linspace(50, 60, CUTOUT[0])[:, None, None], CUTOUT) + rng.normal(
+        size=CUTOUT
+    )
     data[20, 4, 3] += 500
     bad = np.zeros(CUTOUT, bool)
     bad[7, 2, 2] = True
@@ -324,12 +386,15 @@ def test_a_large_cube_is_binned_and_its_last_channels_are_kept(extracted, tmp_pa
     data[-1] = 9.0
     masks = {key: one for key, one in products.masks.items() if key != 'MASK_SKY'}
     products = replace(products, table={**products.table, Group.MASK: masks})
-    binned_cube.write(tmp_path / 'a.js', products, replace(cutout, voxels=type(cutout.voxels)(data)))
+    binned_cube.write(
+        tmp_path / 'a.js', products, replace(cutout, voxels=type(cutout.voxels)(data))
+    )
     _, rest, smooth, held = binned(tmp_path / 'a.js')
     step = -(-CUTOUT[0] // 12)
     assert held['step'] == step
     means = [data[start : start + step].mean() for start in range(0, CUTOUT[0], step)]
-    np.testing.assert_allclose((rest + smooth)[:, 0, 0], means, rtol=0.08)  # steps of 0.3 of a bin's width
+    # Steps of 0.3 of a bin's width.
+    np.testing.assert_allclose((rest + smooth)[:, 0, 0], means, rtol=0.08)
 
 
 def test_a_spaxel_and_a_stretch_without_data_have_no_value(extracted, tmp_path):
@@ -357,7 +422,9 @@ def test_white_light_of_a_large_field_is_binned(tmp_path, monkeypatch):
     assert content(tmp_path / 'report' / page.FIELD)[1] == {'image': ''}
 
 
-def test_a_sources_file_holds_candidates_with_their_models_and_lines_without_a_name(extracted, tmp_path):
+def test_a_sources_file_holds_candidates_with_their_models_and_lines_without_a_name(
+    extracted, tmp_path
+):
     products, cutout = extracted
     models = [
         RedshiftModel(0.3, 1e-4, 'gal', 0.97, np.ones(CUTOUT[0])),

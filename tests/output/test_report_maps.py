@@ -1,4 +1,5 @@
-"""The report's map of the field, images, narrow bands and spaxels in a real browser, driven by clicks and keys."""
+"""The report's map of the field, images, narrow bands and spaxels in a real browser, driven by
+clicks and keys."""
 
 import io
 import itertools
@@ -27,7 +28,8 @@ ANGLE = 30  # by which north is turned
 # Positions (y, x) of the sources in pixels, from 0, and the flux of their continuum.
 PLACES = {'alpha': (12, 14), 'beta': (14, 22), MARKUP: (30, 40), 'delta': (35, 12)}
 FLUX = dict(zip(PLACES, (900, 300, 500, 400), strict=True))
-LINE, LINE_PLACE, LINE_FLUX = 61, (15, 10), 600  # channel, position and flux of a line beside source alpha
+# Channel, position and flux of a line beside source alpha.
+LINE, LINE_PLACE, LINE_FLUX = 61, (15, 10), 600
 GAP = 3  # rows at the upper edge without data
 
 
@@ -49,9 +51,9 @@ def make_folder(folder):
     header = cube_header()
     header.update(sky_header((28.0, 22.0), angle=ANGLE))
     write_cube(folder / 'datacube.fits', field_cube(), np.ones(SHAPE), header)
-    fits.PrimaryHDU(gaussian(12, 14, 1.0, SHAPE[1:]), sky_header((28.0, 22.0), angle=ANGLE)).writeto(
-        folder / 'hst.fits'
-    )
+    fits.PrimaryHDU(
+        gaussian(12, 14, 1.0, SHAPE[1:]), sky_header((28.0, 22.0), angle=ANGLE)
+    ).writeto(folder / 'hst.fits')
     rows = [f'"{ident}",{ra:.7f},{dec:.7f}\n' for ident, (ra, dec) in sky_places(header).items()]
     (folder / 'catalog.txt').write_text('ID,RA,DEC\n' + ''.join(rows))
     (folder / 'param.py').write_text("SIZE = 4\nIMG = 'hst.fits'\nPLOTS = False\n")
@@ -97,7 +99,8 @@ def opened(browser, ident):
 def shown(browser, ident):
     """Wait until the spectra of a source are drawn."""
     drawn = (
-        "return Source.data?.id === arguments[0] && document.querySelectorAll('#plot .scatterlayer path').length > 0"
+        'return Source.data?.id === arguments[0] && '
+        "document.querySelectorAll('#plot .scatterlayer path').length > 0"
     )
     browser.until(lambda: browser.run(drawn, ident))
     frames(browser)
@@ -106,7 +109,9 @@ def shown(browser, ident):
 def mapped(browser):
     """Show the map."""
     browser.press('m')
-    browser.until(lambda: browser.run('return Field.isShown && Field.data !== null && Field.scale > 0'))
+    browser.until(
+        lambda: browser.run('return Field.isShown && Field.data !== null && Field.scale > 0')
+    )
     frames(browser)
 
 
@@ -152,7 +157,9 @@ def test_the_map_shows_the_white_light_and_every_source_at_its_place(browser):
         cells = browser.run('return Table.byId.get(arguments[0]).cells', ident)
         assert (cells['Y_CUBE'], cells['X_CUBE']) == pytest.approx((y + 1, x + 1), abs=0.01)
         assert ring(browser, ident, '--unjudged') > 20
-    box = browser.run("const b = document.getElementById('map').getBoundingClientRect(); return [b.x, b.y]")
+    box = browser.run(
+        "const b = document.getElementById('map').getBoundingClientRect(); return [b.x, b.y]"
+    )
     screen = pixels(browser).sum(axis=2)
     blank = browser.run('const s = Field.sight(); return [s.x(2), s.y(22)]')
     level = {
@@ -206,7 +213,9 @@ def test_the_mouse_tells_which_source_it_is_on(browser):
     mapped(browser)
     x, y = place_of(browser, MARKUP)
     move = {'type': 'pointerMove', 'duration': 20, 'x': x, 'y': y}
-    browser._send('POST', '/actions', {'actions': [{'type': 'pointer', 'id': 'mouse', 'actions': [move]}]})
+    browser._send(
+        'POST', '/actions', {'actions': [{'type': 'pointer', 'id': 'mouse', 'actions': [move]}]}
+    )
     browser.until(lambda: MARKUP in browser.text('#fieldTip'))
     assert 'S/N' in browser.text('#fieldTip')
     assert browser.run("return document.querySelectorAll('img[src=x]').length") == 0
@@ -216,7 +225,13 @@ def test_the_mouse_tells_which_source_it_is_on(browser):
 def test_arrow_keys_go_to_the_next_source_in_their_direction(browser):
     mapped(browser)
     browser.run("Field.cursor = 'delta'")
-    steps = (('Down', 'alpha'), ('Right', 'beta'), ('Up', 'delta'), ('Right', MARKUP), ('Left', 'delta'))
+    steps = (
+        ('Down', 'alpha'),
+        ('Right', 'beta'),
+        ('Up', 'delta'),
+        ('Right', MARKUP),
+        ('Left', 'delta'),
+    )
     for key, ident in steps:
         browser.press(key)
         assert browser.run('return Field.cursor') == ident
@@ -236,9 +251,12 @@ def test_the_map_zooms_and_pans_by_keys_wheel_buttons_and_mouse(browser):
     assert browser.run(view) == pytest.approx(whole)
     start = place_of(browser, 'delta')
     scroll = {'type': 'scroll', 'x': start[0], 'y': start[1], 'deltaX': 0, 'deltaY': -400}
-    browser._send('POST', '/actions', {'actions': [{'type': 'wheel', 'id': 'wheel', 'actions': [scroll]}]})
+    browser._send(
+        'POST', '/actions', {'actions': [{'type': 'wheel', 'id': 'wheel', 'actions': [scroll]}]}
+    )
     browser.until(lambda: browser.run(view)[0] > 1.2 * whole[0])
-    assert np.abs(np.subtract(place_of(browser, 'delta'), start)).max() <= 2  # what is under the mouse stays there
+    # What is under the mouse stays there.
+    assert np.abs(np.subtract(place_of(browser, 'delta'), start)).max() <= 2
     browser.drag(start, (start[0] + 60, start[1] - 25))
     assert np.abs(np.subtract(place_of(browser, 'delta'), start) - [60, -25]).max() <= 2
     assert browser.run('return Source.id') is None  # no click
@@ -256,22 +274,39 @@ def test_the_map_zooms_and_pans_by_keys_wheel_buttons_and_mouse(browser):
 @pytest.mark.long
 def test_sources_in_the_map_have_the_colour_of_their_verdict_or_of_any_column(browser):
     mapped(browser)
-    browser.run("Verdicts.change('beta', { verdict: 'good' }); Verdicts.change('delta', { verdict: 'bad' })")
+    browser.run(
+        "Verdicts.change('beta', { verdict: 'good' }); Verdicts.change('delta', { verdict: 'bad' })"
+    )
     browser.run("Table.redraw('beta')")
     frames(browser)
     assert ring(browser, 'beta', '--good') > 20
     assert ring(browser, 'delta', '--bad') > 20
     assert ring(browser, 'alpha', '--good') == 0
-    assert browser.text('#fieldKey').split() == ['good', '1', 'doubtful', '0', 'bad', '1', 'none', '2']
-    browser.run("Table.rows.forEach((row, place) => { row.cells.SN = place + 1; row.cells.GRADE = 'AABC'[place]; })")
+    assert browser.text('#fieldKey').split() == [
+        'good',
+        '1',
+        'doubtful',
+        '0',
+        'bad',
+        '1',
+        'none',
+        '2',
+    ]
+    browser.run(
+        "Table.rows.forEach((row, place) => { row.cells.SN = place + 1; row.cells.GRADE = 'AABC'[place]; })"
+    )
     browser.run('Field.offerColumns()')
     select(browser, 'paint', 'SN')
     assert browser.text('#fieldKey').split() == ['1', '1', '2', '1', '3', '1', '4', '1']
-    browser.run('for (let n = 0; n < 20; n += 1) Table.rows.push({ ...Table.rows[0], cells: { SN: 10 + n } })')
+    browser.run(
+        'for (let n = 0; n < 20; n += 1) Table.rows.push({ ...Table.rows[0], cells: { SN: 10 + n } })'
+    )
     browser.run('Field.later()')
     frames(browser)
     assert browser.text('#fieldKey').split() == ['2', '28']  # the 5th and the 95th percentile
-    fill = 'return colouring("SN", Field.data.palette).fill({ id: "x", cells: { SN: arguments[0] } })'
+    fill = (
+        'return colouring("SN", Field.data.palette).fill({ id: "x", cells: { SN: arguments[0] } })'
+    )
     colours = [browser.run(fill, ratio) for ratio in (1, 2, 15, 28, 99)]
     assert colours[0] == colours[1] != colours[2] != colours[3] == colours[4]
     assert browser.run(fill, None) == browser.run("return colour('--unjudged')")
@@ -309,7 +344,12 @@ def blind_browser(window, blind):
 def test_without_white_light_the_map_has_the_cut_outs_of_the_sources(blind_browser):
     browser = blind_browser
     mapped(browser)
-    browser.until(lambda: browser.run('return [...Field.small.values()].filter((one) => one.complete).length') == 4)
+    browser.until(
+        lambda: (
+            browser.run('return [...Field.small.values()].filter((one) => one.complete).length')
+            == 4
+        )
+    )
     frames(browser)
     assert 'cut-outs' in browser.text('#fieldAbout')
     x, y = place_of(browser, 'delta')
@@ -332,7 +372,9 @@ def test_without_a_binned_cube_a_click_in_the_spectrum_does_nothing(blind_browse
 
 def names(browser):
     """The images that are offered, and the one that is large."""
-    listed = browser.run("return [...document.querySelectorAll('#imageList small')].map((one) => one.textContent)")
+    listed = browser.run(
+        "return [...document.querySelectorAll('#imageList small')].map((one) => one.textContent)"
+    )
     return listed, browser.text('#imageName')
 
 
@@ -381,7 +423,9 @@ def test_the_image_is_that_of_the_cube_with_mask_and_neighbours(browser):
     ys, xs = origin(browser)
     ny, nx = browser.run('return Source.data.shape')
     values = np.reshape(browser.run('return [...Images.list[0].values]'), (ny, nx)).astype(float)
-    np.testing.assert_allclose(values, field_cube().mean(axis=0)[ys : ys + ny, xs : xs + nx], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        values, field_cube().mean(axis=0)[ys : ys + ny, xs : xs + nx], rtol=1e-5, atol=1e-5
+    )
     x, y = image_place(browser, (12 - ys, 14 - xs))
     near = pixels(browser)[y - 3 : y + 4, x - 3 : x + 4].reshape(-1, 3)
     last = browser.run('return [...decoded(Source.data.palette, Uint8Array)].slice(-3)')
@@ -390,7 +434,9 @@ def test_the_image_is_that_of_the_cube_with_mask_and_neighbours(browser):
     assert [one['id'] for one in found] == ['beta']
     assert found[0]['place'] == pytest.approx([14 - ys, 22 - xs], abs=0.01)
     edges = np.array(browser.run('return Images.edges'))
-    with fits.open(next(path for path in browser_folder(browser).glob('Source_alpha.fits'))) as hdus:
+    with fits.open(
+        next(path for path in browser_folder(browser).glob('Source_alpha.fits'))
+    ) as hdus:
         mask = np.pad(hdus['IMA_MASK_INTER_DATA'].data.astype(bool), 1)
     assert len(edges) == sum((mask ^ np.roll(mask, 1, axis)).sum() for axis in (0, 1))
     before = pixels(browser, '#image')
@@ -427,7 +473,10 @@ def narrow(browser, channel):
     click(browser, plot_place(browser, channel))
     browser.until(lambda: browser.run('return Narrow.wave !== null && Narrow.loaded() !== null'))
     browser.until(lambda: names(browser)[1] == 'Narrow band')
-    return np.reshape(browser.run('return [...Narrow.image(Narrow.loaded())]'), browser.run('return Source.data.shape'))
+    return np.reshape(
+        browser.run('return [...Narrow.image(Narrow.loaded())]'),
+        browser.run('return Source.data.shape'),
+    )
 
 
 def test_a_click_on_a_wavelength_shows_the_narrow_band_image_there(browser):
@@ -438,7 +487,8 @@ def test_a_click_on_a_wavelength_shows_the_narrow_band_image_there(browser):
     assert browser.run('return Narrow.kept.size') == 1
     peak = np.unravel_index(np.argmax(image), image.shape)
     assert (peak[0] + ys, peak[1] + xs) == LINE_PLACE
-    # The flux within the band, of a line with a standard deviation of 1.5 channels of 1.25 Angstrom.
+    # The flux within the band, of a line with a standard deviation of 1.5 channels of 1.25
+    # Angstrom.
     seen = browser.run('const [a, b] = Narrow.range(Narrow.loaded()); return [a, b]')
     inside = np.exp(-0.5 * ((np.arange(seen[0], seen[1] + 1) - LINE) / 1.5) ** 2).sum() * 1.25
     y, x = np.indices(image.shape)
@@ -447,12 +497,16 @@ def test_a_click_on_a_wavelength_shows_the_narrow_band_image_there(browser):
     rest = image[~near]
     assert np.abs(rest).max() < 5 * 1.25 * np.sqrt(seen[1] - seen[0] + 1)
     assert '\u00b1' in browser.text('#imageNote')
-    band = browser.run("return document.getElementById('plot').layout.shapes.filter((one) => one.name === 'band')")
+    band = browser.run(
+        "return document.getElementById('plot').layout.shapes.filter((one) => one.name === 'band')"
+    )
     wave = 4750 + 1.25 * np.array([seen[0] - 0.5, seen[1] + 0.5])
     assert [band[0]['x0'], band[0]['x1']] == pytest.approx(wave, abs=0.7)
     other = narrow(browser, 95)
     assert other.max() < 0.3 * image.max()
-    browser.run("const s = document.getElementById('bandWidth'); s.value = 12; s.oninput({ target: s })")
+    browser.run(
+        "const s = document.getElementById('bandWidth'); s.value = 12; s.oninput({ target: s })"
+    )
     frames(browser)
     first, last = browser.run('return Narrow.range(Narrow.loaded())')
     assert last - first == pytest.approx(12, abs=1)
@@ -463,7 +517,11 @@ def test_a_drag_in_the_spectrum_zooms_and_shows_no_narrow_band(browser):
     opened(browser, 'alpha')
     start, end = (plot_place(browser, channel) for channel in (40, 80))
     browser.drag(start, end)
-    browser.until(lambda: browser.run("return document.getElementById('plot')._fullLayout.xaxis.range[0]") > 4780)
+    browser.until(
+        lambda: (
+            browser.run("return document.getElementById('plot')._fullLayout.xaxis.range[0]") > 4780
+        )
+    )
     assert browser.run('return Narrow.wave') is None
     narrow(browser, LINE)  # also in the zoomed plot
     assert browser.run('return Narrow.wave') == pytest.approx(4750 + 1.25 * LINE, abs=0.5)
@@ -501,10 +559,13 @@ def test_a_click_on_a_spaxel_shows_its_spectrum(browser):
     click(browser, image_place(browser, spaxel))
     (trace,) = browser.until(lambda: browser.run(traces))
     assert trace['name'].startswith(f'Spaxel {spaxel[1] + 1}, {spaxel[0] + 1}')
-    factor = browser.run('const d = Source.data; return Narrow.factor(d, Narrow.loaded().spectrum(Narrow.place(d)))')
+    factor = browser.run(
+        'const d = Source.data; return Narrow.factor(d, Narrow.loaded().spectrum(Narrow.place(d)))'
+    )
     flux = browser.run('return [...Narrow.loaded().spectrum(Narrow.place(Source.data))]')
     true = field_cube()[:, LINE_PLACE[0], LINE_PLACE[1]]
-    assert np.std(np.subtract(flux, true)) < 0.5  # noise of the sky that is subtracted, and steps of 0.3
+    # Noise of the sky that is subtracted, and steps of 0.3.
+    assert np.std(np.subtract(flux, true)) < 0.5
     assert np.abs(np.mean(np.subtract(flux, true))) < 0.2
     assert flux[LINE] == pytest.approx(true[LINE], rel=0.08)
     assert browser.run(f'{traces}[0].y[61]') == pytest.approx(factor * flux[LINE], rel=1e-5)
@@ -531,7 +592,9 @@ def test_all_of_it_works_in_the_served_report(window, output):
     with viewing.server(output, 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            for browser in fresh(window, f'http://localhost:{server.server_port}/{page.PAGE}', SIZE):
+            for browser in fresh(
+                window, f'http://localhost:{server.server_port}/{page.PAGE}', SIZE
+            ):
                 mapped(browser)
                 opened(browser, 'alpha')
                 image = narrow(browser, LINE)
@@ -541,7 +604,8 @@ def test_all_of_it_works_in_the_served_report(window, output):
 
 
 def boxes(browser):
-    """The places in the window of what must not overlap: left, top, right, bottom of what is visible, by name."""
+    """The places in the window of what must not overlap: left, top, right, bottom of what is
+    visible, by name."""
     return browser.run(
         "const parts = '#list, .heading, #notes, .judge, #plot, #images, #pictures, #facts, footer, header';"
         'return [...document.querySelectorAll(parts)].filter((one) => one.checkVisibility()).map((one) => {'
@@ -561,7 +625,9 @@ def nothing_overlaps(browser, case):
     )
     needed, there = browser.run('return [document.documentElement.scrollWidth, innerWidth]')
     assert needed <= there, case
-    scrolls_apart = browser.run("return getComputedStyle(document.querySelector('main')).display") == 'flex'
+    scrolls_apart = (
+        browser.run("return getComputedStyle(document.querySelector('main')).display") == 'flex'
+    )
     assert max(right for _, (_, _, right, _) in boxes(browser)) <= there, case
     for (first, one), (second, other) in itertools.combinations(boxes(browser), 2):
         if scrolls_apart and {first, second} & {'FOOTER', 'bar'}:

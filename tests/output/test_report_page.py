@@ -28,7 +28,8 @@ INK = (0x24, 0x57, 0xA6)  # of the first spectrum on white
 
 @pytest.fixture(scope='module')
 def output(tmp_path_factory):
-    """The output of a run over four sources: two that are extracted, one where the cube is NaN, one full of markup."""
+    """The output of a run over four sources: two that are extracted, one where the cube is NaN, one
+    full of markup."""
     folder = tmp_path_factory.mktemp('field with <b> # and ä')
     dead = with_hole(folder)
     image = 1e4 * gaussian(11, 13) + np.random.default_rng(1).normal(size=(24, 27))
@@ -40,7 +41,10 @@ def output(tmp_path_factory):
     assert main([str(folder), '-q']) == 1
     evil = replace(make_cutout(), grid=GRID)
     products = process(evil)
-    spectra = {f'{EVIL}%{{y}}<b>$x$': replace(products.spectra[products.reference], unit=EVIL), **products.spectra}
+    spectra = {
+        f'{EVIL}%{{y}}<b>$x$': replace(products.spectra[products.reference], unit=EVIL),
+        **products.spectra,
+    }
     table = {**products.table, Group.SPECTRUM: spectra}
     products = Products(table, next(iter(spectra)), notes=(EVIL,), facts={'A': (EVIL, EVIL)})
     evil = replace(evil, target=replace(evil.target, id=10))
@@ -48,7 +52,9 @@ def output(tmp_path_factory):
     picture.parent.mkdir(parents=True)
     shutil.copy(folder / 'output' / 'images' / '7' / '7_MASKS.jpg', picture)
     links = {'file': f'{EVIL}.fits', 'IMAGES': f'images/{EVIL}.jpg'}
-    source_data.write(folder / 'output' / 'report' / 'data' / '10.js', products, evil, 'viridis', links)
+    source_data.write(
+        folder / 'output' / 'report' / 'data' / '10.js', products, evil, 'viridis', links
+    )
     return folder / 'output'
 
 
@@ -60,7 +66,9 @@ def browser(window, output):
 
 def shown(browser):
     """The IDs in the table, in its order."""
-    return browser.run("return [...document.querySelectorAll('#rows tr')].map((row) => row.dataset.id)")
+    return browser.run(
+        "return [...document.querySelectorAll('#rows tr')].map((row) => row.dataset.id)"
+    )
 
 
 def opened(browser, ident):
@@ -87,7 +95,9 @@ def test_every_source_of_the_catalogue_is_in_the_table(browser):
     assert 'no usable voxel' in browser.text('tr[data-id="9"] .c-notes')
     assert browser.run("return document.querySelectorAll('#rows img').length") == 3
     assert browser.run("return document.querySelector('#rows img').naturalWidth") > 10
-    assert 'plotly' not in browser.run("return performance.getEntriesByType('resource').map((one) => one.name).join()")
+    assert 'plotly' not in browser.run(
+        "return performance.getEntriesByType('resource').map((one) => one.name).join()"
+    )
 
 
 def test_a_click_opens_a_source_and_its_spectrum_is_drawn(browser):
@@ -100,7 +110,9 @@ def test_a_click_opens_a_source_and_its_spectrum_is_drawn(browser):
     )
     assert any('8_IMAGES.jpg' in one for one in sources)
     loaded = "return [...document.querySelectorAll('#pictures img')].every((one) => one.naturalWidth > 100)"
-    browser.run("for (const one of document.querySelectorAll('#pictures img')) one.loading = 'eager'")
+    browser.run(
+        "for (const one of document.querySelectorAll('#pictures img')) one.loading = 'eager'"
+    )
     browser.until(lambda: browser.run(loaded))
 
 
@@ -117,7 +129,9 @@ def test_an_address_with_an_id_opens_that_source(browser):
 def test_links_to_archives_are_links_only(browser):
     browser.open(browser.address + '#7')
     opened(browser, '7')
-    links = browser.run("return [...document.querySelectorAll('#position a')].map((a) => [a.href, a.rel, a.target])")
+    links = browser.run(
+        "return [...document.querySelectorAll('#position a')].map((a) => [a.href, a.rel, a.target])"
+    )
     assert [href.split('/')[2] for href, *_ in links] == [
         'www.legacysurvey.org',
         'simbad.cds.unistra.fr',
@@ -155,11 +169,17 @@ def test_a_click_on_a_column_sorts_by_it_and_another_turns_it_round(browser):
     assert shown(browser) == ['7', '8', '9', '10']
     browser.click('th button[data-name="ID"]')
     assert shown(browser) == ['10', '9', '8', '7']
-    assert browser.run("return document.querySelector('th.c-id').getAttribute('aria-sort')") == 'descending'
+    assert (
+        browser.run("return document.querySelector('th.c-id').getAttribute('aria-sort')")
+        == 'descending'
+    )
     browser.click('th button[data-name="ID"]')
     assert shown(browser) == ['7', '8', '9', '10']
     assert (
-        browser.run("return document.querySelectorAll('th[aria-sort=ascending], th[aria-sort=descending]').length") == 0
+        browser.run(
+            "return document.querySelectorAll('th[aria-sort=ascending], th[aria-sort=descending]').length"
+        )
+        == 0
     )
     ratios = dict(browser.run('return Table.rows.map((row) => [row.id, row.cells.SN])'))
     best = sorted((ident for ident in ratios if ratios[ident]), key=ratios.get, reverse=True)
@@ -182,9 +202,15 @@ def test_a_comparison_that_cannot_be_used_is_named(browser):
         ('sn>five', 'five'),
     ):
         browser.type('#filter', text)
-        browser.until(lambda facts=facts: all(fact in browser.text('#filterFault') for fact in facts))
+        browser.until(
+            lambda facts=facts: all(fact in browser.text('#filterFault') for fact in facts)
+        )
         browser.type('#filter', 'sn>0')
-        browser.until(lambda: not browser.run("return document.getElementById('filterFault').checkVisibility()"))
+        browser.until(
+            lambda: (
+                not browser.run("return document.getElementById('filterFault').checkVisibility()")
+            )
+        )
 
 
 def test_an_empty_cell_says_why(browser):
@@ -238,7 +264,9 @@ def test_lines_stand_where_a_redshift_brings_them(browser):
     assert browser.run("return document.getElementById('plot')._fullLayout.xaxis2.visible")
     assert 'Hγ' in browser.run("return document.getElementById('plot').getAttribute('aria-label')")
     assert ink(browser) == pytest.approx(before, rel=0.5)
-    browser.run("const s = document.getElementById('slider'); s.value = 0.09; s.dispatchEvent(new Event('input'))")
+    browser.run(
+        "const s = document.getElementById('slider'); s.value = 0.09; s.dispatchEvent(new Event('input'))"
+    )
     browser.until(lambda: lines_of(browser).get('Hγ', 4740) < 4740.1)
     assert browser.run("return Number(document.getElementById('z').value)") == 0.09
 
@@ -259,9 +287,13 @@ def test_a_line_is_dragged_by_its_label(browser):
         )
     )
     browser.drag(place, (place[0] + 60, place[1]))
-    browser.until(lambda: browser.run("return Number(document.getElementById('z').value)") > ZOOM + 0.0003)
+    browser.until(
+        lambda: browser.run("return Number(document.getElementById('z').value)") > ZOOM + 0.0003
+    )
     # By sixty pixels, wherever on its label it was taken.
-    moved = browser.run("const x = document.getElementById('plot')._fullLayout.xaxis; return x.p2d(60) - x.p2d(0)")
+    moved = browser.run(
+        "const x = document.getElementById('plot')._fullLayout.xaxis; return x.p2d(60) - x.p2d(0)"
+    )
     z = browser.run("return Number(document.getElementById('z').value)")
     assert 4341.69 * (z - ZOOM) == pytest.approx(moved, abs=0.06)
 
@@ -274,7 +306,9 @@ def test_wavelengths_in_air_agree_with_specutils_and_come_back(browser):
     found = browser.run('return arguments[0].map(toAir)', vacuum)
     assert found == pytest.approx([6562.797, 5006.843, 9530.586], abs=2e-3)
     assert found == pytest.approx(vac_to_air(vacuum * u.AA, method='Morton2000').value, abs=1e-6)
-    assert browser.run('return arguments[0].map(toVacuum)', found) == pytest.approx(vacuum, abs=1e-7)
+    assert browser.run('return arguments[0].map(toVacuum)', found) == pytest.approx(
+        vacuum, abs=1e-7
+    )
 
 
 def test_lines_have_the_wavelengths_of_mpdafs_list(browser):
@@ -284,7 +318,9 @@ def test_lines_have_the_wavelengths_of_mpdafs_list(browser):
     theirs = get_emlines(vac=True, table=True)
     for line in theirs[theirs['MAIN'] == 1]:
         # A doublet may be one line, half way between.
-        assert min(np.abs(ours - line[name]).min() for name in ('LBDA_OBS', 'DOUBLET')) < 1.0, line['LINE']
+        assert min(np.abs(ours - line[name]).min() for name in ('LBDA_OBS', 'DOUBLET')) < 1.0, line[
+            'LINE'
+        ]
 
 
 def test_markup_in_names_notes_and_headers_stays_text(browser):
@@ -293,18 +329,27 @@ def test_markup_in_names_notes_and_headers_stays_text(browser):
     browser.type('#z', str(ZOOM))
     browser.press('Escape')
     browser.click('#which summary')
-    boxes = browser.run("return [...document.querySelectorAll('#spectra label > span')].map((one) => one.textContent)")
+    boxes = browser.run(
+        "return [...document.querySelectorAll('#spectra label > span')].map((one) => one.textContent)"
+    )
     assert boxes[0].startswith(EVIL)
     assert browser.run("return document.querySelector('#facts').textContent").count(EVIL) >= 1
     # The plot's own texts: what is shown is what was given, tags, entities, templates and all.
     browser.run("Plotly.Fx.hover('plot', [{curveNumber: 1, pointNumber: 20}], 'xy')")
-    browser.until(lambda: EVIL[:20] in browser.run("return document.querySelector('#plot .hoverlayer').textContent"))
+    browser.until(
+        lambda: (
+            EVIL[:20]
+            in browser.run("return document.querySelector('#plot .hoverlayer').textContent")
+        )
+    )
     assert EVIL[:20] in browser.run("return document.querySelector('#plot .ytitle').textContent")
     assert browser.run("return document.querySelectorAll('#plot a, script:not([src])').length") == 0
     # An image of the catalogue's field is called by markup.
     browser.open(browser.address + '#7')
     opened(browser, '7')
-    names = browser.run("return [...document.querySelectorAll('#spectra label > span')].map((one) => one.textContent)")
+    names = browser.run(
+        "return [...document.querySelectorAll('#spectra label > span')].map((one) => one.textContent)"
+    )
     assert any(MARKUP.upper() in name for name in names)
     assert browser.run("return document.querySelectorAll('img[src=x]').length") == 0
 
@@ -336,15 +381,23 @@ def test_what_is_no_redshift_is_marked_and_not_stored(browser):
     for typed in ('25', '-3', '0,4,2', '1.2.3', 'abc', '1e9', 'Infinity'):
         browser.type('#z', '0.3')
         browser.press('Enter')
-        assert browser.run("return document.getElementById('z').getAttribute('aria-invalid')") == 'false'
+        assert (
+            browser.run("return document.getElementById('z').getAttribute('aria-invalid')")
+            == 'false'
+        )
         browser.type('#z', typed)
         browser.press('Enter')
         assert redshift_kept(browser, '8') == [0.3, 'user'], typed
-        assert browser.run("return document.getElementById('z').getAttribute('aria-invalid')") == 'true', typed
+        assert (
+            browser.run("return document.getElementById('z').getAttribute('aria-invalid')")
+            == 'true'
+        ), typed
         assert typed in browser.text('#live')
     browser.click('#next')
     browser.until(lambda: browser.text('#name') == 'Source 9')
-    assert browser.run("return document.getElementById('z').getAttribute('aria-invalid')") == 'false'
+    assert (
+        browser.run("return document.getElementById('z').getAttribute('aria-invalid')") == 'false'
+    )
     assert redshift_kept(browser, '8') == [0.3, 'user']
     assert redshift_kept(browser, '9') == [None, None]
 
@@ -363,7 +416,9 @@ def test_escape_gives_back_the_redshift_that_was_kept(browser):
 def test_arrow_keys_change_the_source_after_slider_field_and_verdict(browser):
     browser.open(browser.address + '#7')
     opened(browser, '7')
-    slider = browser.run("const box = document.getElementById('slider').getBoundingClientRect(); return [box.x, box.y]")
+    slider = browser.run(
+        "const box = document.getElementById('slider').getBoundingClientRect(); return [box.x, box.y]"
+    )
     start = (round(slider[0]) + 20, round(slider[1]) + 8)
     browser.drag(start, (start[0] + 20, start[1]))
     dragged = redshift_kept(browser, '7')
@@ -376,7 +431,10 @@ def test_arrow_keys_change_the_source_after_slider_field_and_verdict(browser):
     browser.click('#verdict .good')
     browser.press('Right')
     opened(browser, '8')
-    assert browser.run('return [Verdicts.of("7").verdict, Verdicts.of("8").verdict]') == ['good', '']
+    assert browser.run('return [Verdicts.of("7").verdict, Verdicts.of("8").verdict]') == [
+        'good',
+        '',
+    ]
     # What has been typed is edited by the arrow keys: 0.52 becomes 0.512.
     browser.press('z', '0', '.', '5', '2', 'Left', '1', 'Enter')
     assert redshift_kept(browser, '8') == [0.512, 'user']
@@ -392,7 +450,9 @@ def test_a_source_that_is_closed_right_after_typing_keeps_the_redshift(browser):
     browser.run("location.hash = ''")
     browser.until(lambda: browser.run("return document.getElementById('source').hidden"))
     assert redshift_kept(browser, '8') == [0.7, 'user']
-    browser.run('return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))')
+    browser.run(
+        'return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))'
+    )
 
 
 @pytest.mark.long
@@ -409,7 +469,9 @@ def test_escape_closes_an_open_menu_alone(browser):
 
 @pytest.mark.long
 def test_good_keeps_the_redshift_that_is_shown_and_where_it_comes_from(browser):
-    browser.run("for (const row of Table.rows) { row.cells.Z_MARZ = row.id === '8' ? 0.0987 : null; }")
+    browser.run(
+        "for (const row of Table.rows) { row.cells.Z_MARZ = row.id === '8' ? 0.0987 : null; }"
+    )
     browser.run("location.hash = '8'")
     opened(browser, '8')
     browser.press('g')
@@ -455,13 +517,20 @@ def test_a_verdict_is_kept_and_saved_as_csv(browser):
     browser.open(browser.address + '#8')
     opened(browser, '8')
     assert browser.run("return document.querySelector('#verdict input:checked').value") == 'good'
-    assert browser.run("return [document.getElementById('z').value, document.getElementById('comment').value]") == [
+    assert browser.run(
+        "return [document.getElementById('z').value, document.getElementById('comment').value]"
+    ) == [
         '0.5',
         'a "b", c',
     ]
     text = browser.run('return Verdicts.csv()')
     (row,) = csv.DictReader(io.StringIO(text))
-    assert (row['ID'], row['VERDICT'], row['REDSHIFT'], row['COMMENT']) == ('8', 'good', '0.5', 'a "b", c')
+    assert (row['ID'], row['VERDICT'], row['REDSHIFT'], row['COMMENT']) == (
+        '8',
+        'good',
+        '0.5',
+        'a "b", c',
+    )
     assert (float(row['RA']), float(row['DEC'])) == pytest.approx((RA + 1 / 3600, DEC))
     browser.run('localStorage.clear(); Verdicts.read()')
     assert browser.run('return Verdicts.of("8").verdict') == ''
@@ -502,17 +571,23 @@ def test_more_spectra_smoothing_and_themes_draw_without_errors(browser):
     browser.click('#which summary')
     browser.click('#spectra label:last-child input')
     browser.press('Escape')  # the menu may cover what is below
-    browser.run("const s = document.getElementById('smooth'); s.value = 2; s.dispatchEvent(new Event('input'))")
+    browser.run(
+        "const s = document.getElementById('smooth'); s.value = 2; s.dispatchEvent(new Event('input'))"
+    )
     for name in ('band', 'sky', 'emission', 'absorption'):
         browser.click(f'#{name}')
     before = browser.run('return document.documentElement.dataset.theme')
     browser.click('#theme')
     assert browser.run('return document.documentElement.dataset.theme') != before
     browser.until(
-        lambda: browser.run("return document.querySelectorAll('#plot .scatterlayer path.js-line').length >= 2")
+        lambda: browser.run(
+            "return document.querySelectorAll('#plot .scatterlayer path.js-line').length >= 2"
+        )
     )
     browser.size(500, 800)
-    browser.until(lambda: not browser.run("return document.getElementById('list').checkVisibility()"))
+    browser.until(
+        lambda: not browser.run("return document.getElementById('list').checkVisibility()")
+    )
 
 
 def test_smoothing_keeps_the_sum_and_errors_shrink_as_they_should(browser):
@@ -557,14 +632,20 @@ def test_the_page_names_its_controls_and_headings(browser):
     )
     assert nameless == []
     assert browser.run("return document.querySelectorAll('th:not([scope])').length") == 0
-    assert browser.run("return document.getElementById('live').getAttribute('aria-live')") == 'polite'
+    assert (
+        browser.run("return document.getElementById('live').getAttribute('aria-live')") == 'polite'
+    )
 
 
 def offered(browser, ident, *candidates):
-    """Open a source for which these redshifts, with their types and probabilities, were measured."""
+    """Open a source for which these redshifts, with their types and probabilities, were
+    measured."""
     browser.open(browser.address + f'#{ident}')
     opened(browser, ident)
-    made = [{'z': z, 'error': 1e-4, 'type': kind, 'p': p, 'quality': quality} for z, kind, p, quality in candidates]
+    made = [
+        {'z': z, 'error': 1e-4, 'type': kind, 'p': p, 'quality': quality}
+        for z, kind, p, quality in candidates
+    ]
     browser.run('Source.data.candidates = arguments[0]; Source.judge(); Source.drawLines()', made)
 
 
@@ -618,7 +699,9 @@ def test_verdicts_come_back_from_the_results(browser, output, tmp_path):
     shutil.copytree(output.parent, folder)
     address = (folder / 'output' / page.PAGE).as_uri()
     row = '8,,,good,0.31,user,2,galaxy,"from <b> me",2026-01-01T00:00:00Z'
-    (folder / 'a.csv').write_text(f'ID,RA,DEC,VERDICT,REDSHIFT,ORIGIN,QUALITY,CLASS,COMMENT,CHANGED\n{row}\n')
+    (folder / 'a.csv').write_text(
+        f'ID,RA,DEC,VERDICT,REDSHIFT,ORIGIN,QUALITY,CLASS,COMMENT,CHANGED\n{row}\n'
+    )
     assert main([str(folder), '-q', '--verdicts', str(folder / 'a.csv')]) == 0
     browser.open(address)
     assert verdict_kept(browser, '8') == ('good', '0.31', 'user', '2', 'galaxy')

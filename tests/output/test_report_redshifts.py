@@ -1,4 +1,5 @@
-"""Redshifts in the report: simulated sources, gone through by keys in a real browser as a person would.
+"""Redshifts in the report: simulated sources, gone through by keys in a real browser as a person
+would.
 
 AUTOSPEC_SOURCES=300 goes through so many of them.
 """
@@ -30,7 +31,15 @@ WAVE = 4750 + 1.25 * np.arange(3681)
 NOISE = 10.0
 REFERENCE, JOINT = 'MUSE_WHITE_SKYSUB', 'MUSE_DEBLEND_SKYSUB'
 LINES = {  # rest wavelength in vacuum and flux of the brightest lines, by the type of a source
-    'gal': ((3728.5, 900), (4862.7, 500), (4960.3, 400), (5008.2, 1200), (6549.9, 200), (6564.6, 1500), (6585.3, 600)),
+    'gal': (
+        (3728.5, 900),
+        (4862.7, 500),
+        (4960.3, 400),
+        (5008.2, 1200),
+        (6549.9, 200),
+        (6564.6, 1500),
+        (6585.3, 600),
+    ),
     'LAE': ((1215.67, 1500),),
     'QSO': ((1549.5, 4000), (1907.7, 3000), (2799.1, 3000)),
     'star': ((4862.7, -900), (6564.6, -900), (8544.4, -900)),
@@ -50,7 +59,8 @@ UNNAMED = 7000.0  # where source 1 has a line without a name
 
 @dataclass(frozen=True)
 class Truth:
-    """A simulated source: its redshift and type, and the number of the candidate that is right; 0 if none is.
+    """A simulated source: its redshift and type, and the number of the candidate that is right; 0
+    if none is.
 
     Without a type there is nothing to be seen, and the source has no redshift.
     """
@@ -71,11 +81,17 @@ def model(kind, z, flux=100.0):
 
 
 def sources(number, seed=21):
-    """Simulated sources: the first candidate is right in seven of ten, another one or none in the others."""
+    """Simulated sources: the first candidate is right in seven of ten, another one or none in the
+    others."""
     rng = np.random.default_rng(seed)
     for ident in range(1, number + 1):
         kind = str(rng.choice(['gal', 'gal', 'gal', 'LAE', 'QSO', 'star']))
-        low, high = {'gal': (0.05, 0.4), 'LAE': (2.95, 6.5), 'QSO': (2.1, 3.5), 'star': (-5e-4, 5e-4)}[kind]
+        low, high = {
+            'gal': (0.05, 0.4),
+            'LAE': (2.95, 6.5),
+            'QSO': (2.1, 3.5),
+            'star': (-5e-4, 5e-4),
+        }[kind]
         right = int(rng.choice([1, 1, 1, 1, 1, 1, 1, 2, 3, 0]))
         if ident == 1:
             kind, right, low, high = 'gal', 1, 0.3367, 0.3367
@@ -91,13 +107,17 @@ def products_of(truth, seed):
     variance = np.full(WAVE.size, NOISE**2)
     variance[2000:2004] *= 400  # a sky line
     others = [
-        (z, kind) for z, kind in zip(rng.uniform(0.5, 1.2, 4).round(6), ('gal', 'LAE', 'star', 'QSO'), strict=True)
+        (z, kind)
+        for z, kind in zip(
+            rng.uniform(0.5, 1.2, 4).round(6), ('gal', 'LAE', 'star', 'QSO'), strict=True
+        )
     ]
     if truth.right:
         others.insert(truth.right - 1, (truth.z, truth.kind))
     chances = (0.97, 0.02, 0.005, 0.001) if truth.right == 1 else (0.31, 0.2, 0.1, 0.001)
     models = tuple(
-        RedshiftModel(float(z), 1e-4, kind, p, model(kind, z)) for (z, kind), p in zip(others, chances, strict=False)
+        RedshiftModel(float(z), 1e-4, kind, p, model(kind, z))
+        for (z, kind), p in zip(others, chances, strict=False)
     )
     best = models[0].probability > 0.9
     facts = {
@@ -108,18 +128,31 @@ def products_of(truth, seed):
     if not best:
         facts['ZNOTE'] = (f'no redshift: best candidate z = {models[0].z:.4f}, P = 0.31', 'note')
     spectra = {
-        REFERENCE: Spectrum(flux, variance, tag='MUSE_WHITE', kind=Kind.WEIGHTED, sky_subtracted=True),
-        JOINT: Spectrum(flux / 2, variance, tag='MUSE_DEBLEND', kind=Kind.JOINT, sky_subtracted=True),
+        REFERENCE: Spectrum(
+            flux, variance, tag='MUSE_WHITE', kind=Kind.WEIGHTED, sky_subtracted=True
+        ),
+        JOINT: Spectrum(
+            flux / 2, variance, tag='MUSE_DEBLEND', kind=Kind.JOINT, sky_subtracted=True
+        ),
     }
     if truth.ident == 2:
         facts['DBGRADE'] = ('A', 'grade')
         facts['ZNOTE'] = (EVIL, 'note')
     else:
         del spectra[JOINT]
-    unnamed = UNNAMED, 4862.7 * (1 + truth.z)  # the second is at home at the redshift that is shown first
-    lines = *({'LINE': '', 'LBDA_OBS': one} for one in unnamed), {'LINE': 'HALPHA', 'LBDA_OBS': 6564.6 * (1 + truth.z)}
-    table = {Group.SPECTRUM: spectra, Group.IMAGE: {'MUSE_WHITE': Measured(gaussian(10, 11, 1.5, (21, 23)))}}
-    return Products(table, REFERENCE, facts=facts, lines=lines if truth.ident == 1 else (), models=models)
+    # The second is at home at the redshift that is shown first.
+    unnamed = UNNAMED, 4862.7 * (1 + truth.z)
+    lines = (
+        *({'LINE': '', 'LBDA_OBS': one} for one in unnamed),
+        {'LINE': 'HALPHA', 'LBDA_OBS': 6564.6 * (1 + truth.z)},
+    )
+    table = {
+        Group.SPECTRUM: spectra,
+        Group.IMAGE: {'MUSE_WHITE': Measured(gaussian(10, 11, 1.5, (21, 23)))},
+    }
+    return Products(
+        table, REFERENCE, facts=facts, lines=lines if truth.ident == 1 else (), models=models
+    )
 
 
 def write_report(output, truths, seed=21):
@@ -130,14 +163,41 @@ def write_report(output, truths, seed=21):
         target = replace(base.target, id=truth.ident, ra=RA + truth.ident / 3600, dec=DEC)
         products = products_of(truth, seed)
         path = output / 'report' / 'data' / f'{truth.ident}.js'
-        previews[str(truth.ident)] = source_data.write(path, products, replace(base, target=target), 'viridis', {})
+        previews[str(truth.ident)] = source_data.write(
+            path, products, replace(base, target=target), 'viridis', {}
+        )
         quality = products.facts['ZQUAL'][0]
         measured = {'Z': products.models[0].z if quality else None, 'ZQUAL': quality}
-        rows.append({'ID': truth.ident, 'RA': target.ra, 'DEC': DEC, 'STATUS': 'extracted', 'NOTES': '', **measured})
+        rows.append(
+            {
+                'ID': truth.ident,
+                'RA': target.ra,
+                'DEC': DEC,
+                'STATUS': 'extracted',
+                'NOTES': '',
+                **measured,
+            }
+        )
     rows.append({'ID': len(rows) + 1, 'RA': RA, 'DEC': DEC, 'STATUS': 'failed'})
     number = len(rows)
-    words = ('key', 'name', 'version', 'command', 'folder', 'cube', 'catalogue', 'settings', 'written', 'summary')
-    run = {word: word for word in words} | {'stamp': 0, 'running': False, 'total': number, 'done': number}
+    words = (
+        'key',
+        'name',
+        'version',
+        'command',
+        'folder',
+        'cube',
+        'catalogue',
+        'settings',
+        'written',
+        'summary',
+    )
+    run = {word: word for word in words} | {
+        'stamp': 0,
+        'running': False,
+        'total': number,
+        'done': number,
+    }
     page.write_table(output, run, COLUMNS, rows, previews, {})
     page.install(output)
 
@@ -189,12 +249,16 @@ def kept(browser):
 
 def candidates(browser):
     """The redshifts that are offered, as a person reads them."""
-    return browser.run("return [...document.querySelectorAll('.offer')].map((one) => one.textContent)")
+    return browser.run(
+        "return [...document.querySelectorAll('.offer')].map((one) => one.textContent)"
+    )
 
 
 def decide(browser, truth):
     """The keys that a person who knows the truth presses on a source, and what must be kept."""
-    offered = browser.run("return [...document.querySelectorAll('.offer b')].map((one) => Number(one.textContent))")
+    offered = browser.run(
+        "return [...document.querySelectorAll('.offer b')].map((one) => Number(one.textContent))"
+    )
     found = [place for place, z in enumerate(offered, 1) if abs(z - truth.z) < 1e-4]
     if not truth.kind:
         return ['0'], ('', None, '', '0', '')
@@ -266,16 +330,22 @@ def test_sources_are_gone_through_by_keys_and_nothing_is_lost(browser, truths, p
     first = browser.window()
     browser.use()  # a second tab
     go(browser, third + 1)
-    for part, into in zip(go_through(browser, truths[third : 2 * third]), (expected, counts), strict=True):
+    for part, into in zip(
+        go_through(browser, truths[third : 2 * third]), (expected, counts), strict=True
+    ):
         into.update(part)
     opened(browser, 2 * third + 1)
     browser.close()
     browser.use(first)
-    browser.until(lambda: browser.text('#left') == f'{2 * third} done, {len(truths) - 2 * third} left')
+    browser.until(
+        lambda: browser.text('#left') == f'{2 * third} done, {len(truths) - 2 * third} left'
+    )
     browser.press('Enter')  # this one was judged in the other tab
     opened(browser, 2 * third + 1)
     browser.run(FILL)
-    for part, into in zip(go_through(browser, truths[2 * third :]), (expected, counts), strict=True):
+    for part, into in zip(
+        go_through(browser, truths[2 * third :]), (expected, counts), strict=True
+    ):
         into.update(part)
     browser.until(lambda: browser.text('#left') == f'{len(truths)} done, none left')
     assert str(len(truths) - 2 * third) in browser.text('#storeFault')
@@ -302,10 +372,12 @@ def test_sources_are_gone_through_by_keys_and_nothing_is_lost(browser, truths, p
     # There is room again: what this window alone had goes where it stays.
     browser.run(EMPTY)
     browser.press('Shift+1', 'u')
-    assert not browser.run("return document.getElementById('storeFault').checkVisibility() || sessionStorage.length")
-    assert len(browser.run("return Object.keys(localStorage).filter((one) => one.includes(' verdict '))")) == len(
-        truths
+    assert not browser.run(
+        "return document.getElementById('storeFault').checkVisibility() || sessionStorage.length"
     )
+    assert len(
+        browser.run("return Object.keys(localStorage).filter((one) => one.includes(' verdict '))")
+    ) == len(truths)
     before = kept(browser)
     browser.run('localStorage.clear(); Verdicts.read()')
     assert kept(browser) == {}
@@ -333,12 +405,16 @@ def test_what_no_store_of_the_browser_takes_stays_in_the_page_until_there_is_roo
     assert '1 verdict;' in browser.text('#storeFault')
     browser.press('Left')
     opened(browser, 1)
-    assert '✓' in browser.run("return getComputedStyle(document.querySelector('.offer b'), '::after').content")
+    assert '✓' in browser.run(
+        "return getComputedStyle(document.querySelector('.offer b'), '::after').content"
+    )
     browser.run(EMPTY + EMPTY.replace('localStorage', 'sessionStorage'))
     browser.press('Right', '0')
     opened(browser, 3)
     assert not browser.run("return document.getElementById('storeFault').checkVisibility()")
-    names = browser.run("return Object.keys(localStorage).filter((one) => one.includes(' verdict '))")
+    names = browser.run(
+        "return Object.keys(localStorage).filter((one) => one.includes(' verdict '))"
+    )
     assert sorted(name.split()[-1] for name in names) == ['1', '2']
 
 
@@ -358,7 +434,10 @@ def test_the_candidates_are_listed_with_what_is_known_of_them(browser, truths):
     assert 'P = 0.31' in browser.text('.remark')
     browser.click('.offer:nth-child(2)')
     assert browser.run('return Source.redshiftShown()') == wrong.z
-    assert browser.run("return [...document.querySelectorAll('.offer[aria-pressed=true] b')].length") == 1
+    assert (
+        browser.run("return [...document.querySelectorAll('.offer[aria-pressed=true] b')].length")
+        == 1
+    )
     assert kept(browser) == {}
     go(browser, 2)
     assert EVIL in browser.run("return document.querySelector('.remark').textContent")
@@ -401,21 +480,26 @@ def test_the_model_of_the_candidate_at_hand_is_drawn_with_its_residuals(browser,
     axis, residual = drawn['residual']
     assert axis == 'y2'
     error = np.where((np.arange(WAVE.size) >= 2000) & (np.arange(WAVE.size) < 2004), 20, 1) * NOISE
-    np.testing.assert_allclose(residual, (drawn[REFERENCE][1] - drawn['model'][1]) / error, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        residual, (drawn[REFERENCE][1] - drawn['model'][1]) / error, rtol=1e-3, atol=1e-4
+    )
     assert residual.std() == pytest.approx(1, abs=0.05)
     strip, spectra = browser.run(
         "const { yaxis, yaxis2 } = document.getElementById('plot').layout; return [yaxis2.domain, yaxis.domain]"
     )
     assert strip[0] == 0 < strip[1] < spectra[0] < spectra[1] == 1
     # Sky lines are shaded through both.
-    paths = browser.run("return document.getElementById('plot').layout.shapes.map((one) => one.path)")
+    paths = browser.run(
+        "return document.getElementById('plot').layout.shapes.map((one) => one.path)"
+    )
     assert any(path.startswith('M') and ',0L' in path and ',1L' in path for path in paths)
     browser.press('Down')
     other = products_of(truths[0], 21).models[1]
     browser.until(lambda: np.allclose(traces(browser)['model'][1], other.flux, rtol=1e-5))
     assert str(other.z) in browser.text('#legend')
     browser.press('z', '0', '.', '5', 'Enter')
-    browser.until(lambda: 'model' not in traces(browser))  # there is none for a redshift of the user's
+    # There is none for a redshift of the user's.
+    browser.until(lambda: 'model' not in traces(browser))
     browser.press('u')
     browser.until(lambda: 'model' in traces(browser))
     browser.click('#model')
@@ -439,7 +523,8 @@ def test_detected_lines_without_a_name_are_marked(browser):
 
 
 def labels(browser):
-    """The labels of lines in the plot: texts, wavelengths, pixels beside the lines, left and right ends in pixels."""
+    """The labels of lines in the plot: texts, wavelengths, pixels beside the lines, left and right
+    ends in pixels."""
     return browser.run(
         "const all = document.getElementById('plot').layout.annotations;"
         "return [...document.querySelectorAll('#plot .annotation')].map((one) => {"
@@ -499,11 +584,17 @@ def test_main_lines_are_shown_at_a_closer_look(browser, truths):
         '.map((one) => [one.textContent, one.getBoundingClientRect().left, one.getBoundingClientRect().right])',
         panel,
     )
-    assert [text for text, *_ in sorted(texts, key=lambda one: one[1])] == ['[N II]', 'Hα', '[N II]']
+    assert [text for text, *_ in sorted(texts, key=lambda one: one[1])] == [
+        '[N II]',
+        'Hα',
+        '[N II]',
+    ]
     places = sorted(texts, key=lambda one: one[1])
     assert all(right <= left for (_, _, right), (_, left, _) in itertools.pairwise(places))
     browser.click(f'.zoom:nth-child({panel})')
-    low, high = browser.until(lambda: browser.run("return document.getElementById('plot').layout.xaxis.range"))
+    low, high = browser.until(
+        lambda: browser.run("return document.getElementById('plot').layout.xaxis.range")
+    )
     assert low < 6564.6 * 1.3367 < high
     assert high - low < 300
     browser.press('z', '3', 'Enter')
@@ -619,10 +710,18 @@ def test_the_help_names_every_key(browser):
 
 
 def test_a_row_with_a_value_that_is_not_allowed_is_named_and_not_read(browser):
-    for row in ('good,0.5,user,4,galaxy', 'good,0.5,user,x,galaxy', 'good,0.5,user,3,planet', 'fine,0.5,user,3,star'):
+    for row in (
+        'good,0.5,user,4,galaxy',
+        'good,0.5,user,x,galaxy',
+        'good,0.5,user,3,planet',
+        'fine,0.5,user,3,star',
+    ):
         browser.run('localStorage.clear(); Verdicts.read()')
         text = f'ID,VERDICT,REDSHIFT,ORIGIN,QUALITY,CLASS\n1,{row}\n2,good,0.5,user,1,Lya\n'
-        assert browser.run('return Verdicts.take(arguments[0])', text) == {'number': 1, 'wrong': ['1']}, row
+        assert browser.run('return Verdicts.take(arguments[0])', text) == {
+            'number': 1,
+            'wrong': ['1'],
+        }, row
         assert kept(browser) == {'2': ('good', '0.5', 'user', '1', 'Lya', '')}
 
 

@@ -55,7 +55,9 @@ def cutout():
     sky = {card.keyword: card.value for card in WCS(sky_header()).to_header().cards}
     grid = Grid(sky, SPECTRAL, UNITS[0])
     voxels = Voxels(np.zeros((NL, NY, NX)))
-    return Cutout(Target(207, 130.5788295, 1.642479, 5.0), voxels, np.zeros(NL), (2, 2), (0.2, 0.2), grid)
+    return Cutout(
+        Target(207, 130.5788295, 1.642479, 5.0), voxels, np.zeros(NL), (2, 2), (0.2, 0.2), grid
+    )
 
 
 @pytest.fixture
@@ -73,14 +75,20 @@ def products():
     return Products(
         {
             Group.SPECTRUM: by_key(spectra),
-            Group.IMAGE: {'MUSE_WHITE': measured(NY, NX), 'HST': measured(NY, NX, variance=False, unit='ct s-1')},
+            Group.IMAGE: {
+                'MUSE_WHITE': measured(NY, NX),
+                'HST': measured(NY, NX, variance=False, unit='ct s-1'),
+            },
             Group.SEGMAP: {'SEG_MUSE_WHITE': Segmap(labels, central=80)},
             Group.MASK: {'MASK_UNION': Mask(np.eye(NY, NX, dtype=bool))},
             Group.MAP: {'CROSS_CORRELATION': replace(measured(NY, NX), power=2)},
             Group.CUBE: {'MUSE': measured(NL, NY, NX)},
         },
         reference='MUSE_WHITE_SKYSUB',
-        notes=('MASK_INTER is empty: MASK_UNION used', 'a very long note ' + 'x' * 100 + ' with an umlaut ü'),
+        notes=(
+            'MASK_INTER is empty: MASK_UNION used',
+            'a very long note ' + 'x' * 100 + ' with an umlaut ü',
+        ),
         facts={'REFSPEC': ('MUSE_WHITE_SKYSUB', 'reference spectrum')},
     )
 
@@ -102,16 +110,28 @@ def test_mpdaf_reads_back_the_same_arrays(tmp_path, cutout, products):
     for key, image in {**products.images, **products.maps}.items():
         assert_allclose(source.images[key].data.filled(np.nan), image.data, rtol=1e-6)
         assert (source.images[key].var is None) == (image.variance is None)
-    np.testing.assert_array_equal(source.images['SEG_MUSE_WHITE'].data, products.segmaps['SEG_MUSE_WHITE'].data)
-    np.testing.assert_array_equal(source.images['MASK_UNION'].data, products.masks['MASK_UNION'].data)
-    assert_allclose(source.cubes['MUSE'].data.filled(np.nan), products[Group.CUBE]['MUSE'].data, rtol=1e-6)
+    np.testing.assert_array_equal(
+        source.images['SEG_MUSE_WHITE'].data, products.segmaps['SEG_MUSE_WHITE'].data
+    )
+    np.testing.assert_array_equal(
+        source.images['MASK_UNION'].data, products.masks['MASK_UNION'].data
+    )
+    assert_allclose(
+        source.cubes['MUSE'].data.filled(np.nan), products[Group.CUBE]['MUSE'].data, rtol=1e-6
+    )
     assert_allclose(source.cubes['MUSE'].wave.coord(), 4750 + 1.25 * np.arange(NL))
-    assert_allclose(source.images['HST'].wcs.pix2sky([2, 3]), source.cubes['MUSE'].wcs.pix2sky([2, 3]))
+    assert_allclose(
+        source.images['HST'].wcs.pix2sky([2, 3]), source.cubes['MUSE'].wcs.pix2sky([2, 3])
+    )
 
 
 def attributes(product):
     """What a product is, besides its arrays; the unit as astropy reads it."""
-    held = {name: value for name, value in vars(product).items() if name not in ('data', 'variance', 'weights')}
+    held = {
+        name: value
+        for name, value in vars(product).items()
+        if name not in ('data', 'variance', 'weights')
+    }
     return held | {'unit': u.Unit(product.unit) ** product.power, 'power': 1}
 
 
@@ -137,7 +157,11 @@ def test_products_come_back_out_of_the_file(tmp_path, cutout, products):
 def test_a_file_is_read_as_far_as_asked(tmp_path, cutout, products):
     source_file.write_source(tmp_path / 's.fits', products, cutout, {})
     back = source_file.read(tmp_path / 's.fits', Group.SEGMAP)
-    assert [group for group, held in back.table.items() if held] == [Group.SPECTRUM, Group.IMAGE, Group.SEGMAP]
+    assert [group for group, held in back.table.items() if held] == [
+        Group.SPECTRUM,
+        Group.IMAGE,
+        Group.SEGMAP,
+    ]
 
 
 def test_the_cutout_of_a_file_has_its_wavelengths_and_position(tmp_path, cutout, products):
@@ -158,14 +182,23 @@ def test_the_cutout_of_a_file_has_its_wavelengths_and_position(tmp_path, cutout,
         ('ELON', 'ELAT', BarycentricMeanEcliptic(equinox='J2000')),
     ],
 )
-def test_the_position_is_read_back_in_the_frame_of_the_cube(tmp_path, cutout, products, longitude, latitude, frame):
+def test_the_position_is_read_back_in_the_frame_of_the_cube(
+    tmp_path, cutout, products, longitude, latitude, frame
+):
     place = SkyCoord(cutout.target.ra, cutout.target.dec, unit='deg').transform_to(frame).spherical
-    sky = {'CTYPE1': f'{longitude}-TAN', 'CTYPE2': f'{latitude}-TAN', 'CUNIT1': 'deg', 'CUNIT2': 'deg'}
+    sky = {
+        'CTYPE1': f'{longitude}-TAN',
+        'CTYPE2': f'{latitude}-TAN',
+        'CUNIT1': 'deg',
+        'CUNIT2': 'deg',
+    }
     sky |= {'CRVAL1': place.lon.deg, 'CRVAL2': place.lat.deg, 'CRPIX1': 4.0, 'CRPIX2': 3.0}
     sky |= {'CDELT1': -PIXEL / 3600, 'CDELT2': PIXEL / 3600}
     cutout = replace(cutout, grid=replace(cutout.grid, sky=sky))
     source_file.write_source(tmp_path / 's.fits', products, cutout, {})
-    assert_allclose(source_file.read_cutout(tmp_path / 's.fits', open_sky).centre, (2, 3), atol=1e-3)
+    assert_allclose(
+        source_file.read_cutout(tmp_path / 's.fits', open_sky).centre, (2, 3), atol=1e-3
+    )
 
 
 def test_a_file_whose_extensions_do_not_say_what_they_hold_is_refused(tmp_path, cutout, products):
@@ -210,9 +243,16 @@ def expected_names(products, out):
 @pytest.mark.parametrize('values', list(itertools.product([True, False], repeat=5)))
 def test_every_selection_writes_exactly_its_extensions(tmp_path, cutout, products, values):
     out = dict(zip(('out_spec', 'out_img', 'out_seg', 'out_mask', 'out_xcor'), values, strict=True))
-    switches = {Group.IMAGE: 'out_img', Group.SEGMAP: 'out_seg', Group.MASK: 'out_mask', Group.MAP: 'out_xcor'}
+    switches = {
+        Group.IMAGE: 'out_img',
+        Group.SEGMAP: 'out_seg',
+        Group.MASK: 'out_mask',
+        Group.MAP: 'out_xcor',
+    }
     groups = [group for group in Group if out.get(switches.get(group), True)]
-    source_file.write_source(tmp_path / 's.fits', products.select(groups, out['out_spec']), cutout, {})
+    source_file.write_source(
+        tmp_path / 's.fits', products.select(groups, out['out_spec']), cutout, {}
+    )
     with fits.open(tmp_path / 's.fits') as hdus:
         assert [hdu.name for hdu in hdus[1:]] == expected_names(products, out)
 
@@ -232,7 +272,9 @@ def test_every_extension_says_its_unit_and_place(tmp_path, cutout, products):
     def expected(name):
         if 'SEG' in name or 'MASK' in name:
             return u.Unit('')
-        unit = u.Unit('ct s-1') if 'HST' in name else flux**2 if name.startswith('IMA_CROSS') else flux
+        unit = (
+            u.Unit('ct s-1') if 'HST' in name else flux**2 if name.startswith('IMA_CROSS') else flux
+        )
         return unit**2 if name.endswith('STAT') else unit
 
     source_file.write_source(tmp_path / 's.fits', products, cutout, {})
@@ -244,7 +286,9 @@ def test_every_extension_says_its_unit_and_place(tmp_path, cutout, products):
             assert wcs.has_spectral != hdu.name.startswith('IMA')
 
 
-def test_a_full_disk_leaves_neither_a_torn_file_nor_a_temporary_one(tmp_path, cutout, products, monkeypatch):
+def test_a_full_disk_leaves_neither_a_torn_file_nor_a_temporary_one(
+    tmp_path, cutout, products, monkeypatch
+):
     source_file.write_source(tmp_path / 's.fits', products, cutout, {})
     before = (tmp_path / 's.fits').read_bytes()
 

@@ -17,7 +17,14 @@ from autospec_lib.cli.command import main
 from autospec_lib.core.types import Grid
 from autospec_lib.output import spectra_1d
 
-CARDS = {'CTYPE1': 'AWAV', 'CUNIT1': 'Angstrom', 'CRVAL1': WAVE0, 'CDELT1': STEP, 'CRPIX1': 1.0, 'SPECSYS': 'BARYCENT'}
+CARDS = {
+    'CTYPE1': 'AWAV',
+    'CUNIT1': 'Angstrom',
+    'CRVAL1': WAVE0,
+    'CDELT1': STEP,
+    'CRPIX1': 1.0,
+    'SPECSYS': 'BARYCENT',
+}
 CGS = '10**-20 erg Angstrom-1 s-1 cm-2'
 
 
@@ -26,10 +33,13 @@ def on(grid, cutout=None):
 
 
 def written(folder, cutout, **params):
-    """The products of a cut-out after their spectra were written, and the spectra by their files' names."""
+    """The products of a cut-out after their spectra were written, and the spectra by their files'
+    names."""
     products = process(cutout, aper=(1.0,), **params)
     spectra_1d.write(folder, products, cutout)
-    return products, dict(zip(spectra_1d.names(5, products.main_spectra), products.main_spectra.values(), strict=True))
+    return products, dict(
+        zip(spectra_1d.names(5, products.main_spectra), products.main_spectra.values(), strict=True)
+    )
 
 
 def read(path):
@@ -54,7 +64,8 @@ def read(path):
 def test_specutils_reads_flux_uncertainty_and_mask(tmp_path, unit, wave_unit, scale):
     cutout = make_cutout()
     cutout = on(
-        Grid({}, CARDS | {'CUNIT1': wave_unit}, unit, wave_unit=wave_unit), replace(cutout, wave=cutout.wave * scale)
+        Grid({}, CARDS | {'CUNIT1': wave_unit}, unit, wave_unit=wave_unit),
+        replace(cutout, wave=cutout.wave * scale),
     )
     bad = np.zeros(CUTOUT, bool)
     bad[7] = True
@@ -64,7 +75,11 @@ def test_specutils_reads_flux_uncertainty_and_mask(tmp_path, unit, wave_unit, sc
         found = read(tmp_path / name)
         assert found.flux.unit == units.Unit(unit)
         assert type(found.uncertainty).__name__ == 'StdDevUncertainty'
-        assert_allclose(found.spectral_axis.to_value('Angstrom'), WAVE0 + STEP * np.arange(CUTOUT[0]), rtol=1e-12)
+        assert_allclose(
+            found.spectral_axis.to_value('Angstrom'),
+            WAVE0 + STEP * np.arange(CUTOUT[0]),
+            rtol=1e-12,
+        )
         assert_allclose(found.flux.value, spectrum.data, rtol=1e-6)
         assert_allclose(found.uncertainty.array, np.sqrt(spectrum.variance), rtol=1e-6)
         assert_array_equal(found.mask, np.arange(CUTOUT[0]) == 7)
@@ -73,7 +88,9 @@ def test_specutils_reads_flux_uncertainty_and_mask(tmp_path, unit, wave_unit, sc
 def test_a_logarithmic_axis_and_one_that_descends_are_as_they_are(tmp_path):
     for wave in (np.geomspace(3600, 10300, CUTOUT[0]), np.linspace(9000, 5000, CUTOUT[0])):
         written(tmp_path, replace(on(Grid({}, CARDS, CGS)), wave=wave))
-        assert_allclose(read(tmp_path / '5_MUSE_TOT.fits').spectral_axis.to_value('Angstrom'), wave, rtol=1e-12)
+        assert_allclose(
+            read(tmp_path / '5_MUSE_TOT.fits').spectral_axis.to_value('Angstrom'), wave, rtol=1e-12
+        )
 
 
 def test_without_variance_there_is_no_uncertainty(tmp_path):
@@ -99,10 +116,18 @@ def test_the_header_says_what_it_is(tmp_path, medium):
     products, _ = written(tmp_path, on(Grid({}, CARDS, CGS, medium=medium)))
     header = fits.getheader(tmp_path / '5_MUSE_APER_1.0.fits', 1)
     assert (header['ID'], header['OBJECT'], header['RA'], header['DEC']) == (5, '5', 0.0, 0.0)
-    assert (header['SPECTRUM'], header['SKYSUB'], header['APERTURE']) == ('MUSE_APER_1.0_SKYSUB', True, 1.0)
+    assert (header['SPECTRUM'], header['SKYSUB'], header['APERTURE']) == (
+        'MUSE_APER_1.0_SKYSUB',
+        True,
+        1.0,
+    )
     inside = products.spectra['MUSE_APER_1.0_SKYSUB'].weights > 0
     assert (header['NPIX'], header['AREA']) == (inside.sum(), pytest.approx(inside.sum() * 0.04))
-    assert (header['AIRORVAC'], header['SPECSYS'], header['OBJMASK']) == (medium or 'unknown', 'BARYCENT', 'MASK_INTER')
+    assert (header['AIRORVAC'], header['SPECSYS'], header['OBJMASK']) == (
+        medium or 'unknown',
+        'BARYCENT',
+        'MASK_INTER',
+    )
     assert medium in header['TCOMM1']
     assert 'APERTURE' not in fits.getheader(tmp_path / '5_MUSE_TOT.fits', 1)
 
@@ -116,7 +141,10 @@ def tables(folder):
     return sorted(path.name for path in (folder / 'output' / 'spectra').glob('*'))
 
 
-ALL = [f'7_{key}.fits' for key in ('CROSS_CORRELATION', 'CROSS_CORRELATION_CONTSUB', 'MUSE_TOT', 'MUSE_WHITE')]
+ALL = [
+    f'7_{key}.fits'
+    for key in ('CROSS_CORRELATION', 'CROSS_CORRELATION_CONTSUB', 'MUSE_TOT', 'MUSE_WHITE')
+]
 
 
 def test_the_command_writes_them_on_demand(folder, capsys, ran):
@@ -126,12 +154,17 @@ def test_the_command_writes_them_on_demand(folder, capsys, ran):
     assert main([str(folder), '-q']) == 0
     assert tables(folder) == ALL
     with fits.open(folder / 'output' / 'Source_7.fits') as hdus:
-        flux, fingerprint = np.array(hdus['SPE_MUSE_WHITE_SKYSUB_DATA'].data), hdus[0].header['FPRINT']
+        flux, fingerprint = (
+            np.array(hdus['SPE_MUSE_WHITE_SKYSUB_DATA'].data),
+            hdus[0].header['FPRINT'],
+        )
         unit = hdus['SPE_MUSE_WHITE_SKYSUB_DATA'].header['BUNIT']
     found = read(folder / 'output' / 'spectra' / '7_MUSE_WHITE.fits')
     assert_array_equal(found.flux.value.astype(np.float32), flux)
     assert found.flux.unit == units.Unit(unit) == units.Unit(CGS)
-    assert fits.getheader(folder / 'output' / 'spectra' / '7_MUSE_WHITE.fits')['FPRINT'] == fingerprint
+    assert (
+        fits.getheader(folder / 'output' / 'spectra' / '7_MUSE_WHITE.fits')['FPRINT'] == fingerprint
+    )
     switch(folder, PREFIX='KCWI', APER=0.6)
     assert main([str(folder), '-q']) == 0
     own = ['7_KCWI_APER_0.6.fits', '7_KCWI_TOT.fits', '7_KCWI_WHITE.fits']
@@ -165,11 +198,17 @@ def test_the_folder_is_not_listed_for_each_source(folder, monkeypatch, ran):
     listed = []
     for name in ('listdir', 'scandir'):
         original = getattr(os, name)
-        monkeypatch.setattr(os, name, lambda path='.', original=original: listed.append(Path(path)) or original(path))
+        monkeypatch.setattr(
+            os,
+            name,
+            lambda path='.', original=original: listed.append(Path(path)) or original(path),
+        )
     numbers = []
     for rows in (1, 6):
         row = (folder / 'catalog.txt').read_text().splitlines()[-1].split()
-        (folder / 'catalog.txt').write_text(''.join(f'{7 + n} {row[1]} {row[2]}\n' for n in range(rows)))
+        (folder / 'catalog.txt').write_text(
+            ''.join(f'{7 + n} {row[1]} {row[2]}\n' for n in range(rows))
+        )
         listed.clear()
         assert main([str(folder), '-q']) == 0
         numbers.append(listed.count(folder / 'output' / 'spectra'))

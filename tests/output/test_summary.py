@@ -41,12 +41,17 @@ def test_a_flat_spectrum_has_the_magnitude_of_its_flux_per_frequency(unit, wave,
 
 
 def test_a_source_of_zero_ab_magnitude_has_it_in_any_unit():
-    per_wavelength = (3631 * units.Jy).to_value(CGS, equivalencies=units.spectral_density(WAVE * units.Angstrom))
-    assert white_light.ab_magnitude(per_wavelength, CGS, WAVE, 'Angstrom') == pytest.approx(0, abs=1e-3)
+    per_wavelength = (3631 * units.Jy).to_value(
+        CGS, equivalencies=units.spectral_density(WAVE * units.Angstrom)
+    )
+    assert white_light.ab_magnitude(per_wavelength, CGS, WAVE, 'Angstrom') == pytest.approx(
+        0, abs=1e-3
+    )
 
 
 @pytest.mark.parametrize(
-    'unit', ['', 'adu', 'MJy sr-1', f'{CGS} arcsec-2', 'Angstrom', 'mag', 'none of this', 'Ang/spaxel']
+    'unit',
+    ['', 'adu', 'MJy sr-1', f'{CGS} arcsec-2', 'Angstrom', 'mag', 'none of this', 'Ang/spaxel'],
 )
 def test_what_is_no_flux_density_has_no_magnitude(unit):
     assert white_light.ab_magnitude(np.ones(500), unit, WAVE, 'Angstrom') is None
@@ -61,7 +66,9 @@ def test_neither_has_what_is_not_bright_or_not_there():
 @pytest.mark.parametrize(('along_y', 'along_x'), [(0.3, 0.3), (0.45, 0.25)])
 def test_the_width_of_a_gaussian_is_its_own(pixel, along_y, along_x):
     y, x = np.indices((41, 47))
-    image = np.exp(-0.5 * (((y - 19.7) * pixel[0] / along_y) ** 2 + ((x - 23.4) * pixel[1] / along_x) ** 2))
+    image = np.exp(
+        -0.5 * (((y - 19.7) * pixel[0] / along_y) ** 2 + ((x - 23.4) * pixel[1] / along_x) ** 2)
+    )
     usable = np.ones(image.shape, bool)
     usable[19:21, 25] = False  # a bad pixel is no part of the sums, and hardly changes them
     found = white_light.fwhm(np.where(usable, image, 1e9), usable, (20.0, 23.0), pixel)
@@ -69,7 +76,8 @@ def test_the_width_of_a_gaussian_is_its_own(pixel, along_y, along_x):
 
 
 @pytest.mark.parametrize(
-    'image', [np.zeros((21, 21)), -np.ones((21, 21)), np.ones((21, 21)), gaussian(2, 18, 1.5, (21, 21))]
+    'image',
+    [np.zeros((21, 21)), -np.ones((21, 21)), np.ones((21, 21)), gaussian(2, 18, 1.5, (21, 21))],
 )
 def test_what_has_no_peak_near_the_centre_has_no_width(image):
     assert white_light.fwhm(image, np.ones(image.shape, bool), (10.0, 10.0), (0.2, 0.2)) is None
@@ -98,16 +106,29 @@ def test_a_source_is_measured():
     products = process(cutout, sky_sub=False, aper=(1.0,))
     row = summary.measure(products, cutout)
     mask = products.masks['MASK_INTER'].data
-    assert (row['MASK'], row['MASK_NPIX'], row['REFERENCE']) == ('MASK_INTER', mask.sum(), 'MUSE_WHITE')
+    assert (row['MASK'], row['MASK_NPIX'], row['REFERENCE']) == (
+        'MASK_INTER',
+        mask.sum(),
+        'MUSE_WHITE',
+    )
     assert row['MASK_AREA'] == pytest.approx(mask.sum() * PIXEL**2)
     assert row['FWHM_WHITE'] == pytest.approx(FWHM, rel=0.02)
     total = cutout.voxels.data[:, mask].sum(axis=1)
     assert row['FLUX_MUSE_TOT'] == pytest.approx(np.median(total), rel=1e-5)
     assert row['SN_MUSE_TOT'] == pytest.approx(np.median(total) / np.sqrt(mask.sum()), rel=1e-5)
     assert row['MAG_WHITE'] == pytest.approx(
-        white_light.ab_magnitude(total, UNIT.replace('10**(-20)*', '1e-20 '), cutout.wave, 'Angstrom'), abs=1e-4
+        white_light.ab_magnitude(
+            total, UNIT.replace('10**(-20)*', '1e-20 '), cutout.wave, 'Angstrom'
+        ),
+        abs=1e-4,
     )
-    names = ['MUSE_TOT', 'MUSE_APER_1.0', 'MUSE_WHITE', 'CROSS_CORRELATION', 'CROSS_CORRELATION_CONTSUB']
+    names = [
+        'MUSE_TOT',
+        'MUSE_APER_1.0',
+        'MUSE_WHITE',
+        'CROSS_CORRELATION',
+        'CROSS_CORRELATION_CONTSUB',
+    ]
     assert [name for name in row if name.startswith('SN_')] == [f'SN_{name}' for name in names]
     assert {type(value) for value in row.values()} <= {int, float, str, type(None)}
 
@@ -132,9 +153,9 @@ def test_a_neighbour_in_its_own_segment_hardly_changes_the_width():
     cutout = make_cutout()
     neighbour = 0.7 * SPECTRUM[:, None, None] * gaussian(10, 19, 1.5, CUTOUT[1:])
     alone = measured(cutout)['FWHM_WHITE']
-    assert measured(changed(cutout, data=cutout.voxels.data + neighbour))['FWHM_WHITE'] == pytest.approx(
-        alone, rel=0.05
-    )
+    assert measured(changed(cutout, data=cutout.voxels.data + neighbour))[
+        'FWHM_WHITE'
+    ] == pytest.approx(alone, rel=0.05)
 
 
 def test_nothing_detected_has_no_width_and_a_circle_as_mask():
@@ -164,7 +185,11 @@ def test_the_leakage_limit_and_the_grade_follow_how_close_a_neighbour_is():
     assert near['BEST'].startswith('MUSE_WHITE: ')
     assert 'grade C' in near['NOTES']
     plain = measured(make_cutout())
-    assert (plain['LEAKAGE'], plain['GRADE'], plain['BEST']) == (None, None, 'MUSE_WHITE: reference')
+    assert (plain['LEAKAGE'], plain['GRADE'], plain['BEST']) == (
+        None,
+        None,
+        'MUSE_WHITE: reference',
+    )
 
 
 ROWS = [
@@ -180,7 +205,9 @@ ROWS = [
 def test_the_columns_of_spectra_keep_their_order_whatever_a_row_lacks():
     names = [column.name for column in summary.columns(ROWS)]
     spectra = ['SN_MUSE_TOT', 'FLUX_MUSE_TOT', 'SN_MUSE_APER_1.0', 'SN_HST', 'FLUX_HST']
-    before, after = ([column.name for column in part] for part in (summary.OF_SOURCE, summary.OF_FILE))
+    before, after = (
+        [column.name for column in part] for part in (summary.OF_SOURCE, summary.OF_FILE)
+    )
     assert names == [*before, *spectra, *after]
 
 
@@ -199,7 +226,9 @@ def test_rows_come_back_from_the_file(tmp_path, unit):
     assert back == [{name: row.get(name) for name in names} for row in ROWS]
 
 
-@pytest.mark.parametrize(('unit', 'factor'), [('erg s-1 cm-2 Angstrom-1', 1e20), ('W m-2 um-1', 1e19), ('Jy', None)])
+@pytest.mark.parametrize(
+    ('unit', 'factor'), [('erg s-1 cm-2 Angstrom-1', 1e20), ('W m-2 um-1', 1e19), ('Jy', None)]
+)
 def test_fluxes_of_an_earlier_cube_are_converted_or_left_out(tmp_path, unit, factor):
     summary.write(tmp_path, ROWS, unit)
     row = summary.read(tmp_path / 'summary.ecsv', f'10**-20 {CGS}')[2]
@@ -218,7 +247,11 @@ def test_both_files_open_with_units_and_descriptions_and_go_through_votable(tmp_
     header = fits.getheader(tmp_path / 'summary.fits', 1)
     for number, (name, column) in enumerate(expected.items(), 1):
         assert (header[f'TTYPE{number}'], header[f'TCOMM{number}']) == (name, column.text)
-        assert tables[0][name].description == ' '.join(tables[2][name].description.split()) == column.text
+        assert (
+            tables[0][name].description
+            == ' '.join(tables[2][name].description.split())
+            == column.text
+        )
     for table in tables:
         assert table.colnames == [*expected]
         assert list(table['ID']) == [6, 2, 9]
@@ -239,15 +272,22 @@ def test_a_median_is_of_the_values_that_are_there():
     row = summary.measure(products | Products({Group.SPECTRUM: {total.key: gone}}), make_cutout())
     assert_allclose([row['FLUX_MUSE_TOT'], row['SN_MUSE_TOT']], [7.0, 3.5])
     nothing = replace(total, data=np.full(CUTOUT[0], np.nan))
-    row = summary.measure(products | Products({Group.SPECTRUM: {total.key: nothing}}), make_cutout())
+    row = summary.measure(
+        products | Products({Group.SPECTRUM: {total.key: nothing}}), make_cutout()
+    )
     assert row['FLUX_MUSE_TOT'] is row['SN_MUSE_TOT'] is row['MAG_WHITE'] is None
 
 
-@pytest.mark.parametrize('unit', ['5e-17 erg / (Angstrom s cm2)', 'electron / s', 'nmgy', 'nmgy / Angstrom'])
+@pytest.mark.parametrize(
+    'unit', ['5e-17 erg / (Angstrom s cm2)', 'electron / s', 'nmgy', 'nmgy / Angstrom']
+)
 def test_units_that_fits_does_not_know_are_written(tmp_path, unit):
-    """FITS has powers of ten only, and no electrons; the program that reads the file may know them."""
+    """FITS has powers of ten only, and no electrons; the program that reads the file may know
+    them."""
     summary.write(tmp_path, ROWS, unit)
     header = fits.getheader(tmp_path / 'summary.fits', 1)
-    number = next(n for n in range(1, header['TFIELDS'] + 1) if header[f'TTYPE{n}'] == 'FLUX_MUSE_TOT')
+    number = next(
+        n for n in range(1, header['TFIELDS'] + 1) if header[f'TTYPE{n}'] == 'FLUX_MUSE_TOT'
+    )
     assert units.Unit(header[f'TUNIT{number}']) == units.Unit(unit)
     assert Table.read(tmp_path / 'summary.ecsv')['FLUX_MUSE_TOT'].unit == units.Unit(unit)

@@ -51,7 +51,8 @@ def test_what_is_no_unit_has_none(text):
 
 
 @pytest.mark.parametrize(
-    ('text', 'known'), [('Jy', True), ('erg s-1 cm-2 Angstrom-1', True), ('mag(AB)', False), ('adu', False)]
+    ('text', 'known'),
+    [('Jy', True), ('erg s-1 cm-2 Angstrom-1', True), ('mag(AB)', False), ('adu', False)],
 )
 def test_flux_densities_are_per_wavelength_or_frequency(text, known):
     assert (flux_density(text) == units.Unit(text)) is known

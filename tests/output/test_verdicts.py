@@ -1,4 +1,5 @@
-"""Verdicts: what the report saves is read whole, merged, and written so that it is read back the same."""
+"""Verdicts: what the report saves is read whole, merged, and written so that it is read back the
+same."""
 
 import pytest
 
@@ -19,7 +20,13 @@ def saved(tmp_path, text, name='a.csv', encoding='utf-8'):
 def test_a_file_of_the_report_is_read_whole(tmp_path):
     row = '7,150.1,2.2,good,0.4192,Z,3,galaxy,"two, ""lines""\nhere",2026-11-28T10:00:00Z\n'
     one = verdicts.read(saved(tmp_path, HEAD + row))['7']
-    assert (one.verdict, one.z, one.quality, one.kind, one.origin) == ('good', 0.4192, 3, 'galaxy', 'Z')
+    assert (one.verdict, one.z, one.quality, one.kind, one.origin) == (
+        'good',
+        0.4192,
+        3,
+        'galaxy',
+        'Z',
+    )
     assert (one.comment, one.position) == ('two, "lines"\nhere', (150.1, 2.2))
     assert one.accepted == 0.4192
 
@@ -30,9 +37,15 @@ def test_a_file_of_the_report_is_read_whole(tmp_path):
 def test_spreadsheets_may_have_saved_it(tmp_path, separator, encoding, end):
     comma = '.' if separator == ',' else ','
     rows = ['id,Verdict,redshift', f'7,GOOD,0{comma}42', ',,', '8,bad,']
-    text = end.join(row.replace(',', separator) if comma == '.' else row.replace(',', separator, 2) for row in rows)
+    text = end.join(
+        row.replace(',', separator) if comma == '.' else row.replace(',', separator, 2)
+        for row in rows
+    )
     read = verdicts.read(saved(tmp_path, text + end, encoding=encoding))
-    assert {ident: (one.verdict, one.z) for ident, one in read.items()} == {'7': ('good', 0.42), '8': ('bad', None)}
+    assert {ident: (one.verdict, one.z) for ident, one in read.items()} == {
+        '7': ('good', 0.42),
+        '8': ('bad', None),
+    }
 
 
 @pytest.mark.parametrize(
@@ -84,30 +97,49 @@ def test_all_faults_of_a_file_come_at_once(tmp_path):
 def test_what_is_written_is_read_back_the_same(tmp_path):
     given = {
         '7': Verdict('good', -0.01, 3, 'star', 'user', '=1+1', '2026', (150.1, 2.2)),
-        '-x': Verdict(comment="'-quoted, with\nlines", position=(150.1, 2.2), differs='a: good', rivals=(0.1, 1.4)),
+        '-x': Verdict(
+            comment="'-quoted, with\nlines",
+            position=(150.1, 2.2),
+            differs='a: good',
+            rivals=(0.1, 1.4),
+        ),
     }
     path = tmp_path / 'verdicts.csv'
-    verdicts.write(path, given, [Target('-x', 150.1, 2.2, 3), Target(7, 150.1, 2.2, 3), Target(8, 1, 1, 3)])
+    verdicts.write(
+        path, given, [Target('-x', 150.1, 2.2, 3), Target(7, 150.1, 2.2, 3), Target(8, 1, 1, 3)]
+    )
     assert verdicts.read(path) == given
     assert [line.split(',')[0] for line in path.read_text().splitlines()][:2] == ['ID', "'-x"]
     assert "'=1+1" in path.read_text()
 
 
 def test_people_who_agree_have_one_verdict_with_both_comments():
-    first, second = (Verdict('good', z, 3, 'galaxy', comment=comment) for z, comment in ((0.42, 'a'), (0.4201, 'b')))
+    first, second = (
+        Verdict('good', z, 3, 'galaxy', comment=comment)
+        for z, comment in ((0.42, 'a'), (0.4201, 'b'))
+    )
     merged = verdicts.merged([('x', {'7': first}), ('y', {'7': second, '8': second})])
-    assert (merged['7'].z, merged['7'].quality, merged['7'].comment, merged['7'].differs) == (0.42, 3, 'a / b', '')
+    assert (merged['7'].z, merged['7'].quality, merged['7'].comment, merged['7'].differs) == (
+        0.42,
+        3,
+        'a / b',
+        '',
+    )
     assert merged['8'] == second
 
 
 def test_where_only_the_quality_differs_the_lowest_counts_and_both_are_named():
-    merged = verdicts.merged([('x', {'7': Verdict('good', 0.42, 3)}), ('y', {'7': Verdict('good', 0.42, 1)})])
+    merged = verdicts.merged(
+        [('x', {'7': Verdict('good', 0.42, 3)}), ('y', {'7': Verdict('good', 0.42, 1)})]
+    )
     assert (merged['7'].accepted, merged['7'].quality) == (0.42, 1)
     assert 'x: ' in merged['7'].differs
     assert 'y: ' in merged['7'].differs
 
 
-@pytest.mark.parametrize('other', [Verdict('good', 1.4, 3), Verdict('bad'), Verdict('good', 0.42, 0)])
+@pytest.mark.parametrize(
+    'other', [Verdict('good', 1.4, 3), Verdict('bad'), Verdict('good', 0.42, 0)]
+)
 def test_where_redshifts_differ_none_is_accepted_and_all_are_kept(other):
     merged = verdicts.merged([('x', {'7': Verdict('good', 0.42, 3)}), ('y', {'7': other})])['7']
     assert merged.accepted is None
@@ -116,7 +148,9 @@ def test_where_redshifts_differ_none_is_accepted_and_all_are_kept(other):
 
 
 def test_those_who_do_not_agree_and_a_third_person_have_all_redshifts():
-    open_case = verdicts.merged([('x', {'7': Verdict('good', 0.42, 3)}), ('y', {'7': Verdict('good', 1.4, 3)})])
+    open_case = verdicts.merged(
+        [('x', {'7': Verdict('good', 0.42, 3)}), ('y', {'7': Verdict('good', 1.4, 3)})]
+    )
     one = verdicts.merged([('m', open_case), ('z', {'7': Verdict('good', 0.9, 3)})])['7']
     assert one.rivals == (0.42, 1.4, 0.9)
     assert all(z in one.differs for z in ('0.42', '1.4', '0.9'))

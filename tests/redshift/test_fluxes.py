@@ -14,7 +14,14 @@ WAVE = spectra.MUSE
 Z = 0.31
 SIGMA = 80.0  # km/s
 TRUE = {  # rest wavelength: flux
-    **{3727.092: 90.0, 3729.875: 110.0, 4341.684: 40.0, 4862.683: 90.0, 4960.295: 150 / 2.98, 5008.24: 150.0},
+    **{
+        3727.092: 90.0,
+        3729.875: 110.0,
+        4341.684: 40.0,
+        4862.683: 90.0,
+        4960.295: 150 / 2.98,
+        5008.24: 150.0,
+    },
     **{6549.85: 60 / 3.05, 6564.614: 250.0, 6585.27: 60.0, 6718.29: 45.0, 6732.67: 35.0},
 }
 
@@ -25,7 +32,9 @@ def galaxy(scale=1.0):
     flux = 5 + (WAVE - 7000) / 2000
     for rest, line in TRUE.items():
         centre = rest * (1 + Z)
-        sigma = np.hypot(np.interp(centre, WAVE, spectra.fwhm(WAVE)) / 2.3548, centre * SIGMA / SPEED_OF_LIGHT)
+        sigma = np.hypot(
+            np.interp(centre, WAVE, spectra.fwhm(WAVE)) / 2.3548, centre * SIGMA / SPEED_OF_LIGHT
+        )
         shape = np.exp(-0.5 * ((fine - centre) / sigma) ** 2).mean(axis=0)
         flux = flux + line * shape / (np.sqrt(2 * np.pi) * sigma)
     return flux * scale
@@ -48,7 +57,9 @@ def test_fluxes_and_dispersion_are_those_that_went_in(scale):
     by_name = dict(zip(names, made.lines, strict=True))
     assert by_name['OIII5008'].flux / by_name['OIII4960'].flux == pytest.approx(2.98)
     assert by_name['NII6585'].flux / by_name['NII6550'].flux == pytest.approx(3.05)
-    assert by_name['HBETA'].continuum == pytest.approx(galaxy(scale)[2500] * 0 + (5 - 0.315) * scale, rel=0.05)
+    assert by_name['HBETA'].continuum == pytest.approx(
+        galaxy(scale)[2500] * 0 + (5 - 0.315) * scale, rel=0.05
+    )
 
 
 def test_errors_match_the_scatter():
@@ -74,7 +85,13 @@ def test_the_error_of_a_flux_has_those_of_redshift_and_dispersion_in_it():
     wider = line(sigma=sigma + 1) / line(sigma=sigma + 1).sum()
     moved = line(z + 1e-5) / line(z + 1e-5).sum()
     flux = line().sum()
-    columns = [profile, flux * (moved - profile), flux * (wider - profile), np.ones(WAVE.size), (WAVE - centre) / 70]
+    columns = [
+        profile,
+        flux * (moved - profile),
+        flux * (wider - profile),
+        np.ones(WAVE.size),
+        (WAVE - centre) / 70,
+    ]
     design = np.array(columns)[:, np.abs(WAVE - centre) < 70]
     error = 1.25 * np.sqrt(np.linalg.inv(design @ design.T)[0, 0])
     assert hgamma.flux_error == pytest.approx(error, rel=0.1)

@@ -20,7 +20,11 @@ def first(clean, wave=WAVE, **more):
 
 @pytest.mark.parametrize('z', [0.05, 0.31, 0.6, 1.1])
 def test_a_galaxy_with_several_lines_is_sure_at_its_redshift(z):
-    lines = {rest: flux for rest, flux in spectra.STAR_FORMING.items() if WAVE[9] < rest * (1 + z) < WAVE[-9]}
+    lines = {
+        rest: flux
+        for rest, flux in spectra.STAR_FORMING.items()
+        if WAVE[9] < rest * (1 + z) < WAVE[-9]
+    }
     found = first(spectra.emission(WAVE, z, lines, 15))
     assert found.kind is Kind.GALAXY
     assert found.z == pytest.approx(z, abs=5e-4)
@@ -30,7 +34,8 @@ def test_a_galaxy_with_several_lines_is_sure_at_its_redshift(z):
 
 
 def test_bright_lines_with_unusual_profiles_and_ratios_give_the_redshift_too():
-    lines = {3727.4: 1.0, 4341.684: 0.4, 4862.683: 0.5, 4960.295: 0.2, 5008.24: 0.6}  # one broad line for [OII]
+    # One broad line for [OII].
+    lines = {3727.4: 1.0, 4341.684: 0.4, 4862.683: 0.5, 4960.295: 0.2, 5008.24: 0.6}
     found = first(spectra.emission(WAVE, 0.6, lines, 400, velocity=160) + 15)
     assert found.kind is Kind.GALAXY
     assert found.z == pytest.approx(0.6, abs=5e-4)
@@ -104,7 +109,9 @@ def test_bad_channels_have_no_say():
     bad = np.zeros(WAVE.size, bool)
     bad[1500:1510] = True
     spoiled = np.where(bad, 1e30, flux)
-    assert estimate(WAVE, spoiled, variance, bad) == estimate(WAVE, np.where(bad, np.nan, flux), variance)
+    assert estimate(WAVE, spoiled, variance, bad) == estimate(
+        WAVE, np.where(bad, np.nan, flux), variance
+    )
 
 
 @pytest.mark.parametrize('factor', [1e-20, 1e8])
@@ -180,7 +187,8 @@ def test_axes_of_other_instruments_give_the_redshift(wave, z):
 
 
 def test_kinds_that_the_axis_does_not_cover_are_not_searched():
-    wave = np.arange(28700.0, 52700.0, 6.6)  # NIRSpec G395: no Lyman-alpha below z = 22, no templates of stars
+    # NIRSpec G395: no Lyman-alpha below z = 22, no templates of stars.
+    wave = np.arange(28700.0, 52700.0, 6.6)
     result = estimate(wave, *spectra.noisy(np.zeros(wave.size)))
     assert {one.kind for one in result.candidates} <= {Kind.GALAXY, Kind.QUASAR}
 
@@ -195,7 +203,9 @@ def test_probabilities_are_in_order_and_add_up_to_one_at_most():
 
 
 def test_a_second_galaxy_in_the_spectrum_is_named():
-    both = spectra.emission(WAVE, 0.31, spectra.STAR_FORMING, 20) + spectra.emission(WAVE, 0.4, spectra.STAR_FORMING, 8)
+    both = spectra.emission(WAVE, 0.31, spectra.STAR_FORMING, 20) + spectra.emission(
+        WAVE, 0.4, spectra.STAR_FORMING, 8
+    )
     result = estimate(WAVE, *spectra.noisy(both))
     assert result.candidates[0].z == pytest.approx(0.31, abs=5e-4)
     assert result.second_source == pytest.approx(0.4, abs=1e-3)
@@ -211,7 +221,14 @@ def test_the_error_covers_the_scatter_of_redshifts():
 
 @pytest.mark.parametrize(
     ('p', 'lines', 'gain', 'quality'),
-    [(0.99, 2, 0, 3), (0.99, 1, 50, 3), (0.99, 1, 10, 2), (0.9, 5, 99, 2), (0.6, 5, 99, 1), (0.4, 5, 99, 0)],
+    [
+        (0.99, 2, 0, 3),
+        (0.99, 1, 50, 3),
+        (0.99, 1, 10, 2),
+        (0.9, 5, 99, 2),
+        (0.6, 5, 99, 1),
+        (0.4, 5, 99, 0),
+    ],
 )
 def test_quality_follows_from_probability_and_lines(p, lines, gain, quality):
     assert Redshift((Candidate(0.3, 1e-4, Kind.GALAXY, p, lines, False, gain),)).quality == quality

@@ -1,4 +1,5 @@
-"""Redshifts and narrow bands of cubes of other instruments: right wavelengths, and no source that cannot be seen."""
+"""Redshifts and narrow bands of cubes of other instruments: right wavelengths, and no source that
+cannot be seen."""
 
 import importlib.util
 
@@ -16,11 +17,23 @@ from autospec_lib.redshift.axis import Axis, to_vacuum
 from autospec_lib.redshift.engine import Engine
 
 CHANNELS = 450
-STRENGTHS = {'HBETA': 1.0, 'OIII4959': 1.0, 'OIII5007': 3.0, 'NII6548': 0.3, 'HALPHA': 3.0, 'NII6583': 1.0, 'SII': 0.8}
+STRENGTHS = {
+    'HBETA': 1.0,
+    'OIII4959': 1.0,
+    'OIII5007': 3.0,
+    'NII6548': 0.3,
+    'HALPHA': 3.0,
+    'NII6583': 1.0,
+    'SII': 0.8,
+}
 
 
-@pytest.mark.parametrize('name', ['manga_logcube', 'kcwi', 'califa', 'jwst_nirspec', 'jwst_miri', 'sinfoni'])
-def test_the_redshift_of_a_galaxy_is_right_in_the_layout_of_an_instrument(tmp_path, monkeypatch, name):
+@pytest.mark.parametrize(
+    'name', ['manga_logcube', 'kcwi', 'califa', 'jwst_nirspec', 'jwst_miri', 'sinfoni']
+)
+def test_the_redshift_of_a_galaxy_is_right_in_the_layout_of_an_instrument(
+    tmp_path, monkeypatch, name
+):
     if name.startswith('jwst') and importlib.util.find_spec('stdatamodels') is None:
         pytest.skip('needs stdatamodels')
     monkeypatch.setattr(layouts, 'NL', CHANNELS)
@@ -39,12 +52,20 @@ def test_the_redshift_of_a_galaxy_is_right_in_the_layout_of_an_instrument(tmp_pa
     for key, strength in STRENGTHS.items():
         for wave in LINES[key]:
             spectrum += (
-                3000 * strength / len(LINES[key]) * np.exp(-0.5 * ((vacuum - wave * (1 + z)) / (1.2 * step)) ** 2)
+                3000
+                * strength
+                / len(LINES[key])
+                * np.exp(-0.5 * ((vacuum - wave * (1 + z)) / (1.2 * step)) ** 2)
             )
     flux = spectrum[:, None, None] * gaussian(11, 13) + rng.normal(size=shape)
     write(path, layouts.Field(flux, np.ones(shape), np.zeros(shape, bool)))
     (tmp_path / 'catalog.txt').write_text(f'ID RA DEC Z\n7 {RA} {DEC} {z}\n')
-    lines = f'DATACUBE = {path.name!r}', f'SIZE = {14 * min(truth.pixel)}', f'NARROWBAND = {line!r}', 'REDSHIFT = True'
+    lines = (
+        f'DATACUBE = {path.name!r}',
+        f'SIZE = {14 * min(truth.pixel)}',
+        f'NARROWBAND = {line!r}',
+        'REDSHIFT = True',
+    )
     (tmp_path / 'param.py').write_text('\n'.join((*lines, 'PLOTS = REPORT = XCOR = False', '')))
     assert main([str(tmp_path), '-q']) == 0
     with fits.open(tmp_path / 'output' / 'Source_7.fits') as hdus:
@@ -53,7 +74,8 @@ def test_the_redshift_of_a_galaxy_is_right_in_the_layout_of_an_instrument(tmp_pa
     assert header['ZTYPE'] == 'gal'
     assert abs(header['ZAUTO'] - z) < 4 * header['ZAUTOERR'] < 0.002 * (1 + z)
     peak = 3000 * 3.0 * 1.2 * step[CHANNELS // 2] * np.sqrt(2 * np.pi)
-    if name.startswith('jwst'):  # in uJy, of which this is the flux per wavelength, in 1e-20 erg s-1 cm-2 Angstrom-1
+    # In uJy, of which this is the flux per wavelength, in 1e-20 erg s-1 cm-2 Angstrom-1.
+    if name.startswith('jwst'):
         peak *= 2.99792458e-11 / 1e-20 / vacuum[CHANNELS // 2] ** 2
     assert np.nansum(band) == pytest.approx(peak, rel=0.15)
 
@@ -82,13 +104,22 @@ def test_line_fluxes_of_a_cube_in_jansky_are_fluxes(tmp_path):
     header['CTYPE3'], header['CUNIT3'], header['CRPIX3'] = 'WAVE', 'um', 1.0
     header['CRVAL3'], header['CD3_3'], header['BUNIT'] = wave[0] / 1e4, 4e-4, 'uJy'
     spectrum = np.full(number, 0.3)
-    for key, flux in (('HALPHA', 5e-18), ('NII6583', 1.5e-18), ('NII6548', 0.5e-18), ('SII', 1e-18)):
+    for key, flux in (
+        ('HALPHA', 5e-18),
+        ('NII6583', 1.5e-18),
+        ('NII6548', 0.5e-18),
+        ('SII', 1e-18),
+    ):
         for rest in LINES[key]:
-            profile = np.exp(-0.5 * ((wave - rest * (1 + z)) / 9.0) ** 2) / (9.0 * np.sqrt(2 * np.pi))
+            profile = np.exp(-0.5 * ((wave - rest * (1 + z)) / 9.0) ** 2) / (
+                9.0 * np.sqrt(2 * np.pi)
+            )
             spectrum += flux / len(LINES[key]) * profile * wave**2 / 2.99792458e18 / 1e-29
     sigma = 0.002
     data = spectrum[:, None, None] * gaussian(11, 13) + sigma * rng.normal(size=(number, NY, NX))
-    write_cube(tmp_path / 'datacube.fits', data.astype('f4'), np.full(data.shape, sigma**2, 'f4'), header)
+    write_cube(
+        tmp_path / 'datacube.fits', data.astype('f4'), np.full(data.shape, sigma**2, 'f4'), header
+    )
     (tmp_path / 'catalog.txt').write_text(f'ID RA DEC Z\n7 {RA} {DEC} {z}\n')
     lines = (
         'SIZE = 4',
@@ -112,8 +143,14 @@ def test_line_fluxes_of_a_cube_in_jansky_are_fluxes(tmp_path):
     error = (measured['HALPHA']['FLUX_ERR'] * unit).to_value('erg s-1 cm-2')
     assert halpha == pytest.approx(5e-18, rel=0.05)
     assert 0 < error < 0.05 * halpha
-    expected = (0.3 * units.uJy).to('erg s-1 cm-2 Angstrom-1', units.spectral_density(6564.6 * (1 + z) * units.AA))
-    assert (measured['HALPHA']['CONT'] * continuum).to_value(expected.unit) == pytest.approx(expected.value, rel=0.1)
+    expected = (0.3 * units.uJy).to(
+        'erg s-1 cm-2 Angstrom-1', units.spectral_density(6564.6 * (1 + z) * units.AA)
+    )
+    assert (measured['HALPHA']['CONT'] * continuum).to_value(expected.unit) == pytest.approx(
+        expected.value, rel=0.1
+    )
     assert total.to_value('erg s-1 cm-2') == pytest.approx(5e-18, rel=0.1)
     table = Table.read(tmp_path / 'output' / 'redshifts.ecsv')
-    assert table['HALPHA_FLUX'].quantity[0].to_value('erg s-1 cm-2') == pytest.approx(halpha, rel=1e-4)
+    assert table['HALPHA_FLUX'].quantity[0].to_value('erg s-1 cm-2') == pytest.approx(
+        halpha, rel=1e-4
+    )

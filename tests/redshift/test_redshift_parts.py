@@ -17,7 +17,9 @@ AXIS = Axis.of(WAVE, (), False)
 NO_BAD = np.zeros(WAVE.size, bool)
 
 
-@pytest.mark.parametrize(('air', 'vacuum'), [(5006.843, 5008.240), (6562.80, 6564.614), (3933.663, 3934.777)])
+@pytest.mark.parametrize(
+    ('air', 'vacuum'), [(5006.843, 5008.240), (6562.80, 6564.614), (3933.663, 3934.777)]
+)
 def test_air_becomes_vacuum(air, vacuum):
     assert to_vacuum(np.array([air]))[0] == pytest.approx(vacuum, abs=0.02)
 
@@ -80,7 +82,10 @@ def test_a_filter_measures_the_flux_and_significance_of_its_line(channel):
     line = 9 / (np.sqrt(2 * np.pi) * sigma) * np.exp(-0.5 * ((WAVE - WAVE[channel]) / sigma) ** 2)
     filters = Filters(AXIS)
     without, with_line = (filters.search(prepared, -extra) for extra in (0 * line, line))
-    added = [search.single.signal[1, channel] / search.single.norm[1, channel] for search in (without, with_line)]
+    added = [
+        search.single.signal[1, channel] / search.single.norm[1, channel]
+        for search in (without, with_line)
+    ]
     assert added[1] - added[0] == pytest.approx(9, rel=0.05 if channel == 1800 else 0.5)
 
 

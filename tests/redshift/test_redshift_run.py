@@ -1,4 +1,5 @@
-"""The redshift in a run: cards, MPDAF's table, the summary, notes; and nothing of it without REDSHIFT."""
+"""The redshift in a run: cards, MPDAF's table, the summary, notes; and nothing of it without
+REDSHIFT."""
 
 import shutil
 import subprocess
@@ -35,7 +36,9 @@ def field(clean, unit='Angstrom', medium='vacuum', z=None):
     data = clean[:, None, None] * gaussian(7, 8, 1.5, SHAPE) + rng.normal(size=(clean.size, *SHAPE))
     wave = WAVE / {'Angstrom': 1, 'nm': 10, 'um': 1e4}[unit]
     grid = Grid({}, {}, wave_unit=unit, medium=medium)
-    return Cutout(Target(5, 0, 0, 3, z=z), Voxels(data, np.ones(data.shape)), wave, (7, 8), (0.2, 0.2), grid)
+    return Cutout(
+        Target(5, 0, 0, 3, z=z), Voxels(data, np.ones(data.shape)), wave, (7, 8), (0.2, 0.2), grid
+    )
 
 
 def facts(cutout, **params):
@@ -60,7 +63,9 @@ def test_cards_hold_redshift_probability_kind_and_spectrum(unit):
 @pytest.mark.parametrize(('medium', 'offset'), [('vacuum', 0), ('air', 0), ('', 0)])
 def test_the_medium_of_the_wavelengths_counts(medium, offset):
     wave = WAVE if medium == 'vacuum' else to_vacuum(WAVE)
-    held, notes = facts(field(spectra.emission(wave, Z, spectra.STAR_FORMING, 120) + 20, medium=medium))
+    held, notes = facts(
+        field(spectra.emission(wave, Z, spectra.STAR_FORMING, 120) + 20, medium=medium)
+    )
     assert held['ZAUTO'] == pytest.approx(Z + offset, abs=2e-4)
     assert len(notes) == (medium == '')
 
@@ -81,7 +86,11 @@ def test_a_sure_redshift_that_is_not_the_catalogues_is_a_note(z, number):
 
 @pytest.mark.parametrize(
     ('clean', 'z', 'measured'),
-    [(GALAXY, None, True), (np.full(WAVE.size, 20.0), None, False), (np.full(WAVE.size, 20.0), 0.3, True)],
+    [
+        (GALAXY, None, True),
+        (np.full(WAVE.size, 20.0), None, False),
+        (np.full(WAVE.size, 20.0), 0.3, True),
+    ],
 )
 def test_lines_are_measured_at_a_sure_redshift_or_at_the_catalogues(clean, z, measured):
     lines = process(field(clean, z=z), redshift=True, xcor=False).lines
@@ -105,7 +114,8 @@ def test_without_redshift_there_is_no_card():
 )
 def test_the_table_of_redshifts_holds_probable_ones(tmp_path, p, catalogued, rows):
     several = tuple(
-        Candidate(z, 0.001, Kind.GALAXY, share, 3, False, 0.0) for z, share in ((0.3, p), (1.1, (1 - p) / 4))
+        Candidate(z, 0.001, Kind.GALAXY, share, 3, False, 0.0)
+        for z, share in ((0.3, p), (1.1, (1 - p) / 4))
     )
     cutout = field(GALAXY, z=catalogued)
     spectrum = process(cutout, xcor=False).spectra
@@ -155,7 +165,10 @@ def test_a_model_has_no_value_outside_the_spectrum():
     cutout = replace(cutout, voxels=Voxels.of(cutout.voxels.data, cutout.voxels.variance, bad))
     products, _ = measured(cutout)
     for one in products.models:
-        assert np.flatnonzero(np.isnan(one.flux)).tolist() == [*range(40), *range(WAVE.size - 25, WAVE.size)]
+        assert np.flatnonzero(np.isnan(one.flux)).tolist() == [
+            *range(40),
+            *range(WAVE.size - 25, WAVE.size),
+        ]
 
 
 def unnamed(products):
@@ -177,12 +190,15 @@ def test_a_line_that_the_redshift_does_not_explain_has_no_name(z, named):
 
 
 def test_a_faint_line_of_the_source_is_explained():
-    assert not unnamed(measured(field(GALAXY + spectra.emission(WAVE, Z, {5201.7: 1}, 70)))[0])  # [NI]
+    # [NI].
+    assert not unnamed(measured(field(GALAXY + spectra.emission(WAVE, Z, {5201.7: 1}, 70)))[0])
 
 
 def test_lines_without_a_name_are_twelve_at_most_the_strongest_first():
     waves = WAVE[60] + 150 * np.arange(20) + 2.0 * np.arange(20) ** 1.5
-    comb = sum(spectra.emission(WAVE, 0, {wave: 1}, 50 + 2 * number) for number, wave in enumerate(waves))
+    comb = sum(
+        spectra.emission(WAVE, 0, {wave: 1}, 50 + 2 * number) for number, wave in enumerate(waves)
+    )
     products, _ = measured(field(comb + 20))
     rows = unnamed(products)
     assert len(rows) == 12
@@ -233,8 +249,12 @@ def finished(tmp_path_factory):
     rng = np.random.default_rng(4)
     clean = spectra.emission(to_vacuum(WAVE), Z, spectra.STAR_FORMING, 120) + 20
     data = clean[:, None, None] * gaussian(11, 13) + rng.normal(size=(WAVE.size, 24, 27))
-    write_cube(folder / 'datacube.fits', data.astype('f4'), np.ones(data.shape, 'f4'), cube_header())
-    (folder / 'catalog.txt').write_text(f'ID,RA,DEC,Z\n1,{RA},{DEC},0.3\nblank,{RA + 8 * PIXEL / 3600},{DEC},\n')
+    write_cube(
+        folder / 'datacube.fits', data.astype('f4'), np.ones(data.shape, 'f4'), cube_header()
+    )
+    (folder / 'catalog.txt').write_text(
+        f'ID,RA,DEC,Z\n1,{RA},{DEC},0.3\nblank,{RA + 8 * PIXEL / 3600},{DEC},\n'
+    )
     params = 'SIZE = 4\nREDSHIFT = True\nMARZ = True\nREPORT = False\nXCOR = False\nCORES = 2\n'
     (folder / 'param.py').write_text(params)
     assert main([str(folder), '-q']) == 0
@@ -269,7 +289,9 @@ def test_a_run_writes_the_redshift_to_file_and_summary(finished):
         if line in ('LYALPHA', 'HALPHA', 'NII6585'):  # outside the axis
             assert flux.mask[0]
         else:
-            assert (flux[0], error[0]) == pytest.approx((lines[line]['FLUX'], lines[line]['FLUX_ERR']), rel=1e-5)
+            assert (flux[0], error[0]) == pytest.approx(
+                (lines[line]['FLUX'], lines[line]['FLUX_ERR']), rel=1e-5
+            )
     assert len(Table.read(finished / 'summary.fits').columns) == len(table.columns)
 
 
@@ -325,14 +347,17 @@ def test_the_engine_is_not_imported_without_redshift():
 
 
 def pair(share):
-    """Two sources 1.2 arcsec apart: 5 with this share of the lines of 9, which is a galaxy with lines."""
+    """Two sources 1.2 arcsec apart: 5 with this share of the lines of 9, which is a galaxy with
+    lines."""
     shape = 27, 29
     rng = np.random.default_rng(3)
     clean = GALAXY[:, None, None] * 3 * gaussian(13, 17, 2.0, shape)
     clean = clean + (share * 3 * (GALAXY - 20) + 30)[:, None, None] * gaussian(13, 11, 2.0, shape)
     data = clean + rng.normal(size=(WAVE.size, *shape))
     grid = Grid({}, {}, wave_unit='Angstrom', medium='vacuum')
-    first = Cutout(Target(5, 0, 0, 5), Voxels(data, np.ones(data.shape)), WAVE, (13, 11), (0.2, 0.2), grid)
+    first = Cutout(
+        Target(5, 0, 0, 5), Voxels(data, np.ones(data.shape)), WAVE, (13, 11), (0.2, 0.2), grid
+    )
     second = replace(first, target=Target(9, 0, 0, 5), centre=(13, 17), neighbours={5: (13, 11)})
     return replace(first, neighbours={9: (13, 17)}), second
 
@@ -375,13 +400,17 @@ def test_an_accepted_redshift_brings_the_lines_there(own):
     # A later run measures there too.
     kept = source.lines['LBDA_OBS'].tolist()
     assert main([str(folder), '-q', '--id', '1']) == 0
-    assert Source.from_file(str(folder / 'output' / 'Source_1.fits')).lines['LBDA_OBS'].tolist() == pytest.approx(kept)
+    assert Source.from_file(str(folder / 'output' / 'Source_1.fits')).lines[
+        'LBDA_OBS'
+    ].tolist() == pytest.approx(kept)
     # Taken back, they are measured at the sure redshift again.
     (folder / 'a.csv').write_text('ID,VERDICT,REDSHIFT,COMMENT\n1,,,a second look\n')
     assert main([str(folder), '-q', '--verdicts', str(folder / 'a.csv')]) == 0
     source = Source.from_file(str(folder / 'output' / 'Source_1.fits'))
     assert 'VISUAL' not in source.z['Z_DESC']
-    assert {row['LINE']: row['LBDA_OBS'] for row in source.lines}['OIII5008'] == pytest.approx(5006.84 * (1 + Z), abs=1)
+    assert {row['LINE']: row['LBDA_OBS'] for row in source.lines}['OIII5008'] == pytest.approx(
+        5006.84 * (1 + Z), abs=1
+    )
 
 
 @pytest.mark.long

@@ -1,4 +1,5 @@
-"""Storage with long seek times: one pass over the cube and the same files, whatever extracts, whatever goes wrong."""
+"""Storage with long seek times: one pass over the cube and the same files, whatever extracts,
+whatever goes wrong."""
 
 import errno
 import importlib
@@ -28,13 +29,16 @@ from autospec_lib.run import cube_copy, resume, schedule, source
 from autospec_lib.run.interruption import SIGNALS
 from autospec_lib.run.job import prepare
 
-# Forking a process whose numerical libraries have threads is deprecated from Python 3.12 on, and safe here: none runs.
+# Forking a process whose numerical libraries have threads is deprecated from Python 3.12 on, and
+# safe here: none runs.
 pytestmark = pytest.mark.filterwarnings('ignore::DeprecationWarning')
 
 SHAPE = 20, 50, 70
 PLACES = [(y, x) for y in (2, 24, 47) for x in (3, 41, 68)]
 FIELD = slice(0, 50), slice(0, 70)
-LINUX = pytest.mark.skipif(sys.platform != 'linux', reason='the slow disk reaches the workers by fork')
+LINUX = pytest.mark.skipif(
+    sys.platform != 'linux', reason='the slow disk reaches the workers by fork'
+)
 
 
 def write_field(folder):
@@ -45,10 +49,20 @@ def write_field(folder):
     flags = (rng.random(SHAPE) < 0.01).astype('i4')
     header = cube_header()
     header['CRPIX1'], header['CRPIX2'] = 1.0, 1.0
-    write_cube(folder / 'datacube.fits', data, rng.uniform(1, 2, SHAPE).astype('f4'), header, DQ=flags)
-    rows = [f'{n} {RA - x * PIXEL / 3600:.7f} {DEC + y * PIXEL / 3600:.7f}\n' for n, (y, x) in enumerate(PLACES)]
+    write_cube(
+        folder / 'datacube.fits', data, rng.uniform(1, 2, SHAPE).astype('f4'), header, DQ=flags
+    )
+    rows = [
+        f'{n} {RA - x * PIXEL / 3600:.7f} {DEC + y * PIXEL / 3600:.7f}\n'
+        for n, (y, x) in enumerate(PLACES)
+    ]
     (folder / 'catalog.txt').write_text(''.join([*reversed(rows), f'99 {RA} {DEC + 1}\n']))
-    lines = ("DATACUBE = 'datacube.fits'", "CATALOG = 'catalog.txt'", 'SIZE = 3', 'PLOTS = REPORT = False')
+    lines = (
+        "DATACUBE = 'datacube.fits'",
+        "CATALOG = 'catalog.txt'",
+        'SIZE = 3',
+        'PLOTS = REPORT = False',
+    )
     (folder / 'param.py').write_text('\n'.join((*lines, '')))
 
 
@@ -71,7 +85,11 @@ def direct(tmp_path_factory):
     """What a run gives that reads box by box, on storage without seek times."""
     folder = tmp_path_factory.mktemp('direct')
     write_field(folder)
-    with importlib.import_module('benchmarks.seeks').SlowDisk(folder / 'datacube.fits').in_place() as fast:
+    with (
+        importlib.import_module('benchmarks.seeks')
+        .SlowDisk(folder / 'datacube.fits')
+        .in_place() as fast
+    ):
         assert main([str(folder), '-q']) == 0
     assert fast.seeks > len(PLACES) * SHAPE[0]
     assert 'temporary copy' not in log(folder)
@@ -80,7 +98,8 @@ def direct(tmp_path_factory):
 
 @pytest.fixture
 def disk(tmp_path, monkeypatch):
-    """The field on a slow disk, and an empty folder for temporary files; buffers of seven planes."""
+    """The field on a slow disk, and an empty folder for temporary files; buffers of seven
+    planes."""
     write_field(tmp_path)
     monkeypatch.setattr(cube_copy, 'BUFFER', 7 * 50 * 70 * 4)
     monkeypatch.setattr(cutouts, 'SAMPLE_BYTES', 0)  # five channels, as of a large cube
@@ -100,7 +119,8 @@ def prepared(folder):
 
 
 def assert_same(folder, direct):
-    """A folder's files hold what a run without a copy gives, to the last bit, and no copy is left."""
+    """A folder's files hold what a run without a copy gives, to the last bit, and no copy is
+    left."""
     own = products(folder)
     assert own.keys() == direct.keys()
     for key, array in direct.items():
@@ -111,7 +131,9 @@ def assert_same(folder, direct):
 
 @LINUX
 @pytest.mark.parametrize('cores', ['1', '2'])
-def test_the_cube_is_read_once_as_check_says_and_the_files_are_the_same(tmp_path, disk, direct, cores, capsys):
+def test_the_cube_is_read_once_as_check_says_and_the_files_are_the_same(
+    tmp_path, disk, direct, cores, capsys
+):
     assert main([str(tmp_path), '--check']) == 0
     assert f'into a temporary copy of 1 MB in {tmp_path}/tmp' in capsys.readouterr().out
     assert disk.read < (tmp_path / 'datacube.fits').stat().st_size
@@ -122,11 +144,14 @@ def test_the_cube_is_read_once_as_check_says_and_the_files_are_the_same(tmp_path
     assert f'into a temporary copy of 1 MB in {tmp_path}/tmp' in capsys.readouterr().err
     layers = 3  # data, variance and flags, each from its first byte to its last
     sample = cutouts.FEWEST_CHANNELS  # for the offsets
-    assert disk.seeks <= cube_copy.SEEKS + 1 + layers + 2 * layers + sample * layers  # headers, twice
+    # Headers, twice.
+    assert disk.seeks <= cube_copy.SEEKS + 1 + layers + 2 * layers + sample * layers
     expected = (1 + sample / SHAPE[0]) * (tmp_path / 'datacube.fits').stat().st_size
     assert disk.read <= expected + cube_copy.STRETCH + 1e5
     order = [int(line.split(':')[0]) for line in log(tmp_path).splitlines() if 'Extracted' in line]
-    assert (order if cores == '1' else sorted(order, reverse=True)) == list(reversed(range(len(PLACES))))
+    assert (order if cores == '1' else sorted(order, reverse=True)) == list(
+        reversed(range(len(PLACES)))
+    )
 
 
 @pytest.mark.filterwarnings('ignore')
@@ -153,7 +178,9 @@ def test_the_rectangle_around_the_sources_that_are_left_is_copied(tmp_path, disk
     assert cube_copy.plan(job, targets) is None
 
 
-def test_a_copy_that_processes_do_not_inherit_has_a_name_and_goes_in_the_end(tmp_path, disk, direct, monkeypatch):
+def test_a_copy_that_processes_do_not_inherit_has_a_name_and_goes_in_the_end(
+    tmp_path, disk, direct, monkeypatch
+):
     monkeypatch.setattr(cube_copy, 'sys', types.SimpleNamespace(platform='darwin'))
     seen = []
 
@@ -181,7 +208,8 @@ def while_it_is_copied(disk, monkeypatch, action):
 
 @pytest.fixture
 def _signals():
-    """Heed Ctrl-C, also where the tests run in the background; an interrupted run lets its process ignore signals."""
+    """Heed Ctrl-C, also where the tests run in the background; an interrupted run lets its process
+    ignore signals."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
     signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
@@ -231,15 +259,27 @@ def full(copy, groups, file):
 
 
 OBSTACLES = {
-    'full': (arrays.Copy, 'write', full, ['tmp: No space left on device', 'datacube.fits is read without a copy']),
-    'closed': (tempfile, 'TemporaryFile', refused, ['tmp: Permission denied', 'datacube.fits is read without a copy']),
+    'full': (
+        arrays.Copy,
+        'write',
+        full,
+        ['tmp: No space left on device', 'datacube.fits is read without a copy'],
+    ),
+    'closed': (
+        tempfile,
+        'TemporaryFile',
+        refused,
+        ['tmp: Permission denied', 'datacube.fits is read without a copy'],
+    ),
     'no room': (cube_copy, 'ROOM', 1e12, ['no room', 'TMPDIR']),
 }
 
 
 @pytest.mark.long
 @pytest.mark.parametrize('obstacle', OBSTACLES)
-def test_what_prevents_a_copy_costs_the_copy_alone(tmp_path, disk, direct, monkeypatch, obstacle, capsys):
+def test_what_prevents_a_copy_costs_the_copy_alone(
+    tmp_path, disk, direct, monkeypatch, obstacle, capsys
+):
     *place, facts = OBSTACLES[obstacle]
     monkeypatch.setattr(*place)
     assert main([str(tmp_path)]) == 0
@@ -274,18 +314,31 @@ def copied(folder, ys, xs):
 def test_a_box_of_a_copy_is_that_of_the_cube(tmp_path, disk, rectangle, kind):
     disk.seek = 0.0
     with fits.open(tmp_path / 'datacube.fits') as hdus:
-        data, header, noise = hdus['DATA'].data.copy(), hdus['DATA'].header, hdus['STAT'].data.astype('f8')
+        data, header, noise = (
+            hdus['DATA'].data.copy(),
+            hdus['DATA'].header,
+            hdus['STAT'].data.astype('f8'),
+        )
     if kind == 'swapped':
         header = WCS(header).sub([2, 1, 3]).to_header()
         write_cube(tmp_path / 'datacube.fits', data.transpose(0, 2, 1).copy(), header=header)
     if kind == 'partly compressed':
-        packed = fits.CompImageHDU(np.round(noise), header, name='STAT', quantize_level=0, compression_type='GZIP_2')
+        packed = fits.CompImageHDU(
+            np.round(noise), header, name='STAT', quantize_level=0, compression_type='GZIP_2'
+        )
         hdus = fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(data, header, name='DATA'), packed])
         hdus.writeto(tmp_path / 'datacube.fits', overwrite=True)
-        assert noise.nbytes > (tmp_path / 'datacube.fits').stat().st_size - data.nbytes  # longer than its file
+        # Longer than its file.
+        assert noise.nbytes > (tmp_path / 'datacube.fits').stat().st_size - data.nbytes
     cube, copy = copied(tmp_path, *rectangle)
-    assert [array.copy is None for array in copy.arrays] == [array.values is not None for array in cube.arrays]
-    inner = [(slice(17, 18), slice(33, 34)), (slice(15, 17), slice(10, 40)), (slice(40, 47), slice(40, 70))]
+    assert [array.copy is None for array in copy.arrays] == [
+        array.values is not None for array in cube.arrays
+    ]
+    inner = [
+        (slice(17, 18), slice(33, 34)),
+        (slice(15, 17), slice(10, 40)),
+        (slice(40, 47), slice(40, 70)),
+    ]
     for box in (rectangle, *inner, FIELD):
         for array, other in zip(cube.arrays, copy.arrays, strict=True):
             values, flags, before = array.read(*box), array.are_set(*box), disk.seeks
@@ -310,12 +363,16 @@ def test_a_cluster_reads_a_copy_in_the_output_folder(tmp_path, disk, direct, mon
     distributed = pytest.importorskip('distributed')
     seen = []
     real = cube_copy._write
-    monkeypatch.setattr(cube_copy, '_write', lambda *a: seen.extend((tmp_path / 'output').iterdir()) or real(*a))
+    monkeypatch.setattr(
+        cube_copy, '_write', lambda *a: seen.extend((tmp_path / 'output').iterdir()) or real(*a)
+    )
     (tmp_path / 'output').mkdir()
     torn = tmp_path / 'output' / '.cube-copy.old.tmp'
     torn.write_text('of a run that was killed')
     place = {'host': '127.0.0.1', 'protocol': 'tcp', 'dashboard_address': None}
-    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, **place) as workers:
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, **place
+    ) as workers:
         assert main([str(tmp_path), '-q', '--scheduler', workers.scheduler_address]) == 0
     shutil.rmtree(tmp_path / 'tmp' / 'dask-scratch-space', ignore_errors=True)
     assert_same(tmp_path, direct)

@@ -19,7 +19,8 @@ def job_of(folder):
 
 
 @pytest.mark.parametrize(
-    'lines', ['', 'OUT_SUB = True\nAPER = 0.6, 1.0\n', 'XCOR = False\n', 'OUT_1D = True\nAPER = 0.6\n']
+    'lines',
+    ['', 'OUT_SUB = True\nAPER = 0.6, 1.0\n', 'XCOR = False\n', 'OUT_1D = True\nAPER = 0.6\n'],
 )
 def test_disk_is_that_of_the_files(folder, lines):
     with (folder / 'param.py').open('a') as file:
@@ -29,7 +30,10 @@ def test_disk_is_that_of_the_files(folder, lines):
     size = sum(path.stat().st_size for path in (folder / 'output').rglob('*') if path.is_file())
     forecasted = estimate.file_size(job, 15 * 15)
     assert forecasted == pytest.approx(size, rel=0.2)
-    assert any(f'disk: about {99 * forecasted / 1e6:.0f} MB' in line for line in estimate.describe(job, 99 * targets))
+    assert any(
+        f'disk: about {99 * forecasted / 1e6:.0f} MB' in line
+        for line in estimate.describe(job, 99 * targets)
+    )
 
 
 def test_disk_holds_the_binned_cubes_of_the_report(folder):
@@ -39,7 +43,9 @@ def test_disk_holds_the_binned_cubes_of_the_report(folder):
     job, _ = job_of(folder)
     without = replace(job, params=replace(job.params, report_cube=False))
     size = (folder / 'output' / 'report' / 'cubes' / '7.js').stat().st_size
-    assert estimate.file_size(job, 15 * 15) - estimate.file_size(without, 15 * 15) == pytest.approx(size, rel=0.5)
+    assert estimate.file_size(job, 15 * 15) - estimate.file_size(without, 15 * 15) == pytest.approx(
+        size, rel=0.5
+    )
 
 
 def test_memory_holds_the_largest_subcube_in_every_process(folder):
@@ -54,7 +60,9 @@ def test_memory_holds_the_largest_subcube_in_every_process(folder):
 
 def test_check_counts_processes(folder, monkeypatch):
     seen = []
-    monkeypatch.setattr(estimate, 'describe', lambda job, targets, processes: seen.append(processes) or ())
+    monkeypatch.setattr(
+        estimate, 'describe', lambda job, targets, processes: seen.append(processes) or ()
+    )
     (folder / 'catalog.txt').write_text(''.join(f'{n} 150.0 2.0\n' for n in range(3)))
     for options in ([], ['--cores', '2'], ['--cores', '9'], ['--scheduler', 'tcp://127.0.0.1:1']):
         assert main([str(folder), '--check', *options]) == 0
@@ -65,7 +73,9 @@ def test_free_space_is_that_of_the_disk_of_the_output(folder, monkeypatch, capsy
     Usage = namedtuple('Usage', 'free')
     elsewhere = folder / 'elsewhere'
     elsewhere.mkdir()
-    monkeypatch.setattr(shutil, 'disk_usage', lambda path: Usage(77e6 if path == elsewhere else 1e6))
+    monkeypatch.setattr(
+        shutil, 'disk_usage', lambda path: Usage(77e6 if path == elsewhere else 1e6)
+    )
     with (folder / 'param.py').open('a') as file:
         file.write(f'OUTPUT = {str(elsewhere / "new" / "deep")!r}\n')
     assert main([str(folder), '--check']) == 0

@@ -1,4 +1,5 @@
-"""Narrow bands and images that only weight spectra, by the command: files, notes, faults, --check, --resume."""
+"""Narrow bands and images that only weight spectra, by the command: files, notes, faults, --check,
+--resume."""
 
 import warnings
 
@@ -18,13 +19,16 @@ BAND = 'NB_4762_4775'
 
 @pytest.fixture
 def run(folder, capsys):
-    """Run the command in the folder with these parameters and rows of the catalogue; exit code and what it printed."""
+    """Run the command in the folder with these parameters and rows of the catalogue; exit code and
+    what it printed."""
     image = 500 * gaussian(11, 13, 1.5) + np.random.default_rng(3).normal(size=(NY, NX)) / 100
     fits.PrimaryHDU(image.astype('f4'), sky_header()).writeto(folder / 'w.fits')
     standard = (folder / 'param.py').read_text()
 
     def run_with(text, *options, rows=((7, Z),)):
-        (folder / 'catalog.txt').write_text('ID RA DEC Z\n' + ''.join(f'{i} {RA:.7f} {DEC:.7f} {z}\n' for i, z in rows))
+        (folder / 'catalog.txt').write_text(
+            'ID RA DEC Z\n' + ''.join(f'{i} {RA:.7f} {DEC:.7f} {z}\n' for i, z in rows)
+        )
         (folder / 'param.py').write_text(f'{standard}{text}\n')
         code = main([str(folder), *options])
         return code, ''.join(capsys.readouterr())
@@ -63,7 +67,10 @@ def test_narrow_bands_are_images_with_spectra_maps_and_variance(folder, run):
 def test_a_source_without_redshift_or_line_in_the_cube_is_extracted_with_a_note(folder, run):
     code, said = run("NARROWBAND = 'Lya'\nREF = 'NB_Lya'", rows=((7, Z), (8, '--'), (9, 1.0)))
     assert code == 0, said
-    for ident, facts in ((8, ['NB_LYALPHA', 'redshift']), (9, ['NB_LYALPHA', '2427.', 'outside', '4755.'])):
+    for ident, facts in (
+        (8, ['NB_LYALPHA', 'redshift']),
+        (9, ['NB_LYALPHA', '2427.', 'outside', '4755.']),
+    ):
         found = notes(folder, ident)
         assert all(fact in found for fact in [*facts, 'white light used']), found
         with fits.open(folder / 'output' / f'Source_{ident}.fits') as hdus:
@@ -83,7 +90,9 @@ def test_a_catalogue_without_redshifts_is_told_before_the_run(run):
 
 
 @pytest.mark.parametrize('options', [[], ['--check']])
-@pytest.mark.parametrize('entry', ['(4700, 4760)', '(6840, 6870)', '(4765.1, 4765.2)', '(4755, 4782)'])
+@pytest.mark.parametrize(
+    'entry', ['(4700, 4760)', '(6840, 6870)', '(4765.1, 4765.2)', '(4755, 4782)']
+)
 def test_a_range_that_the_cube_does_not_have_is_refused(folder, run, entry, options):
     code, said = run(f'NARROWBAND = {entry}', *options)
     assert code == 2
@@ -107,9 +116,11 @@ def test_an_image_for_weights_takes_no_part_in_masks(folder, run):
         with fits.open(folder / 'output' / 'Source_7.fits') as hdus:
             stored[parameter] = {hdu.name: hdu.data for hdu in hdus}
     weight, img, none = stored.values()
-    assert weight.keys() - none.keys() == {'IMA_W_DATA', 'SPE_W_SKYSUB_DATA', 'SPE_W_SKYSUB_STAT'} | {
-        f'SPE_W_CONTSUB_SKYSUB_{part}' for part in ('DATA', 'STAT')
-    }
+    assert weight.keys() - none.keys() == {
+        'IMA_W_DATA',
+        'SPE_W_SKYSUB_DATA',
+        'SPE_W_SKYSUB_STAT',
+    } | {f'SPE_W_CONTSUB_SKYSUB_{part}' for part in ('DATA', 'STAT')}
     assert img.keys() - weight.keys() == {'IMA_SEG_W_DATA'}
     assert_array_equal(weight['IMA_MASK_UNION_DATA'], none['IMA_MASK_UNION_DATA'])
     assert_allclose(weight['IMA_W_DATA'], img['IMA_W_DATA'])
@@ -134,7 +145,9 @@ def test_an_image_for_weights_that_cannot_be_used_is_refused_by_its_parameter(fo
 
 
 def test_a_band_without_use_in_masks_leaves_them_to_the_users_map(folder, run):
-    fits.PrimaryHDU((gaussian(11, 13) > 0.02).astype('i2'), sky_header()).writeto(folder / 'mine.fits')
+    fits.PrimaryHDU((gaussian(11, 13) > 0.02).astype('i2'), sky_header()).writeto(
+        folder / 'mine.fits'
+    )
     masks = []
     for text in ('', 'NARROWBAND = (4762, 4775)'):
         assert run(f"USE_IMGS = False\nSEG = 'mine.fits'\n{text}")[0] == 0
@@ -143,7 +156,9 @@ def test_a_band_without_use_in_masks_leaves_them_to_the_users_map(folder, run):
     assert_array_equal(*masks)
 
 
-@pytest.mark.parametrize('text', ["WEIGHT = 'w.fits'", 'NARROWBAND = (4762, 4775)', "NARROWBAND = 'Lya'"])
+@pytest.mark.parametrize(
+    'text', ["WEIGHT = 'w.fits'", 'NARROWBAND = (4762, 4775)', "NARROWBAND = 'Lya'"]
+)
 def test_a_resumed_run_knows_of_bands_and_weights(folder, run, text):
     path = folder / 'output' / 'Source_7.fits'
     assert run('')[0] == 0

@@ -62,11 +62,19 @@ def test_tables_know_text_ids(folder, ran):
     assert list(table['ID']) == ['A', 'A_B', '12']
     spectra = folder / 'output' / 'spectra'
     assert fits.getheader(spectra / 'A_MUSE_APER_0.6.fits', 1)['APERTURE'] == 0.6
-    assert [row['NAME'] for row in fits.getdata(folder / 'output' / 'marz.fits', 'FIBRES')] == ['A', 'A_B', '12']
+    assert [row['NAME'] for row in fits.getdata(folder / 'output' / 'marz.fits', 'FIBRES')] == [
+        'A',
+        'A_B',
+        '12',
+    ]
     there = {path.name for path in spectra.glob('A_B_*')}
     assert main([str(folder), '-q', '--id', 'A']) == 0
     assert {path.name for path in spectra.glob('A_B_*')} == there
-    assert list(Table.read(folder / 'output' / 'summary.ecsv')['STATUS']) == ['extracted', 'extracted', 'extracted']
+    assert list(Table.read(folder / 'output' / 'summary.ecsv')['STATUS']) == [
+        'extracted',
+        'extracted',
+        'extracted',
+    ]
 
 
 def test_redshifts_come_back_to_text_ids(folder, tmp_path, ran):
@@ -77,10 +85,16 @@ def test_redshifts_come_back_to_text_ids(folder, tmp_path, ran):
     names = [row['NAME'] for row in fits.getdata(folder / 'output' / 'marz.fits', 'FIBRES')]
     saved = [''.join(name.split()).replace(',', '') for name in names]
     lines = [f'  {n},  {name},  QSO,  {n}.5,  4,  ' for n, name in enumerate(saved)]
-    (tmp_path / 'x.mz').write_text('\n'.join(['#ID, Name, AutoTN, AutoZ, QOP, Comment', *lines, '']))
+    (tmp_path / 'x.mz').write_text(
+        '\n'.join(['#ID, Name, AutoTN, AutoZ, QOP, Comment', *lines, ''])
+    )
     assert main([str(folder), '--marz-results', str(tmp_path / 'x.mz')]) == 0
     table = Table.read(folder / 'output' / 'summary.ecsv')
-    assert dict(zip(table['ID'], table['Z_MARZ'], strict=True)) == {'M 31': 0.5, 'N, B': 1.5, 'Zwölf': 2.5}
+    assert dict(zip(table['ID'], table['Z_MARZ'], strict=True)) == {
+        'M 31': 0.5,
+        'N, B': 1.5,
+        'Zwölf': 2.5,
+    }
 
 
 @pytest.mark.parametrize(('prefix', 'ident'), [('', 'summary'), ('', 'Marz'), ('sum', 'mary')])
@@ -94,7 +108,10 @@ def test_a_source_may_not_have_the_name_of_the_summary(folder, capsys, prefix, i
 def test_text_ids_are_selected_and_resumed(folder, capsys):
     rows(folder, f'NAME,RA,DEC\nM 31,{RA},{DEC}\nM 33,{RA},{DEC}\n12,{RA},{DEC}\n')
     assert main([str(folder), '-q', '--id', 'M 31', '12']) == 0
-    assert {path.name for path in (folder / 'output').glob('S*.fits')} == {'Source_M_31.fits', 'Source_12.fits'}
+    assert {path.name for path in (folder / 'output').glob('S*.fits')} == {
+        'Source_M_31.fits',
+        'Source_12.fits',
+    }
     assert main([str(folder), '-v', '--resume']) == 0
     said = capsys.readouterr().out
     assert 'M 31: Kept' in said
@@ -125,7 +142,10 @@ def test_positions_and_sizes_in_pixels_are_those_of_the_cube(folder, capsys):
     assert main([str(folder), '--check']) == 0
     said = capsys.readouterr()
     assert 'source 7: 13 x 13 spaxels' in said.out
-    assert 'catalogue: catalog.txt: SExtractor (CSV): ID = NUMBER, X = X_IMAGE, Y = Y_IMAGE, SIZE [pix]' in said.out
+    assert (
+        'catalogue: catalog.txt: SExtractor (CSV): ID = NUMBER, X = X_IMAGE, Y = Y_IMAGE, SIZE [pix]'
+        in said.out
+    )
     assert 'X and Y are taken as pixels of the cube' in said.err
     assert main([str(folder), '-q']) == 0
     header = fits.getheader(folder / 'output' / 'Source_7.fits')
@@ -162,7 +182,9 @@ def test_a_reference_may_be_the_rows_own_aperture(folder, capsys):
 def test_a_table_gives_what_the_same_text_gives(folder, ran):
     ran(folder)
     text = key(folder, 7, 'MUSE_TOT_SKYSUB')
-    Table({'source_id': [7], 'ra': [round(RA, 7)], 'dec': [round(DEC, 7)]}).write(folder / 'gaia.fits')
+    Table({'source_id': [7], 'ra': [round(RA, 7)], 'dec': [round(DEC, 7)]}).write(
+        folder / 'gaia.fits'
+    )
     append(folder, "CATALOG = 'gaia.fits'\n")
     assert main([str(folder), '-q']) == 0
     np.testing.assert_array_equal(key(folder, 7, 'MUSE_TOT_SKYSUB'), text)

@@ -1,4 +1,5 @@
-"""What is checked and measured before the first source: files, where a job's files are, offsets of its images."""
+"""What is checked and measured before the first source: files, where a job's files are, offsets of
+its images."""
 
 import re
 
@@ -50,7 +51,9 @@ def test_an_input_that_no_source_is_called_may_lie_in_the_output_folder(folder):
     assert main([str(folder), '-q']) == 2
 
 
-def test_a_job_holds_where_its_files_are_wherever_it_is_worked_on(folder, monkeypatch, tmp_path_factory):
+def test_a_job_holds_where_its_files_are_wherever_it_is_worked_on(
+    folder, monkeypatch, tmp_path_factory
+):
     monkeypatch.chdir(folder)
     (folder / 'output').mkdir()
     params, _ = param_file.load(folder / 'param.py')
@@ -61,7 +64,9 @@ def test_a_job_holds_where_its_files_are_wherever_it_is_worked_on(folder, monkey
 
 
 # (y, x) of sources in spaxels
-PLACES = np.stack(np.mgrid[8:60:15, 8:60:22], axis=-1).reshape(-1, 2) + np.random.default_rng(8).uniform(-3, 3, (12, 2))
+PLACES = np.stack(np.mgrid[8:60:15, 8:60:22], axis=-1).reshape(-1, 2) + np.random.default_rng(
+    8
+).uniform(-3, 3, (12, 2))
 
 
 def write_field(folder, image_offset=(0.0, 0.0), catalogue_offset=(0.0, 0.0)):
@@ -77,7 +82,8 @@ def write_field(folder, image_offset=(0.0, 0.0), catalogue_offset=(0.0, 0.0)):
         fine = sky_header(crpix=(57.0, 53.0), pixel=0.1)
         x, y = WCS(fine).all_world2pix(ra, dec, 0)
         image = sum(
-            f * gaussian(*place, 1.5, (190, 194)) for f, place in zip(flux, zip(y, x, strict=True), strict=True)
+            f * gaussian(*place, 1.5, (190, 194))
+            for f, place in zip(flux, zip(y, x, strict=True), strict=True)
         )
         fine['CRVAL1'] += offset[0] / 3600 / np.cos(np.radians(fine['CRVAL2']))
         fine['CRVAL2'] += offset[1] / 3600
@@ -86,13 +92,15 @@ def write_field(folder, image_offset=(0.0, 0.0), catalogue_offset=(0.0, 0.0)):
         )
     ra = ra + catalogue_offset[0] / 3600 / np.cos(np.radians(dec))
     rows = [
-        f'{number} {a} {d}\n' for number, (a, d) in enumerate(zip(ra, dec + catalogue_offset[1] / 3600, strict=True))
+        f'{number} {a} {d}\n'
+        for number, (a, d) in enumerate(zip(ra, dec + catalogue_offset[1] / 3600, strict=True))
     ]
     (folder / 'catalog.txt').write_text(''.join(rows))
 
 
 def weighted_fluxes(folder, setting, capsys):
-    """The fluxes of sources weighted by the first image, and the lines on offsets of the check and of the log."""
+    """The fluxes of sources weighted by the first image, and the lines on offsets of the check and
+    of the log."""
     lines = (
         "IMG = 'hst.fits', 'r.fits'",
         f'IMG_SHIFT = {setting}',
@@ -106,7 +114,10 @@ def weighted_fluxes(folder, setting, capsys):
     check = ''.join(capsys.readouterr())
     assert main([str(folder), '-q']) == 0
     log = max((folder / 'logs').iterdir(), key=lambda path: path.stat().st_mtime_ns).read_text()
-    facts = [re.findall(r'(?:offset|warning): (\w+\.\w+): .*?([\d.]+) \+-', text) for text in (check, log)]
+    facts = [
+        re.findall(r'(?:offset|warning): (\w+\.\w+): .*?([\d.]+) \+-', text)
+        for text in (check, log)
+    ]
     assert sorted(facts[0]) == sorted(facts[1])
     fluxes = []
     for number in range(len(PLACES)):

@@ -13,7 +13,11 @@ def test_the_log_has_the_lines_of_v1_1_2_and_the_notes(tmp_path):
         log.add(Outcome(7, 0.1234, ('a note',)))
         log.add(Outcome(8, 0.1, error='bug: KeyError', trace='Traceback\nKeyError'))
     lines = log.path.read_text().splitlines()
-    assert lines[:3] == ['7: Extracted Successfully in 0.12s', '7: Note, a note', '8: Error, bug: KeyError']
+    assert lines[:3] == [
+        '7: Extracted Successfully in 0.12s',
+        '7: Note, a note',
+        '8: Error, bug: KeyError',
+    ]
     assert lines[3].startswith('# AutoSpec 2')
     assert lines[4:] == ['# Traceback', '# KeyError']
 
@@ -21,12 +25,24 @@ def test_the_log_has_the_lines_of_v1_1_2_and_the_notes(tmp_path):
 def test_the_log_ends_with_why_a_run_stopped_and_the_results(tmp_path):
     with closing(Log(tmp_path)) as log:
         for state, why in (('running', ''), ('interrupted', 'a full disk'), ('finished', '')):
-            log.end(SimpleNamespace(state=state, why=why, sentence=lambda state=state: f'{state} so far'))
-    assert log.path.read_text().splitlines() == ['# a full disk', '# interrupted so far', '# finished so far']
+            log.end(
+                SimpleNamespace(
+                    state=state, why=why, sentence=lambda state=state: f'{state} so far'
+                )
+            )
+    assert log.path.read_text().splitlines() == [
+        '# a full disk',
+        '# interrupted so far',
+        '# finished so far',
+    ]
 
 
 def test_two_logs_of_one_second_do_not_share_a_file(tmp_path):
-    with closing(Log(tmp_path)) as one, closing(Log(tmp_path)) as other, closing(Log(tmp_path)) as third:
+    with (
+        closing(Log(tmp_path)) as one,
+        closing(Log(tmp_path)) as other,
+        closing(Log(tmp_path)) as third,
+    ):
         paths = {one.path, other.path, third.path}
     assert len(paths) == 3
     assert all(path.exists() for path in paths)

@@ -1,4 +1,5 @@
-"""Neighbours come from the whole catalogue: in a run, when it is resumed, and in what --check says."""
+"""Neighbours come from the whole catalogue: in a run, when it is resumed, and in what --check
+says."""
 
 import pytest
 from astropy.io import fits
@@ -9,9 +10,12 @@ from autospec_lib.cli.command import main
 
 @pytest.fixture
 def pair(folder):
-    """The working folder with a second source one arcsec east of the first, and a third far away."""
+    """The working folder with a second source one arcsec east of the first, and a third far
+    away."""
     east = RA + 5 * PIXEL / 3600
-    (folder / 'catalog.txt').write_text(f'7 {RA:.7f} {DEC:.7f}\n8 {east:.7f} {DEC:.7f}\n9 {RA:.7f} 2.1\n')
+    (folder / 'catalog.txt').write_text(
+        f'7 {RA:.7f} {DEC:.7f}\n8 {east:.7f} {DEC:.7f}\n9 {RA:.7f} 2.1\n'
+    )
     with (folder / 'param.py').open('a') as file:
         file.write('DEBLEND = True\nPLOTS = True\nPSF = 0.94\n')
     return folder

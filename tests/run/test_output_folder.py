@@ -1,4 +1,5 @@
-"""One run at a time in an output folder: the lock, who holds it, and what becomes of it when its process dies."""
+"""One run at a time in an output folder: the lock, who holds it, and what becomes of it when its
+process dies."""
 
 import errno
 import os
@@ -74,7 +75,9 @@ def test_a_lock_whose_file_went_before_it_was_had_is_sought_again(tmp_path, monk
     assert not path.exists()
 
 
-def test_a_file_system_without_locks_is_a_warning_on_the_screen_and_in_the_log(folder, capsys, monkeypatch):
+def test_a_file_system_without_locks_is_a_warning_on_the_screen_and_in_the_log(
+    folder, capsys, monkeypatch
+):
     def refuse(*_):
         raise OSError(errno.ENOLCK, 'No locks available')
 

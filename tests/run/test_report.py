@@ -38,7 +38,11 @@ def table(folder):
     name, held = content(folder / 'output' / 'report' / 'sources.js')
     assert name == page.TABLE_FUNCTION
     names = [column[0] for column in held['columns']]
-    return held['run'], [dict(zip(names, row, strict=True)) for row in held['rows']], held['previews']
+    return (
+        held['run'],
+        [dict(zip(names, row, strict=True)) for row in held['rows']],
+        held['previews'],
+    )
 
 
 def data_of(folder, ident):
@@ -54,7 +58,11 @@ def files(folder):
 def test_a_run_writes_page_table_and_data(field, ran):
     ran(field, 1)
     run, rows, previews = table(field)
-    assert [(row['ID'], row['STATUS']) for row in rows] == [(7, 'extracted'), (8, 'extracted'), (9, 'failed')]
+    assert [(row['ID'], row['STATUS']) for row in rows] == [
+        (7, 'extracted'),
+        (8, 'extracted'),
+        (9, 'failed'),
+    ]
     assert 'no usable voxel' in rows[2]['ERROR']
     assert [bool(thumb) and bool(outline) for thumb, outline, _ in previews] == [True, True, False]
     assert (run['running'], run['total'], run['done']) == (False, 3, 3)
@@ -76,7 +84,9 @@ def test_ids_may_be_text_and_catalogues_have_redshifts(field, ran):
     assert [row['ID'] for row in rows] == [evil, 'J1000+0200', '<script>']
     assert [row['Z_CATALOG'] for row in rows] == [0.5, None, 1.5]
     for _, _, name in previews:
-        assert content(field / 'output' / 'report' / 'data' / name)[1]['id'] in [row['ID'] for row in rows]
+        assert content(field / 'output' / 'report' / 'data' / name)[1]['id'] in [
+            row['ID'] for row in rows
+        ]
     assert main([str(field), '-q', '--resume']) == 0
     assert [row['STATUS'] for row in table(field)[1]] == ['kept'] * 3
     assert [row['SN'] for row in table(field)[1]] == [row['SN'] for row in rows]
@@ -146,7 +156,18 @@ def test_data_of_kept_sources_are_made_anew_from_their_files_where_they_are_miss
     assert main([str(field), '-q', '--resume']) == 0
     assert (field / 'output' / 'Source_7.fits').stat().st_mtime_ns == stamp
     after = data_of(field, 7)
-    for part in ('spectra', 'wave', 'medium', 'angstrom', 'unit', 'reference', 'sky', 'links', 'notes', 'facts'):
+    for part in (
+        'spectra',
+        'wave',
+        'medium',
+        'angstrom',
+        'unit',
+        'reference',
+        'sky',
+        'links',
+        'notes',
+        'facts',
+    ):
         assert after[part] == before[part]
     for key, (flux, _) in spectra_of(after).items():
         np.testing.assert_array_equal(flux, spectra_of(before)[key][0])
@@ -164,7 +185,9 @@ def test_data_are_made_anew_from_files_without_images(field, ran):
     before = data_of(field, 7)
     (field / 'output' / 'report' / 'data' / '7.js').unlink()
     assert main([str(field), '-q', '--resume']) == 0
-    assert [one['key'] for one in data_of(field, 7)['spectra']] == [one['key'] for one in before['spectra']]
+    assert [one['key'] for one in data_of(field, 7)['spectra']] == [
+        one['key'] for one in before['spectra']
+    ]
     assert all(outline for _, outline, _ in table(field)[2])
 
 
@@ -174,13 +197,17 @@ def test_positions_in_the_cube_and_the_map_of_the_field_are_written(field, ran):
     with fits.open(field / 'datacube.fits') as hdus:
         wcs, data = WCS(hdus['DATA'].header).celestial, hdus['DATA'].data
     x, y = wcs.wcs_world2pix([[row['RA'], row['DEC']] for row in rows], 1).T
-    np.testing.assert_allclose([(row['X_CUBE'], row['Y_CUBE']) for row in rows], np.transpose([x, y]), atol=2e-3)
+    np.testing.assert_allclose(
+        [(row['X_CUBE'], row['Y_CUBE']) for row in rows], np.transpose([x, y]), atol=2e-3
+    )
     name, held = content(field / 'output' / 'report' / 'white.js')
     assert name == page.FIELD_FUNCTION
     image = np.frombuffer(base64.b64decode(held['image']), '<f4').reshape(data.shape[1:])
     known = np.isfinite(image)
     np.testing.assert_array_equal(known, np.isfinite(data).any(axis=0))
-    np.testing.assert_allclose(image[known], np.nanmean(data[:, known], axis=0), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(
+        image[known], np.nanmean(data[:, known], axis=0), rtol=1e-3, atol=1e-3
+    )
     assert held['channels'] == [len(data), len(data)]
 
 
@@ -253,7 +280,11 @@ def test_only_what_is_written_is_shown_and_pictures_that_are_there(field, ran):
     ran(field, 1)
     held = data_of(field, 7)
     with fits.open(field / 'output' / 'S_7.fits') as hdus:
-        written = [hdu.name[4:-5] for hdu in hdus[1:] if hdu.name.startswith('SPE_') and hdu.name.endswith('_DATA')]
+        written = [
+            hdu.name[4:-5]
+            for hdu in hdus[1:]
+            if hdu.name.startswith('SPE_') and hdu.name.endswith('_DATA')
+        ]
     assert [one['key'] for one in held['spectra']] == written
     links = held['links']
     assert links.pop('file') == 'S_7.fits'
@@ -292,7 +323,10 @@ def test_a_folder_of_the_users_own_stays(field, capsys):
         (mine / name).write_text('mine')
     assert main([str(field)]) == 1
     assert f'{mine} is not from AutoSpec' in capsys.readouterr().err
-    assert {path.name: path.read_text() for path in mine.iterdir()} == {'sources.js': 'mine', 'paper.tex': 'mine'}
+    assert {path.name: path.read_text() for path in mine.iterdir()} == {
+        'sources.js': 'mine',
+        'paper.tex': 'mine',
+    }
     (mine / 'paper.tex').unlink()  # what a run that was killed at its start leaves is no obstacle
     assert main([str(field), '-q']) == 1
     assert (field / 'output' / 'index.html').exists()
@@ -314,7 +348,9 @@ def test_report_data_that_fail_are_a_note_and_the_source_is_kept(field, monkeypa
     monkeypatch.setattr(source_data, 'write', write)
     main([str(field)])
     assert (field / 'output' / 'Source_7.fits').exists()
-    assert [row['NOTES'] for row in table(field)[1]][:2] == ['report failed: ValueError: no such thing'] * 2
+    assert [row['NOTES'] for row in table(field)[1]][:2] == [
+        'report failed: ValueError: no such thing'
+    ] * 2
     assert '2 with notes' in capsys.readouterr().err
 
 
@@ -323,7 +359,9 @@ def test_a_full_disk_stops_the_run_with_the_way_out(field, monkeypatch, capsys, 
     def full(*_):
         raise OSError(errno.ENOSPC, 'No space left on device')
 
-    monkeypatch.setattr(*((source_data, 'write', full) if what == 'data' else (page, 'write_table', full)))
+    monkeypatch.setattr(
+        *((source_data, 'write', full) if what == 'data' else (page, 'write_table', full))
+    )
     assert main([str(field), '-q']) == 1
     said = capsys.readouterr().err
     assert 'No space left' in said

@@ -23,7 +23,8 @@ from autospec_lib.run.results import Outcome, Results
 
 @pytest.fixture
 def four(folder):
-    """The working folder with four sources, not in the order of their IDs; 9 lies where the cube is NaN."""
+    """The working folder with four sources, not in the order of their IDs; 9 lies where the cube is
+    NaN."""
     rows = [f'{n} {RA - dx * PIXEL / 3600:.7f} {DEC:.7f}\n' for n, dx in ((5, 0), (3, 1), (4, 2))]
     rows.insert(1, f'9 {with_hole(folder)}\n')
     (folder / 'catalog.txt').write_text(''.join(rows))
@@ -41,7 +42,11 @@ def stated(folder):
 def without(table, *names):
     """The rows as dictionaries without some columns, masked values as None."""
     return [
-        {name: None if np.ma.is_masked(row[name]) else row[name] for name in table.colnames if name not in names}
+        {
+            name: None if np.ma.is_masked(row[name]) else row[name]
+            for name in table.colnames
+            if name not in names
+        }
         for row in table
     ]
 
@@ -58,7 +63,11 @@ def test_every_source_has_its_row_in_the_order_of_the_catalogue(four, cores):
     with fits.open(four / 'output' / 'Source_3.fits') as hdus:
         cards, total = hdus[0].header, hdus['SPE_MUSE_TOT_SKYSUB_DATA'].data
     row = table[2]
-    assert (row['MASK'], row['MASK_NPIX'], row['FINGERPRINT']) == (cards['OBJMASK'], cards['OBJNPIX'], cards['FPRINT'])
+    assert (row['MASK'], row['MASK_NPIX'], row['FINGERPRINT']) == (
+        cards['OBJMASK'],
+        cards['OBJNPIX'],
+        cards['FPRINT'],
+    )
     assert row['FLUX_MUSE_TOT'] == pytest.approx(np.median(total), rel=1e-5)
     assert (table['SECONDS'] >= 0).all()
     assert len(Table.read(four / 'output' / 'summary.fits')) == 4
@@ -80,7 +89,9 @@ def test_a_source_that_the_summary_does_not_know_is_measured_in_its_file(four, p
         file.write(f'APER = 0.6\nDEBLEND = True\nPREFIX = {prefix!r}\n')
     ran(four, 1)
     before = table_of(four)
-    assert {f'SN_{prefix or "MUSE"}_TOT', f'SN_{prefix or "MUSE"}_APER_0.6', 'SN_DEBLEND'} < {*before.colnames}
+    assert {f'SN_{prefix or "MUSE"}_TOT', f'SN_{prefix or "MUSE"}_APER_0.6', 'SN_DEBLEND'} < {
+        *before.colnames
+    }
     assert not before['MAG_WHITE'].mask[[0, 2, 3]].any()
     assert not before['FWHM_WHITE'].mask[[0, 2, 3]].any()
     (four / 'output' / 'summary.ecsv').unlink()
@@ -116,7 +127,8 @@ def test_a_row_that_its_file_has_outlived_is_measured_again(four, ran):
         file.write('SIZE = 2.4\n')
     assert main([str(four), '-q', '--id', '3', '4']) == 0
     now = table_of(four)
-    (four / 'output' / 'summary.ecsv').write_text(old)  # as of a run that was killed before it wrote its own
+    # As of a run that was killed before it wrote its own.
+    (four / 'output' / 'summary.ecsv').write_text(old)
     (four / 'output' / 'Source_4.fits').unlink()
     assert main([str(four), '-q', '--id', '5']) == 0
     table = table_of(four)
@@ -126,7 +138,8 @@ def test_a_row_that_its_file_has_outlived_is_measured_again(four, ran):
 
 
 @pytest.mark.parametrize(
-    'text', ['', 'not a table', '# %ECSV 1.0\n# ---\n# datatype:\n# - {name: x, datatype: int64}\nx\n1\n']
+    'text',
+    ['', 'not a table', '# %ECSV 1.0\n# ---\n# datatype:\n# - {name: x, datatype: int64}\nx\n1\n'],
 )
 def test_a_summary_that_cannot_be_read_is_written_anew(four, text, ran):
     ran(four, 1)
@@ -136,7 +149,9 @@ def test_a_summary_that_cannot_be_read_is_written_anew(four, text, ran):
 
 
 @pytest.mark.parametrize('options', [[], ['--resume']])
-def test_a_source_whose_file_is_removed_during_the_run_is_not_counted(four, monkeypatch, capsys, options):
+def test_a_source_whose_file_is_removed_during_the_run_is_not_counted(
+    four, monkeypatch, capsys, options
+):
     assert main([str(four), '-q', '--id', '5']) == 0
     process = pipeline.process
 
@@ -186,7 +201,8 @@ def test_a_killed_run_leaves_what_was_written_on_the_way(four, monkeypatch):
 
 
 def hearing(folder, number, **outlets):
-    """The results of a run with so many sources, of which none is done yet; its folder need not exist."""
+    """The results of a run with so many sources, of which none is done yet; its folder need not
+    exist."""
     targets = [Target(n, 0.0, 0.0, 1.0) for n in range(number)]
     job = Job(folder, Params(), PLAIN, SimpleNamespace(grid=Grid({}, {})), catalogue=tuple(targets))
     return Results(job, targets, **outlets)
@@ -198,12 +214,21 @@ def hearing(folder, number, **outlets):
         (1, [Outcome(0, 0.1)], '', [1, 1], 0),
         (2, [Outcome(0, 0.1), Outcome(1, 0.1, error='x')], 'failed', [1, 2, 1, 1], 1),
         (3, [Outcome(0, 0.1, ('n',))], 'notes not reached', [1, 3, 1, 0, 2], 1),
-        (12, [Outcome(n, 0.1, error='x') for n in range(12)], 'failed', [0, 12, 12, *range(10), 2], 1),
+        (
+            12,
+            [Outcome(n, 0.1, error='x') for n in range(12)],
+            'failed',
+            [0, 12, 12, *range(10), 2],
+            1,
+        ),
         (2, [Outcome(1, 0.1, kept=True), Outcome(0, 0.1)], 'earlier', [2, 2, 1], 0),
     ],
 )
-def test_sentence_and_exit_code_follow_from_the_outcomes(tmp_path, total, outcomes, words, numbers, code):
-    """Numbers: how many of how many are extracted, by an earlier run, failed (IDs), with notes (IDs), not reached."""
+def test_sentence_and_exit_code_follow_from_the_outcomes(
+    tmp_path, total, outcomes, words, numbers, code
+):
+    """Numbers: how many of how many are extracted, by an earlier run, failed (IDs), with notes
+    (IDs), not reached."""
     results = hearing(tmp_path, total)
     for outcome in outcomes:
         results.add(outcome)
@@ -217,7 +242,9 @@ def test_sentence_and_exit_code_follow_from_the_outcomes(tmp_path, total, outcom
 
 def test_the_sentence_of_a_run_is_about_its_own_sources(tmp_path):
     targets = [Target(n, 0.0, 0.0, 1.0) for n in range(3)]
-    job = Job(tmp_path, Params(), PLAIN, SimpleNamespace(grid=Grid({}, {})), catalogue=tuple(targets))
+    job = Job(
+        tmp_path, Params(), PLAIN, SimpleNamespace(grid=Grid({}, {})), catalogue=tuple(targets)
+    )
     results = Results(job, targets[:1])
     results.add(Outcome(0, 0.1))
     assert re.findall(r'\d+', results.sentence()) == ['1', '1']
@@ -258,7 +285,9 @@ def test_after_an_interruption_each_file_is_written_that_can_be(tmp_path):
     def full(_):
         raise OutputError('the disk is full')
 
-    results = hearing(tmp_path, 2, files=[full, lambda results: written.append((results.state, results.why))])
+    results = hearing(
+        tmp_path, 2, files=[full, lambda results: written.append((results.state, results.why))]
+    )
     results.finish('stopped')
     assert written == [('interrupted', 'stopped')]
     with pytest.raises(OutputError):

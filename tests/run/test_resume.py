@@ -1,4 +1,5 @@
-"""Interrupted runs: what is complete is kept, what is not is made again, and nothing torn is left."""
+"""Interrupted runs: what is complete is kept, what is not is made again, and nothing torn is
+left."""
 
 import os
 import shutil
@@ -36,7 +37,10 @@ def content(path):
     """A file without the date of its making."""
     with fits.open(path) as hdus:
         hdus[0].header['DATE'] = ''
-        return [(hdu.name, hdu.header.tostring(), None if hdu.data is None else hdu.data.tobytes()) for hdu in hdus]
+        return [
+            (hdu.name, hdu.header.tostring(), None if hdu.data is None else hdu.data.tobytes())
+            for hdu in hdus
+        ]
 
 
 def test_a_complete_run_is_kept_whole(three, monkeypatch, capsys):
@@ -74,14 +78,20 @@ def changed_in_place(path, place, extension=0):
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-@pytest.mark.parametrize('line', ['', "PSF = 'stars'\n", pytest.param('DEBLEND = True\n', marks=pytest.mark.long)])
-def test_sources_of_a_copied_folder_are_kept_if_the_inputs_are_the_same(three, monkeypatch, line, ran):
+@pytest.mark.parametrize(
+    'line', ['', "PSF = 'stars'\n", pytest.param('DEBLEND = True\n', marks=pytest.mark.long)]
+)
+def test_sources_of_a_copied_folder_are_kept_if_the_inputs_are_the_same(
+    three, monkeypatch, line, ran
+):
     fits.PrimaryHDU(small_cube()[0][15], sky_header()).writeto(three / 'hst.fits')
     with (three / 'param.py').open('a') as file:
         file.write(f"IMG = 'hst.fits'\n{line}")
     ran(three)
     copy = three / 'copy'
-    shutil.copytree(three, copy, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns('copy'))
+    shutil.copytree(
+        three, copy, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns('copy')
+    )
     os.utime(copy / 'datacube.fits', (1, 1))
     seen = extracted(monkeypatch)
     assert main([str(copy), '-q', '--resume']) == 0
@@ -106,7 +116,18 @@ def test_sources_of_a_copied_folder_are_kept_if_the_inputs_are_the_same(three, m
         lambda folder: changed_in_place(folder / 'mine.fits', (11, 13)),
         lambda folder: (folder / 'own.conv').write_text('CONV NORM\n1 2 1\n2 5 2\n1 2 1\n'),
     ],
-    ids=['parameter', 'segmentation', 'cube', 'voxel', 'noise', 'size', 'colours', 'image', 'map', 'filter'],
+    ids=[
+        'parameter',
+        'segmentation',
+        'cube',
+        'voxel',
+        'noise',
+        'size',
+        'colours',
+        'image',
+        'map',
+        'filter',
+    ],
 )
 @pytest.mark.filterwarnings('ignore::ResourceWarning')
 def test_what_was_made_otherwise_is_made_again(three, monkeypatch, change, ran):
@@ -149,7 +170,9 @@ def test_parameters_that_do_not_shape_a_file_do_not_count(three, monkeypatch, li
 def test_a_file_that_is_no_source_file_is_made_again(three, monkeypatch, content, ran):
     ran(three)
     path = three / 'output' / 'Source_1.fits'
-    path.write_bytes(path.read_bytes().replace(b'FPRINT', b'NOTHIN', 1) if content is None else content)
+    path.write_bytes(
+        path.read_bytes().replace(b'FPRINT', b'NOTHIN', 1) if content is None else content
+    )
     seen = extracted(monkeypatch)
     assert main([str(three), '-q', '--resume']) == 0
     assert seen == [1]

@@ -1,4 +1,5 @@
-"""Processes and a real Dask cluster: the same files, every source once, and a death that costs one source at most."""
+"""Processes and a real Dask cluster: the same files, every source once, and a death that costs one
+source at most."""
 
 import json
 import os
@@ -29,7 +30,8 @@ from autospec_lib.run.job import Job
 from autospec_lib.run.results import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
-# Forking a process whose numerical libraries have threads is deprecated from Python 3.12 on, and safe here: none runs.
+# Forking a process whose numerical libraries have threads is deprecated from Python 3.12 on, and
+# safe here: none runs.
 pytestmark = pytest.mark.filterwarnings('ignore::DeprecationWarning')
 
 
@@ -94,7 +96,9 @@ def test_a_dying_process_loses_one_source_at_most(tmp_path, monkeypatch):
     job.files(targets(4)[3])['file'].write_text('of an earlier run')
     done = list(schedule.processes(job, targets(9), 2, Interruption()))
     assert sorted(outcome.ident for outcome in done) == list(range(9))
-    assert [(outcome.ident, outcome.error) for outcome in done if outcome.error] == [(3, schedule.DIED)]
+    assert [(outcome.ident, outcome.error) for outcome in done if outcome.error] == [
+        (3, schedule.DIED)
+    ]
     assert not job.files(targets(4)[3])['file'].exists()
 
 
@@ -109,13 +113,19 @@ def test_what_stops_all_sources_stops_the_processes_and_is_raised(tmp_path, monk
     monkeypatch.setattr(schedule, 'attempt', failing)
     done = []
     with pytest.raises(InputError, match='the cube is gone'):
-        done.extend(schedule.processes(Job(tmp_path, params.Params(), None, None), targets(50), 2, Interruption()))
+        done.extend(
+            schedule.processes(
+                Job(tmp_path, params.Params(), None, None), targets(50), 2, Interruption()
+            )
+        )
     assert len(done) < 50
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='the stand-in reaches the workers by fork')
 @pytest.mark.parametrize('most', [0, 1])
-def test_where_processes_cannot_be_started_those_that_could_do_the_work(tmp_path, monkeypatch, most):
+def test_where_processes_cannot_be_started_those_that_could_do_the_work(
+    tmp_path, monkeypatch, most
+):
     made, real = [], schedule._Worker
 
     def limited(*arguments):
@@ -126,7 +136,9 @@ def test_where_processes_cannot_be_started_those_that_could_do_the_work(tmp_path
 
     monkeypatch.setattr(schedule, '_Worker', limited)
     monkeypatch.setattr(schedule, 'attempt', lambda job, target: Outcome(target.id, 0.0))
-    done = schedule.processes(Job(tmp_path, params.Params(), None, None), targets(5), 3, Interruption())
+    done = schedule.processes(
+        Job(tmp_path, params.Params(), None, None), targets(5), 3, Interruption()
+    )
     if most:
         assert sorted(outcome.ident for outcome in done) == list(range(5))
     else:
@@ -135,7 +147,8 @@ def test_where_processes_cannot_be_started_those_that_could_do_the_work(tmp_path
 
 
 def started(folder, number):
-    """A run in two processes that is under way with ``number`` sources, each a session of its own."""
+    """A run in two processes that is under way with ``number`` sources, each a session of its
+    own."""
     rows = [f'{n} {RA:.7f} {DEC:.7f}\n' for n in range(number)]
     (folder / 'catalog.txt').write_text(''.join(rows))
     process = forked.start(folder, '--cores', '2', start_new_session=True)
@@ -182,7 +195,9 @@ def test_no_process_outlives_a_killed_run(many):
 
 def start(*command, **options):
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    return subprocess.Popen([sys.executable, '-m', *command], env=environment, stderr=subprocess.DEVNULL, **options)
+    return subprocess.Popen(
+        [sys.executable, '-m', *command], env=environment, stderr=subprocess.DEVNULL, **options
+    )
 
 
 class Cluster:
@@ -200,7 +215,9 @@ class Cluster:
         options = '--nthreads', '1', '--no-dashboard', '--no-nanny', '--scheduler-file', self.file
         for n in range(len(self.workers), len(self.workers) + number):
             place = self.folder / f'worker{n}'
-            self.workers.append(start('distributed.cli.dask_worker', *options, '--local-directory', place))
+            self.workers.append(
+                start('distributed.cli.dask_worker', *options, '--local-directory', place)
+            )
 
     def address(self):
         """Where the scheduler listens, once it knows all workers."""
@@ -235,7 +252,8 @@ def with_rows(folder, number):
 
 
 def losing(folder, address, process):
-    """Run on a cluster in this process, and kill a process of it when some sources are extracted; the exit code."""
+    """Run on a cluster in this process, and kill a process of it when some sources are extracted;
+    the exit code."""
     output = folder / 'output'
     stop = threading.Event()
 
@@ -255,14 +273,20 @@ def losing(folder, address, process):
 
 @pytest.mark.long
 @pytest.mark.filterwarnings('ignore')
-def test_a_cluster_that_loses_a_worker_does_every_source_once_and_stops_without_any(many, cluster, capfd):
+def test_a_cluster_that_loses_a_worker_does_every_source_once_and_stops_without_any(
+    many, cluster, capfd
+):
     cluster.add(2)
     with_rows(many, 24)
     address = cluster.address()
     assert losing(many, address, cluster.workers[0]) == 0
     assert capfd.readouterr().out == '24 of 24 sources extracted\n'
     (log,) = (many / 'logs').glob('*.log')
-    done = [line.split(':')[0] for line in log.read_text().splitlines() if 'Extracted Successfully' in line]
+    done = [
+        line.split(':')[0]
+        for line in log.read_text().splitlines()
+        if 'Extracted Successfully' in line
+    ]
     assert sorted(map(int, done)) == list(range(24))
     assert len(list((many / 'output').glob('Source_*.fits'))) == 24
     # And now the last one.
@@ -286,7 +310,9 @@ def test_a_cluster_whose_scheduler_goes_stops_the_run_with_one_line(many, cluste
 def stops_in_one_line(said, address):
     """Assert that a run has said why it stopped, and how many sources were extracted."""
     stopped, summary = said.splitlines()
-    assert stopped.startswith(f'stopped: --scheduler {address}: the scheduler or all workers are gone')
+    assert stopped.startswith(
+        f'stopped: --scheduler {address}: the scheduler or all workers are gone'
+    )
     assert 'of 1000 sources extracted' in summary
 
 
@@ -313,7 +339,9 @@ def test_no_scheduler_is_said_in_one_line(many, capsys, monkeypatch):
     assert not (many / 'logs').exists()
 
 
-@pytest.mark.parametrize('address', ['nonsense', '127.0.0.1:abc', 'tcp://h:70000', 'http://h:1', 'tcp://:1', ''])
+@pytest.mark.parametrize(
+    'address', ['nonsense', '127.0.0.1:abc', 'tcp://h:70000', 'http://h:1', 'tcp://:1', '']
+)
 def test_what_is_no_address_is_refused_before_dask_sees_it(many, capsys, monkeypatch, address):
     monkeypatch.setitem(sys.modules, 'distributed', None)
     with pytest.raises(SystemExit, match='2'):
@@ -321,7 +349,9 @@ def test_what_is_no_address_is_refused_before_dask_sees_it(many, capsys, monkeyp
     assert f'{address!r} is not an address; expected tcp://HOST:PORT' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('address', ['127.0.0.1:8786', 'tls://node-1.cluster:8786', 'tcp://[::1]:8786'])
+@pytest.mark.parametrize(
+    'address', ['127.0.0.1:8786', 'tls://node-1.cluster:8786', 'tcp://[::1]:8786']
+)
 def test_addresses_that_dask_knows_are_taken(address):
     assert options.parser().parse_args(['--scheduler', address]).scheduler == address
 
@@ -339,4 +369,6 @@ def test_zero_cores_are_those_that_the_process_may_use(monkeypatch):
 def test_without_dask_the_way_out_is_named(many, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, 'distributed', None)
     assert main([str(many), '--scheduler', 'tcp://127.0.0.1:1']) == 2
-    assert "install it, in a clone of AutoSpec, with: pip install '.[dask]'" in capsys.readouterr().err
+    assert (
+        "install it, in a clone of AutoSpec, with: pip install '.[dask]'" in capsys.readouterr().err
+    )

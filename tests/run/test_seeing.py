@@ -40,7 +40,9 @@ def field(folder, sources, settings='', order=1, z=0.0):
     header['CRVAL3'], header['CD3_3'] = WAVE[::order][0], order * STEP
     cube = sum(400 * spectrum[:, None, None] * profile for spectrum, profile in sources.values())
     noisy = cube + rng.normal(size=(NL, SIDE, SIDE))
-    write_cube(folder / 'datacube.fits', noisy[::order].astype('f4'), np.ones(noisy.shape, 'f4'), header)
+    write_cube(
+        folder / 'datacube.fits', noisy[::order].astype('f4'), np.ones(noisy.shape, 'f4'), header
+    )
     rows = [
         f'{ident} {RA - PLACES[ident][1] * PIXEL / 3600 / np.cos(np.radians(DEC)):.7f} '
         f'{DEC + PLACES[ident][0] * PIXEL / 3600:.7f} {z}\n'
@@ -59,8 +61,11 @@ def three_stars_and_a_galaxy():
 
 
 def psf_line(text):
-    """FWHM in blue and red, exponent and IDs of the stars in what the program prints; None if it says nothing."""
-    found = re.search(r'PSF: ([\d.]+) to ([\d.]+) arcsec, beta ([\d.]+), from \d stars \((.*?)\)', text)
+    """FWHM in blue and red, exponent and IDs of the stars in what the program prints; None if it
+    says nothing."""
+    found = re.search(
+        r'PSF: ([\d.]+) to ([\d.]+) arcsec, beta ([\d.]+), from \d stars \((.*?)\)', text
+    )
     return found and (*map(float, found.groups()[:3]), found[4])
 
 
@@ -83,7 +88,9 @@ def test_check_and_log_say_the_psf_and_only_the_parameter_uses_it(tmp_path, caps
             if is_used:  # of the wings, some count as sky
                 widths = hdus[0].header['PSFFWHM1'], hdus[0].header['PSFFWHM2']
                 assert_allclose(widths, FWHM[[0, -1]] * PIXEL, atol=0.01)
-                assert_allclose(np.median(hdus['SPE_MUSE_PSF_SKYSUB_DATA'].data / STARS[0]), 400, rtol=0.03)
+                assert_allclose(
+                    np.median(hdus['SPE_MUSE_PSF_SKYSUB_DATA'].data / STARS[0]), 400, rtol=0.03
+                )
 
 
 def test_blue_comes_first_where_wavelengths_descend(tmp_path, capsys):
@@ -117,7 +124,9 @@ def cutouts(*profiles):
     for ident, profile in enumerate(profiles, 1):
         data = 400 * profile + rng.normal(size=profile.shape)
         voxels = Voxels(data, np.ones(data.shape))
-        yield Cutout(Target(ident, 0.0, 0.0, 5.0), voxels, WAVE, (12.3, 11.8), (PIXEL, PIXEL), Grid({}, {}))
+        yield Cutout(
+            Target(ident, 0.0, 0.0, 5.0), voxels, WAVE, (12.3, 11.8), (PIXEL, PIXEL), Grid({}, {})
+        )
 
 
 def stamp(scale=1.0, e1=0.0):
@@ -136,7 +145,16 @@ def stamp(scale=1.0, e1=0.0):
         ([stamp()], []),
         ([], []),
     ],
-    ids=['two alike', 'none alike', 'one narrower', 'another elongation', 'too long', 'faint', 'one', 'none'],
+    ids=[
+        'two alike',
+        'none alike',
+        'one narrower',
+        'another elongation',
+        'too long',
+        'faint',
+        'one',
+        'none',
+    ],
 )
 def test_two_stars_of_one_round_shape_and_nothing_narrower_give_a_psf(profiles, stars):
     psf, found = measure(cutouts(*profiles), lambda _: True)

@@ -54,12 +54,23 @@ def test_rows_outside_are_one_line_and_no_failures(folder, capsys):
 def test_faults_and_ids_of_rows_outside_do_not_matter(folder, capsys):
     outside = f'{RA + 1:.7f} {DEC:.7f}'
     inside, beside = (f'{ra:.7f} {dec:.7f}' for ra, dec in INSIDE)
-    rows = ['# id ra dec', f'1 {inside}', f'1 {outside}', f'2 {outside}', f'2 {beside}', f'- {outside}', f'3 {outside}']
+    rows = [
+        '# id ra dec',
+        f'1 {inside}',
+        f'1 {outside}',
+        f'2 {outside}',
+        f'2 {beside}',
+        f'- {outside}',
+        f'3 {outside}',
+    ]
     (folder / 'catalog.txt').write_text('\n'.join([*rows, '']))
     assert main([str(folder)]) == 0
     assert '3 rows with faults' in capsys.readouterr().err
     assert Table.read(folder / 'output' / 'summary.ecsv')['ID'].tolist() == [1, 2]
-    for row, facts in ((f'2 {inside}', ('line 8', 'ID 2', 'line 5')), (f'- {beside}', ('line 8', 'no ID'))):
+    for row, facts in (
+        (f'2 {inside}', ('line 8', 'ID 2', 'line 5')),
+        (f'- {beside}', ('line 8', 'no ID')),
+    ):
         (folder / 'catalog.txt').write_text('\n'.join([*rows, row, '']))
         assert main([str(folder), '--check']) == 2
         (line,) = capsys.readouterr().err.splitlines()
@@ -71,7 +82,9 @@ def test_faults_and_ids_of_rows_outside_do_not_matter(folder, capsys):
 
 
 def test_a_catalogue_whose_faulty_rows_all_lie_outside_is_refused(folder, capsys):
-    (folder / 'catalog.txt').write_text(f'# id ra dec\n1 {RA + 1:.7f} {DEC:.7f}\n1 {RA + 2:.7f} {DEC:.7f}\n')
+    (folder / 'catalog.txt').write_text(
+        f'# id ra dec\n1 {RA + 1:.7f} {DEC:.7f}\n1 {RA + 2:.7f} {DEC:.7f}\n'
+    )
     assert main([str(folder)]) == 2
     assert 'line 3' in capsys.readouterr().err
 
@@ -87,7 +100,9 @@ def test_a_few_rows_outside_are_named(folder, capsys):
 
 
 def test_rows_in_the_corners_of_a_rotated_field_are_outside_too(folder, capsys):
-    data, variance = (np.pad(part, ((0, 0), (20, 20), (20, 20)), mode='wrap') for part in small_cube())
+    data, variance = (
+        np.pad(part, ((0, 0), (20, 20), (20, 20)), mode='wrap') for part in small_cube()
+    )
     ny, nx = data.shape[1:]
     y, x = np.mgrid[:ny, :nx]
     data[:, abs(y - ny / 2) + abs(x - nx / 2) > ny / 2] = np.nan  # a square turned by 45 degrees
@@ -136,7 +151,9 @@ def test_check_counts_memory_and_disk_of_the_sources_inside(folder, capsys):
         ((NY - 1) / 2, (NX - 1) / 2),
         *((y, x) for y, x in [(-0.5, -0.5), (-0.5, 26.5), (23.5, 26.5), (23.5, -0.5)]),
     ]
-    np.testing.assert_allclose(numbers, np.ravel([opened.sky.to_icrs(*end) for end in ends]), atol=6e-6)
+    np.testing.assert_allclose(
+        numbers, np.ravel([opened.sky.to_icrs(*end) for end in ends]), atol=6e-6
+    )
 
 
 def test_sources_that_are_named_fail_outside(folder, capsys):
@@ -145,7 +162,11 @@ def test_sources_that_are_named_fail_outside(folder, capsys):
     said = capsys.readouterr().err
     assert re.search(r'5: Error, \d+\.\d arcsec outside', said)
     assert '30 of 32' not in said
-    assert Table.read(folder / 'output' / 'summary.ecsv')['STATUS'].tolist() == ['not reached', 'extracted', 'failed']
+    assert Table.read(folder / 'output' / 'summary.ecsv')['STATUS'].tolist() == [
+        'not reached',
+        'extracted',
+        'failed',
+    ]
     assert main(['--radec', f'{RA} {DEC}', '--radec', f'{RA} {DEC + 0.1}', str(folder)]) == 1
     assert '357.5 arcsec outside' in capsys.readouterr().err
 
@@ -153,11 +174,21 @@ def test_sources_that_are_named_fail_outside(folder, capsys):
 @pytest.mark.parametrize(
     ('places', 'advice', 'header'),
     [
-        ([(ra / 15, dec) for ra, dec in INSIDE + survey(9)], 'RA in hours, 2 would', 'id RA(h) dec'),
-        ([(40.0, 80.0), (12.0, 14.0), (15.0, 11.0), (20.0, 3.0)], 'pixels, 3 would', 'id X_IMAGE Y_IMAGE'),
+        (
+            [(ra / 15, dec) for ra, dec in INSIDE + survey(9)],
+            'RA in hours, 2 would',
+            'id RA(h) dec',
+        ),
+        (
+            [(40.0, 80.0), (12.0, 14.0), (15.0, 11.0), (20.0, 3.0)],
+            'pixels, 3 would',
+            'id X_IMAGE Y_IMAGE',
+        ),
     ],
 )
-def test_no_row_inside_is_refused_with_the_reading_that_would_help(folder, capsys, places, advice, header):
+def test_no_row_inside_is_refused_with_the_reading_that_would_help(
+    folder, capsys, places, advice, header
+):
     catalogue(folder, places)
     for options in ([], ['--check'], ['--id', '2']):
         assert main([str(folder), *options]) == 2

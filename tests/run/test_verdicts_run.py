@@ -37,7 +37,10 @@ def take(folder, *paths):
 def rows_of(folder):
     table = Table.read(folder / 'output' / 'summary.ecsv')
     return {
-        row['ID']: {name: None if np.ma.is_masked(row[name]) else row[name] for name in table.colnames} for row in table
+        row['ID']: {
+            name: None if np.ma.is_masked(row[name]) else row[name] for name in table.colnames
+        }
+        for row in table
     }
 
 
@@ -52,8 +55,22 @@ def test_a_verdict_is_in_summary_file_and_folder(three):
     row = '5,,,good,0.42,Z_CATALOG,3,galaxy,"two, words",2026-01-01T00:00:00Z'
     assert take(three, saved(three, row, '3,,,bad,,,,,,')) == 0
     rows = rows_of(three)
-    names = ('VERDICT', 'Z_VISUAL', 'ZQUAL_VISUAL', 'CLASS_VISUAL', 'ORIGIN_VISUAL', 'COMMENT_VISUAL')
-    assert [rows[5][name] for name in names] == ['good', 0.42, 3, 'galaxy', 'Z_CATALOG', 'two, words']
+    names = (
+        'VERDICT',
+        'Z_VISUAL',
+        'ZQUAL_VISUAL',
+        'CLASS_VISUAL',
+        'ORIGIN_VISUAL',
+        'COMMENT_VISUAL',
+    )
+    assert [rows[5][name] for name in names] == [
+        'good',
+        0.42,
+        3,
+        'galaxy',
+        'Z_CATALOG',
+        'two, words',
+    ]
     assert (rows[3]['VERDICT'], rows[3]['Z_VISUAL'], rows[4]['Z_VISUAL']) == ('bad', None, None)
     assert rows[5]['STATUS'] == 'extracted'
     counting = Table.read(three / 'output' / 'redshifts.ecsv')
@@ -73,7 +90,9 @@ def test_only_the_table_of_redshifts_of_a_file_changes(three):
         names = [hdu.name for hdu in hdus]
     assert take(three, saved(three, '5,,,good,0.42,user,3,,,')) == 0
     with fits.open(path, memmap=False) as hdus:
-        after = {hdu.name: (str(hdu.header), hdu.data.tobytes()) for hdu in hdus[1:] if hdu.name != 'Z'}
+        after = {
+            hdu.name: (str(hdu.header), hdu.data.tobytes()) for hdu in hdus[1:] if hdu.name != 'Z'
+        }
         assert after == before
         assert [hdu.name for hdu in hdus if hdu.name != 'Z'] == names
         hdus.verify('exception')
@@ -151,7 +170,9 @@ def test_a_folder_without_results_keeps_the_verdicts_for_its_first_run(folder):
 
 
 @pytest.mark.parametrize('size', [0, 2880, 60000])
-def test_a_truncated_file_of_a_source_is_named_and_the_others_have_their_verdicts(three, capsys, size):
+def test_a_truncated_file_of_a_source_is_named_and_the_others_have_their_verdicts(
+    three, capsys, size
+):
     broken = three / 'output' / 'Source_5.fits'
     broken.write_bytes(broken.read_bytes()[:size])
     rows = '5,,,good,0.42,user,3,,,', '4,,,good,1.1,user,3,,,'
@@ -181,7 +202,9 @@ def test_a_verdict_on_the_source_that_had_an_id_before_is_not_used_and_not_lost(
     rows = (three / 'catalog.txt').read_text().splitlines(keepends=True)
     (three / 'catalog.txt').write_text(f'5 {RA - 2 / 3600:.7f} {DEC:.7f}\n')
     assert main([str(three)]) == 0
-    assert any('verdicts.csv' in line and ': 5' in line for line in capsys.readouterr().err.splitlines())
+    assert any(
+        'verdicts.csv' in line and ': 5' in line for line in capsys.readouterr().err.splitlines()
+    )
     assert visual(three, 5) == {}
     (three / 'catalog.txt').write_text(''.join(rows))
     assert main([str(three), '-q']) == 0

@@ -1,7 +1,9 @@
-"""The binned cube of one source, which the page loads when the user asks for a narrow-band image or a spaxel.
+"""The binned cube of one source, which the page loads when the user asks for a narrow-band image or
+a spaxel.
 
-Channels are averaged in bins. The sky and a smooth continuum of each spaxel are subtracted; what is left is rounded to
-steps that are finer than its noise and compressed, so that the cube of a source is about as large as its spectra.
+Channels are averaged in bins. The sky and a smooth continuum of each spaxel are subtracted; what is
+left is rounded to steps that are finer than its noise and compressed, so that the cube of a source
+is about as large as its spectra.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ SingleArray: TypeAlias = NDArray[np.float32]
 CUBE_FUNCTION = 'autospecCube'  # of the page
 MOST_BINS, MOST_VOXELS = 1000, 1_500_000
 BLOCK = 32  # bins from whose median the continuum is known
-# A value of x sigma becomes the level STEPS * arcsinh(x / SOFTENING): steps of 0.3 sigma near 0, of 6 % far from it.
+# A value of x sigma becomes the level STEPS * arcsinh(x / SOFTENING): steps of 0.3 sigma near 0, of
+# 6 % far from it.
 STEPS, SOFTENING, NO_VALUE = 16, 5.0, -128
 
 
@@ -50,20 +53,24 @@ def write(path: Path, products: Products, cutout: Cutout) -> None:
     step = channels_per_bin(len(cutout.wave), ny * nx)
     # Means of the good voxels in each bin; `numpy.add.reduceat` takes ten times as long.
     last = -len(cutout.wave) % step
-    padded = [np.pad(one, ((0, last), (0, 0), (0, 0))) for one in (cutout.voxels.data, cutout.voxels.good)]
+    padded = [
+        np.pad(one, ((0, last), (0, 0), (0, 0))) for one in (cutout.voxels.data, cutout.voxels.good)
+    ]
     total, good = (one.reshape(-1, step, ny, nx).sum(axis=1) for one in padded)
     values = np.full(total.shape, np.nan, np.float32)
     np.divide(total, good, out=values, where=good > 0, casting='same_kind')
     sky = products.masks.get(keys.MASK_SKY)
     if sky is not None and sky.data.any() and products.spectra[products.reference].sky_subtracted:
         values = values - _median(values[:, sky.data], axis=1)[:, None, None]
-    # The continuum is linear between the medians of blocks. A block without a value has the spaxel's median, a spaxel
-    # without one has 0.
+    # The continuum is linear between the medians of blocks. A block without a value has the
+    # spaxel's median, a spaxel without one has 0.
     blocks = np.array_split(np.arange(len(values)), max(1, len(values) // BLOCK))
     nodes = np.array([block.mean() for block in blocks])
     medians = np.array([_median(values[block], axis=0) for block in blocks])
     continuum = np.nan_to_num(np.where(np.isfinite(medians), medians, _median(medians, axis=0)))
-    rest = values - np.tensordot(linear_weights(nodes, np.arange(len(values), dtype=float)).astype('f4'), continuum, 1)
+    rest = values - np.tensordot(
+        linear_weights(nodes, np.arange(len(values), dtype=float)).astype('f4'), continuum, 1
+    )
     known = np.isfinite(rest)
     width = 1.4826 * _median(np.abs(rest).reshape(len(rest), -1), axis=1)
     width = np.where(width > 0, width, 1.0)
@@ -97,8 +104,11 @@ def channels_per_bin(nl: int, spaxels: int) -> int:
 
 
 def _median(values: SingleArray, axis: int) -> SingleArray:
-    """The median without NaN, NaN where there is nothing else; `numpy.nanmedian` takes thirty times as long."""
+    """The median without NaN, NaN where there is nothing else; `numpy.nanmedian` takes thirty times
+    as long."""
     number = np.isfinite(values).sum(axis=axis, keepdims=True)
     ordered = np.sort(values, axis=axis)  # NaN is last
-    middle = [np.take_along_axis(ordered, place // 2, axis) for place in ((number - 1).clip(0), number)]
+    middle = [
+        np.take_along_axis(ordered, place // 2, axis) for place in ((number - 1).clip(0), number)
+    ]
     return np.asarray(np.where(number > 0, np.add(*middle) / 2, np.nan).squeeze(axis))

@@ -1,4 +1,5 @@
-"""The page of the report: its files, plotly's library beside them, the table of all sources, and how data reach it.
+"""The page of the report: its files, plotly's library beside them, the table of all sources, and
+how data reach it.
 
 The page loads scripts from files beside it, each of which hands values to one of its functions.
 """
@@ -30,9 +31,11 @@ MOST_PIXELS = 2**19  # of the image of the field
 GENERATOR = b'<meta name="generator" content="AutoSpec">'
 LIBRARY, FIRST = 'plotly.min.js', 'theme.js'
 OWN = Path(__file__).parent / 'page'
-OWN_FILES = sorted(path for path in OWN.iterdir() if path.suffix in ('.js', '.css'))  # that the page loads
-# JSON is JavaScript, but a browser looks for the end of a script, and for comments, before it reads the JavaScript.
-# U+2028 and U+2029 end lines in old browsers; they are not ASCII, so JSON escapes them already.
+# That the page loads.
+OWN_FILES = sorted(path for path in OWN.iterdir() if path.suffix in ('.js', '.css'))
+# JSON is JavaScript, but a browser looks for the end of a script, and for comments, before it reads
+# the JavaScript. U+2028 and U+2029 end lines in old browsers; they are not ASCII, so JSON escapes
+# them already.
 _ESCAPES = {'<': '\\u003c', '>': '\\u003e', '&': '\\u0026'}
 
 
@@ -124,10 +127,11 @@ def write_table(
     output : Path
         The output folder.
     run : mapping
-        What the page says of the run: 'key', under which the browser stores verdicts, the same for all runs of a field;
-        'name', 'version', 'command', 'folder', 'cube', 'catalogue' and 'settings', which are texts; when the table was
-        'written', as text, and as 'stamp' in seconds since 1970; whether the run is still 'running'; the numbers of
-        sources 'total' and 'done'; and a 'summary' in one line.
+        What the page says of the run: 'key', under which the browser stores verdicts, the same for
+        all runs of a field; 'name', 'version', 'command', 'folder', 'cube', 'catalogue' and
+        'settings', which are texts; when the table was 'written', as text, and as 'stamp' in
+        seconds since 1970; whether the run is still 'running'; the numbers of sources 'total' and
+        'done'; and a 'summary' in one line.
     columns : sequence of (str, str, str, bool)
         Name, unit and description of each column, and whether it holds numbers.
     rows : sequence of mapping
@@ -149,7 +153,8 @@ def write_table(
         'rows': [[row.get(name) for name, *_ in columns] for row in rows],
         # Small images and outline of each source, and the name of the file with its data.
         'previews': [
-            [one.get('thumb', ''), one.get('outline', ''), file_names.report_data(ident)] for ident, one in known
+            [one.get('thumb', ''), one.get('outline', ''), file_names.report_data(ident)]
+            for ident, one in known
         ],
         'verdicts': verdicts,
     }
@@ -176,7 +181,9 @@ def write_field(output: Path, white: FloatArray | None, about: Mapping[str, Any]
     content = {**about, 'image': ''}
     if white is not None:
         factor = math.ceil(math.sqrt(max(1.0, white.size / MOST_PIXELS)))
-        padded = np.pad(white, [(0, -length % factor) for length in white.shape], constant_values=np.nan)
+        padded = np.pad(
+            white, [(0, -length % factor) for length in white.shape], constant_values=np.nan
+        )
         squares = padded.reshape(len(padded) // factor, factor, -1, factor)
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # of a square without any value
@@ -200,8 +207,8 @@ def compass(arcsec: FloatArray) -> dict[str, list[float]]:
 def write_script(path: Path, function: str, value: Any, numbers: str = '') -> None:
     """Write a script of one line that hands a value to a function of the page.
 
-    It appears under its name only when it is complete. It is not flushed to disk, because it can be made again from the
-    FITS files.
+    It appears under its name only when it is complete. It is not flushed to disk, because it can be
+    made again from the FITS files.
 
     Parameters
     ----------
@@ -212,7 +219,8 @@ def write_script(path: Path, function: str, value: Any, numbers: str = '') -> No
     value : dict, list, str, int, float, bool or None
         Numbers that are not finite become null. Text in it cannot end the script or become markup.
     numbers : str
-        A result of `binary`, used as second argument without JSON, which would check each of its characters.
+        A result of `binary`, used as second argument without JSON, which would check each of its
+        characters.
     """
     text = json.dumps(_finite(value), ensure_ascii=True, allow_nan=False, separators=(',', ':'))
     for character, escape in _ESCAPES.items():
@@ -242,7 +250,9 @@ def binary(values: NDArray[Any], kind: str = '<f4') -> str:
     values : array
         Of any shape.
     kind : str
-        The type of the numbers: by default single precision, least significant byte first, as JavaScript's arrays are.
+        The type of the numbers: by default single precision, least significant byte first, as
+        JavaScript's arrays are.
     """
-    with np.errstate(over='ignore', under='ignore'):  # numbers beyond single precision become infinite or 0
+    # Numbers beyond single precision become infinite or 0.
+    with np.errstate(over='ignore', under='ignore'):
         return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode('ascii')

@@ -1,7 +1,7 @@
 """The file with the data of one source, which the page loads when the user opens the source.
 
-It begins with the source's preview in the table of all sources: small images and the outline of a spectrum, a kilobyte
-in all.
+It begins with the source's preview in the table of all sources: small images and the outline of a
+spectrum, a kilobyte in all.
 """
 
 from __future__ import annotations
@@ -31,8 +31,11 @@ from autospec_lib.output.units import in_words, to_power
 
 SOURCE_FUNCTION = 'autospecSource'  # of the page
 HEAD = 16384  # bytes at the beginning of a file of data that hold the preview
-# Cards that the summary has too, that say nothing to a reader, or that are in the list of candidates.
-TOLD_ELSEWHERE = r'FPRINT|INPUTSUM|REFSPEC|OBJ(MASK|NPIX|AREA)|DB(NUM|LIM|GRADE)|Z\d(AUTO|ERR|PROB|TYPE)'
+# Cards that the summary has too, that say nothing to a reader, or that are in the list of
+# candidates.
+TOLD_ELSEWHERE = (
+    r'FPRINT|INPUTSUM|REFSPEC|OBJ(MASK|NPIX|AREA)|DB(NUM|LIM|GRADE)|Z\d(AUTO|ERR|PROB|TYPE)'
+)
 SIDE = 32  # most pixels of a small image along an axis
 GAP = 1  # pixels between two
 BINS = 96  # of the outline
@@ -40,7 +43,12 @@ LEVELS = 63  # of a small image; one more is transparent
 
 
 def write(
-    path: Path, products: Products, cutout: Cutout, cmap: str, links: Mapping[str, str], has_cube: bool = False
+    path: Path,
+    products: Products,
+    cutout: Cutout,
+    cmap: str,
+    links: Mapping[str, str],
+    has_cube: bool = False,
 ) -> dict[str, str]:
     """Write a source's file of data.
 
@@ -49,20 +57,23 @@ def write(
     path : Path
         The file; its folder is made.
     products : Products
-        What to show: all spectra, images, cross-correlation maps, and the object mask, if they are there.
+        What to show: all spectra, images, cross-correlation maps, and the object mask, if they are
+        there.
     cutout : Cutout
         Gives target, wavelengths, coordinates and units.
     cmap : str
         Colour map of the images.
     links : mapping of str to str
-        Addresses relative to the page: of the FITS file ('file'), and of the pictures by their names.
+        Addresses relative to the page: of the FITS file ('file'), and of the pictures by their
+        names.
     has_cube : bool
         Whether there is a binned cube, see `binned_cube.write`.
 
     Returns
     -------
     dict of str to str
-        The preview for the table: 'thumb', the address of small images, and 'outline', of the reference spectrum.
+        The preview for the table: 'thumb', the address of small images, and 'outline', of the
+        reference spectrum.
 
     Raises
     ------
@@ -82,13 +93,19 @@ def write(
         'outline': outline(reference.data, sky),
     }
     # The preview is first, where `read_preview` looks for it.
-    content = {'preview': preview} | _content(products, cutout, ranges) | _pictures(products, cutout, cmap)
+    content = (
+        {'preview': preview}
+        | _content(products, cutout, ranges)
+        | _pictures(products, cutout, cmap)
+    )
     content |= {'links': dict(links), 'spectra': [], 'cube': has_cube}
-    # Of each spectrum the flux, then the errors if there are any; behind them the models of the candidates for the
-    # redshift. They are encoded together, which takes half the time.
+    # Of each spectrum the flux, then the errors if there are any; behind them the models of the
+    # candidates for the redshift. They are encoded together, which takes half the time.
     rows = []
     for key, one in products.spectra.items():
-        content['spectra'].append({'key': key, 'about': one.kind.value, 'errors': one.variance is not None})
+        content['spectra'].append(
+            {'key': key, 'about': one.kind.value, 'errors': one.variance is not None}
+        )
         rows.append(one.data)
         if one.variance is not None:
             rows.append(one.error)
@@ -116,7 +133,8 @@ def read_preview(path: Path) -> dict[str, str] | None:
 
 
 def _content(products: Products, cutout: Cutout, sky: FloatArray) -> dict[str, Any]:
-    """What is said of the source, its spectra and its redshift; ``sky`` (n, 2) are the ranges of sky lines."""
+    """What is said of the source, its spectra and its redshift; ``sky`` (n, 2) are the ranges of
+    sky lines."""
     reference, wave, grid = products.spectra[products.reference], cutout.wave, cutout.grid
     best, why = products.best
     step = float(wave[-1] - wave[0]) / max(1, len(wave) - 1)
@@ -136,7 +154,8 @@ def _content(products: Products, cutout: Cutout, sky: FloatArray) -> dict[str, A
         'unit': in_words(reference.unit),
         'reference': products.reference,
         'best': [next(key for key, one in products.spectra.items() if one is best), why],
-        'modelled': products.facts.get('ZSPEC', ('', ''))[0],  # key of the spectrum that has the models
+        # Key of the spectrum that has the models.
+        'modelled': products.facts.get('ZSPEC', ('', ''))[0],
         'candidates': [
             {
                 'z': round(one.z, 6),
@@ -147,7 +166,9 @@ def _content(products: Products, cutout: Cutout, sky: FloatArray) -> dict[str, A
             }
             for one, quality in zip(products.models, qualities, strict=False)
         ],
-        'unnamed': [line['LBDA_OBS'] / grid.angstrom for line in products.lines if not line['LINE']],
+        'unnamed': [
+            line['LBDA_OBS'] / grid.angstrom for line in products.lines if not line['LINE']
+        ],
         'sky': sky.round(4).tolist(),
         'notes': list(products.notes),
         'facts': [
@@ -189,7 +210,8 @@ def _pictures(products: Products, cutout: Cutout, cmap: str) -> dict[str, Any]:
 
 
 def thumbnails(images: Sequence[FloatArray], cmap: str) -> str:
-    """Small images side by side, as the address of a PNG that holds its data; '' where there is no image.
+    """Small images side by side, as the address of a PNG that holds its data; '' where there is no
+    image.
 
     Parameters
     ----------
@@ -236,7 +258,8 @@ def outline(flux: FloatArray, noisy: BoolArray) -> str:
     Returns
     -------
     str
-        Bytes in base64: `BINS` lowest levels, then as many highest ones, from 1 to 255; 0 where a range has no value.
+        Bytes in base64: `BINS` lowest levels, then as many highest ones, from 1 to 255; 0 where a
+        range has no value.
     """
     known = np.isfinite(flux) & ~noisy
     values = flux[known]
