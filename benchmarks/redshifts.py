@@ -34,7 +34,7 @@ from autospec_lib.core.types import Grid, Measured
 from autospec_lib.inputs import marz_results
 from autospec_lib.output import marz
 from autospec_lib.redshift import estimate, hypotheses, probability
-from autospec_lib.redshift import fluxes as line_fluxes
+from autospec_lib.redshift import line_fluxes as line_fluxes
 from autospec_lib.redshift.hypotheses import Kind
 
 # Times 1 + z.

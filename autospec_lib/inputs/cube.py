@@ -39,6 +39,7 @@ from autospec_lib.inputs.arrays import (
     open_fits,
     readable,
 )
+from autospec_lib.inputs.catalogue_rows import Catalogue
 from autospec_lib.inputs.coordinates import (
     OF_AXES,
     Sky,
@@ -50,7 +51,6 @@ from autospec_lib.inputs.coordinates import (
 from autospec_lib.inputs.extensions import Extensions, FlagRule, choose
 from autospec_lib.inputs.images import AlignedImage
 from autospec_lib.inputs.instruments import Instrument
-from autospec_lib.inputs.rows import Catalogue
 from autospec_lib.inputs.units import flux_unit, line_unit
 from autospec_lib.inputs.wavelengths import SAME_TO, WaveAxis, wave_axis
 

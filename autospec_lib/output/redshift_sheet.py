@@ -18,11 +18,11 @@ from autospec_lib.core.emission_lines import LINES
 from autospec_lib.core.numerics import to_vacuum
 from autospec_lib.core.products import Products
 from autospec_lib.core.types import Cutout, FloatArray
-from autospec_lib.output.figures import DPI, Canvas
-from autospec_lib.output.spectra_sheet import INK, PALE, QUIET, limits, sky_lines
-from autospec_lib.output.units import in_words
+from autospec_lib.output.kept_figures import Canvas
+from autospec_lib.output.plot_style import DPI, FOREIGN, INK, MODEL, PALE, QUIET, SHADE
+from autospec_lib.output.spectra_sheet import limits, sky_lines
+from autospec_lib.output.unit_texts import in_words
 
-MODEL, FOREIGN, SHADE = '#d62839', '#b35900', '#eceff4'
 WIDTH = 9.5  # inches, as are the following lengths
 LEFT, RIGHT = 0.72, 0.14
 HEIGHT = 6.27

@@ -15,9 +15,9 @@ from autospec_lib.core import keys
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Kind, Products
 from autospec_lib.core.types import Cutout
-from autospec_lib.output import white_light
+from autospec_lib.output import magnitude_and_width
 from autospec_lib.output.source_file import printable
-from autospec_lib.output.units import as_fits, of_lines, parsed
+from autospec_lib.output.unit_texts import as_fits, of_lines, parsed
 from autospec_lib.output.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def measure(products: Products, cutout: Cutout) -> Row:
             sky = white[products.masks[keys.MASK_SKY].data & np.isfinite(white)]
             level = float(np.median(sky)) if sky.size else 0.0
             usable = np.isfinite(white) & ((segmap.data == 0) | own)
-            width = white_light.fwhm(white - level, usable, cutout.centre, cutout.pixel)
+            width = magnitude_and_width.fwhm(white - level, usable, cutout.centre, cutout.pixel)
     row |= {
         'NOTES': '; '.join(products.notes),
         'REFERENCE': products.reference,
@@ -223,7 +223,9 @@ def measure(products: Products, cutout: Cutout) -> Row:
         if spectrum.kind is Kind.SUM and spectrum.radius is None:
             wave_unit = cutout.grid.wave_unit
             row['MAG_WHITE'] = _plain(
-                white_light.ab_magnitude(spectrum.data, spectrum.unit, cutout.wave, wave_unit)
+                magnitude_and_width.ab_magnitude(
+                    spectrum.data, spectrum.unit, cutout.wave, wave_unit
+                )
             )
     if 'ZQUAL' in facts:
         row |= {column.name: facts.get(column.source) for column in REDSHIFT}

@@ -63,7 +63,7 @@ class Redshift:
     second_source : float or None
         The redshift of lines or of a continuum that the first candidate does not explain.
     evidence : Evidence or None
-        What it is from, for `fluxes.measure`; None where nothing could be searched.
+        What it is from, for `line_fluxes.measure`; None where nothing could be searched.
     """
 
     candidates: tuple[Candidate, ...] = ()

@@ -15,7 +15,7 @@ from autospec_lib.core.products import Group
 from autospec_lib.core.types import Target
 from autospec_lib.inputs import marz_results
 from autospec_lib.output import source_file, summary, verdicts
-from autospec_lib.output.redshifts import counting
+from autospec_lib.output.redshift_catalogue import counting
 from autospec_lib.output.summary import Row
 from autospec_lib.output.verdicts import Verdict
 from autospec_lib.run.job import Job, with_verdicts

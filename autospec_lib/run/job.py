@@ -25,10 +25,10 @@ from autospec_lib.deblending import catalogue_error
 from autospec_lib.extraction import sums
 from autospec_lib.inputs import catalogue
 from autospec_lib.inputs import cube as cutouts
+from autospec_lib.inputs.catalogue_rows import Catalogue
 from autospec_lib.inputs.cube import OpenCube
-from autospec_lib.inputs.rows import Catalogue
 from autospec_lib.output import spectra_1d, verdicts
-from autospec_lib.output.figures import Kept
+from autospec_lib.output.kept_figures import Kept
 from autospec_lib.output.report import page
 from autospec_lib.output.verdicts import Verdict
 from autospec_lib.run import opening, output_folder

@@ -11,8 +11,8 @@ import numpy as np
 
 from autospec_lib import pipeline
 from autospec_lib.config import conflicts
+from autospec_lib.config.allowed_values import MEASURED
 from autospec_lib.config.params import Params
-from autospec_lib.config.validators import MEASURED
 from autospec_lib.core import keys
 from autospec_lib.core.errors import InputError, collected
 from autospec_lib.core.types import FloatArray

@@ -14,7 +14,7 @@ from autospec_lib.config.params import Params
 from autospec_lib.core import file_names
 from autospec_lib.core.atomic import nearest_existing, remove_remains
 from autospec_lib.core.errors import InputError
-from autospec_lib.output import marz, redshifts, spectra_1d, summary, verdicts
+from autospec_lib.output import marz, redshift_catalogue, spectra_1d, summary, verdicts
 from autospec_lib.output.report import page
 
 try:
@@ -149,7 +149,7 @@ def check(folder: Path, params: Params, stems: Collection[str]) -> Path:
     inputs = [name for name in names if name and (folder / name).exists()]
     inodes = {(folder / name).stat().st_ino for name in inputs}
     output = folder / params.output
-    written = [LOCK, *summary.NAMES, redshifts.NAME, marz.NAME, verdicts.NAME, page.PAGE]
+    written = [LOCK, *summary.NAMES, redshift_catalogue.NAME, marz.NAME, verdicts.NAME, page.PAGE]
     paths = [output / name for name in written]
     for place in (
         output / file_names.REPORT,

@@ -172,7 +172,7 @@ class Page:
         """Read what earlier runs have left, and write the map of the field, in white light if
         channels were read."""
         from autospec_lib.output.report import source_data
-        from autospec_lib.output.units import in_words
+        from autospec_lib.output.unit_texts import in_words
 
         job, cube = self.job, self.job.cube
         places = 1 + cutouts.positions(cube, job.catalogue)[:, ::-1].round(3)
@@ -200,7 +200,7 @@ class Page:
     def _table(self, rows: Collection[Row]) -> tuple[list[tuple[str, str, str, bool]], list[Row]]:
         """Columns and rows of the page's table: the summary's, the reference's S/N, the catalogue's
         redshifts."""
-        from autospec_lib.output.units import in_words, of_lines
+        from autospec_lib.output.unit_texts import in_words, of_lines
 
         unit = self.job.cube.grid.unit
         units = {'': '', summary.FLUX: in_words(unit), summary.LINE_FLUX: in_words(of_lines(unit))}

@@ -22,8 +22,8 @@ from autospec_lib.core.errors import OutputError, listed, writing
 from autospec_lib.core.products import Group, Spectrum
 from autospec_lib.core.types import Ident, Target
 from autospec_lib.inputs.coordinates import open_sky
-from autospec_lib.output import marz, redshifts, source_file, summary
-from autospec_lib.output.redshifts import counting
+from autospec_lib.output import marz, redshift_catalogue, source_file, summary
+from autospec_lib.output.redshift_catalogue import counting
 from autospec_lib.output.summary import Row
 from autospec_lib.run import resume
 from autospec_lib.run.job import Job
@@ -262,14 +262,14 @@ def write_redshifts(results: Results) -> None:
     """Write the catalogue of redshifts, where they are measured or accepted; else remove that of an
     earlier run."""
     job = results.job
-    with writing(job.output / redshifts.NAME):
+    with writing(job.output / redshift_catalogue.NAME):
         if job.params.redshift or job.verdicts:
             catalogued = {target.id: target.z for target in job.catalogue if target.z is not None}
-            redshifts.write(
+            redshift_catalogue.write(
                 job.output, [*results.rows.values()], job.cube.grid.unit, catalogued, job.verdicts
             )
         else:
-            (job.output / redshifts.NAME).unlink(missing_ok=True)
+            (job.output / redshift_catalogue.NAME).unlink(missing_ok=True)
 
 
 def write_marz(results: Results) -> None:

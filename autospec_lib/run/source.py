@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from autospec_lib import pipeline
-from autospec_lib.config.validators import STARS
+from autospec_lib.config.allowed_values import STARS
 from autospec_lib.core.errors import AutoSpecError, OutputError, SourceError, writing
 from autospec_lib.core.products import Group, Products
 from autospec_lib.core.types import Cutout, Target

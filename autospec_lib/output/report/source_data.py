@@ -27,7 +27,7 @@ from autospec_lib.core.types import BoolArray, Cutout, FloatArray
 from autospec_lib.output.image_sheet import stretch
 from autospec_lib.output.report.page import binary, compass, write_script
 from autospec_lib.output.spectra_sheet import confirmed, sky_lines
-from autospec_lib.output.units import in_words, to_power
+from autospec_lib.output.unit_texts import in_words, to_power
 
 SOURCE_FUNCTION = 'autospecSource'  # of the page
 HEAD = 16384  # bytes at the beginning of a file of data that hold the preview
