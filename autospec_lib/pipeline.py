@@ -34,9 +34,9 @@ from autospec_lib.core.types import (
     Voxels,
 )
 from autospec_lib.deblending import joint_extraction
-from autospec_lib.detection import segmentation, source_masks
-from autospec_lib.detection.masks import nearest_label
-from autospec_lib.detection.source_masks import SourceMasks
+from autospec_lib.detection import masks as source_masks
+from autospec_lib.detection import segmentation
+from autospec_lib.detection.masks import SourceMasks, nearest_label
 from autospec_lib.extraction import (
     completion,
     continuum,

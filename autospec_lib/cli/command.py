@@ -310,6 +310,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
     _warn(warnings, options.quiet)
     from autospec_lib.config import sextractor
     from autospec_lib.run import cube_copy
+    from autospec_lib.run.closing_sentence import sentence
     from autospec_lib.run.job import with_catalogue_error
     from autospec_lib.run.log import Log
     from autospec_lib.run.output_folder import locked
@@ -358,7 +359,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
             on_outcome=[log.add, progress.add],
             files=[write_summary, write_redshifts, write_marz, Page(job, command).write, log.end],
         )
-        interruption.last_words = lambda: f'interrupted; {results.sentence()}'
+        interruption.last_words = lambda: f'interrupted; {sentence(results)}'
         outcomes = cube_copy.extracted(
             job, targets, extract, interruption, tell, bool(options.scheduler)
         )
@@ -369,7 +370,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
             sys.stderr,
         )
     if not options.quiet or code:
-        say(results.sentence(), sys.stderr if code else sys.stdout)
+        say(sentence(results), sys.stderr if code else sys.stdout)
     return code
 
 

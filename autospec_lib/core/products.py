@@ -213,28 +213,6 @@ class Products:
             and (one.kind is Kind.CROSS_CORRELATION or not one.continuum_subtracted)
         }
 
-    @property
-    def best(self) -> tuple[Spectrum, str]:
-        """The spectrum of the source, where one is chosen, and why.
-
-        It is that of the joint extraction if its grade is A or B, else the reference, or what
-        stands for that.
-        """
-        grade = self.facts.get('DBGRADE', ('', ''))[0]
-        reference = self.spectra[self.reference]
-        joint = next((one for one in self.spectra.values() if one.kind is Kind.JOINT), None)
-        if joint is not None and grade in ('A', 'B'):
-            return joint, f'grade {grade}'
-        if joint is None:
-            return reference, 'reference'
-        others = [
-            one
-            for one in self.spectra.values()
-            if one.kind is Kind.WEIGHTED and not one.continuum_subtracted
-        ]
-        chosen = others[0] if reference.kind is Kind.JOINT and others else reference
-        return chosen, f'{joint.short_key} has grade {grade}'
-
 
 def by_key(spectra: Iterable[Spectrum]) -> dict[str, Spectrum]:
     """Spectra by their keys, in the same order."""

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autospec_lib.core import keys
+from autospec_lib.core import file_names, keys
 from autospec_lib.core.atomic import complete_file
+from autospec_lib.core.best_spectrum import best_spectrum
 from autospec_lib.core.products import Kind, Products
 from autospec_lib.core.types import Cutout
 from autospec_lib.output import magnitude_and_width
@@ -23,7 +24,6 @@ from autospec_lib.output.verdicts import Verdict
 if TYPE_CHECKING:
     from astropy.table import Table
 
-NAMES = ('summary.ecsv', 'summary.fits')
 LONGEST = 60  # characters of a column's name in FITS
 Row = dict[str, Any]
 FLUX, LINE_FLUX = 'flux', 'line flux'  # stand for the cube's unit, and for it times Angstrom
@@ -193,7 +193,7 @@ def measure(products: Products, cutout: Cutout) -> Row:
         added in `run`.
     """
     facts = {card: value for card, (value, _) in products.facts.items()}
-    best, why = products.best
+    best, why = best_spectrum(products)
     row: Row = {column.name: facts.get(column.source) for column in OF_SOURCE if column.source}
     # The width in white light, which is the first image, where the source is detected in it.
     mask, width = products.masks.get(str(row['MASK'])), None
@@ -274,7 +274,7 @@ def write(folder: Path, rows: Sequence[Row], unit: str) -> None:
     from astropy.io import fits
 
     table = as_table(rows, columns(rows), unit)
-    with complete_file(folder / NAMES[0]) as path:
+    with complete_file(folder / file_names.SUMMARY[0]) as path:
         table.write(path, format='ascii.ecsv')
     # FITS has texts in ASCII, short names, and units of its own or as astropy writes them.
     shown = [(column.unit, column.description) for column in table.columns.values()]
@@ -291,7 +291,7 @@ def write(folder: Path, rows: Sequence[Row], unit: str) -> None:
         hdu.header[f'TCOMM{number}'] = text
         if unit is not None:
             hdu.columns[number - 1].unit = as_fits(unit)
-    with complete_file(folder / NAMES[1]) as path:
+    with complete_file(folder / file_names.SUMMARY[1]) as path:
         fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from autospec_lib.core.best_spectrum import best_spectrum
 from autospec_lib.core.products import Products, RedshiftModel, differ
 from autospec_lib.core.types import Cutout, FloatArray, Grid, Ident, Measured
 from autospec_lib.redshift import line_fluxes, models
@@ -82,7 +83,7 @@ def measure(products: Products, cutout: Cutout, lsf: tuple[float, ...], light: L
     if not cutout.grid.medium:
         notes.append('redshift: wavelengths are taken to be in air')
     axis = _Wavelengths.of(cutout.wave, cutout.grid, lsf)
-    chosen = products.best[0]
+    chosen = best_spectrum(products)[0]
     result = axis.measured(chosen)
     sure = result.candidates[0].z if result.sure else None
     catalogued = cutout.target.z

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from autospec_lib.core import file_names
+from autospec_lib.core.best_spectrum import best_spectrum
 from autospec_lib.core.errors import MOST_LISTED, listed, making, writing
 from autospec_lib.core.products import Group
 from autospec_lib.core.types import Target
@@ -105,7 +106,7 @@ def take_verdicts(job: Job, paths: Sequence[Path]) -> tuple[int, list[str], list
     known = verdicts.merged(
         [(name, verdicts.about(one, job.catalogue)) for name, one in files.items()]
     )
-    stored, faults = job.output / verdicts.NAME, list[str]()
+    stored, faults = job.output / file_names.VERDICTS, list[str]()
     with making(job.output, 'make it writable'), locked(job.output):
         # Read again: another call may have written it meanwhile.
         by_id = {**(verdicts.read(stored) if stored.is_file() else {}), **known}
@@ -166,7 +167,7 @@ def _update_file(job: Job, target: Target, path: Path, row: Row) -> Row:
                 (z,) = target.visual
             products = source_file.read(path, Group.SPECTRUM)
             spectrum = products.spectra.get(
-                products.facts.get('ZSPEC', ('', ''))[0], products.best[0]
+                products.facts.get('ZSPEC', ('', ''))[0], best_spectrum(products)[0]
             )
             lines = source.lines_at(spectrum, job.cube.wave, job.cube.grid, job.params.lsf, z)
         with writing(path):

@@ -21,6 +21,7 @@ from autospec_lib.inputs import cube as cutouts
 from autospec_lib.output import source_file, summary
 from autospec_lib.output.report import page
 from autospec_lib.output.summary import Row
+from autospec_lib.run.closing_sentence import sentence
 from autospec_lib.run.job import Job
 from autospec_lib.run.results import NOT_REACHED, Preview, Results
 
@@ -132,7 +133,7 @@ class Page:
             If they cannot be written.
         """
         job, output = self.job, self.job.output
-        with writing(output / page.PAGE):
+        with writing(output / file_names.PAGE):
             if not job.params.report:
                 page.remove(output)
                 return
@@ -154,7 +155,7 @@ class Page:
                 'running': results.state == 'running',
                 'total': len(results.rows),
                 'done': sum(row['STATUS'] != NOT_REACHED for row in results.rows.values()),
-                'summary': results.sentence(on_all=True) + STATE[results.state],
+                'summary': sentence(results, on_all=True) + STATE[results.state],
             }
             previews = self._earlier | {
                 str(ident): preview for ident, preview in results.previews.items()

@@ -17,9 +17,9 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
+from autospec_lib.core import file_names
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Ident, Target
-from autospec_lib.output import spectra_1d
 from autospec_lib.run.interruption import Interruption, blocked, leave_to_parent
 from autospec_lib.run.job import Job
 from autospec_lib.run.results import Outcome
@@ -122,7 +122,7 @@ class _Worker:
         self.interruption.workers.discard(self.process.pid)
         if self.target is not None:
             for folder in {
-                job.output / spectra_1d.FOLDER,
+                job.output / file_names.SPECTRA,
                 *(path.parent for path in job.files(self.target).values()),
             }:
                 for torn in folder.glob(f'.*.{self.process.pid}.tmp'):

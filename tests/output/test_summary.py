@@ -11,6 +11,7 @@ from astropy.table import Table
 from builders import CUTOUT, PIXEL, SPECTRUM, UNIT, changed, gaussian, make_cutout, process
 from numpy.testing import assert_allclose
 
+from autospec_lib.core import file_names
 from autospec_lib.core.products import Group, Products
 from autospec_lib.core.types import Grid
 from autospec_lib.output import magnitude_and_width, summary
@@ -244,7 +245,7 @@ def test_both_files_open_with_units_and_descriptions_and_go_through_votable(tmp_
     expected = {column.name: column for column in summary.columns(ROWS)}
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # the standard of VOTable does not like the erg
-        tables = [Table.read(tmp_path / name) for name in summary.NAMES]
+        tables = [Table.read(tmp_path / name) for name in file_names.SUMMARY]
         tables[0].write(tmp_path / 'summary.xml', format='votable')
         tables.append(Table.read(tmp_path / 'summary.xml'))
     header = fits.getheader(tmp_path / 'summary.fits', 1)

@@ -1,5 +1,5 @@
-"""Opens the cube with its images and maps, and brings the images to where the cube has the same
-light."""
+"""Offsets of images and catalogue from the cube: puts them into words, and moves the images to where
+the cube has the same light."""
 
 from __future__ import annotations
 
@@ -9,79 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from autospec_lib import pipeline
-from autospec_lib.config import conflicts
 from autospec_lib.config.allowed_values import MEASURED
 from autospec_lib.config.params import Params
 from autospec_lib.core import keys
-from autospec_lib.core.errors import InputError, collected
 from autospec_lib.core.types import FloatArray
-from autospec_lib.detection import offsets as measured_offsets
-from autospec_lib.detection.offsets import Offset
-from autospec_lib.extraction import narrow_band
-from autospec_lib.inputs import images, psf
-from autospec_lib.inputs.cube import OpenCube, open_cube
+from autospec_lib.detection import offset_fit
+from autospec_lib.detection.offset_fit import Offset
+from autospec_lib.inputs import images
+from autospec_lib.inputs.cube import OpenCube
 
 LEAST_OFFSET = 0.1  # arcsec; smaller offsets are no reason for a warning
-
-
-def open_all(params: Params, folder: Path) -> OpenCube:
-    """Open the cube and put every image and map of the parameters on its grid.
-
-    Parameters
-    ----------
-    params : Params
-        The parameters.
-    folder : Path
-        The folder at which relative file names start.
-
-    Raises
-    ------
-    InputError
-        With the faults of all files at once.
-    """
-    path = folder / params.datacube
-    cube = open_cube(path, params.data_ext)
-    shape = cube.shape
-    faults: list[str] = []
-    aligned, maps, seeing = {}, {}, None
-    centre = np.subtract(shape, 1) / 2
-    for (parameter, name), setting in zip(params.images, params.img_shifts, strict=True):
-        with collected(faults):
-            shift = (
-                cube.sky.to_shift(centre, setting)
-                if setting and setting != MEASURED
-                else (0.0, 0.0)
-            )
-            aligned[keys.image_tag(name)] = images.align(
-                folder / name, cube.sky, shape, shift, parameter
-            )
-    for name in params.seg:
-        with collected(faults):
-            maps[keys.image_tag(name)] = images.nearest_map(folder / name, cube.sky, shape)
-    with collected(faults):
-        seeing = psf.read(params.psf, path, cube.primary, cube.wave, cube.grid.wave_unit)
-    number = len(cube.wave)
-    if params.xcor and params.cont_sub and params.cont_poly >= number:
-        needed = f'needs more wavelengths than the {number} of {params.datacube}; expected at most {number - 1}'
-        faults.append(f'param.py: CONT_POLY = {params.cont_poly} {needed}')
-    if not params.prefix:  # else these have been checked
-        with_prefix = replace(params, prefix=cube.instrument.prefix)
-        faults += [f'param.py: {text}' for _, text in conflicts.tags(with_prefix)]
-    fewest = 2 * narrow_band.FEWEST + 1
-    if params.narrowband and number < fewest:
-        few = f'NARROWBAND needs at least {fewest} wavelengths, and {params.datacube} has {number}'
-        faults.append(f'param.py: {few}; set NARROWBAND = ()')
-    elif params.narrowband:
-        channels = pipeline.cube_channels(cube.wave, cube.grid, params.lsf)
-        # Where the bands of lines are depends on the source.
-        ranges = [entry for entry in params.narrowband if not isinstance(entry, str)]
-        bands = [narrow_band.band(entry, None, channels) for entry in ranges]
-        faults += [f'param.py: NARROWBAND: {band.fault}' for band in bands if band.fault]
-    if faults:
-        raise InputError(*faults)
-    notes = [note for image in aligned.values() for note in image.notes]
-    return replace(cube, images=aligned, segmaps=maps, psf=seeing, notes=(*cube.notes, *notes))
 
 
 def registered(
@@ -124,7 +61,7 @@ def registered(
     moved = dict(cube.images)
     for (parameter, name), setting in zip(params.images, params.img_shifts, strict=True):
         tag = keys.image_tag(name)
-        offset = measured_offsets.of_image(cube.images[tag].data, white)
+        offset = offset_fit.of_image(cube.images[tag].data, white)
         if offset is None:
             if setting == MEASURED:
                 warnings.append(
@@ -139,7 +76,7 @@ def registered(
             warnings.append(f"{name}: lies {text}; IMG_SHIFT = 'measured' moves it by {angles}")
         else:
             lines.append(f'{name}: lies {text}')
-    offset = measured_offsets.of_positions(np.reshape(places, (-1, 2)), white)
+    offset = offset_fit.of_positions(np.reshape(places, (-1, 2)), white)
     if offset is not None:
         angles, text, is_large = _in_words(cube, offset)
         line = f'{params.catalog}: {offset.number} of its sources lie {text}'
