@@ -5,19 +5,19 @@ from __future__ import annotations
 from autospec_lib.core.products import Kind, Products, Spectrum
 
 
-def best_spectrum(products: Products) -> tuple[Spectrum, str]:
+def of(products: Products) -> tuple[Spectrum, str]:
     """The spectrum of the source, where one is chosen, and why.
 
-    It is that of the joint extraction if its grade is A or B, else the reference, or what
-    stands for that.
+    It is that of the joint extraction if its grade is A or B, else the reference, or what stands
+    for that.
     """
     grade = products.facts.get('DBGRADE', ('', ''))[0]
     reference = products.spectra[products.reference]
     joint = next((one for one in products.spectra.values() if one.kind is Kind.JOINT), None)
-    if joint is not None and grade in ('A', 'B'):
-        return joint, f'grade {grade}'
     if joint is None:
         return reference, 'reference'
+    if grade in ('A', 'B'):
+        return joint, f'grade {grade}'
     others = [
         one
         for one in products.spectra.values()

@@ -73,21 +73,6 @@ class Spectrum(Measured):
         return keys.spectrum(self.tag, self.continuum_subtracted, False)
 
 
-SURE = 0.95  # least probability of a redshift that counts
-SAME_REDSHIFT = 0.003  # difference, over 1 + z, up to which two redshifts are one
-
-
-def differ(z: float, other: float) -> bool:
-    """Whether two redshifts are different.
-
-    Parameters
-    ----------
-    z, other : float
-        The redshifts.
-    """
-    return abs(z - other) > SAME_REDSHIFT * (1 + z)
-
-
 @dataclass(frozen=True)
 class RedshiftModel:
     """A redshift that a source may have, and what its spectrum should look like then.

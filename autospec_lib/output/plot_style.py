@@ -23,18 +23,7 @@ NO_VALUE = '#8c8c8c'  # of images
 MASK_COLOURS = ListedColormap(['#23263a', '#f2d98b'])  # outside, inside
 # Background, the central object, then the other objects in turn.
 LABEL_COLOURS = ListedColormap(
-    [
-        '#14161f',
-        '#ffd23f',
-        '#4c9be8',
-        '#e4572e',
-        '#57b894',
-        '#b07cc6',
-        '#e88fb4',
-        '#8f7a5e',
-        '#7fd1e0',
-        '#a3b552',
-    ]
+    '#14161f #ffd23f #4c9be8 #e4572e #57b894 #b07cc6 #e88fb4 #8f7a5e #7fd1e0 #a3b552'.split()
 )
 RESIDUAL_COLOURS = matplotlib.colormaps['RdBu_r'].with_extremes(bad=NO_VALUE)
 FRAME_COLOUR, MARK_COLOUR, HALO_COLOUR = 'black', '#d62828', 'white'

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autospec_lib.core import file_names
 from autospec_lib.core.atomic import complete_file
-from autospec_lib.core.products import SURE, differ
+from autospec_lib.core.redshift_limits import SURE, differ
 from autospec_lib.core.types import Ident
 from autospec_lib.output import summary
 from autospec_lib.output.summary import Column, Row

@@ -56,9 +56,10 @@ LABELS = {
     '[SII]6733': 'SII6731',
 }
 # Vacuum wavelengths in Angstrom of lines by their labels, of doublets that of the middle.
-EMISSION = {
-    **{label: float(np.mean(LINES[name])) for label, name in LABELS.items()},
-    **{'SiIV': 1398.3, '[NI]': 5201.7, '[OI]6366': 6365.54},
+EMISSION = {label: float(np.mean(LINES[name])) for label, name in LABELS.items()} | {
+    'SiIV': 1398.3,
+    '[NI]': 5201.7,
+    '[OI]6366': 6365.54,
 }
 ABSORPTION = {
     'CaK': 3934.777,
@@ -72,12 +73,12 @@ ABSORPTION = {
 }
 BALMER = ('H\u03b4', 'H\u03b3', 'H\u03b2', 'H\u03b1')
 OF_QUASARS = (
-    *('Ly\u03b1', 'NV', 'SiIV', 'CIV', 'HeII', 'CIII]', 'MgII', '[NeV]', '[OII]'),
-    *('[OIII]4960', '[OIII]5008', *BALMER),
+    *'Ly\u03b1 NV SiIV CIV HeII CIII] MgII [NeV] [OII] [OIII]4960 [OIII]5008'.split(),
+    *BALMER,
 )
 LINES_OF = {
     'gal': EMISSION | ABSORPTION,
-    'LAE': {key: EMISSION[key] for key in ('Ly\u03b1', 'NV', 'CIV', 'HeII', 'CIII]')},
+    'LAE': {key: EMISSION[key] for key in 'Ly\u03b1 NV CIV HeII CIII]'.split()},
     'QSO': {key: EMISSION[key] for key in OF_QUASARS},
     'star': {key: EMISSION[key] for key in BALMER} | ABSORPTION,
 }

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autospec_lib.core import file_names, keys
+from autospec_lib.core import best_spectrum, file_names, keys
 from autospec_lib.core.atomic import complete_file
-from autospec_lib.core.best_spectrum import best_spectrum
 from autospec_lib.core.products import Kind, Products
 from autospec_lib.core.types import Cutout
 from autospec_lib.output import magnitude_and_width
@@ -112,7 +111,7 @@ REDSHIFT = (  # of rows of runs with REDSHIFT
     Column('ZNEIGHB', 'ID of a neighbour with the same redshift', int, source='ZNEIGHB'),
     Column('ZSPEC', 'key of the spectrum that it is from', str, source='ZSPEC'),
 )
-MAIN_LINES = ('LYALPHA', 'OII3727', 'OII3729', 'HBETA', 'OIII5008', 'HALPHA', 'NII6585')
+MAIN_LINES = 'LYALPHA OII3727 OII3729 HBETA OIII5008 HALPHA NII6585'.split()
 OF_LINES = tuple(  # of the same rows
     column
     for line in MAIN_LINES
@@ -193,7 +192,7 @@ def measure(products: Products, cutout: Cutout) -> Row:
         added in `run`.
     """
     facts = {card: value for card, (value, _) in products.facts.items()}
-    best, why = best_spectrum(products)
+    best, why = best_spectrum.of(products)
     row: Row = {column.name: facts.get(column.source) for column in OF_SOURCE if column.source}
     # The width in white light, which is the first image, where the source is detected in it.
     mask, width = products.masks.get(str(row['MASK'])), None

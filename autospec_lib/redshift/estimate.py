@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from autospec_lib.core.products import SURE
+from autospec_lib.core.redshift_limits import SURE
 from autospec_lib.core.types import BoolArray, FloatArray
 from autospec_lib.redshift import probability
 from autospec_lib.redshift.axis import Axis

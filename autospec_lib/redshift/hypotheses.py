@@ -10,7 +10,7 @@ from enum import Enum
 import numpy as np
 
 from autospec_lib.core.emission_lines import SPEED_OF_LIGHT
-from autospec_lib.core.products import SAME_REDSHIFT, differ
+from autospec_lib.core.redshift_limits import SAME_REDSHIFT, differ
 from autospec_lib.core.types import FloatArray
 from autospec_lib.redshift.axis import Axis
 from autospec_lib.redshift.engine import Evidence

@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from autospec_lib.core.best_spectrum import best_spectrum
-from autospec_lib.core.products import Products, RedshiftModel, differ
+from autospec_lib.core import best_spectrum
+from autospec_lib.core.products import Products, RedshiftModel
+from autospec_lib.core.redshift_limits import differ
 from autospec_lib.core.types import Cutout, FloatArray, Grid, Ident, Measured
 from autospec_lib.redshift import line_fluxes, models
 from autospec_lib.redshift.cards import cards, line_rows, unnamed_rows
@@ -83,7 +84,7 @@ def measure(products: Products, cutout: Cutout, lsf: tuple[float, ...], light: L
     if not cutout.grid.medium:
         notes.append('redshift: wavelengths are taken to be in air')
     axis = _Wavelengths.of(cutout.wave, cutout.grid, lsf)
-    chosen = best_spectrum(products)[0]
+    chosen = best_spectrum.of(products)[0]
     result = axis.measured(chosen)
     sure = result.candidates[0].z if result.sure else None
     catalogued = cutout.target.z

@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from autospec_lib.core import file_names
-from autospec_lib.core.best_spectrum import best_spectrum
+from autospec_lib.core import best_spectrum, file_names
 from autospec_lib.core.errors import MOST_LISTED, listed, making, writing
 from autospec_lib.core.products import Group
 from autospec_lib.core.types import Target
@@ -167,7 +166,7 @@ def _update_file(job: Job, target: Target, path: Path, row: Row) -> Row:
                 (z,) = target.visual
             products = source_file.read(path, Group.SPECTRUM)
             spectrum = products.spectra.get(
-                products.facts.get('ZSPEC', ('', ''))[0], best_spectrum(products)[0]
+                products.facts.get('ZSPEC', ('', ''))[0], best_spectrum.of(products)[0]
             )
             lines = source.lines_at(spectrum, job.cube.wave, job.cube.grid, job.params.lsf, z)
         with writing(path):

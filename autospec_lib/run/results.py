@@ -16,8 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from autospec_lib.core import file_names
-from autospec_lib.core.best_spectrum import best_spectrum
+from autospec_lib.core import best_spectrum, file_names
 from autospec_lib.core.errors import OutputError, writing
 from autospec_lib.core.products import Group, Spectrum
 from autospec_lib.core.types import Ident, Target
@@ -284,7 +283,7 @@ def _entries(results: Results) -> Iterator[marz.Entry]:
         try:
             spectrum = (
                 results.spectra.get(row['ID'])
-                or best_spectrum(
+                or best_spectrum.of(
                     source_file.read(results.job.output / row['FILE'], last=Group.SPECTRUM)
                 )[0]
             )

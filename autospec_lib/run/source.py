@@ -12,8 +12,7 @@ from typing import Any
 
 from autospec_lib import pipeline
 from autospec_lib.config.allowed_values import STARS
-from autospec_lib.core import file_names
-from autospec_lib.core.best_spectrum import best_spectrum
+from autospec_lib.core import best_spectrum, file_names
 from autospec_lib.core.errors import AutoSpecError, OutputError, SourceError, writing
 from autospec_lib.core.products import Group, Products
 from autospec_lib.core.types import Cutout, Target
@@ -142,7 +141,7 @@ def extract(job: Job, target: Target) -> Outcome:
         trace='\n'.join(traces) or None,
         measured=measured,
         preview=preview,
-        spectrum=source_file.as_stored(best_spectrum(selected)[0]) if params.marz else None,
+        spectrum=source_file.as_stored(best_spectrum.of(selected)[0]) if params.marz else None,
     )
 
 
