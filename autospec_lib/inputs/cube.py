@@ -28,17 +28,6 @@ from autospec_lib.core.types import (
     Target,
     Voxels,
 )
-from autospec_lib.inputs.arrays import (
-    ALL,
-    FileError,
-    Layer,
-    StoredArray,
-    card_text,
-    in_file,
-    open_array,
-    open_fits,
-    readable,
-)
 from autospec_lib.inputs.catalogue_rows import Catalogue
 from autospec_lib.inputs.coordinates import (
     OF_AXES,
@@ -49,6 +38,17 @@ from autospec_lib.inputs.coordinates import (
     open_sky,
 )
 from autospec_lib.inputs.extensions import Extensions, FlagRule, choose
+from autospec_lib.inputs.fits_arrays import (
+    ALL,
+    FileError,
+    Layer,
+    StoredArray,
+    card_text,
+    in_file,
+    open_array,
+    open_fits,
+    readable,
+)
 from autospec_lib.inputs.images import AlignedImage
 from autospec_lib.inputs.instruments import Instrument
 from autospec_lib.inputs.units import flux_unit, line_unit

@@ -6,6 +6,7 @@ import matplotlib
 from matplotlib.colors import ListedColormap
 
 DPI = 120
+JPEG_QUALITY = 90
 # What differs from matplotlib's defaults.
 STYLE = {
     'font.size': 8,

@@ -29,6 +29,7 @@ from autospec_lib.output.image_sheet import (
 from autospec_lib.output.kept_figures import Kept
 from autospec_lib.output.plot_style import (
     DPI,
+    JPEG_QUALITY,
     LABEL_COLOURS,
     MASK_COLOURS,
     NO_VALUE,
@@ -135,7 +136,7 @@ def save(pictures: Mapping[str, Image.Image], folder: Path, ident: Ident) -> Non
     """
     for key, picture in pictures.items():
         with complete_file(folder / file_names.picture(ident, key)) as temporary:
-            picture.save(temporary, 'JPEG', quality=90, dpi=(DPI, DPI))
+            picture.save(temporary, 'JPEG', quality=JPEG_QUALITY, dpi=(DPI, DPI))
 
 
 def _image_rows(products: Products, shown: Mapping[str, Panel]) -> Rows:

@@ -23,7 +23,7 @@ from autospec_lib.core.errors import InputError, SourceError, collected, near
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 from autospec_lib.core.types import BoolArray, CatalogueError, Cutout, FloatArray, Ident, Target
 from autospec_lib.deblending import catalogue_error
-from autospec_lib.extraction import narrow_band, sums
+from autospec_lib.extraction import narrow_band, sums_and_means
 from autospec_lib.inputs import catalogue, images, psf
 from autospec_lib.inputs import cube as cutouts
 from autospec_lib.inputs.catalogue_rows import Catalogue
@@ -232,7 +232,7 @@ def prepare(
     white = np.full(cube.shape, np.nan)
     sampled: dict[str, Any] = {}
     if sample is not None:
-        white = sums.white_light(sample.voxels.columns).data.reshape(cube.shape)
+        white = sums_and_means.white_light(sample.voxels.columns).data.reshape(cube.shape)
         number = len(sample.voxels.data)
         sampled = {
             'usable': sample.usable,
