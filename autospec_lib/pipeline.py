@@ -34,9 +34,9 @@ from autospec_lib.core.types import (
     Voxels,
 )
 from autospec_lib.deblending import joint_extraction
-from autospec_lib.detection import segmentation, source_masks
-from autospec_lib.detection.masks import nearest_label
-from autospec_lib.detection.source_masks import SourceMasks
+from autospec_lib.detection import masks as source_masks
+from autospec_lib.detection import segmentation
+from autospec_lib.detection.masks import SourceMasks, nearest_label
 from autospec_lib.extraction import (
     completion,
     continuum,
@@ -44,7 +44,7 @@ from autospec_lib.extraction import (
     narrow_band,
     noise,
     psf_spectrum,
-    sums,
+    sums_and_means,
     weights,
 )
 
@@ -84,7 +84,7 @@ def process(cutout: Cutout, params: Params, settings: SegmentationSettings) -> P
     masks, tag, products = _masks(cutout, images, params, settings, names)
     sky: Measured | None = None
     if params.sky_sub:
-        sky = sums.sums(cutout.voxels.columns, masks.sky.reshape(1, -1), mean=True)[0]
+        sky = sums_and_means.sums(cutout.voxels.columns, masks.sky.reshape(1, -1), mean=True)[0]
         if np.isfinite(sky.data).any():
             mean = Spectrum(sky.data, sky.variance, cutout.grid.unit, tag=names.sky, kind=Kind.SKY)
             products |= Products({Group.SPECTRUM: by_key([mean])})
@@ -183,7 +183,7 @@ def cube_channels(wave: FloatArray, grid: Grid, lsf: tuple[float, ...]) -> narro
 def _images(cutout: Cutout, params: Params, names: Names) -> tuple[Cutout, dict[str, Measured]]:
     """The cut-out with narrow-band images among those of the user; and by their keys white light
     and all of these."""
-    images = {names.white: _image(sums.white_light(cutout.voxels.columns), cutout)}
+    images = {names.white: _image(sums_and_means.white_light(cutout.voxels.columns), cutout)}
     for tag, image in cutout.images.items():
         images[tag] = Measured(image, unit=cutout.image_units.get(tag, ''))
     if not params.narrowband:
@@ -295,7 +295,7 @@ def _summed(target: _Spaxels, names: Names, light: FloatArray) -> Products:
     circles = [source_masks.aperture(target.cutout, radius) for radius in names.radii]
     inside = np.array([mask[target.mask] for mask in (target.mask, *circles)])
     total, *in_circles = completion.complete(
-        target.voxels, inside, sums.sums(target.voxels, inside)
+        target.voxels, inside, sums_and_means.sums(target.voxels, inside)
     )
     spectra = [target.spectrum(names.total, Kind.SUM, total.values, inside[0])]
     cut = []
@@ -370,7 +370,7 @@ def _weighted(
         profile = weights.profile(inside)
         unseen = ~np.isfinite(inside) & ~target.voxels.blank
         if unseen.any() and not unseen.all():
-            light = sums.white_light(target.voxels).data
+            light = sums_and_means.white_light(target.voxels).data
             lacks_light = np.nansum(light[unseen]) > NOTED_UNSEEN * np.nansum(np.abs(light))
             if lacks_light or unseen.sum() > NOTED_UNSEEN * number:
                 count = f'{int(unseen.sum())} of {number}'
@@ -480,6 +480,6 @@ def _redshift(products: Products, cutout: Cutout, params: Params, sky: Measured 
 
     def light(places: Sequence[tuple[float, float]], radius: float) -> list[Measured]:
         masks = [source_masks.circle(cutout, place, radius).ravel() for place in places]
-        return sums.sums(voxels, np.array(masks))
+        return sums_and_means.sums(voxels, np.array(masks))
 
     return source.measure(products, cutout, params.lsf, light)

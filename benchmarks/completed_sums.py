@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from autospec_lib.core.types import Voxels
-from autospec_lib.extraction import completion, sums
+from autospec_lib.extraction import completion, sums_and_means
 
 CHANNELS, SIDE, SEED, FIELDS = 1500, 25, 123, 4
 
@@ -32,7 +32,7 @@ def one(rng: np.random.Generator, width: float, share: float) -> tuple[float, np
         mask
     )
     inside = np.ones((1, mask.sum()), bool)
-    (completed,) = completion.complete(spaxels, inside, sums.sums(spaxels, inside))
+    (completed,) = completion.complete(spaxels, inside, sums_and_means.sums(spaxels, inside))
     values, truth = completed.values, light[:, mask].sum(axis=1)
     used = np.isfinite(values.data) & (completed.seen < 1)
     assert values.variance is not None

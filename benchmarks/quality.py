@@ -37,7 +37,7 @@ from autospec_lib.deblending.joint_fit import fit_jointly
 from autospec_lib.deblending.linear_system import Solution, solve
 from autospec_lib.deblending.weighted_data import WeightedCube
 from autospec_lib.demo import simulation
-from autospec_lib.extraction import sums, weights
+from autospec_lib.extraction import sums_and_means, weights
 
 HALF = 12  # a subcube of 25 x 25 pixels, 5 arcsec
 MARGIN = 12  # pixels around it in which catalogued neighbours count
@@ -164,12 +164,12 @@ def weights_of(
     def run(cube: np.ndarray) -> np.ndarray:
         columns = Voxels.of(cube, cutout.voxels.variance, cutout.voxels.bad).columns
         cleaned = (
-            columns.minus(sums.sums(columns, sky, mean=True)[0])
+            columns.minus(sums_and_means.sums(columns, sky, mean=True)[0])
             if spectrum.sky_subtracted
             else columns
         )
         if spectrum.kind is Kind.SUM:
-            return sums.sums(cleaned, profile > 0)[0].data
+            return sums_and_means.sums(cleaned, profile > 0)[0].data
         return weights.weighted(cleaned, profile)[0].data
 
     return run

@@ -34,7 +34,7 @@ from autospec_lib.core.types import Grid, Measured
 from autospec_lib.inputs import marz_results
 from autospec_lib.output import marz
 from autospec_lib.redshift import estimate, hypotheses, probability
-from autospec_lib.redshift import fluxes as line_fluxes
+from autospec_lib.redshift import line_fluxes as line_fluxes
 from autospec_lib.redshift.hypotheses import Kind
 
 # Times 1 + z.
@@ -81,10 +81,7 @@ def fit(number: int) -> None:
                 good.append(right(ranked[0].kind, ranked[0].z, truth))
                 if not good[-1] and np.isfinite(truth['z']):
                     ranks.append(
-                        [
-                            right(one.kind, one.z, truth)
-                            for one in ranked[1 : probability.CANDIDATES]
-                        ]
+                        [right(one.kind, one.z, truth) for one in ranked[1 : estimate.CANDIDATES]]
                     )
     names = list(rows[0])
     matrix = np.array([[row[name] for name in names] for row in rows])
@@ -98,8 +95,7 @@ def fit(number: int) -> None:
     # Objects without a redshift have no right candidate.
     wrong = len(good) - sum(good)
     shares = [
-        sum(row[k] for row in ranks if len(row) > k) / wrong
-        for k in range(probability.CANDIDATES - 1)
+        sum(row[k] for row in ranks if len(row) > k) / wrong for k in range(estimate.CANDIDATES - 1)
     ]
     table = {
         'coefficients': {

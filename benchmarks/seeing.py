@@ -31,7 +31,7 @@ from autospec_lib.core.numerics import linear_weights
 from autospec_lib.core.types import Cutout, Grid, Measured, Target, Voxels
 from autospec_lib.redshift import source
 from autospec_lib.redshift.hypotheses import Kind
-from autospec_lib.run.seeing import measure
+from autospec_lib.run.psf_from_stars import measure
 
 GALAXIES = 8
 HALF = 12  # spaxels on each side of a source

@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from autospec_lib.cli.command import main as autospec
-from autospec_lib.inputs import arrays
+from autospec_lib.inputs import fits_arrays
 
 PIXEL = 0.2 / 3600
 SIDE, NL = 320, 3681
@@ -54,7 +54,7 @@ class SlowDisk:
     others: SlowDisk | None = None
 
     def opened(self, path: Path) -> BinaryIO:
-        """In place of `arrays.opened`."""
+        """In place of `fits_arrays.opened`."""
         file = path.open('rb', buffering=0)
         disk = self if path == self.path else self.others
         return file if disk is None else SlowFile(file, path, disk)  # type: ignore[return-value]
@@ -62,12 +62,12 @@ class SlowDisk:
     @contextmanager
     def in_place(self) -> Iterator[SlowDisk]:
         """Let AutoSpec read from this disk, in this process and those that it forks."""
-        before = arrays.opened
-        arrays.opened = self.opened
+        before = fits_arrays.opened
+        fits_arrays.opened = self.opened
         try:
             yield self
         finally:
-            arrays.opened = before
+            fits_arrays.opened = before
 
     def moved(self, path: Path, begin: int, number: int) -> None:
         """Count and wait for one read."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from autospec_lib.inputs import columns
+from autospec_lib.inputs import catalogue_columns
 
 START = '<!-- This table is made by docs/column_names.py: do not edit. -->\n'
 END = '<!-- End of the table. -->\n'
@@ -11,14 +11,17 @@ END = '<!-- End of the table. -->\n'
 def table() -> str:
     """The table in Markdown."""
     rows = {
-        'ID': columns.IDENTS,
-        'RA, DEC': columns.SKY_PAIRS,
-        'pixels, the first is 1': columns.PIXELS_FROM_1,
-        'pixels, the first is 0': (*columns.PIXELS_FROM_0, *columns.PIXELS_OF_ORIGIN),
-        'SIZE': columns.SIZES,
-        'REF': columns.REFERENCES,
-        'APER': columns.APERTURES,
-        'Z': columns.REDSHIFTS,
+        'ID': catalogue_columns.IDENTS,
+        'RA, DEC': catalogue_columns.SKY_PAIRS,
+        'pixels, the first is 1': catalogue_columns.PIXELS_FROM_1,
+        'pixels, the first is 0': (
+            *catalogue_columns.PIXELS_FROM_0,
+            *catalogue_columns.PIXELS_OF_ORIGIN,
+        ),
+        'SIZE': catalogue_columns.SIZES,
+        'REF': catalogue_columns.REFERENCES,
+        'APER': catalogue_columns.APERTURES,
+        'Z': catalogue_columns.REDSHIFTS,
     }
     lines = [
         f'| {role} | {", ".join(f"`{name}`" for name in names)} |\n' for role, names in rows.items()

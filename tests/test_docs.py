@@ -14,12 +14,13 @@ from builders import DEC, RA, gaussian, sky_header
 from autospec_lib.cli import command
 from autospec_lib.cli.command import main
 from autospec_lib.config import param_file, params, sextractor
-from autospec_lib.output import redshifts, source_file, summary
+from autospec_lib.core import file_names
+from autospec_lib.output import redshift_catalogue, source_file, summary
 from autospec_lib.output.report import page as report
 from autospec_lib.redshift.cards import cards, line_rows
 from autospec_lib.redshift.estimate import Candidate, Redshift
-from autospec_lib.redshift.fluxes import LineFit, LineFlux
 from autospec_lib.redshift.hypotheses import Kind
+from autospec_lib.redshift.line_fluxes import LineFit, LineFlux
 
 ROOT = Path(__file__).resolve().parent.parent
 USER_PAGES = ['README.md', *(f'docs/{path.name}' for path in sorted((ROOT / 'docs').glob('*.md')))]
@@ -209,7 +210,7 @@ def test_columns_and_cards_on_redshifts_stand_in_their_tables():
 
 def test_the_columns_of_the_catalogue_of_redshifts_stand_in_their_table():
     text = section('docs/redshifts.md', 'The catalogue')
-    others = [column for column in redshifts.COLUMNS if column not in summary.OF_LINES]
+    others = [column for column in redshift_catalogue.COLUMNS if column not in summary.OF_LINES]
     for column in others:
         assert f'\n| `{column.name}` | {column.text} |\n' in text
     assert len(first_column(text)) == len(others) + 2
@@ -217,7 +218,7 @@ def test_the_columns_of_the_catalogue_of_redshifts_stand_in_their_table():
 
 def test_the_page_of_the_report_names_its_keys_and_files(tmp_path):
     report.install(tmp_path)
-    page = (tmp_path / report.PAGE).read_text(encoding='utf-8')
+    page = (tmp_path / file_names.PAGE).read_text(encoding='utf-8')
     told = [re.findall(r'<kbd>(.)', line) for line in page.splitlines() if '<dt>' in line]
     documented = re.findall(r'`([^`]+)`', section('docs/report.md', 'Keys').replace('`?`', ''))
     assert [key[0] for keys in told for key in keys] == [key[0] for key in documented]

@@ -129,7 +129,7 @@ def _check_address_space() -> None:
 
     Under such a limit OpenBLAS, a part of numpy and scipy, ends the process with a message of its
     own, or keeps trying to allocate memory and ignores signals. What a run needs beyond the
-    libraries is estimated in `run.estimate`.
+    libraries is estimated in `run.check_text`.
     """
     try:
         import resource
@@ -239,14 +239,14 @@ def _read_back(folder: Path, options: argparse.Namespace, _interruption: Interru
 
 def _check(folder: Path, options: argparse.Namespace, _interruption: Interruption) -> int:
     """Say what a run would do."""
-    from autospec_lib.run import estimate, schedule
+    from autospec_lib.run import check_text, schedule
 
     job, targets, warnings = _prepare(folder, options)
     _warn(warnings, options.quiet)
     processes = 1  # on a cluster, each worker is one
     if not options.scheduler:
         processes = schedule.how_many(options.cores, job.params.cores, len(targets))
-    for line in estimate.describe(job, targets, processes):
+    for line in check_text.describe(job, targets, processes):
         say(line)
     return 0
 
@@ -310,12 +310,13 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
     _warn(warnings, options.quiet)
     from autospec_lib.config import sextractor
     from autospec_lib.run import cube_copy
+    from autospec_lib.run.closing_sentence import sentence
     from autospec_lib.run.job import with_catalogue_error
     from autospec_lib.run.log import Log
     from autospec_lib.run.output_folder import locked
+    from autospec_lib.run.psf_from_stars import with_seeing
     from autospec_lib.run.report import Page
     from autospec_lib.run.results import Results, write_marz, write_redshifts, write_summary
-    from autospec_lib.run.seeing import with_seeing
 
     if os.access(job.folder, os.W_OK):
         sextractor.install_defaults(job.folder)
@@ -358,7 +359,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
             on_outcome=[log.add, progress.add],
             files=[write_summary, write_redshifts, write_marz, Page(job, command).write, log.end],
         )
-        interruption.last_words = lambda: f'interrupted; {results.sentence()}'
+        interruption.last_words = lambda: f'interrupted; {sentence(results)}'
         outcomes = cube_copy.extracted(
             job, targets, extract, interruption, tell, bool(options.scheduler)
         )
@@ -369,7 +370,7 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
             sys.stderr,
         )
     if not options.quiet or code:
-        say(results.sentence(), sys.stderr if code else sys.stdout)
+        say(sentence(results), sys.stderr if code else sys.stdout)
     return code
 
 

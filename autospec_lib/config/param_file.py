@@ -20,9 +20,9 @@ from types import CodeType
 from typing import Any
 
 from autospec_lib.config import conflicts
+from autospec_lib.config.allowed_values import plain
 from autospec_lib.config.conflicts import Problem
 from autospec_lib.config.params import BY_NAME, Params
-from autospec_lib.config.validators import plain
 from autospec_lib.core.errors import ParameterError, near, show
 from autospec_lib.core.files import read_file
 

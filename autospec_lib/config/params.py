@@ -6,8 +6,8 @@ import dataclasses
 from itertools import groupby
 from typing import Any
 
-from autospec_lib.config import validators
-from autospec_lib.config.validators import Rule
+from autospec_lib.config import allowed_values
+from autospec_lib.config.allowed_values import Rule
 from autospec_lib.core import keys
 from autospec_lib.core.noise_kind import Extension
 
@@ -38,14 +38,14 @@ class Params:
 
     mode: str = _parameter(
         'param',
-        validators.choice('param', 'cat'),
+        allowed_values.choice('param', 'cat'),
         'Mode',
         "'param': one SIZE and REF for all sources; 'cat': from columns of the catalogue",
         'See [Catalogue](inputs.md#catalogue).',
     )
     ref: str = _parameter(
         '',
-        validators.REFERENCE,
+        allowed_values.REFERENCE,
         'Mode',
         "reference: '' white light, an image in IMG ('g-band') or a radius in APER (2.0)",
         'Every spaxel is cross-correlated with the reference spectrum: one weighted by the white light or by an image, '
@@ -55,21 +55,21 @@ class Params:
 
     datacube: str = _parameter(
         'datacube.fits',
-        validators.FILE_NAME,
+        allowed_values.FILE_NAME,
         'Input',
         'FITS file of the cube',
         'See [Datacube](inputs.md#datacube).',
     )
     catalog: str = _parameter(
         'catalog.txt',
-        validators.FILE_NAME,
+        allowed_values.FILE_NAME,
         'Input',
         'table of the sources: text with ID RA DEC ..., FITS, VOTable, DS9 regions ...',
         'See [Catalogue](inputs.md#catalogue).',
     )
     data_ext: tuple[Extension, ...] = _parameter(
         (),
-        validators.EXTENSIONS,
+        allowed_values.EXTENSIONS,
         'Input',
         "extensions of data, noise and mask ('MASK: 0 is bad'); () = AutoSpec finds them",
         "One to three names or numbers; `''` means that there is none. Data alone mean no noise; without a third one "
@@ -80,21 +80,21 @@ class Params:
 
     aper: tuple[float, ...] = _parameter(
         (),
-        validators.RADII,
+        allowed_values.RADII,
         'Spectra',
         'radius or radii of apertures [arcsec], e.g. (1.0, 2.0)',
         'For sums without weights. At most half of `SIZE`.',
     )
     img: tuple[str, ...] = _parameter(
         (),
-        validators.FILE_NAMES,
+        allowed_values.FILE_NAMES,
         'Spectra',
         "further image or images, for weights and masks, e.g. 'g-band.fits'",
         'See [Images](inputs.md#images).',
     )
     img_shift: tuple[float, ...] | str | tuple[tuple[float, ...] | str, ...] = _parameter(
         (),
-        validators.SHIFTS,
+        allowed_values.SHIFTS,
         'Spectra',
         "moves the images: 'measured', or by (dRA, dDec) [arcsec]; one, or one for each",
         'It is added to the coordinates of the images in `IMG` and then `WEIGHT`, not to those of maps in `SEG`. See '
@@ -102,28 +102,34 @@ class Params:
     )
     weight: tuple[str, ...] = _parameter(
         (),
-        validators.FILE_NAMES,
+        allowed_values.FILE_NAMES,
         'Spectra',
         "further image or images, for weights alone, e.g. 'f814w.fits'",
         'They are used as those in `IMG`, but nothing is detected in them. See [Images](inputs.md#images).',
     )
     narrowband: tuple[str | tuple[float, float], ...] = _parameter(
         (),
-        validators.NARROW_BANDS,
+        allowed_values.NARROW_BANDS,
         'Spectra',
         "narrow bands: range(s) [Angstrom] or lines at the redshift, e.g. (6840, 6870), 'Halpha'",
         'Each gives an image without continuum, which is used as those in `IMG`. See '
         '[Narrow bands](inputs.md#narrow-bands).',
     )
     size: float = _parameter(
-        5.0, validators.ARCSEC, 'Spectra', 'full width of the cube cut out around a source [arcsec]'
+        5.0,
+        allowed_values.ARCSEC,
+        'Spectra',
+        'full width of the cube cut out around a source [arcsec]',
     )
     sky_sub: bool = _parameter(
-        True, validators.SWITCH, 'Spectra', 'subtract the mean spectrum of the sky around a source'
+        True,
+        allowed_values.SWITCH,
+        'Spectra',
+        'subtract the mean spectrum of the sky around a source',
     )
     noise: str = _parameter(
         'propagated',
-        validators.choice('propagated', 'empirical'),
+        allowed_values.choice('propagated', 'empirical'),
         'Spectra',
         "errors: 'propagated' from the cube; 'empirical': scaled to the scatter of blank sky",
         'See [Measured errors](method.md#measured-errors).',
@@ -131,19 +137,19 @@ class Params:
 
     use_imgs: bool = _parameter(
         True,
-        validators.SWITCH,
+        allowed_values.SWITCH,
         'Object masks',
         'make masks from white light, IMG and SEG; False: from SEG alone',
     )
     obj_mask: str = _parameter(
         'INTER',
-        validators.choice('INTER', 'UNION'),
+        allowed_values.choice('INTER', 'UNION'),
         'Object masks',
         "object mask: pixels of the source in all maps ('INTER') or in any ('UNION')",
     )
     seg: tuple[str, ...] = _parameter(
         (),
-        validators.FILE_NAMES,
+        allowed_values.FILE_NAMES,
         'Object masks',
         "segmentation map or maps of your own, e.g. 'g-seg.fits'",
         'See [Segmentation maps](inputs.md#segmentation-maps).',
@@ -151,46 +157,46 @@ class Params:
 
     xcor: bool = _parameter(
         True,
-        validators.SWITCH,
+        allowed_values.SWITCH,
         'Cross-correlation',
         'cross-correlate the reference spectrum with every spaxel',
     )
     cont_sub: bool = _parameter(
         True,
-        validators.SWITCH,
+        allowed_values.SWITCH,
         'Cross-correlation',
         'cross-correlate a second time without the continuum; needs XCOR',
     )
     cont_poly: int = _parameter(
         5,
-        validators.DEGREE,
+        allowed_values.DEGREE,
         'Cross-correlation',
         'degree of the polynomial that is fitted to the continuum',
     )
     xcor_iter: int = _parameter(
         1,
-        validators.COUNT,
+        allowed_values.COUNT,
         'Cross-correlation',
         'largest number of maps; each is made with the spectrum from the one before',
         'See [Repeated cross-correlation](method.md#repeated-cross-correlation).',
     )
     xcor_weight: str = _parameter(
         'none',
-        validators.choice('none', 'variance'),
+        allowed_values.choice('none', 'variance'),
         'Cross-correlation',
         "'variance': noisy wavelengths count less",
     )
 
     deblend: bool | str = _parameter(
         False,
-        validators.DEBLENDING,
+        allowed_values.DEBLENDING,
         'Joint extraction',
         "fit a source together with its neighbours; 'hst': shapes from that image in IMG",
         'See [Joint extraction](deblending.md).',
     )
     psf: tuple[float, ...] | str = _parameter(
         (),
-        validators.PSF_SETTING,
+        allowed_values.PSF_SETTING,
         'Joint extraction',
         "seeing: FWHM [arcsec], (blue, red), (blue, red, beta), 'header' or 'stars'",
         'Blue and red are the ends of the cube, beta is the exponent of the Moffat function (2.8 if left out); '
@@ -199,7 +205,7 @@ class Params:
     )
     caterr: float = _parameter(
         0.0,
-        validators.ERROR,
+        allowed_values.ERROR,
         'Joint extraction',
         "error of the catalogue's positions along an axis [arcsec]; 0: measured in the field",
         'Says how far `DEBLEND` may look for a source; a number also keeps it from correcting an offset of the '
@@ -208,14 +214,14 @@ class Params:
 
     redshift: bool = _parameter(
         False,
-        validators.SWITCH,
+        allowed_values.SWITCH,
         'Redshifts',
         'measure redshift and lines of each source; writes redshifts.ecsv',
         'See [Redshifts](redshifts.md).',
     )
     lsf: tuple[float, ...] = _parameter(
         (),
-        validators.LINE_WIDTH,
+        allowed_values.LINE_WIDTH,
         'Redshifts',
         'FWHM of the line-spread function [Angstrom]; (): that of MUSE, else 2.5 channels',
         'For redshifts and narrow bands. Several numbers are the coefficients of a polynomial in the wavelength in '
@@ -223,18 +229,21 @@ class Params:
     )
 
     output: str = _parameter(
-        'output', validators.FOLDER_NAME, 'Output', 'folder of the results; made if it is not there'
+        'output',
+        allowed_values.FOLDER_NAME,
+        'Output',
+        'folder of the results; made if it is not there',
     )
     pre_out: str = _parameter(
         'Source_',
-        validators.PREFIX,
+        allowed_values.PREFIX,
         'Output',
         "what a source's file name begins with",
         'Example: `Source_120.fits`.',
     )
     prefix: str = _parameter(
         '',
-        validators.TAG_PREFIX,
+        allowed_values.TAG_PREFIX,
         'Output',
         "what AutoSpec's names begin with, e.g. 'MUSE'; '': the instrument's",
         'Cubes of MUSE, and those that are not recognised, give `MUSE_WHITE`, `MUSE_TOT` ...; those of other '
@@ -242,88 +251,97 @@ class Params:
     )
     out_sub: bool = _parameter(
         False,
-        validators.SWITCH,
+        allowed_values.SWITCH,
         'Output',
         'write the cut-out cubes (large)',
         '18 MB per source for MUSE and 5 arcsec, twice that with `CONT_SUB`.',
     )
-    out_img: bool = _parameter(True, validators.SWITCH, 'Output', 'write the images')
-    out_seg: bool = _parameter(True, validators.SWITCH, 'Output', 'write the segmentation maps')
-    out_mask: bool = _parameter(True, validators.SWITCH, 'Output', 'write the object and sky masks')
+    out_img: bool = _parameter(True, allowed_values.SWITCH, 'Output', 'write the images')
+    out_seg: bool = _parameter(True, allowed_values.SWITCH, 'Output', 'write the segmentation maps')
+    out_mask: bool = _parameter(
+        True, allowed_values.SWITCH, 'Output', 'write the object and sky masks'
+    )
     out_xcor: bool = _parameter(
-        True, validators.SWITCH, 'Output', 'write the cross-correlation maps'
+        True, allowed_values.SWITCH, 'Output', 'write the cross-correlation maps'
     )
     out_spec: bool = _parameter(
         True,
-        validators.SWITCH,
+        allowed_values.SWITCH,
         'Output',
         'write all spectra; False: the reference and those of the cross-correlation',
     )
     plots: bool = _parameter(
         True,
-        validators.SWITCH,
+        allowed_values.SWITCH,
         'Output',
         'draw images, masks, spectra and maps of each source',
         'See [Plots](output.md#plots).',
     )
     report: bool = _parameter(
         True,
-        validators.SWITCH,
+        allowed_values.SWITCH,
         'Output',
         'write index.html, a page with all sources for the browser',
         'See [Report](report.md).',
     )
     report_cube: bool = _parameter(
         True,
-        validators.SWITCH,
+        allowed_values.SWITCH,
         'Output',
         'put a binned cube of each source into the report, for narrow-band images',
         'About 0.3 MB per source for MUSE and 5 arcsec; see [Images](report.md#images).',
     )
     out_1d: bool = _parameter(
         False,
-        validators.SWITCH,
+        allowed_values.SWITCH,
         'Output',
         'write each spectrum as a table of its own too',
         'For specutils, jdaviz and TOPCAT; see [Spectra as tables](output.md#spectra-as-tables).',
     )
     marz: bool = _parameter(
         False,
-        validators.SWITCH,
+        allowed_values.SWITCH,
         'Output',
         'write the file that the redshift program MARZ loads',
         'See [MARZ](output.md#marz).',
     )
     cmap: str = _parameter(
         'viridis',
-        validators.COLOUR_MAP,
+        allowed_values.COLOUR_MAP,
         'Output',
         'matplotlib colour map for images and cross-correlation maps',
     )
 
     orig_from: str = _parameter(
-        '', validators.CARD_TEXT, 'Header', 'header card FROM: the program that found the sources'
+        '',
+        allowed_values.CARD_TEXT,
+        'Header',
+        'header card FROM: the program that found the sources',
     )
     orig_fromv: str = _parameter(
-        '', validators.CARD_TEXT, 'Header', 'header card FROM_V: its version'
+        '', allowed_values.CARD_TEXT, 'Header', 'header card FROM_V: its version'
     )
     orig_cube: str = _parameter(
-        '', validators.CARD_TEXT, 'Header', 'header card CUBE: the name of the cube'
+        '', allowed_values.CARD_TEXT, 'Header', 'header card CUBE: the name of the cube'
     )
     orign_cubev: str = _parameter(
-        '', validators.CARD_TEXT, 'Header', 'header card CUBE_V: its version', alias='ORIG_CUBEV'
+        '',
+        allowed_values.CARD_TEXT,
+        'Header',
+        'header card CUBE_V: its version',
+        alias='ORIG_CUBEV',
     )
 
     cores: int = _parameter(
         1,
-        validators.CORES,
+        allowed_values.CORES,
         'Run',
         'number of sources extracted at a time; 0: one on each core',
         'See [Several sources at a time](running.md#several-sources-at-a-time).',
     )
     warnings: bool = _parameter(
         False,
-        validators.SWITCH,
+        allowed_values.SWITCH,
         'Run',
         'show the warnings of astropy and MPDAF during the extraction',
     )
@@ -351,7 +369,7 @@ class Params:
     @property
     def needs_neighbours(self) -> bool:
         """Whether the results for a source depend on other rows of the catalogue."""
-        return bool(self.deblend) or self.redshift or self.psf == validators.STARS
+        return bool(self.deblend) or self.redshift or self.psf == allowed_values.STARS
 
 
 FIELDS = dataclasses.fields(Params)

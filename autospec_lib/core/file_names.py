@@ -1,4 +1,4 @@
-"""The names of the files that a source has in the output folder."""
+"""The names of files and folders in the output folder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ import unicodedata
 
 # The plots that a source can have.
 PICTURES = ('IMAGES', 'MASKS', 'SPECTRA', 'REDSHIFT', 'XCOR', 'DEBLEND')
-REPORT = 'report'  # folder of what the page index.html needs
+SUMMARY = ('summary.ecsv', 'summary.fits')
+REDSHIFTS = 'redshifts.ecsv'
+MARZ = 'marz.fits'
+VERDICTS = 'verdicts.csv'
+SPECTRA = 'spectra'  # folder of the spectra as tables
+PAGE = 'index.html'
+REPORT = 'report'  # folder of what the page needs
 _RESERVED = re.compile(r'(con|prn|aux|nul|(com|lpt)[0-9])', re.IGNORECASE)
 
 

@@ -73,21 +73,6 @@ class Spectrum(Measured):
         return keys.spectrum(self.tag, self.continuum_subtracted, False)
 
 
-SURE = 0.95  # least probability of a redshift that counts
-SAME_REDSHIFT = 0.003  # difference, over 1 + z, up to which two redshifts are one
-
-
-def differ(z: float, other: float) -> bool:
-    """Whether two redshifts are different.
-
-    Parameters
-    ----------
-    z, other : float
-        The redshifts.
-    """
-    return abs(z - other) > SAME_REDSHIFT * (1 + z)
-
-
 @dataclass(frozen=True)
 class RedshiftModel:
     """A redshift that a source may have, and what its spectrum should look like then.
@@ -212,28 +197,6 @@ class Products:
             if one.kind is not Kind.SKY
             and (one.kind is Kind.CROSS_CORRELATION or not one.continuum_subtracted)
         }
-
-    @property
-    def best(self) -> tuple[Spectrum, str]:
-        """The spectrum of the source, where one is chosen, and why.
-
-        It is that of the joint extraction if its grade is A or B, else the reference, or what
-        stands for that.
-        """
-        grade = self.facts.get('DBGRADE', ('', ''))[0]
-        reference = self.spectra[self.reference]
-        joint = next((one for one in self.spectra.values() if one.kind is Kind.JOINT), None)
-        if joint is not None and grade in ('A', 'B'):
-            return joint, f'grade {grade}'
-        if joint is None:
-            return reference, 'reference'
-        others = [
-            one
-            for one in self.spectra.values()
-            if one.kind is Kind.WEIGHTED and not one.continuum_subtracted
-        ]
-        chosen = others[0] if reference.kind is Kind.JOINT and others else reference
-        return chosen, f'{joint.short_key} has grade {grade}'
 
 
 def by_key(spectra: Iterable[Spectrum]) -> dict[str, Spectrum]:

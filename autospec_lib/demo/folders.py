@@ -125,11 +125,11 @@ def make_simulated(folder: Path) -> None:
     OSError
         If the folder cannot be written.
     """
-    from autospec_lib.demo import field_folder, simulation
+    from autospec_lib.demo import field_files, simulation
 
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / 'datacube.fits').exists():
-        field_folder.write_folder(simulation.easy(1).make(), folder)
+        field_files.write_folder(simulation.easy(1).make(), folder)
     write_new(folder / 'param.py', SIMULATED_PARAM)
 
 

@@ -1,15 +1,151 @@
-"""Which spaxels belong to the source, which to the sky. Masks are (ny, nx), True inside."""
+"""Which spaxels belong to the source, which to the sky, with the fall-backs if there is no detection.
+
+Masks are (ny, nx), True inside.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from autospec_lib.core.types import BoolArray, IntArray
+from autospec_lib.core import geometry, keys
+from autospec_lib.core.keys import Names
+from autospec_lib.core.types import BoolArray, Cutout, IntArray
 
 TOLERANCE = 3.0  # pixels; as MPDAF's Source.find_union_mask
 ROUNDING = 1e-9  # pixels
+# Arcsec and spaxels; an object farther away, and farther than the PSF's FWHM, is another source.
+NEAREST = 1.0, 1.5
+FALLBACK_RADIUS = 1.0  # arcsec; the object mask where nothing was detected and APER is empty
+CIRCLE = 'circle'
+
+
+@dataclass(frozen=True)
+class SourceMasks:
+    """The masks of one source (ny, nx).
+
+    ``named`` are the masks that are written. Spectra are extracted from ``target``, those weighted
+    by cross-correlation from ``xcor``. ``used`` is the name of ``target``, `CIRCLE` if it is not in
+    ``named``. ``notes`` are on fall-backs.
+    """
+
+    named: dict[str, BoolArray]
+    sky: BoolArray
+    target: BoolArray
+    xcor: BoolArray
+    used: str
+    notes: tuple[str, ...] = ()
+
+
+def choose(
+    cutout: Cutout,
+    segmaps: Mapping[str, IntArray],
+    computed: bool,
+    kind: str,
+    radii: Sequence[float],
+) -> SourceMasks:
+    """Sky and object masks from segmentation maps, and a note on every fall-back.
+
+    An empty intersection falls back to the union, an empty union to a circle, which is then
+    excluded from the sky.
+
+    Parameters
+    ----------
+    cutout : Cutout
+        Where to look, and the user's maps.
+    segmaps : mapping of str to array (ny, nx)
+        The user's maps and the computed ones, by key.
+    computed : bool
+        False: masks come from the user's maps alone.
+    kind : str
+        'INTER' or 'UNION'.
+    radii : sequence of float
+        The apertures in arcsec; the first is the circle that stands for a source that was not
+        detected.
+    """
+    user = {keys.segmap(tag): segmap < 0 for tag, segmap in cutout.segmaps.items()}
+    unseen = user | {keys.segmap(tag): np.isnan(image) for tag, image in cutout.images.items()}
+    nothing = np.zeros(cutout.shape, bool)
+    used = {key: segmap for key, segmap in segmaps.items() if computed or key in user}
+    blind = [unseen.get(key, nothing) for key in used]
+    union, inter = object_masks([*used.values()], cutout.centre, blind, cutout.pixel)
+    lack = 'no detection'
+    y, x = np.nonzero(union)
+    away = np.hypot(
+        (y - cutout.centre[0]) * cutout.pixel[0], (x - cutout.centre[1]) * cutout.pixel[1]
+    )
+    distance, spaxel = float(away.min(initial=np.inf)), geometry.scale(cutout.pixel)
+    fwhm = 0.0 if cutout.psf is None else max(cutout.psf.widths) * spaxel
+    reach = max(NEAREST[0], NEAREST[1] * spaxel, fwhm)
+    if reach < distance < np.inf:
+        union, inter = np.zeros_like(union), np.zeros_like(inter)
+        lack = f'no detection within {reach:.2g} arcsec (the nearest object is {distance:.1f} arcsec away)'
+    wanted = keys.object_mask(kind)
+    of_objects = {keys.object_mask('UNION'): union, keys.object_mask('INTER'): inter}
+    sky = np.logical_and.reduce([segmap == 0 for segmap in used.values()]) & ~cutout.voxels.blank
+    target, notes = of_objects[wanted], []
+    if not target.any() and union.any():
+        notes.append(f'{wanted} is empty: {keys.object_mask("UNION")} used')
+        wanted = keys.object_mask('UNION')
+        target = union
+    if not target.any():
+        radius = radii[0] if radii else FALLBACK_RADIUS
+        wanted, target = CIRCLE, circle(cutout, cutout.centre, radius)
+        of_objects[keys.object_mask('UNION')] = target
+        sky = sky & ~target
+        notes.append(f'{lack}: a circle of radius {radius:g} arcsec is the object mask')
+    half = cutout.target.size / 2
+    notes += [
+        f'aperture {radius:g} is cut off: SIZE / 2 is {half:g} arcsec'
+        for radius in radii
+        if radius > half
+    ]
+    return SourceMasks({keys.MASK_SKY: sky} | of_objects, sky, target, target, wanted, tuple(notes))
+
+
+def with_aperture(
+    without_circle: SourceMasks, cutout: Cutout, radius: float, names: Names
+) -> SourceMasks:
+    """Spectra weighted by cross-correlation come from inside the circle when the reference is an
+    aperture.
+
+    Parameters
+    ----------
+    without_circle : SourceMasks
+        The masks without the circle.
+    cutout : Cutout
+        Where the circle lies.
+    radius : float
+        Its radius in arcsec.
+    names : Names
+        The keys of its masks.
+    """
+    inside = circle(cutout, cutout.centre, radius)
+    named = {
+        names.aperture_mask(radius, 'SKY'): ~inside,
+        names.aperture_mask(radius, 'OBJ'): inside,
+    }
+    return replace(without_circle, named=without_circle.named | named, xcor=inside)
+
+
+def aperture(cutout: Cutout, radius: float) -> BoolArray:
+    """The circle that an aperture's sum is over; its centre is where MPDAF puts it (see
+    `geometry.snap`)."""
+    return circle(cutout, geometry.snap(cutout.centre, radius, cutout.pixel), radius)
+
+
+def circle(cutout: Cutout, centre: tuple[float, float], radius: float) -> BoolArray:
+    """The spaxels whose centre is inside a circle, at least the one that holds its centre;
+    ``radius`` in arcsec."""
+    inside = geometry.circle(cutout.shape, centre, radius, cutout.pixel)
+    if not inside.any():
+        y, x = (
+            int(min(max(round(c), 0), n - 1)) for c, n in zip(centre, cutout.shape, strict=True)
+        )
+        inside[y, x] = True
+    return inside
 
 
 def nearest_label(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from autospec_lib.core.types import FloatArray, Measured, Voxels
-from autospec_lib.extraction.sums import spectra
+from autospec_lib.extraction.sums_and_means import spectra
 
 ROUNDING = 4e-7  # relative: a few times the precision of images of single precision
 

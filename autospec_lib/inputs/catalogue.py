@@ -2,8 +2,8 @@
 ``docs/inputs.md``.
 
 The content of the file tells what kind it is. Plain text is read by `text_tables`, without a table
-package; other tables and regions by `tables`. Both return `rows.Rows`, of which `rows.read` makes
-targets.
+package; other tables and regions by `tables_and_regions`. Both return `catalogue_rows.Rows`, of which
+`catalogue_rows.read` makes targets.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from typing import IO, Any, BinaryIO
 from autospec_lib.core.errors import InputError, counted
 from autospec_lib.core.files import read_file
 from autospec_lib.core.types import BoolArray, Ident, Target
-from autospec_lib.inputs import rows, tables, text_tables
-from autospec_lib.inputs.rows import Catalogue
+from autospec_lib.inputs import catalogue_rows, tables_and_regions, text_tables
+from autospec_lib.inputs.catalogue_rows import Catalogue
 
 _LARGEST = 2**30  # bytes that a compressed catalogue may have
 TEMPLATE = """\
@@ -73,9 +73,9 @@ def load(
     """
     name, is_cat = path.name, mode == 'cat'
     content = _content(path)
-    form = tables.recognise(content)
+    form = tables_and_regions.recognise(content)
     if form and form != 'latex':
-        table = tables.read(name, content, form, is_cat)
+        table = tables_and_regions.read(name, content, form, is_cat)
     elif b'\0' in content:
         raise InputError(f'{name}: is not plain text; save it as text or CSV, in UTF-8')
     else:
@@ -87,9 +87,11 @@ def load(
                 form='LaTeX table',
             )
         else:
-            table = tables.read_regions(name, text, is_cat) or text_tables.read(name, text, is_cat)
+            table = tables_and_regions.read_regions(name, text, is_cat) or text_tables.read(
+                name, text, is_cat
+            )
     default = Target(id=0, ra=0.0, dec=0.0, size=size, ref='' if is_cat else ref)
-    listed, faults, assumptions = rows.read(name, table, default, in_field)
+    listed, faults, assumptions = catalogue_rows.read(name, table, default, in_field)
     if faults and not (skip_bad_rows and listed.targets):
         raise InputError(*faults)
     chosen = table.columns
@@ -186,7 +188,10 @@ def from_positions(positions: Sequence[str], size: float, ref: str) -> Catalogue
             faults.append(f'--radec {text!r}: {counted(len(cells), "value")}; expected {expected}')
             continue
         try:
-            ra, dec = rows.degrees('RA', cells[0]), rows.degrees('DEC', cells[1])
+            ra, dec = (
+                catalogue_rows.degrees('RA', cells[0]),
+                catalogue_rows.degrees('DEC', cells[1]),
+            )
         except ValueError as error:
             faults.append(f'--radec {text!r}: {error}')
             continue

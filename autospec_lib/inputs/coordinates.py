@@ -25,7 +25,7 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 
 from autospec_lib.core.types import FloatArray
-from autospec_lib.inputs.arrays import FileError, card_text, is_number, readable
+from autospec_lib.inputs.fits_arrays import FileError, card_text, is_number, readable
 from autospec_lib.inputs.units import parsed
 
 # Longitude and latitude as CTYPE begins with them: equatorial, galactic, ecliptic, supergalactic.

@@ -28,7 +28,17 @@ from autospec_lib.core.types import (
     Target,
     Voxels,
 )
-from autospec_lib.inputs.arrays import (
+from autospec_lib.inputs.catalogue_rows import Catalogue
+from autospec_lib.inputs.coordinates import (
+    OF_AXES,
+    Sky,
+    check_separable,
+    contradictions,
+    header_of_axes,
+    open_sky,
+)
+from autospec_lib.inputs.extensions import Extensions, FlagRule, choose
+from autospec_lib.inputs.fits_arrays import (
     ALL,
     FileError,
     Layer,
@@ -39,18 +49,8 @@ from autospec_lib.inputs.arrays import (
     open_fits,
     readable,
 )
-from autospec_lib.inputs.coordinates import (
-    OF_AXES,
-    Sky,
-    check_separable,
-    contradictions,
-    header_of_axes,
-    open_sky,
-)
-from autospec_lib.inputs.extensions import Extensions, FlagRule, choose
 from autospec_lib.inputs.images import AlignedImage
 from autospec_lib.inputs.instruments import Instrument
-from autospec_lib.inputs.rows import Catalogue
 from autospec_lib.inputs.units import flux_unit, line_unit
 from autospec_lib.inputs.wavelengths import SAME_TO, WaveAxis, wave_axis
 

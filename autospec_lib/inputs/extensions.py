@@ -22,8 +22,8 @@ from astropy.io import fits
 
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.noise_kind import Extension, NoiseKind
-from autospec_lib.inputs.arrays import FileError, Layer, card_text, open_fits, spread_shape
 from autospec_lib.inputs.coordinates import find_axes
+from autospec_lib.inputs.fits_arrays import FileError, Layer, card_text, open_fits, spread_shape
 from autospec_lib.inputs.instruments import FIRST, FLAG_DEFINITIONS, UNKNOWN, Instrument, recognise
 from autospec_lib.inputs.units import parsed
 

@@ -30,7 +30,9 @@ from scipy import ndimage
 from autospec_lib.core.errors import InputError, counted
 from autospec_lib.core.noise_kind import NoiseKind
 from autospec_lib.core.types import BoolArray, FloatArray, IntArray
-from autospec_lib.inputs.arrays import (
+from autospec_lib.inputs.coordinates import Sky, contradictions, find_axes, header_of_axes, open_sky
+from autospec_lib.inputs.extensions import FLAGS, kind_of_name, looks_like_noise
+from autospec_lib.inputs.fits_arrays import (
     FileError,
     arranged,
     card_text,
@@ -38,8 +40,6 @@ from autospec_lib.inputs.arrays import (
     open_fits,
     readable,
 )
-from autospec_lib.inputs.coordinates import Sky, contradictions, find_axes, header_of_axes, open_sky
-from autospec_lib.inputs.extensions import FLAGS, kind_of_name, looks_like_noise
 from autospec_lib.inputs.units import parsed, written
 
 SAME_GRID = 1e-3  # spaxels by which two grids differ that are taken as one

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from autospec_lib.core.errors import InputError, counted
-from autospec_lib.inputs import columns
-from autospec_lib.inputs.columns import NUMBER_LIKE, Columns, Header
-from autospec_lib.inputs.rows import Rows
+from autospec_lib.inputs import catalogue_columns
+from autospec_lib.inputs.catalogue_columns import NUMBER_LIKE, Columns, Header
+from autospec_lib.inputs.catalogue_rows import Rows
 
 # The number of a line, and its text without comments and without blanks, but not tabs, around it.
 Line: TypeAlias = tuple[int, str]
@@ -40,7 +40,7 @@ _OPEN_CELL = re.compile(r'(?:^|[,;|\t])\s*"(?:[^"]|"")*$')
 _REST_OF_CELL = re.compile(r'((?:[^"]|"")*)"\s*(?:[,;|\t]|$)')
 _LONGEST_CELL = 100  # lines
 _SEPARATOR_OF_EXCEL = re.compile(r'"?sep=.?"?', re.IGNORECASE)
-_BY_POSITION = [(role, '') for role in columns.BY_POSITION]
+_BY_POSITION = [(role, '') for role in catalogue_columns.BY_POSITION]
 _BEFORE_COORDINATE = re.compile(
     r'\b(?=(?:ra|r\.a|right ascension|alpha|dec|declination|delta|size|aper|aperture)\b)',
     re.IGNORECASE,
@@ -68,7 +68,7 @@ def read(name: str, text: str, catalogue_mode: bool) -> Rows:
     comments, lines, above = _lines(text)
     # Words for the coordinate system, unless positions were converted from it.
     as_they_are = [one for one in comments if not re.search('(?i)conver|transform|precess', one)]
-    declared = columns.mentioned('\n'.join(as_they_are))
+    declared = catalogue_columns.mentioned('\n'.join(as_they_are))
     # Comments may number the columns, three at least, from 1. Their names are in capitals, or some
     # are of a position.
     matches = list(_NUMBERED.finditer('\n'.join(comments)))
@@ -76,8 +76,8 @@ def read(name: str, text: str, catalogue_mode: bool) -> Rows:
     rises = len(numbers) > 2 and numbers[0] == 1 and sorted({*numbers}) == numbers
     in_capitals = ''.join(titles).isupper()
     numbered: dict[int, tuple[str, str]] = {}
-    if rises and (in_capitals or columns.position(titles)):
-        units = [match[4] or match[6] or columns.unit_of(match[5]) for match in matches]
+    if rises and (in_capitals or catalogue_columns.position(titles)):
+        units = [match[4] or match[6] or catalogue_columns.unit_of(match[5]) for match in matches]
         numbered = dict(zip(numbers, zip(titles, units, strict=True), strict=True))
     header, tabs, body = (
         ([], False, lines) if numbered or not lines else _header(name, lines, above == 2)
@@ -104,7 +104,7 @@ def read(name: str, text: str, catalogue_mode: bool) -> Rows:
         count = len(_split(body[0][1], separator))
         if numbered and max(numbered) <= count:
             header = [numbered.get(number, ('', '')) for number in range(1, count + 1)]
-            chosen = columns.choose(name, header, catalogue_mode, declared=declared)
+            chosen = catalogue_columns.choose(name, header, catalogue_mode, declared=declared)
             program = (
                 {'': 'SExtractor', ':': 'LSDCat'}.get(matches[0][2], '') if in_capitals else ''
             )
@@ -179,20 +179,20 @@ def from_latex(name: str, text: str) -> str:
 def _measured(name: str, header: Header, comments: Iterable[str]) -> Header:
     """The header with the units that comments have, in a row or in words; raises `InputError` for
     too few of them."""
-    for comment in filter(columns.UNIT_WORD.search, comments):
+    for comment in filter(catalogue_columns.UNIT_WORD.search, comments):
         text = re.sub(r'(?i)^[#\s]+(?:units?\s*[:=])?', '', comment)
         cells = _split(text, _separator(text, len(header)))
-        header, count = columns.with_units(header, [cells])
+        header, count = catalogue_columns.with_units(header, [cells])
         units = [cell.strip('()[]').lower() for cell in cells]
-        if not count and len(units) > 1 and all(unit in columns.ARCSEC for unit in units):
+        if not count and len(units) > 1 and all(unit in catalogue_columns.ARCSEC for unit in units):
             raise InputError(
                 f'{name}: {len(units)} units ({text}) for {len(header)} columns; expected one each'
             )
         titles = _titles(comment, _separator(comment, len(header)))
-        if len(titles) == len(header) and columns.position(dict(titles)):  # the names
+        if len(titles) == len(header) and catalogue_columns.position(dict(titles)):  # the names
             continue
         for phrase in _BEFORE_COORDINATE.split(text):
-            header = columns.with_statement(header, phrase)
+            header = catalogue_columns.with_statement(header, phrase)
     return header
 
 
@@ -327,7 +327,7 @@ def _header(name: str, lines: Sequence[Line], ruled: bool) -> tuple[Header, bool
     tabs = count > 1 and all(line.count('\t') == count for _, line in lines[2 if ruled else 1 :])
     separator = '\t' if tabs else _separator(text)
     header = _titles(text, separator)
-    named = columns.position(dict(header))
+    named = catalogue_columns.position(dict(header))
     if not header or (not named and any(NUMBER_LIKE.match(title) for title, _ in header[:3])):
         return [], False, lines
     if len(lines) == 1:
@@ -335,13 +335,15 @@ def _header(name: str, lines: Sequence[Line], ruled: bool) -> tuple[Header, bool
     number, below = lines[1]
     units = _split(below, separator)
     if len(units) == len(header):
-        measured, count = columns.with_units(
+        measured, count = catalogue_columns.with_units(
             header, (_split(line, separator) for _, line in lines[1:])
         )
         return measured, tabs, lines[1 + count :]
     if not ruled or 2 * sum(bool(NUMBER_LIKE.match(unit)) for unit in units) >= len(units):
         return header, tabs, lines[1:]
-    if any(columns.ARCSEC.get(unit.strip('()[]').lower(), 3600) != 3600 for unit in units):
+    if any(
+        catalogue_columns.ARCSEC.get(unit.strip('()[]').lower(), 3600) != 3600 for unit in units
+    ):
         place = f'{name}, line {number}'
         raise InputError(
             f'{place}: {len(units)} units for {len(header)} columns; expected one each (- for none)'
@@ -352,25 +354,27 @@ def _header(name: str, lines: Sequence[Line], ruled: bool) -> tuple[Header, bool
 def _named(place: str, header: Header, catalogue_mode: bool, declared: str) -> Columns:
     """The columns as named in a header, by position if it has no known name of a position."""
     known = [title.upper() for title, _ in header]
-    if columns.position(dict(header)):
-        chosen = columns.choose(place, header, catalogue_mode, declared=declared)
+    if catalogue_columns.position(dict(header)):
+        chosen = catalogue_columns.choose(place, header, catalogue_mode, declared=declared)
         # AutoSpec's own header: further cells are ignored, as without a header.
         last = max(
             number
             for role, number in chosen.index.items()
             if role not in ('APER', 'APER_PIX', 'Z', 'BRIGHT')
         )
-        own = {*known[:3]} == {*columns.REQUIRED} and {*known[: last + 1]} <= {*columns.BY_POSITION}
+        own = {*known[:3]} == {*catalogue_columns.REQUIRED} and {*known[: last + 1]} <= {
+            *catalogue_columns.BY_POSITION
+        }
         return replace(chosen, exact=not own)
-    chosen = columns.by_position(place, _BY_POSITION, catalogue_mode, declared)
+    chosen = catalogue_columns.by_position(place, _BY_POSITION, catalogue_mode, declared)
     if any(known.index(role) != number for role, number in chosen.index.items() if role in known):
         raise InputError(
             f'{place}: a header with some of ID, RA and DEC; expected all three, or none'
         )
-    if columns.is_no_position(header) or columns.is_other_position(header):
-        return columns.choose(place, header, catalogue_mode)  # says what is missing
+    if catalogue_columns.is_no_position(header) or catalogue_columns.is_other_position(header):
+        return catalogue_columns.choose(place, header, catalogue_mode)  # says what is missing
     what = f'{place}: a header without ID, RA and DEC; columns are taken by position'
-    program = columns.program([title.lower() for title in known])
+    program = catalogue_columns.program([title.lower() for title in known])
     return replace(chosen, program=program, warnings=(what, *chosen.warnings))
 
 
@@ -385,20 +389,26 @@ def _commented(
     header: Header = []
     for comment in comments:
         titles = _titles(comment, _separator(comment, count))
-        other = columns.is_no_position(titles) or columns.is_other_position(titles)
-        named = columns.position(dict(titles)) or (other and not columns.position(dict(header)))
+        other = catalogue_columns.is_no_position(titles) or catalogue_columns.is_other_position(
+            titles
+        )
+        named = catalogue_columns.position(dict(titles)) or (
+            other and not catalogue_columns.position(dict(header))
+        )
         if named and len(titles) == count > 2:
             header = titles
     if not header:
-        return columns.by_position(
+        return catalogue_columns.by_position(
             name, _measured(name, _BY_POSITION, comments), catalogue_mode, declared
         )
-    by_position = columns.by_position(name, _BY_POSITION, catalogue_mode, declared)
-    if not columns.position(dict(header)) and not columns.is_other_position(header):
+    by_position = catalogue_columns.by_position(name, _BY_POSITION, catalogue_mode, declared)
+    if not catalogue_columns.position(dict(header)) and not catalogue_columns.is_other_position(
+        header
+    ):
         x, y = (title for title, _ in header[1:3])
         what = f'{name}: a comment calls columns 2 and 3 {x} and {y}; they are taken as degrees, by position'
         return replace(by_position, warnings=(what, *by_position.warnings))
-    chosen = columns.choose(
+    chosen = catalogue_columns.choose(
         name, _measured(name, header, comments), catalogue_mode, declared=declared
     )
     if (chosen.index.get('RA'), chosen.index.get('DEC')) != (1, 2):

@@ -14,7 +14,7 @@ from astropy import constants, units
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_area
 
-from autospec_lib.inputs.arrays import card_text, is_number
+from autospec_lib.inputs.fits_arrays import card_text, is_number
 from autospec_lib.inputs.instruments import Instrument
 
 # Words that astropy does not know or reads as something else (A as ampere), and what they mean in

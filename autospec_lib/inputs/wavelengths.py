@@ -18,7 +18,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from autospec_lib.core.types import FloatArray
-from autospec_lib.inputs.arrays import FileError, card_text, readable
+from autospec_lib.inputs.fits_arrays import FileError, card_text, readable
 from autospec_lib.inputs.units import parsed
 
 # Axes that a spectrum's cards can describe: linear in wavelength, in its logarithm, in frequency,

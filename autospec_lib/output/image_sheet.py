@@ -1,5 +1,4 @@
-"""Image panels in rows on one sheet, with the source marked in each, and the colours of their
-values.
+"""Image panels in rows on one sheet, with the source marked in each, and the scale of their values.
 
 All panels of a sheet are drawn in one Axes whose unit is the inch. With an Axes for each panel,
 nine tenths of the time would be spent on Axis and Tick objects; every source has about a dozen
@@ -12,10 +11,9 @@ from collections.abc import Sequence
 from itertools import chain, product
 from typing import Any, NamedTuple, TypeAlias
 
-import matplotlib
 import numpy as np
 from matplotlib.collections import LineCollection
-from matplotlib.colors import AsinhNorm, ListedColormap, Normalize
+from matplotlib.colors import AsinhNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.text import Text
@@ -25,27 +23,9 @@ from PIL import Image
 
 from autospec_lib.core.numerics import robust_width
 from autospec_lib.core.types import Cutout, FloatArray
-from autospec_lib.output.figures import DPI, Canvas
+from autospec_lib.output.kept_figures import Canvas
+from autospec_lib.output.plot_style import DPI, FRAME_COLOUR, HALO_COLOUR, MARK_COLOUR
 
-NO_VALUE = '#8c8c8c'
-MASK_COLOURS = ListedColormap(['#23263a', '#f2d98b'])
-# Background, the central object, then the other objects in turn.
-LABEL_COLOURS = ListedColormap(
-    [
-        '#14161f',
-        '#ffd23f',
-        '#4c9be8',
-        '#e4572e',
-        '#57b894',
-        '#b07cc6',
-        '#e88fb4',
-        '#8f7a5e',
-        '#7fd1e0',
-        '#a3b552',
-    ]
-)
-RESIDUAL_COLOURS = matplotlib.colormaps['RdBu_r'].with_extremes(bad=NO_VALUE)
-FRAME_COLOUR, MARK_COLOUR, HALO_COLOUR = 'black', '#d62828', 'white'
 PANEL_SIZE = 2.1  # the longer side of a panel; this and the following lengths are in inches
 GAP_X, GAP_Y = 0.15, 0.3
 LEFT, BOTTOM = 0.55, 0.5

@@ -14,10 +14,9 @@ from astropy.io import fits
 
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.types import BoolArray, FloatArray, Grid, Measured
-from autospec_lib.output.redshifts import BY_HAND, Counting
-from autospec_lib.output.units import PER_WAVELENGTH, flux_density
+from autospec_lib.output.redshift_catalogue import BY_HAND, Counting
+from autospec_lib.output.unit_texts import PER_WAVELENGTH, flux_density
 
-NAME = 'marz.fits'
 CGS = 1e20  # fluxes are in units of 1e-20 erg / s / cm2 / Angstrom
 # MARZ takes values outside these limits for bad ones.
 LOWEST, HIGHEST = -1e4, 1e6

@@ -20,33 +20,25 @@ from autospec_lib.core import file_names, keys
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Kind, Products
 from autospec_lib.core.types import Cutout, Ident
-from autospec_lib.output.figures import DPI, Kept
 from autospec_lib.output.image_sheet import (
-    LABEL_COLOURS,
-    MASK_COLOURS,
-    NO_VALUE,
-    RESIDUAL_COLOURS,
     ImageSheet,
     Panel,
     Rows,
     stretch,
 )
+from autospec_lib.output.kept_figures import Kept
+from autospec_lib.output.plot_style import (
+    DPI,
+    JPEG_QUALITY,
+    LABEL_COLOURS,
+    MASK_COLOURS,
+    NO_VALUE,
+    RESIDUAL_COLOURS,
+    STYLE,
+)
 from autospec_lib.output.redshift_sheet import RedshiftSheet
 from autospec_lib.output.spectra_sheet import SpectraSheet
 
-# What differs from matplotlib's defaults.
-STYLE = {
-    'font.size': 8,
-    'axes.linewidth': 0.6,
-    'axes.titlesize': 8,
-    'axes.titlepad': 3,
-    'xtick.labelsize': 7,
-    'ytick.labelsize': 7,
-    'xtick.major.size': 2.5,
-    'ytick.major.size': 2.5,
-    'xtick.major.width': 0.6,
-    'ytick.major.width': 0.6,
-}
 # matplotlib's settings belong to the whole process: if two threads changed them at once, they would
 # not be restored.
 ONE_AT_A_TIME = Lock()
@@ -144,7 +136,7 @@ def save(pictures: Mapping[str, Image.Image], folder: Path, ident: Ident) -> Non
     """
     for key, picture in pictures.items():
         with complete_file(folder / file_names.picture(ident, key)) as temporary:
-            picture.save(temporary, 'JPEG', quality=90, dpi=(DPI, DPI))
+            picture.save(temporary, 'JPEG', quality=JPEG_QUALITY, dpi=(DPI, DPI))
 
 
 def _image_rows(products: Products, shown: Mapping[str, Panel]) -> Rows:

@@ -18,11 +18,11 @@ from autospec_lib.core.emission_lines import LINES
 from autospec_lib.core.numerics import to_vacuum
 from autospec_lib.core.products import Products
 from autospec_lib.core.types import Cutout, FloatArray
-from autospec_lib.output.figures import DPI, Canvas
-from autospec_lib.output.spectra_sheet import INK, PALE, QUIET, limits, sky_lines
-from autospec_lib.output.units import in_words
+from autospec_lib.output.kept_figures import Canvas
+from autospec_lib.output.plot_style import DPI, FOREIGN, INK, MODEL, PALE, QUIET, SHADE
+from autospec_lib.output.spectra_sheet import limits, sky_lines
+from autospec_lib.output.unit_texts import in_words
 
-MODEL, FOREIGN, SHADE = '#d62839', '#b35900', '#eceff4'
 WIDTH = 9.5  # inches, as are the following lengths
 LEFT, RIGHT = 0.72, 0.14
 HEIGHT = 6.27
@@ -56,9 +56,10 @@ LABELS = {
     '[SII]6733': 'SII6731',
 }
 # Vacuum wavelengths in Angstrom of lines by their labels, of doublets that of the middle.
-EMISSION = {
-    **{label: float(np.mean(LINES[name])) for label, name in LABELS.items()},
-    **{'SiIV': 1398.3, '[NI]': 5201.7, '[OI]6366': 6365.54},
+EMISSION = {label: float(np.mean(LINES[name])) for label, name in LABELS.items()} | {
+    'SiIV': 1398.3,
+    '[NI]': 5201.7,
+    '[OI]6366': 6365.54,
 }
 ABSORPTION = {
     'CaK': 3934.777,
@@ -72,12 +73,12 @@ ABSORPTION = {
 }
 BALMER = ('H\u03b4', 'H\u03b3', 'H\u03b2', 'H\u03b1')
 OF_QUASARS = (
-    *('Ly\u03b1', 'NV', 'SiIV', 'CIV', 'HeII', 'CIII]', 'MgII', '[NeV]', '[OII]'),
-    *('[OIII]4960', '[OIII]5008', *BALMER),
+    *'Ly\u03b1 NV SiIV CIV HeII CIII] MgII [NeV] [OII] [OIII]4960 [OIII]5008'.split(),
+    *BALMER,
 )
 LINES_OF = {
     'gal': EMISSION | ABSORPTION,
-    'LAE': {key: EMISSION[key] for key in ('Ly\u03b1', 'NV', 'CIV', 'HeII', 'CIII]')},
+    'LAE': {key: EMISSION[key] for key in 'Ly\u03b1 NV CIV HeII CIII]'.split()},
     'QSO': {key: EMISSION[key] for key in OF_QUASARS},
     'star': {key: EMISSION[key] for key in BALMER} | ABSORPTION,
 }

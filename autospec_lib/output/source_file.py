@@ -26,7 +26,7 @@ from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.products import Group, Kind, Products, RedshiftModel, Spectrum
 from autospec_lib.core.types import Cutout, Grid, Mask, Measured, Product, Segmap, Target, Voxels
-from autospec_lib.output.units import of_lines, per_angstrom, to_power
+from autospec_lib.output.unit_texts import of_lines, per_angstrom, to_power
 
 FORMAT = '0.6'  # of MPDAF's Source files
 LAYOUT = 2  # counts up when files written before cannot be read back

@@ -20,7 +20,6 @@ from autospec_lib.core.products import Products, Spectrum
 from autospec_lib.core.types import Cutout, Ident
 from autospec_lib.output.source_file import BLOCK, about, printable, stored
 
-FOLDER = 'spectra'
 # The comment of the card OBJECT, by which AutoSpec recognises its own files.
 COMMENT = 'source of AutoSpec'
 FORMATS = {'f4': 'E', 'f8': 'D', 'b1': 'L'}  # of columns in FITS

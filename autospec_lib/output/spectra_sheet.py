@@ -15,10 +15,9 @@ from scipy.ndimage import binary_dilation
 
 from autospec_lib.core.products import Spectrum
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Measured
-from autospec_lib.output.figures import DPI, Canvas
-from autospec_lib.output.units import in_words
-
-INK, QUIET, PALE, ERROR = '#1d3557', '#7a7a7a', '#c3cbd8', '#e59866'
+from autospec_lib.output.kept_figures import Canvas
+from autospec_lib.output.plot_style import DPI, ERROR, INK, PALE, QUIET
+from autospec_lib.output.unit_texts import in_words
 
 
 class SpectraSheet:

@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autospec_lib.core import keys
+from autospec_lib.core import best_spectrum, file_names, keys
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.products import Kind, Products
 from autospec_lib.core.types import Cutout
-from autospec_lib.output import white_light
+from autospec_lib.output import magnitude_and_width
 from autospec_lib.output.source_file import printable
-from autospec_lib.output.units import as_fits, of_lines, parsed
+from autospec_lib.output.unit_texts import as_fits, of_lines, parsed
 from autospec_lib.output.verdicts import Verdict
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
-NAMES = ('summary.ecsv', 'summary.fits')
 LONGEST = 60  # characters of a column's name in FITS
 Row = dict[str, Any]
 FLUX, LINE_FLUX = 'flux', 'line flux'  # stand for the cube's unit, and for it times Angstrom
@@ -112,7 +111,7 @@ REDSHIFT = (  # of rows of runs with REDSHIFT
     Column('ZNEIGHB', 'ID of a neighbour with the same redshift', int, source='ZNEIGHB'),
     Column('ZSPEC', 'key of the spectrum that it is from', str, source='ZSPEC'),
 )
-MAIN_LINES = ('LYALPHA', 'OII3727', 'OII3729', 'HBETA', 'OIII5008', 'HALPHA', 'NII6585')
+MAIN_LINES = 'LYALPHA OII3727 OII3729 HBETA OIII5008 HALPHA NII6585'.split()
 OF_LINES = tuple(  # of the same rows
     column
     for line in MAIN_LINES
@@ -193,7 +192,7 @@ def measure(products: Products, cutout: Cutout) -> Row:
         added in `run`.
     """
     facts = {card: value for card, (value, _) in products.facts.items()}
-    best, why = products.best
+    best, why = best_spectrum.of(products)
     row: Row = {column.name: facts.get(column.source) for column in OF_SOURCE if column.source}
     # The width in white light, which is the first image, where the source is detected in it.
     mask, width = products.masks.get(str(row['MASK'])), None
@@ -205,7 +204,7 @@ def measure(products: Products, cutout: Cutout) -> Row:
             sky = white[products.masks[keys.MASK_SKY].data & np.isfinite(white)]
             level = float(np.median(sky)) if sky.size else 0.0
             usable = np.isfinite(white) & ((segmap.data == 0) | own)
-            width = white_light.fwhm(white - level, usable, cutout.centre, cutout.pixel)
+            width = magnitude_and_width.fwhm(white - level, usable, cutout.centre, cutout.pixel)
     row |= {
         'NOTES': '; '.join(products.notes),
         'REFERENCE': products.reference,
@@ -223,7 +222,9 @@ def measure(products: Products, cutout: Cutout) -> Row:
         if spectrum.kind is Kind.SUM and spectrum.radius is None:
             wave_unit = cutout.grid.wave_unit
             row['MAG_WHITE'] = _plain(
-                white_light.ab_magnitude(spectrum.data, spectrum.unit, cutout.wave, wave_unit)
+                magnitude_and_width.ab_magnitude(
+                    spectrum.data, spectrum.unit, cutout.wave, wave_unit
+                )
             )
     if 'ZQUAL' in facts:
         row |= {column.name: facts.get(column.source) for column in REDSHIFT}
@@ -272,7 +273,7 @@ def write(folder: Path, rows: Sequence[Row], unit: str) -> None:
     from astropy.io import fits
 
     table = as_table(rows, columns(rows), unit)
-    with complete_file(folder / NAMES[0]) as path:
+    with complete_file(folder / file_names.SUMMARY[0]) as path:
         table.write(path, format='ascii.ecsv')
     # FITS has texts in ASCII, short names, and units of its own or as astropy writes them.
     shown = [(column.unit, column.description) for column in table.columns.values()]
@@ -289,7 +290,7 @@ def write(folder: Path, rows: Sequence[Row], unit: str) -> None:
         hdu.header[f'TCOMM{number}'] = text
         if unit is not None:
             hdu.columns[number - 1].unit = as_fits(unit)
-    with complete_file(folder / NAMES[1]) as path:
+    with complete_file(folder / file_names.SUMMARY[1]) as path:
         fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
 
 

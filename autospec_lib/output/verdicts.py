@@ -20,7 +20,6 @@ from autospec_lib.core.errors import InputError, listed, near
 from autospec_lib.core.files import read_file
 from autospec_lib.core.types import Target
 
-NAME = 'verdicts.csv'  # in the output folder
 REPORTED = (
     'ID',
     'RA',

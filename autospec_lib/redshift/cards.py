@@ -10,7 +10,7 @@ import numpy as np
 from autospec_lib.core.emission_lines import SPEED_OF_LIGHT
 from autospec_lib.core.types import FloatArray
 from autospec_lib.redshift.estimate import Redshift
-from autospec_lib.redshift.fluxes import ON_SKY, LineFit
+from autospec_lib.redshift.line_fluxes import ON_SKY, LineFit
 from autospec_lib.redshift.models import Unnamed
 
 # Signal-to-noise ratio below which there is an upper limit of as many standard deviations.

@@ -11,7 +11,13 @@ from scipy.ndimage import gaussian_filter1d, maximum_filter1d, median_filter
 
 from autospec_lib.core.types import FloatArray
 from autospec_lib.redshift.axis import Axis
-from autospec_lib.redshift.lines import LYMAN_ALPHA, Filters, GalaxyLines, LineSearch, velocity_grid
+from autospec_lib.redshift.line_search import (
+    LYMAN_ALPHA,
+    Filters,
+    GalaxyLines,
+    LineSearch,
+    velocity_grid,
+)
 from autospec_lib.redshift.prepare import Prepared
 from autospec_lib.redshift.scan import Binned, Curve, LogGrid, Scanner, StarScanner
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from autospec_lib.core.products import SURE
+from autospec_lib.core.redshift_limits import SURE
 from autospec_lib.core.types import BoolArray, FloatArray
 from autospec_lib.redshift import probability
 from autospec_lib.redshift.axis import Axis
@@ -19,6 +19,7 @@ from autospec_lib.redshift.hypotheses import Kind, independent, rank
 from autospec_lib.redshift.prepare import FEWEST_CHANNELS, prepare
 
 PROBABLE, POSSIBLE = 0.8, 0.5  # least probabilities
+CANDIDATES = 4  # that are handed out
 BLEND_GAIN = 30.0  # gain in chi2 from which a second source is named
 CONTINUUM_LINES = 40.0  # gain in chi2 of the continuum that counts like a second line
 
@@ -63,7 +64,7 @@ class Redshift:
     second_source : float or None
         The redshift of lines or of a continuum that the first candidate does not explain.
     evidence : Evidence or None
-        What it is from, for `fluxes.measure`; None where nothing could be searched.
+        What it is from, for `line_fluxes.measure`; None where nothing could be searched.
     """
 
     candidates: tuple[Candidate, ...] = ()
@@ -163,9 +164,7 @@ def conclude(evidence: Evidence) -> Redshift:
     if not ranked:
         return Redshift(evidence=evidence)
     gain, z = independent(ranked, evidence)
-    chances = probability.probabilities(
-        probability.features(ranked, evidence, gain), probability.CANDIDATES
-    )
+    chances = probability.probabilities(probability.features(ranked, evidence, gain), CANDIDATES)
     candidates = tuple(
         Candidate(one.z, one.error, one.kind, p, one.lines, one.single_line, one.continuum_gain)
         for one, p in zip(ranked, chances, strict=False)

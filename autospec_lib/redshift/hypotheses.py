@@ -10,11 +10,11 @@ from enum import Enum
 import numpy as np
 
 from autospec_lib.core.emission_lines import SPEED_OF_LIGHT
-from autospec_lib.core.products import SAME_REDSHIFT, differ
+from autospec_lib.core.redshift_limits import SAME_REDSHIFT, differ
 from autospec_lib.core.types import FloatArray
 from autospec_lib.redshift.axis import Axis
 from autospec_lib.redshift.engine import Evidence
-from autospec_lib.redshift.lines import (
+from autospec_lib.redshift.line_search import (
     GALAXY_WAVES,
     LYMAN_ALPHA,
     OII,
@@ -83,7 +83,7 @@ class Hypothesis:
     first, second : float
         Signal-to-noise ratios of the strongest lines.
     lines : int
-        Lines with a ratio above `lines.STRONG`.
+        Lines with a ratio above `line_search.STRONG`.
     main : int
         Number of the strongest galaxy line.
     penalty : float

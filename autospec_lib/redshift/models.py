@@ -11,7 +11,7 @@ from scipy.optimize import lsq_linear
 
 from autospec_lib.core.emission_lines import LINES
 from autospec_lib.core.types import FloatArray
-from autospec_lib.redshift import fluxes
+from autospec_lib.redshift import line_fluxes
 from autospec_lib.redshift.engine import LINE_SIGMA, Evidence
 from autospec_lib.redshift.hypotheses import OWN_HALF, Kind, unexplained
 
@@ -20,7 +20,7 @@ from autospec_lib.redshift.hypotheses import OWN_HALF, Kind, unexplained
 EMISSION = 4.5
 MOST_UNNAMED = 12
 UNNAMED_SIGMA = 5.0  # signal-to-noise ratio from which a line without a name is listed
-COSMIC_SHARPNESS = 1.1  # of peaks that are cosmic rays, see `lines.Filters.sharpness`
+COSMIC_SHARPNESS = 1.1  # of peaks that are cosmic rays, see `line_search.Filters.sharpness`
 # Vacuum wavelengths in Angstrom of lines of galaxies and quasars that are not among `LINES`: SiIV,
 # OIII], AlIII, CII], [NeV], HeI, [NI], [SIII], [OI], [OII], [ArIII].
 OTHER_WAVES = (
@@ -50,7 +50,7 @@ class Unnamed:
 
 
 def model(
-    evidence: Evidence, kind: Kind, z: float, fit: fluxes.LineFit | None = None
+    evidence: Evidence, kind: Kind, z: float, fit: line_fluxes.LineFit | None = None
 ) -> FloatArray:
     """The spectrum (nl,) that a source should have, in the unit of the spectrum.
 
@@ -95,7 +95,7 @@ def model(
     values = np.interp(axis.wave, grid.wave, fitted)
     lines: FloatArray | float = 0.0
     if kind in (Kind.GALAXY, Kind.LYMAN_ALPHA):
-        fit = fit or fluxes.measure(evidence, z, 1)
+        fit = fit or line_fluxes.measure(evidence, z, 1)
         lines = 0.0 if fit is None else fit.model
     known = np.flatnonzero(prepared.good)
     values = values * prepared.unit + lines

@@ -17,7 +17,6 @@ from autospec_lib.redshift.engine import Evidence
 from autospec_lib.redshift.hypotheses import Hypothesis, Kind
 
 TABLE = Path(__file__).resolve().parent / 'data' / 'calibration.json'
-CANDIDATES = 4  # that are handed out
 
 
 def features(

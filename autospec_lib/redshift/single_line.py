@@ -14,7 +14,7 @@ import numpy as np
 from autospec_lib.core.emission_lines import SPEED_OF_LIGHT
 from autospec_lib.core.types import FloatArray
 from autospec_lib.redshift.axis import FWHM_PER_SIGMA, Axis
-from autospec_lib.redshift.lines import OII_SEPARATION
+from autospec_lib.redshift.line_search import OII_SEPARATION
 
 WIDTHS = np.array([10.0, 30.0, 50.0, 80.0, 120.0, 170.0, 230.0])  # standard deviations in km/s
 RATIOS = np.array([0.7, 0.9, 1.1, 1.3, 1.5])  # of [OII]

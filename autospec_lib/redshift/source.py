@@ -8,9 +8,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from autospec_lib.core.products import Products, RedshiftModel, differ
+from autospec_lib.core import best_spectrum
+from autospec_lib.core.products import Products, RedshiftModel
+from autospec_lib.core.redshift_limits import differ
 from autospec_lib.core.types import Cutout, FloatArray, Grid, Ident, Measured
-from autospec_lib.redshift import fluxes, models
+from autospec_lib.redshift import line_fluxes, models
 from autospec_lib.redshift.cards import cards, line_rows, unnamed_rows
 from autospec_lib.redshift.estimate import Redshift, estimate
 from autospec_lib.redshift.hypotheses import Kind
@@ -82,7 +84,7 @@ def measure(products: Products, cutout: Cutout, lsf: tuple[float, ...], light: L
     if not cutout.grid.medium:
         notes.append('redshift: wavelengths are taken to be in air')
     axis = _Wavelengths.of(cutout.wave, cutout.grid, lsf)
-    chosen = products.best[0]
+    chosen = best_spectrum.of(products)[0]
     result = axis.measured(chosen)
     sure = result.candidates[0].z if result.sure else None
     catalogued = cutout.target.z
@@ -171,7 +173,7 @@ def _lines_and_models(
     if evidence is None:
         return (), ()
     vacuum, wave = evidence.prepared.axis.wave, np.sort(axis.wave)
-    fit = None if known is None else fluxes.measure(evidence, known)
+    fit = None if known is None else line_fluxes.measure(evidence, known)
     rows = () if fit is None or known is None else line_rows(fit, known, vacuum, wave)
     shown = next(
         (one for one in result.candidates if known is None or not differ(known, one.z)), None
@@ -182,7 +184,7 @@ def _lines_and_models(
         if known is not None and not differ(known, one.z):
             lines = fit
         elif one is shown:
-            lines = fluxes.measure(evidence, one.z)
+            lines = line_fluxes.measure(evidence, one.z)
         flux = axis.as_cube(models.model(evidence, one.kind, one.z, lines))
         candidates.append(RedshiftModel(one.z, one.error, one.kind.value, one.probability, flux))
     kind, z = (Kind.GALAXY, known) if shown is None else (shown.kind, shown.z)
@@ -233,7 +235,7 @@ def _neighbours_at(
     def strength(spectrum: Measured) -> tuple[float, float]:
         """The flux of the emission lines at the redshift, and the median flux."""
         evidence = axis.measured(spectrum).evidence
-        fit = None if evidence is None else fluxes.measure(evidence, z)
+        fit = None if evidence is None else line_fluxes.measure(evidence, z)
         lines = () if fit is None else fit.lines
         flux = sum(line.flux for line in lines if line.flux > SEEN * line.flux_error)
         return flux, float(np.nanmedian(spectrum.data))

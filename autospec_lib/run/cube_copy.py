@@ -2,7 +2,7 @@
 
 The box of a source is thousands of small pieces of each array. If each takes milliseconds to find,
 reading the whole cube once is faster than reading a few sources. The rectangle around all sources
-is written to a copy, in which a box is a few dozen pieces (`arrays.Copy`). The rest of the run does
+is written to a copy, in which a box is a few dozen pieces (`fits_arrays.Copy`). The rest of the run does
 not change, except that boxes are read from the copy.
 """
 
@@ -25,10 +25,10 @@ import numpy as np
 from autospec_lib.core.atomic import nearest_existing
 from autospec_lib.core.errors import SourceError
 from autospec_lib.core.types import Target
-from autospec_lib.inputs import arrays
 from autospec_lib.inputs import cube as cutouts
-from autospec_lib.inputs.arrays import Copy, StoredArray
+from autospec_lib.inputs import fits_arrays
 from autospec_lib.inputs.cube import OpenCube
+from autospec_lib.inputs.fits_arrays import Copy, StoredArray
 from autospec_lib.run import resume
 from autospec_lib.run.interruption import Interruption
 from autospec_lib.run.job import Job
@@ -131,7 +131,7 @@ def read_time(array: StoredArray, number: int, times: int = 1) -> float:
     for place in np.random.default_rng().integers(array.nbytes - number + 1, size=times).tolist():
         start = time.perf_counter()
         try:
-            with arrays.opened(array.path) as file:
+            with fits_arrays.opened(array.path) as file:
                 file.seek(array.offset + place)
                 file.read(number)
         except OSError as error:

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from autospec_lib.core import file_names
+from autospec_lib.core import best_spectrum, file_names
 from autospec_lib.core.errors import MOST_LISTED, listed, making, writing
 from autospec_lib.core.products import Group
 from autospec_lib.core.types import Target
 from autospec_lib.inputs import marz_results
 from autospec_lib.output import source_file, summary, verdicts
-from autospec_lib.output.redshifts import counting
+from autospec_lib.output.redshift_catalogue import counting
 from autospec_lib.output.summary import Row
 from autospec_lib.output.verdicts import Verdict
 from autospec_lib.run.job import Job, with_verdicts
@@ -105,7 +105,7 @@ def take_verdicts(job: Job, paths: Sequence[Path]) -> tuple[int, list[str], list
     known = verdicts.merged(
         [(name, verdicts.about(one, job.catalogue)) for name, one in files.items()]
     )
-    stored, faults = job.output / verdicts.NAME, list[str]()
+    stored, faults = job.output / file_names.VERDICTS, list[str]()
     with making(job.output, 'make it writable'), locked(job.output):
         # Read again: another call may have written it meanwhile.
         by_id = {**(verdicts.read(stored) if stored.is_file() else {}), **known}
@@ -166,7 +166,7 @@ def _update_file(job: Job, target: Target, path: Path, row: Row) -> Row:
                 (z,) = target.visual
             products = source_file.read(path, Group.SPECTRUM)
             spectrum = products.spectra.get(
-                products.facts.get('ZSPEC', ('', ''))[0], products.best[0]
+                products.facts.get('ZSPEC', ('', ''))[0], best_spectrum.of(products)[0]
             )
             lines = source.lines_at(spectrum, job.cube.wave, job.cube.grid, job.params.lsf, z)
         with writing(path):

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 EXIT = 130
-DEADLINE = 4.0  # seconds after the first signal
+GRACE = 3.0  # seconds after the first signal in which sources that were begun may be finished
+DEADLINE = 4.0  # seconds after it
 # Windows has no SIGHUP.
 SIGNALS = tuple(
     getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGHUP') if hasattr(signal, name)

@@ -14,24 +14,25 @@ from typing import Any
 
 import numpy as np
 
-from autospec_lib import __version__
-from autospec_lib.config import sextractor
+from autospec_lib import __version__, pipeline
+from autospec_lib.config import conflicts, sextractor
+from autospec_lib.config.allowed_values import MEASURED
 from autospec_lib.config.params import Params
-from autospec_lib.core import file_names, geometry
-from autospec_lib.core.errors import InputError, SourceError, near
+from autospec_lib.core import file_names, geometry, keys
+from autospec_lib.core.errors import InputError, SourceError, collected, near
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 from autospec_lib.core.types import BoolArray, CatalogueError, Cutout, FloatArray, Ident, Target
 from autospec_lib.deblending import catalogue_error
-from autospec_lib.extraction import sums
-from autospec_lib.inputs import catalogue
+from autospec_lib.extraction import narrow_band, sums_and_means
+from autospec_lib.inputs import catalogue, images, psf
 from autospec_lib.inputs import cube as cutouts
-from autospec_lib.inputs.cube import OpenCube
-from autospec_lib.inputs.rows import Catalogue
+from autospec_lib.inputs.catalogue_rows import Catalogue
+from autospec_lib.inputs.cube import OpenCube, open_cube
 from autospec_lib.output import spectra_1d, verdicts
-from autospec_lib.output.figures import Kept
+from autospec_lib.output.kept_figures import Kept
 from autospec_lib.output.report import page
 from autospec_lib.output.verdicts import Verdict
-from autospec_lib.run import opening, output_folder
+from autospec_lib.run import image_offsets, output_folder
 
 # Cut-outs in which the error of the catalogue's positions is measured: width in pixels, and how
 # many are tried.
@@ -177,7 +178,7 @@ def prepare(
     folder = Path(os.path.abspath(folder))
     # astropy logs what is settled here and said in AutoSpec's own words.
     logging.getLogger('astropy').setLevel(logging.WARNING if params.warnings else logging.ERROR)
-    opened = cache(partial(opening.open_all, params, folder))
+    opened = cache(partial(open_all, params, folder))
 
     def in_field(rows: Catalogue) -> BoolArray:
         return cutouts.covers(opened(), cutouts.positions(opened(), cutouts.placed(opened(), rows)))
@@ -202,8 +203,8 @@ def prepare(
     output = folder / params.output
     warnings = [*listed.warnings, *ignored, *cube.notes, *outside]
     by_id: dict[str, Verdict] = {}
-    if (output / verdicts.NAME).is_file():
-        kept, by_id, moved = with_verdicts(kept, output / verdicts.NAME)
+    if (output / file_names.VERDICTS).is_file():
+        kept, by_id, moved = with_verdicts(kept, output / file_names.VERDICTS)
         warnings += moved
     targets = [target for target in kept if target.id in chosen]
     if any(isinstance(entry, str) for entry in params.narrowband) and all(
@@ -231,7 +232,7 @@ def prepare(
     white = np.full(cube.shape, np.nan)
     sampled: dict[str, Any] = {}
     if sample is not None:
-        white = sums.white_light(sample.voxels.columns).data.reshape(cube.shape)
+        white = sums_and_means.white_light(sample.voxels.columns).data.reshape(cube.shape)
         number = len(sample.voxels.data)
         sampled = {
             'usable': sample.usable,
@@ -240,7 +241,7 @@ def prepare(
             'white_channels': number,
         }
     listed_places = [] if positions else [places[target.id] for target in kept]
-    cube, offsets, cautions = opening.registered(cube, folder, params, listed_places, white)
+    cube, offsets, cautions = image_offsets.registered(cube, folder, params, listed_places, white)
     job = Job(
         folder,
         params,
@@ -251,7 +252,7 @@ def prepare(
         resume,
         sources=_neighbours(cube, places, targets) if params.needs_neighbours else {},
         catalogue=tuple(kept),
-        old_tables=spectra_1d.listing(output / spectra_1d.FOLDER),
+        old_tables=spectra_1d.listing(output / file_names.SPECTRA),
         columns=listed.description,
         offsets=tuple(offsets),
         verdicts=by_id,
@@ -259,6 +260,65 @@ def prepare(
         **sampled,
     )
     return job, targets, warnings + cautions
+
+
+def open_all(params: Params, folder: Path) -> OpenCube:
+    """Open the cube and put every image and map of the parameters on its grid.
+
+    Parameters
+    ----------
+    params : Params
+        The parameters.
+    folder : Path
+        The folder at which relative file names start.
+
+    Raises
+    ------
+    InputError
+        With the faults of all files at once.
+    """
+    path = folder / params.datacube
+    cube = open_cube(path, params.data_ext)
+    shape = cube.shape
+    faults: list[str] = []
+    aligned, maps, seeing = {}, {}, None
+    centre = np.subtract(shape, 1) / 2
+    for (parameter, name), setting in zip(params.images, params.img_shifts, strict=True):
+        with collected(faults):
+            shift = (
+                cube.sky.to_shift(centre, setting)
+                if setting and setting != MEASURED
+                else (0.0, 0.0)
+            )
+            aligned[keys.image_tag(name)] = images.align(
+                folder / name, cube.sky, shape, shift, parameter
+            )
+    for name in params.seg:
+        with collected(faults):
+            maps[keys.image_tag(name)] = images.nearest_map(folder / name, cube.sky, shape)
+    with collected(faults):
+        seeing = psf.read(params.psf, path, cube.primary, cube.wave, cube.grid.wave_unit)
+    number = len(cube.wave)
+    if params.xcor and params.cont_sub and params.cont_poly >= number:
+        needed = f'needs more wavelengths than the {number} of {params.datacube}; expected at most {number - 1}'
+        faults.append(f'param.py: CONT_POLY = {params.cont_poly} {needed}')
+    if not params.prefix:  # else these have been checked
+        with_prefix = replace(params, prefix=cube.instrument.prefix)
+        faults += [f'param.py: {text}' for _, text in conflicts.tags(with_prefix)]
+    fewest = 2 * narrow_band.FEWEST + 1
+    if params.narrowband and number < fewest:
+        few = f'NARROWBAND needs at least {fewest} wavelengths, and {params.datacube} has {number}'
+        faults.append(f'param.py: {few}; set NARROWBAND = ()')
+    elif params.narrowband:
+        channels = pipeline.cube_channels(cube.wave, cube.grid, params.lsf)
+        # Where the bands of lines are depends on the source.
+        ranges = [entry for entry in params.narrowband if not isinstance(entry, str)]
+        bands = [narrow_band.band(entry, None, channels) for entry in ranges]
+        faults += [f'param.py: NARROWBAND: {band.fault}' for band in bands if band.fault]
+    if faults:
+        raise InputError(*faults)
+    notes = [note for image in aligned.values() for note in image.notes]
+    return replace(cube, images=aligned, segmaps=maps, psf=seeing, notes=(*cube.notes, *notes))
 
 
 def with_verdicts(

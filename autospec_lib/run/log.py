@@ -96,10 +96,12 @@ class Log:
         stop."""
         if results.state == 'running':
             return
+        from autospec_lib.run.closing_sentence import sentence
+
         with suppress(OutputError):
             if results.state != 'finished':
                 self.comment(results.why)
-            self.comment(results.sentence())
+            self.comment(sentence(results))
 
     def bug(self, trace: str) -> None:
         """Write a traceback with the versions."""

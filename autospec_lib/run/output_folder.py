@@ -14,8 +14,6 @@ from autospec_lib.config.params import Params
 from autospec_lib.core import file_names
 from autospec_lib.core.atomic import nearest_existing, remove_remains
 from autospec_lib.core.errors import InputError
-from autospec_lib.output import marz, redshifts, spectra_1d, summary, verdicts
-from autospec_lib.output.report import page
 
 try:
     import fcntl
@@ -65,7 +63,7 @@ def locked(folder: Path) -> Iterator[str]:
         pictures = folder.glob('images/*')
         for place in (
             folder,
-            folder / spectra_1d.FOLDER,
+            folder / file_names.SPECTRA,
             report,
             report / 'data',
             report / 'cubes',
@@ -132,7 +130,7 @@ def check(folder: Path, params: Params, stems: Collection[str]) -> Path:
         raise InputError(f'{logs}: is a file, but must be the folder of the logs; rename it')
     for stem in sorted(stems):
         name = f'{params.pre_out}{stem}.fits'
-        if name.lower() in {*summary.NAMES, marz.NAME}:
+        if name.lower() in {*file_names.SUMMARY, file_names.MARZ}:
             both = f'PRE_OUT = {params.pre_out!r} and ID {stem}'
             raise InputError(
                 f'param.py: {both} give a name that is taken: {name}; set another PRE_OUT'
@@ -149,11 +147,18 @@ def check(folder: Path, params: Params, stems: Collection[str]) -> Path:
     inputs = [name for name in names if name and (folder / name).exists()]
     inodes = {(folder / name).stat().st_ino for name in inputs}
     output = folder / params.output
-    written = [LOCK, *summary.NAMES, redshifts.NAME, marz.NAME, verdicts.NAME, page.PAGE]
+    written = [
+        LOCK,
+        *file_names.SUMMARY,
+        file_names.REDSHIFTS,
+        file_names.MARZ,
+        file_names.VERDICTS,
+        file_names.PAGE,
+    ]
     paths = [output / name for name in written]
     for place in (
         output / file_names.REPORT,
-        output / spectra_1d.FOLDER,
+        output / file_names.SPECTRA,
         output,
         *output.glob('images/*'),
     ):
@@ -167,7 +172,7 @@ def check(folder: Path, params: Params, stems: Collection[str]) -> Path:
         if place == output:
             files = [file for file in files if file.suffix == '.fits']
             paths += [file for file in files if file.stem.removeprefix(params.pre_out) in stems]
-        elif place.name == spectra_1d.FOLDER:
+        elif place.name == file_names.SPECTRA:
             paths += [
                 file for file in files if file.name.startswith(tuple(f'{stem}_' for stem in stems))
             ]

@@ -21,6 +21,7 @@ from autospec_lib.inputs import cube as cutouts
 from autospec_lib.output import source_file, summary
 from autospec_lib.output.report import page
 from autospec_lib.output.summary import Row
+from autospec_lib.run.closing_sentence import sentence
 from autospec_lib.run.job import Job
 from autospec_lib.run.results import NOT_REACHED, Preview, Results
 
@@ -132,7 +133,7 @@ class Page:
             If they cannot be written.
         """
         job, output = self.job, self.job.output
-        with writing(output / page.PAGE):
+        with writing(output / file_names.PAGE):
             if not job.params.report:
                 page.remove(output)
                 return
@@ -154,7 +155,7 @@ class Page:
                 'running': results.state == 'running',
                 'total': len(results.rows),
                 'done': sum(row['STATUS'] != NOT_REACHED for row in results.rows.values()),
-                'summary': results.sentence(on_all=True) + STATE[results.state],
+                'summary': sentence(results, on_all=True) + STATE[results.state],
             }
             previews = self._earlier | {
                 str(ident): preview for ident, preview in results.previews.items()
@@ -172,7 +173,7 @@ class Page:
         """Read what earlier runs have left, and write the map of the field, in white light if
         channels were read."""
         from autospec_lib.output.report import source_data
-        from autospec_lib.output.units import in_words
+        from autospec_lib.output.unit_texts import in_words
 
         job, cube = self.job, self.job.cube
         places = 1 + cutouts.positions(cube, job.catalogue)[:, ::-1].round(3)
@@ -200,7 +201,7 @@ class Page:
     def _table(self, rows: Collection[Row]) -> tuple[list[tuple[str, str, str, bool]], list[Row]]:
         """Columns and rows of the page's table: the summary's, the reference's S/N, the catalogue's
         redshifts."""
-        from autospec_lib.output.units import in_words, of_lines
+        from autospec_lib.output.unit_texts import in_words, of_lines
 
         unit = self.job.cube.grid.unit
         units = {'': '', summary.FLUX: in_words(unit), summary.LINE_FLUX: in_words(of_lines(unit))}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,13 +16,13 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from autospec_lib.core import file_names
-from autospec_lib.core.errors import OutputError, listed, writing
+from autospec_lib.core import best_spectrum, file_names
+from autospec_lib.core.errors import OutputError, writing
 from autospec_lib.core.products import Group, Spectrum
 from autospec_lib.core.types import Ident, Target
 from autospec_lib.inputs.coordinates import open_sky
-from autospec_lib.output import marz, redshifts, source_file, summary
-from autospec_lib.output.redshifts import counting
+from autospec_lib.output import marz, redshift_catalogue, source_file, summary
+from autospec_lib.output.redshift_catalogue import counting
 from autospec_lib.output.summary import Row
 from autospec_lib.run import resume
 from autospec_lib.run.job import Job
@@ -112,6 +111,8 @@ class Results:
         The state of the run.
     why : str
         Why it was interrupted.
+    chosen : set of int or str
+        The IDs of the sources of this run.
     """
 
     def __init__(
@@ -124,18 +125,18 @@ class Results:
         self.job, self._on_outcome = job, tuple(on_outcome)
         self._due = dict.fromkeys(files, 0.0)  # when each is to be written again
         self._targets = {target.id: target for target in job.catalogue}
-        self._chosen = {target.id for target in chosen}
+        self.chosen = {target.id for target in chosen}
         earlier: dict[tuple[Any, ...], Row] = {}  # by place: sources that have moved are others
         # Of many kinds in astropy; without the old summary, rows are measured in the files.
         with suppress(Exception):
-            for row in summary.read(job.output / summary.NAMES[0], job.cube.grid.unit):
+            for row in summary.read(job.output / file_names.SUMMARY[0], job.cube.grid.unit):
                 earlier[str(row['ID']), row['RA'], row['DEC']] = row
         self._earlier: dict[Ident, Row] = {}
         self.rows: dict[Ident, Row] = {}
         for ident, target in self._targets.items():
             self._earlier[ident] = earlier.get((str(ident), target.ra, target.dec), {})
             self.rows[ident] = self._identity(target) | {'STATUS': NOT_REACHED}
-            if ident not in self._chosen:
+            if ident not in self.chosen:
                 self.rows[ident] |= self._from_before(target)
         self.previews: dict[Ident, Preview] = {}
         self.spectra: dict[Ident, Spectrum] = {}
@@ -183,7 +184,7 @@ class Results:
         with suppress(*ignored):
             with writing(output):
                 there = set(os.listdir(output)) if output.is_dir() else set()
-            for ident in self._chosen:
+            for ident in self.chosen:
                 row = self.rows[ident]
                 if row['STATUS'] in (EXTRACTED, KEPT) and row.get('FILE') not in there:
                     self.add(Outcome(ident, 0.0, error=GONE))
@@ -204,26 +205,8 @@ class Results:
     def exit_code(self) -> int:
         """0 if every source of this run is done, else 1."""
         return int(
-            any(self.rows[ident]['STATUS'] in (FAILED, NOT_REACHED) for ident in self._chosen)
+            any(self.rows[ident]['STATUS'] in (FAILED, NOT_REACHED) for ident in self.chosen)
         )
-
-    def sentence(self, on_all: bool = False) -> str:
-        """One line on this run, or on all sources: their numbers by status, and the IDs of failures
-        and notes."""
-        rows = [row for ident, row in self.rows.items() if on_all or ident in self._chosen]
-        number = Counter(row['STATUS'] for row in rows)
-        parts = [f'{number[EXTRACTED] + number[KEPT]} of {len(rows)} sources extracted']
-        if number[KEPT]:
-            parts[0] += f', {number[KEPT]} of them by an earlier run'
-        if number[FAILED]:
-            failed = [str(row['ID']) for row in rows if row['STATUS'] == FAILED]
-            parts.append(f'{len(failed)} failed ({listed(failed)})')
-        noted = [str(row['ID']) for row in rows if row['STATUS'] == EXTRACTED and row.get('NOTES')]
-        if noted:
-            parts.append(f'{len(noted)} with notes ({listed(noted)})')
-        if number[NOT_REACHED]:
-            parts.append(f'{number[NOT_REACHED]} not reached')
-        return '; '.join(parts)
 
     def _identity(self, target: Target) -> Row:
         """The columns that are known before the extraction; what people decided is kept even if the
@@ -254,7 +237,7 @@ class Results:
 
 def write_summary(results: Results) -> None:
     """Write the summary: a table of all sources."""
-    with writing(results.job.output / summary.NAMES[0]):
+    with writing(results.job.output / file_names.SUMMARY[0]):
         summary.write(results.job.output, [*results.rows.values()], results.job.cube.grid.unit)
 
 
@@ -262,14 +245,14 @@ def write_redshifts(results: Results) -> None:
     """Write the catalogue of redshifts, where they are measured or accepted; else remove that of an
     earlier run."""
     job = results.job
-    with writing(job.output / redshifts.NAME):
+    with writing(job.output / file_names.REDSHIFTS):
         if job.params.redshift or job.verdicts:
             catalogued = {target.id: target.z for target in job.catalogue if target.z is not None}
-            redshifts.write(
+            redshift_catalogue.write(
                 job.output, [*results.rows.values()], job.cube.grid.unit, catalogued, job.verdicts
             )
         else:
-            (job.output / redshifts.NAME).unlink(missing_ok=True)
+            (job.output / file_names.REDSHIFTS).unlink(missing_ok=True)
 
 
 def write_marz(results: Results) -> None:
@@ -282,7 +265,7 @@ def write_marz(results: Results) -> None:
     OutputError
         If it cannot be written.
     """
-    job, path = results.job, results.job.output / marz.NAME
+    job, path = results.job, results.job.output / file_names.MARZ
     with writing(path):
         if results.state == 'running':
             path.unlink(missing_ok=True)
@@ -300,7 +283,9 @@ def _entries(results: Results) -> Iterator[marz.Entry]:
         try:
             spectrum = (
                 results.spectra.get(row['ID'])
-                or source_file.read(results.job.output / row['FILE'], last=Group.SPECTRUM).best[0]
+                or best_spectrum.of(
+                    source_file.read(results.job.output / row['FILE'], last=Group.SPECTRUM)
+                )[0]
             )
         except source_file.BROKEN:  # it has been removed or replaced meanwhile
             continue

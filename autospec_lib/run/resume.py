@@ -110,7 +110,7 @@ def is_complete(job: Job, target: Target, by_date: bool = False) -> bool:
         spectra = source_file.read(path, Group.SPECTRUM).main_spectra if job.params.out_1d else {}
     except source_file.BROKEN:
         return False
-    folder = job.output / spectra_1d.FOLDER
+    folder = job.output / file_names.SPECTRA
     if not all((folder / name).exists() for name in spectra_1d.names(target.id, spectra)):
         return False
     pictures = (

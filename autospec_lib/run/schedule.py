@@ -17,10 +17,10 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
+from autospec_lib.core import file_names
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Ident, Target
-from autospec_lib.output import spectra_1d
-from autospec_lib.run.interruption import Interruption, blocked, leave_to_parent
+from autospec_lib.run.interruption import GRACE, Interruption, blocked, leave_to_parent
 from autospec_lib.run.job import Job
 from autospec_lib.run.results import Outcome
 from autospec_lib.run.source import attempt, discard
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from distributed import Client
 
 DIED = 'its process died (out of memory, or killed)'
-GRACE = 3.0  # seconds after Ctrl-C in which sources that were begun may be finished
 CONNECT = 10  # seconds to wait for a scheduler
 ALONE = 30  # the run stops after this many seconds without scheduler or worker
 
@@ -122,7 +121,7 @@ class _Worker:
         self.interruption.workers.discard(self.process.pid)
         if self.target is not None:
             for folder in {
-                job.output / spectra_1d.FOLDER,
+                job.output / file_names.SPECTRA,
                 *(path.parent for path in job.files(self.target).values()),
             }:
                 for torn in folder.glob(f'.*.{self.process.pid}.tmp'):

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from autospec_lib import pipeline
-from autospec_lib.config.validators import STARS
+from autospec_lib.config.allowed_values import STARS
+from autospec_lib.core import best_spectrum, file_names
 from autospec_lib.core.errors import AutoSpecError, OutputError, SourceError, writing
 from autospec_lib.core.products import Group, Products
 from autospec_lib.core.types import Cutout, Target
@@ -140,7 +141,7 @@ def extract(job: Job, target: Target) -> Outcome:
         trace='\n'.join(traces) or None,
         measured=measured,
         preview=preview,
-        spectrum=source_file.as_stored(selected.best[0]) if params.marz else None,
+        spectrum=source_file.as_stored(best_spectrum.of(selected)[0]) if params.marz else None,
     )
 
 
@@ -166,7 +167,7 @@ def _write(job: Job, products: Products, cutout: Cutout) -> Products:
     }
     with writing(path):
         source_file.write_source(path, selected, cutout, origin)
-    folder = job.output / spectra_1d.FOLDER
+    folder = job.output / file_names.SPECTRA
     if params.out_1d:
         with writing(folder):
             folder.mkdir(exist_ok=True)
@@ -209,6 +210,6 @@ def discard(job: Job, target: Target, with_file: bool = True) -> None:
         if with_file or key != 'file':
             with writing(path):
                 path.unlink(missing_ok=True)
-    folder = job.output / spectra_1d.FOLDER
+    folder = job.output / file_names.SPECTRA
     with writing(folder):
         spectra_1d.remove(folder, target.id, job.old_tables)

@@ -10,6 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from autospec_lib.core import file_names
 from autospec_lib.core.errors import InputError
 from autospec_lib.output.report import page
 
@@ -32,10 +33,10 @@ def find(folder: Path, output: str) -> Path:
         If there is none.
     """
     for where in (folder / output, folder):
-        if (where / page.PAGE).is_file() and not page.is_foreign(where):
-            return Path(os.path.abspath(where / page.PAGE))
+        if (where / file_names.PAGE).is_file() and not page.is_foreign(where):
+            return Path(os.path.abspath(where / file_names.PAGE))
     raise InputError(
-        f'{folder / output / page.PAGE}: no report there; a run with REPORT = True writes it'
+        f'{folder / output / file_names.PAGE}: no report there; a run with REPORT = True writes it'
     )
 
 
@@ -65,7 +66,7 @@ class _Handler(SimpleHTTPRequestHandler):
             folder = Path(self.directory).resolve()
             path = Path(self.translate_path(self.path)).resolve()
             if path.is_dir():
-                path = (path / page.PAGE).resolve()
+                path = (path / file_names.PAGE).resolve()
             is_there = path.is_file() and path.is_relative_to(folder)
         # A name that is too long, a loop of links, a zero byte.
         except (OSError, RuntimeError, ValueError):

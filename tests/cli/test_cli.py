@@ -195,9 +195,9 @@ def test_a_bug_in_one_source_is_named_with_its_traceback_and_the_others_go_on(
 
 
 def test_a_bug_before_the_loop_exits_3_and_says_where(folder, capsys, monkeypatch):
-    from autospec_lib.run import opening
+    from autospec_lib.run import job
 
-    monkeypatch.setattr(opening, 'open_all', lambda *_: 1 / 0)
+    monkeypatch.setattr(job, 'open_all', lambda *_: 1 / 0)
     assert main([str(folder)]) == 3
     assert 'has a bug: ZeroDivisionError' in capsys.readouterr().err
     assert 'ZeroDivisionError' in log_of(folder)

@@ -8,7 +8,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.testing import assert_allclose, assert_array_equal
 
-from autospec_lib.demo import field_folder, simulation
+from autospec_lib.demo import field_files, simulation
 from autospec_lib.demo.simulation import PIXEL, Galaxy, Scene
 
 STAR = Galaxy(y=30.0, x=37.0, flux=500.0, scale=1e-4)
@@ -109,7 +109,7 @@ def test_sky_lines_make_some_wavelengths_noisy():
 
 def test_a_folder_gives_positions_and_truth_back(tmp_path):
     field = simulation.easy(1).with_channels(4).make()
-    field_folder.write_folder(field, tmp_path / 'sim')
+    field_files.write_folder(field, tmp_path / 'sim')
     ids, ra, dec = np.loadtxt(tmp_path / 'sim' / 'catalog.txt').T
     assert_array_equal(ids, np.arange(1, 24))
     with fits.open(tmp_path / 'sim' / 'datacube.fits') as hdus:

@@ -7,7 +7,7 @@ import pytest
 from builders import changed, make_cutout
 
 from autospec_lib.core import geometry
-from autospec_lib.detection import masks, source_masks
+from autospec_lib.detection import masks
 
 
 def label_map(*boxes, shape=(7, 9)):
@@ -93,7 +93,7 @@ def test_the_sky_is_where_no_map_has_an_object_except_spaxels_without_data(centr
     )
     for share in (0.0, 0.02, 0.3):
         maps = {key: (rng.random(plain.shape) < share).astype(np.int32) for key in 'abc'}
-        chosen = source_masks.choose(cutout, maps, True, 'UNION', ())
+        chosen = masks.choose(cutout, maps, True, 'UNION', ())
         empty = np.all([segmap == 0 for segmap in maps.values()], axis=0)
         assert (chosen.sky == empty & ~dead & ~chosen.target).all()
         assert not (chosen.sky & chosen.named['MASK_UNION']).any()

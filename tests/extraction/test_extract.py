@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from autospec_lib.core.types import Measured, Voxels
-from autospec_lib.extraction import sums, weights
+from autospec_lib.extraction import sums_and_means, weights
 
 NL, NY, NX = 11, 4, 5
 
@@ -32,7 +32,7 @@ def bad():
 def test_a_cube_of_ones_sums_to_the_number_of_pixels():
     masks = np.zeros((2, NY * NX), bool)
     masks[0, :7] = masks[1, 3:4] = True
-    total, single = sums.sums(spaxels(variance=np.full((NL, NY, NX), 4.0)), masks)
+    total, single = sums_and_means.sums(spaxels(variance=np.full((NL, NY, NX), 4.0)), masks)
     assert_allclose(total.data, 7)
     assert_allclose(total.variance, 28)
     assert_allclose(single.data, 1)
@@ -42,7 +42,7 @@ def test_a_cube_of_ones_sums_to_the_number_of_pixels():
 def test_mean_and_its_variance_count_usable_voxels_only(bad):
     everything = np.ones((1, NY * NX), bool)
     cube = spaxels(np.full((NL, NY, NX), 3.0), np.full((NL, NY, NX), 4.0), bad)
-    mean = sums.sums(cube, everything, mean=True)[0]
+    mean = sums_and_means.sums(cube, everything, mean=True)[0]
     assert_allclose(mean.data, 3)
     number = NY * NX - bad.sum(axis=(1, 2))
     assert_allclose(mean.variance, 4 / number)
@@ -57,7 +57,11 @@ def test_a_bad_voxel_changes_nothing(bad, junk):
 
     def everything(pair):
         cube = spaxels(*pair, bad)
-        return [sums.white_light(cube), *sums.sums(cube, masks), *weights.weighted(cube, profiles)]
+        return [
+            sums_and_means.white_light(cube),
+            *sums_and_means.sums(cube, masks),
+            *weights.weighted(cube, profiles),
+        ]
 
     for clean, dirty in zip(everything((data, variance)), everything(spoilt), strict=True):
         assert_allclose(clean.data, dirty.data)
@@ -70,8 +74,8 @@ def test_channels_without_usable_voxel_have_no_value(bad):
     flat = mask.reshape(1, -1)
     cube = spaxels(variance=np.ones((NL, NY, NX)), bad=bad)
     results = [
-        *sums.sums(cube, flat),
-        *sums.sums(cube, flat, mean=True),
+        *sums_and_means.sums(cube, flat),
+        *sums_and_means.sums(cube, flat, mean=True),
         *weights.weighted(cube, flat / 4),
     ]
     for spectrum in results:
@@ -81,7 +85,7 @@ def test_channels_without_usable_voxel_have_no_value(bad):
 
 def test_white_light_is_the_mean_over_wavelength_with_its_variance(bad):
     data, variance = random_cube()
-    white = sums.white_light(spaxels(data, variance, bad))
+    white = sums_and_means.white_light(spaxels(data, variance, bad))
     good = ~bad
     assert_allclose(white.data, ((data * good).sum(0) / good.sum(0)).ravel())
     assert_allclose(white.variance, ((variance * good).sum(0) / good.sum(0) ** 2).ravel())
@@ -90,7 +94,7 @@ def test_white_light_is_the_mean_over_wavelength_with_its_variance(bad):
 def test_white_light_of_a_spaxel_without_usable_voxel_is_nan():
     bad = np.zeros((NL, NY, NX), bool)
     bad[:, 2, 3] = True
-    white = sums.white_light(spaxels(bad=bad)).data.reshape(NY, NX)
+    white = sums_and_means.white_light(spaxels(bad=bad)).data.reshape(NY, NX)
     assert np.isnan(white[2, 3])
     assert np.isfinite(np.delete(white.ravel(), 2 * NX + 3)).all()
 
@@ -99,8 +103,8 @@ def test_without_variance_none_comes_out():
     mask = np.ones((1, NY * NX), bool)
     cube = spaxels()
     results = [
-        sums.white_light(cube),
-        *sums.sums(cube, mask),
+        sums_and_means.white_light(cube),
+        *sums_and_means.sums(cube, mask),
         *weights.weighted(cube, mask / mask.sum()),
     ]
     assert all(result.variance is None for result in results)
@@ -165,7 +169,10 @@ def test_quoted_variance_is_the_scatter_of_many_draws():
     got = np.empty((2, draws, NL))
     for k in range(draws):
         cube = spaxels(truth + rng.normal(size=truth.shape) * np.sqrt(variance), variance, bad)
-        total, optimal = sums.sums(cube, mask)[0], weights.weighted(cube, profile.reshape(1, -1))[0]
+        total, optimal = (
+            sums_and_means.sums(cube, mask)[0],
+            weights.weighted(cube, profile.reshape(1, -1))[0],
+        )
         got[:, k] = total.data, optimal.data
     for sample, quoted in zip(got, (total.variance, optimal.variance), strict=True):
         assert_allclose(sample.var(axis=0), quoted, rtol=5 * np.sqrt(2 / draws))

@@ -9,7 +9,7 @@ from autospec_lib import pipeline
 from autospec_lib.core.emission_lines import LINES, find
 from autospec_lib.core.types import Grid, Voxels
 from autospec_lib.extraction import narrow_band
-from autospec_lib.redshift import fluxes
+from autospec_lib.redshift import line_fluxes
 from autospec_lib.redshift.axis import FWHM_PER_SIGMA, to_vacuum
 
 MUSE_WAVE = 4750.0 + 1.25 * np.arange(1600)
@@ -176,5 +176,5 @@ def test_a_line_is_known_by_every_usual_spelling(key, spellings):
 
 
 def test_wavelengths_are_those_of_the_redshifts():
-    for name, _, wave in fluxes.LINES:
+    for name, _, wave in line_fluxes.LINES:
         assert np.abs(np.array(LINES[find(name)]) - wave).min() < 1e-6

@@ -39,8 +39,8 @@ from autospec_lib.cli.command import main
 from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Target
 from autospec_lib.inputs import cube, images
-from autospec_lib.inputs.arrays import arranged
 from autospec_lib.inputs.coordinates import Sky, find_axes, header_of_axes, open_sky
+from autospec_lib.inputs.fits_arrays import arranged
 
 FRAMES = {
     'galactic': (Galactic(), {'CTYPE1': 'GLON-TAN', 'CTYPE2': 'GLAT-TAN'}),

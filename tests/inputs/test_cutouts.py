@@ -11,7 +11,7 @@ from autospec_lib.config.params import Params
 from autospec_lib.core.types import Target
 from autospec_lib.inputs import cube
 from autospec_lib.inputs.images import AlignedImage
-from autospec_lib.run.opening import open_all
+from autospec_lib.run.job import open_all
 
 
 def test_a_cut_knows_who_lies_in_or_near_it(folder):

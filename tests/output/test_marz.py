@@ -19,7 +19,7 @@ from autospec_lib.core.errors import InputError
 from autospec_lib.core.types import Grid, Measured
 from autospec_lib.inputs import marz_results
 from autospec_lib.output import marz, source_file
-from autospec_lib.output.redshifts import Counting
+from autospec_lib.output.redshift_catalogue import Counting
 
 LENGTH = 200
 WAVE = np.linspace(4750.0, 9350.0, LENGTH)

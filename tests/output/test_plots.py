@@ -10,8 +10,8 @@ from numpy.testing import assert_allclose
 
 from autospec_lib.core.products import Group, Kind, Products, Spectrum, by_key
 from autospec_lib.core.types import Cutout, Grid, Mask, Measured, Segmap, Target, Voxels
-from autospec_lib.output import plots, spectra_sheet
-from autospec_lib.output.figures import Kept
+from autospec_lib.output import plot_style, plots, spectra_sheet
+from autospec_lib.output.kept_figures import Kept
 
 NL, NY, NX = 400, 21, 25
 WAVE = 4750 + 1.25 * np.arange(NL)
@@ -164,7 +164,7 @@ def test_images_show_their_values_in_the_colour_map_with_nan_grey(products, cuto
     shown = panels(drawn(products, cutout, 'cubehelix')['IMAGES'])['HST']
     assert_allclose(shown.get_array().filled(np.nan), products.images['HST'].data)
     assert shown.cmap.name == 'cubehelix'
-    assert matplotlib.colors.to_hex(shown.cmap.get_bad()) == plots.NO_VALUE
+    assert matplotlib.colors.to_hex(shown.cmap.get_bad()) == plot_style.NO_VALUE
 
 
 def test_every_label_has_its_colour_and_the_central_one_always_the_same(products, cutout):

@@ -9,8 +9,8 @@ import pytest
 
 from autospec_lib.core.products import Group, Kind, Products, RedshiftModel, Spectrum
 from autospec_lib.core.types import Cutout, Grid, Target, Voxels
-from autospec_lib.output import plots
-from autospec_lib.output.figures import Kept
+from autospec_lib.output import plot_style, plots
+from autospec_lib.output.kept_figures import Kept
 from autospec_lib.output.redshift_sheet import RedshiftSheet
 from autospec_lib.redshift.axis import to_vacuum
 
@@ -55,7 +55,7 @@ def source(z=Z, kind='gal', possible=True, axis=('Angstrom', 'vacuum'), lines=(L
 
 
 def drawn(products, cutout):
-    style = {**matplotlib.rcParamsDefault, **plots.STYLE}
+    style = {**matplotlib.rcParamsDefault, **plot_style.STYLE}
     with matplotlib.rc_context(style):
         return RedshiftSheet(products, cutout)
 

@@ -14,8 +14,8 @@ from builders import PIXEL, cube_header, gaussian, sky_header, write_cube
 from PIL import Image
 
 from autospec_lib.cli import main
+from autospec_lib.core import file_names
 from autospec_lib.inputs import cube
-from autospec_lib.output.report import page
 from autospec_lib.run import viewing
 
 pytestmark = pytest.mark.skipif(
@@ -78,7 +78,7 @@ def output(tmp_path_factory):
 @pytest.fixture
 def browser(window, output):
     """The page, freshly opened."""
-    yield from fresh(window, (output / page.PAGE).as_uri(), SIZE)
+    yield from fresh(window, (output / file_names.PAGE).as_uri(), SIZE)
 
 
 def frames(browser):
@@ -337,7 +337,7 @@ def blind(tmp_path_factory):
 @pytest.fixture
 def blind_browser(window, blind):
     """Its page."""
-    yield from fresh(window, (blind / page.PAGE).as_uri(), SIZE)
+    yield from fresh(window, (blind / file_names.PAGE).as_uri(), SIZE)
 
 
 @pytest.mark.long
@@ -593,7 +593,7 @@ def test_all_of_it_works_in_the_served_report(window, output):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             for browser in fresh(
-                window, f'http://localhost:{server.server_port}/{page.PAGE}', SIZE
+                window, f'http://localhost:{server.server_port}/{file_names.PAGE}', SIZE
             ):
                 mapped(browser)
                 opened(browser, 'alpha')

@@ -15,8 +15,9 @@ from PIL import Image
 from report_reading import EVIL, GRID
 
 from autospec_lib.cli import main
+from autospec_lib.core import file_names
 from autospec_lib.core.products import Group, Products
-from autospec_lib.output.report import page, source_data
+from autospec_lib.output.report import source_data
 
 pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER), reason='no chromium and chromedriver (Debian: chromium-driver)'
@@ -61,7 +62,7 @@ def output(tmp_path_factory):
 @pytest.fixture
 def browser(window, output):
     """The page, freshly opened."""
-    yield from fresh(window, (output / page.PAGE).as_uri())
+    yield from fresh(window, (output / file_names.PAGE).as_uri())
 
 
 def shown(browser):
@@ -697,7 +698,7 @@ def test_keys_judge_a_source_and_go_on_to_the_next_one(browser):
 def test_verdicts_come_back_from_the_results(browser, output, tmp_path):
     folder = tmp_path / 'field'
     shutil.copytree(output.parent, folder)
-    address = (folder / 'output' / page.PAGE).as_uri()
+    address = (folder / 'output' / file_names.PAGE).as_uri()
     row = '8,,,good,0.31,user,2,galaxy,"from <b> me",2026-01-01T00:00:00Z'
     (folder / 'a.csv').write_text(
         f'ID,RA,DEC,VERDICT,REDSHIFT,ORIGIN,QUALITY,CLASS,COMMENT,CHANGED\n{row}\n'

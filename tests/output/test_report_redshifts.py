@@ -19,6 +19,7 @@ from builders import DEC, RA, gaussian, make_cutout
 from firefox import FIREFOX, Firefox
 from report_reading import EVIL, GRID
 
+from autospec_lib.core import file_names
 from autospec_lib.core.products import Group, Kind, Products, RedshiftModel, Spectrum
 from autospec_lib.core.types import Measured
 from autospec_lib.output.report import page, source_data
@@ -219,7 +220,7 @@ def output(tmp_path_factory, truths):
 @pytest.fixture
 def browser(window, output):
     """The page, freshly opened."""
-    yield from fresh(window, (output / page.PAGE).as_uri())
+    yield from fresh(window, (output / file_names.PAGE).as_uri())
 
 
 def opened(browser, ident):
@@ -729,7 +730,7 @@ def test_a_row_with_a_value_that_is_not_allowed_is_named_and_not_read(browser):
 @pytest.mark.skipif(not FIREFOX, reason='no firefox (Debian: firefox-esr)')
 def test_keys_do_the_same_in_firefox(output, tmp_path):
     with Firefox(tmp_path) as browser:
-        browser.open(f'{(output / page.PAGE).as_uri()}#1')
+        browser.open(f'{(output / file_names.PAGE).as_uri()}#1')
         drawn = "return document.querySelectorAll('#plot .scatterlayer path').length > 0"
         browser.until(lambda: browser.run(drawn), 60)
         browser.press('1')

@@ -11,9 +11,10 @@ from astropy.table import Table
 from builders import CUTOUT, PIXEL, SPECTRUM, UNIT, changed, gaussian, make_cutout, process
 from numpy.testing import assert_allclose
 
+from autospec_lib.core import file_names
 from autospec_lib.core.products import Group, Products
 from autospec_lib.core.types import Grid
-from autospec_lib.output import summary, white_light
+from autospec_lib.output import magnitude_and_width, summary
 
 WAVE = np.linspace(4750.0, 9350.0, 500)
 CGS = 'erg s-1 cm-2 Angstrom-1'
@@ -36,7 +37,7 @@ def test_a_flat_spectrum_has_the_magnitude_of_its_flux_per_frequency(unit, wave,
     there = np.full(len(wave), level)
     pivot = np.sqrt(4750 * 9350) * units.Angstrom
     jansky = (level * units.Unit(unit)).to_value('Jy', equivalencies=units.spectral_density(pivot))
-    found = white_light.ab_magnitude(there, unit, wave, wave_unit)
+    found = magnitude_and_width.ab_magnitude(there, unit, wave, wave_unit)
     assert found == pytest.approx(-2.5 * np.log10(jansky / 3631), abs=2e-3)
 
 
@@ -44,7 +45,7 @@ def test_a_source_of_zero_ab_magnitude_has_it_in_any_unit():
     per_wavelength = (3631 * units.Jy).to_value(
         CGS, equivalencies=units.spectral_density(WAVE * units.Angstrom)
     )
-    assert white_light.ab_magnitude(per_wavelength, CGS, WAVE, 'Angstrom') == pytest.approx(
+    assert magnitude_and_width.ab_magnitude(per_wavelength, CGS, WAVE, 'Angstrom') == pytest.approx(
         0, abs=1e-3
     )
 
@@ -54,12 +55,12 @@ def test_a_source_of_zero_ab_magnitude_has_it_in_any_unit():
     ['', 'adu', 'MJy sr-1', f'{CGS} arcsec-2', 'Angstrom', 'mag', 'none of this', 'Ang/spaxel'],
 )
 def test_what_is_no_flux_density_has_no_magnitude(unit):
-    assert white_light.ab_magnitude(np.ones(500), unit, WAVE, 'Angstrom') is None
+    assert magnitude_and_width.ab_magnitude(np.ones(500), unit, WAVE, 'Angstrom') is None
 
 
 def test_neither_has_what_is_not_bright_or_not_there():
-    assert white_light.ab_magnitude(-np.ones(500), CGS, WAVE, 'Angstrom') is None
-    assert white_light.ab_magnitude(np.full(500, np.nan), CGS, WAVE, 'Angstrom') is None
+    assert magnitude_and_width.ab_magnitude(-np.ones(500), CGS, WAVE, 'Angstrom') is None
+    assert magnitude_and_width.ab_magnitude(np.full(500, np.nan), CGS, WAVE, 'Angstrom') is None
 
 
 @pytest.mark.parametrize('pixel', [(0.2, 0.2), (0.3, 0.2)])
@@ -71,7 +72,7 @@ def test_the_width_of_a_gaussian_is_its_own(pixel, along_y, along_x):
     )
     usable = np.ones(image.shape, bool)
     usable[19:21, 25] = False  # a bad pixel is no part of the sums, and hardly changes them
-    found = white_light.fwhm(np.where(usable, image, 1e9), usable, (20.0, 23.0), pixel)
+    found = magnitude_and_width.fwhm(np.where(usable, image, 1e9), usable, (20.0, 23.0), pixel)
     assert found == pytest.approx(2.354820045 * np.sqrt(along_y * along_x), rel=0.02)
 
 
@@ -80,7 +81,10 @@ def test_the_width_of_a_gaussian_is_its_own(pixel, along_y, along_x):
     [np.zeros((21, 21)), -np.ones((21, 21)), np.ones((21, 21)), gaussian(2, 18, 1.5, (21, 21))],
 )
 def test_what_has_no_peak_near_the_centre_has_no_width(image):
-    assert white_light.fwhm(image, np.ones(image.shape, bool), (10.0, 10.0), (0.2, 0.2)) is None
+    assert (
+        magnitude_and_width.fwhm(image, np.ones(image.shape, bool), (10.0, 10.0), (0.2, 0.2))
+        is None
+    )
 
 
 @pytest.mark.filterwarnings('ignore::RuntimeWarning')  # of overflows
@@ -90,10 +94,10 @@ def test_no_number_ends_in_a_traceback(scale):
     peak = 100 * gaussian(10, 10, 1.5, (21, 21))
     for image in (rng.normal(size=(21, 21)), peak, np.eye(21), peak * (peak == peak.max())):
         for usable in (rng.random((21, 21)) > 0.3, np.zeros((21, 21), bool)):
-            found = white_light.fwhm(scale * image, usable, (10.0, 10.0), (0.2, 0.2))
+            found = magnitude_and_width.fwhm(scale * image, usable, (10.0, 10.0), (0.2, 0.2))
             assert found is None or 0 < found < 2.1
     for unit in (CGS, 'Jy'):
-        found = white_light.ab_magnitude(scale * np.ones(500), unit, WAVE, 'Angstrom')
+        found = magnitude_and_width.ab_magnitude(scale * np.ones(500), unit, WAVE, 'Angstrom')
         assert found is None or np.isfinite(found)
 
 
@@ -117,7 +121,7 @@ def test_a_source_is_measured():
     assert row['FLUX_MUSE_TOT'] == pytest.approx(np.median(total), rel=1e-5)
     assert row['SN_MUSE_TOT'] == pytest.approx(np.median(total) / np.sqrt(mask.sum()), rel=1e-5)
     assert row['MAG_WHITE'] == pytest.approx(
-        white_light.ab_magnitude(
+        magnitude_and_width.ab_magnitude(
             total, UNIT.replace('10**(-20)*', '1e-20 '), cutout.wave, 'Angstrom'
         ),
         abs=1e-4,
@@ -241,7 +245,7 @@ def test_both_files_open_with_units_and_descriptions_and_go_through_votable(tmp_
     expected = {column.name: column for column in summary.columns(ROWS)}
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # the standard of VOTable does not like the erg
-        tables = [Table.read(tmp_path / name) for name in summary.NAMES]
+        tables = [Table.read(tmp_path / name) for name in file_names.SUMMARY]
         tables[0].write(tmp_path / 'summary.xml', format='votable')
         tables.append(Table.read(tmp_path / 'summary.xml'))
     header = fits.getheader(tmp_path / 'summary.fits', 1)

@@ -3,7 +3,7 @@
 import pytest
 from astropy import units
 
-from autospec_lib.output.units import flux_density, in_words, parsed, to_power
+from autospec_lib.output.unit_texts import flux_density, in_words, parsed, to_power
 
 
 @pytest.mark.parametrize(

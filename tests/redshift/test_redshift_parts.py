@@ -8,7 +8,7 @@ from autospec_lib.core.emission_lines import SPEED_OF_LIGHT
 from autospec_lib.redshift.axis import Axis, to_vacuum
 from autospec_lib.redshift.engine import Engine
 from autospec_lib.redshift.hypotheses import _climbed, _peaks
-from autospec_lib.redshift.lines import GALAXY_LINES, LINE_WIDTHS, OII, Filters, archetypes
+from autospec_lib.redshift.line_search import GALAXY_LINES, LINE_WIDTHS, OII, Filters, archetypes
 from autospec_lib.redshift.prepare import prepare
 from autospec_lib.redshift.scan import LogGrid, Scanner
 

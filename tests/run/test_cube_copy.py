@@ -22,8 +22,8 @@ from builders import DEC, PIXEL, RA, SUMMARY, cube_header, gaussian, small_cube,
 from autospec_lib.cli.command import main
 from autospec_lib.config import param_file
 from autospec_lib.core.errors import InputError
-from autospec_lib.inputs import arrays
 from autospec_lib.inputs import cube as cutouts
+from autospec_lib.inputs import fits_arrays
 from autospec_lib.inputs.cube import open_cube
 from autospec_lib.run import cube_copy, resume, schedule, source
 from autospec_lib.run.interruption import SIGNALS
@@ -107,7 +107,7 @@ def disk(tmp_path, monkeypatch):
     monkeypatch.setattr('tempfile.tempdir', str(tmp_path / 'tmp'))
     monkeypatch.setattr(cube_copy, 'IN_MEMORY', ())  # where the tests' folders may lie
     slow = importlib.import_module('benchmarks.seeks').SlowDisk(tmp_path / 'datacube.fits', 0.002)
-    monkeypatch.setattr(arrays, 'opened', slow.opened)
+    monkeypatch.setattr(fits_arrays, 'opened', slow.opened)
     return slow
 
 
@@ -260,7 +260,7 @@ def full(copy, groups, file):
 
 OBSTACLES = {
     'full': (
-        arrays.Copy,
+        fits_arrays.Copy,
         'write',
         full,
         ['tmp: No space left on device', 'datacube.fits is read without a copy'],

@@ -4,6 +4,7 @@ import re
 from contextlib import closing
 from types import SimpleNamespace
 
+from autospec_lib.run.closing_sentence import sentence
 from autospec_lib.run.log import Log
 from autospec_lib.run.results import Outcome
 
@@ -23,18 +24,13 @@ def test_the_log_has_the_lines_of_v1_1_2_and_the_notes(tmp_path):
 
 
 def test_the_log_ends_with_why_a_run_stopped_and_the_results(tmp_path):
+    rows = {7: {'ID': 7, 'STATUS': 'extracted'}}
     with closing(Log(tmp_path)) as log:
         for state, why in (('running', ''), ('interrupted', 'a full disk'), ('finished', '')):
-            log.end(
-                SimpleNamespace(
-                    state=state, why=why, sentence=lambda state=state: f'{state} so far'
-                )
-            )
-    assert log.path.read_text().splitlines() == [
-        '# a full disk',
-        '# interrupted so far',
-        '# finished so far',
-    ]
+            results = SimpleNamespace(state=state, why=why, rows=rows, chosen={7})
+            log.end(results)
+    last = f'# {sentence(results)}'
+    assert log.path.read_text().splitlines() == ['# a full disk', last, last]
 
 
 def test_two_logs_of_one_second_do_not_share_a_file(tmp_path):

@@ -17,6 +17,7 @@ from autospec_lib.core.errors import OutputError
 from autospec_lib.core.types import Grid, Target
 from autospec_lib.output import summary
 from autospec_lib.run import results as listener
+from autospec_lib.run.closing_sentence import sentence
 from autospec_lib.run.job import Job
 from autospec_lib.run.results import Outcome, Results
 
@@ -232,10 +233,10 @@ def test_sentence_and_exit_code_follow_from_the_outcomes(
     results = hearing(tmp_path, total)
     for outcome in outcomes:
         results.add(outcome)
-    assert [int(number) for number in re.findall(r'\d+', results.sentence())] == numbers
+    assert [int(number) for number in re.findall(r'\d+', sentence(results))] == numbers
     for word in ('failed', 'notes', 'not reached', 'earlier'):
-        assert (word in results.sentence()) == (word in words)
-    assert results.sentence(on_all=True) == results.sentence()
+        assert (word in sentence(results)) == (word in words)
+    assert sentence(results, on_all=True) == sentence(results)
     assert results.exit_code == code
     assert results.bugs == 0
 
@@ -247,8 +248,8 @@ def test_the_sentence_of_a_run_is_about_its_own_sources(tmp_path):
     )
     results = Results(job, targets[:1])
     results.add(Outcome(0, 0.1))
-    assert re.findall(r'\d+', results.sentence()) == ['1', '1']
-    assert re.findall(r'\d+', results.sentence(on_all=True)) == ['1', '3', '2']
+    assert re.findall(r'\d+', sentence(results)) == ['1', '1']
+    assert re.findall(r'\d+', sentence(results, on_all=True)) == ['1', '3', '2']
     assert results.exit_code == 0
 
 

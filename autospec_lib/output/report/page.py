@@ -24,7 +24,7 @@ from autospec_lib.core import file_names
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.types import FloatArray
 
-PAGE, TABLE, FIELD = 'index.html', 'sources.js', 'white.js'
+TABLE, FIELD = 'sources.js', 'white.js'
 TABLE_FUNCTION, FIELD_FUNCTION = 'autospecTable', 'autospecField'  # of the page
 FOLDERS = {'data', 'cubes'}  # of files for each source
 MOST_PIXELS = 2**19  # of the image of the field
@@ -57,8 +57,8 @@ def obstacle(output: Path) -> str:
         return 'no report is written: the Python package plotly is not installed; install it with: pip install plotly'
     if is_foreign(output):
         return (
-            f'no report is written: {output / PAGE} or {output / file_names.REPORT} is not from AutoSpec; rename it, '
-            'or set another OUTPUT, or REPORT = False'
+            f'no report is written: {output / file_names.PAGE} or {output / file_names.REPORT} is not from AutoSpec; '
+            'rename it, or set another OUTPUT, or REPORT = False'
         )
     return ''
 
@@ -66,7 +66,7 @@ def obstacle(output: Path) -> str:
 def is_foreign(output: Path) -> bool:
     """Whether a page or folder that AutoSpec did not write is where the report would be written."""
     try:
-        if GENERATOR not in (output / PAGE).read_bytes()[:4096]:
+        if GENERATOR not in (output / file_names.PAGE).read_bytes()[:4096]:
             return True
     except FileNotFoundError:
         pass
@@ -97,7 +97,7 @@ def install(output: Path) -> None:
     folder = output / file_names.REPORT
     folder.mkdir(parents=True, exist_ok=True)
     goals = {path: folder / path.name for path in (*OWN_FILES, library()) if path is not None}
-    goals[OWN / PAGE] = output / PAGE
+    goals[OWN / file_names.PAGE] = output / file_names.PAGE
     for path, goal in goals.items():
         if not (goal.is_file() and filecmp.cmp(path, goal, shallow=False)):
             with complete_file(goal, flush=False) as temporary:
@@ -107,7 +107,7 @@ def install(output: Path) -> None:
 def remove(output: Path) -> None:
     """Remove the page and the table of an earlier run, which would be mistaken for this run's."""
     if not is_foreign(output):
-        (output / PAGE).unlink(missing_ok=True)
+        (output / file_names.PAGE).unlink(missing_ok=True)
         for name in (TABLE, FIELD):
             (output / file_names.REPORT / name).unlink(missing_ok=True)
 

@@ -21,13 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from autospec_lib.core import keys
+from autospec_lib.core import best_spectrum, keys
 from autospec_lib.core.products import Group, Products
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray
 from autospec_lib.output.image_sheet import stretch
 from autospec_lib.output.report.page import binary, compass, write_script
 from autospec_lib.output.spectra_sheet import confirmed, sky_lines
-from autospec_lib.output.units import in_words, to_power
+from autospec_lib.output.unit_texts import in_words, to_power
 
 SOURCE_FUNCTION = 'autospecSource'  # of the page
 HEAD = 16384  # bytes at the beginning of a file of data that hold the preview
@@ -136,7 +136,7 @@ def _content(products: Products, cutout: Cutout, sky: FloatArray) -> dict[str, A
     """What is said of the source, its spectra and its redshift; ``sky`` (n, 2) are the ranges of
     sky lines."""
     reference, wave, grid = products.spectra[products.reference], cutout.wave, cutout.grid
-    best, why = products.best
+    best, why = best_spectrum.of(products)
     step = float(wave[-1] - wave[0]) / max(1, len(wave) - 1)
     axis: dict[str, Any] = {'start': float(wave[0]), 'step': step, 'number': len(wave)}
     if not np.allclose(wave, wave[0] + step * np.arange(len(wave)), rtol=0, atol=1e-4 * abs(step)):

@@ -8,7 +8,7 @@ import pytest
 
 from autospec_lib.cli.command import main
 from autospec_lib.config import param_file
-from autospec_lib.run import estimate
+from autospec_lib.run import check_text
 from autospec_lib.run.job import prepare
 
 
@@ -28,11 +28,11 @@ def test_disk_is_that_of_the_files(folder, lines):
     assert main([str(folder), '-q']) == 0
     job, targets = job_of(folder)
     size = sum(path.stat().st_size for path in (folder / 'output').rglob('*') if path.is_file())
-    forecasted = estimate.file_size(job, 15 * 15)
+    forecasted = check_text.file_size(job, 15 * 15)
     assert forecasted == pytest.approx(size, rel=0.2)
     assert any(
         f'disk: about {99 * forecasted / 1e6:.0f} MB' in line
-        for line in estimate.describe(job, 99 * targets)
+        for line in check_text.describe(job, 99 * targets)
     )
 
 
@@ -43,25 +43,27 @@ def test_disk_holds_the_binned_cubes_of_the_report(folder):
     job, _ = job_of(folder)
     without = replace(job, params=replace(job.params, report_cube=False))
     size = (folder / 'output' / 'report' / 'cubes' / '7.js').stat().st_size
-    assert estimate.file_size(job, 15 * 15) - estimate.file_size(without, 15 * 15) == pytest.approx(
-        size, rel=0.5
-    )
+    assert check_text.file_size(job, 15 * 15) - check_text.file_size(
+        without, 15 * 15
+    ) == pytest.approx(size, rel=0.5)
 
 
 def test_memory_holds_the_largest_subcube_in_every_process(folder):
     job, targets = job_of(folder)
-    one, two = (estimate.memory(job, 15 * 15, processes) for processes in (1, 2))
+    one, two = (check_text.memory(job, 15 * 15, processes) for processes in (1, 2))
     voxels = 31 * 15 * 15
     # Data and variance in double precision and one byte of flags, and not many times that.
-    assert 17 * voxels < one - estimate.memory(job, 0, 1) < 100 * voxels
-    assert two - one == pytest.approx(estimate.PROCESS_MEMORY + one - estimate.memory(job, 0, 1))
-    assert f'memory: about {two / 1e6:.0f} MB' in estimate.describe(job, targets, 2)
+    assert 17 * voxels < one - check_text.memory(job, 0, 1) < 100 * voxels
+    assert two - one == pytest.approx(
+        check_text.PROCESS_MEMORY + one - check_text.memory(job, 0, 1)
+    )
+    assert f'memory: about {two / 1e6:.0f} MB' in check_text.describe(job, targets, 2)
 
 
 def test_check_counts_processes(folder, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        estimate, 'describe', lambda job, targets, processes: seen.append(processes) or ()
+        check_text, 'describe', lambda job, targets, processes: seen.append(processes) or ()
     )
     (folder / 'catalog.txt').write_text(''.join(f'{n} 150.0 2.0\n' for n in range(3)))
     for options in ([], ['--cores', '2'], ['--cores', '9'], ['--scheduler', 'tcp://127.0.0.1:1']):

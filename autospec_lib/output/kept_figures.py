@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL import Image
 
-DPI = 120
 LIMIT = 10  # figures that are kept, two of each kind of picture; each takes about 6 MB
 T = TypeVar('T')
 

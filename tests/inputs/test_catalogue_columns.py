@@ -9,22 +9,22 @@ from astropy.io import fits
 from astropy.table import QTable, Table
 from catalogues import BOTH, PLACES, SIZE, faults, load, sources, table
 
-from autospec_lib.inputs import columns
+from autospec_lib.inputs import catalogue_columns
 
 
 def test_each_name_stands_once_and_in_small_letters():
     for names in (
-        columns.IDENTS,
-        columns.SKY_PAIRS,
-        columns.PIXELS_FROM_1,
-        columns.PIXELS_FROM_0,
-        columns.REDSHIFTS,
+        catalogue_columns.IDENTS,
+        catalogue_columns.SKY_PAIRS,
+        catalogue_columns.PIXELS_FROM_1,
+        catalogue_columns.PIXELS_FROM_0,
+        catalogue_columns.REDSHIFTS,
     ):
         assert len(set(names)) == len(names)
         assert repr(names) == repr(names).lower()
 
 
-@pytest.mark.parametrize('pair', columns.SKY_PAIRS)
+@pytest.mark.parametrize('pair', catalogue_columns.SKY_PAIRS)
 def test_every_name_of_a_position(tmp_path, pair):
     scale = np.degrees(1) if pair.startswith('coord_') else 1
     text = f'NUMBER,{pair.upper().replace(" ", ",")}\n3,1.5,0.25\n'
@@ -33,7 +33,7 @@ def test_every_name_of_a_position(tmp_path, pair):
     ]
 
 
-@pytest.mark.parametrize('name', columns.IDENTS)
+@pytest.mark.parametrize('name', catalogue_columns.IDENTS)
 def test_every_name_of_an_id(tmp_path, name):
     text = f'mag,{name.upper()},RA,DEC\n21.5,3,1.5,0.25\n20.5,9,1.25,0.5\n'
     assert sources(load(tmp_path / 'sources.csv', text)) == [(3, 1.5, 0.25), (9, 1.25, 0.5)]

@@ -4,7 +4,7 @@ be said."""
 import numpy as np
 import pytest
 
-from autospec_lib.detection import offsets
+from autospec_lib.detection import offset_fit
 
 SHAPE = 80, 92
 PAD = 24
@@ -74,7 +74,7 @@ def test_the_shift_of_an_image_is_measured_within_its_error(kind):
     for seed in range(100, 112):
         shift = np.random.default_rng(seed).uniform(-6, 6, 2)
         white, image, _ = field(seed, shift, **kind)
-        offset = offsets.of_image(image, white)
+        offset = offset_fit.of_image(image, white)
         if offset is not None:
             deviations.append(offset.shift - shift)
             errors.append(np.sqrt(np.diag(offset.covariance)))
@@ -88,13 +88,13 @@ def test_the_shift_of_an_image_is_measured_within_its_error(kind):
 
 def test_the_shift_does_not_depend_on_unit_and_footprint():
     white, image, _ = field(5, (2.3, -1.4))
-    first = offsets.of_image(image, white)
+    first = offset_fit.of_image(image, white)
     np.testing.assert_allclose(
-        offsets.of_image(1e-18 * image + 3e-17, 1e5 * white).shift, first.shift, atol=0.01
+        offset_fit.of_image(1e-18 * image + 3e-17, 1e5 * white).shift, first.shift, atol=0.01
     )
     image[:, :14] = np.nan
     white[70:] = np.nan
-    part = offsets.of_image(image, white)
+    part = offset_fit.of_image(image, white)
     assert np.abs(part.shift - (2.3, -1.4)).max() < 0.25
 
 
@@ -125,7 +125,7 @@ def silent_pairs():
 
 @pytest.mark.parametrize('pair', silent_pairs().values(), ids=silent_pairs())
 def test_nothing_is_certain_of_an_image_that_is_not_alike(pair):
-    assert offsets.of_image(*pair) is None
+    assert offset_fit.of_image(*pair) is None
 
 
 @pytest.mark.parametrize(('scatter', 'others'), [(0.02, 0), (0.3, 0), (0.3, 15)])
@@ -136,7 +136,7 @@ def test_the_shift_of_a_catalogue_is_measured_within_its_error(scatter, others):
         shift = rng.uniform(-5, 5, 2)
         white, _, places = field(seed, number=15)
         places = np.concatenate([places, rng.uniform(0, SHAPE, (others, 2))]) - shift
-        offset = offsets.of_positions(places + scatter * rng.normal(size=places.shape), white)
+        offset = offset_fit.of_positions(places + scatter * rng.normal(size=places.shape), white)
         if offset is not None:
             deviations.append(offset.shift - shift)
             errors.append(np.sqrt(np.diag(offset.covariance)))
@@ -148,9 +148,9 @@ def test_the_shift_of_a_catalogue_is_measured_within_its_error(scatter, others):
 def test_nothing_is_certain_of_positions_without_objects():
     white, _, places = field(3, number=15)
     random = np.random.default_rng(4).uniform(0, SHAPE, (20, 2))
-    assert offsets.of_positions(random, white) is None
-    assert offsets.of_positions(places[:4], white) is None
-    assert offsets.of_positions(places + 200, white) is None
-    assert offsets.of_positions(np.zeros((0, 2)), white) is None
-    assert offsets.of_positions(places, np.full(SHAPE, np.nan)) is None
-    assert offsets.of_positions(places, np.zeros(SHAPE)) is None
+    assert offset_fit.of_positions(random, white) is None
+    assert offset_fit.of_positions(places[:4], white) is None
+    assert offset_fit.of_positions(places + 200, white) is None
+    assert offset_fit.of_positions(np.zeros((0, 2)), white) is None
+    assert offset_fit.of_positions(places, np.full(SHAPE, np.nan)) is None
+    assert offset_fit.of_positions(places, np.zeros(SHAPE)) is None

@@ -14,8 +14,8 @@ from numpy.testing import assert_array_equal
 
 from autospec_lib.core.products import Group, Kind, Products, Spectrum, by_key
 from autospec_lib.core.types import Cutout, Grid, Mask, Measured, Segmap, Target, Voxels
-from autospec_lib.output import figures, plots
-from autospec_lib.output.figures import Kept
+from autospec_lib.output import kept_figures, plot_style, plots
+from autospec_lib.output.kept_figures import Kept
 
 NL = 300
 
@@ -95,7 +95,7 @@ def fresh():
 
 @pytest.mark.long
 def test_kept_figures_draw_what_new_ones_draw(fresh, monkeypatch):
-    monkeypatch.setattr(figures, 'LIMIT', 100)
+    monkeypatch.setattr(kept_figures, 'LIMIT', 100)
     kept, all_sources = Kept(), sources()
     order = [*range(len(fresh)), *np.random.default_rng(1).permutation(len(fresh))[:4]]
     for number in order:
@@ -112,7 +112,7 @@ def test_what_lies_below_and_above_is_that_of_the_whole_figure(fresh):
         draw(one, kept)
         for (key, _), sheet in kept.items():
             canvas = FigureCanvasAgg(sheet.figure)
-            with matplotlib.rc_context({**matplotlib.rcParamsDefault, **plots.STYLE}):
+            with matplotlib.rc_context({**matplotlib.rcParamsDefault, **plot_style.STYLE}):
                 canvas.draw()
             assert_array_equal(
                 np.asarray(canvas.buffer_rgba())[..., :3], pictures[key], err_msg=key
@@ -167,7 +167,11 @@ def test_only_the_last_are_kept():
     for layout in (*range(50), 45):
         with kept.borrowed('A', make, layout):
             pass
-    assert [layout for _, (layout,) in kept] == [*range(50 - figures.LIMIT, 45), *range(46, 50), 45]
+    assert [layout for _, (layout,) in kept] == [
+        *range(50 - kept_figures.LIMIT, 45),
+        *range(46, 50),
+        45,
+    ]
 
 
 def test_nothing_goes_to_other_processes():

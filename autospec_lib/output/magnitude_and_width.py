@@ -6,7 +6,7 @@ import numpy as np
 from astropy import units
 
 from autospec_lib.core.types import BoolArray, FloatArray
-from autospec_lib.output.units import flux_density
+from autospec_lib.output.unit_texts import flux_density
 
 AB_ZERO = 3631.0  # Jy, flux density of magnitude 0
 WIDTH = float(np.sqrt(8 * np.log(2)))  # FWHM of a Gaussian of unit standard deviation

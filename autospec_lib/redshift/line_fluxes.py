@@ -24,7 +24,7 @@ from autospec_lib.core.emission_lines import SPEED_OF_LIGHT
 from autospec_lib.core.types import BoolArray, FloatArray
 from autospec_lib.redshift.axis import FWHM_PER_SIGMA
 from autospec_lib.redshift.engine import LINE_SIGMA, Evidence
-from autospec_lib.redshift.lines import LYMAN_ALPHA
+from autospec_lib.redshift.line_search import LYMAN_ALPHA
 
 # Name with the vacuum wavelength, family, and this wavelength in Angstrom.
 LINES = (

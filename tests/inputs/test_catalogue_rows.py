@@ -8,8 +8,8 @@ from astropy.coordinates import Angle
 from astropy.table import MaskedColumn, Table
 from catalogues import faults, load, sources, table
 
-from autospec_lib.inputs import rows
-from autospec_lib.inputs.columns import Columns
+from autospec_lib.inputs import catalogue_rows
+from autospec_lib.inputs.catalogue_columns import Columns
 
 
 class TestSexagesimal:
@@ -20,14 +20,14 @@ class TestSexagesimal:
     def test_right_ascension_is_that_of_astropy(self, form, value):
         text = form.format(*value)
         truth = Angle(text.lower(), 'hourangle').degree
-        assert rows.degrees('RA', text) == pytest.approx(truth, rel=1e-14, abs=0)
+        assert catalogue_rows.degrees('RA', text) == pytest.approx(truth, rel=1e-14, abs=0)
 
     @pytest.mark.parametrize('form', ['{}d{:02}m{:06.3f}s', '{:02}:{:02}:{:06.3f}', '{}D{}M{}S'])
     @pytest.mark.parametrize('sign', ['', '+', '-'])
     @pytest.mark.parametrize('value', [(0, 30, 0.0), (10, 27, 55.9), (89, 59, 59.999)])
     def test_declination_is_that_of_astropy(self, form, sign, value):
         text = sign + form.format(*value)
-        assert rows.degrees('DEC', text) == pytest.approx(
+        assert catalogue_rows.degrees('DEC', text) == pytest.approx(
             Angle(text.lower(), 'degree').degree, rel=1e-14, abs=0
         )
 
@@ -84,7 +84,9 @@ class TestNumbers:
     def test_numbers_are_read_as_they_are(self):
         columns = Columns({}, scale={'RA': 15.0, 'SIZE': 60.0}, first=1)
         cells = {'RA': 10.5, 'DEC': -2, 'X': 3, 'SIZE': 0.5, 'Z': 0.5, 'BRIGHT': 3}
-        assert {role: rows.value(role, cell, columns) for role, cell in cells.items()} == {
+        assert {
+            role: catalogue_rows.value(role, cell, columns) for role, cell in cells.items()
+        } == {
             'RA': 157.5,
             'DEC': -2.0,
             'X': 2.0,
@@ -92,33 +94,33 @@ class TestNumbers:
             'Z': 0.5,
             'BRIGHT': 3.0,
         }
-        assert rows.degrees('RA', 150.1) == 150.1
-        assert [rows.value('REF', cell, columns) for cell in (2.0, 2)] == ['2.0', '2']
+        assert catalogue_rows.degrees('RA', 150.1) == 150.1
+        assert [catalogue_rows.value('REF', cell, columns) for cell in (2.0, 2)] == ['2.0', '2']
 
     @pytest.mark.parametrize(
         ('cell', 'ident'), [(7, 7), (7.0, 7), (2**63 - 1, 2**63 - 1), (0.0, 0)]
     )
     def test_whole_numbers_are_ids(self, cell, ident):
-        assert rows.identifier(cell) == ident
+        assert catalogue_rows.identifier(cell) == ident
 
     @pytest.mark.parametrize('cell', [2.0**53, 1.5, -3, float('inf')])
     def test_other_numbers_are_text_and_need_a_header(self, cell):
-        assert rows.identifier(cell) == str(cell)
+        assert catalogue_rows.identifier(cell) == str(cell)
         with pytest.raises(ValueError, match='header'):
-            rows.identifier(cell, names=False)
+            catalogue_rows.identifier(cell, names=False)
 
     def test_nan_is_no_id(self):
         with pytest.raises(ValueError, match='no ID'):
-            rows.identifier(float('nan'))
+            catalogue_rows.identifier(float('nan'))
 
     @pytest.mark.parametrize('role', ['SIZE', 'APER', 'Z'])
     def test_nan_is_an_empty_cell(self, role):
-        assert rows.value(role, float('nan'), Columns({})) is None
+        assert catalogue_rows.value(role, float('nan'), Columns({})) is None
 
     @pytest.mark.parametrize('role', ['RA', 'DEC', 'X'])
     def test_coordinates_are_finite(self, role):
         with pytest.raises(ValueError, match='finite'):
-            rows.value(role, float('inf'), Columns({}))
+            catalogue_rows.value(role, float('inf'), Columns({}))
 
 
 @pytest.mark.parametrize(

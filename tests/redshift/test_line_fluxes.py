@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from autospec_lib.core.emission_lines import SPEED_OF_LIGHT
-from autospec_lib.redshift import fluxes
+from autospec_lib.redshift import line_fluxes
 from autospec_lib.redshift.axis import to_vacuum
 from autospec_lib.redshift.cards import line_rows
 from autospec_lib.redshift.estimate import estimate
@@ -42,7 +42,7 @@ def galaxy(scale=1.0):
 
 def fit(clean, z=Z, seed=1, sigma=1.0):
     """The lines of a noisy spectrum."""
-    return fluxes.measure(estimate(WAVE, *spectra.noisy(clean, seed, sigma)).evidence, z)
+    return line_fluxes.measure(estimate(WAVE, *spectra.noisy(clean, seed, sigma)).evidence, z)
 
 
 @pytest.mark.parametrize('scale', [1, 1e-18])
@@ -103,7 +103,7 @@ def test_correlated_noise_has_larger_errors():
     smooth = (white[1:-1] + 0.5 * (white[2:] + white[:-2])) / np.sqrt(1.5)
     clean, ones = galaxy(), np.ones(WAVE.size)
     errors = [
-        fluxes.measure(estimate(WAVE, clean + noise, ones).evidence, Z).lines[0].flux_error
+        line_fluxes.measure(estimate(WAVE, clean + noise, ones).evidence, Z).lines[0].flux_error
         for noise in (white[1:-1], smooth)
     ]
     assert errors[1] > 1.3 * errors[0]
@@ -114,12 +114,12 @@ def test_flags_tell_sky_gap_blend_and_tied_lines():
     halpha, hbeta = (int(np.abs(WAVE - rest * (1 + Z)).argmin()) for rest in (6564.614, 4862.683))
     flux[hbeta + 2] = np.nan
     variance[halpha - 3 : halpha + 4] *= 4
-    lines = fluxes.measure(estimate(WAVE, flux, variance).evidence, Z).lines
+    lines = line_fluxes.measure(estimate(WAVE, flux, variance).evidence, Z).lines
     flags = {line.name: line.flags for line in lines}
-    assert flags['HBETA'] == fluxes.AT_EDGE
-    assert flags['HALPHA'] == fluxes.ON_SKY
-    assert flags['OII3727'] & fluxes.BLENDED
-    assert flags['OIII4960'] & fluxes.TIED_FLUX
+    assert flags['HBETA'] == line_fluxes.AT_EDGE
+    assert flags['HALPHA'] == line_fluxes.ON_SKY
+    assert flags['OII3727'] & line_fluxes.BLENDED
+    assert flags['OIII4960'] & line_fluxes.TIED_FLUX
     assert flags['HGAMMA'] == 0
 
 

@@ -7,8 +7,8 @@ import pytest
 from astropy import units
 from astropy.table import Table
 
-from autospec_lib.output import redshifts, summary
-from autospec_lib.output.redshifts import Counting, counting
+from autospec_lib.output import redshift_catalogue, summary
+from autospec_lib.output.redshift_catalogue import Counting, counting
 from autospec_lib.output.verdicts import Verdict
 
 CGS = 'erg s-1 cm-2 Angstrom-1'
@@ -82,7 +82,7 @@ def test_a_verdict_without_a_redshift_leaves_the_measured_one(word, quality):
 def test_the_file_opens_without_options(tmp_path, idents):
     failed = {'ID': idents[1], 'RA': 1.0, 'DEC': -3.0, 'ERROR': 'none'}
     rows = [ROW | {'ID': idents[0], 'ZNEIGHB': idents[1]}, failed]
-    redshifts.write(
+    redshift_catalogue.write(
         tmp_path,
         rows,
         f'10**-20 {CGS}',
@@ -92,7 +92,7 @@ def test_the_file_opens_without_options(tmp_path, idents):
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         table = Table.read(tmp_path / 'redshifts.ecsv')
-    assert table.colnames == [column.name for column in redshifts.COLUMNS]
+    assert table.colnames == [column.name for column in redshift_catalogue.COLUMNS]
     assert table['ID'].tolist() == [*idents]
     assert table['Z'].tolist() == [0.4, 0.71]
     assert table['Z_FROM'].tolist() == ['AUTOSPEC', 'VISUAL']
@@ -114,5 +114,5 @@ def test_the_file_opens_without_options(tmp_path, idents):
 
 def test_the_rows_of_the_summary_are_not_changed(tmp_path):
     row = dict(ROW)
-    redshifts.write(tmp_path, [row], CGS, {}, {})
+    redshift_catalogue.write(tmp_path, [row], CGS, {}, {})
     assert row == ROW

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from autospec_lib.config.validators import STARS
+from autospec_lib.config.allowed_values import STARS
 from autospec_lib.core import geometry
 from autospec_lib.core.errors import SourceError
 from autospec_lib.core.numerics import robust_width

@@ -19,7 +19,7 @@ from autospec_lib.output.report import binned_cube
 from autospec_lib.output.source_file import BLOCK
 from autospec_lib.run import cube_copy, resume
 from autospec_lib.run.job import Job, with_catalogue_error
-from autospec_lib.run.seeing import with_seeing
+from autospec_lib.run.psf_from_stars import with_seeing
 
 BASE_MEMORY = 250e6  # Python with numpy, astropy, scipy and matplotlib
 PROCESS_MEMORY = 80e6  # the part of it that each further process does not share

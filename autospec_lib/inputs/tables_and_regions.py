@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autospec_lib.core.errors import InputError, counted, show
-from autospec_lib.inputs import columns
-from autospec_lib.inputs.rows import Cell, Rows
+from autospec_lib.inputs import catalogue_columns
+from autospec_lib.inputs.catalogue_rows import Cell, Rows
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -101,7 +101,9 @@ def read(name: str, content: bytes, form: str, catalogue_mode: bool) -> Rows:
     number = ranks.index(max(ranks))
     table = tables[number]
     header = [(title, str(getattr(table[title], 'unit', None) or '')) for title in table.colnames]
-    chosen = columns.choose(name, header, catalogue_mode, _stated(table), _declared(table))
+    chosen = catalogue_columns.choose(
+        name, header, catalogue_mode, _stated(table), _declared(table)
+    )
     if not len(table):
         raise InputError(f'{name}: no sources; the table has no rows')
     if len(tables) > 1:
@@ -120,8 +122,8 @@ def read(name: str, content: bytes, form: str, catalogue_mode: bool) -> Rows:
 def _rank(table: Table) -> tuple[bool, bool]:
     """Whether a table has positions, and IDs beside them."""
     stated = _stated(table)
-    placed = 'RA' in stated or bool(columns.position(table.colnames))
-    return placed, placed and ('ID' in stated or columns.has_identifiers(table.colnames))
+    placed = 'RA' in stated or bool(catalogue_columns.position(table.colnames))
+    return placed, placed and ('ID' in stated or catalogue_columns.has_identifiers(table.colnames))
 
 
 def _tables(content: bytes, form: str) -> Iterator[Table]:
@@ -171,7 +173,7 @@ def _system(votable: Any, table: Any) -> dict[str, str]:
         for one in (*part.params, *part.infos)
     }
     systems = {one.ID: (one.system or '', one.equinox or '') for one in votable.iter_coosys()}
-    place = columns.position(one.name for one in table.fields).values()
+    place = catalogue_columns.position(one.name for one in table.fields).values()
     fields = [one for one in table.fields if one.name.lower() in place]
     idents = {one.ID for one in fields}
     groups = [
@@ -180,7 +182,9 @@ def _system(votable: Any, table: Any) -> dict[str, str]:
     named = [one.ref for one in (*fields, *groups) if one.ref in systems]
     if not named and len(systems) == 1:
         named = [
-            name for name, words in systems.items() if not columns.equatorial(' '.join(words))[1]
+            name
+            for name, words in systems.items()
+            if not catalogue_columns.equatorial(' '.join(words))[1]
         ]
     return (
         cards | dict(zip(('RADESYS', 'EQUINOX'), systems[named[0]], strict=True))
@@ -197,7 +201,7 @@ def _stated(table: Table) -> dict[str, str]:
 def _declared(table: Table) -> str:
     """Words for the coordinate system of RA and DEC: in the description of RA, if they are clear,
     else of the table."""
-    place = columns.position(table.colnames).get('RA')
+    place = catalogue_columns.position(table.colnames).get('RA')
     descriptions = [
         str(getattr(table[name], 'description', ''))
         for name in table.colnames
@@ -210,7 +214,9 @@ def _declared(table: Table) -> str:
         value for card, value in cards.items() if re.search('frame|coo|comment', card)
     )
     return (
-        columns.mentioned(' '.join(descriptions)) or ' '.join(stated) or columns.mentioned(further)
+        catalogue_columns.mentioned(' '.join(descriptions))
+        or ' '.join(stated)
+        or catalogue_columns.mentioned(further)
     )
 
 
@@ -242,10 +248,10 @@ def _flat(table: Table) -> Table:
             values = column.reshape(-1)
             values.unit, values.description = column.unit, column.description
             (flat if shape[1:] == (1,) else wide.setdefault(column.size, {}))[name] = values
-    if not columns.position(flat):
-        flat = next(filter(columns.position, wide.values()), flat)
+    if not catalogue_columns.position(flat):
+        flat = next(filter(catalogue_columns.position, wide.values()), flat)
     by_case = {name.lower(): name for name in flat}
-    if 'RA' not in columns.position(flat) and {*_HOURS, *_DEGREES} <= by_case.keys():
+    if 'RA' not in catalogue_columns.position(flat) and {*_HOURS, *_DEGREES} <= by_case.keys():
         ra, dec = (
             zip(*(_cells(flat[by_case[name]]) for name in names), strict=True)
             for names in (_HOURS, _DEGREES)
@@ -370,7 +376,7 @@ def read_regions(name: str, text: str, catalogue_mode: bool) -> Rows | None:
     description = f'ID = text, or numbered, positions in {" and ".join(frames)} coordinates'
     if catalogue_mode:
         description += ', APER = radius of a circle'
-    chosen = columns.Columns({'ID': 0}, names=('ID',), first=1, description=description)
+    chosen = catalogue_columns.Columns({'ID': 0}, names=('ID',), first=1, description=description)
     notes = []
     if 'physical' in frames:
         notes.append('physical coordinates are taken as pixels of the cube')
@@ -431,7 +437,9 @@ def _region_cells(
         if unit in 'ip':
             cells['APER_PIX'] = length[1]
         else:
-            cells['APER'] = float(length[1]) * columns.ARCSEC[_UNIT_LETTERS.get(unit, unit)]
+            cells['APER'] = (
+                float(length[1]) * catalogue_columns.ARCSEC[_UNIT_LETTERS.get(unit, unit)]
+            )
     return cells
 
 

@@ -1,6 +1,6 @@
 """Rows of a catalogue in any format -> targets, with the line of every fault.
 
-A reader (`text_tables`, `tables`) returns `Rows`: for each row its cells by role. A cell is text or
+A reader (`text_tables`, `tables_and_regions`) returns `Rows`: for each row its cells by role. A cell is text or
 a number; it is empty text where there is none. The functions below read one cell and raise
 `ValueError` with what is wrong.
 """
@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from autospec_lib.core import file_names
 from autospec_lib.core.errors import InputError, counted, show
 from autospec_lib.core.types import BoolArray, Ident, Target
-from autospec_lib.inputs.columns import Columns
+from autospec_lib.inputs.catalogue_columns import Columns
 
 Cell: TypeAlias = str | float
 Values: TypeAlias = dict[str, Any]  # what a row has, by role

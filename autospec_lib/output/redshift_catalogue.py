@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from autospec_lib.core import file_names
 from autospec_lib.core.atomic import complete_file
-from autospec_lib.core.products import SURE, differ
+from autospec_lib.core.redshift_limits import SURE, differ
 from autospec_lib.core.types import Ident
 from autospec_lib.output import summary
 from autospec_lib.output.summary import Column, Row
 from autospec_lib.output.verdicts import Verdict
 
-NAME = 'redshifts.ecsv'
 AUTOMATIC, BY_HAND = 'AUTOSPEC', 'VISUAL'  # origins, as in MPDAF's table Z
 NOTE = 'redshift: '  # what notes on redshifts begin with
 # Of classes in verdicts.
@@ -116,7 +116,7 @@ def write(
         If it cannot be written.
     """
     table = summary.as_table([_row(row, catalogued, verdicts) for row in rows], COLUMNS, unit)
-    with complete_file(folder / NAME) as path:
+    with complete_file(folder / file_names.REDSHIFTS) as path:
         table.write(path, format='ascii.ecsv')
 
 

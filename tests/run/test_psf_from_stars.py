@@ -13,7 +13,7 @@ from autospec_lib.cli.command import main
 from autospec_lib.core.moffat import moffat, shape_matrix
 from autospec_lib.core.numerics import linear_weights
 from autospec_lib.core.types import Cutout, Grid, Target, Voxels
-from autospec_lib.run.seeing import measure
+from autospec_lib.run.psf_from_stars import measure
 
 NL, SIDE, STEP = 921, 48, 5.0
 WAVE = 4750 + STEP * np.arange(NL)
