@@ -118,11 +118,9 @@ def keep(kind: str, seed: int) -> Iterator[Kept]:
             voxels = Voxels.of(light, cutout.voxels.variance, cutout.voxels.bad)
             return solve(WeightedCube.of(voxels, cutout.wave_fraction), result.profiles).spectra[0]
 
-        variance = np.einsum('lkk->lk', result.solution.covariance)
+        solution = result.solution
         small = Solution(
-            result.solution.spectra.astype('f4'),
-            result.solution.sky.astype('f4'),
-            (variance[:, :, None] * np.eye(variance.shape[1])).astype('f4'),
+            *(part.astype('f4') for part in (solution.spectra, solution.sky, solution.covariance))
         )
         yield Kept(
             kind,

@@ -6,7 +6,7 @@ from builders import make_cutout
 
 from autospec_lib.core.moffat import moffat, shape_matrix
 from autospec_lib.core.types import Voxels
-from autospec_lib.deblending import diagnostics
+from autospec_lib.deblending import diagnostics, grade
 from autospec_lib.deblending.joint_fit import fit_jointly
 from autospec_lib.deblending.weighted_data import WeightedCube
 
@@ -92,4 +92,4 @@ def centre(made, row):
 
 def doubts(made):
     """Why the target of a fit has the grade C, in one text; '' if it has not."""
-    return ', '.join(diagnostics.doubts(made, make_cutout(), diagnostics.separation(made), None))
+    return ', '.join(grade.doubts(made, make_cutout(), diagnostics.separation(made), None))

@@ -1,41 +1,24 @@
-"""Diagnostics of a joint fit: the residual, the target's shape, how well the sources are separated,
-and its grade."""
+"""Diagnostics of a joint fit: the residual, the target's shape, and how well the sources are
+separated."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from autospec_lib.core.numerics import linear_weights
-from autospec_lib.core.types import Cutout, FloatArray, Ident
+from autospec_lib.core.types import FloatArray, Ident
 from autospec_lib.deblending.clumps import LARGE_CLUMPS
 from autospec_lib.deblending.joint_fit import JointFit
 from autospec_lib.deblending.linear_system import PROFILE_NODES
 from autospec_lib.deblending.model import N_SHAPE
 from autospec_lib.deblending.normal_equations import Problem
 
-# Upper limits of the leakage limit for the grades A and B.
-_BEST, _GOOD = 0.05, 0.15
 # Factors of the terms of the limits, see `separation`.
 _LEAKAGE_FACTORS = {'c': 2.4, 'm': 1.0, 's': 1.0}
 _FLUX_FACTORS = {'c0': 1.0, 'm0': 1.0, 's0': 0.5}
-# What gives a source the grade C whatever its leakage limit is: limit of the relative error of its
-# flux, growth of its errors, share of an uncatalogued source in its flux,
-_FLUX_ERROR, _INFLATED, _FOREIGN = 0.08, 1.4, 0.2
-# significance of the flux over all wavelengths, in sigma, below which a source counts as not
-# detected,
-_DETECTED = 4.0
-# how much brighter a neighbour is, within how many FWHM of the PSF,
-_BRIGHTER, BESIDE = 30.0, 2.5
-# share of the light on usable pixels, and flux over that in the object mask, below which light is
-# missing.
-_LEAST_INSIDE, _LEAST_OF_MASK = 0.5, 0.7
-# Light of catalogued neighbours in the object mask, in units of the flux, below which they do not
-# overlap; light of all neighbours under the source from which on it is blended.
-_OVERLAP, _BLENDED = 0.1, 0.05
-_AT_BOUND = 0.999
 # Parameters of clumps at the middle wavelength.
 _MIDDLE = 1
 
@@ -232,81 +215,3 @@ def name_of(ident: Ident) -> str:
     if isinstance(ident, int) and ident < 0:
         return f'N{-ident}'
     return f'source {ident}'
-
-
-def grade(limit: float, reasons: list[str]) -> str:
-    """A: leakage below 0.05; B: below 0.15; C: above, or there are other reasons not to trust the
-    spectrum."""
-    if reasons:
-        return 'C'
-    return 'A' if limit < _BEST else 'B'
-
-
-def doubts(
-    result: JointFit, cutout: Cutout, parts: Separation, total: FloatArray | None
-) -> Iterator[str]:
-    """Reasons for the grade C, one phrase each.
-
-    Parameters
-    ----------
-    result : JointFit
-        The fit.
-    cutout : Cutout
-        What was fitted.
-    parts : Separation
-        Of the fit.
-    total : array (nl,) or None
-        The sum over the object mask.
-    """
-    sources, flux, spectra = result.sources, mean_fluxes(result), result.solution.spectra
-    pixel = np.array(cutout.pixel)
-    if parts.limit > _GOOD:
-        yield f'up to {parts.limit:.2f} of its flux may be light of other sources'
-    if parts.flux_limit > _FLUX_ERROR:
-        yield f'its total flux may be wrong by {parts.flux_limit:.0%}: other shapes fit nearly as well'
-    if parts.growth > _INFLATED:
-        other = 1 + int(np.argmax(parts.leakage[0, 1:] * parts.leakage[1:, 0]))
-        yield f'its errors grow {parts.growth:.1f} times because it overlaps {name_of(sources.ids[other])}'
-    for part in sources.absorbed:
-        share = float(part.share.mean())
-        if part.host == sources.ids[0] and share > _FOREIGN:
-            apart = float(np.hypot(*((np.array(part.place) - sources.centre(0)) * pixel)))
-            yield (
-                f'it may contain a source that the catalogue does not name, {apart:.1f} arcsec away at '
-                f'{sky_text(cutout, *part.place)}, with {share:.0%} of its flux'
-            )
-    sigma = significance(result)
-    if sigma[0] < -_DETECTED:
-        yield f'its flux is negative, {sigma[0]:.1f} sigma over all wavelengths'
-    elif sigma[0] < _DETECTED:
-        yield f'it is not detected, {sigma[0]:.1f} sigma over all wavelengths'
-    for number, ident in enumerate(sources.ids[1:], 1):
-        apart = float(np.hypot(*((sources.centre(number) - sources.centre(0)) * pixel)))
-        if apart > BESIDE * sources.fwhm * np.sqrt(pixel.prod()):
-            continue
-        if flux[number] > _BRIGHTER * flux[0] > 0:
-            yield f'{name_of(ident)}, {apart:.1f} arcsec away, is {flux[number] / flux[0]:.0f} times brighter'
-        if sigma[number] < -_DETECTED:
-            yield f'the flux of {name_of(ident)}, {apart:.1f} arcsec away, is negative, {sigma[number]:.1f} sigma'
-    prior = sources.others[0].prior
-    moved = np.abs(sources.model.shapes[0, :2] - prior.mean[0, :2])
-    # An isolated source is a galaxy with its peak off the catalogue position.
-    blended = np.abs(parts.leakage[0, 1:] * flux[1:]).sum() > _BLENDED * abs(flux[0])
-    if blended and (moved >= _AT_BOUND * prior.bound[0, :2]).any():
-        yield f'its position ends {float(np.hypot(*(moved * pixel))):.2f} arcsec from the catalogue, at the limit'
-    inside = float(mean_profiles(result)[0].ravel()[result.cube.weight.any(axis=0)].sum())
-    if inside < _LEAST_INSIDE:
-        yield f'only {inside:.0%} of its light is on usable pixels of the cut-out'
-    catalogued = np.array([name_of(ident).startswith('source') for ident in sources.ids])
-    overlap = np.abs(parts.leakage[0] * flux)[catalogued][1:].sum()
-    if total is not None and overlap < _OVERLAP * abs(flux[0]):
-        known = np.isfinite(total + spectra[0])
-        share = float(spectra[0, known].sum() / max(total[known].sum(), 1e-300))
-        if 0 < share < _LEAST_OF_MASK:
-            yield f'its flux is only {share:.2f} of that in the object mask'
-
-
-def sky_text(cutout: Cutout, y: float, x: float) -> str:
-    """RA and Dec in degrees of a position in pixels."""
-    ra, dec = cutout.sky_position(y, x)
-    return f'RA {ra:.5f}, Dec {dec:+.5f}'

@@ -14,7 +14,7 @@ from autospec_lib.core import geometry, keys
 from autospec_lib.core.errors import SourceError
 from autospec_lib.core.products import Group, Kind, Products, Spectrum, by_key
 from autospec_lib.core.types import Cutout, FloatArray, Ident, Measured, Voxels
-from autospec_lib.deblending import diagnostics
+from autospec_lib.deblending import diagnostics, grade
 from autospec_lib.deblending.catalogue_error import USUAL_SEEING
 from autospec_lib.deblending.joint_fit import JointFit, fit_jointly
 from autospec_lib.deblending.model import Frame
@@ -241,7 +241,7 @@ def _misplaced(
     names, pixel = [*positions], np.array(sources.model.pixel)
     places = np.array([sources.centre(number) for number in range(len(names))])
     near = np.flatnonzero(
-        np.hypot(*((places - places[0]) * pixel).T) < diagnostics.BESIDE * fwhm
+        np.hypot(*((places - places[0]) * pixel).T) < grade.BESIDE * fwhm
     ).tolist()
     for one, other in combinations(near, 2):
         listed = np.hypot(*((np.array(positions[names[one]]) - positions[names[other]]) * pixel))
@@ -318,7 +318,7 @@ def products(
     fitted[keys.RESIDUAL] = Measured(diagnostics.residual(result), unit=unit)
     facts = _facts(cutout, result, separation)
     facts['DBGRADE'] = (
-        diagnostics.grade(separation.limit, doubts),
+        grade.grade(separation.limit, doubts),
         'A, B: to be trusted; C: a note says why not',
     )
     notes = [*result.notes, *unnamed]
@@ -332,8 +332,8 @@ def products(
 def doubts_of_fit(
     cutout: Cutout, result: JointFit, separation: diagnostics.Separation, total: FloatArray | None
 ) -> Iterator[str]:
-    """Reasons for the grade C that one fit gives; parameters as in `diagnostics.doubts`."""
-    yield from diagnostics.doubts(result, cutout, separation, total)
+    """Reasons for the grade C that one fit gives; parameters as in `grade.doubts`."""
+    yield from grade.doubts(result, cutout, separation, total)
     yield from result.doubts
 
 
@@ -397,7 +397,7 @@ def _close_neighbours(cutout: Cutout, result: JointFit) -> Iterator[str]:
         if isinstance(ident, int) and ident < 0 and apart < _CLOSE * sources.fwhm:
             yield (
                 f'joint extraction: {diagnostics.name_of(ident)}, {apart * geometry.scale(cutout.pixel):.1f} arcsec '
-                f'away at {diagnostics.sky_text(cutout, *sources.centre(number))}, is not in the catalogue'
+                f'away at {grade.sky_text(cutout, *sources.centre(number))}, is not in the catalogue'
             )
 
 
