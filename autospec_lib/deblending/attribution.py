@@ -227,13 +227,15 @@ def _shares_of_hosts(
     # A component near several sources may belong to all of them; one farther out belongs to one
     # source at most.
     choices, limits = ([near], _NEAR) if near.size else (far[:, None], _FAR)
-    for hosts in choices:
-        shares, significance = compare_spectra(solution, row, hosts)
-        if significance < limits.significance and shares.max() < limits.share:
-            column = np.zeros(len(membership))
-            column[hosts] = shares
-            return column
-    return None
+    parts = [(*compare_spectra(solution, row, hosts), hosts) for hosts in choices]
+    parts = [one for one in parts if one[1] < limits.significance and one[0].max() < limits.share]
+    if not parts:
+        return None
+    # Of several sources, that of the most similar spectrum.
+    shares, _, hosts = min(parts, key=lambda one: one[1])
+    column = np.zeros(len(membership))
+    column[hosts] = shares
+    return column
 
 
 def compare_spectra(solution: Solution, row: int, hosts: IntArray) -> tuple[FloatArray, float]:

@@ -20,8 +20,9 @@ from autospec_lib.deblending.line_exchange import line_share
 # Upper limits of the leakage limit for the grades A and B.
 _BEST, _GOOD = 0.05, 0.15
 # What gives a source the grade C whatever its leakage limit is: limit of the relative error of its
-# flux, growth of its errors, share of an uncatalogued source in its flux,
-_FLUX_ERROR, _INFLATED, _FOREIGN = 0.08, 1.4, 0.2
+# flux, growth of its errors, share of an uncatalogued source in its flux (if that has its colours,
+# only from so many FWHM of the PSF on),
+_FLUX_ERROR, _INFLATED, _FOREIGN, _FAR = 0.08, 1.4, 0.2, 1.0
 # significance of the flux over all wavelengths, in sigma, below which a source counts as not
 # detected,
 _DETECTED = 4.0
@@ -73,14 +74,12 @@ def doubts(
     if parts.growth > _INFLATED:
         other = 1 + int(np.argmax(parts.leakage[0, 1:] * parts.leakage[1:, 0]))
         yield f'its errors grow {parts.growth:.1f} times because it overlaps {name_of(sources.ids[other])}'
-    for part in sources.absorbed:
-        share = float(part.share.mean())
-        if part.host == sources.ids[0] and share > _FOREIGN:
-            apart = float(np.hypot(*((np.array(part.place) - sources.centre(0)) * pixel)))
-            yield (
-                f'it may contain a source that the catalogue does not name, {apart:.1f} arcsec away at '
-                f'{sky_text(cutout, *part.place)}, with {share:.0%} of its flux'
-            )
+    for place, share in _foreign_parts(result):
+        apart = float(np.hypot(*((place - sources.centre(0)) * pixel)))
+        yield (
+            f'it may contain a source that the catalogue does not name, {apart:.1f} arcsec away at '
+            f'{sky_text(cutout, *place)}, with {share:.0%} of its flux'
+        )
     sigma = significance(result)
     if sigma[0] < -_DETECTED:
         yield f'its flux is negative, {sigma[0]:.1f} sigma over all wavelengths'
@@ -115,6 +114,25 @@ def doubts(
         share = float(spectra[0, known].sum() / max(total[known].sum(), 1e-300))
         if 0 < share < _LEAST_OF_MASK:
             yield f'its flux is only {share:.2f} of that in the object mask'
+
+
+def _foreign_parts(result: JointFit) -> Iterator[tuple[FloatArray, float]]:
+    """Place (y, x) in pixels and share of the flux of each part of the target that may be a source
+    of its own: one that was made a part of it, or one with its colours that is not close."""
+    sources = result.sources
+    parts = [
+        (np.array(part.place), float(part.share.mean()))
+        for part in sources.absorbed
+        if part.host == sources.ids[0]
+    ]
+    yield from (part for part in parts if part[1] > _FOREIGN)
+    shapes = sources.model.shapes
+    shares = sources.mean_membership[0]
+    far = sources.model.distances(0) > _FAR * sources.fwhm
+    for component in np.flatnonzero(far & (shares > _FOREIGN) & (np.arange(len(shares)) > 0)):
+        place = shapes[component, :2]
+        if all(np.hypot(*(place - other)) > 1 for other, _ in parts):
+            yield place, float(shares[component])
 
 
 def _exchange(result: JointFit, other: int, flux: FloatArray) -> float:
