@@ -15,7 +15,7 @@ import numpy as np
 
 from autospec_lib.core.moffat import moffat_slopes, shape_matrix
 from autospec_lib.core.types import FloatArray, IntArray
-from autospec_lib.deblending.clumps import CLUMP_WIDTH, ClumpGrid, ClumpPrior
+from autospec_lib.deblending.clumps import CLUMP_WIDTH, ClumpGrid, ClumpPrior, grid_places
 from autospec_lib.deblending.linear_system import Projection, project
 from autospec_lib.deblending.model import AT_ONCE, N_SHAPE, Model, ellipses
 from autospec_lib.deblending.weighted_data import BAND_NODES, Bands, parabola_weights
@@ -61,7 +61,7 @@ class Problem:
         if not clump_share:
             return cls(bands, start)
         start = replace(start, clump_fwhm=CLUMP_WIDTH * float(np.exp(start.shapes[:, 2].min())))
-        grid = start.clump_grid(bands.shape, BAND_NODES)
+        grid = start.clump_grid(grid_places(bands.shape), bands.shape, BAND_NODES)
         smooth = start.smooth_images(bands.shape, BAND_NODES[1:2])[:, 0]
         clumpy = start.prior.free[:, _LOG_FWHM]
         return cls(bands, start, grid, ClumpPrior.of(grid, smooth, clump_share, clumpy))
@@ -225,15 +225,16 @@ class Problem:
             'kb,bn,bp->knp', flux, parabola, root * point.projection.residual, optimize=True
         )
         weighted = self._weighted_slopes(point, flux, parabola)  # (p, n, npix)
+        # Sources that overlap have clumps at the same places.
+        places = np.unique(np.concatenate(self.clump_prior.used))
+        along = np.zeros((len(middle), rooted.shape[1]))
+        along[places] = middle[places] @ rooted
         across, inside, gradient = [], [], []
         for k, (used, own) in enumerate(
             zip(self.clump_prior.used, self._clump_fluxes(point.values), strict=True)
         ):
             across.append(weighted[:, k] @ images[k].T)
-            along = (images[k] @ rooted).reshape(
-                len(used), len(root), point.projection.q.shape[2]
-            ) * flux[k][:, None]
-            inside.append(along.reshape(len(used), rooted.shape[1]))
+            inside.append(along[used] * np.repeat(flux[k], point.projection.q.shape[2]))
             correlation = flat[used] @ maps[k].ravel()
             gradient.append(correlation - self.clump_prior.precision[k] @ own)
         # S W S' per pixel: (n, nb), (n, nb), (nb, npix) -> (n, n, npix)

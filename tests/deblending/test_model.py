@@ -6,7 +6,7 @@ import numpy as np
 from blends import NX, NY, PLACES, round_image
 from numpy.testing import assert_allclose
 
-from autospec_lib.deblending.clumps import ClumpGrid, ClumpPrior
+from autospec_lib.deblending.clumps import ClumpGrid, ClumpPrior, grid_places
 from autospec_lib.deblending.model import Model, Prior
 
 MIDDLE = np.array([0.5])
@@ -22,7 +22,7 @@ def test_light_of_clumps_counts_and_is_never_negative():
 
 
 def test_clumps_together_may_not_look_like_their_source():
-    grid = ClumpGrid.of((NY, NX), np.full(3, 4.0), 3.0)
+    grid = ClumpGrid.of(grid_places((NY, NX)), (NY, NX), np.full(3, 4.0), 3.0)
     smooth = np.array([round_image(place, 5.0) for place in PLACES.values()])
     prior = ClumpPrior.of(grid, smooth, clump_share=0.15)
     used = prior.used[0]
