@@ -185,7 +185,7 @@ def _point_sources(
     squares = np.square(images)
     # The parts along the components and the sky, which are orthonormal, and to which the residual
     # is orthogonal: (nb, m, n + 1).
-    inside = images @ (projection.q * root[:, :, None])
+    inside = images @ (projection.q * root[:, None]).transpose(0, 2, 1)
     size = np.sqrt((squares @ np.square(root).T - np.square(inside).sum(axis=2).T).clip(0))
     seen = size > _LEAST_SEEN * np.sqrt(squares.sum(axis=1).max()) * root.max(axis=1)
     norm = np.where(seen, size, 0)

@@ -150,7 +150,9 @@ class Problem:
             columns[end] = root * (of_nodes.T @ derivatives[:, N_SHAPE].reshape(len(of_nodes), -1))
         # The parts of the columns along the profiles: a change of the fluxes has the same effect.
         inside = (
-            (columns.transpose(1, 0, 2) @ projection.q).transpose(1, 0, 2).reshape(len(columns), -1)
+            (columns.transpose(1, 0, 2) @ projection.q.transpose(0, 2, 1))
+            .transpose(1, 0, 2)
+            .reshape(len(columns), -1)
         )
         flat = columns.reshape(len(columns), -1)
         matrix = flat @ flat.T
@@ -216,9 +218,7 @@ class Problem:
         middle = grid.images[:, 1].reshape(len(grid.places), -1)
         images = [middle[used] for used in self.clump_prior.used]  # (m_k, npix) each
         flat = grid.images.reshape(len(grid.places), -1)
-        rooted = (
-            (point.projection.q * root[:, :, None]).transpose(1, 0, 2).reshape(root.shape[1], -1)
-        )
+        rooted = (point.projection.q * root[:, None]).reshape(-1, root.shape[1])
         # S W r for each of the three nodes: (n, nb), (nb, 3), (nb, npix) -> (n, 3, npix)
         parabola = parabola_weights(self.bands.fraction)
         maps = np.einsum(
@@ -227,14 +227,14 @@ class Problem:
         weighted = self._weighted_slopes(point, flux, parabola)  # (p, n, npix)
         # Sources that overlap have clumps at the same places.
         places = np.unique(np.concatenate(self.clump_prior.used))
-        along = np.zeros((len(middle), rooted.shape[1]))
-        along[places] = middle[places] @ rooted
+        along = np.zeros((len(middle), len(rooted)))
+        along[places] = middle[places] @ rooted.T
         across, inside, gradient = [], [], []
         for k, (used, own) in enumerate(
             zip(self.clump_prior.used, self._clump_fluxes(point.values), strict=True)
         ):
             across.append(weighted[:, k] @ images[k].T)
-            inside.append(along[used] * np.repeat(flux[k], point.projection.q.shape[2]))
+            inside.append(along[used] * np.repeat(flux[k], point.projection.q.shape[1]))
             correlation = flat[used] @ maps[k].ravel()
             gradient.append(correlation - self.clump_prior.precision[k] @ own)
         # S W S' per pixel: (n, nb), (n, nb), (nb, npix) -> (n, n, npix)
