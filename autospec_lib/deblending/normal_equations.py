@@ -165,26 +165,24 @@ class Problem:
             of_nodes = (flux[:, None] * parabola.T).reshape(-1, len(root))  # (m * 3, nb)
             columns[end] = root * (of_nodes.T @ derivatives[:, N_SHAPE].reshape(len(of_nodes), -1))
         # The parts of the columns along the profiles: a change of the fluxes has the same effect.
-        inside = (
-            (columns.transpose(1, 0, 2) @ point.q.transpose(0, 2, 1))
-            .transpose(1, 0, 2)
-            .reshape(len(columns), -1)
-        )
+        # In single precision, products of what is left are more precise than differences of
+        # products.
+        inside = columns.transpose(1, 0, 2) @ point.q.transpose(0, 2, 1)  # (nb, p, n + 1)
+        columns -= (inside @ point.q).transpose(1, 0, 2)
+        inside = inside.transpose(1, 0, 2).reshape(len(columns), -1)
         flat = columns.reshape(len(columns), -1)
-        matrix = flat @ flat.T
+        matrix = (flat @ flat.T).astype(float)
         gradient = (flat @ point.residual.ravel()).astype(float)
         if self.grid is not None:
-            across, own, clumps_inside, clump_gradient = self._clump_terms(self.grid, point)
-            matrix = np.block([[matrix, across], [across.T, own]])
-            gradient, inside = (
-                np.concatenate([gradient, clump_gradient]),
-                np.concatenate([inside, clumps_inside]),
-            )
+            across, own, along, clump_gradient = self._clump_terms(self.grid, point)
+            across -= inside @ along.T
+            matrix = np.block([[matrix, across], [across.T, own - along @ along.T]])
+            gradient = np.concatenate([gradient, clump_gradient])
         sigma = self.start.prior.sigma[free]
         precision = np.zeros(len(matrix))
         precision[: sigma.size] = sigma**-2.0
         gradient[: sigma.size] -= self._deviation(point.values) / sigma
-        return matrix - inside @ inside.T + np.diag(precision), gradient
+        return matrix + np.diag(precision), gradient
 
     @property
     def _weights(self) -> tuple[SingleArray, SingleArray]:

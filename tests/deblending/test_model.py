@@ -21,6 +21,17 @@ def test_light_of_clumps_counts_and_is_never_negative():
     assert_allclose(image.sum(), plain.images((NY, NX), MIDDLE).sum(), atol=0.02)
 
 
+def test_clumps_are_computed_where_they_have_flux():
+    places = grid_places((NY, NX))
+    flux = np.zeros((2, len(places)))
+    flux[0, [60, 100]], flux[1, [60, 181]] = 0.02, 0.01
+    two = replace(Model.of(np.array([*PLACES.values()]), 4.0), clump_fwhm=4.0)
+    clumps = ClumpGrid.of(places, (NY, NX), np.full(1, 4.0), 3.0).images
+    whole = two.images((NY, NX), MIDDLE) + np.tensordot(flux, clumps, axes=1)
+    found = replace(two, clump_flux=flux).images((NY, NX), MIDDLE)
+    assert_allclose(found, whole / (1 + flux.sum(axis=1))[:, None, None, None], rtol=1e-12)
+
+
 def test_clumps_together_may_not_look_like_their_source():
     grid = ClumpGrid.of(grid_places((NY, NX)), (NY, NX), np.full(3, 4.0), 3.0)
     smooth = np.array([round_image(place, 5.0) for place in PLACES.values()])
