@@ -29,6 +29,8 @@ SingleArray: TypeAlias = NDArray[np.float32]
 # Step in an ellipticity for the numerical derivative of the matrix of squared FWHM.
 _STEP = 1e-5
 _LOG_FWHM = 2  # among the shape parameters
+# The slope has no prior; this keeps the matrix regular where the data say nothing about it.
+_LEAST_PRECISION = 1e-9
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,7 @@ class Problem:
             matrix = np.block([[matrix, across], [across.T, own - along @ along.T]])
             gradient = np.concatenate([gradient, clump_gradient])
         sigma = self.start.prior.sigma[free]
-        precision = np.zeros(len(matrix))
+        precision = np.full(len(matrix), _LEAST_PRECISION)
         precision[: sigma.size] = sigma**-2.0
         gradient[: sigma.size] -= self._deviation(point.values) / sigma
         return matrix + np.diag(precision), gradient
