@@ -4,7 +4,7 @@ Catalogued exponential discs or stars, with the spectra and the PSF of `quality_
 cut-out of 25 x 25 pixels, or of as many as the case's name says; a cluster is 32 stars in 10 x 10
 arcsec, of which every fourth is extracted in its own cut-out.
 
-    python benchmarks/crowds.py                        # five minutes at most
+    python benchmarks/crowds.py                        # ten minutes at most
     python benchmarks/crowds.py --profile disc15       # where the time goes
 """
 
