@@ -1,10 +1,10 @@
 """How long the joint extraction takes for one source among others, and whether its flux is right.
 
 Catalogued exponential discs or stars, with the spectra and the PSF of `quality_kinds.py`, lie in a
-cut-out of 25 x 25 pixels; a cluster is 32 stars in 10 x 10 arcsec, of which every fourth is
-extracted in its own cut-out.
+cut-out of 25 x 25 pixels, or of as many as the case's name says; a cluster is 32 stars in 10 x 10
+arcsec, of which every fourth is extracted in its own cut-out.
 
-    python benchmarks/crowds.py                        # five minutes at most
+    python benchmarks/crowds.py                        # ten minutes at most
     python benchmarks/crowds.py --profile disc15       # where the time goes
 """
 
@@ -23,7 +23,6 @@ for library in ('OPENBLAS', 'MKL', 'OMP'):  # as the command does, and before nu
 import numpy as np
 from quality_kinds import (
     DEPTH,
-    HALF,
     NODES,
     SIDE,
     WAVE,
@@ -37,24 +36,31 @@ from quality_kinds import (
 
 from autospec_lib.deblending import joint_extraction
 
-# Number of sources, their kind, the side in pixels of the square that they are in, and their least
-# distance.
+# Number of sources, their kind, the side in pixels of the square that they are in, their least
+# distance, and the side of the cut-out.
 CASES = {
-    'disc2': (2, 'disc', 18, 4.5),
-    'disc6': (6, 'disc', 22, 4.0),
-    'disc15': (15, 'disc', 24, 3.0),
-    'star2': (2, 'star', 18, 4.5),
-    'star6': (6, 'star', 22, 4.0),
-    'star15': (15, 'star', 24, 3.0),
-    'mixed6': (6, 'both', 22, 4.0),
-    'mixed15': (15, 'both', 24, 3.0),
-    'cluster': (32, 'star', 50, 2.5),
+    'disc2': (2, 'disc', 18, 4.5, 25),
+    'disc6': (6, 'disc', 22, 4.0, 25),
+    'disc15': (15, 'disc', 24, 3.0, 25),
+    'star2': (2, 'star', 18, 4.5, 25),
+    'star6': (6, 'star', 22, 4.0, 25),
+    'star15': (15, 'star', 24, 3.0, 25),
+    'mixed6': (6, 'both', 22, 4.0, 25),
+    'mixed15': (15, 'both', 24, 3.0, 25),
+    'cluster': (32, 'star', 50, 2.5, 25),
+    'disc6at35': (6, 'disc', 32, 4.0, 35),
+    'disc15at35': (15, 'disc', 32, 3.5, 35),
+    'star15at35': (15, 'star', 32, 3.5, 35),
+    'disc2at51': (2, 'disc', 48, 4.5, 51),
+    'disc6at51': (6, 'disc', 48, 4.0, 51),
+    'disc15at51': (15, 'disc', 48, 3.5, 51),
+    'star15at51': (15, 'star', 48, 3.5, 51),
 }
 
 
 def make_scene(name: str, seed: int) -> Scene:
     """A field with the sources of a case in its middle."""
-    count, kind, width, apart = CASES[name]
+    count, kind, width, apart, _ = CASES[name]
     rng = np.random.default_rng((seed, sum(map(ord, name))))
     places: list[np.ndarray] = []
     while len(places) < count:
@@ -78,10 +84,10 @@ def make_scene(name: str, seed: int) -> Scene:
 def samples(name: str, seed: int) -> Iterator[Sample]:
     """The cut-outs that are extracted: that of the source nearest to the middle, or every fourth of
     a cluster."""
-    scene = make_scene(name, seed)
+    scene, side = make_scene(name, seed), CASES[name][4]
     middle = np.argmin([np.abs(place - SIDE / 2 + 0.5).max() for _, place in scene.rows])
-    for number, sample in enumerate(scene.samples()):
-        if number == middle if CASES[name][2] <= 2 * HALF else number % 4 == 0:
+    for number, sample in enumerate(scene.samples(side // 2)):
+        if number == middle if CASES[name][2] < side else number % 4 == 0:
             yield sample
 
 

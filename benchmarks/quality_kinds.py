@@ -225,11 +225,11 @@ class Scene:
             for part, image in parts
         )
 
-    def samples(self) -> Iterator[Sample]:
-        """A sample for every row of the catalogue."""
+    def samples(self, half: int = HALF) -> Iterator[Sample]:
+        """A sample of 2 half + 1 pixels a side for every row of the catalogue."""
         for ident, (own, place) in enumerate(self.rows, 1):
-            low = np.clip(np.rint(place).astype(int) - HALF, 0, SIDE - 2 * HALF - 1)
-            box = tuple(slice(start, start + 2 * HALF + 1) for start in low)
+            low = np.clip(np.rint(place).astype(int) - half, 0, SIDE - 2 * half - 1)
+            box = tuple(slice(start, start + 2 * half + 1) for start in low)
             data, variance = (
                 self.cube[:, *box],
                 np.broadcast_to(self.variance, self.cube.shape)[:, *box],
@@ -237,7 +237,7 @@ class Scene:
             near = {
                 other: tuple(map(float, spot - low))
                 for other, (_, spot) in enumerate(self.rows, 1)
-                if other != ident and (np.abs(spot - low - HALF) < HALF + 12.5).all()
+                if other != ident and (np.abs(spot - low - half) < half + 12.5).all()
             }
             seen = [
                 n
@@ -253,7 +253,7 @@ class Scene:
             ]
             yield Sample(
                 Cutout(
-                    target=Target(ident, 0.0, 0.0, PIXEL * (2 * HALF + 1)),
+                    target=Target(ident, 0.0, 0.0, PIXEL * (2 * half + 1)),
                     voxels=Voxels.of(data, variance, None),
                     wave=WAVE,
                     centre=tuple(map(float, place - low)),

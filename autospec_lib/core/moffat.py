@@ -112,8 +112,8 @@ def moffat_slopes(
     above, beside = steep * along, steep * across
     # Sums over the points in a pixel.
     image, ratio, first, second = (one.sum(axis=1) for one in (values, steep, above, beside))
-    products = (above * along, beside * across, above * across, values * logarithm)
-    by_yy, by_xx, by_xy, logarithmic = (one.sum(axis=1) for one in products)
+    pairs = ((above, along), (beside, across), (above, across), (values, logarithm))
+    by_yy, by_xx, by_xy, logarithmic = (np.einsum('nqyx,nqyx->nyx', *pair) for pair in pairs)
     scale = 4 * (2 ** (1 / power) - 1)
     relative = -(scale + 4) * np.log(2) / power**2 / scale
     inverse = np.linalg.inv(matrices)[:, None, None]

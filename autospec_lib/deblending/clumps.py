@@ -52,14 +52,14 @@ class ClumpGrid:
     @classmethod
     def of(
         cls,
+        places: IntArray,
         shape: tuple[int, int],
         fwhm: FloatArray,
         beta: float | FloatArray,
         pixel: Pixel = SQUARE,
     ) -> ClumpGrid:
-        """Clumps with these FWHM (n,), in the unit of ``pixel``, and exponents, on an image of
-        ``shape`` (ny, nx)."""
-        places = grid_places(shape)
+        """Clumps at these places with these FWHM (n,), in the unit of ``pixel``, and exponents, on
+        an image of ``shape`` (ny, nx)."""
         return cls(
             places, shifted(shape, places, fwhm[:, None, None] ** 2 * np.eye(2), beta, pixel)
         )

@@ -17,9 +17,10 @@ PROFILE_NODES = np.linspace(0, 1, 9)
 # A spectrum is not constrained where the overlap of sources increases its variance by more than
 # this factor.
 _LARGEST_INFLATION = 1e10
-# A diagonal element of R that is below this share of the largest one belongs to a profile without
-# light in the band.
-_NULL_COLUMN = 1e-9
+# A column of A that is below this share of the largest one belongs to a profile without light in
+# the band; one of which less than `_LEAST_REST` is orthogonal to those before it, to the profile of
+# another. `_ROUNDING` keeps the matrix of such columns positive.
+_NULL_COLUMN, _LEAST_REST, _ROUNDING = 1e-9, 1e-6, 1e-14
 
 
 @dataclass(frozen=True)
@@ -106,9 +107,10 @@ def _invert(normal: FloatArray, right: FloatArray) -> Solution:
 class Projection:
     """The fluxes of n components and the sky in nb bands, solved for by A = Q R.
 
-    ``q`` (nb, npix, n + 1) are orthonormal columns that span the weighted profiles and the sky,
-    which is last; ``flux`` (nb, n + 1) are the fluxes, ``error`` their standard deviations;
-    ``residual`` (nb, npix) is data minus model in units of the noise.
+    R is the Cholesky factor of A' A, which takes a third of the time of Householder reflections
+    (`numpy.linalg.qr`). ``q`` (nb, n + 1, npix) are the orthonormal columns of Q, which span the
+    weighted profiles and the sky, which is last; ``flux`` (nb, n + 1) are the fluxes, ``error``
+    their standard deviations; ``residual`` (nb, npix) is data minus model in units of the noise.
     """
 
     q: FloatArray
@@ -133,16 +135,18 @@ class Projection:
 def project(bands: Bands, profiles: FloatArray) -> Projection:
     """Solve for the fluxes and the sky in every band, given the components' profiles (n, nb,
     npix)."""
-    design = np.concatenate([profiles * bands.root_weight, bands.root_weight[None]]).transpose(
-        1, 2, 0
-    )
-    q, r = np.linalg.qr(design)
-    target = bands.data * bands.root_weight
-    inside = (q.transpose(0, 2, 1) @ target[..., None])[..., 0]
-    diagonal = np.abs(np.einsum('bii->bi', r))  # (nb, n + 1)
-    # A source without pixels in a band gets the flux 0 there.
-    null = diagonal < _NULL_COLUMN * np.abs(r).max(axis=(1, 2), initial=1e-300)[:, None]
-    inverse = np.linalg.inv(r + null[:, :, None] * np.eye(r.shape[1]))
-    flux = (inverse @ np.where(null, 0, inside)[..., None])[..., 0]
-    error = np.where(null, np.inf, np.sqrt(np.square(inverse).sum(axis=2)))
-    return Projection(q, flux, error, target - (q @ inside[..., None])[..., 0])
+    root = bands.root_weight
+    design = np.concatenate([profiles * root, root[None]]).transpose(1, 0, 2)
+    gram = design @ design.transpose(0, 2, 1)
+    size = np.sqrt(np.einsum('bii->bi', gram))  # (nb, n + 1)
+    scale = np.where(size > _NULL_COLUMN * size.max(axis=1, keepdims=True), size, np.inf)
+    one = np.eye(len(gram[0]))
+    lower = np.linalg.cholesky(gram / scale[:, :, None] / scale[:, None, :] + _ROUNDING * one)
+    # A source without pixels in a band, or with the profile of another, gets the flux 0 there.
+    null = np.einsum('bii->bi', lower) < _LEAST_REST
+    inverse = np.linalg.inv(lower + null[:, :, None] * one) / scale[:, None, :]
+    q, target = inverse @ design, bands.data * root
+    inside = np.where(null, 0, (q @ target[..., None])[..., 0])
+    flux = (inside[:, None] @ inverse)[:, 0]
+    error = np.where(null, np.inf, np.sqrt(np.square(inverse).sum(axis=1)))
+    return Projection(q, flux, error, target - (inside[:, None] @ q)[:, 0])

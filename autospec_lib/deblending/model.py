@@ -9,7 +9,7 @@ import numpy as np
 
 from autospec_lib.core.moffat import SQUARE, Pixel, moffat, shape_matrix
 from autospec_lib.core.types import BoolArray, CatalogueError, FloatArray, IntArray, Psf
-from autospec_lib.deblending.clumps import TYPICAL_BETA, ClumpGrid
+from autospec_lib.deblending.clumps import TYPICAL_BETA, ClumpGrid, grid_places
 from autospec_lib.deblending.weighted_data import BAND_NODES, Bands
 
 # Parameters of a component: y, x (pixels), log FWHM, two ellipticities, log(beta - 1). FWHM and
@@ -214,11 +214,11 @@ class Model:
         """The components' profiles (n, len(fraction), ny, nx), nowhere negative, at these fractions
         of the range."""
         smooth = self.smooth_images(shape, fraction)
-        if self.clump_flux is None:
+        if self.clump_flux is None or not self.clump_flux.any():
             return smooth
-        added = smooth + np.tensordot(
-            self.clump_flux, self.clump_grid(shape, fraction).images, axes=1
-        )
+        used = self.clump_flux.any(axis=0)
+        clumps = self.clump_grid(grid_places(shape)[used], shape, fraction)
+        added = smooth + np.tensordot(self.clump_flux[:, used], clumps.images, axes=1)
         clipped = np.maximum(added, 0)
         total = 1 + self.clump_flux.sum(axis=1)[:, None] + (clipped - added).sum(axis=(2, 3))
         return np.asarray(clipped / total[:, :, None, None])
@@ -227,13 +227,16 @@ class Model:
         """The components' profiles (n, nb, npix) in every band."""
         return bands.interpolate(self.images(bands.shape, BAND_NODES))
 
-    def clump_grid(self, shape: tuple[int, int], fraction: FloatArray) -> ClumpGrid:
-        """The clumps at these fractions of the wavelength range: as wide as the PSF where that is
-        known."""
+    def clump_grid(
+        self, places: IntArray, shape: tuple[int, int], fraction: FloatArray
+    ) -> ClumpGrid:
+        """The clumps at these places (m, 2) and fractions of the wavelength range: as wide as the
+        PSF where that is known."""
         if self.psf is not None:
-            return ClumpGrid.of(shape, self.psf.fwhm(fraction), self.psf.beta(fraction), self.pixel)
+            fwhm, beta = self.psf.fwhm(fraction), self.psf.beta(fraction)
+            return ClumpGrid.of(places, shape, fwhm, beta, self.pixel)
         fwhm = np.sqrt(np.maximum(self.clump_fwhm**2 + self.widening(fraction), 1.0))
-        return ClumpGrid.of(shape, fwhm, TYPICAL_BETA, self.pixel)
+        return ClumpGrid.of(places, shape, fwhm, TYPICAL_BETA, self.pixel)
 
     def smooth_images(self, shape: tuple[int, int], fraction: FloatArray) -> FloatArray:
         """The Moffat functions of all components, without clumps; parameters and shape as for

@@ -178,21 +178,19 @@ def _point_sources(
 ) -> tuple[FloatArray, FloatArray]:
     """Amplitudes (m, nb), in sigma, of point sources fitted to the residual at m positions;
     amplitude per unit flux."""
-    grid = grid_places(bands.shape, _MARGIN)
+    grid, root = grid_places(bands.shape, _MARGIN), bands.root_weight
     images = shifted(
         bands.shape, grid, np.array([fwhm**2 * np.eye(2)]), TYPICAL_BETA, pixel
     ).reshape(len(grid), -1)
-    full = np.square(images).sum(axis=1).max()
-    amplitude, norm = np.zeros((2, len(grid), len(bands.data)))
-    for band, root in enumerate(bands.root_weight):
-        weighted = images * root
-        weighted = weighted - (weighted @ projection.q[band]) @ projection.q[band].T
-        size = np.sqrt(np.square(weighted).sum(axis=1))
-        seen = size > _LEAST_SEEN * np.sqrt(full) * root.max()
-        norm[:, band] = np.where(seen, size, 0)
-        amplitude[:, band] = np.where(
-            seen, weighted @ projection.residual[band] / np.where(seen, size, 1), 0
-        )
+    squares = np.square(images)
+    # The parts along the components and the sky, which are orthonormal, and to which the residual
+    # is orthogonal: (nb, m, n + 1).
+    inside = images @ (projection.q * root[:, None]).transpose(0, 2, 1)
+    size = np.sqrt((squares @ np.square(root).T - np.square(inside).sum(axis=2).T).clip(0))
+    seen = size > _LEAST_SEEN * np.sqrt(squares.sum(axis=1).max()) * root.max(axis=1)
+    norm = np.where(seen, size, 0)
+    amplitude = images @ (root * projection.residual).T
+    amplitude = np.divide(amplitude, norm, out=np.zeros_like(norm), where=seen)
     return amplitude, norm
 
 

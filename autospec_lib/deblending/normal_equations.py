@@ -5,38 +5,49 @@ exactly (variable projection, Golub & Pereyra 1973, SIAM J. Numer. Anal. 10, 413
 parameters are the shapes of the Moffat functions and the clumps' fluxes relative to their
 component, which are the same in all bands. Clumps must be in the same fit: a bright source that is
 not a Moffat function would otherwise distort the shapes of its faint neighbours.
+
+The normal equations are in single precision, which halves their time: they lead to the minimum, but
+chi-square, which says where it is, is in double precision.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autospec_lib.core.moffat import moffat_slopes, shape_matrix
 from autospec_lib.core.types import FloatArray, IntArray
-from autospec_lib.deblending.clumps import CLUMP_WIDTH, ClumpGrid, ClumpPrior
-from autospec_lib.deblending.linear_system import Projection, project
+from autospec_lib.deblending.clumps import CLUMP_WIDTH, ClumpGrid, ClumpPrior, grid_places
+from autospec_lib.deblending.linear_system import project
 from autospec_lib.deblending.model import AT_ONCE, N_SHAPE, Model, ellipses
 from autospec_lib.deblending.weighted_data import BAND_NODES, Bands, parabola_weights
 
+SingleArray: TypeAlias = NDArray[np.float32]
 # Step in an ellipticity for the numerical derivative of the matrix of squared FWHM.
 _STEP = 1e-5
 _LOG_FWHM = 2  # among the shape parameters
+# The slope has no prior; this keeps the matrix regular where the data say nothing about it.
+_LEAST_PRECISION = 1e-9
 
 
 @dataclass(frozen=True)
 class Point:
     """The model at one set of parameters.
 
-    ``values`` are the parameters, ``derivatives`` (m, 7, 3, ny, nx) those of the smooth profiles of
-    the m components with free parameters, at the `BAND_NODES`, with respect to the shapes and the
-    slope, ``chi2`` the sum of squares, including the priors' terms.
+    ``values`` are the parameters, ``flux`` (n, nb) the components' fluxes in units of
+    `Problem.noise`, ``q`` and ``residual`` as in `Projection`, ``derivatives`` (m, 7, 3, ny, nx)
+    those of the smooth profiles of the m components with free parameters, at the `BAND_NODES`, with
+    respect to the shapes and the slope, ``chi2`` the sum of squares, including the priors' terms.
     """
 
     values: FloatArray
-    projection: Projection
-    derivatives: FloatArray
+    flux: SingleArray
+    q: SingleArray
+    residual: SingleArray
+    derivatives: SingleArray
     chi2: float
 
 
@@ -61,10 +72,16 @@ class Problem:
         if not clump_share:
             return cls(bands, start)
         start = replace(start, clump_fwhm=CLUMP_WIDTH * float(np.exp(start.shapes[:, 2].min())))
-        grid = start.clump_grid(bands.shape, BAND_NODES)
+        grid = start.clump_grid(grid_places(bands.shape), bands.shape, BAND_NODES)
         smooth = start.smooth_images(bands.shape, BAND_NODES[1:2])[:, 0]
         clumpy = start.prior.free[:, _LOG_FWHM]
         return cls(bands, start, grid, ClumpPrior.of(grid, smooth, clump_share, clumpy))
+
+    @property
+    def noise(self) -> float:
+        """The smallest error in a pixel of a band. In this unit, single precision holds the fluxes
+        of any cube."""
+        return float(1 / self.bands.root_weight.max())
 
     @property
     def n_shape(self) -> int:
@@ -127,7 +144,9 @@ class Problem:
             self._clump_fluxes(values), self.clump_prior.precision, strict=True
         ):
             chi2 += own @ precision @ own
-        return Point(values, projection, slopes, float(chi2))
+        parts = (projection.flux[:, :-1].T / self.noise, projection.q, projection.residual, slopes)
+        flux, q, residual, derivatives = (part.astype(np.float32) for part in parts)
+        return Point(values, flux, q, residual, derivatives, float(chi2))
 
     def normal_equations(self, point: Point) -> tuple[FloatArray, FloatArray]:
         """The normal matrix, and minus half the gradient of chi-square.
@@ -136,10 +155,9 @@ class Problem:
         columns of J are the derivatives of the weighted profiles times their fluxes, Q Q' projects
         on the profiles, and r is the residual.
         """
-        free, projection, root = self.start.prior.free, point.projection, self.bands.root_weight
-        flux, parabola = projection.flux[:, self.moving].T, parabola_weights(self.bands.fraction)
+        free, flux, (root, parabola) = self.start.prior.free, point.flux[self.moving], self._weights
         derivatives = point.derivatives.reshape(*point.derivatives.shape[:3], -1)  # (m, 7, 3, npix)
-        columns, end = np.empty((self.n_shape, *root.shape)), 0
+        columns, end = np.empty((self.n_shape, *root.shape), np.float32), 0
         for own, slopes, used in zip(flux, derivatives, free[self.moving], strict=True):
             rows = slice(end, end + int(used.sum()))
             np.matmul(parabola, slopes[:N_SHAPE][used], out=columns[rows])
@@ -149,25 +167,32 @@ class Problem:
             of_nodes = (flux[:, None] * parabola.T).reshape(-1, len(root))  # (m * 3, nb)
             columns[end] = root * (of_nodes.T @ derivatives[:, N_SHAPE].reshape(len(of_nodes), -1))
         # The parts of the columns along the profiles: a change of the fluxes has the same effect.
-        inside = (
-            (columns.transpose(1, 0, 2) @ projection.q).transpose(1, 0, 2).reshape(len(columns), -1)
-        )
+        # In single precision, products of what is left are more precise than differences of
+        # products.
+        inside = columns.transpose(1, 0, 2) @ point.q.transpose(0, 2, 1)  # (nb, p, n + 1)
+        columns -= (inside @ point.q).transpose(1, 0, 2)
+        inside = inside.transpose(1, 0, 2).reshape(len(columns), -1)
         flat = columns.reshape(len(columns), -1)
-        matrix = flat @ flat.T
-        gradient = flat @ projection.residual.ravel()
+        matrix = (flat @ flat.T).astype(float)
+        gradient = (flat @ point.residual.ravel()).astype(float)
         if self.grid is not None:
-            across, own, clumps_inside, clump_gradient = self._clump_terms(self.grid, point)
-            matrix = np.block([[matrix, across], [across.T, own]])
-            gradient, inside = (
-                np.concatenate([gradient, clump_gradient]),
-                np.concatenate([inside, clumps_inside]),
-            )
-        matrix -= inside @ inside.T
+            across, own, along, clump_gradient = self._clump_terms(self.grid, point)
+            across -= inside @ along.T
+            matrix = np.block([[matrix, across], [across.T, own - along @ along.T]])
+            gradient = np.concatenate([gradient, clump_gradient])
         sigma = self.start.prior.sigma[free]
-        precision = np.zeros(len(matrix))
+        precision = np.full(len(matrix), _LEAST_PRECISION)
         precision[: sigma.size] = sigma**-2.0
         gradient[: sigma.size] -= self._deviation(point.values) / sigma
         return matrix + np.diag(precision), gradient
+
+    @property
+    def _weights(self) -> tuple[SingleArray, SingleArray]:
+        """The square roots of the data's weights (nb, npix) in units of `noise`, and the weights of
+        the nodes (nb, 3)."""
+        parabola = parabola_weights(self.bands.fraction)
+        root = self.bands.root_weight * self.noise
+        return root.astype(np.float32), parabola.astype(np.float32)
 
     def _clump_fluxes(self, values: FloatArray) -> list[FloatArray]:
         """Each component's clump fluxes (m_k,)."""
@@ -188,7 +213,7 @@ class Problem:
 
     def _clump_terms(
         self, grid: ClumpGrid, point: Point
-    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    ) -> tuple[SingleArray, SingleArray, SingleArray, FloatArray]:
         """The clumps' part of the normal equations: the joint cross-correlation of all sources with
         the data.
 
@@ -202,7 +227,7 @@ class Problem:
         grid : ClumpGrid
             The grid of m clumps, of which component k uses m_k; M is the sum of all m_k.
         point : Point
-            The parameters, with the projection at these.
+            The model at the present parameters.
 
         Returns
         -------
@@ -212,45 +237,44 @@ class Problem:
             clumps' images at the middle wavelength for all bands; the gradient, which determines
             the minimum, uses the images at all three nodes.
         """
-        flux, root = point.projection.flux[:, :-1].T, self.bands.root_weight
-        middle = grid.images[:, 1].reshape(len(grid.places), -1)
+        flux, (root, parabola) = point.flux, self._weights
+        middle = grid.images[:, 1].reshape(len(grid.places), -1).astype(np.float32)
         images = [middle[used] for used in self.clump_prior.used]  # (m_k, npix) each
         flat = grid.images.reshape(len(grid.places), -1)
-        rooted = (
-            (point.projection.q * root[:, :, None]).transpose(1, 0, 2).reshape(root.shape[1], -1)
-        )
+        rooted = (point.q * root[:, None]).reshape(-1, root.shape[1])
         # S W r for each of the three nodes: (n, nb), (nb, 3), (nb, npix) -> (n, 3, npix)
-        parabola = parabola_weights(self.bands.fraction)
-        maps = np.einsum(
-            'kb,bn,bp->knp', flux, parabola, root * point.projection.residual, optimize=True
-        )
-        weighted = self._weighted_slopes(point, flux, parabola)  # (p, n, npix)
+        maps = np.einsum('kb,bn,bp->knp', flux, parabola, root * point.residual, optimize=True)
+        weighted = self._weighted_slopes(point)  # (p, n, npix)
+        # Sources that overlap have clumps at the same places.
+        places = np.unique(np.concatenate(self.clump_prior.used))
+        along = np.zeros((len(middle), len(rooted)), np.float32)
+        along[places] = middle[places] @ rooted.T
         across, inside, gradient = [], [], []
         for k, (used, own) in enumerate(
             zip(self.clump_prior.used, self._clump_fluxes(point.values), strict=True)
         ):
             across.append(weighted[:, k] @ images[k].T)
-            along = (images[k] @ rooted).reshape(
-                len(used), len(root), point.projection.q.shape[2]
-            ) * flux[k][:, None]
-            inside.append(along.reshape(len(used), rooted.shape[1]))
+            inside.append(along[used] * np.repeat(flux[k], point.q.shape[1]))
             correlation = flat[used] @ maps[k].ravel()
             gradient.append(correlation - self.clump_prior.precision[k] @ own)
         # S W S' per pixel: (n, nb), (n, nb), (nb, npix) -> (n, n, npix)
         products = np.einsum('kb,lb,bp->klp', flux, flux, np.square(root), optimize=True)
-        own = self._clump_matrix(images, products)
-        return np.concatenate(across, axis=1), own, np.concatenate(inside), np.concatenate(gradient)
+        return (
+            np.concatenate(across, axis=1),
+            self._clump_matrix(images, products),
+            np.concatenate(inside),
+            np.concatenate(gradient),
+        )
 
-    def _weighted_slopes(self, point: Point, flux: FloatArray, parabola: FloatArray) -> FloatArray:
+    def _weighted_slopes(self, point: Point) -> SingleArray:
         """The columns of p shape parameters times each component's weighted fluxes, summed over
         bands: (p, n, npix).
 
-        The sum over bands is made first, at the three nodes of the derivatives. Parameters as in
-        `_clump_terms`.
+        The sum over bands is made first, at the three nodes of the derivatives.
         """
-        square = np.square(self.bands.root_weight)
-        free, nodes = self.start.prior.free, parabola.shape[1]
-        weighted = np.zeros((self.n_shape, *flux.shape[:1], square.shape[1]))
+        flux, (root, parabola) = point.flux, self._weights
+        square, free, nodes = np.square(root), self.start.prior.free, parabola.shape[1]
+        weighted = np.zeros((self.n_shape, len(flux), square.shape[1]), np.float32)
         end = 0
         for k, slopes in zip(self.moving, point.derivatives, strict=True):
             mixed = (flux * flux[k])[:, None] * parabola.T  # (n, 3, nb)
@@ -263,11 +287,11 @@ class Problem:
                 weighted[-1] += summed[N_SHAPE]
         return weighted
 
-    def _clump_matrix(self, images: list[FloatArray], weights: FloatArray) -> FloatArray:
+    def _clump_matrix(self, images: list[SingleArray], weights: SingleArray) -> SingleArray:
         """Products of all clumps (M, M) with the weights S W S' (n, n, npix), plus the prior's
         precision."""
         ends = np.cumsum([0, *map(len, images)])
-        matrix = np.empty((ends[-1], ends[-1]))
+        matrix = np.empty((ends[-1], ends[-1]), np.float32)
         for one, own in enumerate(images):
             rows = slice(ends[one], ends[one + 1])
             for other in range(one + 1):

@@ -93,3 +93,22 @@ def test_a_component_that_no_band_constrains_has_no_significance():
     found = project(bands, np.concatenate([profiles, profiles, 0 * profiles]))
     assert found.significance[0] > 50
     assert_allclose(found.significance[1:], 0)
+
+
+def test_the_projection_is_that_of_least_squares():
+    bands = bin_cube(weighted(blend(), 4))
+    # The second profile is a thousandth of a pixel from the first: inseparable, but not the same.
+    twin = moffat((NY, NX), (PLACES[7][0] + 1e-3, PLACES[7][1]), 16 * np.eye(2)[None], 2.8)
+    images = np.concatenate([moffat((NY, NX), PLACES[7], 16 * np.eye(2)[None], 2.8), twin])
+    profiles = np.repeat(images.reshape(2, 1, -1), len(bands.data), axis=1)
+    for count, precision in ((1, 1e-9), (2, 1e-5)):
+        made = project(bands, profiles[:count])
+        for band, root in enumerate(bands.root_weight):
+            design = np.stack([*profiles[:count, band], np.ones(root.size)], axis=1) * root[:, None]
+            expected, *_ = np.linalg.lstsq(design, bands.data[band] * root)
+            assert_allclose(made.flux[band], expected, rtol=precision)
+            error = np.sqrt(np.diag(np.linalg.inv(design.T @ design)))
+            assert_allclose(made.error[band], error, rtol=precision)
+            left = bands.data[band] * root - design @ expected
+            assert_allclose(made.residual[band], left, atol=precision)
+            assert_allclose(made.q[band] @ made.q[band].T, np.eye(count + 1), atol=precision)

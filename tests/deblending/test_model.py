@@ -6,7 +6,7 @@ import numpy as np
 from blends import NX, NY, PLACES, round_image
 from numpy.testing import assert_allclose
 
-from autospec_lib.deblending.clumps import ClumpGrid, ClumpPrior
+from autospec_lib.deblending.clumps import ClumpGrid, ClumpPrior, grid_places
 from autospec_lib.deblending.model import Model, Prior
 
 MIDDLE = np.array([0.5])
@@ -21,8 +21,19 @@ def test_light_of_clumps_counts_and_is_never_negative():
     assert_allclose(image.sum(), plain.images((NY, NX), MIDDLE).sum(), atol=0.02)
 
 
+def test_clumps_are_computed_where_they_have_flux():
+    places = grid_places((NY, NX))
+    flux = np.zeros((2, len(places)))
+    flux[0, [60, 100]], flux[1, [60, 181]] = 0.02, 0.01
+    two = replace(Model.of(np.array([*PLACES.values()]), 4.0), clump_fwhm=4.0)
+    clumps = ClumpGrid.of(places, (NY, NX), np.full(1, 4.0), 3.0).images
+    whole = two.images((NY, NX), MIDDLE) + np.tensordot(flux, clumps, axes=1)
+    found = replace(two, clump_flux=flux).images((NY, NX), MIDDLE)
+    assert_allclose(found, whole / (1 + flux.sum(axis=1))[:, None, None, None], rtol=1e-12)
+
+
 def test_clumps_together_may_not_look_like_their_source():
-    grid = ClumpGrid.of((NY, NX), np.full(3, 4.0), 3.0)
+    grid = ClumpGrid.of(grid_places((NY, NX)), (NY, NX), np.full(3, 4.0), 3.0)
     smooth = np.array([round_image(place, 5.0) for place in PLACES.values()])
     prior = ClumpPrior.of(grid, smooth, clump_share=0.15)
     used = prior.used[0]

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from blends import PLACES, images, light, rising_and_falling, weighted
+from blends import PLACES, blend, images, light, rising_and_falling, weighted
 from numpy.testing import assert_allclose
 
+from autospec_lib.core.moffat import moffat
 from autospec_lib.core.types import Psf, Voxels
+from autospec_lib.deblending.clumps import TYPICAL_BETA
 from autospec_lib.deblending.joint_fit import fit_jointly
 from autospec_lib.deblending.least_squares import fit
 from autospec_lib.deblending.linear_system import project
@@ -29,6 +31,20 @@ def test_light_with_a_spectrum_of_its_own_counts():
     again, _ = best_place(bands, model, projection, 7.0, [place])
     assert np.hypot(*np.subtract(again, place)) >= 3.5
     assert drops[1] > 2 * drops[0]
+
+
+def test_the_drop_of_chi_square_is_that_of_a_fit_with_a_point_source():
+    bands = bin_cube(weighted(blend(), 15))
+    model = Model.of(np.array([PLACES[7]]), 4.5)
+    profiles = model.band_profiles(bands)
+    before = project(bands, profiles)
+    # Far from the component, the whole flux in each band counts.
+    place, drop = best_place(bands, model, before, 1.5)
+    point = moffat(bands.shape, place, 1.5**2 * np.eye(2)[None], TYPICAL_BETA).reshape(1, 1, -1)
+    point = np.repeat(point, len(bands.data), axis=1)
+    after = project(bands, np.concatenate([profiles, point]))
+    assert np.hypot(*np.subtract(place, PLACES[7])) > 3
+    assert_allclose(drop, np.square(before.residual).sum() - np.square(after.residual).sum())
 
 
 def crowd(seed, index, channels):
