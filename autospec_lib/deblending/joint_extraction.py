@@ -238,7 +238,8 @@ def _misplaced(
     light.
     """
     sources, fwhm = result.sources, result.sources.fwhm
-    names, pixel = [*positions], np.array(sources.model.pixel)
+    pixel = np.array(sources.model.pixel)
+    names = [one for one in sources.ids if one in positions]
     places = np.array([sources.centre(number) for number in range(len(names))])
     near = np.flatnonzero(
         np.hypot(*((places - places[0]) * pixel).T) < grade.BESIDE * fwhm

@@ -17,7 +17,12 @@ from autospec_lib.deblending.least_squares import fit
 from autospec_lib.deblending.line_bands import with_line_bands
 from autospec_lib.deblending.linear_system import PROFILE_NODES, Solution, project, solve
 from autospec_lib.deblending.model import LOG_BETA, Frame, Model, Prior
-from autospec_lib.deblending.neighbour_search import add_neighbours, fit_positive, prune
+from autospec_lib.deblending.neighbour_search import (
+    add_neighbours,
+    fit_positive,
+    prune,
+    without_unseen,
+)
 from autospec_lib.deblending.point_sources import with_points
 from autospec_lib.deblending.weighted_data import Bands, WeightedCube, bin_cube
 
@@ -128,8 +133,10 @@ def fit_sources(
     model = fit(bins, Model(prior.mean, prior, psf, pixel=frame.pixel), narrow=True)
     bands = _with_model_error(bins, model)
     model = add_neighbours(bands, with_points(bands, fit(bands, model, narrow=True)), fwhm)
+    model, unseen = without_unseen(bands, model, np.flatnonzero(outside).tolist())
+    ids = tuple(one for number, one in enumerate(positions) if number not in unseen)
     bands = _with_model_error(bins, model)
-    model, small_clumps = prune(bands, model, len(positions), fwhm)
+    model, small_clumps = prune(bands, model, len(ids), fwhm)
     spectra = solve(cube, model.images(cube.shape, PROFILE_NODES))
     bands = _with_model_error(with_line_bands(bins, cube, spectra), model)
     # Large clumps would describe the light inside a source and leave its wings to noise and sky:
@@ -137,12 +144,12 @@ def fit_sources(
     plain = fit(bands, model)
     wings = fit(bands, plain.with_wings(np.full(len(model.shapes), _LOG_BETA), *_WINGS))
     wings = wings.with_wings(wings.shapes[:, LOG_BETA], *_WINGS_KEPT)
-    large_clumps, kept = fit_positive(bands, wings, len(positions), LARGE_CLUMPS)
+    large_clumps, kept = fit_positive(bands, wings, len(ids), LARGE_CLUMPS)
     for lost in reversed(range(len(model.shapes))):  # those behind it keep their numbers
         if lost not in kept:
             plain, small_clumps = plain.without(lost), small_clumps.without(lost)
-    sources = attribute(cube, bands, (plain, small_clumps, large_clumps), tuple(positions), fwhm)
-    return merge(cube, sources, len(positions), fwhm)
+    sources = attribute(cube, bands, (plain, small_clumps, large_clumps), ids, fwhm)
+    return merge(cube, sources, len(ids), fwhm)
 
 
 def _with_model_error(bands: Bands, model: Model) -> Bands:

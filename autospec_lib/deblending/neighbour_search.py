@@ -105,11 +105,49 @@ def prune(bands: Bands, model: Model, named: int, fwhm: float) -> tuple[Model, M
     return model, with_clumps
 
 
+def without_unseen(bands: Bands, model: Model, outside: Sequence[int]) -> tuple[Model, list[int]]:
+    """Leave out sources beyond the edge that show no light, or that come out negative.
+
+    Only their wings could be seen: two of them may take large fluxes of opposite signs.
+
+    Parameters
+    ----------
+    bands, model : Bands, Model
+        As for `add_neighbours`.
+    outside : sequence of int
+        The sources beyond the edge, the nearest first.
+
+    Returns
+    -------
+    Model, list of int
+        The remaining components, and the numbers of those that are left out.
+    """
+    profiles = model.band_profiles(bands)
+    kept = [*range(len(profiles))]
+
+    def is_unseen(source: int) -> bool:
+        now = project(bands, profiles[kept])
+        without = project(bands, profiles[[one for one in kept if one != source]])
+        drop = np.square(without.residual).sum() - np.square(now.residual).sum()
+        return bool(drop < _MIN_CHI2_DROP or now.significance[kept.index(source)] < -_NEGATIVE)
+
+    # What the last one of them has taken may be light of the others.
+    for source in [*reversed(outside), *reversed(outside)]:
+        if source in kept and is_unseen(source):
+            model = model.without(kept.index(source))
+            kept.remove(source)
+    return model, [one for one in outside if one not in kept]
+
+
 def fit_positive(
     bands: Bands, model: Model, first: int, clump_share: float, narrow: bool = False
 ) -> tuple[Model, IntArray]:
     """Fit, and remove components of negative flux: light is not negative, so that they mend errors
     of other profiles.
+
+    A component that the data need becomes negative if large clumps of another one describe its
+    light too: P_i + a P_j fits as well as P_i, and then s_j - a s_i takes the place of s_j. In that
+    case clumps are made smaller.
 
     Parameters
     ----------
@@ -131,7 +169,13 @@ def fit_positive(
         worst = int(np.argmin(significance))
         if significance[worst] > -_NEGATIVE:
             return fitted, kept
-        model, kept = model.without(worst), np.delete(kept, worst)
+        others = model.without(worst)
+        if clump_share > SMALL_CLUMPS:
+            alone = fit(bands, others, clump_share, narrow)
+            if alone.chi2 - fitted.chi2 > _MIN_CHI2_DROP:
+                clump_share = max(clump_share / 2, SMALL_CLUMPS)
+                continue
+        model, kept = others, np.delete(kept, worst)
 
 
 def best_place(

@@ -1,15 +1,27 @@
 """Neighbours that no catalogue names are found where they are; clumps are not taken for them."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from blends import PLACES, blend, images, light, rising_and_falling, weighted
+from blends import (
+    FRACTION,
+    PLACES,
+    blend,
+    fitted,
+    images,
+    light,
+    rising_and_falling,
+    round_image,
+    weighted,
+)
 from numpy.testing import assert_allclose
 
 from autospec_lib.core.moffat import moffat
 from autospec_lib.core.types import Psf, Voxels
-from autospec_lib.deblending.clumps import TYPICAL_BETA
+from autospec_lib.deblending import neighbour_search
+from autospec_lib.deblending.clumps import LARGE_CLUMPS, TYPICAL_BETA
 from autospec_lib.deblending.joint_fit import fit_jointly
 from autospec_lib.deblending.least_squares import fit
 from autospec_lib.deblending.linear_system import project
@@ -100,3 +112,46 @@ def test_a_neighbour_is_not_given_up_for_a_component_that_stands_in_for_it(index
     made, added = fitted_field(field)
     assert made.sources.ids == (0, 1, -1)
     assert np.hypot(*(added[0] - (field.galaxies[-1].y, field.galaxies[-1].x))) < 1
+
+
+def test_sources_beyond_the_edge_do_not_take_the_light_of_one_at_the_edge():
+    profiles = np.array([round_image((13.0, 9.5), 4.2), round_image((-1.0, 15.0), 4.5)])
+    spectra = np.array([300 + 200 * FRACTION, 3000 - 900 * FRACTION])
+    beyond = {8: (-7.0, 14.0), 10: (-9.0, 12.0)}
+    made = fitted(light(spectra, profiles), seed=4, places={7: (13.0, 9.5)} | beyond)
+    assert made.sources.ids == (7, -1)
+    assert_allclose(made.solution.spectra[0].sum(), spectra[0].sum(), rtol=0.05)
+
+
+def test_a_source_beyond_the_edge_that_is_seen_stays():
+    profiles = np.array([round_image((13.0, 9.5), 4.2), round_image((-6.0, 15.0), 5.2, 4.0)])
+    spectra = np.array([300 + 200 * FRACTION, 30000 - 9000 * FRACTION])
+    made = fitted(light(spectra, profiles), seed=4, places={7: (13.0, 9.5), 8: (-6.0, 15.0)})
+    assert made.sources.ids[:2] == (7, 8)
+
+
+@pytest.mark.parametrize(
+    ('drop', 'kept', 'share'), [(5000.0, [0, 1], 0.3), (20.0, [0], LARGE_CLUMPS)]
+)
+def test_a_component_of_negative_flux_is_kept_with_smaller_clumps_if_it_is_needed(
+    monkeypatch, drop, kept, share
+):
+    """Large clumps of the other source make it negative; smaller ones do not."""
+    shares = []
+
+    def fit_of(bands, model, clump_share, narrow):
+        shares.append(clump_share)
+        return replace(model, chi2=1000.0 + drop * (len(model.shapes) == 1))
+
+    def projection(bands, profiles):
+        sign = -1 if shares[-1] == LARGE_CLUMPS else 1
+        return SimpleNamespace(significance=np.array([90.0, 50.0 * sign])[: len(profiles)])
+
+    monkeypatch.setattr(neighbour_search, 'fit', fit_of)
+    monkeypatch.setattr(neighbour_search, 'project', projection)
+    bands = bin_cube(weighted(blend(), 15))
+    model = Model.of(np.array([*PLACES.values()]), 4.5)
+    made, numbers = neighbour_search.fit_positive(bands, model, 1, LARGE_CLUMPS)
+    assert numbers.tolist() == kept
+    assert len(made.shapes) == len(kept)
+    assert shares[-1] == share
