@@ -462,12 +462,6 @@ def as_read(products: Products) -> Products:
     return replace(products, table=table)
 
 
-def as_stored(spectrum: Spectrum) -> Spectrum:
-    """A spectrum with the numbers that its file holds, and without its weights."""
-    variance = None if spectrum.variance is None else stored(spectrum.variance)
-    return replace(spectrum, data=stored(spectrum.data), variance=variance, weights=None)
-
-
 def _extension(name: str, array: NDArray[Any], cards: Iterable[tuple[Any, ...]]) -> bytes:
     """Header and data of one image extension, each filled up to whole FITS blocks.
 

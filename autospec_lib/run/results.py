@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from autospec_lib.core import best_spectrum, file_names
+from autospec_lib.core import file_names
 from autospec_lib.core.errors import OutputError, writing
 from autospec_lib.core.products import Group, Spectrum
 from autospec_lib.core.types import Ident, Target
@@ -281,11 +281,8 @@ def _entries(results: Results) -> Iterator[marz.Entry]:
         if not row.get('FILE'):
             continue
         try:
-            spectrum = (
-                results.spectra.get(row['ID'])
-                or best_spectrum.of(
-                    source_file.read(results.job.output / row['FILE'], last=Group.SPECTRUM)
-                )[0]
+            spectrum = results.spectra.get(row['ID']) or marz.spectrum_of(
+                source_file.read(results.job.output / row['FILE'], last=Group.SPECTRUM)
             )
         except source_file.BROKEN:  # it has been removed or replaced meanwhile
             continue
