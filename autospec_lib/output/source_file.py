@@ -43,6 +43,7 @@ MEASURED = (
     ('AUTOSPEC', 'ZAUTO', 'ZAUTOERR'),
     ('AUTOSPEC_2', 'Z2AUTO', 'Z2ERR'),
     ('AUTOSPEC_3', 'Z3AUTO', 'Z3ERR'),
+    ('AUTOSPEC_4', 'Z4AUTO', 'Z4ERR'),
 )
 # Type of an axis that counts channels, because no cards describe its wavelengths.
 CHANNEL = 'CHANNEL'
@@ -483,6 +484,6 @@ def _extension(name: str, array: NDArray[Any], cards: Iterable[tuple[Any, ...]])
     return header.encode('ascii') + blanks + data + zeros
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=4096, typed=True)  # True, 1 and 1.0 are equal, but not as cards
 def _card(keyword: str, value: Any, comment: str = '') -> str:
     return str(fits.Card(keyword, value, comment))

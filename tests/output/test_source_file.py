@@ -299,3 +299,10 @@ def test_a_full_disk_leaves_neither_a_torn_file_nor_a_temporary_one(
         source_file.write_source(tmp_path / 's.fits', products, cutout, {})
     assert (tmp_path / 's.fits').read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ['s.fits']
+
+
+@pytest.mark.parametrize('values', [(1.0, 1, True), (True, 1, 1.0)])
+def test_equal_values_of_several_types_are_cards_of_their_own(values):
+    cards = {str(fits.Card('APERTURE', value, 'c')) for value in values}
+    assert {source_file._card('APERTURE', value, 'c') for value in values} == cards
+    assert len(cards) == 3
