@@ -345,13 +345,16 @@ def _missing_light(target: _Spaxels, tag: str, seen: FloatArray) -> Products:
         facts = {
             'NCOMPL': (number, f'channels of {tag} completed for bad voxels'),
             'COMPMAX': (round(most, 4), 'largest share of the light in these'),
-            'NLOST': (missing, 'channels with less than half of the light: NaN'),
+            'NLOST': (
+                missing,
+                f'channels with less than {completion.LEAST_SEEN:.0%} of the light: NaN',
+            ),
         }
         if most > NOTED_SHARE:
             share = f'hold up to {most:.1%} of the light: completed'
             notes.append(f'{tag}: bad voxels in {counted(number, "channel")} {share}')
         if missing:
-            where = 'where bad voxels hold over half of the light'
+            where = f'where bad voxels hold over {1 - completion.LEAST_SEEN:.0%} of the light'
             notes.append(f'{tag}: no value in {counted(missing, "channel")}, {where}')
     return Products(notes=tuple(notes), facts=facts)
 

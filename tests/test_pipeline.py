@@ -12,6 +12,7 @@ from autospec_lib.config.params import Params
 from autospec_lib.core.errors import SourceError
 from autospec_lib.core.products import Group
 from autospec_lib.core.segmentation_settings import SegmentationSettings
+from autospec_lib.extraction import completion
 
 NL, NY, NX = CUTOUT
 
@@ -300,3 +301,15 @@ def test_a_narrow_band_has_the_flux_of_the_line_of_a_source_of_unknown_medium():
         (True, False),
         (False, True),
     ]
+
+
+def test_words_on_lost_channels_name_the_share_that_counts(monkeypatch):
+    cutout = make_cutout()
+    bad = np.zeros(cutout.voxels.data.shape, bool)
+    bad[3, 10, 11] = True
+    monkeypatch.setattr(completion, 'LEAST_SEEN', 0.99)
+    products = process(changed(cutout, bad=bad))
+    number, comment = products.facts['NLOST']
+    assert number == 1
+    assert '99%' in comment
+    assert any('1%' in note and '1 channel' in note for note in products.notes)
