@@ -93,8 +93,9 @@ class Results:
     on_outcome : iterable of function
         Each is told of every outcome at once.
     files : iterable of function
-        Each writes the results so far into a file about all sources: at the beginning, from time to
-        time, and at the end. They raise OutputError if the file cannot be written.
+        Each writes the results so far into a file about all sources. It is called at the beginning,
+        from time to time, and at the end; ``state`` tells those that wait for the end. They raise
+        OutputError if the file cannot be written.
 
     Attributes
     ----------
