@@ -1,4 +1,4 @@
-"""Which spectrum stands for a source where one is chosen, and which spectra are always kept.
+"""Which spectrum stands for a source where one is chosen, and which spectra are kept if not all are.
 
 The redshift and the summary are measured from all products of a source. Its file, the tables, MARZ
 and the report get what is kept of them, and so does whatever reads the file later. The best spectrum
