@@ -36,7 +36,7 @@ from autospec_lib.core.types import (
 from autospec_lib.deblending import joint_extraction
 from autospec_lib.detection import masks as source_masks
 from autospec_lib.detection import segmentation
-from autospec_lib.detection.masks import SourceMasks, nearest_label
+from autospec_lib.detection.masks import SourceMasks
 from autospec_lib.extraction import (
     completion,
     continuum,
@@ -249,18 +249,12 @@ def _masks(
     radii = {names.aperture(radius): radius for radius in names.radii}
     if reference in radii:
         masks = source_masks.with_aperture(masks, cutout, radii[reference], names)
-    labels = dict.fromkeys(segmaps, 0)
-    if masks.used != source_masks.CIRCLE:  # the source is detected
-        labels = {
-            key: nearest_label(segmap, cutout.centre, cutout.pixel)[0]
-            for key, segmap in segmaps.items()
-        }
     number = int(masks.target.sum())
     products = Products(
         {
             Group.IMAGE: dict(images),
             Group.SEGMAP: {
-                key: Segmap(segmap, central=labels[key]) for key, segmap in segmaps.items()
+                key: Segmap(segmap, central=masks.labels[key]) for key, segmap in segmaps.items()
             },
             Group.MASK: {key: Mask(mask) for key, mask in masks.named.items()},
         },
@@ -345,13 +339,16 @@ def _missing_light(target: _Spaxels, tag: str, seen: FloatArray) -> Products:
         facts = {
             'NCOMPL': (number, f'channels of {tag} completed for bad voxels'),
             'COMPMAX': (round(most, 4), 'largest share of the light in these'),
-            'NLOST': (missing, 'channels with less than half of the light: NaN'),
+            'NLOST': (
+                missing,
+                f'channels with less than {completion.LEAST_SEEN:.0%} of the light: NaN',
+            ),
         }
         if most > NOTED_SHARE:
             share = f'hold up to {most:.1%} of the light: completed'
             notes.append(f'{tag}: bad voxels in {counted(number, "channel")} {share}')
         if missing:
-            where = 'where bad voxels hold over half of the light'
+            where = f'where bad voxels hold over {1 - completion.LEAST_SEEN:.0%} of the light'
             notes.append(f'{tag}: no value in {counted(missing, "channel")}, {where}')
     return Products(notes=tuple(notes), facts=facts)
 

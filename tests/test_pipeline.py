@@ -12,6 +12,7 @@ from autospec_lib.config.params import Params
 from autospec_lib.core.errors import SourceError
 from autospec_lib.core.products import Group
 from autospec_lib.core.segmentation_settings import SegmentationSettings
+from autospec_lib.extraction import completion
 
 NL, NY, NX = CUTOUT
 
@@ -300,3 +301,34 @@ def test_a_narrow_band_has_the_flux_of_the_line_of_a_source_of_unknown_medium():
         (True, False),
         (False, True),
     ]
+
+
+def test_words_on_lost_channels_name_the_share_that_counts(monkeypatch):
+    cutout = make_cutout()
+    bad = np.zeros(cutout.voxels.data.shape, bool)
+    bad[3, 10, 11] = True
+    monkeypatch.setattr(completion, 'LEAST_SEEN', 0.99)
+    products = process(changed(cutout, bad=bad))
+    number, comment = products.facts['NLOST']
+    assert number == 1
+    assert '99%' in comment
+    assert any('1%' in note and '1 channel' in note for note in products.notes)
+
+
+def test_an_object_that_belongs_to_another_source_is_not_the_central_one():
+    """The map of the user's has only an object far from the source that white light shows."""
+    maps = {'OWN': square(8, 13, 9, 14), 'OTHER': square(0, 3, 0, 3)}
+    products = process(make_cutout(segmaps=maps), obj_mask='UNION')
+    assert {key: bool(one.central) for key, one in products.segmaps.items()} == {
+        'SEG_OWN': True,
+        'SEG_OTHER': False,
+        'SEG_MUSE_WHITE': True,
+    }
+
+
+def test_the_users_maps_alone_say_which_object_is_the_source():
+    """White light is centred better, but does not count."""
+    cutout = make_cutout(segmaps={'OWN': square(6, 9, 14, 17)})
+    products = process(cutout, use_imgs=False, obj_mask='UNION')
+    assert products.facts['OBJMASK'][0] == 'MASK_UNION'
+    assert [one.central for one in products.segmaps.values()] == [1, 1]

@@ -351,8 +351,8 @@ def _run(folder: Path, options: argparse.Namespace, interruption: Interruption) 
             if not options.quiet:
                 progress.say(line, sys.stderr)
 
-        # Whatever is to hear of every source, or to be written from time to time, stands in one of
-        # these lists.
+        # Whatever is to hear of every source, or to write about all of them, stands in one of these
+        # lists. MARZ's file and the last line of the log wait for the end of the run.
         results = Results(
             job,
             targets,

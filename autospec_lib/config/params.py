@@ -268,7 +268,7 @@ class Params:
         True,
         allowed_values.SWITCH,
         'Output',
-        'write all spectra; False: the reference and those of the cross-correlation',
+        'write all spectra; False: reference, best one (BEST), cross-correlation',
     )
     plots: bool = _parameter(
         True,

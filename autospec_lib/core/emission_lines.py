@@ -6,7 +6,8 @@ import re
 
 SPEED_OF_LIGHT = 299792.458  # km/s
 # Wavelengths in vacuum in Angstrom, of the first and the last line of a doublet (NIST, and SDSS for
-# forbidden lines). Names have the wavelengths in air, as is the custom, beyond 2000 Angstrom.
+# forbidden lines). The wavelengths in names are those in use: in air from 2000 Angstrom to 5 micron,
+# in vacuum beyond.
 LINES = {
     'LYALPHA': (1215.67,),
     'NV1240': (1238.82, 1242.80),

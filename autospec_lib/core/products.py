@@ -164,27 +164,9 @@ class Products:
             other.models or self.models,
         )
 
-    def select(self, groups: Collection[Group], all_spectra: bool = True) -> Products:
-        """The products of some groups, with all spectra or the most important ones.
-
-        Parameters
-        ----------
-        groups : collection of Group
-            The groups to keep.
-        all_spectra : bool
-            False: of the spectra, keep the reference, with and without continuum, and those
-            weighted by cross-correlation.
-        """
+    def select(self, groups: Collection[Group]) -> Products:
+        """The products of some groups."""
         table = {group: products for group, products in self.table.items() if group in groups}
-        if not all_spectra:
-            tag = self.spectra[self.reference].tag
-            table[Group.SPECTRUM] = {
-                key: one
-                for key, one in self.spectra.items()
-                if one.kind is Kind.CROSS_CORRELATION
-                or key == self.reference
-                or (one.continuum_subtracted and one.tag == tag)
-            }
         return replace(self, table=table)
 
     @property

@@ -28,7 +28,8 @@ class SourceMasks:
 
     ``named`` are the masks that are written. Spectra are extracted from ``target``, those weighted
     by cross-correlation from ``xcor``. ``used`` is the name of ``target``, `CIRCLE` if it is not in
-    ``named``. ``notes`` are on fall-backs.
+    ``named``. ``labels`` are those of the source in each map, 0 where it is not detected. ``notes``
+    are on fall-backs.
     """
 
     named: dict[str, BoolArray]
@@ -36,6 +37,7 @@ class SourceMasks:
     target: BoolArray
     xcor: BoolArray
     used: str
+    labels: dict[str, int]
     notes: tuple[str, ...] = ()
 
 
@@ -90,7 +92,11 @@ def choose(
         notes.append(f'{wanted} is empty: {keys.object_mask("UNION")} used')
         wanted = keys.object_mask('UNION')
         target = union
-    if not target.any():
+    labels = dict.fromkeys(segmaps, 0)
+    if target.any():
+        several = central_labels([*segmaps.values()], [*used.values()], cutout.centre, cutout.pixel)
+        labels = dict(zip(segmaps, several, strict=True))
+    else:
         radius = radii[0] if radii else FALLBACK_RADIUS
         wanted, target = CIRCLE, circle(cutout, cutout.centre, radius)
         of_objects[keys.object_mask('UNION')] = target
@@ -102,7 +108,8 @@ def choose(
         for radius in radii
         if radius > half
     ]
-    return SourceMasks({keys.MASK_SKY: sky} | of_objects, sky, target, target, wanted, tuple(notes))
+    named = {keys.MASK_SKY: sky} | of_objects
+    return SourceMasks(named, sky, target, target, wanted, labels, tuple(notes))
 
 
 def with_aperture(
@@ -182,16 +189,40 @@ def nearest_label(
     return int(segmap[ys[nearest], xs[nearest]]), float(distance[nearest])
 
 
+def central_labels(
+    segmaps: Sequence[IntArray],
+    used: Sequence[IntArray],
+    centre: tuple[float, float],
+    pixel: tuple[float, float],
+) -> list[int]:
+    """The label of the source in each map: that of the nearest object, 0 if this is another source.
+
+    It is another one if it is more than `TOLERANCE` farther off than the nearest object of the best
+    map.
+
+    Parameters
+    ----------
+    segmaps : sequence of arrays, shape (ny, nx)
+        The label maps.
+    used : sequence of arrays, shape (ny, nx)
+        At least one, among which the best one is.
+    centre, pixel : (float, float)
+        As in `nearest_label`.
+    """
+    best = min(nearest_label(segmap, centre, pixel)[1] for segmap in used)
+    nearest = [nearest_label(segmap, centre, pixel) for segmap in segmaps]
+    return [label if distance - best <= TOLERANCE else 0 for label, distance in nearest]
+
+
 def object_masks(
     segmaps: Sequence[IntArray],
     centre: tuple[float, float],
     unseen: Sequence[BoolArray] | None = None,
     pixel: tuple[float, float] = (1.0, 1.0),
 ) -> tuple[BoolArray, BoolArray]:
-    """Union and intersection of the maps' central objects.
+    """Union and intersection of the maps' central objects (see `central_labels`).
 
-    A map has no central object if its nearest one is more than `TOLERANCE` farther off than that of
-    the best map. Maps without any object are left out of the intersection. A map whose nearest
+    Maps without any object are left out of the intersection. A map whose nearest
     object is too far away is not left out: the source is not in it, so the intersection is empty. A
     map that holds the source says nothing about pixels that its image does not show, so that an
     image's edge does not cut off the object.
@@ -207,11 +238,9 @@ def object_masks(
     pixel : (float, float)
         A pixel's size (y, x) in arcsec.
     """
-    nearest = [nearest_label(segmap, centre, pixel) for segmap in segmaps]
-    best = min(distance for _, distance in nearest)
+    labels = central_labels(segmaps, segmaps, centre, pixel)
     objects = [
-        (segmap == label) & (label > 0) & (distance - best <= TOLERANCE)
-        for segmap, (label, distance) in zip(segmaps, nearest, strict=True)
+        (segmap == label) & (label > 0) for segmap, label in zip(segmaps, labels, strict=True)
     ]
     union = np.logical_or.reduce(objects)
     inter = union.copy()

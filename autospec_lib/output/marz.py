@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,12 @@ import numpy as np
 from astropy import units
 from astropy.io import fits
 
+from autospec_lib.core import best_spectrum
 from autospec_lib.core.atomic import complete_file
+from autospec_lib.core.products import Products, Spectrum
 from autospec_lib.core.types import BoolArray, FloatArray, Grid, Measured
 from autospec_lib.output.redshift_catalogue import BY_HAND, Counting
+from autospec_lib.output.source_file import stored
 from autospec_lib.output.unit_texts import PER_WAVELENGTH, flux_density
 
 CGS = 1e20  # fluxes are in units of 1e-20 erg / s / cm2 / Angstrom
@@ -82,6 +85,14 @@ class Entry:
         if one.z is None:
             return f'{self.key} no sure redshift'
         return f'{self.key} {one.kind} z={one.z:.5f} QOP={self.quality}'
+
+
+def spectrum_of(products: Products) -> Spectrum:
+    """The spectrum of a source that MARZ gets, with the numbers that the source's file holds, and
+    without its weights."""
+    spectrum = best_spectrum.of(products)[0]
+    variance = None if spectrum.variance is None else stored(spectrum.variance)
+    return replace(spectrum, data=stored(spectrum.data), variance=variance, weights=None)
 
 
 def write(path: Path, entries: Sequence[Entry], wave: FloatArray, grid: Grid) -> None:

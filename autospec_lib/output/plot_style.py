@@ -28,7 +28,13 @@ LABEL_COLOURS = ListedColormap(
 )
 RESIDUAL_COLOURS = matplotlib.colormaps['RdBu_r'].with_extremes(bad=NO_VALUE)
 FRAME_COLOUR, MARK_COLOUR, HALO_COLOUR = 'black', '#d62828', 'white'
-# Of spectra: the flux, words and lines beside it, sky lines, the error.
-INK, QUIET, PALE, ERROR = '#1d3557', '#7a7a7a', '#c3cbd8', '#e59866'
-# Of redshifts: the first candidate, lines that it does not explain, sky lines.
-MODEL, FOREIGN, SHADE = '#d62839', '#b35900', '#eceff4'
+# Of words and lines beside curves: the important ones, and the others.
+INK, QUIET = '#1d3557', '#7a7a7a'
+# Of the curves in the picture of spectra. Channels on sky lines have a colour of their own.
+REFERENCE = '#1d3557'
+CROSS_CORRELATION = '#1d3557'
+ERROR = '#e59866'
+ON_SKY_LINES = '#c3cbd8'
+# Of redshifts: the spectrum, the model of the first candidate, lines that this does not explain, and
+# the stripes behind sky lines. The spectrum is `ON_SKY_LINES` there.
+SPECTRUM, MODEL, FOREIGN, SHADE = '#1d3557', '#d62839', '#b35900', '#eceff4'

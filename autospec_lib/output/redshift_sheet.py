@@ -19,7 +19,16 @@ from autospec_lib.core.numerics import to_vacuum
 from autospec_lib.core.products import Products
 from autospec_lib.core.types import Cutout, FloatArray
 from autospec_lib.output.kept_figures import Canvas
-from autospec_lib.output.plot_style import DPI, FOREIGN, INK, MODEL, PALE, QUIET, SHADE
+from autospec_lib.output.plot_style import (
+    DPI,
+    FOREIGN,
+    INK,
+    MODEL,
+    ON_SKY_LINES,
+    QUIET,
+    SHADE,
+    SPECTRUM,
+)
 from autospec_lib.output.spectra_sheet import limits, sky_lines
 from autospec_lib.output.unit_texts import in_words
 
@@ -179,7 +188,7 @@ class RedshiftSheet:
             one.yaxis.set_label_coords(-0.5 / width, 0.5)
         self._label(axes)
         styles = (
-            (INK, 1.2, 'spectrum'),
+            (SPECTRUM, 1.2, 'spectrum'),
             (MODEL, 1.2, f'model at z = {self.first.z:.4f}'),
             (SHADE, 5, 'sky line'),
         )
@@ -241,7 +250,7 @@ class RedshiftSheet:
         inside: Any = {'where': self.widened.tolist(), 'transform': axes.get_xaxis_transform()}
         axes.fill_between(self.wave, 0, 1, color=SHADE, linewidth=0, zorder=-1, **inside)
         axes.axhline(0, color=QUIET, linewidth=0.5)
-        for colour, hidden in ((PALE, ~self.widened), (INK, self.noisy)):
+        for colour, hidden in ((ON_SKY_LINES, ~self.widened), (SPECTRUM, self.noisy)):
             axes.plot(
                 self.wave[part], np.where(hidden, np.nan, values)[part], color=colour, **style
             )

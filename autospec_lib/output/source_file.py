@@ -43,6 +43,7 @@ MEASURED = (
     ('AUTOSPEC', 'ZAUTO', 'ZAUTOERR'),
     ('AUTOSPEC_2', 'Z2AUTO', 'Z2ERR'),
     ('AUTOSPEC_3', 'Z3AUTO', 'Z3ERR'),
+    ('AUTOSPEC_4', 'Z4AUTO', 'Z4ERR'),
 )
 # Type of an axis that counts channels, because no cards describe its wavelengths.
 CHANNEL = 'CHANNEL'
@@ -462,12 +463,6 @@ def as_read(products: Products) -> Products:
     return replace(products, table=table)
 
 
-def as_stored(spectrum: Spectrum) -> Spectrum:
-    """A spectrum with the numbers that its file holds, and without its weights."""
-    variance = None if spectrum.variance is None else stored(spectrum.variance)
-    return replace(spectrum, data=stored(spectrum.data), variance=variance, weights=None)
-
-
 def _extension(name: str, array: NDArray[Any], cards: Iterable[tuple[Any, ...]]) -> bytes:
     """Header and data of one image extension, each filled up to whole FITS blocks.
 
@@ -489,6 +484,6 @@ def _extension(name: str, array: NDArray[Any], cards: Iterable[tuple[Any, ...]])
     return header.encode('ascii') + blanks + data + zeros
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=4096, typed=True)  # True, 1 and 1.0 are equal, but not as cards
 def _card(keyword: str, value: Any, comment: str = '') -> str:
     return str(fits.Card(keyword, value, comment))

@@ -16,7 +16,14 @@ from scipy.ndimage import binary_dilation
 from autospec_lib.core.products import Spectrum
 from autospec_lib.core.types import BoolArray, Cutout, FloatArray, Measured
 from autospec_lib.output.kept_figures import Canvas
-from autospec_lib.output.plot_style import DPI, ERROR, INK, PALE, QUIET
+from autospec_lib.output.plot_style import (
+    CROSS_CORRELATION,
+    DPI,
+    ERROR,
+    ON_SKY_LINES,
+    QUIET,
+    REFERENCE,
+)
 from autospec_lib.output.unit_texts import in_words
 
 
@@ -29,7 +36,7 @@ class SpectraSheet:
     Parameters
     ----------
     keys : tuple of str
-        The spectra's.
+        The spectra's, the reference first.
     ends : (float, float)
         The smallest and the largest wavelength.
     wave_unit, unit : str
@@ -59,8 +66,9 @@ class SpectraSheet:
         self._curves: list[list[Line2D]] = []
         self._moving: list[Artist] = []
         first, last = ends
-        styles = ({'color': ERROR, 'alpha': 0.8}, {'color': PALE}, {'color': INK})
-        for axes, key in zip(self._axes, keys, strict=True):
+        for number, (axes, key) in enumerate(zip(self._axes, keys, strict=True)):
+            flux = CROSS_CORRELATION if number else REFERENCE
+            styles = ({'color': ERROR, 'alpha': 0.8}, {'color': ON_SKY_LINES}, {'color': flux})
             axes.set_title(key, loc='left', y=1.0)
             axes.set_xlim(first, last if last > first else first + 1)
             zero = axes.axhline(0, color=QUIET, linewidth=0.5)
@@ -73,7 +81,11 @@ class SpectraSheet:
             self._moving += [axes.yaxis, zero, *curves, *axes.spines.values()]
         top, lowest = self._axes[0], self._axes[-1]
         self._source = top.set_title('', loc='right', color=QUIET, y=1.0, parse_math=False)
-        words = ((INK, 'flux'), (ERROR, '1\N{GREEK SMALL LETTER SIGMA} error'), (PALE, 'sky line'))
+        words = (
+            (REFERENCE, 'flux'),
+            (ERROR, '1\N{GREEK SMALL LETTER SIGMA} error'),
+            (ON_SKY_LINES, 'sky line'),
+        )
         lines = [Line2D([], [], color=colour, linewidth=0.9, label=word) for colour, word in words]
         top.legend(
             handles=lines,

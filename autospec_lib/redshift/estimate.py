@@ -19,8 +19,10 @@ from autospec_lib.redshift.hypotheses import Kind, independent, rank
 from autospec_lib.redshift.prepare import FEWEST_CHANNELS, prepare
 
 PROBABLE, POSSIBLE = 0.8, 0.5  # least probabilities
-CANDIDATES = 4  # that are handed out
-BLEND_GAIN = 30.0  # gain in chi2 from which a second source is named
+# That are handed out. With another number, fit the probabilities again, which gives each candidate a
+# share (``benchmarks/redshifts.py --fit``), and change `output.source_file.MEASURED`.
+CANDIDATES = 4
+SECOND_SOURCE_GAIN = 30.0  # gain in chi2 from which a second source is named
 CONTINUUM_LINES = 40.0  # gain in chi2 of the continuum that counts like a second line
 
 
@@ -164,12 +166,14 @@ def conclude(evidence: Evidence) -> Redshift:
     if not ranked:
         return Redshift(evidence=evidence)
     gain, z = independent(ranked, evidence)
-    chances = probability.probabilities(probability.features(ranked, evidence, gain), CANDIDATES)
+    features = probability.features(ranked, evidence, gain)
+    ranked = ranked[:CANDIDATES]
+    chances = probability.probabilities(features, len(ranked))
     candidates = tuple(
         Candidate(one.z, one.error, one.kind, p, one.lines, one.single_line, one.continuum_gain)
-        for one, p in zip(ranked, chances, strict=False)
+        for one, p in zip(ranked, chances, strict=True)
     )
-    return Redshift(candidates, z if gain > BLEND_GAIN else None, evidence)
+    return Redshift(candidates, z if gain > SECOND_SOURCE_GAIN else None, evidence)
 
 
 @lru_cache(maxsize=4)

@@ -33,21 +33,29 @@ LYMAN_PEAKS = 4
 REFINED = 6  # steps of the grid within which a peak of one curve is moved to that of the sum
 CLIMB = 4  # steps on either side from which a peak's place and width are interpolated
 LEAST_VELOCITY_ERROR = 15.0  # km/s
-# A galaxy whose second line has a lower signal-to-noise ratio stands on one line.
-SINGLE_SECOND = 4.0
+# A galaxy with fewer than two strong lines stands on a single one if its continuum gains less.
+SINGLE_CONTINUUM = 15.0
+# Gain of all lines from which the shape of the strongest one is fitted. A galaxy is judged by this
+# line alone if its second one has a signal-to-noise ratio below `SINGLE_SECOND`.
 SINGLE_GAIN = 12.0
+SINGLE_SECOND = 4.0
 CONTINUUM_SCATTER = 0.15  # of the continuum on the two sides of a line, relative to it
 # Signal-to-noise ratio from which a line that is not explained counts against a hypothesis.
 UNEXPLAINED = 5.0
 UNEXPLAINED_SKY = 8.0  # peaks in sky lines that are lower do not count as lines
-# Widths in FWHM of the line-spread function.
-OWN_HALF = 5.6  # half the range around a line that its hypothesis explains
-STEP_NEAR, STEP_FAR = 10, 100  # the ranges beside a line in which the continuum is measured
-FEWEST_IN_STEP = 20
-OWN_SHARE = 1e-3  # the same half range, relative to the wavelength, where it is larger
+# Half the range around a line that its hypothesis explains: in FWHM of the line-spread function, or
+# relative to the wavelength where that is larger, for a quasar times `QUASAR_BREADTH`.
+OWN_HALF, OWN_SHARE = 5.6, 1e-3
 QUASAR_BREADTH = 8.0
-BLEND_SHARE = 1.3e-3  # half range around the first hypothesis' lines that is kept from others
-BLEND_GAIN = 15.0
+# The ranges beside a line in which the continuum is measured, in FWHM of the line-spread function,
+# and the least number of channels in one.
+STEP_NEAR, STEP_FAR = 10, 100
+FEWEST_IN_STEP = 20
+# Of a second source: half the range around the first hypothesis' lines in which its lines do not
+# count, relative to the wavelength; gain from which its continuum counts; and the lines of the first
+# hypothesis in vacuum if that is a quasar or a Lyman-alpha emitter.
+BLEND_SHARE = 1.3e-3
+BLEND_CONTINUUM = 15.0
 BLEND_WAVES = np.array([LYMAN_ALPHA, 1240.8, 1549.0, 1640.0, 1908.7])
 
 
@@ -116,7 +124,9 @@ class Hypothesis:
         """Whether it stands on one line."""
         if self.kind is Kind.LYMAN_ALPHA:
             return True
-        return self.kind is Kind.GALAXY and self.lines < 2 and self.continuum_gain < 15
+        return (
+            self.kind is Kind.GALAXY and self.lines < 2 and self.continuum_gain < SINGLE_CONTINUUM
+        )
 
     @property
     def judged_by_shape(self) -> bool:
@@ -422,7 +432,7 @@ def independent(ranked: list[Hypothesis], evidence: Evidence) -> tuple[float, fl
         elif other.kind is Kind.LYMAN_ALPHA and not own[axis.nearest(other.waves)].any():
             gain = max(other.score, 0.0)
         if other.kind in (Kind.GALAXY, Kind.STAR) and other.continuum_gain > max(
-            best.continuum_gain, BLEND_GAIN
+            best.continuum_gain, BLEND_CONTINUUM
         ):
             gain += other.continuum_gain
         if gain > largest:

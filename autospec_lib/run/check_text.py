@@ -49,17 +49,18 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
         yield f'voxels: {job.usable}'
     number = cutouts.covers(cube, cutouts.positions(cube, job.catalogue)).sum()
     yield f'field: {cutouts.field_text(cube)}; rows of the catalogue inside: {number}'
-    spaxels = []
+    spaxels = []  # of each source that does not fail
     for target in targets:
         try:
             _, box, inside, notes = cutouts.box_of(cube, target)
         except SourceError as error:
             yield f'source {target.id}: will fail: {error}'
             continue
+        height, width = (s.stop - s.start for s in box)
         if job.blank is not None and job.blank[inside].all():
             notes = (*notes, 'will fail: no usable voxel in its subcube')
-        height, width = (s.stop - s.start for s in box)
-        spaxels.append(height * width)
+        else:
+            spaxels.append(height * width)
         yield f'source {target.id}: {height} x {width} spaxels, reference {"; ".join((*_images(job, target), *notes))}'
     for measure in (with_seeing, with_catalogue_error):
         job, line = measure(job)
@@ -68,7 +69,7 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
     slow = cube_copy.plan(job, targets)
     if slow is not None:
         yield slow.line
-    yield f'memory: about {memory(job, max(spaxels), processes) / 1e6:.0f} MB'
+    yield f'memory: about {memory(job, max(spaxels, default=0), processes) / 1e6:.0f} MB'
     needed = sum(file_size(job, number) for number in spaxels)
     free = shutil.disk_usage(nearest_existing(job.output)).free
     yield f'disk: about {needed / 1e6:.0f} MB, {free / 1e6:.0f} MB are free'

@@ -12,7 +12,9 @@ from types import FrameType
 
 EXIT = 130
 GRACE = 3.0  # seconds after the first signal in which sources that were begun may be finished
-DEADLINE = 4.0  # seconds after it
+# Seconds after the first signal in which the process ends at the latest. After `GRACE`, log, summary
+# and the other files about all sources are still written.
+DEADLINE = GRACE + 1.0
 # Windows has no SIGHUP.
 SIGNALS = tuple(
     getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGHUP') if hasattr(signal, name)

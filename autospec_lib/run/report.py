@@ -44,7 +44,7 @@ def write_data(job: Job, products: Products, cutout: Cutout) -> Preview:
     job : Job
         What all sources share.
     products : Products
-        All that was made of the source.
+        What is kept of the source.
     cutout : Cutout
         What it was made from.
 
@@ -63,12 +63,11 @@ def write_data(job: Job, products: Products, cutout: Cutout) -> Preview:
     files, with_cube = job.files(cutout.target), job.params.report_cube
     linked = [key for key in ('file', *file_names.PICTURES) if files[key].exists()]
     links = {key: files[key].relative_to(job.output).as_posix() for key in linked}
-    shown = products.select(tuple(Group), job.params.out_spec)
     if with_cube:
         with writing(files['cube']):
-            binned_cube.write(files['cube'], shown, cutout)
+            binned_cube.write(files['cube'], products, cutout)
     with writing(files['data']):
-        return source_data.write(files['data'], shown, cutout, job.params.cmap, links, with_cube)
+        return source_data.write(files['data'], products, cutout, job.params.cmap, links, with_cube)
 
 
 def kept_preview(job: Job, target: Target) -> Preview:

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from autospec_lib.core import best_spectrum, file_names
+from autospec_lib.core import file_names
 from autospec_lib.core.errors import OutputError, writing
 from autospec_lib.core.products import Group, Spectrum
 from autospec_lib.core.types import Ident, Target
@@ -93,8 +93,9 @@ class Results:
     on_outcome : iterable of function
         Each is told of every outcome at once.
     files : iterable of function
-        Each writes the results so far into a file about all sources: at the beginning, from time to
-        time, and at the end. They raise OutputError if the file cannot be written.
+        Each writes the results so far into a file about all sources. It is called at the beginning,
+        from time to time, and at the end; ``state`` tells those that wait for the end. They raise
+        OutputError if the file cannot be written.
 
     Attributes
     ----------
@@ -281,11 +282,8 @@ def _entries(results: Results) -> Iterator[marz.Entry]:
         if not row.get('FILE'):
             continue
         try:
-            spectrum = (
-                results.spectra.get(row['ID'])
-                or best_spectrum.of(
-                    source_file.read(results.job.output / row['FILE'], last=Group.SPECTRUM)
-                )[0]
+            spectrum = results.spectra.get(row['ID']) or marz.spectrum_of(
+                source_file.read(results.job.output / row['FILE'], last=Group.SPECTRUM)
             )
         except source_file.BROKEN:  # it has been removed or replaced meanwhile
             continue

@@ -17,7 +17,7 @@ from autospec_lib.core.errors import AutoSpecError, OutputError, SourceError, wr
 from autospec_lib.core.products import Group, Products
 from autospec_lib.core.types import Cutout, Target
 from autospec_lib.inputs import cube as cutouts
-from autospec_lib.output import source_file, spectra_1d, summary
+from autospec_lib.output import marz, source_file, spectra_1d, summary
 from autospec_lib.run import report, resume
 from autospec_lib.run.job import Job
 from autospec_lib.run.results import Outcome, Preview
@@ -114,8 +114,11 @@ def extract(job: Job, target: Target) -> Outcome:
         # Removed first, so that a run that is killed does not leave old pictures beside the new
         # file.
         discard(job, target, with_file=False)
-        selected = _write(job, products, cutout)
-        # As if it were read back: a later run that finds the file alone gives the same numbers.
+        # `best_spectrum` says who gets all products, and who those that are kept.
+        kept = products if params.out_spec else best_spectrum.with_fewer_spectra(products)
+        _write(job, kept, cutout)
+        # As if it were read back: a later run that finds the file alone gives the same numbers, of
+        # what the file holds. It lacks what OUT_SPEC, OUT_IMG, OUT_SEG or OUT_MASK leave out.
         measured = summary.measure(source_file.as_read(products), cutout) | {
             'FINGERPRINT': fingerprint
         }
@@ -133,7 +136,7 @@ def extract(job: Job, target: Target) -> Outcome:
                     )
         if params.report:
             with _noted('report', notes, traces):
-                preview = report.write_data(job, products, cutout)
+                preview = report.write_data(job, kept, cutout)
     return Outcome(
         target.id,
         time.perf_counter() - start,
@@ -141,13 +144,12 @@ def extract(job: Job, target: Target) -> Outcome:
         trace='\n'.join(traces) or None,
         measured=measured,
         preview=preview,
-        spectrum=source_file.as_stored(best_spectrum.of(selected)[0]) if params.marz else None,
+        spectrum=marz.spectrum_of(kept) if params.marz else None,
     )
 
 
-def _write(job: Job, products: Products, cutout: Cutout) -> Products:
-    """Write a source's file, and its spectra as tables if they are wanted; return the products in
-    the file."""
+def _write(job: Job, products: Products, cutout: Cutout) -> None:
+    """Write a source's file, and its spectra as tables if they are wanted."""
     params, path = job.params, job.files(cutout.target)['file']
     switches = {
         Group.IMAGE: params.out_img,
@@ -156,9 +158,7 @@ def _write(job: Job, products: Products, cutout: Cutout) -> Products:
         Group.MASK: params.out_mask,
         Group.MAP: params.out_xcor,
     }
-    selected = products.select(
-        [group for group in Group if switches.get(group, True)], params.out_spec
-    )
+    selected = products.select([group for group in Group if switches.get(group, True)])
     origin = {
         'FROM': params.orig_from,
         'FROM_V': params.orig_fromv,
@@ -172,7 +172,6 @@ def _write(job: Job, products: Products, cutout: Cutout) -> Products:
         with writing(folder):
             folder.mkdir(exist_ok=True)
             spectra_1d.write(folder, selected, cutout)
-    return selected
 
 
 @contextmanager

@@ -178,10 +178,13 @@ def test_check_finds_the_sources_without_a_usable_voxel(tmp_path, capsys):
     (tmp_path / 'param.py').write_text("DATACUBE = 'c.fits'\nSIZE = 1\nPLOTS = REPORT = False\n")
     # Named, they stay; rows beyond the data are left out otherwise.
     assert main([str(tmp_path), '--check', '--id', '7', '8']) == 0
-    failing = [
-        line.split(':')[0] for line in capsys.readouterr().out.splitlines() if 'will fail' in line
-    ]
-    assert failing == ['source 7']
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(':')[0] for line in lines if 'will fail' in line] == ['source 7']
+    assert main([str(tmp_path), '--check', '--id', '8']) == 0
+    assert lines[-3:] == capsys.readouterr().out.splitlines()[-3:]  # memory, disk, number
+    assert lines[-1] == 'sources to extract: 1'
+    assert main([str(tmp_path), '--check', '--id', '7']) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == 'sources to extract: 0'
     assert main([str(tmp_path), '-q', '--id', '7', '8']) == 1
     assert [path.name for path in (tmp_path / 'output').glob('Source_*')] == ['Source_8.fits']
 

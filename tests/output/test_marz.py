@@ -287,13 +287,18 @@ def test_the_command_writes_a_row_for_each_source_that_is_extracted(three, ran):
         )
 
 
-def test_the_joint_extraction_goes_first(three):
+@pytest.mark.parametrize('out_spec', [True, False])
+def test_the_joint_extraction_goes_first_and_is_in_every_output(three, out_spec):
     with (three / 'param.py').open('a') as file:
-        file.write('DEBLEND = True\nPSF = 0.94\nSIZE = 4\n')
+        file.write(
+            f'DEBLEND = True\nPSF = 0.94\nSIZE = 4\nREDSHIFT = True\nOUT_SPEC = {out_spec}\n'
+        )
     assert main([str(three), '-q', '--id', '5']) == 0
-    assert fits.getdata(three / 'output' / 'marz.fits', 'FIBRES')['COMMENT'].tolist() == [
-        'DEBLEND_SKYSUB'
-    ]
+    (comment,) = fits.getdata(three / 'output' / 'marz.fits', 'FIBRES')['COMMENT']
+    assert comment.split()[0] == 'DEBLEND_SKYSUB'
+    assert fits.getval(three / 'output' / 'Source_5.fits', 'ZSPEC') == 'DEBLEND_SKYSUB'
+    best = Table.read(three / 'output' / 'summary.ecsv')['BEST'][0]
+    assert best.startswith('DEBLEND: grade')
     flux = fits.getdata(three / 'output' / 'Source_5.fits', 'SPE_DEBLEND_SKYSUB_DATA')
     assert_array_equal(fits.getdata(three / 'output' / 'marz.fits')[0], flux)
 

@@ -347,3 +347,13 @@ def test_a_residual_of_nothing_can_be_drawn(products, cutout, value):
     nothing = {'DEBLEND_RESIDUAL': Measured(np.full((NY, NX), value))}
     figures = drawn(products | Products({Group.FITTED: nothing}), cutout)
     assert panels(figures['DEBLEND'])['DEBLEND_RESIDUAL'].norm.vmax == 1
+
+
+def test_the_curves_of_spectra_have_colours_by_their_roles(products, cutout, monkeypatch):
+    for name, colour in (('REFERENCE', 'green'), ('CROSS_CORRELATION', 'purple')):
+        monkeypatch.setattr(spectra_sheet, name, colour)
+    sheet = drawn(products, cutout)['SPECTRA']
+    flux = [axes.lines[-1].get_color() for axes in sheet.axes]
+    assert flux == ['green', *['purple'] * (len(sheet.axes) - 1)]
+    assert len(flux) > 1
+    assert sheet.axes[0].get_legend().legend_handles[0].get_color() == 'green'

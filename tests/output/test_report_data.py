@@ -445,3 +445,19 @@ def test_a_sources_file_holds_candidates_with_their_models_and_lines_without_a_n
     assert held['modelled'] == products.reference
     assert held['best'] == [products.reference, 'reference']
     assert 'Z2AUTO' not in [card for card, *_ in held['facts']]
+
+
+@pytest.mark.parametrize('descending', [False, True])
+def test_ranges_of_sky_lines_ascend_on_any_axis(extracted, tmp_path, descending):
+    products, cutout = extracted
+    reference = products.spectra[products.reference]
+    variance = np.ones(len(cutout.wave))
+    variance[10:13] = 100
+    lit = replace(reference, data=np.zeros(len(variance)), variance=variance)
+    wave = cutout.wave[::-1] if descending else cutout.wave
+    source_data.write(
+        tmp_path / 'a.js', with_spectrum(products, lit), replace(cutout, wave=wave), 'gray', {}
+    )
+    ((low, high),) = content(tmp_path / 'a.js')[1]['sky']
+    ends = sorted(wave[[10, 12]])
+    np.testing.assert_allclose([low, high], [ends[0] - STEP / 2, ends[1] + STEP / 2], atol=1e-3)

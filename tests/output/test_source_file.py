@@ -14,7 +14,7 @@ from builders import PIXEL, sky_header
 from numpy.testing import assert_allclose
 
 from autospec_lib import __version__
-from autospec_lib.core import atomic
+from autospec_lib.core import atomic, best_spectrum
 from autospec_lib.core.products import Group, Kind, Products, Spectrum, by_key
 from autospec_lib.core.types import Cutout, Grid, Mask, Measured, Segmap, Target, Voxels
 from autospec_lib.inputs.coordinates import open_sky
@@ -250,9 +250,8 @@ def test_every_selection_writes_exactly_its_extensions(tmp_path, cutout, product
         Group.MAP: 'out_xcor',
     }
     groups = [group for group in Group if out.get(switches.get(group), True)]
-    source_file.write_source(
-        tmp_path / 's.fits', products.select(groups, out['out_spec']), cutout, {}
-    )
+    kept = products if out['out_spec'] else best_spectrum.with_fewer_spectra(products)
+    source_file.write_source(tmp_path / 's.fits', kept.select(groups), cutout, {})
     with fits.open(tmp_path / 's.fits') as hdus:
         assert [hdu.name for hdu in hdus[1:]] == expected_names(products, out)
 
@@ -300,3 +299,10 @@ def test_a_full_disk_leaves_neither_a_torn_file_nor_a_temporary_one(
         source_file.write_source(tmp_path / 's.fits', products, cutout, {})
     assert (tmp_path / 's.fits').read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ['s.fits']
+
+
+@pytest.mark.parametrize('values', [(1.0, 1, True), (True, 1, 1.0)])
+def test_equal_values_of_several_types_are_cards_of_their_own(values):
+    cards = {str(fits.Card('APERTURE', value, 'c')) for value in values}
+    assert {source_file._card('APERTURE', value, 'c') for value in values} == cards
+    assert len(cards) == 3

@@ -9,6 +9,7 @@ from autospec_lib.redshift.axis import to_vacuum
 from autospec_lib.redshift.engine import Engine
 from autospec_lib.redshift.estimate import Candidate, Redshift, estimate
 from autospec_lib.redshift.hypotheses import Kind
+from autospec_lib.redshift.probability import calibration
 
 WAVE = spectra.MUSE
 
@@ -232,3 +233,12 @@ def test_the_error_covers_the_scatter_of_redshifts():
 )
 def test_quality_follows_from_probability_and_lines(p, lines, gain, quality):
     assert Redshift((Candidate(0.3, 1e-4, Kind.GALAXY, p, lines, False, gain),)).quality == quality
+
+
+def test_candidates_are_as_many_as_there_are_shares_and_never_fewer_unnoticed(monkeypatch):
+    flux, variance = spectra.noisy(np.zeros(WAVE.size))
+    assert len(calibration()['shares']) == engine.CANDIDATES - 1
+    assert len(estimate(WAVE, flux, variance).candidates) == engine.CANDIDATES
+    monkeypatch.setattr(engine, 'CANDIDATES', 5)
+    with pytest.raises(ValueError, match='shorter'):
+        estimate(WAVE, flux, variance)

@@ -106,8 +106,18 @@ def test_without_redshift_there_is_no_card():
 @pytest.mark.parametrize(
     ('p', 'catalogued', 'rows'),
     [
-        (0.99, None, {'AUTOSPEC': 0.3, 'AUTOSPEC_2': 1.1}),
-        (0.85, 0.2, {'CATALOG': 0.2, 'AUTOSPEC': 0.3, 'AUTOSPEC_2': 1.1}),
+        (0.99, None, {'AUTOSPEC': 0.3, 'AUTOSPEC_2': 1.1, 'AUTOSPEC_3': 2.2, 'AUTOSPEC_4': 0.1}),
+        (
+            0.85,
+            0.2,
+            {
+                'CATALOG': 0.2,
+                'AUTOSPEC': 0.3,
+                'AUTOSPEC_2': 1.1,
+                'AUTOSPEC_3': 2.2,
+                'AUTOSPEC_4': 0.1,
+            },
+        ),
         (0.6, 0.2, {'CATALOG': 0.2}),
         (0.6, None, {}),
     ],
@@ -115,7 +125,7 @@ def test_without_redshift_there_is_no_card():
 def test_the_table_of_redshifts_holds_probable_ones(tmp_path, p, catalogued, rows):
     several = tuple(
         Candidate(z, 0.001, Kind.GALAXY, share, 3, False, 0.0)
-        for z, share in ((0.3, p), (1.1, (1 - p) / 4))
+        for z, share in ((0.3, p), *((z, (1 - p) / 4) for z in (1.1, 2.2, 0.1)))
     )
     cutout = field(GALAXY, z=catalogued)
     spectrum = process(cutout, xcor=False).spectra

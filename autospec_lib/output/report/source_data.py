@@ -82,11 +82,12 @@ def write(
     """
     reference = products.spectra[products.reference]
     sky = sky_lines(reference)
-    # First and last wavelength of each run of channels on sky lines, from edge to edge.
+    # Lowest and highest wavelength of each run of channels on sky lines, from edge to edge.
     steps = np.flatnonzero(np.diff(np.concatenate([[False], sky, [False]]).astype(int)))
     first, last = steps[::2], steps[1::2] - 1
-    half = np.abs(np.gradient(cutout.wave)) / 2 if len(cutout.wave) > 1 else np.zeros(1)
+    half = np.gradient(cutout.wave) / 2 if len(cutout.wave) > 1 else np.zeros(1)
     ranges = np.stack([cutout.wave[first] - half[first], cutout.wave[last] + half[last]], axis=1)
+    ranges.sort(axis=1)  # of descending wavelengths too
     small = [*products.images.values()][:1] + [*products.maps.values()][-1:]
     preview = {
         'thumb': thumbnails([image.data for image in small], cmap),
