@@ -348,8 +348,8 @@ class Measured(Product):
 
 @dataclass(frozen=True)
 class Segmap(Product):
-    """A segmentation map (ny, nx); ``central`` is the label of the source, 0 where the map holds no
-    object."""
+    """A segmentation map (ny, nx); ``central`` is the label of the source, 0 where the source is
+    not in the map."""
 
     data: IntArray
     central: int = 0
