@@ -19,31 +19,35 @@ from autospec_lib.deblending.line_exchange import line_share
 
 # Upper limits of the leakage limit for the grades A and B.
 _BEST, _GOOD = 0.05, 0.15
-# What gives a source the grade C whatever its leakage limit is: limit of the relative error of its
-# flux, growth of its errors, share of an uncatalogued source in its flux (if that has its colours,
-# only from so many FWHM of the PSF on),
-_FLUX_ERROR, _INFLATED, _FOREIGN, _FAR = 0.08, 1.4, 0.2, 1.0
-# significance of the flux over all wavelengths, in sigma, below which a source counts as not
-# detected,
+# Each of the following gives a source the grade C, whatever its leakage limit is.
+# Limit of the relative error of its flux.
+_FLUX_ERROR = 0.08
+# Growth of its errors by its neighbours.
+_INFLATED = 1.4
+# Share of an uncatalogued source in its flux; where that has its colours, only if it is so many FWHM
+# of the PSF away.
+_FOREIGN, _FAR = 0.2, 1.0
+# Significance of the flux over all wavelengths, in sigma, below which it is not detected.
 _DETECTED = 4.0
-# how much brighter a neighbour is, within how many FWHM of the PSF,
+# A neighbour that is so many times brighter, within so many FWHM of the PSF.
 _BRIGHTER, BESIDE = 30.0, 2.5
-# share of the light on usable pixels, and flux over that in the object mask, below which light is
-# missing.
-_LEAST_INSIDE, _LEAST_OF_MASK = 0.7, 0.7
-# Light of catalogued neighbours in the object mask, in units of the flux, below which they do not
-# overlap; light of all neighbours under the source from which on it is blended.
-_OVERLAP, _BLENDED = 0.1, 0.05
-_AT_BOUND = 0.999
-# Share of the source's flux, and its significance in sigma, from which on lines show that light of
-# two sources is mixed: light of the source in the other's spectrum, or the other's in its own. From
-# the third share on, both have lines at the same redshift.
+# Share of its light on usable pixels, below which too much is not seen.
+_LEAST_INSIDE = 0.7
+# Its flux over that in the object mask, below which light is missing. This does not count where
+# catalogued neighbours have more light in the mask than this share of the flux.
+_LEAST_OF_MASK, _OVERLAP = 0.7, 0.1
+# A position at this share of its bound, if neighbours have more light under the source than this
+# share of its flux: an isolated source is a galaxy whose peak is off the catalogue's position.
+_AT_BOUND, _BLENDED = 0.999, 0.05
+# Lines show that light of two sources is mixed: share of its flux in the other's spectrum, or share
+# of the other's in its own, and the significance of both in sigma. Shares from the third number on
+# are those of lines at the same redshift.
 _EXCHANGED, _LEAKED, _ALIKE, _CERTAIN = 0.06, 0.1, 0.3, 3.5
 
 
 def grade(limit: float, reasons: list[str]) -> str:
-    """A: leakage below 0.05; B: below 0.15; C: above, or there are other reasons not to trust the
-    spectrum."""
+    """C if there are reasons not to trust the spectrum, a leakage limit above 0.15 among them (see
+    `doubts`); else A if that limit is below 0.05, and B above."""
     if reasons:
         return 'C'
     return 'A' if limit < _BEST else 'B'
@@ -100,7 +104,6 @@ def doubts(
             )
     prior = sources.others[0].prior
     moved = np.abs(sources.model.shapes[0, :2] - prior.mean[0, :2])
-    # An isolated source is a galaxy with its peak off the catalogue position.
     blended = np.abs(parts.leakage[0, 1:] * flux[1:]).sum() > _BLENDED * abs(flux[0])
     if blended and (moved >= _AT_BOUND * prior.bound[0, :2]).any():
         yield f'its position ends {float(np.hypot(*(moved * pixel))):.2f} arcsec from the catalogue, at the limit'
@@ -145,8 +148,8 @@ def _exchange(result: JointFit, other: int, flux: FloatArray) -> float:
     share, error = line_share(solution, 0, other)
     # Lines of two sources at one redshift agree: between sources of the catalogue only those of the
     # wrong sign count.
-    limits = -1.0, _ALIKE if is_unnamed else 0.0
-    if limits[0] < share < limits[1] and abs(share) > max(_EXCHANGED, _CERTAIN * error):
+    largest = _ALIKE if is_unnamed else 0.0
+    if -1 < share < largest and abs(share) > max(_EXCHANGED, _CERTAIN * error):
         return share
     if is_unnamed:
         ratio = float(flux[other] / flux[0])
