@@ -28,7 +28,7 @@ _INFLATED = 1.4
 # of the PSF away.
 _FOREIGN, _FAR = 0.2, 1.0
 # Significance of the flux over all wavelengths, in sigma, below which it is not detected.
-_DETECTED = 4.0
+DETECTED = 4.0
 # A neighbour that is so many times brighter, within so many FWHM of the PSF.
 _BRIGHTER, BESIDE = 30.0, 2.5
 # Share of its light on usable pixels, below which too much is not seen.
@@ -85,9 +85,9 @@ def doubts(
             f'{sky_text(cutout, *place)}, with {share:.0%} of its flux'
         )
     sigma = significance(result)
-    if sigma[0] < -_DETECTED:
+    if sigma[0] < -DETECTED:
         yield f'its flux is negative, {sigma[0]:.1f} sigma over all wavelengths'
-    elif sigma[0] < _DETECTED:
+    elif sigma[0] < DETECTED:
         yield f'it is not detected, {sigma[0]:.1f} sigma over all wavelengths'
     for number, ident in enumerate(sources.ids[1:], 1):
         apart = float(np.hypot(*((sources.centre(number) - sources.centre(0)) * pixel)))
@@ -95,7 +95,7 @@ def doubts(
             continue
         if flux[number] > _BRIGHTER * flux[0] > 0:
             yield f'{name_of(ident)}, {apart:.1f} arcsec away, is {flux[number] / flux[0]:.0f} times brighter'
-        if sigma[number] < -_DETECTED:
+        if sigma[number] < -DETECTED:
             yield f'the flux of {name_of(ident)}, {apart:.1f} arcsec away, is negative, {sigma[number]:.1f} sigma'
         if share := _exchange(result, number, flux):
             yield (

@@ -184,7 +184,7 @@ def _found_again(
     within reach of it."""
     found = [
         (apart, lost, place)
-        for lost in _misplaced(positions, result)
+        for lost in _misplaced(positions, result, reach)
         for apart, place in _unnamed(
             fitted({one: positions[one] for one in positions if one != lost}), positions[lost]
         )
@@ -229,10 +229,11 @@ def _unnamed(result: JointFit, row: tuple[float, float]) -> list[tuple[float, tu
 
 
 def _misplaced(
-    positions: Mapping[Ident, tuple[float, float]], result: JointFit
+    positions: Mapping[Ident, tuple[float, float]], result: JointFit, reach: float
 ) -> tuple[Ident, ...]:
     """Of the target and sources of the catalogue near it, the first two that a fit has put at one
-    place though they are listed at two; else the two of most negative flux.
+    place though they are listed at two; else the two of most negative flux, or the target if it is
+    not seen and a source in no catalogue is within reach of its position.
 
     Where positions are wrong by more than a source is far from its neighbour, both lead to the same
     light.
@@ -248,14 +249,15 @@ def _misplaced(
         listed = np.hypot(*((np.array(positions[names[one]]) - positions[names[other]]) * pixel))
         if np.hypot(*((places[one] - places[other]) * pixel)) < min(_MERGED * fwhm, 0.5 * listed):
             return names[one], names[other]
-    if len(near) == 1:
+    if len(names) == 1:
         return ()
     significance = diagnostics.significance(result)
-    return tuple(
-        names[row]
-        for row in sorted(near, key=significance.__getitem__)[:2]
-        if significance[row] < -_MISPLACED
-    )
+    limits = np.full(len(names), -_MISPLACED)
+    # Of the target it is enough not to be seen, if a source beside it is.
+    if any(apart < reach for apart, _ in _unnamed(result, positions[names[0]])):
+        limits[0] = grade.DETECTED
+    lost = [row for row in near if significance[row] < limits[row]]
+    return tuple(names[row] for row in sorted(lost, key=significance.__getitem__)[:2])
 
 
 def _positions(cutout: Cutout) -> tuple[dict[Ident, tuple[float, float]], dict[Ident, FloatArray]]:

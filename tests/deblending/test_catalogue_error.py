@@ -151,6 +151,16 @@ def test_a_row_that_comes_out_negative_is_looked_for_where_light_is_left(monkeyp
     assert judged['grade'] == 'A'
 
 
+def test_a_source_whose_light_is_beyond_its_bound_is_looked_for_within_the_scatter():
+    places = (13.0, 8.0), (13.0, 16.0)
+    rows = [(7.5, 5.0), (13.0, 16.5)]  # the first 1.3 arcsec from its light
+    both = two_sources(places, [SPECTRUM, 1.5 * SPECTRUM], 7, neighbours={9: rows[1]})
+    error = CatalogueError((0.0, 0.0), 2.0, 9)
+    made = joint_extraction.fit(replace(both, centre=rows[0], catalogue_error=error))
+    assert made.sources.ids == (5, 9)
+    assert_allclose(made.sources.centre(0), places[0], atol=0.2)
+
+
 def test_a_negative_source_that_stands_alone_is_kept_with_a_c():
     products = joint_extraction.extract(cutout(3, PLACE, flux=-1.0), None, True)
     assert np.median(products.spectra['DEBLEND_SKYSUB'].data) < 0
