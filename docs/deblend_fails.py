@@ -16,7 +16,7 @@ import quality_kinds
 from autospec_lib.core import keys
 from autospec_lib.deblending import joint_extraction
 
-KIND, SEED, SOURCE, MATE = 'clumpy', 31, 6, 5
+KIND, SEED, SOURCE, MATE = 'clumpy', 501, 8, 7
 
 
 def main(path):
