@@ -36,7 +36,7 @@ from autospec_lib.demo import simulation
 
 CHANNELS, STEP = 920, 5.0  # of easy and hard fields
 # Factors of both limits, for the share of C against that of wrong ones.
-SCALES = (0.5, 0.7, 0.85, 1, 1.2, 1.5, 2)
+SCALES = (0.6, 0.8, 0.9, 1, 1.1, 1.4, 1.8)
 GROUPS = {'easy': ('easy',), 'hard': ('hard',), 'wide': tuple(quality_kinds.KINDS)}
 
 

@@ -17,8 +17,8 @@ from autospec_lib.deblending.model import N_SHAPE
 from autospec_lib.deblending.normal_equations import Problem
 
 # Factors of the terms of the limits, see `separation`.
-_LEAKAGE_FACTORS = {'c': 2.4, 'm': 1.0, 's': 1.0}
-_FLUX_FACTORS = {'c0': 1.0, 'm0': 1.0, 's0': 0.5}
+_LEAKAGE_FACTORS = {'c': 2.6, 'm': 1.1, 's': 1.1}
+_FLUX_FACTORS = {'c0': 1.1, 'm0': 1.1, 's0': 0.55}
 # Parameters of clumps at the middle wavelength.
 _MIDDLE = 1
 
@@ -90,7 +90,7 @@ def separation(result: JointFit) -> Separation:
     W. It would be free of the light of the other sources if their profiles P_j were exact. With F
     the flux of the target, F_j those of the others,
 
-        limit^2 = (2.4 c)^2 + m^2 + s^2
+        limit^2 = (2.6 c)^2 + (1.1 m)^2 + (1.1 s)^2
 
     c comes from the covariance C of all parameters t in the last fit: c^2 = g' C g, g = sum_j F_j w
     dP_j/dt / F. m and s are sum_j |w (P_j' - P_j)| F_j / F with the profiles P' of models with
@@ -99,7 +99,7 @@ def separation(result: JointFit) -> Separation:
     The total flux itself depends on the target's own profile, above all on its wings beyond what
     the data show. Its relative error has the limit
 
-        flux_limit^2 = c_0^2 + m_0^2 + (0.5 s_0)^2
+        flux_limit^2 = (1.1 c_0)^2 + (1.1 m_0)^2 + (0.55 s_0)^2
 
     with the same terms for j = 0: c_0 from the gradient w dP_0/dt, m_0 and s_0 = w (P_0' - P_0).
     Where a Moffat function with clumps and one without differ in the light of the wings, the data

@@ -36,9 +36,10 @@ _LEAST_INSIDE = 0.7
 # Its flux over that in the object mask, below which light is missing. This does not count where
 # catalogued neighbours have more light in the mask than this share of the flux.
 _LEAST_OF_MASK, _OVERLAP = 0.7, 0.1
-# A position at this share of its bound, if neighbours have more light under the source than this
-# share of its flux: an isolated source is a galaxy whose peak is off the catalogue's position.
-_AT_BOUND, _BLENDED = 0.999, 0.05
+# A position at this share of its bound along an axis, and so far off in units of the bounds, if
+# neighbours have more light under the source than this share of its flux: an isolated source is a
+# galaxy whose peak is off the catalogue's position.
+_AT_BOUND, _BEYOND, _BLENDED = 0.999, 1.15, 0.05
 # Lines show that light of two sources is mixed: share of its flux in the other's spectrum, or share
 # of the other's in its own, and the significance of both in sigma. Shares from the third number on
 # are those of lines at the same redshift.
@@ -105,7 +106,8 @@ def doubts(
     prior = sources.others[0].prior
     moved = np.abs(sources.model.shapes[0, :2] - prior.mean[0, :2])
     blended = np.abs(parts.leakage[0, 1:] * flux[1:]).sum() > _BLENDED * abs(flux[0])
-    if blended and (moved >= _AT_BOUND * prior.bound[0, :2]).any():
+    shares = moved / prior.bound[0, :2].clip(1e-9)
+    if blended and shares.max() >= _AT_BOUND and np.hypot(*shares) > _BEYOND:
         yield f'its position ends {float(np.hypot(*(moved * pixel))):.2f} arcsec from the catalogue, at the limit'
     inside = float(mean_profiles(result)[0].ravel()[result.cube.weight.any(axis=0)].sum())
     if inside < _LEAST_INSIDE:

@@ -291,7 +291,7 @@ def test_the_command_writes_a_row_for_each_source_that_is_extracted(three, ran):
 def test_the_joint_extraction_goes_first_and_is_in_every_output(three, out_spec):
     with (three / 'param.py').open('a') as file:
         file.write(
-            f'DEBLEND = True\nPSF = 0.94\nSIZE = 6\nREDSHIFT = True\nOUT_SPEC = {out_spec}\n'
+            f'DEBLEND = True\nPSF = 0.94\nSIZE = 8\nREDSHIFT = True\nOUT_SPEC = {out_spec}\n'
         )
     assert main([str(three), '-q', '--id', '5']) == 0
     (comment,) = fits.getdata(three / 'output' / 'marz.fits', 'FIBRES')['COMMENT']
