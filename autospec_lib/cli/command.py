@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from autospec_lib import __version__
 from autospec_lib.cli.options import parsed
 from autospec_lib.cli.terminal import Progress, has_display, say
+from autospec_lib.core import file_names
 from autospec_lib.core.atomic import remove_remains, write_new
 from autospec_lib.core.errors import (
     AutoSpecError,
@@ -201,7 +202,7 @@ def _view(folder: Path, options: argparse.Namespace, interruption: Interruption)
     else:
         say(f'no display here; the page is {page}')
         there = shlex.quote(f'{platform.node()}:{page.parent}')
-        say(f'copy its folder to your machine and open index.html: scp -r {there} .')
+        say(f'copy its folder to your machine and open {page.name}: scp -r {there} .')
         say(
             'or serve it with AutoSpec --view --port 8000, and forward the port: ssh -L 8000:localhost:8000 HOST'
         )
@@ -214,7 +215,7 @@ def _read_back(folder: Path, options: argparse.Namespace, _interruption: Interru
     from autospec_lib.run import feedback
 
     job, _, warnings = _prepare(folder, options)
-    summary, faults = job.output / 'summary.ecsv', list[str]()
+    summary, faults = job.output / file_names.SUMMARY[0], list[str]()
     if options.marz_results:
         number, cautions = feedback.take_redshifts(job, Path(options.marz_results))
         what = (
@@ -226,9 +227,7 @@ def _read_back(folder: Path, options: argparse.Namespace, _interruption: Interru
             job, [Path(name) for name in options.verdicts]
         )
         sources = counted(number, 'source')
-        sentence = (
-            f'verdicts on {sources} are in {summary}, and accepted redshifts in redshifts.ecsv'
-        )
+        sentence = f'verdicts on {sources} are in {summary}, and accepted redshifts in {file_names.REDSHIFTS}'
     _warn(warnings, options.quiet)
     _warn(cautions)  # no log has them
     _list(faults)

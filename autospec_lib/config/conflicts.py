@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from autospec_lib.config.params import Params
-from autospec_lib.core import keys
+from autospec_lib.core import file_names, keys
 from autospec_lib.core.atomic import nearest_existing
 from autospec_lib.core.errors import counted, near
 from autospec_lib.core.files import other_kind
@@ -186,6 +186,7 @@ def _files(params: Params, folder: Path) -> Iterator[Problem]:
                 )
 
     path = folder / params.output
+    plots = path / file_names.IMAGES
     setting = f'OUTPUT = {params.output!r}'
     existing = nearest_existing(path)
     if not os.path.isdir(existing):
@@ -195,8 +196,5 @@ def _files(params: Params, folder: Path) -> Iterator[Problem]:
             ('OUTPUT',),
             f'{setting} cannot be written: no permission in {existing}; name another folder',
         )
-    elif os.path.exists(path / 'images') and not os.path.isdir(path / 'images'):
-        yield (
-            ('OUTPUT',),
-            f'{setting} has a file {path / "images"} where plots belong; rename that file',
-        )
+    elif os.path.exists(plots) and not os.path.isdir(plots):
+        yield ('OUTPUT',), f'{setting} has a file {plots} where plots belong; rename that file'

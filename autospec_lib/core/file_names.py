@@ -11,9 +11,12 @@ SUMMARY = ('summary.ecsv', 'summary.fits')
 REDSHIFTS = 'redshifts.ecsv'
 MARZ = 'marz.fits'
 VERDICTS = 'verdicts.csv'
+IMAGES = 'images'  # folder of the folders of plots, one for each source
 SPECTRA = 'spectra'  # folder of the spectra as tables
+LOGS = 'logs'  # folder in the working folder, or in the output folder if the former is read-only
 PAGE = 'index.html'
 REPORT = 'report'  # folder of what the page needs
+DATA, CUBES = 'data', 'cubes'  # folders in it: of data for each source, and of binned cubes
 _RESERVED = re.compile(r'(con|prn|aux|nul|(com|lpt)[0-9])', re.IGNORECASE)
 
 

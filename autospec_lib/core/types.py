@@ -95,17 +95,18 @@ class Grid:
 class Psf:
     """A round Moffat PSF.
 
-    ``widths`` are FWHM in pixels at wavelengths that are evenly spaced from the first to the last,
+    ``widths`` are FWHM at wavelengths that are evenly spaced from the first to the last,
     ``exponents`` those of the function at as many or other such wavelengths. Both are linear in
-    between.
+    between. FWHM are in arcsec in `inputs`, where the PSF is that of the cube, and in units of
+    `geometry.scale` of a pixel in a `Cutout` and in all that works on it.
     """
 
     widths: tuple[float, ...]
     exponents: tuple[float, ...] = (2.8,)
 
     def fwhm(self, where: FloatArray) -> FloatArray:
-        """FWHM in pixels at these fractions of the way from the first wavelength (0) to the last
-        (1)."""
+        """FWHM, in the unit of the widths, at these fractions of the way from the first wavelength
+        (0) to the last (1)."""
         return np.interp(where, np.linspace(0, 1, len(self.widths)), self.widths)
 
     def beta(self, where: FloatArray) -> FloatArray:
@@ -252,7 +253,7 @@ class Cutout:
     neighbours : mapping of ID to (float, float)
         Positions (y, x) of the catalogue's other sources in or near the cut-out, by ID.
     psf : Psf or None
-        The point-spread function; its FWHM in units of `geometry.scale` of ``pixel``.
+        The point-spread function, with its FWHM in units of `geometry.scale` of ``pixel``.
     catalogue_error : CatalogueError or None
         How good the positions are, for the joint extraction; None if it is not known.
     prefix : str

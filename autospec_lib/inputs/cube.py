@@ -77,8 +77,8 @@ NOTED_SHARE = 0.001  # of voxels that an array makes bad, below which it is not 
 
 @dataclass(frozen=True)
 class OpenCube:
-    """An open cube: where its arrays are, its coordinates, the images and maps on its grid, the PSF
-    in arcsec.
+    """An open cube: where its arrays are, its coordinates, the images and maps on its grid, the
+    PSF.
 
     Attributes
     ----------
@@ -114,7 +114,7 @@ class OpenCube:
     images, segmaps : mapping
         The user's images and segmentation maps on the cube's grid, by tag.
     psf : Psf or None
-        The point-spread function in arcsec.
+        The point-spread function, with its FWHM in arcsec; `cut` turns it into units of pixels.
     """
 
     data: StoredArray

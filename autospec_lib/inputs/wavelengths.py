@@ -233,6 +233,8 @@ def _spectrum_type(ctype: str) -> tuple[str, str, list[str]]:
     does not give it."""
     if KNOWN_TYPE.fullmatch(ctype):
         return ctype, MEDIUM_OF[ctype[:4]], []
+    # A hyphen behind a type of four letters (or of three, as in DEC--TAN) begins the code of an
+    # algorithm, without which the numbers are no wavelengths; one before is part of a name.
     if '-' in ctype[3:]:
         raise FileError(
             f'CTYPE3 = {ctype!r} is not a usable wavelength axis; expected WAVE or AWAV, linear or -LOG: '

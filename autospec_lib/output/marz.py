@@ -121,8 +121,9 @@ def write(path: Path, entries: Sequence[Entry], wave: FloatArray, grid: Grid) ->
     for row, entry in enumerate(entries):
         flux[row], variance[row], scales[row] = _cleaned(entry.spectrum, angstrom, order)
     primary = fits.PrimaryHDU(flux)
-    # Without this card MARZ takes wavelengths to be in air.
-    primary.header['VACUUM'] = (grid.medium != 'air', 'wavelengths in vacuum (F: in air)')
+    # An unknown medium is air, as redshifts are measured there, and as MARZ takes it without this
+    # card: MARZ finds the same redshift.
+    primary.header['VACUUM'] = (grid.medium == 'vacuum', 'wavelengths in vacuum (F: in air)')
     primary.header['ORIGIN'] = 'AutoSpec'
     hdus = fits.HDUList([primary])
     hdus.append(fits.ImageHDU(variance, name='VARIANCE'))

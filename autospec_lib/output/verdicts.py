@@ -18,6 +18,7 @@ import numpy as np
 from autospec_lib.core.atomic import complete_file
 from autospec_lib.core.errors import InputError, listed, near
 from autospec_lib.core.files import read_file
+from autospec_lib.core.redshift_limits import SAME_OF_PEOPLE, differ
 from autospec_lib.core.types import Target
 
 REPORTED = (
@@ -37,7 +38,6 @@ VERDICTS = ('good', 'doubtful', 'bad')
 CLASSES = ('galaxy', 'star', 'quasar', 'Lya', 'nothing')
 LEAST_Z, LARGEST_Z = -0.1, 20.0
 SAME_PLACE = 1.0  # arcsec, up to which a verdict is about the source with its ID
-SAME_Z = 0.001  # difference over 1 + z up to which two people have the same redshift
 EXPECTED = (
     'expected a CSV file of verdicts from the report; save it there again, in UTF-8, or remove it'
 )
@@ -123,7 +123,7 @@ def same_redshift(z: float | None, other: float | None) -> bool:
     """
     if z is None or other is None:
         return z is other
-    return abs(z - other) <= SAME_Z * (1 + z)
+    return not differ(z, other, SAME_OF_PEOPLE)
 
 
 def read(path: Path) -> dict[str, Verdict]:

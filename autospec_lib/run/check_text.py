@@ -49,7 +49,7 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
         yield f'voxels: {job.usable}'
     number = cutouts.covers(cube, cutouts.positions(cube, job.catalogue)).sum()
     yield f'field: {cutouts.field_text(cube)}; rows of the catalogue inside: {number}'
-    spaxels = []  # of each source that does not fail
+    able = []  # the sources that do not fail, with the spaxels of their subcubes
     for target in targets:
         try:
             _, box, inside, notes = cutouts.box_of(cube, target)
@@ -60,7 +60,7 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
         if job.blank is not None and job.blank[inside].all():
             notes = (*notes, 'will fail: no usable voxel in its subcube')
         else:
-            spaxels.append(height * width)
+            able.append((target, height * width))
         yield f'source {target.id}: {height} x {width} spaxels, reference {"; ".join((*_images(job, target), *notes))}'
     for measure in (with_seeing, with_catalogue_error):
         job, line = measure(job)
@@ -69,17 +69,18 @@ def describe(job: Job, targets: Sequence[Target], processes: int = 1) -> Iterato
     slow = cube_copy.plan(job, targets)
     if slow is not None:
         yield slow.line
-    yield f'memory: about {memory(job, max(spaxels, default=0), processes) / 1e6:.0f} MB'
-    needed = sum(file_size(job, number) for number in spaxels)
+    largest = max((spaxels for _, spaxels in able), default=0)
+    yield f'memory: about {memory(job, largest, processes) / 1e6:.0f} MB'
+    to_do = [one for one in able if not (job.resume and resume.is_complete(job, one[0]))]
+    needed = sum(file_size(job, spaxels) for _, spaxels in to_do)
     free = shutil.disk_usage(nearest_existing(job.output)).free
     yield f'disk: about {needed / 1e6:.0f} MB, {free / 1e6:.0f} MB are free'
-    complete = sum(job.resume and resume.is_complete(job, target) for target in targets)
-    replaced = sum(job.files(target)['file'].exists() for target in targets) - complete
-    line = f'sources to extract: {len(spaxels) - complete}'
+    replaced = sum(job.files(target)['file'].exists() for target, _ in to_do)
+    line = f'sources to extract: {len(to_do)}'
     if replaced:
         line += f', replacing {counted(replaced, "file")}'
-    if complete:
-        line += f', keeping {complete} that are complete'
+    if len(to_do) < len(able):
+        line += f', keeping {len(able) - len(to_do)} that are complete'
     yield line
 
 

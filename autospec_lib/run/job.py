@@ -126,12 +126,12 @@ class Job:
         """The paths of a source's files: 'file' in FITS, its plots by `PICTURES`, 'data' and 'cube'
         of the report."""
         stem, report = file_names.file_stem(target.id), self.output / file_names.REPORT
-        plots, script = self.output / 'images' / stem, file_names.report_data(target.id)
+        plots, script = self.output / file_names.IMAGES / stem, file_names.report_data(target.id)
         return {
             'file': self.output / f'{self.params.pre_out}{stem}.fits',
             **{key: plots / file_names.picture(target.id, key) for key in file_names.PICTURES},
-            'data': report / 'data' / script,
-            'cube': report / 'cubes' / script,
+            'data': report / file_names.DATA / script,
+            'cube': report / file_names.CUBES / script,
         }
 
 
@@ -220,7 +220,7 @@ def prepare(
     )
     if logs != folder:
         warnings.append(
-            f'{folder / "logs"}: cannot be written; the log goes to {params.output}/logs'
+            f'{folder / file_names.LOGS}: cannot be written; the log goes to {params.output}/{file_names.LOGS}'
         )
     obstacle = page.obstacle(output) if params.report else ''
     if obstacle:

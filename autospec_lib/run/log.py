@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autospec_lib import __version__
+from autospec_lib.core import file_names
 from autospec_lib.core.errors import OutputError, writing
 
 if TYPE_CHECKING:  # a bug in their imports is logged too
@@ -37,10 +38,11 @@ class Log:
     """
 
     def __init__(self, folder: Path) -> None:
-        (folder / 'logs').mkdir(exist_ok=True)
+        logs = folder / file_names.LOGS
+        logs.mkdir(exist_ok=True)
         name = time.strftime('%d%b%Y_%H%M%S')
         for number in count():  # two runs that start in the same second must not share a log
-            self.path = folder / 'logs' / (f'{name}_{number}.log' if number else f'{name}.log')
+            self.path = logs / (f'{name}_{number}.log' if number else f'{name}.log')
             with suppress(FileExistsError):
                 self._file = self.path.open('x', encoding='utf-8', errors='backslashreplace')
                 break

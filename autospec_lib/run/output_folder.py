@@ -60,13 +60,13 @@ def locked(folder: Path) -> Iterator[str]:
         # Temporary files of killed runs, once: listing the folders for each file that is written
         # takes long.
         report = folder / file_names.REPORT
-        pictures = folder.glob('images/*')
+        pictures = folder.glob(f'{file_names.IMAGES}/*')
         for place in (
             folder,
             folder / file_names.SPECTRA,
             report,
-            report / 'data',
-            report / 'cubes',
+            report / file_names.DATA,
+            report / file_names.CUBES,
             *pictures,
         ):
             remove_remains(place)
@@ -125,7 +125,7 @@ def check(folder: Path, params: Params, stems: Collection[str]) -> Path:
     InputError
         If a name is in use already.
     """
-    logs = folder / 'logs'
+    logs = folder / file_names.LOGS
     if logs.exists() and not logs.is_dir():
         raise InputError(f'{logs}: is a file, but must be the folder of the logs; rename it')
     for stem in sorted(stems):
@@ -160,7 +160,7 @@ def check(folder: Path, params: Params, stems: Collection[str]) -> Path:
         output / file_names.REPORT,
         output / file_names.SPECTRA,
         output,
-        *output.glob('images/*'),
+        *output.glob(f'{file_names.IMAGES}/*'),
     ):
         if not place.is_dir():
             continue

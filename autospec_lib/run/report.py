@@ -213,6 +213,7 @@ class Page:
         columns.extend(PLACE)
         if any(target.z is not None for target in self.job.catalogue):
             columns.append(CATALOGUED)
+        # Columns have the `Spectrum.short_key`; rows of earlier runs have no spectra, but their keys.
         references = [(row.get('REFERENCE') or '').removesuffix(keys.SKYSUB) for row in rows]
         return columns, [
             row | self._known[row['ID']] | {'SN': row.get(f'SN_{reference}')}

@@ -131,6 +131,8 @@ class Results:
         # Of many kinds in astropy; without the old summary, rows are measured in the files.
         with suppress(Exception):
             for row in summary.read(job.output / file_names.SUMMARY[0], job.cube.grid.unit):
+                for column in summary.VISUAL:  # those are of the verdicts that there are now
+                    row.pop(column.name, None)
                 earlier[str(row['ID']), row['RA'], row['DEC']] = row
         self._earlier: dict[Ident, Row] = {}
         self.rows: dict[Ident, Row] = {}

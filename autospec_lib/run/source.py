@@ -188,8 +188,8 @@ def _noted(what: str, notes: list[str], traces: list[str]) -> Iterator[None]:
 
 
 def discard(job: Job, target: Target, with_file: bool = True) -> None:
-    """Remove the files of an earlier run on a source: beside a new one, or none, they would be
-    mistaken for this run's.
+    """Remove a source's files of an earlier run, and those of this run if it fails: beside a new
+    one, or none, they would be mistaken for the results.
 
     Parameters
     ----------
@@ -205,10 +205,15 @@ def discard(job: Job, target: Target, with_file: bool = True) -> None:
     OutputError
         If one cannot be removed.
     """
-    for key, path in job.files(target).items():
+    files, folder = job.files(target), job.output / file_names.SPECTRA
+    tables = job.old_tables
+    # Tables are written after the file: without one, this run has written none.
+    if with_file and files['file'].exists():
+        with writing(folder):
+            tables = spectra_1d.listing(folder)
+    for key, path in files.items():
         if with_file or key != 'file':
             with writing(path):
                 path.unlink(missing_ok=True)
-    folder = job.output / file_names.SPECTRA
     with writing(folder):
-        spectra_1d.remove(folder, target.id, job.old_tables)
+        spectra_1d.remove(folder, target.id, tables)

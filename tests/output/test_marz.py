@@ -107,7 +107,7 @@ def test_the_quality_in_marz_follows_from_probability_or_verdict(one, p, quality
     assert (f'QOP={quality}' in entry.comment.split()) == (one.z is not None)
 
 
-@pytest.mark.parametrize(('medium', 'vacuum'), [('air', False), ('vacuum', True), ('', True)])
+@pytest.mark.parametrize(('medium', 'vacuum'), [('air', False), ('vacuum', True), ('', False)])
 def test_wavelengths_are_in_air_or_in_vacuum(tmp_path, medium, vacuum):
     with written(tmp_path, flat(), medium=medium) as hdus:
         assert hdus[0].header['VACUUM'] is vacuum

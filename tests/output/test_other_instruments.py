@@ -52,7 +52,7 @@ def test_they_have_the_wavelengths_and_units_of_the_cube(extracted):
     assert header['AIRORVAC'] == (truth.medium or 'unknown')
     with fits.open(folder / 'output' / 'marz.fits') as hdus:
         assert_allclose(hdus['WAVELENGTH'].data, np.sort(truth.wave), rtol=1e-6)
-        assert hdus[0].header['VACUUM'] is (truth.medium != 'air')
+        assert hdus[0].header['VACUUM'] is (truth.medium == 'vacuum')
         assert np.isfinite(hdus[0].data).all()
         assert (hdus['VARIANCE'].data > 0).all()
     if not truth.unit or not any(

@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from autospec_lib.cli.command import main
 from autospec_lib.core.types import Grid
-from autospec_lib.output import spectra_1d
+from autospec_lib.output import spectra_1d, summary
 
 CARDS = {
     'CTYPE1': 'AWAV',
@@ -190,6 +190,22 @@ def test_those_of_an_earlier_run_go_and_files_of_others_stay(folder, ran):
     (folder / 'catalog.txt').write_text(f'7 {with_hole(folder)}\n')
     assert main([str(folder), '-q']) == 1
     assert tables(folder) == ['70_MUSE_TOT.fits', '7_notes.fits']
+
+
+def test_those_that_a_failing_source_has_written_go_with_its_file(folder, monkeypatch, ran):
+    ran(folder)
+    switch(folder, OUT_1D=True)
+    written = []
+
+    def failing(*_):
+        written.extend(tables(folder))
+        raise MemoryError
+
+    monkeypatch.setattr(summary, 'measure', failing)
+    assert main([str(folder), '-q']) == 1
+    assert written == ALL
+    assert tables(folder) == []
+    assert not (folder / 'output' / 'Source_7.fits').exists()
 
 
 def test_the_folder_is_not_listed_for_each_source(folder, monkeypatch, ran):

@@ -138,7 +138,13 @@ def test_where_only_the_quality_differs_the_lowest_counts_and_both_are_named():
 
 
 @pytest.mark.parametrize(
-    'other', [Verdict('good', 1.4, 3), Verdict('bad'), Verdict('good', 0.42, 0)]
+    'other',
+    [
+        Verdict('good', 1.4, 3),
+        Verdict('good', 0.422, 3),  # 420 km/s away
+        Verdict('bad'),
+        Verdict('good', 0.42, 0),
+    ],
 )
 def test_where_redshifts_differ_none_is_accepted_and_all_are_kept(other):
     merged = verdicts.merged([('x', {'7': Verdict('good', 0.42, 3)}), ('y', {'7': other})])['7']

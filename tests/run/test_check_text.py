@@ -5,6 +5,7 @@ from collections import namedtuple
 from dataclasses import replace
 
 import pytest
+from builders import DEC, PIXEL, RA, with_hole
 
 from autospec_lib.cli.command import main
 from autospec_lib.config import param_file
@@ -34,6 +35,24 @@ def test_disk_is_that_of_the_files(folder, lines):
         f'disk: about {99 * forecasted / 1e6:.0f} MB' in line
         for line in check_text.describe(job, 99 * targets)
     )
+
+
+def test_disk_and_files_are_those_of_the_sources_that_are_extracted(folder, ran):
+    hole = with_hole(folder)
+    rows = [f'{n} {RA - n * PIXEL / 3600:.7f} {DEC:.7f}\n' for n in (1, 2, 3)]
+    (folder / 'catalog.txt').write_text(''.join(rows))
+    ran(folder)
+    # 1 is complete, the file of 2 is to be replaced, and 3 has a file and will fail.
+    (folder / 'output' / 'Source_2.fits').write_text('of another program')
+    (folder / 'catalog.txt').write_text(f'{rows[0]}{rows[1]}3 {hole}\n')
+    job, targets = job_of(folder)
+    size = check_text.file_size(job, 15 * 15)
+    *_, disk, resumed = check_text.describe(replace(job, resume=True), 99 * targets)
+    assert f'about {99 * size / 1e6:.0f} MB' in disk
+    assert '99, replacing 99 files, keeping 99 ' in resumed
+    *_, disk, anew = check_text.describe(job, 99 * targets)
+    assert f'about {2 * 99 * size / 1e6:.0f} MB' in disk
+    assert '198, replacing 198 files' in anew
 
 
 def test_disk_holds_the_binned_cubes_of_the_report(folder):

@@ -197,6 +197,21 @@ def test_verdicts_on_sources_that_the_catalogue_lacks_today_are_kept(three):
     assert [rows_of(three)[ident]['Z_VISUAL'] for ident in (5, 3)] == [0.5, 0.3]
 
 
+@pytest.mark.parametrize('options', [[], ['--resume'], ['--id', '4']])
+def test_a_verdict_that_is_removed_from_the_folder_is_in_no_result(three, options):
+    assert take(three, saved(three, '3,,,bad,,,,,,', '5,,,good,0.42,user,3,,,')) == 0
+    stored = three / 'output' / 'verdicts.csv'
+    kept = [line for line in stored.read_text().splitlines() if not line.startswith('3,')]
+    stored.write_text('\n'.join(kept) + '\n')
+    assert main([str(three), '-q', *options]) == 0
+    rows = rows_of(three)
+    assert [rows[ident]['VERDICT'] for ident in (5, 3, 4)] == ['good', None, None]
+    assert (rows[5]['Z_VISUAL'], rows[5]['ZQUAL_VISUAL']) == (0.42, 3)
+    table = Table.read(three / 'output' / 'redshifts.ecsv')
+    assert dict(zip(table['ID'], table['Z_FROM'], strict=True))[5] == 'VISUAL'
+    assert not any(row['Z_FROM'] == 'VISUAL' for row in table if row['ID'] == 3)
+
+
 def test_a_verdict_on_the_source_that_had_an_id_before_is_not_used_and_not_lost(three, capsys):
     assert take(three, saved(three, '5,,,good,0.42,user,3,,,')) == 0
     rows = (three / 'catalog.txt').read_text().splitlines(keepends=True)

@@ -26,7 +26,6 @@ from autospec_lib.core.types import FloatArray
 
 TABLE, FIELD = 'sources.js', 'white.js'
 TABLE_FUNCTION, FIELD_FUNCTION = 'autospecTable', 'autospecField'  # of the page
-FOLDERS = {'data', 'cubes'}  # of files for each source
 MOST_PIXELS = 2**19  # of the image of the field
 GENERATOR = b'<meta name="generator" content="AutoSpec">'
 LIBRARY, FIRST = 'plotly.min.js', 'theme.js'
@@ -77,7 +76,8 @@ def is_foreign(output: Path) -> bool:
         return folder.exists()
     held = {path.name for path in folder.iterdir() if not path.name.startswith('.')}
     # Scripts of another version may have other names; the first one is always there.
-    own = {path.name for path in OWN_FILES} | {LIBRARY, TABLE, FIELD} | FOLDERS
+    own = {path.name for path in OWN_FILES} | {LIBRARY, TABLE, FIELD}
+    own |= {file_names.DATA, file_names.CUBES}
     return not held <= own and FIRST not in held
 
 

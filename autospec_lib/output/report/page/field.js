@@ -14,6 +14,7 @@ const QUALITY_COLOURS = { 3: '--good', 2: '--accent', 1: '--warn', 0: '--bad' };
 const Field = {
   data: null,  // what the file of the field holds
   picture: null,
+  theme: null,  // in whose colours the picture is
   edges: [],
   middle: null,  // the pixel [y, x] in the middle of the view
   scale: 0,  // pixels of the screen per arcsec
@@ -67,7 +68,7 @@ const Field = {
     const [from, to] = isDark ? [22, 255] : [248, 10];
     const greys = Uint8Array.from({ length: 3 * GREYS }, (_, place) => (
       from + ((to - from) * Math.floor(place / 3)) / (GREYS - 1)));
-    this.painted = document.documentElement.dataset.theme;
+    this.theme = document.documentElement.dataset.theme;
     this.picture = painted(this.data.values, this.data.size, 'asinh', this.data.limits, greys);
   },
 
@@ -139,7 +140,7 @@ const Field = {
     const pen = penOf(canvas, colour('--ink'), isDark ? 'rgba(0, 0, 0, .7)' : 'rgba(255, 255, 255, .85)');
     if (!canvas.clientWidth) return;
     const sight = this.sight();
-    if (this.painted !== document.documentElement.dataset.theme) this.paint();
+    if (this.theme !== document.documentElement.dataset.theme) this.paint();
     if (this.picture) {
       sight.draw(pen, this.picture, this.data.size, this.data.bin);
       sight.trace(pen, this.edges, colour('--quiet'), 1, this.data.bin);
