@@ -492,6 +492,7 @@ def test_a_fault_in_param_py_is_found_before_anything_heavy_is_imported(folder):
     assert result.stdout == '2 []\n'
 
 
+@pytest.mark.long
 def test_a_run_with_images_and_the_psf_of_the_header_does_not_import_mpdaf(folder):
     parameters(folder, IMG='fine.fits', PSF='header', PLOTS=True, REPORT=True)
     header = sky_header((34.0, 34.0), 0.08, 20.0)
@@ -513,6 +514,7 @@ def test_a_run_with_images_and_the_psf_of_the_header_does_not_import_mpdaf(folde
         assert {'SPE_FINE_SKYSUB_DATA', 'SPE_MUSE_PSF_SKYSUB_DATA'} <= {hdu.name for hdu in hdus}
 
 
+@pytest.mark.long
 def test_the_executable_of_a_clone_runs_here_by_default_and_is_silent_off_a_terminal(folder):
     executable = Path(__file__).resolve().parents[2] / 'autospec'
     command = [sys.executable, executable]

@@ -418,6 +418,7 @@ def origin(browser):
     return round(row['Y_CUBE'] - 1 - y), round(row['X_CUBE'] - 1 - x)
 
 
+@pytest.mark.long
 def test_the_image_is_that_of_the_cube_with_mask_and_neighbours(browser):
     opened(browser, 'alpha')
     ys, xs = origin(browser)
@@ -479,6 +480,7 @@ def narrow(browser, channel):
     )
 
 
+@pytest.mark.long
 def test_a_click_on_a_wavelength_shows_the_narrow_band_image_there(browser):
     opened(browser, 'alpha')
     ys, xs = origin(browser)
@@ -551,6 +553,7 @@ def test_a_key_goes_through_the_lines_at_the_redshift(browser):
     assert walked == seen
 
 
+@pytest.mark.long
 def test_a_click_on_a_spaxel_shows_its_spectrum(browser):
     opened(browser, 'alpha')
     ys, xs = origin(browser)

@@ -350,6 +350,7 @@ def test_the_summary_keeps_redshifts_of_sources_that_are_kept(own):
             assert row[name] == before[name]
 
 
+@pytest.mark.long
 def test_the_engine_is_not_imported_without_redshift():
     code = 'import sys, autospec_lib.pipeline, autospec_lib.run.source\nprint("autospec_lib.redshift" in sys.modules)'
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)

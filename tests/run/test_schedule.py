@@ -316,6 +316,7 @@ def stops_in_one_line(said, address):
     assert 'of 1000 sources extracted' in summary
 
 
+@pytest.mark.long
 def test_ctrl_c_while_a_cluster_has_no_worker(many, cluster):
     process = forked.start(many, '--scheduler', cluster.address())
     while not (many / 'logs').exists():
