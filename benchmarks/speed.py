@@ -202,17 +202,8 @@ def shell(folder: Path, *options: str) -> tuple[float, float]:
 
 def shell_of_yardstick(folder: Path) -> float:
     """Seconds of a Python process that does the same catalogue with the yardstick."""
-    code = (
-        'import sys; from pathlib import Path; import warnings; warnings.simplefilter("ignore");'
-        'import speed; from yardstick import Yardstick; folder = Path(sys.argv[1]);'
-        'from autospec_lib.config import param_file, sextractor; from autospec_lib.inputs import catalogue;'
-        'p, _ = param_file.load(folder / "param.py");'
-        'targets = catalog.load(folder / p.catalog, p.mode, p.size, p.ref).targets; sex, _ = sextractor.load(folder);'
-        'y = Yardstick(folder, p.datacube, p.img, sex);'
-        '[y.extract(t, "HALPHA", p.cont_poly, folder / "yardstick", p.plots) for t in targets]'
-    )
-    environment = {**os.environ, 'PYTHONPATH': f'{ROOT}{os.pathsep}{ROOT / "benchmarks"}'}
-    command = [sys.executable, '-c', code, str(folder)]
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    command = [sys.executable, str(ROOT / 'benchmarks' / 'yardstick.py'), str(folder)]
     return seconds_of(
         lambda: subprocess.run(command, env=environment, capture_output=True, check=True)
     )

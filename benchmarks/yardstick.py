@@ -9,6 +9,7 @@ replaced by ``sep``, which spares the yardstick a process and four files for eac
 from __future__ import annotations
 
 import logging
+import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -21,8 +22,10 @@ import sep
 from mpdaf.obj import Cube, Image
 from mpdaf.sdetect import Source
 
+from autospec_lib.config import param_file, sextractor
 from autospec_lib.core.segmentation_settings import SegmentationSettings
 from autospec_lib.core.types import Target
+from autospec_lib.inputs import catalogue
 
 
 class Yardstick:
@@ -167,3 +170,21 @@ def _plot(source: Source, output: Path, reference: str) -> None:
     plt.tight_layout()
     plt.savefig(folder / f'{source.ID}_SPECTRA.jpg')
     plt.close('all')
+
+
+def main() -> None:
+    """Extract all sources of a folder, as a run from the shell does."""
+    warnings.simplefilter('ignore')
+    folder = Path(sys.argv[1])
+    params, _ = param_file.load(folder / 'param.py')
+    listed = catalogue.load(folder / params.catalog, params.mode, params.size, params.ref)
+    settings, _ = sextractor.load(folder)
+    yardstick = Yardstick(folder, params.datacube, params.img, settings)
+    for target in listed.targets:
+        yardstick.extract(
+            target, 'HALPHA', params.cont_poly, folder / 'yardstick', bool(params.plots)
+        )
+
+
+if __name__ == '__main__':
+    main()
