@@ -312,6 +312,7 @@ def test_sources_in_the_map_have_the_colour_of_their_verdict_or_of_any_column(br
     assert browser.run(fill, None) == browser.run("return colour('--unjudged')")
 
 
+@pytest.mark.long
 def test_the_filter_leaves_dots_of_the_others_in_the_map(browser):
     mapped(browser)
     browser.type('#filter', 'delta')

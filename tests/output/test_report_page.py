@@ -150,6 +150,7 @@ def test_a_source_that_failed_says_so(browser):
     assert not browser.run("return document.getElementById('plot').checkVisibility()")
 
 
+@pytest.mark.long
 def test_the_filter_takes_words_and_comparisons(browser):
     for text, expected in {
         'failed': ['9'],
@@ -253,6 +254,7 @@ def lines_of(browser):
     )
 
 
+@pytest.mark.long
 def test_lines_stand_where_a_redshift_brings_them(browser):
     browser.open(browser.address + '#7')
     opened(browser, '7')
@@ -299,6 +301,7 @@ def test_a_line_is_dragged_by_its_label(browser):
     assert 4341.69 * (z - ZOOM) == pytest.approx(moved, abs=0.06)
 
 
+@pytest.mark.long
 def test_wavelengths_in_air_agree_with_specutils_and_come_back(browser):
     import astropy.units as u
     from specutils.utils.wcs_utils import vac_to_air
@@ -312,6 +315,7 @@ def test_wavelengths_in_air_agree_with_specutils_and_come_back(browser):
     )
 
 
+@pytest.mark.long
 def test_lines_have_the_wavelengths_of_mpdafs_list(browser):
     from mpdaf.sdetect.linelist import get_emlines
 
@@ -324,6 +328,7 @@ def test_lines_have_the_wavelengths_of_mpdafs_list(browser):
         ]
 
 
+@pytest.mark.long
 def test_markup_in_names_notes_and_headers_stays_text(browser):
     browser.open(browser.address + '#10')
     opened(browser, '10')
@@ -539,6 +544,7 @@ def test_a_verdict_is_kept_and_saved_as_csv(browser):
     assert browser.run('return Verdicts.csv()').split(',')[:-1] == text.split(',')[:-1]
 
 
+@pytest.mark.long
 def test_no_cell_of_saved_verdicts_is_a_formula(browser):
     cells = {
         '=HYPERLINK("x")': '\'=HYPERLINK("x")',
