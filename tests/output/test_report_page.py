@@ -511,6 +511,7 @@ def test_a_saved_file_with_a_wrong_redshift_names_the_source(browser):
     assert redshift_kept(browser, '8') == [None, None]
 
 
+@pytest.mark.long
 def test_a_verdict_is_kept_and_saved_as_csv(browser):
     browser.open(browser.address + '#8')
     opened(browser, '8')

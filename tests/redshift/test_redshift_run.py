@@ -373,6 +373,7 @@ def pair(share):
     return replace(first, neighbours={9: (13, 17)}), second
 
 
+@pytest.mark.long
 def test_a_redshift_that_a_neighbours_light_explains_is_not_sure():
     blended, bright = pair(0)
     held, notes = facts(blended)
@@ -386,6 +387,7 @@ def test_a_redshift_that_a_neighbours_light_explains_is_not_sure():
     assert not any('explains' in note for note in notes)
 
 
+@pytest.mark.long
 def test_a_source_with_lines_of_its_own_is_sure_beside_one_of_its_redshift():
     for cutout, other in zip(pair(1), (9, 5), strict=True):
         held, notes = facts(cutout)

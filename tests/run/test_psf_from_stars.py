@@ -69,6 +69,7 @@ def psf_line(text):
     return found and (*map(float, found.groups()[:3]), found[4])
 
 
+@pytest.mark.long
 def test_check_and_log_say_the_psf_and_only_the_parameter_uses_it(tmp_path, capsys):
     field(tmp_path, three_stars_and_a_galaxy(), 'DEBLEND = True\n')
     assert main([str(tmp_path), '--check']) == 0
