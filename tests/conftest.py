@@ -63,3 +63,9 @@ def _no_waiting_for_disks():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, 'fsync', lambda _: None)
         yield
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """One process more than cores: tests wait for browsers, disks and commands that they start."""
+    return (os.cpu_count() or 1) + 1
