@@ -27,6 +27,7 @@ import numpy as np
 import quality
 import quality_kinds
 
+from autospec_lib.core.keys import is_unnamed
 from autospec_lib.core.types import Cutout, Voxels
 from autospec_lib.deblending import catalogue_error, diagnostics, joint_extraction
 from autospec_lib.deblending.joint_fit import JointFit
@@ -178,11 +179,7 @@ def row(kept: Kept) -> dict[str, object]:
         'growth': parts.growth,
         'nearest [FWHM]': min(apart[1:], default=np.nan),
         'nearest without a row [FWHM]': min(
-            (
-                far
-                for far, one in zip(apart, sources.ids, strict=True)
-                if isinstance(one, int) and one < 0
-            ),
+            (far for far, one in zip(apart, sources.ids, strict=True) if is_unnamed(one)),
             default=np.nan,
         ),
         'brightest neighbour / source': (flux[1:] / flux[0]).max(initial=0),

@@ -29,6 +29,7 @@ for library in ('OPENBLAS', 'MKL', 'OMP'):  # as the command does, and before nu
 import numpy as np
 
 from autospec_lib.config import param_file
+from autospec_lib.core.keys import is_unnamed
 from autospec_lib.core.moffat import moffat
 from autospec_lib.core.numerics import linear_weights
 from autospec_lib.core.types import Cutout, Grid, Target, Voxels
@@ -357,7 +358,7 @@ def judge(sample: Sample) -> dict[str, object]:
         'grade': facts.get('DBGRADE', '?'),
         'growth': facts['DBGROW'],
         'notes': len(products.notes),
-        'unnamed': sum(isinstance(one, int) and one < 0 for one in fitted.sources.ids),
+        'unnamed': sum(map(is_unnamed, fitted.sources.ids)),
         'separable': sample.separable,
         'wrong': bool(
             abs(flux - 1) > WRONG_FLUX or leakage > WRONG_LEAKAGE or not sample.separable

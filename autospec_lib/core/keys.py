@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Collection
 from decimal import Decimal
+from typing import TypeGuard
 
 from autospec_lib.core import emission_lines
 from autospec_lib.core.file_names import file_stem
@@ -155,10 +156,15 @@ def object_mask(kind: str) -> str:
     return f'MASK_{kind}'
 
 
+def is_unnamed(ident: int | str) -> TypeGuard[int]:
+    """Whether a source is in no catalogue: the ids of these are -1, -2, ..."""
+    return isinstance(ident, int) and ident < 0
+
+
 def neighbour_profile(ident: int | str) -> str:
     """The key of a neighbour's profile; neighbours that are not in the catalogue have negative
     ids."""
-    if isinstance(ident, int) and ident < 0:
+    if is_unnamed(ident):
         return f'{PROFILE}_N{-ident}'
     stem = file_stem(ident)
     if re.fullmatch(r'[Nn][0-9]+', stem):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from autospec_lib.core.keys import is_unnamed
 from autospec_lib.core.types import FloatArray, Ident, IntArray
 from autospec_lib.deblending.linear_system import PROFILE_NODES, Solution, solve
 from autospec_lib.deblending.model import Model
@@ -94,7 +95,7 @@ class FittedSources:
         """The centre (y, x) in pixels of a catalogued source's own component, or of another's
         brightest one."""
         ident = self.ids[source]
-        unnamed = isinstance(ident, int) and ident < 0
+        unnamed = is_unnamed(ident)
         component = int(np.argmax(self.mean_membership[source])) if unnamed else source
         return np.asarray(self.model.shapes[component, :2])
 

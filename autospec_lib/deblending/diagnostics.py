@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autospec_lib.core.keys import is_unnamed
 from autospec_lib.core.numerics import linear_weights
 from autospec_lib.core.types import FloatArray, Ident
 from autospec_lib.deblending.clumps import LARGE_CLUMPS
@@ -212,6 +213,6 @@ def target_shape(result: JointFit) -> Shape:
 def name_of(ident: Ident) -> str:
     """How notes name a source: by its ID, or as its profile's key does if it is not in the
     catalogue."""
-    if isinstance(ident, int) and ident < 0:
+    if is_unnamed(ident):
         return f'N{-ident}'
     return f'source {ident}'

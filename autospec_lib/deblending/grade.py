@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from autospec_lib.core.keys import is_unnamed
 from autospec_lib.core.types import Cutout, FloatArray
 from autospec_lib.deblending.diagnostics import (
     Separation,
@@ -112,7 +113,7 @@ def doubts(
     inside = float(mean_profiles(result)[0].ravel()[result.cube.weight.any(axis=0)].sum())
     if inside < _LEAST_INSIDE:
         yield f'only {inside:.0%} of its light is on usable pixels of the cut-out'
-    catalogued = np.array([name_of(ident).startswith('source') for ident in sources.ids])
+    catalogued = np.array([not is_unnamed(ident) for ident in sources.ids])
     overlap = np.abs(parts.leakage[0] * flux)[catalogued][1:].sum()
     if total is not None and overlap < _OVERLAP * abs(flux[0]):
         known = np.isfinite(total + spectra[0])
@@ -131,11 +132,10 @@ def _foreign_parts(result: JointFit) -> Iterator[tuple[FloatArray, float]]:
         if part.host == sources.ids[0]
     ]
     yield from (part for part in parts if part[1] > _FOREIGN)
-    shapes = sources.model.shapes
     shares = sources.mean_membership[0]
     far = sources.model.distances(0) > _FAR * sources.fwhm
-    for component in np.flatnonzero(far & (shares > _FOREIGN) & (np.arange(len(shares)) > 0)):
-        place = shapes[component, :2]
+    for component in np.flatnonzero(far & (shares > _FOREIGN)):
+        place = sources.model.shapes[component, :2]
         if all(np.hypot(*(place - other)) > 1 for other, _ in parts):
             yield place, float(shares[component])
 
@@ -143,17 +143,17 @@ def _foreign_parts(result: JointFit) -> Iterator[tuple[FloatArray, float]]:
 def _exchange(result: JointFit, other: int, flux: FloatArray) -> float:
     """The share of the target's flux (K,) that it and another source exchange, as their lines show;
     0 if they do not show it."""
-    if flux[other] <= 0:
+    if min(flux[0], flux[other]) <= 0:
         return 0.0
     ident, solution = result.sources.ids[other], result.solution
-    is_unnamed = isinstance(ident, int) and ident < 0
+    unnamed = is_unnamed(ident)
     share, error = line_share(solution, 0, other)
     # Lines of two sources at one redshift agree: between sources of the catalogue only those of the
     # wrong sign count.
-    largest = _ALIKE if is_unnamed else 0.0
+    largest = _ALIKE if unnamed else 0.0
     if -1 < share < largest and abs(share) > max(_EXCHANGED, _CERTAIN * error):
         return share
-    if is_unnamed:
+    if unnamed:
         ratio = float(flux[other] / flux[0])
         share, error = (one * ratio for one in line_share(solution, other, 0))
         if max(_LEAKED, _CERTAIN * error) < share < _ALIKE:

@@ -217,11 +217,7 @@ def _place(result: JointFit, source: int) -> tuple[float, float]:
 def _unnamed(result: JointFit, row: tuple[float, float]) -> list[tuple[float, tuple[float, float]]]:
     """Distance from a catalogue's position, in the unit of a pixel, and place of each source in no
     catalogue, nearest first."""
-    places = [
-        _place(result, n)
-        for n, one in enumerate(result.sources.ids)
-        if isinstance(one, int) and one < 0
-    ]
+    places = [_place(result, n) for n, one in enumerate(result.sources.ids) if keys.is_unnamed(one)]
     apart = (np.subtract(place, row) * result.sources.model.pixel for place in places)
     return sorted(
         (float(np.hypot(*offset)), place) for offset, place in zip(apart, places, strict=True)
@@ -397,7 +393,7 @@ def _close_neighbours(cutout: Cutout, result: JointFit) -> Iterator[str]:
     for number, ident in enumerate(sources.ids):
         offset = (sources.centre(number) - sources.centre(0)) * geometry.relative(cutout.pixel)
         apart = float(np.hypot(*offset))
-        if isinstance(ident, int) and ident < 0 and apart < _CLOSE * sources.fwhm:
+        if keys.is_unnamed(ident) and apart < _CLOSE * sources.fwhm:
             yield (
                 f'joint extraction: {diagnostics.name_of(ident)}, {apart * geometry.scale(cutout.pixel):.1f} arcsec '
                 f'away at {grade.sky_text(cutout, *sources.centre(number))}, is not in the catalogue'
@@ -457,7 +453,7 @@ def _facts(
             _rounded(separation.leakage[number, 0]),
             "the source's flux in it, if not fitted",
         )
-        if isinstance(ident, int) and ident < 0:
+        if keys.is_unnamed(ident):
             ra, dec = cutout.sky_position(*result.sources.centre(number))
             facts[f'DBRA{number}'] = round(ra, 7), 'its position [deg]'
             facts[f'DBDEC{number}'] = round(dec, 7), 'its position [deg]'

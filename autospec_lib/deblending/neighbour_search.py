@@ -162,20 +162,20 @@ def fit_positive(
         The fit of the components that remain, and their numbers.
     """
     kept = np.arange(len(model.shapes), dtype=np.int32)
+    fitted = fit(bands, model, clump_share, narrow)
     while True:
-        fitted = fit(bands, model, clump_share, narrow)
         significance = project(bands, fitted.band_profiles(bands)).significance
         significance[:first] = np.inf
         worst = int(np.argmin(significance))
         if significance[worst] > -_NEGATIVE:
             return fitted, kept
         others = model.without(worst)
-        if clump_share > SMALL_CLUMPS:
-            alone = fit(bands, others, clump_share, narrow)
-            if alone.chi2 - fitted.chi2 > _MIN_CHI2_DROP:
-                clump_share = max(clump_share / 2, SMALL_CLUMPS)
-                continue
-        model, kept = others, np.delete(kept, worst)
+        alone = fit(bands, others, clump_share, narrow)
+        if clump_share > SMALL_CLUMPS and alone.chi2 - fitted.chi2 > _MIN_CHI2_DROP:
+            clump_share = max(clump_share / 2, SMALL_CLUMPS)
+            fitted = fit(bands, model, clump_share, narrow)
+        else:
+            model, kept, fitted = others, np.delete(kept, worst), alone
 
 
 def best_place(
